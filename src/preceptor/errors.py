@@ -1,0 +1,32 @@
+"""What Preceptor says when something is wrong: where, what, and what to do about it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing the user can put right. Never holds the text of a case."""
+
+    where: str
+    what: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}. {self.fix}"
+
+
+class PreceptorError(Exception):
+    """Something went wrong on our side; the command ends with exit code 1."""
+
+    exit_code = 1
+
+
+class InputError(PreceptorError):
+    """The user's input cannot be used; holds every problem found, not only the first. Exit code 2."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Problem | Sequence[Problem]) -> None:
+        self.problems = [problems] if isinstance(problems, Problem) else list(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))

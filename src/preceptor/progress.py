@@ -1,0 +1,35 @@
+"""Progress with time left, the same look for everything that takes more than five seconds."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class Advance(Protocol):
+    """Call with how many units were just done."""
+
+    def __call__(self, units: int = 1, /) -> None: ...
+
+
+def quiet(units: int = 1, /) -> None:
+    """An `Advance` that shows nothing."""
+
+
+@contextmanager
+def progress(what: str, total: int, console: Console | None = None) -> Iterator[Advance]:
+    """Show a bar named `what` over `total` units while the block runs."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console or Console(stderr=True),
+    )
+    with bar:
+        task = bar.add_task(what, total=total)
+        yield lambda units=1: bar.advance(task, units)
