@@ -1,0 +1,41 @@
+# Everything runs inside .venv, which is made once and again only when its recipe changes.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help study test test-quick check format bench clean
+
+help: ## show these targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	touch $(READY)
+
+study: $(READY) ## install, fetch the embedded model, run the built-in study
+	$(BIN)/preceptor models fetch
+	$(BIN)/preceptor study quickstart
+
+test: $(READY) ## every test
+	$(BIN)/python -m pytest
+
+test-quick: $(READY) ## the tests that take seconds
+	$(BIN)/python -m pytest -m "not slow"
+
+check: $(READY) ## format, lint, types, and who may import whom
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY) ## put the code into the house's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY) ## every benchmark, one after another
+	@set -e; for program in $(sort $(wildcard benchmarks/[a-z]*.py)); do echo "== $$program"; $(BIN)/python $$program; done
+
+clean: ## remove the environment and the caches; runs/ stays
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
