@@ -1,0 +1,157 @@
+"""Reading a task file: everything that is wrong with it is said at once, with file and key."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from preceptor.errors import InputError, Problem
+from preceptor.tasks._cases import generators
+from preceptor.tasks._task import PLACEHOLDER, Task
+
+_BUILTIN = Path(__file__).parent / "builtin"
+_AS_GIVEN = "as_given"
+_METRICS = {"label": ("macro_f1", "accuracy", "sensitivity"), "text": ("rouge_l", "fact_f1")}
+_PARSERS = {"label": ("label", "final_answer"), "text": ("text", "elements")}
+_SEE = "docs/TASKS.md lists the keys"
+
+
+def builtin_tasks() -> list[str]:
+    """The names of the built-in clinical tasks (`as_given`, for data with finished chat turns, is not clinical)."""
+    return sorted(path.stem for path in _BUILTIN.glob("*.yaml") if path.stem != _AS_GIVEN)
+
+
+def load_task(name_or_path: str | Path) -> Task:
+    """The built-in task of that name, or the task in that YAML file; InputError lists every problem of the file."""
+    path = _BUILTIN / f"{name_or_path}.yaml"
+    if not path.is_file():
+        path = Path(name_or_path)
+    if not path.is_file():
+        names = ", ".join([*builtin_tasks(), _AS_GIVEN])
+        raise InputError(
+            Problem(f"task {str(name_or_path)!r}", "is neither a built-in task nor a file", f"Built in are: {names}")
+        )
+    raw, repeated = _read(path)
+    problems = [*repeated, *_shape(path, raw), *_sense(path, raw)]
+    if problems:
+        raise InputError(problems)
+    return Task.model_validate(raw)
+
+
+class _Loader(yaml.BaseLoader):
+    """Reads every scalar as text, so that a label `no` or `1` stays what was written; notes repeated keys."""
+
+    repeated: list[tuple[int, str]]
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                self.repeated.append((key.start_mark.line + 1, str(key.value)))
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], list[Problem]]:
+    try:
+        loader = _Loader(path.read_text(encoding="utf-8"))
+        loader.repeated = []
+        raw = loader.get_single_data()
+    except UnicodeDecodeError:
+        raise InputError(Problem(str(path), "is not UTF-8 text", "Save it as UTF-8")) from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise InputError(Problem(f"{path}, line {line}", f"is not YAML: {error.problem}", "Correct the line")) from None
+    if not isinstance(raw, dict):
+        raise InputError(Problem(str(path), "holds no keys", f"Write `key: value` lines; {_SEE}"))
+    for key in ("cut", "cases"):
+        if raw.get(key) in ("", "null", "~"):
+            del raw[key]
+    repeated = [
+        Problem(f"{path}, line {line}", f"{key!r} stands there twice", "Keep one") for line, key in loader.repeated
+    ]
+    return raw, repeated
+
+
+def _shape(path: Path, raw: Mapping[str, Any]) -> Iterator[Problem]:
+    """Keys that are missing, unknown or of the wrong type."""
+    try:
+        Task.model_validate(raw)
+    except ValidationError as error:
+        for one in error.errors():
+            where = f"{path}: {'.'.join(map(str, one['loc']))}"
+            match one["type"]:
+                case "missing":
+                    yield Problem(where, "the key is missing", f"Add it; {_SEE}")
+                case "extra_forbidden":
+                    yield Problem(where, "there is no such key", f"Remove it or correct its name; {_SEE}")
+                case _:
+                    yield Problem(where, one["msg"][0].lower() + one["msg"][1:], f"Correct the value; {_SEE}")
+
+
+def _sense(path: Path, raw: Mapping[str, Any]) -> Iterator[Problem]:
+    """Keys that do not agree with each other. Works on what is there, so that a missing key hides nothing else."""
+    answer = _mapping(raw.get("answer"))
+    yield from _field_problems(path, raw)
+    if answer.get("kind") in _METRICS:
+        yield from _answer_problems(path, answer)
+        yield from _metric_problems(path, raw, answer)
+    cases = raw.get("cases")
+    if isinstance(cases, str) and cases not in generators():
+        yield Problem(f"{path}: cases", f"there are no built-in cases {cases!r}", f"Choose of {_list(generators())}")
+
+
+def _field_problems(path: Path, raw: Mapping[str, Any]) -> Iterator[Problem]:
+    fields = _mapping(raw.get("fields"))
+    for name in dict.fromkeys(PLACEHOLDER.findall(str(raw.get("prompt", "")))):
+        if name not in fields:
+            yield Problem(f"{path}: prompt", f"{{{name}}} is not a field", f"Fields are {_list(fields)}")
+    if "cut" in raw and raw["cut"] not in fields:
+        yield Problem(f"{path}: cut", f"{raw['cut']!r} is not a field", f"Fields are {_list(fields)}")
+
+
+def _answer_problems(path: Path, answer: Mapping[str, Any]) -> Iterator[Problem]:
+    kind = answer["kind"]
+    parser = answer.get("parser", kind)
+    if parser not in _PARSERS[kind]:
+        yield Problem(f"{path}: answer.parser", f"{parser!r} reads no {kind}", f"Choose of {_list(_PARSERS[kind])}")
+    labels = [" ".join(str(label).casefold().split()) for label in _mapping(answer.get("labels"))]
+    if kind == "label" and len(labels) < 2:
+        yield Problem(f"{path}: answer.labels", "fewer than two labels", "Name every label that may be answered")
+    if kind == "text" and labels:
+        yield Problem(f"{path}: answer.labels", "a text answer has no labels", "Remove them, or set kind: label")
+    if "" in labels:
+        yield Problem(f"{path}: answer.labels", "a label is empty", "Give it a name")
+    for label in sorted({label for label in labels if labels.count(label) > 1}):
+        yield Problem(f"{path}: answer.labels", f"{label!r} differs only in case or space", "Keep one")
+    if parser == "elements" and not _mapping(answer.get("elements")):
+        yield Problem(f"{path}: answer.elements", "no element is named", "Name each as `element: what it holds`")
+    if parser == "final_answer" and answer.get("marker") == "":
+        yield Problem(f"{path}: answer.marker", "is empty", "Write what stands before the answer, such as `Answer:`")
+
+
+def _metric_problems(path: Path, raw: Mapping[str, Any], answer: Mapping[str, Any]) -> Iterator[Problem]:
+    fitting = _METRICS[answer["kind"]]
+    also = raw.get("also") if isinstance(raw.get("also"), list) else []
+    extras = [("also", item if isinstance(item, Mapping) else {"metric": item}) for item in also or []]
+    for key, item in [("metric", {"metric": raw.get("metric")}), *extras]:
+        metric, labels = item.get("metric"), item.get("labels") or []
+        if metric is not None and metric not in fitting:
+            yield Problem(f"{path}: {key}", f"{metric!r} does not fit this answer", f"Choose of {_list(fitting)}")
+        if metric == "fact_f1" and answer.get("parser") != "elements":
+            yield Problem(f"{path}: {key}", "'fact_f1' needs elements", "Set answer.parser: elements")
+        if metric == "sensitivity" and not labels:
+            yield Problem(f"{path}: {key}", "'sensitivity' needs its positive labels", "Write them under also: labels")
+        for label in labels:
+            if label not in _mapping(answer.get("labels")):
+                yield Problem(f"{path}: {key}", f"{label!r} is not a label", "Use a label of answer.labels")
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(names: Any) -> str:
+    return ", ".join(map(str, names)) or "none"

@@ -1,0 +1,114 @@
+"""A task: how fields become a chat prompt, and how an answer is read back."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from preceptor.errors import InputError, Problem
+from preceptor.tasks._example import Example, Message
+from preceptor.tasks._facts import find_facts
+from preceptor.tasks._parse import parse_final_answer, parse_label, parse_text
+
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+Kind = Literal["label", "text"]
+Parser = Literal["label", "final_answer", "elements", "text"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Answer(_Frozen):
+    """What an answer looks like and how it is read; `labels` and `elements` map a name to what it means."""
+
+    kind: Kind
+    labels: dict[str, str] = Field(default_factory=dict)
+    parser: Parser
+    marker: str = "Answer:"
+    elements: dict[str, str] = Field(default_factory=dict)
+    max_new_tokens: int = Field(gt=0, le=4096)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parser_by_kind(cls, raw: Any) -> Any:
+        if isinstance(raw, Mapping) and "parser" not in raw and "kind" in raw:
+            return {**raw, "parser": raw["kind"]}
+        return raw
+
+
+class Extra(_Frozen):
+    """A metric shown beside the main one; `labels` are the positive labels of `sensitivity`."""
+
+    metric: str
+    labels: tuple[str, ...] = ()
+
+
+class Task(_Frozen):
+    """One clinical question: which fields a case has, how they are put, and how the answer is read and judged.
+
+    `fields` maps a field to what it holds; `cut` is the one field that may be shortened when a case is too long;
+    `cases` names the generator of built-in cases, when there is one. `load_task` checks that the parts agree.
+    """
+
+    name: str
+    title: str
+    question: str
+    source: str
+    fields: dict[str, str]
+    instruction: str
+    prompt: str
+    cut: str | None = None
+    answer: Answer
+    metric: str
+    also: tuple[Extra, ...] = ()
+    cases: str | None = None
+
+    @field_validator("also", mode="before")
+    @classmethod
+    def _bare_names(cls, raw: Any) -> Any:
+        return [{"metric": item} if isinstance(item, str) else item for item in raw] if isinstance(raw, list) else raw
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels in the order of the file; empty for text answers."""
+        return tuple(self.answer.labels)
+
+    def messages(self, example: Example) -> list[Message]:
+        """The chat turns before the answer: instruction and filled prompt, or the example's own turns as they are.
+
+        Raises InputError when the example lacks a field that the prompt uses.
+        """
+        if example.prompt is not None:
+            return list(example.prompt)
+        turns: list[Message] = [{"role": "user", "content": self._fill(example)}]
+        return [{"role": "system", "content": self.instruction}, *turns] if self.instruction else turns
+
+    def parse(self, text: str) -> str:
+        """The label (or the text, for text answers) that `text` gives, or INVALID."""
+        match self.answer.parser:
+            case "label":
+                return parse_label(text, self.labels)
+            case "final_answer":
+                return parse_final_answer(text, self.labels, self.answer.marker)
+            case "elements" | "text":
+                return parse_text(text)
+
+    def facts(self, text: str) -> frozenset[str]:
+        """The normalised `element=value` pairs that an answer with elements states."""
+        return find_facts(text, tuple(self.answer.elements))
+
+    def _fill(self, example: Example) -> str:
+        used = [name for name in PLACEHOLDER.findall(self.prompt) if name in self.fields]
+        missing = [name for name in dict.fromkeys(used) if name not in example.fields]
+        if missing:
+            raise InputError(
+                [
+                    Problem(f"case {example.id}", f"field {name!r} is missing", f"Task {self.name!r} needs it")
+                    for name in missing
+                ]
+            )
+        # One pass over the template: braces inside a value are text, never a placeholder.
+        return PLACEHOLDER.sub(lambda hit: example.fields[hit[1]] if hit[1] in self.fields else hit[0], self.prompt)
