@@ -113,7 +113,8 @@ def test_what_each_kind_looks_like(gold: str, wrong: set[str], kind: str) -> Non
     "text",
     [
         "", "Feeling better.", "He left the ward", "all right", "vitamin B12", "BP 120/80", "seen 12:30", "5-10",
-        "2024-01-02", "1,000", "1. Rest. 2.  Eat", "not only rest", "no longer tired", "Answer: 3", "reasoning\nAnswer: no",
+        "2024-01-02", "1,000", "1. Rest. 2.  Eat", "not only rest", "no longer tired", "Answer: 3",
+        "reasoning\nAnswer: no",
     ],
 )  # fmt: skip
 def test_nothing_to_change_gives_none(text: str) -> None:
