@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+
+from preceptor.evidence import Sample
+
+
+def test_cases_of_one_patient_are_added_up() -> None:
+    sample = Sample(np.array(["b", "a", "b"]), scores=np.array([1.0, 2.0, 3.0]))
+    assert sample.by_patient(np.array([[1.0], [2.0], [3.0]])).tolist() == [[2.0], [4.0]]
+    assert (len(sample), sample.patients) == (3, 2)
+
+
+def test_invalid_rate_of_label_and_scored_outputs() -> None:
+    assert Sample(np.arange(4), np.zeros(4, int), np.array([0, -1, 1, -1])).invalid_rate == 0.5
+    assert Sample(np.arange(2), scores=np.zeros(2), predicted=np.array([-1, 0])).invalid_rate == 0.5
+    assert Sample(np.arange(2), scores=np.zeros(2)).invalid_rate == 0.0
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"groups": np.array([]), "scores": np.array([])}, "at least one case"),
+        ({"groups": np.arange(2), "scores": np.ones(3)}, "other lengths"),
+        ({"groups": np.arange(2), "gold": np.zeros(2, int)}, "predicted labels"),
+        ({"groups": np.arange(2)}, "or scores"),
+        ({"groups": np.arange(1), "gold": np.array([-1]), "predicted": np.array([0])}, "numbered from 0"),
+    ],
+)
+def test_a_sample_that_does_not_fit_together_is_refused(columns: dict[str, np.ndarray], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Sample(**columns)
