@@ -45,31 +45,33 @@ def sentence(
 
     `price_ratio` is a's cumulative training compute over b's; None where b cost nothing.
     """
-    # What is judged is the stage that a adds to b: in sft+dpo against sft, DPO.
-    tried, other = arm_title(a.removeprefix(f"{b}+")), arm_title(b)
-    gain = _gain(comparison, metric)
     facts = [f"adjusted {p_text(p_adjusted)}", _cases(comparison)]
     if price_ratio is not None:
         facts.append(f"{price_ratio:.1f} times the training compute")
-    text = f"{_claim(comparison, verdict, p_adjusted, task, tried, other, gain)}, {', '.join(facts)}."
+    claim = _claim(comparison, verdict, p_adjusted).format(
+        tried=arm_title(a.removeprefix(f"{b}+")),  # the stage that a adds to b: in sft+dpo against sft, DPO
+        other=arm_title(b),
+        task=task,
+        gain=_gain(comparison, metric),
+    )
+    text = f"{claim}, {', '.join(facts)}."
     return text[0].upper() + text[1:]
 
 
-def _claim(
-    comparison: Comparison, verdict: Verdict, p_adjusted: float, task: str, tried: str, other: str, gain: str
-) -> str:
+def _claim(comparison: Comparison, verdict: Verdict, p_adjusted: float) -> str:
+    """What is claimed, with {tried}, {other}, {task} and {gain} to fill in."""
     if verdict == "better":
-        return f"{tried} is worth it on {task}: {gain} over {other}"
+        return "{tried} is worth it on {task}: {gain} over {other}"
     if verdict == "worse":
-        return f"{tried} does harm on {task}: {gain} against {other}"
+        return "{tried} does harm on {task}: {gain} against {other}"
     if verdict == "equivalent":
-        return f"{other} is enough on {task}: {tried} differs from it by less than matters, {gain}"
+        return "{other} is enough on {task}: {tried} differs from it by less than matters, {gain}"
     if comparison.patients < FEWEST_PATIENTS:
         too_few = f"at least {FEWEST_PATIENTS} patients are needed"
-        return f"{tried} cannot be judged against {other} on {task}, {too_few}: {gain}"
+        return "{tried} cannot be judged against {other} on {task}, " + too_few + ": {gain}"
     at_odds = (p_adjusted < SIGNIFICANCE) != excludes_zero(comparison)
     why = ", interval and adjusted test disagree" if at_odds else ""
-    return f"{tried} cannot be told apart from {other} on {task}{why}: {gain}"
+    return "{tried} cannot be told apart from {other} on {task}" + why + ": {gain}"
 
 
 def _gain(comparison: Comparison, metric: str) -> str:
