@@ -1,0 +1,175 @@
+"""The checks of preflight on cases, labels, patients and the chat template; each returns its findings."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from preceptor.data._finding import Finding, name_some
+from preceptor.data._near_duplicates import near_duplicates
+from preceptor.models import encode, stop_tokens
+from preceptor.tasks import INVALID, Example, Task
+
+FEWEST_TEST_PATIENTS = 20
+
+Parts = Mapping[str, Sequence[Example]]
+
+
+def check_sizes(parts: Parts) -> list[Finding]:
+    """Each split needs cases; a test on a handful of patients decides nothing."""
+    fix = "Give more cases, or other split fractions."
+    findings = [Finding("fatal", f"{name} cases", "there are none", fix) for name, cases in parts.items() if not cases]
+    patients = len({example.group for example in parts["test"]})
+    if 0 < patients < FEWEST_TEST_PATIENTS:
+        what = f"only {patients} patients, so the intervals will be too wide to decide anything"
+        findings.append(Finding("warning", "test cases", what, f"Hold out at least {FEWEST_TEST_PATIENTS} patients."))
+    return findings
+
+
+def check_patients(parts: Parts) -> list[Finding]:
+    """A patient in two splits lets the model recognise a patient instead of answering."""
+    seen: dict[str, set[str]] = defaultdict(set)
+    for name, examples in parts.items():
+        for example in examples:
+            seen[example.group].add(name)
+    crossing = tuple(sorted(group for group, names in seen.items() if len(names) > 1))
+    if not crossing:
+        return []
+    fix = "Let the split be made by patient, or put right the column that gives the split."
+    return [
+        Finding("fatal", name_some(crossing, "patient"), "in more than one of train, validation, test", fix, crossing)
+    ]
+
+
+def check_ids(examples: Sequence[Example]) -> list[Finding]:
+    """Predictions are found by id, so an id stands for one case."""
+    twice = tuple(sorted(id for id, count in Counter(example.id for example in examples).items() if count > 1))
+    if not twice:
+        return []
+    return [Finding("fatal", name_some(twice), "the id is used more than once", "Give each case its own id.", twice)]
+
+
+def lacks_fields(task: Task, example: Example) -> bool:
+    """Whether a field of the task is missing altogether (finished chat turns need none)."""
+    return example.prompt is None and bool(set(task.fields) - set(example.fields))
+
+
+def check_cases(task: Task, split: str, examples: Sequence[Example]) -> list[Finding]:
+    """Schema, empty cases and answers, unknown labels, useless pairs, and the same case twice in one split."""
+    labels = ", ".join(task.labels)
+    checks: list[tuple[str, str, Callable[[Example], bool]]] = [
+        (
+            "fields of the task are missing",
+            f"Task {task.name} needs {', '.join(task.fields)}; map each to a column.",
+            lambda one: lacks_fields(task, one),
+        ),
+        ("there is no text at all", "Fill in or leave out the case.", lambda one: not _text(one).strip()),
+        ("the answer is empty", "Fill in or leave out the case.", lambda one: not one.target.strip()),
+        (
+            "the answer is not one of the task's labels",
+            f"Use one of: {labels}.",
+            lambda one: bool(labels and one.target.strip()) and task.parse(one.target) == INVALID,
+        ),
+        (
+            "chosen and rejected are identical",
+            "Leave the pair out or give a rejected answer that differs.",
+            lambda one: one.rejected == one.target,
+        ),
+    ]
+    findings = []
+    for what, fix, is_wrong in checks:
+        ids = tuple(one.id for one in examples if is_wrong(one))
+        if ids:
+            findings.append(Finding("fatal", f"{split} {name_some(ids)}", what, fix, ids))
+    return findings + _check_repeats(split, examples)
+
+
+def _check_repeats(split: str, examples: Sequence[Example]) -> list[Finding]:
+    by_text: dict[str, list[Example]] = defaultdict(list)
+    for example in examples:
+        by_text[_text(example)].append(example)
+    repeats = [same for text, same in by_text.items() if len(same) > 1 and text.strip()]
+    extra = tuple(one.id for same in repeats for one in same[1:])
+    torn = tuple(one.id for same in repeats if len({one.target for one in same}) > 1 for one in same)
+    findings = []
+    if extra:
+        fix = "Leave the repeats out, unless they are different patients with the same words."
+        findings.append(Finding("warning", f"{split} {name_some(extra)}", "repeat an earlier case", fix, extra))
+    if torn:
+        fix = "Look at these labels: no model can get both right."
+        what = "the same input has different answers"
+        findings.append(Finding("warning", f"{split} {name_some(torn)}", what, fix, torn))
+    return findings
+
+
+def label_counts(task: Task, examples: Sequence[Example]) -> dict[str, int]:
+    """Cases of each label, in the task's order, labels without a case included; empty for a free-text task."""
+    counts = Counter(task.parse(example.target) for example in examples) if task.labels else Counter()
+    return {label: counts[label] for label in task.labels}
+
+
+def check_labels(task: Task, parts: Parts) -> list[Finding]:
+    """One label only can neither be learned nor tested; a label that training never shows cannot be learned."""
+    counts = {name: label_counts(task, examples) for name, examples in parts.items()}
+    findings = []
+    for name in ("train", "test"):
+        there = [label for label, count in counts[name].items() if count]
+        if len(there) == 1:
+            fix = "Give cases of at least two labels."
+            findings.append(Finding("fatal", f"{name} cases", f"every one has the label {there[0]}", fix))
+    held_out = {label for name in ("validation", "test") for label, count in counts[name].items() if count}
+    unseen = [label for label in counts["train"] if label in held_out and not counts["train"][label]]
+    if unseen:
+        what = f"no case of {', '.join(unseen)}, though held-out cases have it"
+        findings.append(Finding("warning", "train cases", what, "Give more cases, or merge rare labels."))
+    return findings
+
+
+def check_across(parts: Parts) -> list[Finding]:
+    """Nearly the same text on both sides of the split makes the test too easy."""
+    before = {"validation": list(parts["train"]), "test": [*parts["train"], *parts["validation"]]}
+    findings = []
+    for name, seen in before.items():
+        held_out = parts[name]
+        twins = near_duplicates([_text(one) for one in held_out], [_text(one) for one in seen])
+        if not twins:
+            continue
+        ids = tuple(held_out[twin.held_out].id for twin in twins)
+        some = ", ".join(
+            f"{held_out[twin.held_out].id} ~ {seen[twin.seen].id} ({twin.cosine:.2f})" for twin in twins[:5]
+        )
+        what = f"{len(twins)} of {len(held_out)} nearly repeat the text of a case in an earlier split, such as {some}"
+        fix = "Give such cases the same patient, so that they stay together, or leave them out."
+        findings.append(Finding("warning", f"{name} cases", what, fix, ids))
+    return findings
+
+
+def check_template(task: Task, tokenizer: Any) -> list[Finding]:
+    """The chat template shows the instruction, the prompt begins the whole chat, and a stop token ends an answer."""
+    messages = [{"role": "user", "content": "Question"}]
+    if task.instruction:
+        messages.insert(0, {"role": "system", "content": task.instruction})
+    asked = encode(tokenizer, messages, None)
+    answered = encode(tokenizer, messages, "Answer")
+    chat = [*messages, {"role": "assistant", "content": "Answer"}]
+    whole = tokenizer.apply_chat_template(chat, tokenize=True, return_dict=False, enable_thinking=False)
+
+    where, fix = "chat template", "Use a model with a sound chat template, or correct its chat_template.jinja."
+    findings = []
+    if _one_line(task.instruction) not in _one_line(tokenizer.decode(asked.prompt)):
+        findings.append(Finding("fatal", where, "the instruction (system message) does not reach the prompt", fix))
+    if asked.prompt != answered.prompt or list(whole[: len(asked.prompt)]) != asked.prompt:
+        findings.append(Finding("fatal", where, "the prompt is not the beginning of prompt and answer", fix))
+    if not answered.answer or answered.answer[-1] not in stop_tokens(tokenizer):
+        findings.append(Finding("fatal", where, "an answer does not end with a stop token", fix))
+    return findings
+
+
+def _text(example: Example) -> str:
+    """What tells this case from another: its values, without the instruction and template all cases share."""
+    if example.prompt is not None:
+        return "\n".join(message["content"] for message in example.prompt if message["role"] != "system")
+    return "\n".join(example.fields.values())
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

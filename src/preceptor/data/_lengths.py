@@ -1,0 +1,86 @@
+"""How long the cases are in tokens, which will be cut, and which cannot fit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from preceptor.data._finding import Finding, name_some
+from preceptor.data._fit import Fitted, FittedPair, TooLong, fit, fit_pair
+from preceptor.tasks import Example, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Tokens of prompt, answer and stop token as they will be trained on, after cutting, and what was cut.
+
+    For test cases the longest answer the model may generate counts instead of the answer.
+    """
+
+    shortest: int
+    median: int
+    p95: int
+    longest: int
+    total: int
+    cases_cut: int
+    tokens_cut: int
+
+
+def measure(
+    task: Task, split: str, examples: Sequence[Example], tokenizer: Any, max_length: int
+) -> tuple[Lengths, list[Finding]]:
+    """Fit every case as training (or, for `test`, generation) will, and say which are cut and which cannot fit."""
+    lengths: list[int] = []
+    cut: dict[str, int] = {}
+    too_long: dict[str, TooLong] = {}
+    reserve = task.answer.max_new_tokens if split == "test" else 0
+    for example in examples:
+        try:
+            fitted = _fit_as_used(task, split, example, tokenizer, max_length)
+        except TooLong as error:
+            too_long[example.id] = error
+            continue
+        lengths.append(_tokens(fitted, reserve))
+        if fitted.cut_tokens:
+            cut[example.id] = fitted.cut_tokens
+    findings = _say_cut(split, task, cut, len(examples)) + _say_too_long(split, too_long)
+    return _summary(lengths, cut), findings
+
+
+def _fit_as_used(task: Task, split: str, example: Example, tokenizer: Any, max_length: int) -> Fitted | FittedPair:
+    if split == "test":
+        return fit(task, example, tokenizer, max_length, max_new_tokens=task.answer.max_new_tokens)
+    if example.rejected is not None:
+        return fit_pair(task, example, tokenizer, max_length, example.target, example.rejected)
+    return fit(task, example, tokenizer, max_length, example.target)
+
+
+def _tokens(fitted: Fitted | FittedPair, reserve: int) -> int:
+    encoded = fitted.encoded if isinstance(fitted, Fitted) else fitted.chosen
+    return len(encoded.prompt) + max(len(encoded.answer), reserve)
+
+
+def _summary(lengths: Sequence[int], cut: dict[str, int]) -> Lengths:
+    if not lengths:
+        return Lengths(0, 0, 0, 0, 0, 0, 0)
+    shortest, median, p95, longest = (round(float(q)) for q in np.percentile(lengths, [0, 50, 95, 100]))
+    return Lengths(shortest, median, p95, longest, sum(lengths), len(cut), sum(cut.values()))
+
+
+def _say_cut(split: str, task: Task, cut: dict[str, int], cases: int) -> list[Finding]:
+    if not cut:
+        return []
+    what = (
+        f"field {task.cut} is cut in its middle in {len(cut)} of {cases} cases, "
+        f"{max(cut.values())} tokens at most ({name_some(list(cut))})"
+    )
+    return [Finding("warning", f"{split} cases", what, "Set max_length higher to keep them whole.", tuple(cut))]
+
+
+def _say_too_long(split: str, too_long: dict[str, TooLong]) -> list[Finding]:
+    if not too_long:
+        return []
+    worst = max(too_long.values(), key=lambda error: error.tokens)
+    what = f"cannot fit: up to {worst.tokens} tokens are needed, the limit is {worst.limit}"
+    return [Finding("fatal", f"{split} {name_some(list(too_long))}", what, worst.problems[0].fix, tuple(too_long))]
