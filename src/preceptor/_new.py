@@ -1,0 +1,247 @@
+"""What `preceptor new` writes: a task file and a study file for a table of the user's own."""
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from preceptor.data import EACH_ROW, Table, looks_like_labels
+from preceptor.errors import InputError, Problem
+from preceptor.files import write_atomic
+from preceptor.models import EMBEDDED
+
+
+@dataclass(frozen=True, slots=True)
+class NewFiles:
+    """The two files written."""
+
+    task: Path
+    study: Path
+
+
+def write_new(
+    table: Table,
+    folder: Path,
+    name: str,
+    *,
+    text: Sequence[str],
+    label: str,
+    patient: str | None,
+    date: str | None = None,
+    each_row: bool = False,
+    overwrite: bool = False,
+) -> NewFiles:
+    """Write `<name>.task.yaml` and `<name>.study.yaml` in `folder`, ready to run and commented for editing.
+
+    `text` are the columns the model reads, `label` the column of right answers: few short values make a label task,
+    anything else a text task. `patient` names the patient's column, or `each_row` says every row is another patient.
+    The `date` column is left out of what the model reads. Raises InputError with every problem; an existing file is
+    replaced only with `overwrite`.
+    """
+    files = NewFiles(folder / f"{name}.task.yaml", folder / f"{name}.study.yaml")
+    problems = _column_problems(table, text, label, patient, date)
+    problems += _patient_problems(table, patient, each_row) + _label_problems(table, label)
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        problems.append(Problem("name", f"`{name}` cannot be a file name", "Use letters, digits, - and _"))
+    if not overwrite:
+        problems += [
+            Problem(str(path), "this file exists already", "Choose another name, or allow it to be replaced")
+            for path in (files.task, files.study)
+            if path.exists()
+        ]
+    if problems:
+        raise InputError(problems)
+    fields = _field_names(text)
+    try:
+        write_atomic(files.task, _task_yaml(table, name, fields, label))
+        write_atomic(files.study, _study_yaml(table, files, name, fields, label, patient, date))
+    except OSError as error:
+        raise InputError(
+            Problem(str(folder), f"cannot write here: {error.strerror}", "Choose another folder")
+        ) from None
+    return files
+
+
+def _column_problems(
+    table: Table, text: Sequence[str], label: str, patient: str | None, date: str | None
+) -> list[Problem]:
+    named = [*text, label, *(column for column in (patient, date) if column)]
+    fix = f"Columns are {', '.join(table.columns)}"
+    problems = [
+        Problem(str(table.path), f"there is no column `{column}`", fix)
+        for column in dict.fromkeys(named)
+        if column not in table.columns
+    ]
+    if not text:
+        problems.append(Problem(str(table.path), "no column is named for the model to read", fix))
+    if label in text:
+        what = f"`{label}` is both what the model reads and the answer"
+        problems.append(Problem(str(table.path), what, "Take it out of the text columns"))
+    return problems
+
+
+def _patient_problems(table: Table, patient: str | None, each_row: bool) -> list[Problem]:
+    where = str(table.path)
+    if patient and each_row:
+        return [Problem(where, "a patient column is named and every row is said to be another patient", "Say one")]
+    if not patient and not each_row:
+        fix = "Name the patient's column; if there is none, say that every row is another patient"
+        return [Problem(where, "nothing says which rows are one patient's", fix)]
+    return []
+
+
+def _label_problems(table: Table, label: str) -> list[Problem]:
+    values = table.distinct(label)
+    if label not in table.columns or len(_by_spelling(values)) > 1:
+        return []
+    found = "is empty" if not values else "has one value only"
+    return [Problem(str(table.path), f"column `{label}` {found}", "Name the column of right answers")]
+
+
+def _by_spelling(values: Sequence[str]) -> dict[str, str]:
+    """Plain spelling -> the first spelling found: labels that differ in case or space only are one label."""
+    first: dict[str, str] = {}
+    for value in values:
+        first.setdefault(_plain(value), value.strip())
+    return first
+
+
+def _plain(value: str) -> str:
+    return " ".join(value.casefold().split())
+
+
+def _field_names(columns: Sequence[str]) -> dict[str, str]:
+    """Field -> column: a name that can stand in braces in a prompt, no two alike."""
+    fields: dict[str, str] = {}
+    for column in columns:
+        plain = re.sub(r"\W+", "_", column).strip("_").lower() or "field"
+        field, again = plain, 2
+        while field in fields:
+            field, again = f"{plain}_{again}", again + 1
+        fields[field] = column
+    return fields
+
+
+def _task_yaml(table: Table, name: str, fields: dict[str, str], label: str) -> str:
+    labelled = looks_like_labels(table, label)
+    labels = list(_by_spelling(table.distinct(label)).values())
+    longest = max(fields, key=lambda field: sum(map(len, table.column(fields[field]))))
+    shape = _label_answer(labels) if labelled else _text_answer(labels)
+    instruction = (
+        f"Give the {_words(label)} of this case. Answer with one of these and nothing else: " + "; ".join(labels)
+        if labelled
+        else f"Write the {_words(label)} for this case. Use only what is stated."
+    )
+    lines = [
+        "# A task: what is put to the model, and how its answer is read and judged. Change the words freely.",
+        f"name: {_scalar(name)}",
+        f"title: {_scalar(_words(name).capitalize())}  # stands over tables and figures",
+        f"question: {_scalar(f'What is the {_words(label)} of this case?')}  # for the people who read the report",
+        f"source: {_scalar(f'Column {label} of {table.path.name}')}  # where the right answers come from",
+        "fields:  # what a case has; the study file says which column each is",
+        *(f"  {_scalar(field)}: {_scalar(f'The column {column}')}" for field, column in fields.items()),
+        "instruction:  # what the model is told before every case",
+        f"  {_scalar(instruction)}",
+        "prompt: |-  # one case; {field} is replaced by its text",
+        *_prompt_lines(fields),
+        f"cut: {_scalar(longest)}  # the one field that may be shortened, in its middle, when a case is too long",
+        *shape,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _prompt_lines(fields: dict[str, str]) -> list[str]:
+    if len(fields) == 1:
+        return [f"  {{{field}}}" for field in fields]
+    return [f"  {' '.join(re.sub('[{}]', '', column).split())}: {{{field}}}" for field, column in fields.items()]
+
+
+def _label_answer(labels: Sequence[str]) -> list[str]:
+    return [
+        "answer:",
+        "  kind: label  # the answer is one of the labels",
+        "  labels:  # label: what it means",
+        *(f"    {_scalar(label)}: {_scalar(f'The case is {label}')}" for label in labels),
+        "  parser: label  # or final_answer: reasoning first, then a line `Answer: <label>`",
+        f"  max_new_tokens: {max(8, max(map(len, labels)))}  # room for the answer",
+        "metric: macro_f1  # or accuracy",
+        "also: [accuracy]  # shown beside it",
+    ]
+
+
+def _text_answer(values: Sequence[str]) -> list[str]:
+    longest = max(len(value) for value in values)
+    return [
+        "answer:",
+        "  kind: text  # the answer is free text",
+        "  parser: text",
+        f"  max_new_tokens: {min(1024, max(64, longest // 3))}  # room for the answer",
+        "metric: rouge_l  # overlap with the right answer, 0 to 1",
+    ]
+
+
+def _study_yaml(
+    table: Table, files: NewFiles, name: str, fields: dict[str, str], label: str, patient: str | None, date: str | None
+) -> str:
+    path = os.path.relpath(table.path.absolute(), files.study.parent.absolute())
+    lines = [
+        f"# A study: what is compared. Run it with: preceptor study {files.study.name}",
+        f"name: {_scalar(name)}  # its results lie in runs/<name>",
+        f"model: {EMBEDDED}  # or a folder with a model in it",
+        "seeds: [0]  # more seeds show how much training itself varies",
+        "arms: [base, sft, sft+dpo]  # the untouched model; taught by example; then by preference",
+        "tasks:",
+        f"  - task: {_scalar(files.task.name)}",
+        "    data:",
+        f"      path: {_scalar(path)}  # relative to this file",
+        "      columns:  # field of the task: column of the file",
+        *(f"        {_scalar(field)}: {_scalar(column)}" for field, column in fields.items()),
+        f"      target: {_scalar(label)}  # the column of right answers",
+        f"      group: {_scalar(patient or EACH_ROW)}  # {_about_group(patient)}",
+        *_spelling_lines(table, label),
+        *_gap_lines(table, fields, label),
+    ]
+    if date:
+        lines.append(f"      # The date column {_scalar(date)} is not shown to the model.")
+    return "\n".join(lines) + "\n"
+
+
+def _about_group(patient: str | None) -> str:
+    return "the patient; never on both sides of a split" if patient else "every row is another patient"
+
+
+def _spelling_lines(table: Table, label: str) -> list[str]:
+    """Other spellings of a label, mapped to the one the task has."""
+    if not looks_like_labels(table, label):
+        return []
+    values = table.distinct(label)
+    first = _by_spelling(values)
+    spelt = {value.strip(): first[_plain(value)] for value in values}
+    other = [f"        {_scalar(value)}: {_scalar(one)}" for value, one in spelt.items() if value != one]
+    return ["      labels:  # value in the file: label of the task", *other] if other else []
+
+
+def _gap_lines(table: Table, fields: dict[str, str], label: str) -> list[str]:
+    """What is said about cells that are empty, where there are any."""
+    lines = []
+    if any(not text.strip() for column in fields.values() for text in table.column(column)):
+        lines.append("      empty: not given  # written in the prompt where a field is empty")
+    if any(not text.strip() for text in table.column(label)):
+        lines.append("      bad_rows: leave out  # rows without an answer are left out and counted")
+    return lines
+
+
+def _words(name: str) -> str:
+    return " ".join(re.sub(r"[\W_]+", " ", name).split()).lower() or name
+
+
+def _scalar(text: str) -> str:
+    """YAML for one text: bare where that reads back as the same text, else in double quotes."""
+    bare = re.fullmatch(r"[^\W\d_][\w ./+-]*", text) and text == text.strip()
+    if bare and yaml.safe_load(text) == text:
+        return text
+    return json.dumps(text, ensure_ascii=not text.isprintable())

@@ -1,0 +1,34 @@
+"""Where examples come from: readers, the check before training, splits by patient, and fitting a case to a length."""
+
+from preceptor.data._examples import Read, read_examples
+from preceptor.data._finding import Finding
+from preceptor.data._fit import Fitted, FittedPair, TooLong, fit, fit_pair
+from preceptor.data._inspect import Guess, inspect_table, looks_like_labels
+from preceptor.data._preflight import Preflight, preflight
+from preceptor.data._spec import EACH_ROW, DataSpec
+from preceptor.data._split import Splits, split_by_patient
+from preceptor.data._table import Table, read_table
+from preceptor.data._text_files import Row
+
+__all__ = [
+    "EACH_ROW",
+    "DataSpec",
+    "Finding",
+    "Fitted",
+    "FittedPair",
+    "Guess",
+    "Preflight",
+    "Read",
+    "Row",
+    "Splits",
+    "Table",
+    "TooLong",
+    "fit",
+    "fit_pair",
+    "inspect_table",
+    "looks_like_labels",
+    "preflight",
+    "read_examples",
+    "read_table",
+    "split_by_patient",
+]

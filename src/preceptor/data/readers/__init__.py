@@ -1,0 +1,25 @@
+"""Known public data sets: one file each, found by its name; adding a set is adding a file.
+
+Such a file has `read(path: Path) -> list[dict]`: one dictionary a case, plain column names, values as text.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
+
+Reader = Callable[[Path], list[dict[str, Any]]]
+
+
+def known_readers() -> list[str]:
+    """The sets that can be named as `reader:`."""
+    return sorted(found.name for found in iter_modules(__path__) if not found.name.startswith("_"))
+
+
+def find_reader(name: str) -> Reader:
+    """The `read` of `readers/<name>.py`; KeyError when there is none."""
+    if name not in known_readers():
+        raise KeyError(name)
+    reader: Reader = import_module(f"{__name__}.{name}").read
+    return reader
