@@ -48,7 +48,7 @@ class _Loader(yaml.BaseLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
-            if key.value in seen:
+            if str(key.value) in seen:
                 self.repeated.append((key.start_mark.line + 1, str(key.value)))
             seen.add(str(key.value))
         return super().construct_mapping(node, deep)

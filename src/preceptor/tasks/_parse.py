@@ -27,10 +27,11 @@ def parse_label(text: str, labels: Sequence[str]) -> str:
 
 def parse_final_answer(text: str, labels: Sequence[str], marker: str) -> str:
     """The label on the line after the last `marker`, such as "Answer:"; INVALID when the marker is missing."""
-    hits = list(re.finditer(re.escape(marker), text, re.IGNORECASE))
+    plain = re.sub(r"[*`]", "", text)
+    hits = list(re.finditer(re.escape(marker), plain, re.IGNORECASE))
     if not hits:
         return INVALID
-    rest = text[hits[-1].end() :].lstrip(_DRESSING)
+    rest = plain[hits[-1].end() :].lstrip(_DRESSING)
     return parse_label(rest.partition("\n")[0], labels)
 
 

@@ -1,0 +1,112 @@
+from pathlib import Path
+
+import pytest
+
+from preceptor.errors import InputError
+from preceptor.tasks import builtin_tasks, load_task
+
+GOOD = """\
+name: smoke
+title: Smoking
+question: Does the patient smoke?
+source: A test
+fields:
+  note: The note
+instruction: Answer yes, no or 1.
+prompt: "{note}"
+cut: note
+answer:
+  kind: label
+  labels:
+    yes: smokes
+    no: does not
+    1: once
+  max_new_tokens: 4
+metric: macro_f1
+also: [accuracy]
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "task.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def problems(folder: Path, text: str) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        load_task(write(folder, text))
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_labels_stay_the_words_that_were_written(tmp_path: Path) -> None:
+    assert load_task(write(tmp_path, GOOD)).labels == ("yes", "no", "1")
+
+
+def test_an_empty_cut_is_none(tmp_path: Path) -> None:
+    for nothing in ("", " null", " ~"):
+        assert load_task(write(tmp_path, GOOD.replace("cut: note", f"cut:{nothing}"))).cut is None
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "where", "what"),
+    [
+        ("title: Smoking", "titel: Smoking", "titel", "no such key"),
+        ("title: Smoking\n", "", "title", "missing"),
+        ('prompt: "{note}"', 'prompt: "{note} {age}"', "prompt", "{age} is not a field"),
+        ("cut: note", "cut: notes", "cut", "'notes' is not a field"),
+        ("    no: does not", "    no: does not\n    no: never", "line 15", "'no' stands there twice"),
+        ("    no: does not", '    no: does not\n    "No ": never', "answer.labels", "'no' differs only"),
+        ("    no: does not", '    "": does not', "answer.labels", "empty"),
+        ("    no: does not\n    1: once\n", "", "answer.labels", "fewer than two"),
+        ("  kind: label", "  kind: label\n  parser: regex", "answer.parser", "'regex' reads no label"),
+        ("  kind: label", "  kind: text", "answer.labels", "no labels"),
+        ("metric: macro_f1", "metric: rouge_l", "metric", "'rouge_l' does not fit"),
+        ("also: [accuracy]", "also: [{metric: sensitivity, labels: [maybe]}]", "also", "'maybe' is not a label"),
+        ("also: [accuracy]", "also: [sensitivity]", "also", "positive labels"),
+        ("also: [accuracy]", "cases: dreams", "cases", "no built-in cases 'dreams'"),
+        ("max_new_tokens: 4", "max_new_tokens: many", "answer.max_new_tokens", "integer"),
+        ("max_new_tokens: 4", "max_new_tokens: 0", "answer.max_new_tokens", "greater than 0"),
+        ("question: Does", "question: [Does", "line", "is not YAML"),
+        ("question: Does", "? [a, b]\n: Does", "line 3", "is not YAML"),
+    ],
+)
+def test_a_mistake_is_named_with_file_and_key(tmp_path: Path, good: str, bad: str, where: str, what: str) -> None:
+    assert good in GOOD
+    found = problems(tmp_path, GOOD.replace(good, bad))
+    assert any("task.yaml" in line and where in line and what in line for line in found), found
+
+
+def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
+    text = GOOD.replace("title: Smoking\n", "").replace("cut: note", "cut: x").replace("macro_f1", "fact_f1")
+    found = "\n".join(problems(tmp_path, text + "colour: red\n"))
+    for what in ("title", "cut", "metric", "colour"):
+        assert f"task.yaml: {what}" in found
+
+
+def test_text_that_is_not_a_mapping_or_not_utf8_is_refused(tmp_path: Path) -> None:
+    assert "holds no keys" in problems(tmp_path, "just words")[0]
+    (tmp_path / "task.yaml").write_bytes(b"title: \xe9\xff")
+    with pytest.raises(InputError, match="not UTF-8"):
+        load_task(tmp_path / "task.yaml")
+
+
+def test_an_unknown_name_lists_the_built_in_tasks() -> None:
+    with pytest.raises(InputError, match="numeric_classification"):
+        load_task("no_such_task")
+
+
+@pytest.mark.parametrize("name", [*builtin_tasks(), "as_given"])
+def test_every_built_in_task_loads_and_is_named_as_its_file(name: str) -> None:
+    assert load_task(name).name == name
+
+
+def test_the_built_in_clinical_tasks_are_six() -> None:
+    assert builtin_tasks() == [
+        "clinical_reasoning",
+        "numeric_classification",
+        "summarization",
+        "text_classification",
+        "triage_provider",
+        "triage_urgency",
+    ]
