@@ -8,6 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from preceptor.preferences._near_miss import NearMiss, change_one_fact, near_miss
+from preceptor.tasks import load_task, make_cases
 
 SUMMARY = """Diagnosis: left hip fracture
 Procedure: left hip hemiarthroplasty
@@ -83,6 +84,15 @@ def test_a_summary_keeps_its_lines_and_loses_one(seed: int) -> None:
     assert len(differing) == 1
 
 
+def test_a_built_in_summary_loses_exactly_one_fact() -> None:
+    task = load_task("summarization")
+    for seed, case in enumerate(make_cases("summarization", 200, seed=3)):
+        wrong = near_miss(case.target, random.Random(seed))
+        assert wrong is not None
+        assert len(task.facts(case.target) - task.facts(wrong)) == 1
+        assert len(task.facts(wrong) - task.facts(case.target)) <= 1
+
+
 def test_every_kind_of_fact_is_changed_sometimes() -> None:
     kinds = {change.kind for seed in range(60) if (change := change_one_fact(SUMMARY, random.Random(seed)))}
     assert kinds == {"number", "side", "negation", "drug"}
@@ -97,6 +107,7 @@ def test_every_kind_of_fact_is_changed_sometimes() -> None:
         ("taken twice daily", {"taken once daily"}, "number"),
         ("Left-sided effusion", {"Right-sided effusion"}, "side"),
         ("No fever", {"Fever"}, "negation"),
+        ("Rule applies: yes", {"Rule applies: no"}, "negation"),
         ("She is not pregnant", {"She is pregnant"}, "negation"),
         ("The wound is clean", {"The wound is not clean"}, "negation"),
         ("denies chest pain", {"reports chest pain"}, "negation"),

@@ -111,6 +111,7 @@ _OPPOSITES = {
     "without": "with", "cannot": "can",
 }  # fmt: skip
 _OPPOSITE = re.compile(rf"\b(?:{'|'.join(_OPPOSITES)})\b", re.I)
+_YES_NO = re.compile(r"\b(?:yes|no)\b(?=[,.;\n]|$)", re.I)
 # Not "no known allergies" (below), nor words that negate nothing: "no longer than", "not only", "whether or not".
 _NO_OR_NOT = re.compile(r"(?<!\bor )\b(?:no|not) (?!(?:known|longer|more|one|later|only)\b)(?=[^\W\d_])", re.I)
 _NO_ALLERGY = re.compile(r"\b(?:none known|no known (?:drug )?allergies|NKDA|NKA)\b", re.I)
@@ -120,7 +121,7 @@ _ASSERTION = re.compile(r"\b(?:is|was|are|were)\b(?= [^\W_])", re.I)
 
 def _negations(text: str) -> Iterator[Span]:
     """Negations turned round; where there is none, a plain statement is negated."""
-    spans = list(_swaps(text, _OPPOSITE, _OPPOSITES))
+    spans = [*_swaps(text, _OPPOSITE, _OPPOSITES), *_swaps(text, _YES_NO, {"yes": "no", "no": "yes"})]
     for match in _NO_OR_NOT.finditer(text):
         # "No fever" becomes "Fever": the capital moves to the word that now comes first.
         following = text[match.end()]
