@@ -36,7 +36,7 @@ UNCOUNTED_WORDS: Mapping[Side, tuple[str, ...]] = {
         "prescription refill",
         "fingerstick glucose",
         "bedside urine dip",
-        "phone call to own doctor",
+        "phone own doctor",
         "saline lock",
     ),
     "test": (
@@ -45,8 +45,8 @@ UNCOUNTED_WORDS: Mapping[Side, tuple[str, ...]] = {
         "oral paracetamol",
         "repeat prescription",
         "bedside glucose",
-        "urine dipstick at the bedside",
-        "call to the family doctor",
+        "bedside dipstick",
+        "call family doctor",
         "capped saline lock",
     ),
 }
