@@ -4,12 +4,13 @@ import random
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from statistics import mean
+from statistics import mean, mode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from preceptor.evidence import fact_f1
 from preceptor.tasks import Example, load_task, make_cases
 from preceptor.tasks._facts import normalise
 from preceptor.tasks.cases._course_wording import VOICES, Voice
@@ -49,10 +50,6 @@ def cases() -> list[Example]:
 
 def facts(stay: Stay) -> frozenset[str]:
     return TASK.facts(summary(stay))
-
-
-def fact_f1(gold: frozenset[str], found: frozenset[str]) -> float:
-    return 2 * len(gold & found) / (len(gold) + len(found))
 
 
 def test_a_stay_worked_by_hand() -> None:
@@ -238,3 +235,19 @@ def test_shortcuts_score_low(cases: list[Example], shortcut: Callable[[Example],
     held_out = [case for case in cases if case.split == "test"]
     assert mean(fact_f1(TASK.facts(case.target), TASK.facts(shortcut(case))) for case in held_out) < most
     assert all(fact_f1(TASK.facts(case.target), TASK.facts(case.target)) == 1 for case in held_out)
+
+
+def test_one_answer_for_everybody_scores_low(cases: list[Example]) -> None:
+    lines = zip(*(case.target.splitlines() for case in cases if case.split == "train"), strict=True)
+    commonest = "\n".join(mode(line) for line in lines)
+    scores = [fact_f1(TASK.facts(case.target), TASK.facts(commonest)) for case in cases if case.split == "test"]
+    assert mean(scores) < 0.35
+
+
+def test_the_example_of_the_docs() -> None:
+    answer = (
+        "Diagnosis: left hip fracture\nProcedure: right hip hemiarthroplasty\n"
+        "Medications: Enoxaparin 40mg OD; ramipril 2.5 mg daily\nAllergies: none\nDisposition: home\n"
+        "Follow-up: fracture clinic in 6 weeks"
+    )
+    assert fact_f1(facts(STAY), TASK.facts(answer)) == pytest.approx(10 / 15)
