@@ -96,6 +96,12 @@ def test_an_unknown_name_lists_the_built_in_tasks() -> None:
         load_task("no_such_task")
 
 
+def test_the_task_in_the_documentation_loads(tmp_path: Path) -> None:
+    documentation = Path(__file__).parents[2] / "docs" / "TASKS.md"
+    example = documentation.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    assert load_task(write(tmp_path, example)).labels == ("current", "former", "never")
+
+
 @pytest.mark.parametrize("name", [*builtin_tasks(), "as_given"])
 def test_every_built_in_task_loads_and_is_named_as_its_file(name: str) -> None:
     assert load_task(name).name == name
