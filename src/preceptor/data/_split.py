@@ -52,7 +52,7 @@ def split_by_patient(
 def _stop_unless_sound(own: set[Split | None], where: str) -> None:
     if None in own and len(own) > 1:
         raise InputError(Problem(where, "some cases have a split and some have none", "Give every case one, or none"))
-    if not own & {None, "train"}:
+    if own and not own & {None, "train"}:
         raise InputError(Problem(where, "no case is for training", "Mark cases as train, or drop the split"))
 
 
@@ -84,7 +84,7 @@ def _deal(
 def _by_label(examples: Sequence[Example], seed: int, label_of: LabelOf | None) -> list[str]:
     """Patients in a random order that the seed fixes, then sorted by the rarest label each has."""
     patients = sorted({example.group for example in examples})
-    random.Random(seed).shuffle(patients)  # noqa: S311 - a split, not a secret
+    random.Random(seed).shuffle(patients)
     if label_of is None:
         return patients
     frequency = Counter(label_of(example) for example in examples)

@@ -1,0 +1,110 @@
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from preceptor._new import NewFiles, write_new
+from preceptor.data import DataSpec, inspect_table, read_examples, read_table
+from preceptor.errors import InputError
+from preceptor.tasks import load_task
+
+HEADER = ["Patient ID", "Seen", "Chief complaint", "chief_complaint", "HR {bpm}", "Urgency: level"]
+LEVELS = ["yes", "No", "no", "1", "a: b # c"]
+
+
+def write_table(path: Path, rows: int = 40) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(HEADER)
+        for n in range(rows):
+            pulse = "" if n == 3 else 60 + n
+            out.writerow([f"P{n // 2}", f"2024-03-{n % 28 + 1:02}", f"pain {n}", "none", pulse, LEVELS[n % 5]])
+    return path
+
+
+def new(tmp_path: Path, **said: Any) -> NewFiles:
+    table = read_table(write_table(tmp_path / "my cases.csv"))
+    told = {"text": HEADER[2:5], "label": HEADER[5], "patient": HEADER[0], "date": HEADER[1], **said}
+    return write_new(table, tmp_path / "out", "triage", **told)
+
+
+def load(files: NewFiles) -> tuple[Any, dict[str, Any]]:
+    return load_task(files.task), yaml.safe_load(files.study.read_text())
+
+
+def test_what_is_written_loads_and_reads_the_table(tmp_path: Path) -> None:
+    files = new(tmp_path)
+    task, study = load(files)
+    assert task.labels == ("yes", "No", "1", "a: b # c")
+    assert list(task.fields) == ["chief_complaint", "chief_complaint_2", "hr_bpm"]
+    assert study["arms"] == ["base", "sft", "sft+dpo"]
+    assert study["tasks"][0]["task"] == files.task.name
+    spec = DataSpec.model_validate(study["tasks"][0]["data"])
+    got = read_examples(spec, task, files.study.parent)
+    assert len(got.examples) == 40
+    assert {one.group for one in got.examples} == {f"P{n}" for n in range(20)}
+    assert {one.target for one in got.examples} == set(task.labels)
+    assert got.examples[3].fields["hr_bpm"] == "not given"
+    prompt = task.messages(got.examples[1])[-1]["content"]
+    assert prompt == "Chief complaint: pain 1\nchief_complaint: none\nHR bpm: 61"
+
+
+def test_every_row_another_patient_must_be_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"my cases\.csv: nothing says which rows are one patient's"):
+        new(tmp_path, patient=None)
+    _, study = load(new(tmp_path, patient=None, each_row=True))
+    assert study["tasks"][0]["data"]["group"] == "each row"
+    with pytest.raises(InputError, match="Say one"):
+        new(tmp_path, each_row=True)
+
+
+def test_nothing_is_overwritten_unless_told(tmp_path: Path) -> None:
+    files = new(tmp_path)
+    files.task.write_text("mine")
+    with pytest.raises(InputError) as caught:
+        new(tmp_path)
+    assert [Path(problem.where) for problem in caught.value.problems] == [files.task, files.study]
+    assert files.task.read_text() == "mine"
+    assert load(new(tmp_path, overwrite=True))
+
+
+def test_every_key_is_explained(tmp_path: Path) -> None:
+    files = new(tmp_path)
+    for path, keys in ((files.task, 9), (files.study, 9)):
+        explained = [line for line in path.read_text().splitlines() if ": " in line and "  # " in line]
+        assert len(explained) >= keys
+    assert "date column Seen" in files.study.read_text()
+
+
+def test_a_text_answer_makes_a_text_task(tmp_path: Path) -> None:
+    path = tmp_path / "notes.csv"
+    path.write_text(
+        "note,summary\n" + "".join(f"the course of case {n} was long,in short it was {n}\n" for n in range(9))
+    )
+    table = read_table(path)
+    guess = inspect_table(table)
+    assert (guess.text, guess.label) == (["note"], "summary")
+    task, _ = load(write_new(table, tmp_path, "notes", text=guess.text, label="summary", patient=None, each_row=True))
+    assert task.answer.kind == "text"
+    assert task.prompt == "{note}"
+
+
+def test_every_problem_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        new(tmp_path, text=["nothing"], label="chief_complaint", patient="nobody", date="never")
+    said = str(caught.value)
+    for words in ("`nothing`", "`nobody`", "`never`", "column `chief_complaint` has one value only"):
+        assert words in said
+    with pytest.raises(InputError, match="both what the model reads and the answer"):
+        new(tmp_path, text=[HEADER[5]])
+    with pytest.raises(InputError, match="no column is named for the model"):
+        new(tmp_path, text=[])
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    table = read_table(write_table(tmp_path / "a.csv"))
+    for folder, name, words in ((tmp_path / "a.csv" / "x", "b", "cannot write"), (tmp_path, "a/b", "a file name")):
+        with pytest.raises(InputError, match=words):
+            write_new(table, folder, name, text=HEADER[2:3], label=HEADER[5], patient=HEADER[0])
