@@ -1,77 +1,12 @@
-"""What many tests share: a language model small enough to build on the spot, which speaks a ChatML-like template."""
+"""What many tests share: the tiny model, the real one, and a machine without network."""
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-CHAT_TEMPLATE = (
-    "{% for message in messages %}"
-    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
-)
-
-# The tokenizer learns its merges from these lines; letters, digits and signs beyond them are still single bytes.
-CORPUS = [
-    "system user assistant yes no stage 0 1 2 3 urgent routine emergency pharmacist nurse general practitioner",
-    "The patient is a 64-year-old woman with fever 38.0 C, dysuria and a urinary catheter since day 3.",
-    "Creatinine 1.2 mg/dL on day 1, 2.4 mg/dL on day 3; urine output 0.4 mL/kg/h for 12 hours.",
-    "No chest pain, no shortness of breath. D-dimer 480 ng/mL. Blood pressure 118/76 mmHg, heart rate 96/min.",
-    "Answer with one of the labels. Which stage of acute kidney injury is it? Answer: stage 2",
-    "Discharge summary: admitted with pneumonia, treated with amoxicillin 500 mg, warfarin stopped.",
-]
-
-
-def build_tiny_model(folder: Path, *, chat_template: str | None = CHAT_TEMPLATE, seed: int = 0) -> Path:
-    """Write a random two-layer Llama (about 60,000 weights, float32) and its byte-level tokenizer to `folder`."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    tokenizer = _tiny_tokenizer(chat_template)
-    tokenizer.save_pretrained(folder)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=48,
-        intermediate_size=96,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=4096,
-        tie_word_embeddings=True,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        LlamaForCausalLM(config).save_pretrained(folder)
-    return folder
-
-
-def _tiny_tokenizer(chat_template: str | None) -> Any:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    backend = Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=600,
-        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    backend.train_from_iterator(CORPUS, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend,
-        bos_token="<|im_start|>",
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        chat_template=chat_template,
-    )
+from tiny_model import build_tiny_model
 
 
 @pytest.fixture(scope="session")
@@ -96,14 +31,25 @@ def tiny_tokenizer(tiny_source: Any) -> Any:
     return load_tokenizer(tiny_source)
 
 
+@pytest.fixture(scope="session")
+def embedded_source() -> Any:
+    """The real embedded model, fetched into the cache when it is not there; for tests marked `model` and `slow`."""
+    from preceptor.models import EMBEDDED, fetch_embedded, find_model
+
+    fetch_embedded()
+    return find_model(EMBEDDED)
+
+
 @pytest.fixture
-def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Any attempt to open a socket, or to look a host up, fails the test."""
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening a socket or looking up a host fails."""
+
+    class Refused(socket.socket):
+        def __init__(self, *_: object, **__: object) -> None:
+            raise AssertionError("something tried to open a socket")
 
     def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("something tried to reach the network")
+        raise AssertionError("something tried to look up a host")
 
-    monkeypatch.setattr(socket, "socket", refuse)
-    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(socket, "socket", Refused)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    yield

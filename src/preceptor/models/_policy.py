@@ -1,0 +1,156 @@
+"""A policy: a backbone with its tokenizer and, unless every weight is tuned, a LoRA adapter; made, kept, loaded."""
+
+import json
+import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict
+from pydantic import BaseModel, ConfigDict, Field
+from safetensors.torch import save_file
+from transformers import AutoModelForCausalLM
+from transformers.utils import logging as transformers_logging
+
+from preceptor.errors import InputError, Problem
+from preceptor.files import private_folder, publish_folder
+from preceptor.models._source import ModelSource
+from preceptor.models._tokens import load_tokenizer
+
+transformers_logging.disable_progress_bar()  # Preceptor shows its own
+
+
+class AdapterSettings(BaseModel):
+    """LoRA (Hu et al. 2021, arXiv 2106.09685): W + (alpha / rank) B A on the `target_modules`.
+
+    `all-linear` is every linear layer except the output layer. There is no dropout: DPO's margins must be 0 before
+    the first step.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rank: int = Field(default=16, ge=1)
+    alpha: int = Field(default=32, ge=1)
+    target_modules: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+    dropout: Literal[0] = 0
+
+
+@dataclass(slots=True)
+class Policy:
+    """What is tuned and asked. `adapter` is None when every weight is its own, or when it is the untouched model."""
+
+    model: Any = field(repr=False)
+    tokenizer: Any = field(repr=False)
+    source: ModelSource
+    adapter: AdapterSettings | None
+
+
+def new_policy(source: ModelSource, adapter: AdapterSettings | None, *, seed: int, dtype: torch.dtype) -> Policy:
+    """The untouched model made ready to be tuned: with a new adapter, or with every weight trainable when None.
+
+    A new adapter changes no output (B is 0); A is drawn from `seed`, and other random numbers stay untouched.
+    Adapter weights are float32 also on a backbone of 16 bits.
+    """
+    tokenizer, model = load_tokenizer(source), _load_backbone(source.location, dtype)
+    if adapter is None:
+        return Policy(model.requires_grad_(True), tokenizer, source, None)
+    with torch.random.fork_rng(devices=[]), _quiet():
+        torch.manual_seed(seed)
+        tuned = get_peft_model(model, _lora(adapter))
+    return Policy(tuned, tokenizer, source, adapter)
+
+
+def load_policy(source: ModelSource, folder: Path | None, *, dtype: torch.dtype, trainable: bool = False) -> Policy:
+    """The policy that `save_policy` kept in `folder`, on the model it was made from; None: the untouched model."""
+    tokenizer = load_tokenizer(source)
+    if folder is not None and (folder / "adapter").is_dir():
+        model, adapter = _load_adapter(_load_backbone(source.location, dtype), folder / "adapter", trainable)
+        return Policy(model, tokenizer, source, adapter)
+    whole = source.location if folder is None else folder / "model"
+    if not whole.is_dir():
+        raise InputError(Problem(str(folder), "there is neither adapter/ nor model/ in it", "Name a stage's folder."))
+    return Policy(_load_backbone(whole, dtype).requires_grad_(trainable), tokenizer, source, None)
+
+
+def save_policy(policy: Policy, folder: Path) -> None:
+    """Write `adapter/`, or `model/` when every weight is tuned, into `folder`: safetensors, whole or not at all."""
+    private_folder(folder)
+    kind = "adapter" if isinstance(policy.model, PeftModel) else "model"
+    aside = folder / f".{kind}.part"
+    shutil.rmtree(aside, ignore_errors=True)  # what a killed run left behind
+    private_folder(aside)
+    if kind == "adapter":
+        _write_adapter(policy, aside)
+    else:
+        policy.model.save_pretrained(aside)
+        policy.tokenizer.save_pretrained(aside)
+    publish_folder(aside, folder / kind)
+
+
+def _load_backbone(folder: Path, dtype: torch.dtype) -> Any:
+    """The model in `folder`, on the CPU, every weight frozen. Raises `InputError` when weights are missing."""
+    model, found = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=dtype,
+        attn_implementation="sdpa",
+        local_files_only=True,
+        trust_remote_code=False,
+        use_safetensors=True,
+        output_loading_info=True,
+    )
+    if missing := found["missing_keys"]:
+        # transformers would fill them with random numbers and only warn.
+        what = f"{len(missing)} weights of its architecture are missing, {min(missing)} among them"
+        raise InputError(Problem(f"model {folder.name}", what, "Copy the whole folder again."))
+    return model.requires_grad_(False)
+
+
+def _lora(adapter: AdapterSettings) -> LoraConfig:
+    modules = adapter.target_modules
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=adapter.rank,
+        lora_alpha=adapter.alpha,
+        lora_dropout=adapter.dropout,
+        target_modules=modules if isinstance(modules, str) else list(modules),
+    )
+
+
+def _load_adapter(backbone: Any, folder: Path, trainable: bool) -> tuple[PeftModel, AdapterSettings]:
+    if not (folder / "adapter_model.safetensors").is_file():
+        raise InputError(Problem(str(folder), "there is no adapter_model.safetensors in it", "Only safetensors load."))
+    config = PeftConfig.from_pretrained(str(folder))
+    device = str(next(backbone.parameters()).device)
+    with _quiet():
+        model = PeftModel.from_pretrained(
+            backbone, folder, config=config, is_trainable=trainable, torch_device=device, local_files_only=True
+        )
+    adapter = AdapterSettings(
+        rank=config.r, alpha=config.lora_alpha, target_modules=tuple(sorted(config.target_modules))
+    )
+    return model, adapter
+
+
+def _write_adapter(policy: Policy, folder: Path) -> None:
+    # peft's own saving would look the base model up on the hub, and write a card with this machine's paths.
+    weights = get_peft_model_state_dict(policy.model, save_embedding_layers=False)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    source = policy.source
+    base = source.title if source.kind == "folder" else source.name  # a folder's name may be a path of this machine
+    config = policy.model.peft_config["default"].to_dict()
+    config |= {"inference_mode": True, "base_model_name_or_path": base}
+    plain = {key: sorted(value) if isinstance(value, set) else value for key, value in config.items()}
+    (folder / "adapter_config.json").write_text(json.dumps(plain, indent=2, sort_keys=True) + "\n")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep peft's use of a deprecated name of transformers from warning the user, who can do nothing about it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+        yield

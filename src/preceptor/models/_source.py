@@ -1,0 +1,190 @@
+"""Which model a name means, and whether its folder is safe and complete enough to load."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from preceptor.errors import InputError, Problem
+from preceptor.files import digest, digest_file
+from preceptor.models._embedded import EMBEDDED, EMBEDDED_TITLE, embedded_folder, is_fetched
+
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+_NEVER_DOWNLOADED = [
+    "*.bin",
+    "*.pt",
+    "*.pth",
+    "*.pkl",
+    "*.pickle",
+    "*.ckpt",
+    "*.py",
+    "*.gguf",
+    "*.onnx",
+    "*.h5",
+    "*.msgpack",
+]
+_PICKLED = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"}
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
+_DESCRIBING_FILES = (
+    "config.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "vocab.json",
+    "merges.txt",
+    "added_tokens.json",
+    "special_tokens_map.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "chat_template.json",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """A model that can be loaded.
+
+    `name` is what the user wrote, `title` what results show, `location` the folder that holds its files
+    (for a hub model: the downloaded snapshot).
+    """
+
+    name: str
+    title: str
+    location: Path
+    kind: Literal["embedded", "folder", "hub"]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """A line of `preceptor models`: `size` in bytes, 0 while `fetched` is false."""
+
+    name: str
+    title: str
+    location: Path
+    fetched: bool
+    size: int
+
+
+def find_model(name: str) -> ModelSource:
+    """Find the embedded model, a local folder or, when nothing local has that name, a hub model.
+
+    A hub model is downloaded here: this is the only place of the project that reaches the network on its own account,
+    and only because the user named the id. Raises `InputError` with every reason why the model cannot be used.
+    """
+    if name == EMBEDDED:
+        return _find_embedded()
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        source = ModelSource(name, folder.resolve().name, folder.resolve(), "folder")
+    elif _HUB_ID.fullmatch(name) and not Path(name).parent.is_dir():
+        source = ModelSource(name, name, _download(name), "hub")
+    else:
+        raise InputError(
+            Problem(f"model {name}", "there is no such folder", f"Name a model folder, a hub id, or `{EMBEDDED}`.")
+        )
+    if problems := _problems(source):
+        raise InputError(problems)
+    return source
+
+
+def list_models() -> list[KnownModel]:
+    """The models that need no hub: at present the embedded one."""
+    folder = embedded_folder()
+    fetched = is_fetched()
+    size = sum(file.stat().st_size for file in folder.iterdir()) if fetched else 0
+    return [KnownModel(EMBEDDED, EMBEDDED_TITLE, folder, fetched, size)]
+
+
+def fingerprint(source: ModelSource) -> str:
+    """SHA-256 over weights, configuration, tokenizer and chat template; the same wherever the folder lies."""
+    files = [file for file in sorted(source.location.iterdir()) if _counts(file.name)]
+    return digest({file.name: _digest(file) for file in files})
+
+
+def _counts(name: str) -> bool:
+    return name.endswith(".safetensors") or name in _DESCRIBING_FILES
+
+
+def _digest(file: Path) -> str:
+    if file.name != "config.json":
+        return digest_file(file)
+    # The version of the library that wrote the configuration says nothing about the model.
+    return digest({key: value for key, value in _read_json(file).items() if key != "transformers_version"})
+
+
+def _find_embedded() -> ModelSource:
+    if not is_fetched():
+        raise InputError(Problem(f"model {EMBEDDED}", "it is not in the cache yet", "Run `preceptor models fetch`."))
+    return ModelSource(EMBEDDED, EMBEDDED_TITLE, embedded_folder(), "embedded")
+
+
+def _download(hub_id: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(hub_id, ignore_patterns=_NEVER_DOWNLOADED))
+    except Exception as error:  # the hub client raises many kinds: offline, unknown, gated, renamed
+        problem = Problem(
+            f"model {hub_id}",
+            f"no folder has that name and it cannot be downloaded from the hub ({type(error).__name__})",
+            "Check the id and the network, or name a local model folder.",
+        )
+        raise InputError(problem) from error
+
+
+def _problems(source: ModelSource) -> list[Problem]:
+    folder, where = source.location, f"model {source.name}"
+    config = folder / "config.json"
+    if not config.is_file():
+        return [
+            Problem(where, "there is no config.json in it", "Name the folder of a whole model in Hugging Face format.")
+        ]
+    found = (_code_problem(folder), _weights_problem(folder), _tokenizer_problem(folder))
+    return [Problem(where, what, fix) for what, fix in filter(None, found)]
+
+
+def _code_problem(folder: Path) -> tuple[str, str] | None:
+    for name in ("config.json", "tokenizer_config.json"):
+        if "auto_map" in _read_json(folder / name):
+            return f"{name} asks to run code of its own (auto_map)", "Use a model that transformers itself implements."
+    return None
+
+
+def _weights_problem(folder: Path) -> tuple[str, str] | None:
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        missing = sorted(
+            {shard for shard in _read_json(index)["weight_map"].values() if not (folder / shard).is_file()}
+        )
+        return (f"weights are missing: {', '.join(missing)}", "Copy the whole folder again.") if missing else None
+    if (folder / "model.safetensors").is_file():
+        return None
+    if any(file.suffix in _PICKLED for file in folder.iterdir()):
+        fix = "Save it again with `save_pretrained` on a machine where you trust the file, and use that folder."
+        return "its weights are only there as pickle, which can run code when it is read", fix
+    return "there is no model.safetensors in it", "Name a folder that holds safetensors weights."
+
+
+def _tokenizer_problem(folder: Path) -> tuple[str, str] | None:
+    if not any((folder / name).is_file() for name in _TOKENIZER_FILES):
+        return (
+            "there is no tokenizer in it",
+            "Copy tokenizer.json and tokenizer_config.json of the model into the folder.",
+        )
+    if any((folder / name).is_file() for name in ("chat_template.jinja", "chat_template.json")):
+        return None
+    if _read_json(folder / "tokenizer_config.json").get("chat_template"):
+        return None
+    fix = "Use an instruction-tuned model, or put the template the model was trained with into chat_template.jinja."
+    return "its tokenizer has no chat template", fix
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """The object in `path`; empty when there is no such file."""
+    if not path.is_file():
+        return {}
+    try:
+        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(Problem(str(path), "it is not valid JSON", "Copy the file again.")) from error
+    return value

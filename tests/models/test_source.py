@@ -1,0 +1,113 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from preceptor.errors import InputError
+from preceptor.models import EMBEDDED, find_model, fingerprint, list_models
+
+
+@pytest.fixture
+def folder(tiny_model_folder: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny model that a test may spoil."""
+    return Path(shutil.copytree(tiny_model_folder, tmp_path / "hospital-model"))
+
+
+def whats(folder: Path) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        find_model(str(folder))
+    assert all(problem.fix for problem in caught.value.problems)
+    return [problem.what for problem in caught.value.problems]
+
+
+def edit_json(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_a_whole_folder_is_found(folder: Path) -> None:
+    source = find_model(str(folder))
+    assert (source.kind, source.title, source.location) == ("folder", "hospital-model", folder)
+
+
+def test_a_missing_folder_is_not_looked_up_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "models").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for name in ("models/mistyped", "./nowhere/model", "/nowhere", "no-such-model"):
+        with pytest.raises(InputError, match="there is no such folder"):
+            find_model(name)
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_hub_id_without_network_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match=r"model some-team/no-such-model: .* cannot be downloaded"):
+        find_model("some-team/no-such-model")
+
+
+def test_pickled_weights_are_refused(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    (what,) = whats(folder)
+    assert "pickle" in what
+
+
+def test_missing_weights_are_refused(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    assert whats(folder) == ["there is no model.safetensors in it"]
+
+
+def test_a_missing_shard_is_named(folder: Path) -> None:
+    index = {"weight_map": {"a": "model-1.safetensors", "b": "model.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert whats(folder) == ["weights are missing: model-1.safetensors"]
+
+
+def test_remote_code_is_refused(folder: Path) -> None:
+    edit_json(folder / "config.json", auto_map={"AutoModelForCausalLM": "modeling_x.X"})
+    (what,) = whats(folder)
+    assert "auto_map" in what
+
+
+def test_every_problem_is_told_at_once(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    (folder / "tokenizer.json").unlink()
+    assert whats(folder) == ["there is no model.safetensors in it", "there is no tokenizer in it"]
+
+
+def test_a_missing_chat_template_is_refused(folder: Path) -> None:
+    (folder / "chat_template.jinja").unlink()
+    assert whats(folder) == ["its tokenizer has no chat template"]
+
+
+def test_a_broken_configuration_is_named(folder: Path) -> None:
+    (folder / "config.json").write_text("{")
+    (what,) = whats(folder)
+    assert what == "it is not valid JSON"
+
+
+def test_the_embedded_model_has_to_be_fetched_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(InputError, match="preceptor models fetch"):
+        find_model(EMBEDDED)
+    (known,) = list_models()
+    assert (known.name, known.fetched, known.size) == (EMBEDDED, False, 0)
+    assert "Q4_1" in known.title
+    assert known.location.is_relative_to(tmp_path)
+
+
+def test_the_fingerprint_names_content_not_place(folder: Path, tiny_model_folder: Path) -> None:
+    before = fingerprint(find_model(str(folder)))
+    assert before == fingerprint(find_model(str(tiny_model_folder)))
+    edit_json(folder / "config.json", transformers_version="0")
+    (folder / "README.md").write_text("no part of the model")
+    assert fingerprint(find_model(str(folder))) == before
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "chat_template.jinja", "tokenizer.json", "config.json"])
+def test_the_fingerprint_sees_every_change(folder: Path, name: str) -> None:
+    source = find_model(str(folder))
+    before = fingerprint(source)
+    if name.endswith(".json"):
+        edit_json(folder / name, changed=1)
+    else:
+        (folder / name).write_bytes((folder / name).read_bytes() + b" ")
+    assert fingerprint(source) != before
