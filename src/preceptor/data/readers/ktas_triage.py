@@ -1,9 +1,9 @@
 """Emergency triage at two Korean hospitals with the expert's KTAS level (Moon et al., PLOS ONE 2019;14(9):e0216972).
 
-Semicolons, Latin-1, decimal commas; `??`, `#BO?!` (a spreadsheet's `#VALUE!` in another language) and nothing at all
-mean missing. What is known only after triage (`Diagnosis in ED`, `Disposition`, `Length of stay_min`,
-`KTAS duration_min`), the nurse's own level (`KTAS_RN`) and what is derived from it (`Error_group`, `mistriage`)
-would give the answer away and is not read. `Group` is the hospital and there is no patient number.
+Semicolons, Latin-1, decimal commas; `??` (Korean letters that were lost), `#BO?!` (a spreadsheet's `#VALUE!` in another
+language) and nothing at all mean missing. What is known only after triage (`Diagnosis in ED`, `Disposition`,
+`Length of stay_min`, `KTAS duration_min`), the nurse's own level (`KTAS_RN`) and what is derived from it
+(`Error_group`, `mistriage`) would give the answer away and is not read. `Group` is the hospital and there is no patient number.
 """
 
 import csv
@@ -27,7 +27,7 @@ _NUMBERS = {
     "temperature": "BT",
     "saturation": "Saturation",
 }
-_MISSING = re.compile(r"\?*|#BO.?!")
+_MISSING = re.compile(r"[?\s]*|#BO.?!")
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -38,17 +38,16 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def _row(raw: dict[str, str]) -> dict[str, str]:
     return {
-        "complaint": raw["Chief_complain"].strip() or "missing",
+        "complaint": _value(raw["Chief_complain"]),
         "sex": _WORDS["Sex"].get(raw["Sex"], "missing"),
         "arrival": _WORDS["Arrival mode"].get(raw["Arrival mode"], "other"),
         "injury": _WORDS["Injury"].get(raw["Injury"], "missing"),
         "mental": _WORDS["Mental"].get(raw["Mental"], "missing"),
         "pain": _WORDS["Pain"].get(raw["Pain"], "missing"),
-        **{name: _number(raw[column]) for name, column in _NUMBERS.items()},
+        **{name: _value(raw[column]).replace(",", ".") for name, column in _NUMBERS.items()},
         "KTAS_expert": raw["KTAS_expert"].strip(),
     }
 
 
-def _number(value: str) -> str:
-    value = value.strip()
-    return "missing" if _MISSING.fullmatch(value) else value.replace(",", ".")
+def _value(cell: str) -> str:
+    return "missing" if _MISSING.fullmatch(cell.strip()) else cell.strip()

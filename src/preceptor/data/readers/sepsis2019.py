@@ -28,7 +28,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def _row(patient: str, stay: list[Hour]) -> dict[str, str]:
     septic = [index for index, hour in enumerate(stay) if hour["SepsisLabel"] == "1"]
-    now = septic[0] if septic else random.Random(f"sepsis2019 {patient}").randrange(len(stay))  # noqa: S311 - a draw, not a secret
+    now = septic[0] if septic else random.Random(f"sepsis2019 {patient}").randrange(len(stay))
     return {
         "patient": patient,
         "age": f"{float(stay[0]['Age']):.0f}",
