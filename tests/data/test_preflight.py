@@ -1,0 +1,209 @@
+import copy
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from preceptor.data._checks import check_template
+from preceptor.data._near_duplicates import near_duplicates
+from preceptor.data._preflight import Preflight, preflight
+from preceptor.data._split import Splits
+from preceptor.errors import Problem
+from preceptor.tasks import Example, Task, load_task
+
+SECRET = "Xanthippe"  # stands in every note, and must never come out
+TASK = Task.model_validate(
+    {
+        "name": "sample",
+        "title": "t",
+        "question": "q",
+        "source": "s",
+        "fields": {"age": "years", "note": "the note"},
+        "instruction": "Answer yes or no.",
+        "prompt": "{age}\n{note}",
+        "cut": "note",
+        "answer": {"kind": "label", "labels": {"yes": "", "no": ""}, "max_new_tokens": 4},
+        "metric": "accuracy",
+    }
+)
+
+
+def case(number: int, **changes: Any) -> Example:
+    words = " ".join(f"finding{number}x{i}" for i in range(12))
+    fields = {"age": str(20 + number), "note": f"{SECRET} {words}"}
+    return replace(Example(f"c{number}", f"p{number}", fields, "yes" if number % 2 else "no"), **changes)
+
+
+def sound() -> Splits:
+    cases = [case(i) for i in range(60)]
+    return Splits(cases[:30], cases[30:36], cases[36:])
+
+
+def fly(splits: Splits, tokenizer: Any, task: Task = TASK, max_length: int = 400) -> Preflight:
+    return preflight(task, splits, tokenizer, max_length)
+
+
+def test_sound_data_has_nothing_to_put_right(tiny_tokenizer: Any) -> None:
+    flight = fly(sound(), tiny_tokenizer)
+    assert flight.findings == ()
+    assert flight.fatal == []
+    assert flight.counts["train"].cases == 30
+    assert flight.counts["test"].labels == {"yes": 12, "no": 12}
+    train = flight.lengths["train"]
+    assert 0 < train.shortest <= train.median <= train.p95 <= train.longest <= 400
+    assert train.cases_cut == 0
+
+
+Change = Callable[[Splits], None]
+
+
+def change_case(part: str, place: int, **changes: Any) -> Change:
+    def change(splits: Splits) -> None:
+        cases = getattr(splits, part)
+        cases[place] = replace(cases[place], **changes)
+
+    return change
+
+
+FATAL: dict[str, tuple[Change, str, str]] = {
+    "patient on both sides": (change_case("test", 0, group="p3"), "patient p3", "more than one of train"),
+    "id twice": (change_case("test", 0, id="c3"), "case c3", "more than once"),
+    "missing field": (change_case("train", 4, fields={"age": "3"}), "train case c4", "are missing"),
+    "nothing written": (change_case("train", 4, fields={"age": "", "note": " "}), "train case c4", "no text"),
+    "empty answer": (change_case("train", 4, target=" "), "train case c4", "answer is empty"),
+    "unknown label": (change_case("validation", 1, target="perhaps"), "validation case c31", "labels"),
+    "identical pair": (change_case("train", 5, rejected="yes"), "train case c5", "identical"),
+    "one label in training": (
+        lambda splits: splits.train.__setitem__(slice(None), [replace(one, target="no") for one in splits.train]),
+        "train cases",
+        "label no",
+    ),
+    "no test": (lambda splits: splits.test.clear(), "test cases", "none"),
+    "no validation": (lambda splits: splits.validation.clear(), "validation cases", "none"),
+    "answer too long": (
+        change_case("train", 2, target="no" + " dysuria" * 500), "train case c2", "cannot fit"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FATAL)
+def test_what_is_fatal_is_said_with_its_case(name: str, tiny_tokenizer: Any) -> None:
+    change, where, what = FATAL[name]
+    splits = sound()
+    change(splits)
+    fatal = fly(splits, tiny_tokenizer).fatal
+    assert any(problem.where == where and what in problem.what for problem in fatal), fatal
+
+
+def test_everything_is_said_at_once(tiny_tokenizer: Any) -> None:
+    splits = sound()
+    for name in ("patient on both sides", "missing field", "unknown label", "identical pair", "answer too long"):
+        FATAL[name][0](splits)
+    assert len(fly(splits, tiny_tokenizer).fatal) >= 5
+
+
+WARNINGS: dict[str, tuple[Change, str, str]] = {
+    "few patients": (lambda splits: splits.test.__delitem__(slice(10, None)), "test cases", "only 10 patients"),
+    "repeat": (change_case("train", 1, fields=case(3).fields, target="no"), "train case c3", "repeat"),
+    "conflict": (
+        change_case("train", 1, fields=case(3).fields, target="no"), "train cases c1, c3", "different answers"
+    ),
+    "near-duplicate": (
+        change_case("test", 0, fields={"age": "23", "note": case(3).fields["note"] + " more"}), "test cases", "c36 ~ c3"
+    ),
+    "cut": (
+        change_case("train", 0, fields={"age": "3", "note": "fever " * 900}), "train cases", "field note is cut"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WARNINGS)
+def test_what_one_should_know_does_not_stop(name: str, tiny_tokenizer: Any) -> None:
+    change, where, what = WARNINGS[name]
+    splits = sound()
+    change(splits)
+    flight = fly(splits, tiny_tokenizer)
+    assert flight.fatal == []
+    assert any(one.where == where and what in one.what for one in flight.findings), flight.findings
+
+
+def test_a_label_training_never_shows_is_a_warning(tiny_tokenizer: Any) -> None:
+    answer = TASK.answer.model_copy(update={"labels": {"yes": "", "no": "", "unclear": ""}})
+    splits = sound()
+    change_case("test", 0, target="unclear")(splits)
+    flight = fly(splits, tiny_tokenizer, TASK.model_copy(update={"answer": answer}))
+    assert [one.where for one in flight.findings] == ["train cases"]
+    assert "unclear" in flight.findings[0].what
+
+
+def test_rows_the_reader_left_out_are_shown(tiny_tokenizer: Any) -> None:
+    refused = [Problem("notes.csv, row 7", "the answer is empty", "Fill it")]
+    flight = preflight(TASK, sound(), tiny_tokenizer, 400, refused)
+    assert flight.findings[0].where == "notes.csv, row 7"
+    assert flight.fatal == []
+
+
+def test_case_text_stays_inside(tiny_tokenizer: Any) -> None:
+    splits = sound()
+    for change, _, _ in [*FATAL.values(), *WARNINGS.values()]:
+        if splits.test and splits.validation:
+            change(splits)
+    splits.train[7] = replace(splits.train[7], fields={"age": "1", "note": f"{SECRET} " * 500})
+    flight = fly(splits, tiny_tokenizer, max_length=60)
+    console = Console(file=io.StringIO(), width=200)
+    flight.render(console)
+    shown = console.file.getvalue() + json.dumps(flight.to_json()) + repr(flight)  # type: ignore[attr-defined]
+    assert flight.fatal
+    assert SECRET not in shown
+    assert "finding1x" not in shown
+
+
+def test_the_table_shows_counts_and_findings(tiny_tokenizer: Any) -> None:
+    splits = sound()
+    change_case("train", 4, id="[bold]", target="")(splits)
+    console = Console(file=io.StringIO(), width=200)
+    fly(splits, tiny_tokenizer).render(console)
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "fatal train case [bold]: the answer is empty" in shown
+    assert "patients" in shown
+    assert "tokens, p95" in shown
+
+
+def test_free_text_and_finished_turns_need_no_labels_or_fields(tiny_tokenizer: Any) -> None:
+    def turns(number: int) -> Example:
+        content = " ".join(f"question{number}x{i}" for i in range(12))
+        target = f"answer {number}"
+        return Example(f"c{number}", f"p{number}", {}, target, prompt=({"role": "user", "content": content},))
+
+    cases = [turns(i) for i in range(40)]
+    flight = preflight(load_task("as_given"), Splits(cases[:15], cases[15:18], cases[18:]), tiny_tokenizer, 600)
+    assert flight.findings == ()
+    assert flight.counts["train"].labels == {}
+
+
+def test_a_template_that_drops_the_instruction_is_fatal(tiny_tokenizer: Any) -> None:
+    tokenizer = copy.deepcopy(tiny_tokenizer)
+    assert check_template(TASK, tokenizer) == []
+    # Keeps the two texts by which a tokenizer is tested when it is loaded, and drops any other system turn.
+    tokenizer.chat_template = tokenizer.chat_template.replace(
+        "{{ '<|im_start|>'", "{% if message['role'] == 'system' and message['content'] != 'Instruction' %}"
+        "{% set message = {'role': 'system', 'content': ''} %}{% endif %}{{ '<|im_start|>'", 1
+    )  # fmt: skip
+    assert [one.what for one in check_template(TASK, tokenizer)] == [
+        "the instruction (system message) does not reach the prompt"
+    ]
+
+
+def test_near_duplicates_are_found_among_thousands() -> None:
+    texts = [" ".join(f"w{(i * 31 + j * j) % 997}" for j in range(60)) for i in range(900)]
+    changed = texts[5].split()
+    changed[30] = "other"
+    twins = near_duplicates([" ".join(changed), "nothing like it at all", "", texts[7].upper()], texts)
+    assert [(twin.held_out, twin.seen) for twin in twins] == [(0, 5), (3, 7)]
+    assert twins[0].cosine == pytest.approx(55 / 58, abs=0.01)
+    assert twins[1].cosine == pytest.approx(1)
+    assert near_duplicates([], texts) == near_duplicates(texts[:1], []) == []

@@ -1,0 +1,147 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from preceptor.data.readers import hcv_labs, ktas_triage, pubmedqa, sepsis2019
+from preceptor.data.readers.pubmedqa import LONGEST_REASONING, brief_reasoning
+
+KTAS_HEADER = (
+    "Group;Sex;Age;Patients number per hour;Arrival mode;Injury;Chief_complain;Mental;Pain;NRS_pain;SBP;DBP;HR;RR;BT;"
+    "Saturation;KTAS_RN;Diagnosis in ED;Disposition;KTAS_expert;Error_group;Length of stay_min;KTAS duration_min;"
+    "mistriage"
+)
+
+
+def write(folder: Path, text: str, encoding: str = "utf-8") -> Path:
+    path = folder / "set.txt"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def ktas_rows(folder: Path, *lines: str) -> list[dict[str, str]]:
+    return ktas_triage.read(write(folder, "\r\n".join([KTAS_HEADER, *lines]) + "\r\n", "latin-1"))
+
+
+def test_ktas_codes_become_words_and_odd_numbers_plain(tmp_path: Path) -> None:
+    (row,) = ktas_rows(tmp_path, "2;1;71;3;2;2;pain, chest;3;1;#BOÞ!;160;??;84;18;36,6;;9;SECRET;9;4;9;999;5,00;9")
+    assert row == {
+        "complaint": "pain, chest",
+        "sex": "female",
+        "arrival": "public ambulance",
+        "injury": "yes",
+        "mental": "responds to pain",
+        "pain": "yes",
+        "age": "71",
+        "pain_score": "missing",
+        "sbp": "160",
+        "dbp": "missing",
+        "heart_rate": "84",
+        "breathing_rate": "18",
+        "temperature": "36.6",
+        "saturation": "missing",
+        "KTAS_expert": "4",
+    }
+
+
+def test_ktas_complaint_whose_letters_were_lost_is_missing(tmp_path: Path) -> None:
+    (row,) = ktas_rows(tmp_path, "1;2;50;5;3;1;?? ???;1;0;3;120;80;84;18;36.6;98;2;x;1;3;2;86;5,00;1")
+    assert row["complaint"] == "missing"
+
+
+def test_ktas_never_reads_what_is_known_only_after_triage(tmp_path: Path) -> None:
+    before, after = ktas_rows(
+        tmp_path,
+        "1;2;50;5;3;1;fever;1;0;3;120;80;84;18;36.6;98;2;Corneal abrasion;1;3;2;86;5,00;1",
+        "2;2;50;5;3;1;fever;1;0;3;120;80;84;18;36.6;98;5;Sepsis;7;3;0;9246;1,00;0",
+    )
+    assert before == after
+
+
+def test_hcv_missing_values_are_said_to_be_missing(tmp_path: Path) -> None:
+    header = "Age,Sex,ALB,ALP,ALT,AST,BIL,CHE,CHOL,CREA,GGT,PROT,Category"
+    (row,) = hcv_labs.read(write(tmp_path, f"{header}\n41,f,NA,52.5,7.7,22.1,7.5,6.93,NA,106,12.1,69,3=Cirrhosis\n"))
+    assert (row["age"], row["sex"]) == ("41", "female")
+    assert (row["alb"], row["alp"], row["chol"], row["crea"]) == ("missing", "52.5", "missing", "106")
+    assert row["Category"] == "3=Cirrhosis"
+    assert len(row) == 13
+
+
+SIGNS = ["HR", "O2Sat", "Temp", "SBP", "MAP", "Resp", "Lactate", "WBC", "Creatinine", "Bilirubin_total", "Platelets"]
+SEPSIS_HEADER = ["patient", *SIGNS, "Age", "Gender", "ICULOS", "SepsisLabel"]
+
+
+def sepsis_stay(patient: str, labels: list[int]) -> list[str]:
+    """In hour h the heart rate is 100 + h; temperature is measured in even hours, lactate (h / 10) in the third."""
+    lines = []
+    for hour, label in enumerate(labels, start=1):
+        signs = dict.fromkeys(SIGNS, "")
+        signs |= {
+            "HR": str(100 + hour),
+            "Temp": "37.25" if hour % 2 == 0 else "",
+            "Lactate": "1.5" if hour == 3 else "",
+        }
+        lines.append("|".join([patient, *signs.values(), "83.14", "1", str(hour), str(label)]))
+    return lines
+
+
+def sepsis_rows(folder: Path, *stays: list[str]) -> list[dict[str, str]]:
+    return sepsis2019.read(
+        write(folder, "\n".join(["|".join(SEPSIS_HEADER), *(line for stay in stays for line in stay)]))
+    )
+
+
+def test_sepsis_shows_the_six_hours_before_the_first_positive_one(tmp_path: Path) -> None:
+    (row,) = sepsis_rows(tmp_path, sepsis_stay("p1", [0] * 8 + [1] * 4))
+    assert row == {
+        "patient": "p1",
+        "age": "83",
+        "sex": "male",
+        "hours": "HR 103 104 105 106 107 108\nTemp - 37.2 - 37.2 - 37.2\nLactate 1.5",
+        "sepsis": "yes",
+    }
+
+
+def test_sepsis_from_the_first_hour_has_nothing_to_show(tmp_path: Path) -> None:
+    (row,) = sepsis_rows(tmp_path, sepsis_stay("p1", [1, 1, 1]))
+    assert row["hours"] == "Nothing measured yet: first hour of the stay."
+    assert row["sepsis"] == "yes"
+
+
+def test_sepsis_draws_one_hour_for_each_other_patient_whoever_stands_beside(tmp_path: Path) -> None:
+    stays = [sepsis_stay(f"p{number}", [0] * 40) for number in range(30)]
+    rows = sepsis_rows(tmp_path, *stays)
+    assert sepsis_rows(tmp_path, *reversed(stays)) == rows[::-1]
+    assert {row["sepsis"] for row in rows} == {"no"}
+    assert len({row["hours"] for row in rows}) > 10
+    assert all(len(row["hours"].split("\n")[0].split()) <= 7 for row in rows if row["hours"].startswith("HR"))
+
+
+def test_pubmedqa_reasons_in_a_sentence_and_then_answers(tmp_path: Path) -> None:
+    paper = {
+        "QUESTION": "Does it help?",
+        "CONTEXTS": ["Nobody knows.", "It was tried."],
+        "LABELS": ["BACKGROUND", "METHODS"],
+        "LONG_ANSWER": "It helped (p < 0.05, i.e. clearly). More work is needed.",
+        "final_decision": "yes",
+    }
+    assert pubmedqa.read(write(tmp_path, json.dumps({"123": paper}))) == [
+        {
+            "pmid": "123",
+            "question": "Does it help?",
+            "abstract": "BACKGROUND: Nobody knows.\nMETHODS: It was tried.",
+            "answer": "It helped (p < 0.05, i.e. clearly).\nAnswer: yes",
+        }
+    ]
+
+
+def test_long_reasoning_is_shortened() -> None:
+    words = brief_reasoning("word " * 100).split()
+    assert len(words) == LONGEST_REASONING + 1
+    assert words[-1] == "..."
+
+
+@pytest.mark.parametrize("reader", [hcv_labs, ktas_triage, sepsis2019, pubmedqa])
+def test_another_file_is_not_taken_for_the_set(reader: object, tmp_path: Path) -> None:
+    with pytest.raises((KeyError, ValueError)):
+        reader.read(write(tmp_path, "a,b\n1,2\n"))  # type: ignore[attr-defined]

@@ -1,0 +1,105 @@
+"""The studies under `examples/` on the real public files; skipped where the files are not on this machine."""
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from preceptor.data import DataSpec, read_examples, split_by_patient
+from preceptor.tasks import INVALID, Example, Task, load_task
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+DATA = Path(os.environ.get("PRECEPTOR_DATA", ROOT / "../shared/data"))
+DATA_IN_STUDIES = "../../shared/data"
+
+STUDIES = sorted(path.stem for path in EXAMPLES.glob("*.yaml") if not path.stem.endswith(".task"))
+
+CASES = {
+    "craft_md": 1003,
+    "hcv_labs": 615,
+    "ktas_triage": 888,
+    "mts_dialog_section": 1301,
+    "mts_dialog_summarization": 1301,
+    "pubmedqa": 500,
+    "sepsis2019": 1017,
+}
+
+
+def load(name: str) -> tuple[dict[str, Any], Task, DataSpec]:
+    study = yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text())
+    (entry,) = study["tasks"]
+    data = yaml.safe_load(yaml.safe_dump(entry["data"]).replace(DATA_IN_STUDIES, str(DATA.resolve())))
+    return study, load_task(EXAMPLES / entry["task"]), DataSpec(**data)
+
+
+def read(name: str) -> tuple[dict[str, Any], Task, list[Example]]:
+    if not DATA.is_dir():
+        pytest.skip(f"the public data sets are not at {DATA} (set PRECEPTOR_DATA)")
+    study, task, spec = load(name)
+    result = read_examples(spec, task, EXAMPLES)
+    assert result.refused == []
+    return study, task, result.examples
+
+
+def test_every_set_has_its_study() -> None:
+    assert set(STUDIES) == set(CASES)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_is_well_formed_without_its_data(name: str) -> None:
+    study, task, spec = load(name)
+    assert study["name"] == task.name == name
+    assert study["arms"] == ["base", "sft", "sft+dpo"]
+    assert set(spec.labels.values()) <= set(task.labels)
+    assert all(label in " ".join(task.instruction.split()) for label in task.labels)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_reads_its_set_and_splits_it_by_patient(name: str) -> None:
+    study, task, examples = read(name)
+    assert len(examples) == CASES[name]
+    splits = split_by_patient(examples, seed=0, label_of=lambda one: task.parse(one.target) if task.labels else "")
+    parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    assert sum(map(len, parts.values())) == CASES[name]
+    groups = [group for part in parts.values() for group in {one.group for one in part}]
+    assert len(groups) == len(set(groups))
+    for part, limit in study["tasks"][0]["limit"].items():
+        assert limit <= len(parts[part])
+    assert study["tasks"][0]["limit"].get("test", len(splits.test)) >= 100
+    if task.labels:
+        found = Counter(task.parse(one.target) for one in examples)
+        assert set(found) == set(task.labels)
+        assert INVALID not in found
+    for one in examples[:20]:
+        assert all(message["content"].strip() for message in task.messages(one))
+
+
+def test_mts_dialog_keeps_its_own_test() -> None:
+    _, _, examples = read("mts_dialog_section")
+    splits = split_by_patient(examples, seed=0)
+    assert len(splits.test) == 100
+    assert all(one.id.startswith("test-") for one in splits.test)
+    assert splits.validation
+
+
+def test_ktas_prompts_hold_nothing_known_only_after_triage() -> None:
+    _, task, examples = read("ktas_triage")
+    prompts = [task.messages(one)[-1]["content"] for one in examples]
+    assert not any(word in prompt for prompt in prompts for word in ("#BO", "??", ";"))
+    assert sum("score missing" in prompt for prompt in prompts) == 379
+
+
+def test_sepsis_has_one_example_a_patient_and_the_counts_of_the_set() -> None:
+    _, _, examples = read("sepsis2019")
+    assert len({one.group for one in examples}) == len(examples)
+    assert Counter(one.target for one in examples) == {"no": 916, "yes": 101}
+
+
+def test_hcv_shows_missing_values_and_reads_every_class() -> None:
+    _, _, examples = read("hcv_labs")
+    assert sum("missing" in one.fields.values() for one in examples) == 26
+    assert Counter(one.target for one in examples)["blood donor"] == 533
