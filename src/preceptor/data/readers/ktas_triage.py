@@ -3,7 +3,8 @@
 Semicolons, Latin-1, decimal commas; `??` (Korean letters that were lost), `#BO?!` (a spreadsheet's `#VALUE!` in another
 language) and nothing at all mean missing. What is known only after triage (`Diagnosis in ED`, `Disposition`,
 `Length of stay_min`, `KTAS duration_min`), the nurse's own level (`KTAS_RN`) and what is derived from it
-(`Error_group`, `mistriage`) would give the answer away and is not read. `Group` is the hospital and there is no patient number.
+(`Error_group`, `mistriage`) would give the answer away and is not read.
+`Group` is the hospital and there is no patient number.
 """
 
 import csv
