@@ -234,3 +234,14 @@ def test_what_the_csv_module_writes_is_read_back(tmp_path_factory: pytest.TempPa
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, quoting=csv.QUOTE_ALL).writerows([("one", "two"), *rows])
     assert [tuple(row.cells.values()) for row in read_table(path).rows] == rows
+
+
+def test_a_known_set_counts_cases_and_refuses_another_file(tmp_path: Path) -> None:
+    header = (
+        "patient|HR|O2Sat|Temp|SBP|MAP|Resp|Lactate|WBC|Creatinine|Bilirubin_total|Platelets|Age|Gender|SepsisLabel"
+    )
+    hours = "\n".join("p1|80|97|37|120|80|16||||||60|1|0" for _ in range(8))
+    table = read_table(write(tmp_path / "a.psv", f"{header}\n{hours}\n"), reader="sepsis2019")
+    assert table.where(table.rows[0]).endswith("a.psv, case 1")
+    message = refusal(write(tmp_path / "a.csv", CSV), reader="sepsis2019")
+    assert "not the file that reader `sepsis2019` knows" in message

@@ -27,10 +27,12 @@ class Table:
     columns: list[str]
     rows: list[Row] = field(repr=False)
     encoding: str
+    counted: str = "row"
+    """What a row's number counts: rows of the file, or cases, where a reader makes its own of them."""
 
     def where(self, row: Row) -> str:
         """How messages name a row."""
-        return f"{self.path}, row {row.number}"
+        return f"{self.path}, {self.counted} {row.number}"
 
     def column(self, name: str) -> list[str]:
         """One column's texts, top to bottom; lists and objects count as empty."""
@@ -59,7 +61,8 @@ def read_table(path: Path, reader: str | None = None, encoding: str | None = Non
     rows = [Row(row.number, {str(name): _as_text(cell) for name, cell in row.cells.items()}) for row in rows]
     if not rows:
         raise InputError(Problem(str(path), "no rows below the header", "Give at least one case"))
-    return Table(path, list(dict.fromkeys(name for row in rows for name in row.cells)), rows, used)
+    counted = "row" if kind in _FORMATS else "case"
+    return Table(path, list(dict.fromkeys(name for row in rows for name in row.cells)), rows, used, counted)
 
 
 def _stop_unless_file(path: Path) -> None:
