@@ -93,7 +93,7 @@ def save_policy(policy: Policy, folder: Path) -> None:
 
 def _load_backbone(folder: Path, dtype: torch.dtype) -> Any:
     """The model in `folder`, on the CPU, every weight frozen. Raises `InputError` when weights are missing."""
-    model, found = AutoModelForCausalLM.from_pretrained(
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=dtype,
         attn_implementation="sdpa",
@@ -102,6 +102,7 @@ def _load_backbone(folder: Path, dtype: torch.dtype) -> Any:
         use_safetensors=True,
         output_loading_info=True,
     )
+    model, found = loaded
     if missing := found["missing_keys"]:
         # transformers would fill them with random numbers and only warn.
         what = f"{len(missing)} weights of its architecture are missing, {min(missing)} among them"
