@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -52,16 +50,8 @@ def test_an_undefined_metric_is_none_and_a_rare_class_keeps_its_interval() -> No
     assert (found.value, found.low, found.high) == (0.5, 0.0, 1.0)
 
 
-def test_five_hundred_cases_take_well_under_a_second() -> None:
-    rng = np.random.default_rng(4)
-    sample = Sample(np.arange(500), rng.integers(5, size=500), rng.integers(5, size=500))
-    start = time.process_time()
-    estimate(METRICS["macro_f1"], sample, seed=0)
-    assert time.process_time() - start < 1.0
-
-
 def test_coverage_at_sixty_notes_of_twenty_patients() -> None:
-    """The interval of a clustered mean covers the truth about as often as it says; a plain percentile does not."""
+    """The interval of a clustered mean covers the truth about as often as it says."""
     rng = np.random.default_rng(7)
     covered = 0
     for study in range(300):
