@@ -37,7 +37,8 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """Read back what `write_jsonl` wrote."""
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    # Only "\n" ends a row: str.splitlines would also split at separators that JSON leaves as they are.
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
 def publish_folder(aside: Path, final: Path) -> None:

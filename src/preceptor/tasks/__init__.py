@@ -2,7 +2,7 @@
 
 from preceptor.tasks._cases import make_cases
 from preceptor.tasks._example import Example, Message, Split
-from preceptor.tasks._load import builtin_tasks, load_task
+from preceptor.tasks._load import builtin_tasks, load_task, task_file
 from preceptor.tasks._parse import INVALID
 from preceptor.tasks._task import Answer, Extra, Task
 
@@ -17,4 +17,5 @@ __all__ = [
     "builtin_tasks",
     "load_task",
     "make_cases",
+    "task_file",
 ]

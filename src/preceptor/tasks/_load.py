@@ -23,8 +23,8 @@ def builtin_tasks() -> list[str]:
     return sorted(path.stem for path in _BUILTIN.glob("*.yaml") if path.stem != _AS_GIVEN)
 
 
-def load_task(name_or_path: str | Path) -> Task:
-    """The built-in task of that name, or the task in that YAML file; InputError lists every problem of the file."""
+def task_file(name_or_path: str | Path) -> Path:
+    """The YAML file of a built-in task or of one's own; InputError when there is neither."""
     path = _BUILTIN / f"{name_or_path}.yaml"
     if not path.is_file():
         path = Path(name_or_path)
@@ -33,6 +33,12 @@ def load_task(name_or_path: str | Path) -> Task:
         raise InputError(
             Problem(f"task {str(name_or_path)!r}", "is neither a built-in task nor a file", f"Built in are: {names}")
         )
+    return path
+
+
+def load_task(name_or_path: str | Path) -> Task:
+    """The built-in task of that name, or the task in that YAML file; InputError lists every problem of the file."""
+    path = task_file(name_or_path)
     raw, repeated = _read(path)
     problems = [*repeated, *_shape(path, raw), *_sense(path, raw)]
     if problems:

@@ -1,0 +1,256 @@
+"""The front door: thin commands that put the rooms together. Heavy imports stand inside them."""
+
+import errno
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from preceptor import __version__
+from preceptor.errors import InputError, PreceptorError
+
+app = typer.Typer(
+    name="preceptor",
+    help="Teach a language model clinical work by example and by preference, and measure which was worth it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+console = Console()
+errors = Console(stderr=True)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        console.print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = (
+        False
+    ),
+) -> None:
+    pass
+
+
+@app.command()
+def new(
+    file: Annotated[Path, typer.Argument(help="Your table: JSONL, CSV, XLSX or Parquet.")],
+    text: Annotated[list[str] | None, typer.Option(help="Column the model reads; repeat for several.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column of right answers.")] = None,
+    patient: Annotated[str | None, typer.Option(help="Column that says which patient a row is about.")] = None,
+    each_row: Annotated[bool, typer.Option("--each-row", help="Every row is another patient.")] = False,
+    date: Annotated[str | None, typer.Option(help="Column with the date; the model does not read it.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the two files; default: the table's.")] = None,
+    output_dir: Annotated[Path, typer.Option(help="Where to write them.")] = Path(),
+    overwrite: Annotated[bool, typer.Option(help="Replace files of an earlier time.")] = False,
+) -> None:
+    """Write a task file and a study file for a table of your own."""
+    from preceptor._new import write_new
+    from preceptor.data import inspect_table, read_table
+
+    table = read_table(file)
+    guess = inspect_table(table)
+    ask = sys.stdin.isatty()
+    if not text:
+        text = _asked("Which columns does the model read (comma between)?", ",".join(guess.text), ask).split(",")
+    label = label or _asked("Which column holds the right answer?", guess.label or "", ask)
+    if not patient and not each_row:
+        if ask:
+            answer = _asked(
+                "Which column is the patient (- if every row is another patient)?", guess.patient or "", ask
+            )
+            patient, each_row = (None, True) if answer == "-" else (answer, False)
+        else:
+            patient = guess.patient
+    files = write_new(
+        table,
+        output_dir,
+        name or file.stem,
+        text=[column.strip() for column in text if column.strip()],
+        label=label,
+        patient=patient,
+        date=date or guess.date,
+        each_row=each_row,
+        overwrite=overwrite,
+    )
+    console.print(f"Wrote {files.task} and {files.study}. Read them, then:", highlight=False)
+    console.print(f"  preceptor check {files.study}\n  preceptor study {files.study}", highlight=False)
+
+
+@app.command()
+def check(
+    what: Annotated[str, typer.Argument(help="A study file, a built-in study, or a data file with --task.")],
+    task: Annotated[str | None, typer.Option(help="Check a data file for this task (name or task file).")] = None,
+    target: Annotated[str | None, typer.Option(help="Column of right answers.")] = None,
+    group: Annotated[str | None, typer.Option(help="Column of the patient, or 'each row'.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model whose tokenizer counts.")] = None,
+    max_length: Annotated[int, typer.Option(help="Longest prompt and answer, in tokens.")] = 1024,
+) -> None:
+    """Find what is wrong with a study or its data, before anything is trained."""
+    from preceptor.data import DataSpec
+    from preceptor.models import EMBEDDED
+    from preceptor.study import Study, TaskEntry, check_study, load_study
+
+    if task is None:
+        study, folder = load_study(what)
+    else:
+        data = DataSpec(path=str(Path(what).resolve()), target=target, group=group)
+        beside = str(Path(task).resolve()) if Path(task).is_file() else task
+        study = Study(
+            name="check",
+            model=model or EMBEDDED,
+            tasks=(TaskEntry(task=beside, data=data),),
+            max_length=max_length,
+        )
+        folder = Path()
+    check_study(study, folder, console)
+
+
+@app.command()
+def study(
+    what: Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or a built-in study.")] = "quickstart",
+    output_dir: Annotated[Path | None, typer.Option(help="The run folder; default: runs/<name>.")] = None,
+) -> None:
+    """Train and compare: base, SFT and SFT+DPO on the same held-out patients. Continues where it was stopped."""
+    from preceptor.report import write_report
+    from preceptor.study import load_study, run_study
+
+    loaded, folder = load_study(what)
+    run_folder = output_dir or Path("runs") / loaded.name
+    with _full_disk_named(run_folder):
+        results = run_study(loaded, folder, run_folder, console, command=f"preceptor study {what}")
+        report = write_report(run_folder)
+    _show(results)
+    console.print(f"\nReport: {report}", highlight=False)
+
+
+@app.command()
+def report(run: Annotated[Path, typer.Argument(help="A run folder, such as runs/quickstart.")]) -> None:
+    """Build a finished run's report.html again."""
+    from preceptor.report import write_report
+
+    console.print(f"Report: {write_report(run)}", highlight=False)
+
+
+@app.command()
+def tasks(
+    name: Annotated[str | None, typer.Argument(help="Show this task's file, to copy and change.")] = None,
+) -> None:
+    """List the built-in clinical tasks, or show one."""
+    from preceptor.tasks import builtin_tasks, load_task, task_file
+
+    if name:
+        load_task(name)
+        typer.echo(task_file(name).read_text(), nl=False)
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("task", "metric", "question"):
+        table.add_column(column)
+    for each in map(load_task, builtin_tasks()):
+        table.add_row(each.name, each.metric, each.question)
+    console.print(table)
+
+
+@app.command()
+def models(
+    action: Annotated[str | None, typer.Argument(help="`fetch` puts the embedded model into the cache.")] = None,
+) -> None:
+    """List the models that need no hub, or fetch the embedded one."""
+    from preceptor.errors import Problem
+    from preceptor.models import fetch_embedded, list_models
+
+    if action == "fetch":
+        console.print(f"Ready: {fetch_embedded(errors)}", highlight=False)
+        return
+    if action is not None:
+        raise InputError(
+            Problem(action, "there is no such action", "Say `preceptor models` or `preceptor models fetch`.")
+        )
+    for model in list_models():
+        where = f"{model.size // 1_000_000} MB in {model.location}" if model.fetched else "not fetched yet"
+        console.print(f"{model.name}  {model.title}  {where}", highlight=False)
+    console.print("Any other model: a local folder, or a hub id, named as `model:` in the study.", highlight=False)
+
+
+def main() -> None:
+    """Run a command; problems with the input end in exit code 2, our own faults in 1."""
+    try:
+        app()
+    except PreceptorError as error:
+        errors.print(f"[red]error[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        errors.print("stopped; the same command continues from here")
+        sys.exit(130)
+
+
+def _asked(question: str, guess: str, interactive: bool) -> str:
+    return str(typer.prompt(question, default=guess or None)) if interactive else guess
+
+
+@contextmanager
+def _full_disk_named(folder: Path) -> Iterator[None]:
+    """Turn the many faces of a full disk into one message; libraries wrap the error in types of their own."""
+    from preceptor.errors import Problem
+
+    try:
+        yield
+    except PreceptorError:
+        raise
+    except Exception as error:
+        told = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        if not told and shutil.disk_usage(_nearest(folder)).free > 1_000_000:
+            raise
+        fix = "Free some space; the same command then continues where it stopped."
+        raise InputError(Problem(str(folder), "the disk is full", fix)) from error
+
+
+def _nearest(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.absolute().parents) if path.exists())
+
+
+def _show(results: dict[str, Any]) -> None:
+    """The table of outputs by arms, and the verdicts."""
+    from preceptor.evidence import metric_title
+
+    arms = results["study"]["arms"]
+    table = Table(title=f"{results['study']['name']}: held-out results of {results['study']['model']['title']}")
+    table.add_column("output")
+    table.add_column("metric")
+    table.add_column("n", justify="right")
+    for arm in ("majority", *arms):
+        table.add_column(arm if arm in ("base", "majority") else arm.upper(), justify="right")
+    for task in results["study"]["tasks"]:
+        for seed in results["study"]["seeds"]:
+            cells = {c["arm"]: c for c in results["cells"] if c["task"] == task["name"] and c["seed"] == seed}
+            majority = "" if task["majority"] is None else f"{task['majority']:.2f}"
+            name = task["name"] if len(results["study"]["seeds"]) == 1 else f"{task['name']}, seed {seed}"
+            table.add_row(
+                name,
+                metric_title(task["metric"]),
+                str(task["counts"]["test"]),
+                majority,
+                *(_with_interval(cells[arm]) for arm in arms),
+            )
+    console.print(table)
+    for contrast in results["contrasts"]:
+        console.print(f"[bold]{contrast['verdict']}[/bold]  {escape(contrast['sentence'])}", highlight=False)
+    if any(task["synthetic"] for task in results["study"]["tasks"]):
+        console.print("The built-in cases are synthetic; no clinician has reviewed them.")
+
+
+def _with_interval(cell: dict[str, Any]) -> str:
+    low, high = cell["ci"]
+    interval = "" if low is None else f" [{low:.2f}, {high:.2f}]"
+    return f"{cell['value']:.2f}{interval}"

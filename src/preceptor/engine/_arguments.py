@@ -1,0 +1,39 @@
+"""The Trainer arguments that `sft` and `dpo` have in common."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainingArguments
+
+from preceptor.engine._settings import DPOSettings, Numerics, SFTSettings
+
+
+def training_arguments(
+    settings: SFTSettings | DPOSettings, numerics: Numerics, folder: Path, *, seed: int, **extra: Any
+) -> TrainingArguments:
+    """Arguments for a Trainer whose dataset is the list of all optimizer steps, one epoch long, in order."""
+    torch.set_num_threads(numerics.threads)
+    return TrainingArguments(
+        output_dir=str(folder),
+        per_device_train_batch_size=1,
+        num_train_epochs=1,
+        train_sampling_strategy="sequential",
+        learning_rate=settings.learning_rate,
+        warmup_steps=settings.warmup_steps,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        lr_scheduler_type="linear",
+        seed=seed,
+        data_seed=seed,
+        logging_strategy="steps",
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        restore_callback_states_from_checkpoint=True,
+        remove_unused_columns=False,
+        dataloader_num_workers=0,
+        dataloader_pin_memory=False,
+        disable_tqdm=True,
+        report_to="none",
+        **extra,
+    )

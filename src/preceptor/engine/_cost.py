@@ -1,0 +1,72 @@
+"""What work cost: seconds, tokens, floating-point operations and memory, added up over stages."""
+
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import torch
+
+
+@dataclass(slots=True)
+class Cost:
+    """Cost of some work. `tokens_seen` counts every sequence in full, `tokens_computed` each distinct prefix once."""
+
+    seconds: float = 0.0
+    optimizer_steps: int = 0
+    tokens_seen: int = 0
+    tokens_computed: int = 0
+    flops: float = 0.0
+    peak_memory_bytes: int = 0
+
+    def __add__(self, other: Self) -> "Cost":
+        return Cost(
+            self.seconds + other.seconds,
+            self.optimizer_steps + other.optimizer_steps,
+            self.tokens_seen + other.tokens_seen,
+            self.tokens_computed + other.tokens_computed,
+            self.flops + other.flops,
+            max(self.peak_memory_bytes, other.peak_memory_bytes),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The names of `results.json`."""
+        return asdict(self)
+
+
+def forward_flops(model: torch.nn.Module, tokens: int, logit_rows: int) -> float:
+    """Multiply-adds of the linear layers, two operations each: body for every token, head for the rows asked for."""
+    body = head = 0
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Linear):
+            if name.endswith("lm_head"):
+                head += module.weight.numel()
+            else:
+                body += module.weight.numel()
+    return 2.0 * (body * tokens + head * logit_rows)
+
+
+def backward_factor(model: torch.nn.Module) -> float:
+    """A training step's FLOPs over its forward's: 3 when every weight learns, 2 when the backbone is frozen."""
+    total = sum(p.numel() for p in model.parameters())
+    learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return 2.0 + learning / total
+
+
+def peak_memory() -> int:
+    """Most memory this process has held, in bytes: the accelerator's where there is one, else the resident set."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+@contextmanager
+def timed() -> Iterator[Cost]:
+    """A cost to add to; seconds and peak memory are filled in at the end of the block."""
+    cost = Cost()
+    started = time.perf_counter()
+    yield cost
+    cost.seconds = time.perf_counter() - started
+    cost.peak_memory_bytes = peak_memory()

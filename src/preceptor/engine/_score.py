@@ -1,0 +1,40 @@
+"""How likely a policy finds each of several answers to a prompt."""
+
+from collections.abc import Sequence
+
+import torch
+
+from preceptor.engine._batches import split_into_trees
+from preceptor.engine._cost import Cost, timed
+from preceptor.engine._logprobs import answer_logprobs, can_share
+from preceptor.engine._settings import Numerics
+from preceptor.models import Encoded, Policy
+from preceptor.progress import Advance, quiet
+
+
+def score_answers(
+    policy: Policy,
+    prompts: Sequence[list[int]],
+    candidates: Sequence[Sequence[list[int]]],
+    numerics: Numerics,
+    advance: Advance = quiet,
+) -> tuple[list[list[float]], Cost]:
+    """Summed log-probability, in nats, of each prompt's candidate answers; all candidates share their prompt's tree.
+
+    candidates[i] are the answers to prompts[i], each ending with the stop token. Returns the scores in the same shape.
+    """
+    share = can_share(policy.model)
+    policy.model.eval()
+
+    def sequences(i: int) -> list[list[int]]:
+        return [prompts[i] + answer for answer in candidates[i]]
+
+    scores: list[list[float]] = [[] for _ in prompts]
+    with timed() as cost, torch.no_grad():
+        for tree in split_into_trees(range(len(prompts)), sequences, numerics.tokens_per_tree):
+            encoded = [Encoded(prompts[i], list(answer)) for i in tree for answer in candidates[i]]
+            logprobs = iter(answer_logprobs(policy.model, encoded, share=share, cost=cost))
+            for i in tree:
+                scores[i] = [float(next(logprobs).sum()) for _ in candidates[i]]
+            advance(len(tree))
+    return scores, cost

@@ -1,0 +1,50 @@
+"""What a stage can be told, and the numerics that are fixed once for a whole study."""
+
+from typing import Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Numerics(_Settings):
+    """What decides the last bits of every number: part of each stage's key, so a resumed run is the same run."""
+
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    threads: int = Field(default=2, ge=1)
+    tokens_per_tree: int = Field(default=1024, ge=64)
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        """The dtype the backbone's weights are held in."""
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[self.dtype]
+
+
+class SFTSettings(_Settings):
+    """Learning by example. Stops when the validation loss has not improved for `patience` looks."""
+
+    learning_rate: float = Field(default=4e-4, gt=0)
+    epochs: int = Field(default=3, ge=1)
+    batch_size: int = Field(default=8, ge=1)
+    warmup_steps: int = Field(default=5, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    looks_per_epoch: int = Field(default=1, ge=1)
+    patience: int = Field(default=2, ge=1)
+
+
+class DPOSettings(_Settings):
+    """Learning by preference, from the SFT policy as reference."""
+
+    beta: float = Field(default=0.1, gt=0)
+    sft_weight: float = Field(default=1.0, ge=0)
+    learning_rate: float = Field(default=1e-4, gt=0)
+    epochs: int = Field(default=1, ge=1)
+    batch_size: int = Field(default=8, ge=1)
+    warmup_steps: int = Field(default=5, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    saves_per_epoch: int = Field(default=2, ge=1)

@@ -1,0 +1,172 @@
+"""transformers' Trainer, fed with whole optimizer steps and made safe against a crash at any moment."""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from preceptor.engine._cost import Cost, backward_factor, timed
+from preceptor.files import publish_folder, write_json
+from preceptor.progress import Advance
+
+TreeLoss = Callable[[nn.Module, Any, Cost], tuple[Tensor, dict[str, float]]]
+"""Loss of one tree, already divided by what the whole step holds, and sums to log."""
+
+
+class Steps(Dataset[list[Any]]):
+    """Item i is everything optimizer step i needs: its trees."""
+
+    def __init__(self, steps: Sequence[list[Any]]) -> None:
+        self._steps = steps
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __getitem__(self, index: int) -> list[Any]:
+        return self._steps[index]
+
+
+class StepTrainer(Trainer):
+    """Walks the trees of a step and adds up their gradients. Its checkpoints are whole or absent.
+
+    Trainer writes straight into the folder it later resumes from; here a checkpoint is written aside, flushed to
+    disk and renamed, and carries the cost so far.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        arguments: TrainingArguments,
+        steps: Sequence[list[Any]],
+        tree_loss: TreeLoss,
+        validate: Callable[[Cost], float] | None,
+        callbacks: list[TrainerCallback],
+        advance: Advance,
+    ) -> None:
+        super().__init__(
+            model=model,
+            args=arguments,
+            train_dataset=Steps(steps),
+            eval_dataset=Steps([]) if validate else None,
+            data_collator=lambda batch: {"trees": batch[0]},
+            callbacks=[*callbacks, _Progress(advance)],
+        )
+        self.cost = Cost()
+        self._tree_loss = tree_loss
+        self._validate = validate
+        self._home = Path(str(arguments.output_dir))
+
+    def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Tensor:
+        """One optimizer step: forward and backward tree by tree, so that memory is one tree's."""
+        model.train()
+        total = torch.zeros(())
+        self._sums: dict[str, float] = {}
+        with timed() as spent:
+            for tree in inputs["trees"]:
+                loss, sums = self._tree_loss(model, tree, spent)
+                self.accelerator.backward(loss)
+                total += loss.detach().cpu()
+                self._sums = {name: self._sums.get(name, 0.0) + value for name, value in sums.items()}
+        spent.flops *= backward_factor(model)
+        spent.optimizer_steps = 1
+        self.cost += spent
+        return total
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the step's own figures (rewards, margins) to Trainer's."""
+        if "loss" in logs:
+            logs |= self._sums
+        super().log(logs, start_time)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Validation loss; what it costs is part of the stage."""
+        assert self._validate is not None
+        with timed() as spent:
+            metrics = {"eval_loss": self._validate(spent)}
+        self.cost += spent
+        self.log(dict(metrics))
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """Counted by ourselves, per distinct token."""
+        return 0
+
+    def resume(self) -> Path | None:
+        """The newest whole checkpoint; what a crash left half-written is removed."""
+        for leftover in self._home.glob(".aside*"):
+            shutil.rmtree(leftover)
+        found = sorted(self._home.glob("checkpoint-*"), key=_step_of)
+        if not found:
+            return None
+        self.cost = Cost(**json.loads((found[-1] / "cost.json").read_text()))
+        return found[-1]
+
+    def _init_training_state(self, *args: Any, **kwargs: Any) -> tuple[int, int]:
+        trained = super()._init_training_state(*args, **kwargs)
+        self._point_to_best()
+        return trained
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        aside = self._home / ".aside"
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        self.args.output_dir = str(aside)
+        try:
+            super()._save_checkpoint(model, trial)
+        finally:
+            self.args.output_dir = str(self._home)
+        name = f"checkpoint-{self.state.global_step}"
+        self._point_to_best()
+        self.state.save_to_json(str(aside / name / "trainer_state.json"))
+        write_json(aside / name / "cost.json", self.cost.to_json())
+        publish_folder(aside / name, self._home / name)
+        for old in self._home.glob("checkpoint-*"):
+            if old.name not in {name, f"checkpoint-{self.state.best_global_step}"}:
+                shutil.rmtree(old)
+
+    def _point_to_best(self) -> None:
+        # Trainer remembers where the best checkpoint was written; ours has moved, and the run folder may have too.
+        if self.state.best_global_step:
+            self.state.best_model_checkpoint = str(self._home / f"checkpoint-{self.state.best_global_step}")
+
+
+class _Progress(TrainerCallback):
+    def __init__(self, advance: Advance) -> None:
+        self._advance = advance
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._advance(state.global_step)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self._advance(1)
+
+
+@dataclass(slots=True)
+class Stage:
+    """What a finished training stage leaves: its cost and the figures it logged."""
+
+    cost: Cost
+    history: list[dict[str, float]]
+
+
+def run_stage(trainer: StepTrainer, before_first_step: Callable[[], None] | None = None) -> Stage:
+    """Train from the newest checkpoint, or from the start."""
+    checkpoint = trainer.resume()
+    if checkpoint is None and before_first_step:
+        before_first_step()
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    return Stage(trainer.cost, trainer.state.log_history)
+
+
+def _step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.rsplit("-", 1)[1])

@@ -1,0 +1,18 @@
+"""What is compared: the study file, the stage tree, the runner, the run folder and what each arm cost."""
+
+from preceptor.study._evaluate import Prediction, read_predictions
+from preceptor.study._prepare import Checked
+from preceptor.study._runner import check_study, run_study
+from preceptor.study._spec import Study, TaskEntry, builtin_studies, load_study
+
+__all__ = [
+    "Checked",
+    "Prediction",
+    "Study",
+    "TaskEntry",
+    "builtin_studies",
+    "check_study",
+    "load_study",
+    "read_predictions",
+    "run_study",
+]

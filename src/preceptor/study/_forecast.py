@@ -1,0 +1,105 @@
+"""How long a study will take, from a short measurement of this machine before anything is trained."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from preceptor.engine import SFTSettings, answer_logprobs, can_share, distinct_prefixes
+from preceptor.models import Encoded, ModelSource, Policy, new_policy
+from preceptor.study._prepare import Prepared
+from preceptor.study._spec import ARMS, Study
+
+_PROBE_TOKENS = 512
+_DECODE_ROWS = 16
+_LOAD_SECONDS = 3.0
+"""Loading the model and writing a stage's output, once a stage and once a cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Seconds a token in training, seconds a token without gradients, seconds a generated token for 16 rows."""
+
+    train: float
+    forward: float
+    decode: float
+
+
+def measure_speed(study: Study, source: ModelSource, prepared: Prepared) -> Speed:
+    """Time one small tree of real cases, forward and backward, and one decoding step."""
+    torch.set_num_threads(study.numerics.threads)
+    policy = new_policy(source, study.adapter, seed=0, dtype=study.numerics.torch_dtype)
+    batch: list[Encoded] = []
+    while _tokens(batch) < _PROBE_TOKENS and len(batch) < len(prepared.train):
+        batch.append(prepared.train[len(batch)])
+    tokens = _tokens(batch)
+    share = can_share(policy.model)
+    train = _best_of(2, lambda: torch.cat(answer_logprobs(policy.model, batch, share=share)).sum().backward())
+    with torch.no_grad():
+        forward = _best_of(2, lambda: answer_logprobs(policy.model, batch, share=share))
+        decode = _best_of(3, lambda: _decode_step(policy))
+    return Speed(train / tokens, forward / tokens, decode)
+
+
+def forecast(study: Study, tasks: Sequence[Prepared], speed: Speed) -> float:
+    """Seconds the whole study takes at most: SFT may stop early."""
+    stages = {stage for arm in study.arms for stage in ARMS[arm]}
+    total = 0.0
+    for prepared in tasks:
+        seconds = 0.0
+        if "sft" in stages:
+            seconds += _sft_seconds(prepared, prepared.entry.sft or study.sft, speed)
+        if "dpo" in stages:
+            seconds += _dpo_seconds(prepared, study, speed)
+        total += seconds * len(study.seeds)
+        trained = sum(arm != "base" for arm in study.arms)
+        cells = trained * len(study.seeds) + ("base" in study.arms)
+        total += cells * (_generation_seconds(prepared, prepared.test, speed) + _LOAD_SECONDS)
+    return total
+
+
+def _sft_seconds(prepared: Prepared, settings: SFTSettings, speed: Speed) -> float:
+    looks = settings.epochs * settings.looks_per_epoch
+    training = settings.epochs * _batched_tokens(prepared.train, settings.batch_size) * speed.train
+    return training + looks * _batched_tokens(prepared.validation, 8) * speed.forward + _LOAD_SECONDS
+
+
+def _dpo_seconds(prepared: Prepared, study: Study, speed: Speed) -> float:
+    """Pairs, reference and training; a rejected answer is taken to be as long as the chosen one."""
+    settings = prepared.entry.dpo or study.dpo
+    cases = prepared.train[: study.pairs.limit]
+    tokens = _batched_tokens(cases, settings.batch_size) + sum(len(case.answer) for case in cases)
+    if prepared.task.answer.parser == "label":
+        making = tokens * speed.forward
+    else:
+        making = _generation_seconds(prepared, [case.prompt for case in cases], speed)
+    return making + tokens * (speed.forward + settings.epochs * speed.train) + 2 * _LOAD_SECONDS
+
+
+def _generation_seconds(prepared: Prepared, prompts: Sequence[list[int]], speed: Speed) -> float:
+    # Answers are about as long as those of the training cases, and the longest row of a batch decides.
+    longest = max(len(case.answer) for case in prepared.train)
+    batches = -(-len(prompts) // _DECODE_ROWS)
+    return distinct_prefixes(prompts) * speed.forward + batches * longest * speed.decode
+
+
+def _batched_tokens(cases: Sequence[Encoded], batch_size: int) -> int:
+    return sum(_tokens(cases[start : start + batch_size]) for start in range(0, len(cases), batch_size))
+
+
+def _tokens(cases: Sequence[Encoded]) -> int:
+    return distinct_prefixes([case.prompt + case.answer for case in cases])
+
+
+def _decode_step(policy: Policy) -> None:
+    policy.model(input_ids=torch.zeros((_DECODE_ROWS, 1), dtype=torch.long), logits_to_keep=1)
+
+
+def _best_of(times: int, work: Callable[[], object]) -> float:
+    best = float("inf")
+    for _ in range(times):
+        started = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - started)
+    return best

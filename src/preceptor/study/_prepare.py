@@ -1,0 +1,111 @@
+"""From a study's task entry to cases that are split, checked and turned into token ids."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from preceptor.data import Preflight, Read, Splits, fit, preflight, read_examples, split_by_patient
+from preceptor.files import digest
+from preceptor.models import Encoded
+from preceptor.study._spec import Study, TaskEntry
+from preceptor.tasks import Example, Task, load_task
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A task with its cases, before anything is encoded."""
+
+    entry: TaskEntry
+    task: Task
+    splits: Splits = field(repr=False)
+    preflight: Preflight
+    read: Read = field(repr=False)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether these are built-in cases, written by a program."""
+        return self.entry.data.cases is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A checked task as the engine needs it."""
+
+    entry: TaskEntry
+    task: Task
+    splits: Splits = field(repr=False)
+    train: list[Encoded] = field(repr=False)
+    validation: list[Encoded] = field(repr=False)
+    test: list[list[int]] = field(repr=False)
+    """Prompts of the held-out cases."""
+    synthetic: bool = False
+
+    @property
+    def test_hash(self) -> str:
+        """Names the held-out cases: their ids, prompts, right answers, and how an answer is read."""
+        cases = [[e.id, p, e.target] for e, p in zip(self.splits.test, self.test, strict=True)]
+        return digest([cases, self.task.answer.model_dump(), self.task.metric])
+
+
+def check_task(entry: TaskEntry, study: Study, base_folder: Path, tokenizer: Any) -> Checked:
+    """Read, split and look at one task's cases. Raises `InputError` only when the data cannot be read at all."""
+    task = load_task(_task_name(entry.task, base_folder))
+    read = read_examples(entry.data, task, base_folder)
+    splits = _limited(
+        split_by_patient(read.examples, seed=study.split_seed, label_of=_label_of(task), where=f"task {task.name}"),
+        entry,
+        study.split_seed,
+    )
+    return Checked(entry, task, splits, preflight(task, splits, tokenizer, study.max_length, read.refused), read)
+
+
+def prepare(checked: Checked, study: Study, tokenizer: Any) -> Prepared:
+    """Encode the cases; the same cut for every arm."""
+    task, splits = checked.task, checked.splits
+
+    def answered(examples: Sequence[Example]) -> list[Encoded]:
+        return [fit(task, e, tokenizer, study.max_length, e.target).encoded for e in examples]
+
+    test = [
+        fit(task, e, tokenizer, study.max_length, max_new_tokens=task.answer.max_new_tokens).encoded.prompt
+        for e in splits.test
+    ]
+    return Prepared(
+        checked.entry, task, splits, answered(splits.train), answered(splits.validation), test, checked.synthetic
+    )
+
+
+def _task_name(name: str, base_folder: Path) -> str:
+    beside = base_folder / name
+    return str(beside) if name.endswith((".yaml", ".yml")) else name
+
+
+def _label_of(task: Task) -> Any:
+    return (lambda example: task.parse(example.target)) if task.answer.kind == "label" else None
+
+
+def _limited(splits: Splits, entry: TaskEntry, seed: int) -> Splits:
+    """Draw whole patients until a split has its limit; the order of the data is kept."""
+
+    def draw(name: Any, examples: list[Example]) -> list[Example]:
+        limit = entry.limit.get(name)
+        if limit is None or len(examples) <= limit:
+            return examples
+        patients = sorted({example.group for example in examples})
+        random.Random(f"{seed} {name}").shuffle(patients)
+        by_patient: dict[str, list[int]] = {}
+        for index, example in enumerate(examples):
+            by_patient.setdefault(example.group, []).append(index)
+        taken: list[int] = []
+        for patient in patients:
+            if len(taken) + len(by_patient[patient]) <= limit:
+                taken += by_patient[patient]
+        return [examples[i] for i in sorted(taken)]
+
+    return Splits(
+        train=draw("train", splits.train),
+        validation=draw("validation", splits.validation),
+        test=draw("test", splits.test),
+    )

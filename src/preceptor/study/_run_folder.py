@@ -1,0 +1,62 @@
+"""The run folder: where everything a study makes is kept, for one process at a time and its owner only."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from preceptor.errors import InputError, Problem
+from preceptor.files import private_folder
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Paths inside `runs/<study>/`."""
+
+    root: Path
+
+    @property
+    def study(self) -> Path:
+        """The resolved study."""
+        return self.root / "study.yaml"
+
+    @property
+    def preflight(self) -> Path:
+        """What was read, refused, cut, grouped and split."""
+        return self.root / "preflight.json"
+
+    @property
+    def results(self) -> Path:
+        """The results, for machines."""
+        return self.root / "results.json"
+
+    def stage(self, key: str) -> Path:
+        """Where the output of the stage with this key is kept."""
+        return self.root / "stages" / key[:16]
+
+    def cell(self, task: str, model: str, arm: str, seed: int) -> Path:
+        """Where one arm's predictions on one task are kept."""
+        return self.root / "cells" / task / model / arm / f"seed-{seed}"
+
+
+@contextmanager
+def open_run_folder(root: Path) -> Iterator[RunFolder]:
+    """Make the run folder and hold it until the block ends. Raises `InputError` when that is not possible."""
+    try:
+        private_folder(root)
+        lock = FileLock(root / ".lock")
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        fix = "Wait until it has finished, or name another folder with --output-dir."
+        raise InputError(Problem(str(root), "another process is working in this run folder", fix)) from error
+    except (NotADirectoryError, FileExistsError, PermissionError) as error:
+        what = f"the run folder cannot be made ({os.strerror(error.errno or 0).lower()})"
+        fix = "Name a folder you may write to with --output-dir."
+        raise InputError(Problem(str(root), what, fix)) from error
+    try:
+        yield RunFolder(root)
+    finally:
+        lock.release()

@@ -1,0 +1,179 @@
+"""A whole study: check, forecast, stages, predictions, results."""
+
+import importlib.metadata
+import json
+import platform
+import shutil
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from preceptor import __version__
+from preceptor.engine import Cost
+from preceptor.errors import InputError, Problem
+from preceptor.files import write_atomic, write_json
+from preceptor.models import ModelSource, find_model, fingerprint, load_policy, load_tokenizer
+from preceptor.progress import progress
+from preceptor.study._evaluate import cell_key, evaluate, finished, read_predictions
+from preceptor.study._forecast import forecast, measure_speed
+from preceptor.study._prepare import Checked, Prepared, check_task, prepare
+from preceptor.study._results import Cell, contrasts, majority_value, measure
+from preceptor.study._run_folder import RunFolder, open_run_folder
+from preceptor.study._spec import ARMS, Study
+from preceptor.study._stages import Done, Workshop
+
+_VERSIONS = ("torch", "transformers", "peft", "accelerate", "numpy", "scipy", "statsmodels", "scikit-learn")
+_FREE_BYTES_NEEDED = 300_000_000
+"""An adapter, its optimizer's state and two checkpoints of the embedded model, several tasks over."""
+
+
+def check_study(study: Study, base_folder: Path, console: Console) -> list[Checked]:
+    """Read and look at every task's cases before anything is trained. Raises `InputError` with all that is fatal."""
+    tokenizer = load_tokenizer(find_model(study.model))
+    checked: list[Checked] = []
+    problems: list[Problem] = []
+    for entry in study.tasks:
+        try:
+            checked.append(check_task(entry, study, base_folder, tokenizer))
+        except InputError as error:
+            problems += error.problems
+    for one in checked:
+        one.preflight.render(console)
+        problems += one.preflight.fatal
+    names = [one.task.name for one in checked]
+    problems += [
+        Problem(f"task {name}", "it stands twice in the study", "Give each task file a name of its own.")
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
+    if problems:
+        raise InputError(problems)
+    return checked
+
+
+def run_study(study: Study, base_folder: Path, run_folder: Path, console: Console, command: str) -> dict[str, Any]:
+    """Run or continue a study in `run_folder`, write `results.json` there, and return what is in it.
+
+    Raises `InputError` before any training when something is wrong with the study, its data or the folder.
+    """
+    with open_run_folder(run_folder) as run:
+        checked = check_study(study, base_folder, console)
+        _check_disk(run)
+        write_atomic(run.study, yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+        write_json(run.preflight, {one.task.name: _preflight(one) for one in checked})
+        source = find_model(study.model)
+        tokenizer = load_tokenizer(source)
+        tasks = [prepare(one, study, tokenizer) for one in checked]
+        _say_forecast(study, source, tasks, console)
+        workshop = Workshop(study, source, fingerprint(source), run, partial(progress, console=console))
+        cells = [cell for prepared in tasks for cell in _cells(workshop, prepared)]
+        results = _results(study, source, tasks, cells, command)
+        write_json(run.results, results)
+        return results
+
+
+def _cells(workshop: Workshop, prepared: Prepared) -> list[Cell]:
+    """All arms and seeds of one task. Stages that arms share are found again under their key."""
+    cells = []
+    for seed in workshop.study.seeds:
+        for arm in workshop.study.arms:
+            done: list[Done] = []
+            for kind in ARMS[arm]:
+                done.append(workshop.run_stage(kind, prepared, done[-1] if done else None, seed))
+            cells.append(_cell(workshop, prepared, arm, seed, done))
+    return cells
+
+
+def _cell(workshop: Workshop, prepared: Prepared, arm: str, seed: int, done: Sequence[Done]) -> Cell:
+    """The arm's answers to the held-out cases: found, or generated now."""
+    source, name = workshop.source, _folder_name(workshop.source)
+    folder = workshop.run.cell(prepared.task.name, name, arm, seed)
+    key = cell_key(done[-1].key if done else workshop.model_hash, prepared)
+    if not finished(folder, key) and not _copied(workshop, prepared, arm, name, folder, key):
+        policy = load_policy(source, done[-1].policy if done else None, dtype=workshop.study.numerics.torch_dtype)
+        with workshop.progress(f"{prepared.task.name}: held-out answers of {arm}", len(prepared.test)) as advance:
+            evaluate(policy, prepared, folder, key, advance)
+    cost = sum((stage.cost for stage in done), Cost())
+    seconds = json.loads((folder / "cell.json").read_text())["evaluation_seconds"]
+    return Cell(prepared, source.name, arm, seed, read_predictions(folder), cost, seconds)
+
+
+def _copied(workshop: Workshop, prepared: Prepared, arm: str, name: str, folder: Path, key: str) -> bool:
+    """The untouched model answers alike with every seed: one seed's answers are all seeds' answers."""
+    for seed in workshop.study.seeds:
+        other = workshop.run.cell(prepared.task.name, name, arm, seed)
+        if other != folder and finished(other, key):
+            shutil.copytree(other, folder, dirs_exist_ok=True)
+            return True
+    return False
+
+
+def _folder_name(source: ModelSource) -> str:
+    return source.title if source.kind == "folder" else source.name.replace("/", "--")
+
+
+def _say_forecast(study: Study, source: ModelSource, tasks: Sequence[Prepared], console: Console) -> None:
+    console.print("Measuring this machine ...")
+    seconds = forecast(study, tasks, measure_speed(study, source, tasks[0]))
+    console.print(f"The whole study takes about [bold]{max(1, round(seconds / 60))} minutes[/bold] on this machine.")
+
+
+def _check_disk(run: RunFolder) -> None:
+    free = shutil.disk_usage(run.root).free
+    if free < _FREE_BYTES_NEEDED:
+        what = f"only {free // 1_000_000} MB are free, {_FREE_BYTES_NEEDED // 1_000_000} MB are needed"
+        raise InputError(Problem(str(run.root), what, "Free some space, or name a folder elsewhere with --output-dir."))
+
+
+def _preflight(checked: Checked) -> dict[str, Any]:
+    read = checked.read
+    return checked.preflight.to_json() | {
+        "read": len(read.examples) + len(read.refused),
+        "refused": len(read.refused),
+        "sha256": read.sha256,
+        "encodings": {Path(name).name: encoding for name, encoding in read.encodings.items()},
+    }
+
+
+def _results(
+    study: Study, source: ModelSource, tasks: Sequence[Prepared], cells: Sequence[Cell], command: str
+) -> dict[str, Any]:
+    return {
+        "study": {
+            "name": study.name,
+            "question": study.question,
+            "model": {"name": source.name, "title": source.title},
+            "seeds": list(study.seeds),
+            "arms": list(study.arms),
+            "tasks": [_task(prepared) for prepared in tasks],
+        },
+        "versions": {"preceptor": __version__, "python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in _VERSIONS},
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command,
+        "cells": [measure(cell.prepared, cell) for cell in cells],
+        "contrasts": contrasts(cells),
+    }
+
+
+def _task(prepared: Prepared) -> dict[str, Any]:
+    task, splits = prepared.task, prepared.splits
+    return {
+        "name": task.name,
+        "title": task.title,
+        "metric": task.metric,
+        "also": [extra.model_dump(mode="json") for extra in task.also],
+        "labels": list(task.labels),
+        "synthetic": prepared.synthetic,
+        "counts": {
+            "train": len(splits.train),
+            "validation": len(splits.validation),
+            "test": len(splits.test),
+            "groups_test": len({example.group for example in splits.test}),
+        },
+        "majority": majority_value(prepared),
+    }
