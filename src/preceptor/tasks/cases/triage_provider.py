@@ -10,6 +10,8 @@ from preceptor.tasks._example import Example
 from preceptor.tasks.cases import _triage_provider_wording as say
 from preceptor.tasks.cases._provider import PHARMACY_FIRST, Facts, provider
 from preceptor.tasks.cases._triage_provider_patterns import Pattern, by_provider, signs_of
+from preceptor.tasks.cases._triage_provider_problems import PROBLEMS
+from preceptor.tasks.cases._triage_provider_signs import SIGNS
 from preceptor.tasks.cases._wording import Case, Side, assemble, on_side, typing_errors
 
 CHILD_UNTIL = 16
@@ -18,7 +20,7 @@ CHILD_UNTIL = 16
 _PATTERNS = by_provider()
 _ANYONE = ("new confusion", "blotchy skin", "fighting for breath")
 """Signs to deny where the problem has too few of its own."""
-_KEEP = tuple({"pregnant", "pregnancy", "woman", "female", "daughter", "sister", "husband", "brother"})
+_KEEP = ("pregnant", "pregnancy", "daughter", "sister", "husband", "brother", "message")
 
 
 def generate(count: int, seed: int) -> list[Example]:
@@ -44,7 +46,7 @@ def tell(pattern: Pattern, facts: Facts, rng: random.Random, side: Side) -> Case
     layout = rng.choice(say.LAYOUTS[side])
     who, words = _who(facts, rng, side)
     story = [sentence.format(**words) for sentence in _story(facts, rng, side)]
-    asides = [rng.choice(bank[side]) for bank in (say.TONE, say.BACKGROUND) if rng.random() < 0.7]
+    asides = [rng.choice(bank[side]) for bank in (say.TONE, say.BACKGROUND)]
     message = _lay_out(layout, who, story, asides, rng)
     return Case(
         pattern.name,
@@ -57,7 +59,7 @@ def tell(pattern: Pattern, facts: Facts, rng: random.Random, side: Side) -> Case
 
 def _who(facts: Facts, rng: random.Random, side: Side) -> tuple[str, dict[str, str]]:
     """The sentence that says who is ill, and the pronouns that go with it."""
-    age = str(facts.age) if facts.age else f"{rng.randint(4, 11)} months"
+    age = {0: f"{rng.randint(4, 11)} months", 1: "1 year"}.get(facts.age, str(facts.age))
     child = facts.age < CHILD_UNTIL
     if child or (facts.age > 24 and rng.random() < 0.2):
         relation = say.CHILD[facts.sex] if child else say.GROWN_UP[side][facts.sex]
@@ -70,14 +72,16 @@ def _who(facts: Facts, rng: random.Random, side: Side) -> tuple[str, dict[str, s
 
 def _story(facts: Facts, rng: random.Random, side: Side) -> list[str]:
     """The problem, every sign there is, and one or two of those there are not."""
-    there = [getattr(say.SIGNS[sign], side) for sign in sorted(facts.signs)]
+    there = [getattr(SIGNS[sign], side) for sign in sorted(facts.signs)]
     absent = [sign for sign in signs_of(facts.problem) if sign not in facts.signs]
     absent += [sign for sign in _ANYONE if sign not in absent and sign not in facts.signs and len(absent) < 2]
-    wanted = rng.choice((2, 2, 3)) - min(1, len(there))
-    denied = [getattr(say.SIGNS[sign], f"denied_{side}") for sign in rng.sample(absent, min(wanted, len(absent)))]
-    told = [*there, *denied, *_pregnancy(facts, rng, side)]
+    pregnancy = _pregnancy(facts, rng, side)
+    # A sign takes about the words of two denials, so that length tells nothing.
+    wanted = rng.choice((1, 1, 2) if there else (2, 3, 3)) - len(pregnancy)
+    denied = [getattr(SIGNS[sign], f"denied_{side}") for sign in rng.sample(absent, min(wanted, len(absent)))]
+    told = [*there, *denied, *pregnancy]
     rng.shuffle(told)
-    problem = rng.choice(getattr(say.PROBLEMS[facts.problem], side))
+    problem = rng.choice(getattr(PROBLEMS[facts.problem], side))
     return [problem, *told] if rng.random() < 0.7 else [*told[:1], problem, *told[1:]]
 
 
@@ -92,7 +96,7 @@ def _lay_out(layout: str, who: str, story: list[str], asides: list[str], rng: ra
     """The message: who is ill may come first or later, asides stand anywhere."""
     told = ", ".join(story)
     if layout == "web form":
-        lines = [f"Patient: {who}", f"Reason: {told}", *([f"Notes: {'. '.join(asides)}"] if asides else [])]
+        lines = [f"Patient: {who}", f"Reason: {told}", f"Notes: {'. '.join(asides)}"]
         rng.shuffle(lines)
         return "\n".join(lines)
     if layout in ("two messages", "message with a second thought"):
