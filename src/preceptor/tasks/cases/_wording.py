@@ -61,7 +61,7 @@ def assemble(task: str, draw: Draw, count: int, seed: int) -> list[Example]:
     Distinct means that no two have the same text, case and space aside. Raises RuntimeError when `draw` runs out
     of distinct cases, or uses a pattern or a wording on both sides.
     """
-    rng = random.Random(f"{task}:{seed}")  # noqa: S311 - reproducible, not secret
+    rng = random.Random(f"{task}:{seed}")
     seen: set[str] = set()
     dealt: list[tuple[Case, Split, str]] = []
     for split, size in _sizes(count).items():
