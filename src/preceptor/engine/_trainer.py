@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from preceptor.engine._cost import Cost, backward_factor, timed
 from preceptor.files import publish_folder, write_json
@@ -58,6 +58,7 @@ class StepTrainer(Trainer):
             data_collator=lambda batch: {"trees": batch[0]},
             callbacks=[*callbacks, _Progress(advance)],
         )
+        self.remove_callback(PrinterCallback)  # figures go into the ledger, progress into the bar
         self.cost = Cost()
         self._tree_loss = tree_loss
         self._validate = validate
@@ -131,6 +132,12 @@ class StepTrainer(Trainer):
         for old in self._home.glob("checkpoint-*"):
             if old.name not in {name, f"checkpoint-{self.state.best_global_step}"}:
                 shutil.rmtree(old)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        # Left to itself, peft would ask the hub about the base model's vocabulary.
+        model: Any = self.model
+        embeddings = {"save_embedding_layers": False} if hasattr(model, "peft_config") else {}
+        model.save_pretrained(output_dir, state_dict=state_dict, **embeddings)
 
     def _point_to_best(self) -> None:
         # Trainer remembers where the best checkpoint was written; ours has moved, and the run folder may have too.

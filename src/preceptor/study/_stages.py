@@ -1,6 +1,7 @@
 """The stage tree: each stage is computed once, kept under a key made of everything it depends on, and found again."""
 
 import json
+import random
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -82,8 +83,8 @@ class Workshop:
 
     def _pairs(self, prepared: Prepared, parent: Done | None, seed: int) -> Done:
         assert parent is not None
-        limit = self.study.pairs.limit
-        examples, encoded = prepared.splits.train[:limit], prepared.train[:limit]
+        chosen = pair_cases(len(prepared.train), self.study.pairs.limit, seed)
+        examples, encoded = [prepared.splits.train[i] for i in chosen], [prepared.train[i] for i in chosen]
         data = [[e.id, e.target, e.rejected, c.prompt] for e, c in zip(examples, encoded, strict=True)]
         key = self._key("pairs", {"task": prepared.task.model_dump()}, parent, seed, digest(data))
 
@@ -178,6 +179,13 @@ class Workshop:
 
     def _load(self, parent: Done, *, trainable: bool) -> Policy:
         return load_policy(self.source, parent.policy, dtype=self.study.numerics.torch_dtype, trainable=trainable)
+
+
+def pair_cases(cases: int, limit: int | None, seed: int) -> list[int]:
+    """Which training cases get pairs: all, or a seeded draw (files are often sorted by label)."""
+    if limit is None or limit >= cases:
+        return list(range(cases))
+    return sorted(random.Random(seed).sample(range(cases), limit))
 
 
 def _keep(policy: Policy, folder: Path, stage: Stage) -> dict[str, Any]:
