@@ -52,11 +52,13 @@ def _one_tree(model: nn.Module, sequences: list[Encoded], cost: Cost | None) -> 
 def can_share(model: nn.Module) -> bool:
     """Whether the model computes a small tree as it computes the same sequences one by one.
 
-    False for models with their own mask code or with state, and for sliding windows, which count in tree order
-    instead of depth: those run one sequence at a time.
+    False for models with their own mask code or with state, and for windows and chunks of attention, which count in
+    tree order instead of depth: those run one sequence at a time.
     """
-    config = model.config
+    config = model.config.get_text_config()  # where text is one part of a model, its windows are told there
     if getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True):
+        return False
+    if set(getattr(config, "layer_types", None) or ()) - {"full_attention"}:
         return False
     tokens = list(range(1, 9))
     sequences = [Encoded(tokens, [9, 10]), Encoded(tokens, [11]), Encoded(tokens[:4], [12, 13])]

@@ -113,6 +113,8 @@ class StepTrainer(Trainer):
     def _init_training_state(self, *args: Any, **kwargs: Any) -> tuple[int, int]:
         trained = super()._init_training_state(*args, **kwargs)
         self._point_to_best()
+        if self.control.should_training_stop:  # stopped early, then killed before its output was kept
+            return self.state.num_train_epochs, 0
         return trained
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
