@@ -24,6 +24,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+_INTERRUPTED = 130
+"""What a command ends with after Ctrl-C, as shells expect it."""
+
 console = Console()
 errors = Console(stderr=True)
 
@@ -98,22 +101,16 @@ def check(
     max_length: Annotated[int, typer.Option(help="Longest prompt and answer, in tokens.")] = 1024,
 ) -> None:
     """Find what is wrong with a study or its data, before anything is trained."""
-    from preceptor.data import DataSpec
     from preceptor.models import EMBEDDED
-    from preceptor.study import Study, TaskEntry, check_study, load_study
+    from preceptor.study import check_study, load_study, make_study
 
     if task is None:
         study, folder = load_study(what)
     else:
-        data = DataSpec(path=str(Path(what).resolve()), target=target, group=group)
+        data = {"path": str(Path(what).resolve()), "target": target, "group": group}
         beside = str(Path(task).resolve()) if Path(task).is_file() else task
-        study = Study(
-            name="check",
-            model=model or EMBEDDED,
-            tasks=(TaskEntry(task=beside, data=data),),
-            max_length=max_length,
-        )
-        folder = Path()
+        settings = {"name": "check", "model": model or EMBEDDED, "tasks": [{"task": beside, "data": data}]}
+        study, folder = make_study(settings | {"max_length": max_length}, "preceptor check"), Path()
     check_study(study, folder, console)
 
 
@@ -190,9 +187,10 @@ def main() -> None:
     except PreceptorError as error:
         errors.print(f"[red]error[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        errors.print("stopped; the same command continues from here")
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            errors.print("stopped; the same command continues from here")
+        raise
 
 
 def _asked(question: str, guess: str, interactive: bool) -> str:

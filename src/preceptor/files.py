@@ -14,7 +14,7 @@ def write_atomic(path: Path, data: bytes | str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(data.encode() if isinstance(data, str) else data)
             file.flush()
             os.fsync(file.fileno())
@@ -45,7 +45,7 @@ def publish_folder(aside: Path, final: Path) -> None:
     """Make a finished folder visible under its final name in one step; an older one there is replaced."""
     for root, _, names in os.walk(aside):
         for name in names:
-            with open(Path(root) / name, "rb") as file:
+            with (Path(root) / name).open("rb") as file:
                 os.fsync(file.fileno())
         _sync_folder(Path(root))
     if final.exists():
@@ -69,7 +69,7 @@ def digest(value: Any) -> str:
 
 def digest_file(path: Path) -> str:
     """SHA-256 of a file's bytes, as 64 hex digits."""
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

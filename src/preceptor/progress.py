@@ -11,7 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 class Advance(Protocol):
     """Call with how many units were just done."""
 
-    def __call__(self, units: int = 1, /) -> None: ...
+    def __call__(self, units: int = 1, /) -> None:
+        """`units` more are done."""
 
 
 def quiet(units: int = 1, /) -> None:

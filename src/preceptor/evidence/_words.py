@@ -5,6 +5,8 @@ from preceptor.evidence._verdict import FEWEST_PATIENTS, SIGNIFICANCE, Verdict, 
 
 _METRIC_TITLES = {"macro_f1": "macro-F1", "fact_f1": "fact-F1", "rouge_l": "ROUGE-L", "mean_score": "mean score"}
 
+_ARM_TITLES = {"base": "the base model", "majority": "the majority answer"}
+
 
 def metric_title(name: str) -> str:
     """A metric's name as people write it: `macro_f1` -> `macro-F1`."""
@@ -13,7 +15,7 @@ def metric_title(name: str) -> str:
 
 def arm_title(arm: str) -> str:
     """An arm's name as people write it: `base` -> `the base model`, `sft+dpo` -> `SFT+DPO`."""
-    return "the base model" if arm == "base" else arm.upper()
+    return _ARM_TITLES.get(arm, arm.upper())
 
 
 def number(value: float, *, signed: bool = False) -> str:

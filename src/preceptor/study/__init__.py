@@ -3,7 +3,7 @@
 from preceptor.study._evaluate import Prediction, read_predictions
 from preceptor.study._prepare import Checked
 from preceptor.study._runner import check_study, run_study
-from preceptor.study._spec import Study, TaskEntry, builtin_studies, load_study
+from preceptor.study._spec import Study, TaskEntry, builtin_studies, load_study, make_study
 
 __all__ = [
     "Checked",
@@ -13,6 +13,7 @@ __all__ = [
     "builtin_studies",
     "check_study",
     "load_study",
+    "make_study",
     "read_predictions",
     "run_study",
 ]

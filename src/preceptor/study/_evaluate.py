@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from preceptor.engine import generate
+from preceptor.engine import Numerics, generate
 from preceptor.files import digest, private_folder, read_jsonl, write_atomic, write_json, write_jsonl
 from preceptor.models import Policy, stop_tokens
 from preceptor.progress import Advance
 from preceptor.study._prepare import Prepared
 from preceptor.study._score import case_score
+
+_PREDICTIONS = "predictions.jsonl"
+_NOTE = "cell.json"
+"""Names the policy and the cases. Written last and removed first: a folder with one holds exactly its predictions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +29,20 @@ class Prediction:
     score: float
 
 
-def cell_key(policy_key: str, prepared: Prepared) -> str:
-    """Names everything an arm's predictions depend on: the policy and the held-out cases."""
-    return digest([policy_key, prepared.test_hash])
+def cell_key(policy_key: str, numerics: Numerics, prepared: Prepared) -> str:
+    """Names everything an arm's predictions depend on: the policy, its numerics and the held-out cases."""
+    return digest([policy_key, numerics.model_dump(), prepared.test_hash])
 
 
 def finished(folder: Path, key: str) -> bool:
     """Whether the predictions of exactly this policy on exactly these cases stand in `folder`."""
-    note = folder / "cell.json"
+    note = folder / _NOTE
     return note.exists() and json.loads(note.read_text())["key"] == key
 
 
 def read_predictions(folder: Path) -> list[Prediction]:
     """The predictions kept in `folder`, in the order of the held-out cases."""
-    return [Prediction(**row) for row in read_jsonl(folder / "predictions.jsonl")]
+    return [Prediction(**row) for row in read_jsonl(folder / _PREDICTIONS)]
 
 
 def evaluate(policy: Policy, prepared: Prepared, folder: Path, key: str, advance: Advance) -> None:
@@ -64,9 +68,23 @@ def evaluate(policy: Policy, prepared: Prepared, folder: Path, key: str, advance
         done=frozenset(part.texts),
         on_batch=keep,
     )
-    write_jsonl(folder / "predictions.jsonl", [_row(prepared, i, part.texts[i]) for i in sorted(part.texts)])
-    write_json(folder / "cell.json", {"key": key, "evaluation_seconds": part.seconds})
+    (folder / _NOTE).unlink(missing_ok=True)
+    write_jsonl(folder / _PREDICTIONS, [_row(prepared, i, part.texts[i]) for i in sorted(part.texts)])
+    write_json(folder / _NOTE, {"key": key, "evaluation_seconds": part.seconds})
     part.path.unlink()
+
+
+def copy_predictions(finished_folder: Path, folder: Path) -> None:
+    """The predictions kept in one folder, kept in another too."""
+    private_folder(folder)
+    (folder / _NOTE).unlink(missing_ok=True)
+    for name in (_PREDICTIONS, _NOTE):
+        write_atomic(folder / name, (finished_folder / name).read_bytes())
+
+
+def evaluation_seconds(folder: Path) -> float:
+    """How long the answers kept in `folder` took."""
+    return float(json.loads((folder / _NOTE).read_text())["evaluation_seconds"])
 
 
 @dataclass(slots=True)

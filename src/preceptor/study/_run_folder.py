@@ -1,5 +1,6 @@
 """The run folder: where everything a study makes is kept, for one process at a time and its owner only."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,7 @@ class RunFolder:
 @contextmanager
 def open_run_folder(root: Path) -> Iterator[RunFolder]:
     """Make the run folder and hold it until the block ends. Raises `InputError` when that is not possible."""
+    _refuse_other_folders(root)
     try:
         private_folder(root)
         lock = FileLock(root / ".lock")
@@ -52,7 +54,9 @@ def open_run_folder(root: Path) -> Iterator[RunFolder]:
     except Timeout as error:
         fix = "Wait until it has finished, or name another folder with --output-dir."
         raise InputError(Problem(str(root), "another process is working in this run folder", fix)) from error
-    except (NotADirectoryError, FileExistsError, PermissionError) as error:
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
         what = f"the run folder cannot be made ({os.strerror(error.errno or 0).lower()})"
         fix = "Name a folder you may write to with --output-dir."
         raise InputError(Problem(str(root), what, fix)) from error
@@ -60,3 +64,10 @@ def open_run_folder(root: Path) -> Iterator[RunFolder]:
         yield RunFolder(root)
     finally:
         lock.release()
+
+
+def _refuse_other_folders(root: Path) -> None:
+    """A run folder is closed to others; a folder that holds anything else must not be."""
+    if root.is_dir() and not (root / "study.yaml").exists() and {one.name for one in root.iterdir()} - {".lock"}:
+        fix = "Name a new folder with --output-dir."
+        raise InputError(Problem(str(root), "this folder holds other things than a run", fix))

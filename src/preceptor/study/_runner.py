@@ -1,7 +1,6 @@
 """A whole study: check, forecast, stages, predictions, results."""
 
 import importlib.metadata
-import json
 import platform
 import shutil
 from collections.abc import Sequence
@@ -19,7 +18,14 @@ from preceptor.errors import InputError, Problem
 from preceptor.files import write_atomic, write_json
 from preceptor.models import ModelSource, find_model, fingerprint, load_policy, load_tokenizer
 from preceptor.progress import progress
-from preceptor.study._evaluate import cell_key, evaluate, finished, read_predictions
+from preceptor.study._evaluate import (
+    cell_key,
+    copy_predictions,
+    evaluate,
+    evaluation_seconds,
+    finished,
+    read_predictions,
+)
 from preceptor.study._forecast import forecast, measure_speed
 from preceptor.study._prepare import Checked, Prepared, check_task, prepare
 from preceptor.study._results import Cell, contrasts, majority_value, measure
@@ -92,14 +98,13 @@ def _cell(workshop: Workshop, prepared: Prepared, arm: str, seed: int, done: Seq
     """The arm's answers to the held-out cases: found, or generated now."""
     source, name = workshop.source, _folder_name(workshop.source)
     folder = workshop.run.cell(prepared.task.name, name, arm, seed)
-    key = cell_key(done[-1].key if done else workshop.model_hash, prepared)
+    key = cell_key(done[-1].key if done else workshop.model_hash, workshop.study.numerics, prepared)
     if not finished(folder, key) and not _copied(workshop, prepared, arm, name, folder, key):
         policy = load_policy(source, done[-1].policy if done else None, dtype=workshop.study.numerics.torch_dtype)
         with workshop.progress(f"{prepared.task.name}: held-out answers of {arm}", len(prepared.test)) as advance:
             evaluate(policy, prepared, folder, key, advance)
     cost = sum((stage.cost for stage in done), Cost())
-    seconds = json.loads((folder / "cell.json").read_text())["evaluation_seconds"]
-    return Cell(prepared, source.name, arm, seed, read_predictions(folder), cost, seconds)
+    return Cell(prepared, source.name, arm, seed, read_predictions(folder), cost, evaluation_seconds(folder))
 
 
 def _copied(workshop: Workshop, prepared: Prepared, arm: str, name: str, folder: Path, key: str) -> bool:
@@ -107,7 +112,7 @@ def _copied(workshop: Workshop, prepared: Prepared, arm: str, name: str, folder:
     for seed in workshop.study.seeds:
         other = workshop.run.cell(prepared.task.name, name, arm, seed)
         if other != folder and finished(other, key):
-            shutil.copytree(other, folder, dirs_exist_ok=True)
+            copy_predictions(other, folder)
             return True
     return False
 
@@ -119,7 +124,9 @@ def _folder_name(source: ModelSource) -> str:
 def _say_forecast(study: Study, source: ModelSource, tasks: Sequence[Prepared], console: Console) -> None:
     console.print("Measuring this machine ...")
     seconds = forecast(study, tasks, measure_speed(study, source, tasks[0]))
-    console.print(f"The whole study takes about [bold]{max(1, round(seconds / 60))} minutes[/bold] on this machine.")
+    minutes = max(1, round(seconds / 60))
+    unit = "minute" if minutes == 1 else "minutes"
+    console.print(f"The whole study takes about [bold]{minutes} {unit}[/bold] on this machine.")
 
 
 def _check_disk(run: RunFolder) -> None:

@@ -50,7 +50,7 @@ class Study(_Frozen):
     name: str = Field(pattern=r"^\w[\w.-]*$")
     question: str = "Which is worth it: the untouched model, learning by example (SFT), or also by preference (DPO)?"
     model: str = EMBEDDED
-    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(default=(0,), min_length=1)
     arms: tuple[Arm, ...] = Field(default=("base", "sft", "sft+dpo"), min_length=1)
     tasks: tuple[TaskEntry, ...] = Field(min_length=1)
     adapter: AdapterSettings | None = AdapterSettings()
@@ -90,19 +90,24 @@ def load_study(name_or_path: str) -> tuple[Study, Path]:
         raise InputError(Problem(str(path), "there is no such study file", fix)) from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(Problem(str(path), "it cannot be read as UTF-8 text", "Name a YAML file.")) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that no calendar has
         line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
         raise InputError(Problem(f"{path}, line {line}", "it is not valid YAML", "Mend this line.")) from error
     if not isinstance(raw, dict):
         raise InputError(Problem(str(path), "it is not a study", "Start from a file in examples/."))
+    return make_study(raw, str(path)), path.parent
+
+
+def make_study(raw: dict[str, Any], where: str) -> Study:
+    """A study from its settings. Raises `InputError` with every problem; `where` says where the settings stand."""
     try:
-        return Study.model_validate(raw), path.parent
+        return Study.model_validate(raw)
     except ValidationError as error:
-        raise InputError([_problem(path, one) for one in error.errors()]) from error
+        raise InputError([_problem(where, one) for one in error.errors()]) from error
 
 
-def _problem(path: Path, error: Any) -> Problem:
-    where = f"{path}, {'.'.join(map(str, error['loc'])) or 'top level'}"
+def _problem(source: str, error: Any) -> Problem:
+    where = f"{source}, {'.'.join(map(str, error['loc'])) or 'top level'}"
     if error["type"] == "extra_forbidden":
         return Problem(where, "there is no such setting", "Check the spelling, or take it out.")
     if error["type"] == "missing":

@@ -10,6 +10,7 @@ from typing import Any
 
 from preceptor.data import TooLong, fit_pair
 from preceptor.engine import Cost, EncodedPair, Stage, dpo_steps, run_dpo, run_sft, sft_steps
+from preceptor.errors import InputError, Problem
 from preceptor.files import digest, private_folder, read_jsonl, write_json, write_jsonl
 from preceptor.models import ModelSource, Policy, load_policy, new_policy, save_policy
 from preceptor.preferences import Pair, make_pairs
@@ -112,6 +113,10 @@ class Workshop:
         assert parent is not None
         settings = prepared.entry.dpo or self.study.dpo
         pairs, too_long = self._encoded_pairs(prepared, parent)
+        if not pairs:
+            what = "no training case gave a pair of answers that fits, so there is nothing to prefer"
+            fix = "Leave sft+dpo out of `arms`, raise `max_length`, or give rejected answers in the data."
+            raise InputError(Problem(f"task {prepared.task.name}", what, fix))
         key = self._key(
             "dpo", settings.model_dump(), parent, seed, digest([[p.prompt, p.chosen, p.rejected] for p in pairs])
         )

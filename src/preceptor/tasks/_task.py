@@ -53,7 +53,7 @@ class Task(_Frozen):
     `cases` names the generator of built-in cases, when there is one. `load_task` checks that the parts agree.
     """
 
-    name: str
+    name: str = Field(pattern=r"^\w[\w.-]*$")
     title: str
     question: str
     source: str
