@@ -1,0 +1,273 @@
+"""Write docs/RESULTS.md from finished runs: `python -m benchmarks.results RUN [RUN ...] [--machine TEXT]`
+
+Every figure of ours comes from a run folder's `results.json`; the paper's stand in `_published.py`. The same runs give
+the same page. Paths of this machine are left out of it.
+"""
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks._published import CREDITS, PAPER, PAPER_ROWS
+from preceptor.errors import InputError, Problem
+from preceptor.evidence import metric_title, number, p_text
+from preceptor.files import write_atomic
+
+PROGRAM = "python -m benchmarks.results"
+DEFAULT_OUTPUT = Path("docs/RESULTS.md")
+NONE = "-"
+LEGEND = """\
+How to read it:
+
+- **Values** are on held-out cases, with the 95% interval (patients resampled). Every arm answers the same cases.
+- **Majority**: what giving every case the commonest training label would score. Free text has none.
+- **Invalid**: share of answers that could not be read. They count as wrong.
+- **Cost** is training, added up over the arm's stages, pairs and reference included; answering the held-out cases is
+  not in it. Time is of the machine it was measured on; tokens and FLOPs are not. FLOPs are set against SFT's.
+- **Verdicts**: `better` and `worse` need p < .05 after Holm's correction over all contrasts of the study, and an
+  interval without 0. Everything else is `inconclusive`: it does not say that two arms are alike.
+- An interval holds the chance in the choice of patients, not the chance in training."""
+
+Results = dict[str, Any]
+
+
+def page(runs: Sequence[Results], command: str, machine: str | None = None) -> str:
+    """The page for the contents of several `results.json`, in the order given.
+
+    Raises InputError when a study on real data has no credit in `_published.py`.
+    """
+    uncredited = [run["study"]["name"] for run in runs if _real_tasks(run) and run["study"]["name"] not in CREDITS]
+    if uncredited:
+        fix = "Add set, publication and licence to CREDITS in benchmarks/_published.py"
+        raise InputError([Problem(f"study {name}", "its data have no credit", fix) for name in uncredited])
+    lines = [
+        "# Results",
+        "",
+        "Made from the `results.json` of finished runs by this command; no figure of ours was typed in:",
+        "",
+        "```",
+        command,
+        "```",
+        *(["", f"Measured on {machine}."] if machine else []),
+        "",
+        LEGEND,
+    ]
+    for run in runs:
+        lines += ["", *study_section(run)]
+    return "\n".join(lines) + "\n"
+
+
+def study_section(run: Results) -> list[str]:
+    """One study: how it was run, its results, their cost, the verdicts, and the paper's figures where tasks agree."""
+    study = run["study"]
+    versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
+    lines = [
+        f"## {study['name']}",
+        "",
+        study["question"],
+        "",
+        f"- Command: `{' '.join(without_machine_path(word) for word in run['command'].split(' '))}`",
+        f"- Finished: {_moment(run['created'])}",
+        f"- Model: {study['model']['title']}",
+        f"- Versions: {versions}",
+        *_about_cases(run),
+        "",
+        *_table(["output", "metric", "train", "held out", "majority", *map(_arm, study["arms"])], _value_rows(run)),
+        "",
+        "What it took, and what else was measured:",
+        "",
+        *_table(["output", "arm", "invalid", "tokens computed", "time", "FLOPs / SFT", "beside it"], _cost_rows(run)),
+        "",
+        *(f"- **{each['verdict']}**: {each['sentence']}" for each in run["contrasts"]),
+    ]
+    if any(task["name"] in PAPER_ROWS for task in study["tasks"]):
+        lines += ["", *paper_section(run)]
+    return lines
+
+
+def paper_section(run: Results) -> list[str]:
+    """The paper's figures next to ours, for the built-in tasks, which follow its six outputs."""
+    return [
+        "### Beside the paper",
+        "",
+        f"{PAPER}.",
+        "",
+        "**Data and models differ**: they tuned models of 7 and 8 billion parameters on cases of their own; ours is "
+        f"{run['study']['model']['title']} on other cases, and most metrics are not theirs. A figure of theirs and one "
+        "of ours cannot be compared. What can be looked at is whether DPO added to SFT, there and here. "
+        "Theirs is DPO after SFT too; our p is adjusted by Holm's method.",
+        "",
+        *_table(["output", "model", "metric", "base", "SFT", "SFT+DPO", "p, DPO vs SFT"], _paper_rows(run)),
+    ]
+
+
+def without_machine_path(word: str) -> str:
+    """An absolute path as seen from here, or its last part when it lies elsewhere; any other word as it is."""
+    path = Path(word)
+    if not path.is_absolute():
+        return word
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else path.name
+
+
+def _about_cases(run: Results) -> list[str]:
+    real = _real_tasks(run)
+    synthetic = [task["name"] for task in run["study"]["tasks"] if task["synthetic"]]
+    lines = []
+    if synthetic:
+        which = f"of {', '.join(synthetic)} " if real else ""
+        lines.append(f"- **The cases {which}are synthetic, and no clinician has reviewed them.**")
+    if real:
+        lines.append(f"- Data: {CREDITS[run['study']['name']]}")
+    return lines
+
+
+def _real_tasks(run: Results) -> list[str]:
+    return [task["name"] for task in run["study"]["tasks"] if not task["synthetic"]]
+
+
+def _value_rows(run: Results) -> Iterator[list[str]]:
+    study = run["study"]
+    for task in study["tasks"]:
+        counts = task["counts"]
+        held_out = f"{counts['test']} ({counts['groups_test']} patients)"
+        for seed in study["seeds"]:
+            cells = [_cell(run, task["name"], arm, seed) for arm in study["arms"]]
+            yield [
+                _output(study, task, seed),
+                metric_title(task["metric"]),
+                str(counts["train"]),
+                held_out,
+                _value(task["majority"]),
+                *(_with_interval(cell) for cell in cells),
+            ]
+
+
+def _cost_rows(run: Results) -> Iterator[list[str]]:
+    study = run["study"]
+    for task in study["tasks"]:
+        for seed in study["seeds"]:
+            for arm in study["arms"]:
+                cell = _cell(run, task["name"], arm, seed)
+                cost = cell["cost"]
+                yield [
+                    _output(study, task, seed),
+                    _arm(arm),
+                    f"{100 * cell['invalid_rate']:.0f}%",
+                    f"{cost['tokens_computed']:,}",
+                    _duration(cost["seconds"]),
+                    _flops_ratio(run, cell),
+                    ", ".join(f"{metric_title(name)} {_value(value)}" for name, value in cell["also"].items()) or NONE,
+                ]
+
+
+def _paper_rows(run: Results) -> Iterator[list[str]]:
+    study = run["study"]
+    for task in study["tasks"]:
+        for row in PAPER_ROWS.get(task["name"], ()):
+            yield [task["name"], f"{row.model} (paper)", row.metric, row.base, row.sft, row.dpo, row.p]
+        for seed in study["seeds"] if task["name"] in PAPER_ROWS else ():
+            values = [_value_of(run, task["name"], arm, seed) for arm in ("base", "sft", "sft+dpo")]
+            p = _p_of_dpo(run, task["name"], seed)
+            yield [_output(study, task, seed), "**ours**", metric_title(task["metric"]), *values, p]
+
+
+def _p_of_dpo(run: Results, task: str, seed: int) -> str:
+    for each in run["contrasts"]:
+        if (each["task"], each["a"], each["b"]) == (task, "sft+dpo", "sft") and each.get("seed", seed) == seed:
+            adjusted = p_text(each["p_adjusted"])
+            return adjusted.removeprefix("p ").removeprefix("= ")
+    return NONE
+
+
+def _flops_ratio(run: Results, cell: Results) -> str:
+    if "sft" not in run["study"]["arms"]:
+        return NONE
+    sft = _cell(run, cell["task"], "sft", cell["seed"])["cost"]["flops"]
+    return f"{cell['cost']['flops'] / sft:.1f}" if sft else NONE
+
+
+def _value_of(run: Results, task: str, arm: str, seed: int) -> str:
+    return _value(_cell(run, task, arm, seed)["value"]) if arm in run["study"]["arms"] else NONE
+
+
+def _cell(run: Results, task: str, arm: str, seed: int) -> Results:
+    cells = {(cell["task"], cell["arm"], cell["seed"]): cell for cell in run["cells"]}
+    found: Results = cells[task, arm, seed]
+    return found
+
+
+def _output(study: Results, task: Results, seed: int) -> str:
+    return str(task["name"]) if len(study["seeds"]) == 1 else f"{task['name']}, seed {seed}"
+
+
+def _arm(arm: str) -> str:
+    return arm if arm == "base" else arm.upper()
+
+
+def _with_interval(cell: Results) -> str:
+    low, high = cell["ci"]
+    return _value(cell["value"]) + ("" if low is None else f" [{number(low)}, {number(high)}]")
+
+
+def _value(value: float | None) -> str:
+    return NONE if value is None else number(value)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+
+
+def _moment(iso: str) -> str:
+    when = datetime.fromisoformat(iso)
+    return f"{when.day} {when:%B %Y, %H:%M %Z}"
+
+
+def _table(header: Sequence[str], rows: Iterator[list[str]]) -> list[str]:
+    """The lines of a Markdown table."""
+    cells = [list(header), ["---"] * len(header), *rows]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells]
+
+
+def read_results(folders: Sequence[Path]) -> list[Results]:
+    """The contents of each folder's `results.json`. Raises InputError for all that cannot be read."""
+    found: list[Results] = []
+    problems: list[Problem] = []
+    for folder in folders:
+        try:
+            found.append(json.loads((folder / "results.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            fix = "Name the folder of a finished run, such as runs/quickstart"
+            problems.append(Problem(str(folder), "there is no results.json that can be read", fix))
+    if problems:
+        raise InputError(problems)
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the page and return the exit code: 0, or 2 when a run cannot be used."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description="Write docs/RESULTS.md from finished runs.")
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run folder, such as runs/quickstart")
+    parser.add_argument("--output", type=Path, default=DEFAULT_OUTPUT, help="default: %(default)s")
+    parser.add_argument("--machine", help="what the runs were measured on, in words")
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    asked = parser.parse_args(words)
+    command = f"{PROGRAM} {shlex.join(map(without_machine_path, words))}"
+    try:
+        write_atomic(asked.output, page(read_results(asked.runs), command, asked.machine))
+    except InputError as error:
+        print(f"error {error}", file=sys.stderr)
+        return error.exit_code
+    except (KeyError, TypeError) as error:
+        print(f"error a results.json lacks an entry this page needs: {error}", file=sys.stderr)
+        return 2
+    print(f"Wrote {asked.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
