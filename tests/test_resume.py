@@ -1,0 +1,143 @@
+"""A run that is killed at its worst moments ends with the very bytes of a run that was never disturbed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from preceptor.engine import Numerics, SFTSettings, Stage, run_sft
+from preceptor.files import read_jsonl
+from preceptor.models import AdapterSettings, Encoded, encode, new_policy
+from tiny_study import write_study, write_table
+
+PRECEPTOR = Path(sys.executable).with_name("preceptor")
+TRIES = 5
+
+Moment = Callable[[Path], bool]
+"""Whether a run folder shows, from outside, that the process is in the middle of something."""
+
+
+def answering(run: Path) -> bool:
+    """At least one batch of answers is kept, and not all."""
+    parts = [part for part in run.glob("cells/*/*/*/*/predictions.part.jsonl") if not _beside(part, "cell.json")]
+    return any(part.read_bytes().count(b"\n") >= 2 for part in parts)
+
+
+def in_sft(run: Path) -> bool:
+    return any(not _beside(step, "reference.json") for step in _unfinished(run, "checkpoint-*"))
+
+
+def saving(run: Path) -> bool:
+    return bool(_unfinished(run, ".aside/checkpoint-*"))
+
+
+def in_dpo(run: Path) -> bool:
+    return any(_beside(step, "reference.json") for step in _unfinished(run, "checkpoint-*"))
+
+
+def _unfinished(run: Path, pattern: str) -> list[Path]:
+    works = [work for work in run.glob("stages/*/work") if not _beside(work, "ledger.json")]
+    return [found for work in works for found in work.glob(pattern)]
+
+
+def _beside(path: Path, name: str) -> bool:
+    return (path.parent / name).exists()
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_four_moments_ends_like_one_left_alone(tmp_path: Path, tiny_model_folder: Path) -> None:
+    study = long_study(tmp_path, tiny_model_folder)
+    alone, disturbed = tmp_path / "alone", tmp_path / "disturbed"
+    undisturbed = start(study, alone)
+    for moment in (answering, in_sft, saving, in_dpo):
+        kill_at(moment, study, disturbed)
+    assert start(study, disturbed).wait() == 0
+    assert undisturbed.wait() == 0
+
+    for pattern in ("cells/**/predictions.jsonl", "stages/*/pairs.jsonl", "stages/*/adapter/*"):
+        expected, found = contents(alone, pattern), contents(disturbed, pattern)
+        assert found.keys() == expected.keys()
+        assert [name for name in expected if expected[name] != found[name]] == []
+    texts = {one.parts[-3]: [row["text"] for row in read_jsonl(alone / one)] for one in contents_of_cells(alone)}
+    assert texts["base"] != texts["sft"], "equal bytes say nothing when training changes no answer"
+    assert costs(alone) == costs(disturbed)
+    assert list(disturbed.rglob("*.part.jsonl")) == []
+    assert list(disturbed.glob("stages/*/work")) == []
+
+
+def test_a_stage_that_stopped_early_and_was_killed_before_it_was_kept_trains_no_further(
+    tmp_path: Path, tiny_source: Any, tiny_tokenizer: Any
+) -> None:
+    def cases(answers: list[str], count: int) -> list[Encoded]:
+        prompts = ([{"role": "user", "content": f"case {n}"}] for n in range(count))
+        return [encode(tiny_tokenizer, prompt, answers[n % 2]) for n, prompt in enumerate(prompts)]
+
+    train, unlike_train = cases(["urgent", "routine"], 16), cases(["Zxy", "Qab"], 4)
+    settings = SFTSettings(epochs=8, batch_size=4, learning_rate=0.02, patience=2)
+
+    def sft() -> tuple[Stage, dict[str, Any]]:
+        policy = new_policy(tiny_source, AdapterSettings(rank=4, alpha=8), seed=0, dtype=torch.float32)
+        stage = run_sft(policy, train, unlike_train, settings, Numerics(threads=1), tmp_path, seed=0)
+        return stage, {name: weight for name, weight in policy.model.state_dict().items() if "lora" in name}
+
+    (first, weights), (again, weights_again) = sft(), sft()
+    assert first.cost.optimizer_steps < 32, "it must stop early to show anything"
+    assert again.cost.optimizer_steps == first.cost.optimizer_steps
+    assert all(torch.equal(weights[name], weights_again[name]) for name in weights)
+
+
+def long_study(folder: Path, model: Path) -> Path:
+    """Long enough that each moment lasts: several batches of answers, many steps, many checkpoints."""
+    folder.mkdir(exist_ok=True)
+    write_table(folder / "cases.csv", patients=240)
+    answer = {"kind": "label", "labels": {"urgent": "now", "routine": "later"}, "max_new_tokens": 48}
+    return write_study(
+        folder,
+        model,
+        task={"answer": answer},
+        sft={"epochs": 3, "batch_size": 8, "learning_rate": 0.01, "looks_per_epoch": 4, "patience": 12},
+        dpo={"epochs": 3, "batch_size": 4, "learning_rate": 0.001, "saves_per_epoch": 4},
+        pairs={"limit": 32},
+    )
+
+
+def start(study: Path, run: Path) -> subprocess.Popen[bytes]:
+    command = [str(PRECEPTOR), "study", str(study), "--output-dir", str(run)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def kill_at(moment: Moment, study: Path, run: Path) -> None:
+    """Start or continue the study and kill it with no chance to clean up; what lies there proves the moment."""
+    for _ in range(TRIES):
+        process = start(study, run)
+        while process.poll() is None and not moment(run):
+            time.sleep(0.0005)
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, f"the run ended before {moment.__name__} was seen"
+        if moment(run):
+            return
+    raise AssertionError(f"{moment.__name__} was over {TRIES} times before the process was dead")
+
+
+def contents(run: Path, pattern: str) -> dict[Path, bytes]:
+    return {path.relative_to(run): path.read_bytes() for path in sorted(run.glob(pattern)) if path.is_file()}
+
+
+def contents_of_cells(run: Path) -> dict[Path, bytes]:
+    return contents(run, "cells/**/predictions.jsonl")
+
+
+def costs(run: Path) -> dict[str, tuple[int, int, int, float]]:
+    """Each stage's work, which a crash must neither lose nor count twice."""
+    ledgers = {path.parent.name: yaml.safe_load(path.read_text())["cost"] for path in run.glob("stages/*/ledger.json")}
+    names = ("optimizer_steps", "tokens_seen", "tokens_computed", "flops")
+    return {key: tuple(cost[name] for name in names) for key, cost in ledgers.items()}
