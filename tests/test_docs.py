@@ -1,0 +1,42 @@
+"""What the documentation lists is what the code has."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from preceptor.data import DataSpec
+from preceptor.study import Study, TaskEntry, make_study
+
+DOCS = Path(__file__).parents[1] / "docs"
+ROOMS = ("tasks", "models", "evidence", "data", "engine", "preferences", "study", "report")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_public_name_of_a_room_stands_in_rooms(room: str) -> None:
+    text = (DOCS / "ROOMS.md").read_text()
+    section = text.split(f"\n## {room}: ")[1].split("\n## ")[0]
+    public = importlib.import_module(f"preceptor.{room}").__all__
+    assert [name for name in public if not re.search(rf"\b{name}\b", section)] == []
+
+
+def test_every_key_of_the_data_block_is_explained() -> None:
+    section = (DOCS / "DATA.md").read_text().split("## The `data:` block")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", section, re.MULTILINE)
+    explained = [name for row in rows for name in re.findall(r"\w+", row)]
+    assert sorted(explained) == sorted(DataSpec.model_fields)
+
+
+def test_the_settings_shown_are_all_settings_with_their_defaults() -> None:
+    block = (DOCS / "RUN_FOLDER.md").read_text().split("```yaml\n")[1].split("```")[0]
+    raw = yaml.safe_load(block)
+    assert set(raw) == set(Study.model_fields)
+    assert set(raw["tasks"][0]) | {"dpo"} == set(TaskEntry.model_fields)
+    shown = make_study(raw, "docs/RUN_FOLDER.md")
+    for name in set(raw) - {"name", "question", "tasks"}:
+        assert getattr(shown, name) == Study.model_fields[name].default
+    for name in ("adapter", "sft", "dpo", "pairs", "numerics"):
+        every = set(type(getattr(shown, name)).model_fields) - {"dropout"}  # it can only be 0
+        assert set(raw[name]) == every
