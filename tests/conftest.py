@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from command_line import CommandLine
 from tiny_model import build_tiny_model
 
 
@@ -38,6 +39,12 @@ def embedded_source() -> Any:
 
     fetch_embedded()
     return find_model(EMBEDDED)
+
+
+@pytest.fixture
+def preceptor(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    """The command line, in this process."""
+    return CommandLine(monkeypatch, capsys)
 
 
 @pytest.fixture

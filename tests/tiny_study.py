@@ -50,7 +50,7 @@ def write_table(path: Path, patients: int = 60) -> Path:
     return path
 
 
-def write_study(folder: Path, model: Path, *, task: dict[str, Any] | None = None, **changes: Any) -> Path:
+def write_study(folder: Path, model_folder: Path, *, task: dict[str, Any] | None = None, **changes: Any) -> Path:
     """Write table, task and study into `folder`; `changes` replace whole settings of the study."""
     folder.mkdir(parents=True, exist_ok=True)
     table = folder / "cases.csv"
@@ -60,5 +60,5 @@ def write_study(folder: Path, model: Path, *, task: dict[str, Any] | None = None
     data = {"path": "cases.csv", "target": "urgency", "group": "patient"}
     entry = {"task": "urgency.task.yaml", "data": data}
     study = folder / "study.yaml"
-    study.write_text(yaml.safe_dump({"model": str(model), "tasks": [entry], **STUDY, **changes}))
+    study.write_text(yaml.safe_dump({"model": str(model_folder), "tasks": [entry], **STUDY, **changes}))
     return study
