@@ -37,7 +37,7 @@ def sharpen() -> Callable[[nn.Module], Any]:
     return sharpened
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_policy(tiny_source: ModelSource, sharpen: Callable[[nn.Module], Any]) -> MakePolicy:
     """The same policy at every call: `tuned` moves its adapter away from the base model, as an earlier stage would."""
 
@@ -52,3 +52,64 @@ def make_policy(tiny_source: ModelSource, sharpen: Callable[[nn.Module], Any]) -
         return policy
 
     return make
+
+
+class Killed(Exception):  # noqa: N818
+    """Stands for a power cut."""
+
+
+class Cut:
+    """An `advance` that cuts the power when `after` optimizer steps are done."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def __call__(self, units: int = 1, /) -> None:
+        self.left -= units
+        if self.left <= 0:
+            raise Killed
+
+
+@pytest.fixture
+def cut_after() -> type[Cut]:
+    return Cut
+
+
+@pytest.fixture
+def killed() -> type[Exception]:
+    return Killed
+
+
+@pytest.fixture(params=["before anything is named", "half way through a file list"])
+def cut_while_saving(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Cut the power in the n-th checkpoint: when it is written but not named yet, or before all of it is written."""
+    from preceptor.engine import _trainer
+
+    owner: Any = _trainer if "named" in request.param else _trainer.StepTrainer
+    name = "publish_folder" if "named" in request.param else "_save_rng_state"
+    whole = getattr(owner, name)
+
+    def arm(nth: int) -> None:
+        calls = 0
+
+        def cut(*args: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == nth:
+                monkeypatch.setattr(owner, name, whole)
+                raise Killed
+            return whole(*args)
+
+        monkeypatch.setattr(owner, name, cut)
+
+    return arm
+
+
+def learned(policy: Policy) -> dict[str, torch.Tensor]:
+    """The weights that a stage may change."""
+    return {name: weight.detach() for name, weight in policy.model.named_parameters() if weight.requires_grad}
+
+
+@pytest.fixture(scope="session")
+def weights() -> Callable[[Policy], dict[str, torch.Tensor]]:
+    return learned

@@ -89,7 +89,8 @@ def run_dpo(
         advance,
     )
     stage = run_stage(
-        trainer, before_first_step=lambda: _assert_margins_zero(policy, pairs, reference, numerics, share)
+        trainer,
+        before_first_step=lambda: _assert_margins_zero(policy, pairs, steps[0][0][0], reference, numerics, share),
     )
     stage.cost = reference_cost + stage.cost
     return stage
@@ -122,17 +123,19 @@ def cached_reference(
 def _assert_margins_zero(
     policy: Policy,
     pairs: Sequence[EncodedPair],
+    tree: Sequence[int],
     reference: Sequence[tuple[float, float]],
     numerics: Numerics,
     share: bool,
 ) -> None:
     """At step 0 the policy is its own reference: a margin that is not 0 means that one of the two is wrong."""
-    policy.model.train()
+    policy.model.eval()
     with torch.no_grad():
-        chosen, rejected = _pair_logprobs(policy.model, [pairs[0]], share=share, cost=None)
-    kept = torch.tensor([reference[0]], device=chosen[0].device)
-    margin = float(reward_margins(_sums(chosen), _sums(rejected), kept[:, 0], kept[:, 1]))
-    if abs(margin) > _MARGIN_TOLERANCE[numerics.dtype]:
+        chosen, rejected = _pair_logprobs(policy.model, [pairs[i] for i in tree], share=share, cost=None)
+    kept = torch.tensor([reference[i] for i in tree], device=chosen[0].device)
+    margins = reward_margins(_sums(chosen), _sums(rejected), kept[:, 0], kept[:, 1])
+    margin = float(margins.abs().max())
+    if not margin <= _MARGIN_TOLERANCE[numerics.dtype]:
         raise PreceptorError(
             f"DPO's reward margin before the first step is {margin:.4f} and must be 0: "
             "the cached reference does not belong to this policy. Delete the stage's folder and run again."

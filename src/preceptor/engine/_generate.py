@@ -43,6 +43,8 @@ def generate(
     shared = min(common_prefix(prompts), min(map(len, prompts)) - 1) if share and len(prompts) > 1 else 0
     with timed() as cost:
         prefix = _prefix_cache(policy, prompts[0][:shared])
+        cost.tokens_computed += shared
+        cost.flops += forward_flops(policy.model, shared, 0)
         for batch in generation_batches(prompts, rows if share else 1):
             if done.issuperset(batch):
                 continue

@@ -1,6 +1,7 @@
 """Log-probabilities of answers given their prompts, with shared prefixes computed once."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -55,7 +56,8 @@ def can_share(model: nn.Module) -> bool:
     False for models with their own mask code or with state, and for windows and chunks of attention, which count in
     tree order instead of depth: those run one sequence at a time.
     """
-    config = model.config.get_text_config()  # where text is one part of a model, its windows are told there
+    whole: Any = model.config
+    config = whole.get_text_config()  # where text is one part of a model, its windows are told there
     if getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True):
         return False
     if set(getattr(config, "layer_types", None) or ()) - {"full_attention"}:

@@ -1,6 +1,7 @@
 """transformers' Trainer, fed with whole optimizer steps and made safe against a crash at any moment."""
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from torch.utils.data import Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from preceptor.engine._cost import Cost, backward_factor, timed
+from preceptor.errors import InputError, Problem
 from preceptor.files import publish_folder, write_json
 from preceptor.progress import Advance
 
@@ -65,15 +67,18 @@ class StepTrainer(Trainer):
         self._home = Path(str(arguments.output_dir))
 
     def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Tensor:
-        """One optimizer step: forward and backward tree by tree, so that memory is one tree's."""
-        model.train()
-        total = torch.zeros(())
+        """One optimizer step: forward and backward tree by tree, so that memory is one tree's.
+
+        In evaluation mode, because dropout of the backbone would part a policy from itself as its reference.
+        """
+        model.eval()
+        total = torch.zeros((), device=self.args.device)
         self._sums: dict[str, float] = {}
         with timed() as spent:
             for tree in inputs["trees"]:
                 loss, sums = self._tree_loss(model, tree, spent)
                 self.accelerator.backward(loss)
-                total += loss.detach().cpu()
+                total += loss.detach()
                 self._sums = {name: self._sums.get(name, 0.0) + value for name, value in sums.items()}
         spent.flops *= backward_factor(model)
         spent.optimizer_steps = 1
@@ -81,9 +86,16 @@ class StepTrainer(Trainer):
         return total
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the step's own figures (rewards, margins) to Trainer's."""
+        """Add the step's own figures (rewards, margins) to Trainer's, and end a run that has come apart.
+
+        Raises InputError before such weights reach a checkpoint.
+        """
         if "loss" in logs:
             logs |= self._sums
+            if not math.isfinite(logs["loss"] + logs.get("grad_norm", 0.0)):
+                what = "the loss or its gradient is no longer a number"
+                fix = f"Lower learning_rate (it is {self.args.learning_rate:g})"
+                raise InputError(Problem(f"optimizer step {self.state.global_step}", what, fix))
         super().log(logs, start_time)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:

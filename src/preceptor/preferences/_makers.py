@@ -1,6 +1,7 @@
 """Rejected answers, made from the SFT policy's own mistakes where it makes any. Training patients only."""
 
 import random
+import re
 from collections.abc import Callable, Sequence
 
 from preceptor.engine import Cost, Numerics, generate, score_answers
@@ -98,12 +99,17 @@ def _own_mistake(
 def _near_miss(task: Task, example: Example, rng: random.Random) -> Pair | None:
     """The gold answer with one fact made wrong: its final label where the task ends in one, else a clinical fact."""
     if task.answer.parser == "final_answer":
-        right = task.parse(example.target)
-        body, _, _ = example.target.rpartition(task.answer.marker)
-        wrong = rng.choice([label for label in task.labels if label != right])
-        return Pair(example.id, example.target, f"{body}{task.answer.marker} {wrong}", "near_miss")
+        return Pair(example.id, example.target, _wrong_final_label(task, example.target, rng), "near_miss")
     changed = change_one_fact(example.target, rng)
     return Pair(example.id, example.target, changed.text, "near_miss") if changed else None
+
+
+def _wrong_final_label(task: Task, target: str, rng: random.Random) -> str:
+    """The same reasoning with another label behind its last marker; a target that is only a label has no marker."""
+    right = target if target in task.labels else task.parse(target)
+    wrong = rng.choice([label for label in task.labels if label != right])
+    markers = list(re.finditer(re.escape(task.answer.marker), target, re.IGNORECASE))
+    return f"{target[: markers[-1].end()]} {wrong}" if markers else wrong
 
 
 # Answers are tokenised apart from their prompt, so any prompt gives the same answer ids.

@@ -1,0 +1,217 @@
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from preceptor.engine import DPOSettings, EncodedPair, Numerics, Stage, _dpo, answer_logprobs, dpo_steps, run_dpo
+from preceptor.errors import PreceptorError
+from preceptor.files import write_json
+from preceptor.models import Policy
+
+Weights = Callable[[Policy], dict[str, torch.Tensor]]
+
+STOP = 2
+INSTRUCTION = list(range(100, 120))
+PAIRS = [
+    EncodedPair([*INSTRUCTION, 200 + n, 300], [10 + n % 2] * (1 + n % 2) + [STOP], [11 - n % 2] * (1 + n % 3) + [STOP])
+    for n in range(12)
+]
+SETTINGS = DPOSettings(learning_rate=2e-3, epochs=2, batch_size=4, warmup_steps=0, saves_per_epoch=1)
+
+
+def run(policy: Policy, folder: Path, settings: DPOSettings = SETTINGS, **changed: Any) -> Stage:
+    arguments: dict[str, Any] = {"pairs": PAIRS, "numerics": Numerics(threads=1), "seed": 3}
+    return run_dpo(policy, settings=settings, folder=folder, **(arguments | changed))
+
+
+def logged(stage: Stage, name: str) -> list[float]:
+    return [row[name] for row in stage.history if name in row]
+
+
+@torch.no_grad()
+def gaps(policy: Policy) -> torch.Tensor:
+    """By how much each chosen answer is more likely than the rejected one, in nats."""
+    policy.model.eval()
+    sequences = [one for pair in PAIRS for one in pair.sequences()]
+    sums = [float(one.sum()) for one in answer_logprobs(policy.model, sequences, share=False)]
+    return torch.tensor(sums[0::2]) - torch.tensor(sums[1::2])
+
+
+def assert_same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+Undisturbed = tuple[dict[str, torch.Tensor], Stage]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    make_policy: Callable[..., Policy], weights: Weights, tmp_path_factory: pytest.TempPathFactory
+) -> Undisturbed:
+    policy = make_policy(tuned=1)
+    stage = run(policy, tmp_path_factory.mktemp("whole"))
+    return weights(policy), stage
+
+
+@pytest.mark.parametrize("sft_weight", [0.0, 1.0])
+def test_chosen_gains_on_rejected(sft_weight: float, make_policy: Callable[..., Policy], tmp_path: Path) -> None:
+    policy = make_policy(tuned=1)
+    before = gaps(policy)
+    backbone = {name: w.clone() for name, w in policy.model.named_parameters() if not w.requires_grad}
+    stage = run(policy, tmp_path, SETTINGS.model_copy(update={"sft_weight": sft_weight, "epochs": 8}))
+    assert gaps(policy).mean() > before.mean() + 5
+    assert sum(logged(stage, "rewards/accuracies")[-3:]) / 3 > 0.75  # the last epoch
+    assert logged(stage, "rewards/margins")[-1] > 0.05
+    unchanged = dict(policy.model.named_parameters())
+    assert all(torch.equal(unchanged[name], weight) for name, weight in backbone.items())
+
+
+def test_the_first_step_starts_at_margin_0_and_ln_2(make_policy: Callable[..., Policy], tmp_path: Path) -> None:
+    stage = run(make_policy(tuned=1), tmp_path, SETTINGS.model_copy(update={"sft_weight": 0.0}))
+    assert logged(stage, "rewards/margins")[0] == pytest.approx(0, abs=1e-5)
+    assert logged(stage, "loss")[0] == pytest.approx(math.log(2), abs=1e-5)
+
+
+def test_the_sft_term_is_the_mean_over_chosen_tokens(make_policy: Callable[..., Policy], tmp_path: Path) -> None:
+    with torch.no_grad():
+        chosen = answer_logprobs(make_policy(tuned=1).model, [pair.sequences()[0] for pair in PAIRS], share=False)
+    settings = SETTINGS.model_copy(update={"sft_weight": 0.5, "batch_size": len(PAIRS)})
+    expected = math.log(2) - 0.5 * float(torch.cat(chosen).mean())
+    assert logged(run(make_policy(tuned=1), tmp_path, settings), "loss")[0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_reference_is_the_policy_as_the_stage_finds_it(
+    make_policy: Callable[..., Policy], tmp_path: Path, numerics: Numerics
+) -> None:
+    policy = make_policy(tuned=1)
+    kept, cost = _dpo.cached_reference(policy, PAIRS, numerics, tmp_path, share=True)
+    gap = torch.tensor([chosen - rejected for chosen, rejected in kept])
+    torch.testing.assert_close(gap, gaps(policy), atol=1e-4, rtol=0)
+    assert not torch.allclose(gap, gaps(make_policy()), atol=0.01), "the untouched model would do as well"
+    assert cost.tokens_seen == sum(len(one.prompt + one.answer) for pair in PAIRS for one in pair.sequences())
+    assert cost.optimizer_steps == 0
+
+
+def test_the_cost_holds_the_reference_and_the_steps(
+    make_policy: Callable[..., Policy], tmp_path: Path, numerics: Numerics
+) -> None:
+    _, reference = _dpo.cached_reference(make_policy(), PAIRS, numerics, tmp_path / "reference", share=True)
+    cost = run(make_policy(), tmp_path / "run").cost
+    assert cost.optimizer_steps == dpo_steps(len(PAIRS), SETTINGS) == 6
+    assert cost.tokens_seen == 3 * reference.tokens_seen
+    assert reference.tokens_computed < cost.tokens_computed < cost.tokens_seen / 2
+    assert cost.flops > 3 * reference.flops
+    assert cost.seconds > 0
+    assert cost.peak_memory_bytes > 0
+
+
+def test_a_reference_of_another_policy_is_refused(make_policy: Callable[..., Policy], tmp_path: Path) -> None:
+    _dpo.cached_reference(make_policy(tuned=2), PAIRS, Numerics(threads=1), tmp_path, share=True)
+    with pytest.raises(PreceptorError, match="does not belong to this policy"):
+        run(make_policy(tuned=1), tmp_path)
+
+
+def test_a_reference_that_is_not_a_number_is_refused(make_policy: Callable[..., Policy], tmp_path: Path) -> None:
+    _, cost = _dpo.cached_reference(make_policy(), PAIRS, Numerics(threads=1), tmp_path / "a", share=True)
+    (tmp_path / "b").mkdir()
+    rows = ", ".join(["[NaN, 0]"] * len(PAIRS))
+    write_json(tmp_path / "b" / "reference.json", {"logprobs": [], "cost": cost.to_json()})
+    text = (tmp_path / "b" / "reference.json").read_text()
+    (tmp_path / "b" / "reference.json").write_text(text.replace('"logprobs": []', f'"logprobs": [{rows}]'))
+    with pytest.raises(PreceptorError, match="must be 0"):
+        run(make_policy(), tmp_path / "b")
+
+
+def test_a_backbone_with_dropout_is_still_its_own_reference(
+    make_policy: Callable[..., Policy], tmp_path: Path, weights: Weights, undisturbed: Undisturbed
+) -> None:
+    policy = make_policy(tuned=1)
+    for module in policy.model.modules():
+        if hasattr(module, "attention_dropout"):
+            module.attention_dropout = 0.5
+    run(policy, tmp_path)
+    assert_same(weights(policy), undisturbed[0])
+
+
+def test_how_a_step_is_split_into_trees_does_not_matter(
+    make_policy: Callable[..., Policy], tmp_path: Path, weights: Weights
+) -> None:
+    tuned, costs = [], []
+    for tokens in (64, 4096):
+        policy = make_policy(tuned=1)
+        numerics = Numerics(threads=1, tokens_per_tree=tokens)
+        settings = SETTINGS.model_copy(update={"batch_size": 12})
+        costs.append(run(policy, tmp_path / str(tokens), settings, numerics=numerics).cost)
+        tuned.append(weights(policy))
+    assert costs[0].tokens_computed > costs[1].tokens_computed, "both runs had the same trees"
+    for name, weight in tuned[0].items():
+        torch.testing.assert_close(weight, tuned[1][name], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("after", [1, 4, 6])
+def test_cut_off_in_a_step_it_goes_on_to_the_same_weights(
+    after: int,
+    make_policy: Callable[..., Policy],
+    tmp_path: Path,
+    weights: Weights,
+    undisturbed: Undisturbed,
+    cut_after: Any,
+    killed: type[Exception],
+) -> None:
+    with pytest.raises(killed):
+        run(make_policy(tuned=1), tmp_path, advance=cut_after(after))
+    kept = (tmp_path / "reference.json").stat().st_mtime_ns
+    resumed = make_policy(tuned=1)
+    done: list[int] = []
+    stage = run(resumed, tmp_path, advance=done.append)
+    expected, whole = undisturbed
+    assert_same(weights(resumed), expected)
+    assert (tmp_path / "reference.json").stat().st_mtime_ns == kept, "computed twice"
+    assert done[0] == (after - 1) // 3 * 3
+    for name in ("optimizer_steps", "tokens_seen", "tokens_computed", "flops"):
+        assert getattr(stage.cost, name) == getattr(whole.cost, name)
+    for name in ("loss", "rewards/margins", "rewards/accuracies"):
+        assert logged(stage, name) == logged(whole, name)
+
+
+def test_the_kept_reference_is_read_not_computed(
+    make_policy: Callable[..., Policy], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = _dpo.cached_reference(make_policy(), PAIRS, Numerics(threads=1), tmp_path, share=True)
+    monkeypatch.setattr(_dpo, "answer_logprobs", None)
+    assert _dpo.cached_reference(make_policy(), PAIRS, Numerics(threads=1), tmp_path, share=True) == first
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+def test_cut_off_while_saving_it_goes_on_to_the_same_weights(
+    nth: int,
+    cut_while_saving: Callable[[int], None],
+    make_policy: Callable[..., Policy],
+    tmp_path: Path,
+    weights: Weights,
+    undisturbed: Undisturbed,
+    killed: type[Exception],
+) -> None:
+    cut_while_saving(nth)
+    with pytest.raises(killed):
+        run(make_policy(tuned=1), tmp_path)
+    resumed = make_policy(tuned=1)
+    run(resumed, tmp_path)
+    assert_same(weights(resumed), undisturbed[0])
+
+
+def test_run_again_after_the_last_step_nothing_more_is_trained(
+    make_policy: Callable[..., Policy], tmp_path: Path, weights: Weights, undisturbed: Undisturbed
+) -> None:
+    run(make_policy(tuned=1), tmp_path)
+    again = make_policy(tuned=1)
+    assert run(again, tmp_path).cost.optimizer_steps == undisturbed[1].cost.optimizer_steps
+    assert_same(weights(again), undisturbed[0])
+
+
+def test_a_pair_shows_no_tokens() -> None:
+    assert repr(PAIRS[0]) == "EncodedPair()"

@@ -1,0 +1,128 @@
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM, MistralConfig
+
+from preceptor.engine import Cost, generate
+from preceptor.engine._generate import generation_batches
+from preceptor.models import Policy
+
+NEW_TOKENS = 10
+SHARED = list(range(100, 130))
+PROMPTS = [[*SHARED, *range(200 + 7 * n, 200 + 7 * n + 1 + n % 5)] for n in range(9)]
+NOTHING_SHARED = [[50 + n, *range(200 + 7 * n, 200 + 7 * n + 1 + n % 5)] for n in range(9)]
+ONE_IS_THE_BEGINNING_OF_ALL = [SHARED, *PROMPTS[:4]]
+
+
+@pytest.fixture(scope="module")
+def policy(make_policy: Callable[..., Policy]) -> Policy:
+    return make_policy(tuned=1)
+
+
+def answers(policy: Policy, prompts: Sequence[list[int]], stop: frozenset[int], **options: Any) -> list[list[int]]:
+    found: dict[int, list[int]] = {}
+
+    def keep(batch: list[int], ids: list[list[int]]) -> None:
+        found.update(zip(batch, ids, strict=True))
+
+    generate(policy, prompts, max_new_tokens=NEW_TOKENS, stop=stop, on_batch=keep, **options)
+    return [found[i] for i in sorted(found)]
+
+
+@torch.no_grad()
+def one_by_one(policy: Policy, prompts: Sequence[list[int]], stop: frozenset[int]) -> list[list[int]]:
+    """What transformers itself answers to each prompt alone."""
+    found = []
+    for prompt in prompts:
+        ids = torch.tensor([prompt])
+        whole = policy.model.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            do_sample=False,
+            max_new_tokens=NEW_TOKENS,
+            eos_token_id=sorted(stop),
+            pad_token_id=0,
+        )[0]
+        answer = whole[len(prompt) :].tolist()
+        found.append(answer[:-1] if answer[-1] in stop else answer)
+    return found
+
+
+def some_stops(policy: Policy, prompts: Sequence[list[int]]) -> frozenset[int]:
+    """Tokens that end some answers at once, some half way, and leave some alone."""
+    free = answers(policy, prompts, frozenset())
+    return frozenset({free[0][0], free[1][4], free[2][7]})
+
+
+@pytest.mark.parametrize("rows", [1, 4, 16])
+@pytest.mark.parametrize(
+    "prompts",
+    [PROMPTS, NOTHING_SHARED, ONE_IS_THE_BEGINNING_OF_ALL, PROMPTS[:1], [SHARED, SHARED]],
+    ids=["shared", "nothing shared", "one is the beginning of all", "one prompt", "twice the same"],
+)
+def test_it_answers_as_transformers_does(prompts: list[list[int]], rows: int, policy: Policy) -> None:
+    stop = some_stops(policy, PROMPTS)
+    expected = one_by_one(policy, prompts, stop)
+    assert answers(policy, prompts, stop, rows=rows) == expected
+
+
+def test_these_answers_end_at_different_times(policy: Policy) -> None:
+    lengths = {len(answer) for answer in answers(policy, PROMPTS, some_stops(policy, PROMPTS))}
+    assert min(lengths) == 0
+    assert max(lengths) == NEW_TOKENS
+    assert len(lengths) > 2
+
+
+def test_what_is_done_is_skipped_and_changes_nothing(policy: Policy) -> None:
+    stop = some_stops(policy, PROMPTS)
+    whole = answers(policy, PROMPTS, stop, rows=4)
+    first, *rest = generation_batches(PROMPTS, 4)
+    left = answers(policy, PROMPTS, stop, rows=4, done=frozenset(first))
+    assert left == [whole[i] for i in sorted(i for batch in rest for i in batch)]
+    # A batch that is not wholly done is answered again, whole.
+    assert answers(policy, PROMPTS, stop, rows=4, done=frozenset(first[1:])) == whole
+    assert answers(policy, PROMPTS, stop, rows=4, done=frozenset(range(9))) == []
+
+
+def test_batches_hold_each_prompt_once_and_are_alike_in_length() -> None:
+    batches = generation_batches(PROMPTS, 4)
+    order = [i for batch in batches for i in batch]
+    assert sorted(order) == list(range(9))
+    assert [len(batch) for batch in batches] == [4, 4, 1]
+    assert sorted(order, key=lambda i: len(PROMPTS[i])) == order
+
+
+def test_a_model_with_a_window_answers_one_prompt_at_a_time(
+    policy: Policy, sharpen: Callable[[nn.Module], Any]
+) -> None:
+    torch.manual_seed(0)
+    config = MistralConfig(
+        vocab_size=300,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        sliding_window=8,
+    )
+    model = sharpen(AutoModelForCausalLM.from_config(config, attn_implementation="sdpa"))
+    window = Policy(model, policy.tokenizer, policy.source, None)
+    assert answers(window, PROMPTS[:3], frozenset({1})) == one_by_one(window, PROMPTS[:3], frozenset({1}))
+
+
+def test_cost_counts_what_is_shared_once(policy: Policy) -> None:
+    def cost(prompts: list[list[int]]) -> Cost:
+        return generate(
+            policy, prompts, max_new_tokens=1, stop=frozenset(), on_batch=lambda batch, ids: None, rows=len(prompts)
+        )
+
+    one, all_of_them = cost(PROMPTS[:1]), cost(PROMPTS)
+    suffixes = sum(len(prompt) - len(SHARED) for prompt in PROMPTS)
+    assert one.tokens_computed - len(PROMPTS[0]) == 2
+    assert all_of_them.tokens_computed == len(SHARED) + suffixes + 2 * len(PROMPTS)
+    assert all_of_them.tokens_seen == sum(map(len, PROMPTS)) + 2 * len(PROMPTS)
+    assert all_of_them.seconds > 0
+    assert all_of_them.flops > one.flops > 0
