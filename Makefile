@@ -35,7 +35,7 @@ format: $(READY) ## put the code into the house's format
 	$(BIN)/ruff check --fix .
 
 bench: $(READY) ## every benchmark, one after another
-	@set -e; for program in $(sort $(wildcard benchmarks/[a-z]*.py)); do echo "== $$program"; $(BIN)/python $$program; done
+	@set -e; for program in $(sort $(filter-out benchmarks/results.py,$(wildcard benchmarks/[a-z]*.py))); do name=$$(basename $$program .py); echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
 
 clean: ## remove the environment and the caches; runs/ stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -49,7 +49,7 @@ def write_new(
         problems.append(Problem("name", f"`{name}` cannot be a file name", "Use letters, digits, - and _"))
     if not overwrite:
         problems += [
-            Problem(str(path), "this file exists already", "Choose another name, or allow it to be replaced")
+            Problem(str(path), "this file exists already", "Choose another --name, or say --overwrite")
             for path in (files.task, files.study)
             if path.exists()
         ]
@@ -89,7 +89,7 @@ def _patient_problems(table: Table, patient: str | None, each_row: bool) -> list
     if patient and each_row:
         return [Problem(where, "a patient column is named and every row is said to be another patient", "Say one")]
     if not patient and not each_row:
-        fix = "Name the patient's column; if there is none, say that every row is another patient"
+        fix = "Name the patient's column with --group; if every row is another patient, say --group 'each row'"
         return [Problem(where, "nothing says which rows are one patient's", fix)]
     return []
 

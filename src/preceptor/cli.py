@@ -48,76 +48,76 @@ def _main(
 
 @app.command()
 def new(
-    file: Annotated[Path, typer.Argument(help="Your table: JSONL, CSV, XLSX or Parquet.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Your table: JSONL, CSV, XLSX or Parquet.")],
     text: Annotated[list[str] | None, typer.Option(help="Column the model reads; repeat for several.")] = None,
-    label: Annotated[str | None, typer.Option(help="Column of right answers.")] = None,
-    patient: Annotated[str | None, typer.Option(help="Column that says which patient a row is about.")] = None,
-    each_row: Annotated[bool, typer.Option("--each-row", help="Every row is another patient.")] = False,
+    target: Annotated[str | None, typer.Option(help="Column of right answers.")] = None,
+    group: Annotated[str | None, typer.Option(help="Column of the patient, or 'each row': all are others.")] = None,
     date: Annotated[str | None, typer.Option(help="Column with the date; the model does not read it.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the two files; default: the table's.")] = None,
     output_dir: Annotated[Path, typer.Option(help="Where to write them.")] = Path(),
     overwrite: Annotated[bool, typer.Option(help="Replace files of an earlier time.")] = False,
 ) -> None:
-    """Write a task file and a study file for a table of your own."""
+    """Write a task file and a study file for a table of your own. Asks for what no option says."""
     from preceptor._new import write_new
-    from preceptor.data import inspect_table, read_table
+    from preceptor.data import EACH_ROW, inspect_table, read_table
 
     table = read_table(file)
     guess = inspect_table(table)
-    ask = sys.stdin.isatty()
     if not text:
-        text = _asked("Which columns does the model read (comma between)?", ",".join(guess.text), ask).split(",")
-    label = label or _asked("Which column holds the right answer?", guess.label or "", ask)
-    if not patient and not each_row:
-        if ask:
-            answer = _asked(
-                "Which column is the patient (- if every row is another patient)?", guess.patient or "", ask
-            )
-            patient, each_row = (None, True) if answer == "-" else (answer, False)
-        else:
-            patient = guess.patient
+        text = _asked("Which columns does the model read (comma between)?", ",".join(guess.text)).split(",")
+    target = target or _asked("Which column holds the right answer?", guess.label or "")
+    group = group or _asked(f"Which column is the patient ('{EACH_ROW}': every row is another)?", guess.patient or "")
+    date = date or guess.date
     files = write_new(
         table,
         output_dir,
         name or file.stem,
         text=[column.strip() for column in text if column.strip()],
-        label=label,
-        patient=patient,
-        date=date or guess.date,
-        each_row=each_row,
+        label=target,
+        patient=group if group != EACH_ROW else None,
+        date=date,
+        each_row=group == EACH_ROW,
         overwrite=overwrite,
     )
+    taken = {"text": ", ".join(text), "target": target, "group": group, "date, not read": date}
+    for what, column in taken.items():
+        console.print(f"{what}: {column or 'none'}", highlight=False)
     console.print(f"Wrote {files.task} and {files.study}. Read them, then:", highlight=False)
     console.print(f"  preceptor check {files.study}\n  preceptor study {files.study}", highlight=False)
 
 
 @app.command()
 def check(
-    what: Annotated[str, typer.Argument(help="A study file, a built-in study, or a data file with --task.")],
+    what: Annotated[
+        str, typer.Argument(metavar="STUDY|DATA", help="A study file, `quickstart`, or a data file with --task.")
+    ],
     task: Annotated[str | None, typer.Option(help="Check a data file for this task (name or task file).")] = None,
-    target: Annotated[str | None, typer.Option(help="Column of right answers.")] = None,
-    group: Annotated[str | None, typer.Option(help="Column of the patient, or 'each row'.")] = None,
-    model: Annotated[str | None, typer.Option(help="Model whose tokenizer counts.")] = None,
-    max_length: Annotated[int, typer.Option(help="Longest prompt and answer, in tokens.")] = 1024,
+    target: Annotated[str | None, typer.Option(help="With --task: column of right answers.")] = None,
+    group: Annotated[str | None, typer.Option(help="With --task: column of the patient, or 'each row'.")] = None,
+    model: Annotated[str | None, typer.Option(help="With --task: model whose tokens are counted.")] = None,
+    max_length: Annotated[int | None, typer.Option(help="With --task: longest prompt and answer, in tokens.")] = None,
 ) -> None:
     """Find what is wrong with a study or its data, before anything is trained."""
     from preceptor.models import EMBEDDED
     from preceptor.study import check_study, load_study, make_study
 
     if task is None:
+        _refuse_without_task(target=target, group=group, model=model, max_length=max_length)
         study, folder = load_study(what)
     else:
         data = {"path": str(Path(what).resolve()), "target": target, "group": group}
         beside = str(Path(task).resolve()) if Path(task).is_file() else task
-        settings = {"name": "check", "model": model or EMBEDDED, "tasks": [{"task": beside, "data": data}]}
-        study, folder = make_study(settings | {"max_length": max_length}, "preceptor check"), Path()
+        settings: dict[str, Any] = {"name": "check", "model": model or EMBEDDED, "tasks": [{"task": beside, "data": data}]}
+        settings |= {"max_length": max_length} if max_length else {}
+        study, folder = make_study(settings, "preceptor check"), Path()
     check_study(study, folder, console)
+    console.print("Ready to train." if task else f"Ready: preceptor study {what}", highlight=False)
 
 
 @app.command()
 def study(
-    what: Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or a built-in study.")] = "quickstart",
-    output_dir: Annotated[Path | None, typer.Option(help="The run folder; default: runs/<name>.")] = None,
+    what: Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or `quickstart`.")] = "quickstart",
+    output_dir: Annotated[Path | None, typer.Option(help="The run folder; default: runs/<name>, here.")] = None,
 ) -> None:
     """Train and compare: base, SFT and SFT+DPO on the same held-out patients. Continues where it was stopped."""
     from preceptor.report import write_report
@@ -133,7 +133,7 @@ def study(
 
 
 @app.command()
-def report(run: Annotated[Path, typer.Argument(help="A run folder, such as runs/quickstart.")]) -> None:
+def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, such as runs/quickstart.")]) -> None:
     """Build a finished run's report.html again."""
     from preceptor.report import write_report
 
@@ -142,7 +142,9 @@ def report(run: Annotated[Path, typer.Argument(help="A run folder, such as runs/
 
 @app.command()
 def tasks(
-    name: Annotated[str | None, typer.Argument(help="Show this task's file, to copy and change.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[TASK]", help="Show this task's file, to copy and change.")
+    ] = None,
 ) -> None:
     """List the built-in clinical tasks, or show one."""
     from preceptor.tasks import builtin_tasks, load_task, task_file
@@ -161,7 +163,9 @@ def tasks(
 
 @app.command()
 def models(
-    action: Annotated[str | None, typer.Argument(help="`fetch` puts the embedded model into the cache.")] = None,
+    action: Annotated[
+        str | None, typer.Argument(metavar="[fetch]", help="`fetch` puts the embedded model into the cache.")
+    ] = None,
 ) -> None:
     """List the models that need no hub, or fetch the embedded one."""
     from preceptor.errors import Problem
@@ -193,8 +197,18 @@ def main() -> None:
         raise
 
 
-def _asked(question: str, guess: str, interactive: bool) -> str:
-    return str(typer.prompt(question, default=guess or None)) if interactive else guess
+def _asked(question: str, guess: str) -> str:
+    """The user's answer; the guess where nobody can be asked."""
+    return str(typer.prompt(question, default=guess or None)) if sys.stdin.isatty() else guess
+
+
+def _refuse_without_task(**options: object) -> None:
+    from preceptor.errors import Problem
+
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
+    if given:
+        what = "a study file says this itself; the option only goes with --task"
+        raise InputError(Problem(", ".join(given), what, "Leave it out, or change the study file."))
 
 
 @contextmanager
@@ -225,20 +239,17 @@ def _show(results: dict[str, Any]) -> None:
     arms = results["study"]["arms"]
     table = Table(title=f"{results['study']['name']}: held-out results of {results['study']['model']['title']}")
     table.add_column("output")
-    table.add_column("metric")
     table.add_column("n", justify="right")
     for arm in ("majority", *arms):
-        table.add_column(arm if arm in ("base", "majority") else arm.upper(), justify="right")
+        table.add_column(arm if arm in ("base", "majority") else arm.upper(), justify="center")
     for task in results["study"]["tasks"]:
         for seed in results["study"]["seeds"]:
             cells = {c["arm"]: c for c in results["cells"] if c["task"] == task["name"] and c["seed"] == seed}
-            majority = "" if task["majority"] is None else f"{task['majority']:.2f}"
-            name = task["name"] if len(results["study"]["seeds"]) == 1 else f"{task['name']}, seed {seed}"
+            under = metric_title(task["metric"]) + (f", seed {seed}" if len(results["study"]["seeds"]) > 1 else "")
             table.add_row(
-                name,
-                metric_title(task["metric"]),
+                f"{task['name']}\n[dim]{under}[/dim]",
                 str(task["counts"]["test"]),
-                majority,
+                "" if task["majority"] is None else f"{task['majority']:.2f}",
                 *(_with_interval(cells[arm]) for arm in arms),
             )
     console.print(table)
@@ -249,6 +260,6 @@ def _show(results: dict[str, Any]) -> None:
 
 
 def _with_interval(cell: dict[str, Any]) -> str:
+    """The value above its 95% interval."""
     low, high = cell["ci"]
-    interval = "" if low is None else f" [{low:.2f}, {high:.2f}]"
-    return f"{cell['value']:.2f}{interval}"
+    return f"{cell['value']:.2f}" + ("" if low is None else f"\n[dim]{low:.2f} - {high:.2f}[/dim]")
