@@ -37,16 +37,22 @@ _SIGNS = {
 }
 
 
-def write_table(path: Path, patients: int = 60) -> Path:
-    """A CSV of `patient`, `note` and `urgency`; every fifth patient comes twice."""
+def write_table(path: Path, patients: int = 60, *, wrong_every: int = 0) -> Path:
+    """A CSV of `patient`, `note` and `urgency`; every fifth patient comes twice.
+
+    With `wrong_every`, that many-th patient has the wrong label, so that nothing can be learned to perfection.
+    """
     with path.open("w", encoding="utf-8", newline="") as file:
         out = csv.writer(file)
         out.writerow(["patient", "note", "urgency"])
         for n in range(patients):
             label = ("urgent", "routine", "routine")[n % 3]
+            said = label
+            if wrong_every and n % wrong_every == 0:
+                said = "routine" if label == "urgent" else "urgent"
             for visit in range(2 if n % 5 == 0 else 1):
                 sign = _SIGNS[label][(n // 3 + visit) % 4]
-                out.writerow([f"P{n:03}", f"Visit {visit + 1}, {20 + n} years, {sign}, heart rate {60 + n}.", label])
+                out.writerow([f"P{n:03}", f"Visit {visit + 1}, {20 + n} years, {sign}, heart rate {60 + n}.", said])
     return path
 
 
@@ -56,9 +62,9 @@ def write_study(folder: Path, model_folder: Path, *, task: dict[str, Any] | None
     table = folder / "cases.csv"
     if not table.exists():
         write_table(table)
-    (folder / "urgency.task.yaml").write_text(yaml.safe_dump(TASK | (task or {})))
+    (folder / "urgency.task.yaml").write_text(yaml.safe_dump(TASK | (task or {}), sort_keys=False))
     data = {"path": "cases.csv", "target": "urgency", "group": "patient"}
     entry = {"task": "urgency.task.yaml", "data": data}
     study = folder / "study.yaml"
-    study.write_text(yaml.safe_dump({"model": str(model_folder), "tasks": [entry], **STUDY, **changes}))
+    study.write_text(yaml.safe_dump({"model": str(model_folder), "tasks": [entry], **STUDY, **changes}, sort_keys=False))
     return study

@@ -1,0 +1,161 @@
+"""What stands in results.json, computed again from the predictions by other libraries."""
+
+import csv
+import itertools
+import json
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
+from statsmodels.stats.multitest import multipletests
+
+from preceptor.study import read_predictions
+from study_runs import Run
+
+LABELS = ["urgent", "routine"]
+COST = {"seconds", "optimizer_steps", "tokens_seen", "tokens_computed", "flops", "peak_memory_bytes"}
+
+
+class Told:
+    """One cell of results.json beside what was answered and what would have been right."""
+
+    def __init__(self, run: Run, cell: dict[str, Any]) -> None:
+        with (run.study_file.parent / "cases.csv").open(encoding="utf-8", newline="") as file:
+            row_of = {str(number): row for number, row in enumerate(csv.DictReader(file), 2)}
+        folder = run.folder / "cells" / cell["task"] / cell["model"].rsplit("/")[-1] / cell["arm"]
+        predictions = read_predictions(folder / f"seed-{cell['seed']}")
+        self.cell = cell
+        self.predicted = [one.answer for one in predictions]
+        self.gold = [row_of[one.id]["urgency"] for one in predictions]
+        self.patients = [row_of[one.id]["patient"] for one in predictions]
+
+    def macro_f1(self, predicted: list[str] | None = None) -> float:
+        return float(f1_score(self.gold, predicted or self.predicted, labels=LABELS, average="macro", zero_division=0))
+
+
+@pytest.fixture
+def told(two_seeds: Run) -> dict[tuple[str, int], Told]:
+    return {(cell["arm"], cell["seed"]): Told(two_seeds, cell) for cell in two_seeds.results["cells"]}
+
+
+def test_results_on_disk_are_those_returned_and_have_the_promised_names(two_seeds: Run) -> None:
+    results = json.loads((two_seeds.folder / "results.json").read_text())
+    assert results == json.loads(json.dumps(two_seeds.results))
+    assert {"study", "versions", "cells", "contrasts"} <= results.keys()
+    for cell in results["cells"]:
+        assert {"task", "model", "arm", "seed", "metric", "value", "ci", "n", "invalid_rate", "cost"} <= cell.keys()
+        assert cell["cost"].keys() == COST
+    names = "task model metric a b delta ci p p_adjusted test n verdict sentence"
+    assert all(set(names.split()) <= contrast.keys() for contrast in results["contrasts"])
+    assert results["study"]["arms"] == ["base", "sft", "sft+dpo"]
+
+
+def test_every_arm_and_seed_has_a_cell_and_some_answers_are_right_and_some_wrong(told: dict[Any, Told]) -> None:
+    assert set(told) == set(itertools.product(["base", "sft", "sft+dpo"], [0, 1]))
+    values = {key: one.cell["value"] for key, one in told.items()}
+    assert all(values["base", seed] < values["sft", seed] < 1 for seed in (0, 1))
+    assert len(set(values.values())) > 2
+
+
+def test_values_are_those_of_scikit_learn(told: dict[Any, Told]) -> None:
+    for one in told.values():
+        cell = one.cell
+        assert cell["value"] == pytest.approx(one.macro_f1())
+        assert cell["also"]["accuracy"] == pytest.approx(accuracy_score(one.gold, one.predicted))
+        recall = recall_score(one.gold, one.predicted, labels=["urgent"], average=None, zero_division=0)[0]
+        assert cell["also"]["sensitivity"] == pytest.approx(recall)
+        assert cell["invalid_rate"] == pytest.approx(one.predicted.count("INVALID") / len(one.gold))
+        assert (cell["n"], cell["patients"]) == (len(one.gold), len(set(one.patients)))
+        low, high = cell["ci"]
+        assert low <= cell["value"] <= high
+        columns = [*LABELS, "INVALID"]
+        expected = confusion_matrix(one.gold, one.predicted, labels=columns)[:2].tolist()
+        assert cell["confusion"] == {"labels": LABELS, "matrix": expected}
+
+
+def test_the_interval_is_near_that_of_patients_drawn_again(told: dict[Any, Told]) -> None:
+    one = told["sft", 0]
+    rng = np.random.default_rng(1)
+    cases_of = {patient: [i for i, other in enumerate(one.patients) if other == patient] for patient in one.patients}
+    values = []
+    for _ in range(500):
+        drawn = [i for patient in rng.choice(list(cases_of), len(cases_of)) for i in cases_of[patient]]
+        gold, predicted = [one.gold[i] for i in drawn], [one.predicted[i] for i in drawn]
+        values.append(f1_score(gold, predicted, labels=sorted(set(gold)), average="macro", zero_division=0))
+    low, high = one.cell["ci"]
+    assert [low, high] == pytest.approx(np.quantile(values, [0.025, 0.975]).tolist(), abs=0.06)
+
+
+def test_contrasts_are_those_fixed_in_advance(two_seeds: Run, told: dict[Any, Told]) -> None:
+    found = two_seeds.results["contrasts"]
+    pairs = {("sft", "base"), ("sft+dpo", "sft"), ("sft", "majority")}
+    assert {(one["a"], one["b"], one["seed"]) for one in found} == {(*pair, seed) for pair in pairs for seed in (0, 1)}
+    counts = json.loads((two_seeds.folder / "preflight.json").read_text())["urgency"]["counts"]["train"]["labels"]
+    commonest = Counter(counts).most_common(1)[0][0]
+    for one in found:
+        a = told[one["a"], one["seed"]]
+        if one["b"] == "majority":
+            other = a.macro_f1([commonest] * len(a.gold))
+        else:
+            other = told[one["b"], one["seed"]].cell["value"]
+        assert one["delta"] == pytest.approx(a.cell["value"] - other)
+        assert one["n"] == len(a.gold)
+        assert one["sentence"].endswith(".")
+    task = two_seeds.results["study"]["tasks"][0]
+    assert task["majority"] == pytest.approx(told["sft", 0].macro_f1([commonest] * len(told["sft", 0].gold)))
+
+
+def test_p_values_are_those_of_arms_swapped_by_hand(two_seeds: Run, told: dict[Any, Told]) -> None:
+    (contrast,) = [
+        one for one in two_seeds.results["contrasts"] if (one["a"], one["b"], one["seed"]) == ("sft", "majority", 0)
+    ]
+    a = told["sft", 0]
+    b = ["routine"] * len(a.gold)
+    patients = sorted(set(a.patients))
+    rng = np.random.default_rng(2)
+    as_large = 0
+    for _ in range(500):
+        swapped = {patient for patient, turn in zip(patients, rng.random(len(patients)) < 0.5, strict=True) if turn}
+        first = [y if p in swapped else x for p, x, y in zip(a.patients, a.predicted, b, strict=True)]
+        second = [x if p in swapped else y for p, x, y in zip(a.patients, a.predicted, b, strict=True)]
+        as_large += abs(a.macro_f1(first) - a.macro_f1(second)) >= abs(contrast["delta"]) - 1e-9
+    assert contrast["p"] == pytest.approx(as_large / 500, abs=0.05)
+
+
+def test_p_values_are_adjusted_over_all_contrasts_and_verdicts_follow(two_seeds: Run) -> None:
+    found = two_seeds.results["contrasts"]
+    adjusted = multipletests([one["p"] for one in found], method="holm")[1]
+    assert [one["p_adjusted"] for one in found] == pytest.approx(adjusted.tolist())
+    for one in found:
+        low, high = one["ci"]
+        shown = one["p_adjusted"] < 0.05 and not low <= 0 <= high
+        expected = ("better" if one["delta"] > 0 else "worse") if shown else "inconclusive"
+        assert one["verdict"] == expected
+    verdicts = {(one["a"], one["b"]): one["verdict"] for one in found}
+    assert verdicts["sft", "base"] == "better", "a study without any difference would check nothing"
+
+
+def test_the_untouched_model_answers_once_for_all_seeds(two_seeds: Run) -> None:
+    first, second = (two_seeds.folder / f"cells/urgency/tiny/base/seed-{seed}" for seed in (0, 1))
+    for name in ("predictions.jsonl", "cell.json"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+    assert {kind: len(keys) for kind, keys in two_seeds.stages().items()} == {"sft": 2, "pairs": 2, "dpo": 2}
+
+
+def test_the_cost_of_an_arm_is_that_of_its_stages(two_seeds: Run, told: dict[Any, Told]) -> None:
+    ledgers = [json.loads(path.read_text()) for path in two_seeds.folder.glob("stages/*/ledger.json")]
+    for name in ("optimizer_steps", "tokens_seen", "tokens_computed", "flops", "seconds"):
+        in_stages = sum(ledger["cost"][name] for ledger in ledgers)
+        in_arms = sum(told["sft+dpo", seed].cell["cost"][name] for seed in (0, 1))
+        assert in_arms == pytest.approx(in_stages)
+        assert told["base", 0].cell["cost"][name] == 0
+    assert all(one.cell["evaluation_seconds"] > 0 for one in told.values())
+
+
+def test_a_run_is_its_owners_alone_and_no_case_stands_outside_predictions_and_pairs(two_seeds: Run) -> None:
+    assert two_seeds.folder.stat().st_mode & 0o777 == 0o700
+    for path in two_seeds.folder.rglob("*"):
+        if path.is_file() and path.suffix in {".json", ".yaml"}:
+            assert "heart rate" not in path.read_text()
