@@ -95,6 +95,16 @@ def test_only_answer_tokens_count_and_each_counts_alike(make_policy: Callable[..
     assert losses(stage)[0] == pytest.approx(float(expected), rel=1e-5)
 
 
+def test_the_validation_loss_is_the_mean_over_answer_tokens(
+    make_policy: Callable[..., Policy], numerics: Numerics
+) -> None:
+    policy = make_policy()
+    with torch.no_grad():
+        expected = -torch.cat(answer_logprobs(policy.model, VALIDATION, share=False)).mean()
+    found = validation_loss(policy.model, VALIDATION, numerics, share=True, cost=Cost())
+    assert found == pytest.approx(float(expected), rel=1e-5)
+
+
 def test_it_stops_when_validation_stops_improving_and_ends_with_the_best_look(
     make_policy: Callable[..., Policy], tmp_path: Path, numerics: Numerics
 ) -> None:
@@ -216,7 +226,7 @@ def test_cut_off_while_saving_it_goes_on_to_the_same_weights(
     resumed = make_policy()
     run(resumed, tmp_path)
     assert_same(weights(resumed), undisturbed[0])
-    assert not list(tmp_path.glob(".aside/*"))
+    assert not list(tmp_path.glob(".aside/*")), "what was half written is still there"
 
 
 @pytest.mark.parametrize("early", [False, True])
@@ -226,22 +236,27 @@ def test_cut_off_after_the_last_checkpoint_nothing_more_is_trained(
     first, again = make_policy(), make_policy()
     settings = SETTINGS.model_copy(update={"epochs": 8, "looks_per_epoch": 3, "patience": 1}) if early else SETTINGS
     validation = CONTRARY if early else VALIDATION
-    whole = run(first, tmp_path, settings, validation=validation)
+    whole = run(first, tmp_path / "here", settings, validation=validation)
     assert (whole.cost.optimizer_steps < sft_steps(len(TRAIN), settings)) == early
-    stage = run(again, tmp_path, settings, validation=validation)
+    (tmp_path / "here").rename(tmp_path / "there")  # nor does it matter where the run folder stands
+    done: list[int] = []
+    stage = run(again, tmp_path / "there", settings, validation=validation, advance=done.append)
     assert_same(weights(again), weights(first))
-    assert stage.cost.optimizer_steps == whole.cost.optimizer_steps
+    assert done == [whole.cost.optimizer_steps] == [stage.cost.optimizer_steps]
     assert looks(stage) == looks(whole)
 
 
 def test_a_moved_run_folder_goes_on(
-    make_policy: Callable[..., Policy], tmp_path: Path, weights: Weights, cut_after: Any, killed: type[Exception]
+    make_policy: Callable[..., Policy],
+    tmp_path: Path,
+    weights: Weights,
+    undisturbed: Undisturbed,
+    cut_after: Any,
+    killed: type[Exception],
 ) -> None:
-    straight, resumed = make_policy(), make_policy()
-    settings = SETTINGS.model_copy(update={"looks_per_epoch": 3, "patience": 9})
-    run(straight, tmp_path / "whole", settings, validation=CONTRARY)
     with pytest.raises(killed):
-        run(make_policy(), tmp_path / "here", settings, validation=CONTRARY, advance=cut_after(5))
+        run(make_policy(), tmp_path / "here", advance=cut_after(5))
     (tmp_path / "here").rename(tmp_path / "there")
-    run(resumed, tmp_path / "there", settings, validation=CONTRARY)
-    assert_same(weights(resumed), weights(straight))
+    resumed = make_policy()
+    run(resumed, tmp_path / "there")
+    assert_same(weights(resumed), undisturbed[0])

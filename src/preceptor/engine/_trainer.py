@@ -113,9 +113,7 @@ class StepTrainer(Trainer):
         return 0
 
     def resume(self) -> Path | None:
-        """The newest whole checkpoint; what a crash left half-written is removed."""
-        for leftover in self._home.glob(".aside*"):
-            shutil.rmtree(leftover)
+        """The newest checkpoint; one that a crash left half-written has no name yet."""
         found = sorted(self._home.glob("checkpoint-*"), key=_step_of)
         if not found:
             return None
