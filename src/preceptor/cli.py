@@ -107,7 +107,11 @@ def check(
     else:
         data = {"path": str(Path(what).resolve()), "target": target, "group": group}
         beside = str(Path(task).resolve()) if Path(task).is_file() else task
-        settings: dict[str, Any] = {"name": "check", "model": model or EMBEDDED, "tasks": [{"task": beside, "data": data}]}
+        settings: dict[str, Any] = {
+            "name": "check",
+            "model": model or EMBEDDED,
+            "tasks": [{"task": beside, "data": data}],
+        }
         settings |= {"max_length": max_length} if max_length else {}
         study, folder = make_study(settings, "preceptor check"), Path()
     check_study(study, folder, console)

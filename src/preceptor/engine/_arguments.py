@@ -3,17 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import TrainingArguments
 
-from preceptor.engine._settings import DPOSettings, Numerics, SFTSettings
+from preceptor.engine._settings import DPOSettings, SFTSettings
 
 
 def training_arguments(
-    settings: SFTSettings | DPOSettings, numerics: Numerics, folder: Path, *, seed: int, **extra: Any
+    settings: SFTSettings | DPOSettings, folder: Path, *, seed: int, **extra: Any
 ) -> TrainingArguments:
     """Arguments for a Trainer whose dataset is the list of all optimizer steps, one epoch long, in order."""
-    torch.set_num_threads(numerics.threads)
     return TrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=1,

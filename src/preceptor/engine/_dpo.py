@@ -75,7 +75,6 @@ def run_dpo(
         policy.model,
         training_arguments(
             settings,
-            numerics,
             folder,
             seed=seed,
             max_steps=len(steps),

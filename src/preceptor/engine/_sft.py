@@ -56,7 +56,6 @@ def run_sft(
         policy.model,
         training_arguments(
             settings,
-            numerics,
             folder,
             seed=seed,
             max_steps=total_steps,

@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from preceptor.engine._cost import Cost, backward_factor, timed
+from preceptor.engine._cost import Cost, backward_factor, peak_memory
 from preceptor.errors import InputError, Problem
 from preceptor.files import publish_folder, write_json
 from preceptor.progress import Advance
@@ -62,6 +63,7 @@ class StepTrainer(Trainer):
         )
         self.remove_callback(PrinterCallback)  # figures go into the ledger, progress into the bar
         self.cost = Cost()
+        self._since = time.perf_counter()
         self._tree_loss = tree_loss
         self._validate = validate
         self._home = Path(str(arguments.output_dir))
@@ -74,14 +76,13 @@ class StepTrainer(Trainer):
         model.eval()
         total = torch.zeros((), device=self.args.device)
         self._sums: dict[str, float] = {}
-        with timed() as spent:
-            for tree in inputs["trees"]:
-                loss, sums = self._tree_loss(model, tree, spent)
-                self.accelerator.backward(loss)
-                total += loss.detach()
-                self._sums = {name: self._sums.get(name, 0.0) + value for name, value in sums.items()}
+        spent = Cost(optimizer_steps=1)
+        for tree in inputs["trees"]:
+            loss, sums = self._tree_loss(model, tree, spent)
+            self.accelerator.backward(loss)
+            total += loss.detach()
+            self._sums = {name: self._sums.get(name, 0.0) + value for name, value in sums.items()}
         spent.flops *= backward_factor(model)
-        spent.optimizer_steps = 1
         self.cost += spent
         return total
 
@@ -101,9 +102,7 @@ class StepTrainer(Trainer):
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Validation loss; what it costs is part of the stage."""
         assert self._validate is not None
-        with timed() as spent:
-            metrics = {"eval_loss": self._validate(spent)}
-        self.cost += spent
+        metrics = {"eval_loss": self._validate(self.cost)}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -111,6 +110,12 @@ class StepTrainer(Trainer):
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """Counted by ourselves, per distinct token."""
         return 0
+
+    def lap(self) -> None:
+        """Add the time since the last lap to the cost: all of the stage's time, optimizer and saving included."""
+        now = time.perf_counter()
+        self.cost += Cost(seconds=now - self._since, peak_memory_bytes=peak_memory())
+        self._since = now
 
     def resume(self) -> Path | None:
         """The newest checkpoint; one that a crash left half-written has no name yet."""
@@ -137,6 +142,7 @@ class StepTrainer(Trainer):
         finally:
             self.args.output_dir = str(self._home)
         name = f"checkpoint-{self.state.global_step}"
+        self.lap()
         self._point_to_best()
         self.state.save_to_json(str(aside / name / "trainer_state.json"))
         write_json(aside / name / "cost.json", self.cost.to_json())
@@ -184,6 +190,7 @@ def run_stage(trainer: StepTrainer, before_first_step: Callable[[], None] | None
     if checkpoint is None and before_first_step:
         before_first_step()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    trainer.lap()
     return Stage(trainer.cost, trainer.state.log_history)
 
 

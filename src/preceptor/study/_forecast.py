@@ -28,7 +28,6 @@ class Speed:
 
 def measure_speed(study: Study, source: ModelSource, prepared: Prepared) -> Speed:
     """Time one small tree of real cases, forward and backward, and one decoding step."""
-    torch.set_num_threads(study.numerics.threads)
     policy = new_policy(source, study.adapter, seed=0, dtype=study.numerics.torch_dtype)
     batch: list[Encoded] = []
     while _tokens(batch) < _PROBE_TOKENS and len(batch) < len(prepared.train):

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from rich.console import Console
 
@@ -66,6 +67,7 @@ def run_study(study: Study, base_folder: Path, run_folder: Path, console: Consol
 
     Raises `InputError` before any training when something is wrong with the study, its data or the folder.
     """
+    torch.set_num_threads(study.numerics.threads)
     with open_run_folder(run_folder) as run:
         checked = check_study(study, base_folder, console)
         _check_disk(run)
