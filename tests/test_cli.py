@@ -63,6 +63,7 @@ def table_of_ones_own(folder: Path) -> Path:
     return write_table(folder / "my cases.csv", patients=90)
 
 
+@pytest.mark.slow
 def test_from_a_table_to_a_report(
     preceptor: CommandLine, tmp_path: Path, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,7 +74,8 @@ def test_from_a_table_to_a_report(
     assert written.code == 0, written
     assert "preceptor check mine.study.yaml preceptor study mine.study.yaml" in written.shown
     file = tmp_path / "mine.study.yaml"
-    file.write_text(file.read_text().replace("smollm2-135m-instruct", str(tiny_model_folder)) + "max_length: 256\n")
+    settings = file.read_text().replace("smollm2-135m-instruct", str(tiny_model_folder))
+    file.write_text(settings + "max_length: 256\nnumerics: {threads: 1}\n")
 
     checked = preceptor.run("check", file.name)
     assert checked.code == 0, checked

@@ -66,5 +66,6 @@ def write_study(folder: Path, model_folder: Path, *, task: dict[str, Any] | None
     data = {"path": "cases.csv", "target": "urgency", "group": "patient"}
     entry = {"task": "urgency.task.yaml", "data": data}
     study = folder / "study.yaml"
-    study.write_text(yaml.safe_dump({"model": str(model_folder), "tasks": [entry], **STUDY, **changes}, sort_keys=False))
+    settings = {"model": str(model_folder), "tasks": [entry], **STUDY, **changes}
+    study.write_text(yaml.safe_dump(settings, sort_keys=False))
     return study

@@ -7,7 +7,7 @@ import torch
 
 from preceptor.errors import InputError
 from preceptor.models import Policy, load_policy
-from preceptor.study import load_study
+from preceptor.study import _evaluate, load_study
 from preceptor.study._evaluate import copy_predictions, evaluate, finished, read_predictions
 from preceptor.study._prepare import Prepared, check_task, prepare
 from preceptor.study._run_folder import open_run_folder
@@ -74,6 +74,21 @@ def test_what_another_policy_answered_is_not_continued(tmp_path: Path, prepared:
     evaluate(policy, prepared, tmp_path / "cell", "key", watch)
     assert watch.told[:2] == [0, BATCH]
     assert not finished(tmp_path / "cell", "another")
+
+
+def test_answers_whose_name_was_not_yet_written_are_nobodys(
+    tmp_path: Path, prepared: Prepared, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate(policy, prepared, tmp_path / "cell", "first", Watch())
+
+    def kill(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(_evaluate, "write_json", kill)  # the last file of the two
+    with pytest.raises(Killed):
+        evaluate(policy, prepared, tmp_path / "cell", "second", Watch())
+    assert not finished(tmp_path / "cell", "first")
+    assert not finished(tmp_path / "cell", "second")
 
 
 def test_predictions_stand_in_the_order_of_the_held_out_cases(

@@ -76,6 +76,7 @@ def test_nothing_is_computed_twice(finished: Run) -> None:
     assert {path: path.stat().st_mtime_ns for path in written} == written
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
