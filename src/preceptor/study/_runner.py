@@ -41,7 +41,7 @@ _FREE_BYTES_NEEDED = 300_000_000
 
 def check_study(study: Study, base_folder: Path, console: Console) -> list[Checked]:
     """Read and look at every task's cases before anything is trained. Raises `InputError` with all that is fatal."""
-    tokenizer = load_tokenizer(find_model(study.model))
+    tokenizer = load_tokenizer(_model(study, base_folder))
     checked: list[Checked] = []
     problems: list[Problem] = []
     for entry in study.tasks:
@@ -73,7 +73,7 @@ def run_study(study: Study, base_folder: Path, run_folder: Path, console: Consol
         _check_disk(run)
         write_atomic(run.study, yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
         write_json(run.preflight, {one.task.name: _preflight(one) for one in checked})
-        source = find_model(study.model)
+        source = _model(study, base_folder)
         tokenizer = load_tokenizer(source)
         tasks = [prepare(one, study, tokenizer) for one in checked]
         _say_forecast(study, source, tasks, console)
@@ -117,6 +117,12 @@ def _copied(workshop: Workshop, prepared: Prepared, arm: str, name: str, folder:
             copy_predictions(other, folder)
             return True
     return False
+
+
+def _model(study: Study, base_folder: Path) -> ModelSource:
+    """The study's model; a folder is named relative to the study file, as its data is."""
+    beside = base_folder / Path(study.model).expanduser()
+    return find_model(str(beside) if beside.is_dir() else study.model)
 
 
 def _folder_name(source: ModelSource) -> str:
