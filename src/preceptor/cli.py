@@ -67,7 +67,8 @@ def new(
         text = _asked("Which columns does the model read (comma between)?", ",".join(guess.text)).split(",")
     target = target or _asked("Which column holds the right answer?", guess.label or "")
     group = group or _asked(f"Which column is the patient ('{EACH_ROW}': every row is another)?", guess.patient or "")
-    date = date or guess.date
+    date = date or _asked("Which column is the date, which the model does not read ('none')?", guess.date or "none")
+    date = None if date == "none" else date
     files = write_new(
         table,
         output_dir,
@@ -155,7 +156,7 @@ def tasks(
 
     if name:
         load_task(name)
-        typer.echo(task_file(name).read_text(), nl=False)
+        typer.echo(task_file(name).read_text(encoding="utf-8"), nl=False)
         return
     table = Table(box=None, pad_edge=False)
     for column in ("task", "metric", "question"):

@@ -10,7 +10,7 @@ import torch
 
 from preceptor.engine import Cost, Numerics, answer_logprobs
 from preceptor.models import AdapterSettings, Encoded, ModelSource, Policy, encode, new_policy, stop_tokens
-from preceptor.preferences import MAKERS, Pair, make_pairs
+from preceptor.preferences import Pair, make_pairs
 from preceptor.preferences._makers import _wrong_final_label
 from preceptor.tasks import Example, Task
 from preceptor.tasks._task import Answer
@@ -68,7 +68,7 @@ def make(policy: Policy, task: Task, examples: Sequence[Example], score: Any = e
     )
     assert isinstance(cost, Cost)
     assert all(pair.chosen != pair.rejected for pair in made)
-    assert all(pair.origin in MAKERS for pair in made)
+    assert all(pair.origin in {"published", "hardest_label", "on_policy", "near_miss"} for pair in made)
     return made
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from preceptor.preferences._near_miss import NearMiss, change_one_fact, near_miss
+from preceptor.preferences._near_miss import NearMiss, change_one_fact
 from preceptor.tasks import load_task, make_cases
 
 SUMMARY = """Diagnosis: left hip fracture
@@ -40,6 +40,11 @@ FRAGMENTS = [
 ]
 pieces = st.sampled_from(FRAGMENTS)
 clinical_text = st.lists(st.one_of(pieces, st.text(max_size=5)), max_size=12).map(" ".join)
+
+
+def near_miss(text: str, rng: random.Random) -> str | None:
+    changed = change_one_fact(text, rng)
+    return changed.text if changed else None
 
 
 def tokens(text: str) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from preceptor.evidence import METRICS, Metric, Sample, compare, estimate, holm, judge, sensitivity, sentence
-from preceptor.files import write_atomic, write_json, write_jsonl
+from preceptor.files import digest_file, write_atomic, write_json, write_jsonl
 
 ARMS = ["base", "sft", "sft+dpo"]
 CASE_TEXT = "burning when passing water since Tuesday"  # stands in every prediction, must stand nowhere on the page
@@ -62,8 +62,11 @@ def build(folder: Path, patients: int = 80, cases: int = 100, seeds: tuple[int, 
         )  # fmt: skip
         for seed in seeds:
             samples = {arm: _answers(name, arm, groups, gold, rng) for arm in ARMS}
-            cells += [_cell(name, metric, labels, arm, seed, sample) for arm, sample in samples.items()]
-            _predictions(folder, name, seed, samples)
+            kept = _predictions(folder, name, seed, samples)
+            cells += [
+                _cell(name, metric, labels, arm, seed, sample) | {"predictions": kept[arm]}
+                for arm, sample in samples.items()
+            ]
         contrasts += _contrasts(name, metric, samples)
     _adjust(contrasts)
     results = {
@@ -103,6 +106,7 @@ def _cell(task: str, metric: str, labels: list[str], arm: str, seed: int, sample
         "task": task, "model": "smollm2-135m-instruct", "arm": arm, "seed": seed, "metric": metric,
         "value": found.value, "ci": [found.low, found.high], "n": found.n, "invalid_rate": found.invalid_rate,
         "cost": {**COSTS[arm], "peak_memory_bytes": 1.9e9}, "evaluation_seconds": 14.2, "also": {},
+        "pairs": {"hardest_label": 32, "without a pair": 0} if arm == "sft+dpo" else {},
     }  # fmt: skip
     if task == "triage_urgency":
         cell["also"] = {"sensitivity": estimate(sensitivity([0, 1]), sample, seed=seed).value}
@@ -158,7 +162,10 @@ def _preflight(name: str, labels: list[str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _predictions(folder: Path, task: str, seed: int, samples: dict[str, Sample]) -> None:
+def _predictions(folder: Path, task: str, seed: int, samples: dict[str, Sample]) -> dict[str, dict[str, str]]:
+    kept = {}
     for arm, sample in samples.items():
         path = folder / "cells" / task / "smollm2-135m-instruct" / arm / f"seed-{seed}" / "predictions.jsonl"
         write_jsonl(path, ({"id": f"t-{case}", "text": CASE_TEXT} for case in range(len(sample))))
+        kept[arm] = {"path": path.relative_to(folder).as_posix(), "sha256": digest_file(path)}
+    return kept

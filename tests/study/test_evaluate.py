@@ -9,7 +9,7 @@ from preceptor.errors import InputError
 from preceptor.models import Policy, load_policy
 from preceptor.study import _evaluate, load_study
 from preceptor.study._evaluate import copy_predictions, evaluate, finished, read_predictions
-from preceptor.study._prepare import Prepared, check_task, prepare
+from preceptor.study._prepare import Prepared, check_task, prepare, read_task
 from preceptor.study._run_folder import open_run_folder
 from tiny_study import write_study, write_table
 
@@ -24,7 +24,7 @@ class Killed(BaseException):
 def prepared(tmp_path: Path, tiny_model_folder: Path, tiny_tokenizer: Any) -> Prepared:
     write_table(tmp_path / "cases.csv", patients=160)
     study, base = load_study(str(write_study(tmp_path, tiny_model_folder)))
-    return prepare(check_task(study.tasks[0], study, base, tiny_tokenizer), study, tiny_tokenizer)
+    return prepare(check_task(read_task(study.tasks[0], study, base), study, tiny_tokenizer), study, tiny_tokenizer)
 
 
 @pytest.fixture
@@ -114,7 +114,9 @@ def test_the_names_of_held_out_cases_change_with_what_an_answer_depends_on(
 ) -> None:
     def hash_with(**changes: Any) -> str:
         study, base = load_study(str(write_study(tmp_path, Path("unused"), **changes)))
-        return prepare(check_task(study.tasks[0], study, base, tiny_tokenizer), study, tiny_tokenizer).test_hash
+        return prepare(
+            check_task(read_task(study.tasks[0], study, base), study, tiny_tokenizer), study, tiny_tokenizer
+        ).test_hash
 
     answer = {"kind": "label", "labels": {"urgent": "now", "routine": "later"}, "max_new_tokens": 9}
     hashes = [

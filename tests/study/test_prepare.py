@@ -6,7 +6,7 @@ import pytest
 
 from preceptor.study import Study, load_study
 from preceptor.study._forecast import Speed, forecast
-from preceptor.study._prepare import Prepared, check_task, prepare
+from preceptor.study._prepare import Prepared, check_task, prepare, read_task
 from tiny_study import write_study, write_table
 
 SPEED = Speed(train=3e-3, forward=1e-3, decode=2e-2)
@@ -19,7 +19,7 @@ def prepared(
     data = {"path": "cases.csv", "target": "urgency", "group": "patient"}
     entry = {"task": "urgency.task.yaml", "data": data, "limit": limit or {}}
     study, base = load_study(str(write_study(folder, Path("unused"), tasks=[entry], **changes)))
-    return study, prepare(check_task(study.tasks[0], study, base, tokenizer), study, tokenizer)
+    return study, prepare(check_task(read_task(study.tasks[0], study, base), study, tokenizer), study, tokenizer)
 
 
 def test_a_limit_takes_whole_patients_in_the_order_of_the_data(tmp_path: Path, tiny_tokenizer: Any) -> None:

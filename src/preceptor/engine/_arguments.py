@@ -31,6 +31,7 @@ def training_arguments(
         remove_unused_columns=False,
         dataloader_num_workers=0,
         dataloader_pin_memory=False,
+        use_cpu=True,  # where everything around training runs too; one device decides one set of numbers
         disable_tqdm=True,
         report_to="none",
         **extra,

@@ -3,8 +3,9 @@
 import resource
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -55,10 +56,18 @@ def backward_factor(model: torch.nn.Module) -> float:
     return 2.0 + learning / total
 
 
+def start_peak_memory() -> None:
+    """Begin a new high-water mark, so that a stage does not inherit that of the one before. Linux only."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak_memory() -> int:
-    """Most memory this process has held, in bytes: the accelerator's where there is one, else the resident set."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
+    """Most memory this process has held since `start_peak_memory`, in bytes."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
@@ -66,6 +75,7 @@ def peak_memory() -> int:
 def timed() -> Iterator[Cost]:
     """A cost to add to; seconds and peak memory are filled in at the end of the block."""
     cost = Cost()
+    start_peak_memory()
     started = time.perf_counter()
     yield cost
     cost.seconds = time.perf_counter() - started

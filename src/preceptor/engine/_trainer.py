@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from preceptor.engine._cost import Cost, backward_factor, peak_memory
+from preceptor.engine._cost import Cost, backward_factor, peak_memory, start_peak_memory
 from preceptor.errors import InputError, Problem
 from preceptor.files import publish_folder, write_json
 from preceptor.progress import Advance
@@ -58,12 +58,13 @@ class StepTrainer(Trainer):
             args=arguments,
             train_dataset=Steps(steps),
             eval_dataset=Steps([]) if validate else None,
-            data_collator=lambda batch: {"trees": batch[0]},
+            data_collator=lambda batch: {"trees": _only(batch)},
             callbacks=[*callbacks, _Progress(advance)],
         )
         self.remove_callback(PrinterCallback)  # figures go into the ledger, progress into the bar
         self.cost = Cost()
         self._since = time.perf_counter()
+        start_peak_memory()
         self._tree_loss = tree_loss
         self._validate = validate
         self._home = Path(str(arguments.output_dir))
@@ -192,6 +193,12 @@ def run_stage(trainer: StepTrainer, before_first_step: Callable[[], None] | None
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.lap()
     return Stage(trainer.cost, trainer.state.log_history)
+
+
+def _only(batch: list[Any]) -> Any:
+    """The one item of a batch: an item is a whole optimizer step already."""
+    (step,) = batch
+    return step
 
 
 def _step_of(checkpoint: Path) -> int:

@@ -1,6 +1,5 @@
 """What is tuned: finding and loading a model safely, its tokenizer and chat template, adapters."""
 
-import preceptor.models._no_telemetry  # noqa: F401  (first: the libraries below read it once)
 from preceptor.models._embedded import EMBEDDED, EMBEDDED_TITLE, fetch_embedded
 from preceptor.models._policy import AdapterSettings, Policy, load_policy, new_policy, save_policy
 from preceptor.models._source import KnownModel, ModelSource, find_model, fingerprint, list_models

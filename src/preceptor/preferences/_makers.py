@@ -11,8 +11,6 @@ from preceptor.preferences._pair import Pair
 from preceptor.progress import Advance, quiet
 from preceptor.tasks import Example, Task
 
-MAKERS = ("published", "hardest_label", "on_policy", "near_miss")
-
 Score = Callable[[str, Example], float]
 """How good an answer to a case is, between 0 and 1: the task's metric for one case."""
 

@@ -22,14 +22,8 @@ class NearMiss:
     kind: Kind
 
 
-def near_miss(text: str, rng: random.Random, *, marker: str = "Answer:") -> str | None:
-    """`text` with exactly one clinical fact changed, or None when it holds nothing to change."""
-    changed = change_one_fact(text, rng, marker=marker)
-    return changed.text if changed else None
-
-
 def change_one_fact(text: str, rng: random.Random, *, marker: str = "Answer:") -> NearMiss | None:
-    """Like `near_miss`, and says which kind of fact was changed.
+    """`text` with exactly one clinical fact changed, and its kind; None when it holds nothing to change.
 
     The kind is drawn first, so that a text full of numbers still has its one side or negation changed often.
     """

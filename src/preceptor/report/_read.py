@@ -7,7 +7,6 @@ from typing import Any
 
 from preceptor.errors import InputError, Problem
 from preceptor.evidence import metric_title
-from preceptor.files import digest_file
 
 Interval = tuple[float | None, float | None]
 
@@ -27,6 +26,7 @@ class Cell:
     evaluation_seconds: float | None
     confusion_labels: list[str]
     confusion: list[list[int]]
+    pairs: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,8 @@ def read_run(folder: Path) -> Run:
             created=results["created"],
             command=results["command"],
             versions=results["versions"],
-            settings=settings.read_text() if settings.exists() else "",
-            predictions=_fingerprints(folder),
+            settings=settings.read_text(encoding="utf-8") if settings.exists() else "",
+            predictions=[(c["predictions"]["path"], c["predictions"]["sha256"]) for c in results["cells"]],
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
@@ -135,7 +135,7 @@ def read_run(folder: Path) -> Run:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(_unusable(path, "there are no results here")) from error
     except ValueError as error:
@@ -164,10 +164,8 @@ def _task(task: dict[str, Any], arms: list[str], results: dict[str, Any]) -> Tas
     )
 
 
-def _also(extra: str | dict[str, Any]) -> tuple[str, str]:
+def _also(extra: dict[str, Any]) -> tuple[str, str]:
     """`{metric: sensitivity, labels: ["1", "2"]}` -> `sensitivity`, `sensitivity for 1, 2`."""
-    if isinstance(extra, str):
-        return extra, metric_title(extra)
     labels = extra.get("labels") or []
     return extra["metric"], metric_title(extra["metric"]) + (f" for {', '.join(labels)}" if labels else "")
 
@@ -186,6 +184,7 @@ def _cell(cell: dict[str, Any]) -> Cell:
         evaluation_seconds=cell.get("evaluation_seconds"),
         confusion_labels=confusion["labels"],
         confusion=confusion["matrix"],
+        pairs=cell.get("pairs") or {},
     )
 
 
@@ -200,10 +199,7 @@ def _interval(ci: list[float | None] | None) -> Interval:
 
 
 def _preflight(content: dict[str, Any]) -> list[PreflightOf]:
-    """Tasks come as a mapping by name or as a list, under `tasks` or as the whole file."""
-    tasks = content.get("tasks", content)
-    named = tasks.items() if isinstance(tasks, dict) else [(task["task"], task) for task in tasks]
-    return [_preflight_of(name, task) for name, task in named if isinstance(task, dict)]
+    return [_preflight_of(name, task) for name, task in content.items()]
 
 
 def _preflight_of(name: str, task: dict[str, Any]) -> PreflightOf:
@@ -214,7 +210,9 @@ def _preflight_of(name: str, task: dict[str, Any]) -> PreflightOf:
     names = list(dict.fromkeys(name for numbers in by_split.values() for name in numbers))
     rows = [(name, [numbers.get(name) for numbers in by_split.values()]) for name in names]
     findings = [Finding(each["level"], each["where"], each["what"]) for each in task.get("findings", [])]
-    totals = _numbers({key: value for key, value in task.items() if key not in ("counts", "lengths", "findings")})
+    totals = _numbers(
+        {key: value for key, value in task.items() if key not in ("counts", "lengths", "findings", "split")}
+    )
     return PreflightOf(name, list(by_split), rows, totals, findings)
 
 
@@ -232,8 +230,3 @@ def _numbers(values: dict[str, Any], prefix: str = "") -> list[tuple[str, float]
         elif isinstance(value, int | float) and not isinstance(value, bool):
             found.append((f"{prefix}{key}", value))
     return [(words.replace("_", " "), number) for words, number in found]
-
-
-def _fingerprints(folder: Path) -> list[tuple[str, str]]:
-    files = sorted((folder / "cells").glob("**/predictions.jsonl"))
-    return [(file.relative_to(folder).as_posix(), digest_file(file)) for file in files]

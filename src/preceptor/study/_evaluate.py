@@ -37,7 +37,7 @@ def cell_key(policy_key: str, numerics: Numerics, prepared: Prepared) -> str:
 def finished(folder: Path, key: str) -> bool:
     """Whether the predictions of exactly this policy on exactly these cases stand in `folder`."""
     note = folder / _NOTE
-    return note.exists() and json.loads(note.read_text())["key"] == key
+    return note.exists() and json.loads(note.read_text(encoding="utf-8"))["key"] == key
 
 
 def read_predictions(folder: Path) -> list[Prediction]:
@@ -84,7 +84,7 @@ def copy_predictions(finished_folder: Path, folder: Path) -> None:
 
 def evaluation_seconds(folder: Path) -> float:
     """How long the answers kept in `folder` took."""
-    return float(json.loads((folder / _NOTE).read_text())["evaluation_seconds"])
+    return float(json.loads((folder / _NOTE).read_text(encoding="utf-8"))["evaluation_seconds"])
 
 
 @dataclass(slots=True)

@@ -42,7 +42,7 @@ def measure_speed(study: Study, source: ModelSource, prepared: Prepared) -> Spee
 
 
 def forecast(study: Study, tasks: Sequence[Prepared], speed: Speed) -> float:
-    """Seconds the whole study takes at most: SFT may stop early."""
+    """About how many seconds the whole study takes from the start; SFT may stop earlier."""
     stages = {stage for arm in study.arms for stage in ARMS[arm]}
     total = 0.0
     for prepared in tasks:

@@ -10,18 +10,31 @@ from preceptor.data import Preflight, Read, Splits, fit, preflight, read_example
 from preceptor.files import digest
 from preceptor.models import Encoded
 from preceptor.study._spec import Study, TaskEntry
-from preceptor.tasks import Example, Task, load_task
+from preceptor.tasks import Example, Task, load_task, task_file
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """A task with its cases, before anything is encoded."""
+class TaskCases:
+    """A task with its cases, read and split. `not_drawn` counts the cases that `limit` left out of each split."""
 
     entry: TaskEntry
     task: Task
+    task_yaml: str = field(repr=False)
     splits: Splits = field(repr=False)
-    preflight: Preflight
+    not_drawn: dict[str, int]
     read: Read = field(repr=False)
+
+    @property
+    def where(self) -> str:
+        """How a message names the data."""
+        return f"{self.entry.data.path or 'built-in cases'}, task {self.task.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked(TaskCases):
+    """A task whose cases were looked at, before anything is encoded."""
+
+    preflight: Preflight
 
     @property
     def synthetic(self) -> bool:
@@ -49,16 +62,24 @@ class Prepared:
         return digest([cases, self.task.answer.model_dump(), self.task.metric])
 
 
-def check_task(entry: TaskEntry, study: Study, base_folder: Path, tokenizer: Any) -> Checked:
-    """Read, split and look at one task's cases. Raises `InputError` only when the data cannot be read at all."""
-    task = load_task(_task_name(entry.task, base_folder))
+def read_task(entry: TaskEntry, study: Study, base_folder: Path) -> TaskCases:
+    """Read and split one task's cases. Raises `InputError` when the task or its data cannot be used at all."""
+    name = _task_name(entry.task, base_folder)
+    task = load_task(name)
     read = read_examples(entry.data, task, base_folder)
-    splits = _limited(
-        split_by_patient(read.examples, seed=study.split_seed, label_of=_label_of(task), where=f"task {task.name}"),
-        entry,
-        study.split_seed,
-    )
-    return Checked(entry, task, splits, preflight(task, splits, tokenizer, study.max_length, read.refused), read)
+    where = f"{entry.data.path or 'built-in cases'}, task {task.name}"
+    whole = split_by_patient(read.examples, seed=study.split_seed, label_of=_label_of(task), where=where)
+    drawn = _limited(whole, entry, study.split_seed)
+    not_drawn = {
+        part: len(getattr(whole, part)) - len(getattr(drawn, part)) for part in ("train", "validation", "test")
+    }
+    return TaskCases(entry, task, task_file(name).read_text(encoding="utf-8"), drawn, not_drawn, read)
+
+
+def check_task(cases: TaskCases, study: Study, tokenizer: Any) -> Checked:
+    """Look at one task's cases as the model will see them."""
+    found = preflight(cases.task, cases.splits, tokenizer, study.max_length, cases.read.refused)
+    return Checked(cases.entry, cases.task, cases.task_yaml, cases.splits, cases.not_drawn, cases.read, found)
 
 
 def prepare(checked: Checked, study: Study, tokenizer: Any) -> Prepared:

@@ -46,6 +46,11 @@ class Cell:
     predictions: list[Prediction]
     cost: Cost
     evaluation_seconds: float
+    predictions_file: str
+    """Relative to the run folder."""
+    predictions_sha256: str
+    pairs: dict[str, int]
+    """How many pairs each maker made, and how many cases gave none that fits."""
 
     def sample(self, metric: str) -> Sample:
         """The held-out results as arrays, in the order of the held-out cases."""
@@ -82,6 +87,8 @@ def measure(prepared: Prepared, cell: Cell) -> dict[str, Any]:
         "invalid_rate": main.invalid_rate,
         "cost": cell.cost.to_json(),
         "evaluation_seconds": cell.evaluation_seconds,
+        "predictions": {"path": cell.predictions_file, "sha256": cell.predictions_sha256},
+        "pairs": cell.pairs,
         "also": {extra.metric: _estimate(prepared, extra.metric, extra.labels, cell).value for extra in task.also},
     }
     if task.labels:

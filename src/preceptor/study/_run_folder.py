@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,10 @@ class RunFolder:
         """The results, for machines."""
         return self.root / "results.json"
 
+    def task(self, name: str) -> Path:
+        """The task as it was asked; its file may change later."""
+        return self.root / "tasks" / f"{name}.yaml"
+
     def stage(self, key: str) -> Path:
         """Where the output of the stage with this key is kept."""
         return self.root / "stages" / key[:16]
@@ -46,8 +51,8 @@ class RunFolder:
 @contextmanager
 def open_run_folder(root: Path) -> Iterator[RunFolder]:
     """Make the run folder and hold it until the block ends. Raises `InputError` when that is not possible."""
-    _refuse_other_folders(root)
     try:
+        _refuse_other_folders(root)
         private_folder(root)
         lock = FileLock(root / ".lock")
         lock.acquire(timeout=0)
@@ -61,6 +66,8 @@ def open_run_folder(root: Path) -> Iterator[RunFolder]:
         fix = "Name a folder you may write to with --output-dir."
         raise InputError(Problem(str(root), what, fix)) from error
     try:
+        for leftover in root.rglob(".*.part"):  # what a killed process was writing
+            leftover.unlink() if leftover.is_file() else shutil.rmtree(leftover)
         yield RunFolder(root)
     finally:
         lock.release()
@@ -68,6 +75,10 @@ def open_run_folder(root: Path) -> Iterator[RunFolder]:
 
 def _refuse_other_folders(root: Path) -> None:
     """A run folder is closed to others; a folder that holds anything else must not be."""
-    if root.is_dir() and not (root / "study.yaml").exists() and {one.name for one in root.iterdir()} - {".lock"}:
+    if root.is_dir() and not (root / "study.yaml").exists() and any(not _ours(one) for one in root.iterdir()):
         fix = "Name a new folder with --output-dir."
         raise InputError(Problem(str(root), "this folder holds other things than a run", fix))
+
+
+def _ours(path: Path) -> bool:
+    return path.name == ".lock" or (path.name.startswith(".") and path.name.endswith(".part"))

@@ -16,7 +16,7 @@ from rich.console import Console
 from preceptor import __version__
 from preceptor.engine import Cost
 from preceptor.errors import InputError, Problem
-from preceptor.files import write_atomic, write_json
+from preceptor.files import digest_file, write_atomic, write_json
 from preceptor.models import ModelSource, find_model, fingerprint, load_policy, load_tokenizer
 from preceptor.progress import progress
 from preceptor.study._evaluate import (
@@ -28,11 +28,11 @@ from preceptor.study._evaluate import (
     read_predictions,
 )
 from preceptor.study._forecast import forecast, measure_speed
-from preceptor.study._prepare import Checked, Prepared, check_task, prepare
+from preceptor.study._prepare import Checked, Prepared, check_task, prepare, read_task
 from preceptor.study._results import Cell, contrasts, majority_value, measure
 from preceptor.study._run_folder import RunFolder, open_run_folder
 from preceptor.study._spec import ARMS, Study
-from preceptor.study._stages import Done, Workshop
+from preceptor.study._stages import Done, Workshop, pair_counts
 
 _VERSIONS = ("torch", "transformers", "peft", "accelerate", "numpy", "scipy", "statsmodels", "scikit-learn")
 _FREE_BYTES_NEEDED = 300_000_000
@@ -41,17 +41,23 @@ _FREE_BYTES_NEEDED = 300_000_000
 
 def check_study(study: Study, base_folder: Path, console: Console) -> list[Checked]:
     """Read and look at every task's cases before anything is trained. Raises `InputError` with all that is fatal."""
-    tokenizer = load_tokenizer(_model(study, base_folder))
-    checked: list[Checked] = []
     problems: list[Problem] = []
+    tokenizer = None
+    try:
+        tokenizer = load_tokenizer(_model(study, base_folder))
+    except InputError as error:
+        problems += error.problems
+    checked: list[Checked] = []
     for entry in study.tasks:
         try:
-            checked.append(check_task(entry, study, base_folder, tokenizer))
+            one = read_task(entry, study, base_folder)
+            if tokenizer is not None:
+                checked.append(check_task(one, study, tokenizer))
         except InputError as error:
             problems += error.problems
-    for one in checked:
-        one.preflight.render(console)
-        problems += one.preflight.fatal
+    for each in checked:
+        each.preflight.render(console)
+        problems += [Problem(f"{each.where}, {found.where}", found.what, found.fix) for found in each.preflight.fatal]
     names = [one.task.name for one in checked]
     problems += [
         Problem(f"task {name}", "it stands twice in the study", "Give each task file a name of its own.")
@@ -71,8 +77,11 @@ def run_study(study: Study, base_folder: Path, run_folder: Path, console: Consol
     with open_run_folder(run_folder) as run:
         checked = check_study(study, base_folder, console)
         _check_disk(run)
+        _forget_results_of_another_study(run, study)
         write_atomic(run.study, yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
         write_json(run.preflight, {one.task.name: _preflight(one) for one in checked})
+        for one in checked:
+            write_atomic(run.task(one.task.name), one.task_yaml)
         source = _model(study, base_folder)
         tokenizer = load_tokenizer(source)
         tasks = [prepare(one, study, tokenizer) for one in checked]
@@ -105,8 +114,18 @@ def _cell(workshop: Workshop, prepared: Prepared, arm: str, seed: int, done: Seq
         policy = load_policy(source, done[-1].policy if done else None, dtype=workshop.study.numerics.torch_dtype)
         with workshop.progress(f"{prepared.task.name}: held-out answers of {arm}", len(prepared.test)) as advance:
             evaluate(policy, prepared, folder, key, advance)
-    cost = sum((stage.cost for stage in done), Cost())
-    return Cell(prepared, source.name, arm, seed, read_predictions(folder), cost, evaluation_seconds(folder))
+    return Cell(
+        prepared,
+        source.name,
+        arm,
+        seed,
+        read_predictions(folder),
+        sum((stage.cost for stage in done), Cost()),
+        evaluation_seconds(folder),
+        predictions_file=(folder / "predictions.jsonl").relative_to(workshop.run.root).as_posix(),
+        predictions_sha256=digest_file(folder / "predictions.jsonl"),
+        pairs=pair_counts(done),
+    )
 
 
 def _copied(workshop: Workshop, prepared: Prepared, arm: str, name: str, folder: Path, key: str) -> bool:
@@ -122,7 +141,9 @@ def _copied(workshop: Workshop, prepared: Prepared, arm: str, name: str, folder:
 def _model(study: Study, base_folder: Path) -> ModelSource:
     """The study's model; a folder is named relative to the study file, as its data is."""
     beside = base_folder / Path(study.model).expanduser()
-    return find_model(str(beside) if beside.is_dir() else study.model)
+    # `models/tiny` beside a folder `models/` is a path, if perhaps a mistyped one, and never asked for at the hub.
+    is_path = beside.is_dir() or ("/" in study.model and beside.parent.is_dir())
+    return find_model(str(beside) if is_path else study.model)
 
 
 def _folder_name(source: ModelSource) -> str:
@@ -135,6 +156,12 @@ def _say_forecast(study: Study, source: ModelSource, tasks: Sequence[Prepared], 
     minutes = max(1, round(seconds / 60))
     unit = "minute" if minutes == 1 else "minutes"
     console.print(f"The whole study takes about [bold]{minutes} {unit}[/bold] on this machine.")
+
+
+def _forget_results_of_another_study(run: RunFolder, study: Study) -> None:
+    """Old results beside new settings would be believed to belong together."""
+    if run.study.exists() and yaml.safe_load(run.study.read_text(encoding="utf-8")) != study.model_dump(mode="json"):
+        run.results.unlink(missing_ok=True)
 
 
 def _check_disk(run: RunFolder) -> None:
@@ -150,6 +177,10 @@ def _preflight(checked: Checked) -> dict[str, Any]:
         "read": len(read.examples) + len(read.refused),
         "refused": len(read.refused),
         "sha256": read.sha256,
+        "not_drawn": checked.not_drawn,
+        "split": {
+            name: [example.id for example in getattr(checked.splits, name)] for name in ("train", "validation", "test")
+        },
         "encodings": {Path(name).name: encoding for name, encoding in read.encodings.items()},
     }
 

@@ -3,7 +3,7 @@
 import json
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from preceptor.data import TooLong, fit_pair
 from preceptor.engine import Cost, EncodedPair, Stage, dpo_steps, run_dpo, run_sft, sft_steps
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest, private_folder, read_jsonl, write_json, write_jsonl
-from preceptor.models import ModelSource, Policy, load_policy, new_policy, save_policy
+from preceptor.models import ModelSource, Policy, load_policy, load_tokenizer, new_policy, save_policy
 from preceptor.preferences import Pair, make_pairs
 from preceptor.study._prepare import Prepared
 from preceptor.study._run_folder import RunFolder
@@ -37,7 +37,7 @@ class Done:
     @property
     def ledger(self) -> dict[str, Any]:
         """What the stage cost, logged and left out."""
-        ledger: dict[str, Any] = json.loads((self.folder / LEDGER).read_text())
+        ledger: dict[str, Any] = json.loads((self.folder / LEDGER).read_text(encoding="utf-8"))
         return ledger
 
     @property
@@ -133,8 +133,6 @@ class Workshop:
 
     def _encoded_pairs(self, prepared: Prepared, parent: Done) -> tuple[list[EncodedPair], int]:
         """Pairs as token ids, and how many did not fit (a rejected answer may be longer than gold)."""
-        from preceptor.models import load_tokenizer
-
         tokenizer = load_tokenizer(self.source)
         example_of = {example.id: example for example in prepared.splits.train}
         encoded = []
@@ -184,6 +182,17 @@ class Workshop:
 
     def _load(self, parent: Done, *, trainable: bool) -> Policy:
         return load_policy(self.source, parent.policy, dtype=self.study.numerics.torch_dtype, trainable=trainable)
+
+
+def pair_counts(done: Sequence[Done]) -> dict[str, int]:
+    """How many pairs each maker made, and how many cases gave none or none that fits; empty for arms without pairs."""
+    counts: dict[str, int] = {}
+    for stage in done:
+        if stage.kind == "pairs":
+            counts |= stage.ledger["pairs"] | {"without_pair": stage.ledger["without_pair"]}
+        if stage.kind == "dpo":
+            counts |= {"too_long": stage.ledger["pairs_too_long"]}
+    return counts
 
 
 def pair_cases(cases: int, limit: int | None, seed: int) -> list[int]:
