@@ -1,3 +1,4 @@
+import copy
 import random
 from typing import Any
 
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 import preceptor.data._fit as fit_module
 from preceptor.data._fit import CUT_MARK, Fitted, TooLong, cut_middle, fit, fit_pair
+from preceptor.errors import InputError
 from preceptor.models import encode, stop_tokens
 from preceptor.tasks import Example, Task
 
@@ -131,6 +133,17 @@ def test_what_cannot_fit_is_refused_without_its_text(tiny_tokenizer: Any, task: 
     assert caught.value.exit_code == 2
     assert all(part in message for part in ("case-7", "128", str(caught.value.tokens), "max_length"))
     assert "creatinine" not in message
+
+
+def test_turns_that_the_template_refuses_name_their_case(tiny_tokenizer: Any) -> None:
+    tokenizer = copy.deepcopy(tiny_tokenizer)
+    tokenizer.chat_template = "{% if messages|length > 3 %}{{ raise_exception('odd') }}{% endif %}" + str(
+        tokenizer.chat_template
+    )
+    example = make_example("", prompt=({"role": "user", "content": "creatinine"},) * 4)
+    with pytest.raises(InputError, match="case case-7: the chat template refuses them: odd") as caught:
+        fit(make_task(), example, tokenizer, 128)
+    assert "creatinine" not in str(caught.value)
 
 
 def test_an_answer_too_long_by_itself_is_refused(tiny_tokenizer: Any) -> None:

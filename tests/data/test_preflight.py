@@ -198,6 +198,28 @@ def test_a_template_that_drops_the_instruction_is_fatal(tiny_tokenizer: Any) -> 
     ]
 
 
+def test_a_template_that_writes_the_date_is_sound(tiny_tokenizer: Any) -> None:
+    tokenizer = copy.deepcopy(tiny_tokenizer)
+    date = "{% if not date_string %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}{{ date_string }}"
+    tokenizer.chat_template = date + tokenizer.chat_template
+    assert fly(sound(), tokenizer).findings == ()
+
+
+def test_turns_that_the_template_refuses_are_named_by_their_cases(tiny_tokenizer: Any) -> None:
+    tokenizer = copy.deepcopy(tiny_tokenizer)
+    refuse = "{% if messages|length > 3 %}{{ raise_exception('Roles must alternate') }}{% endif %}"
+    tokenizer.chat_template = refuse + tokenizer.chat_template
+    splits = sound()
+    turns = ({"role": "user", "content": SECRET},) * 4
+    for place in (3, 5):
+        change_case("train", place, prompt=turns)(splits)
+    change_case("train", 8, target="no" + " dysuria" * 500)(splits)
+    fatal = [one for one in fly(splits, tokenizer).findings if one.level == "fatal"]
+    assert [one.ids for one in fatal] == [("c8",), ("c3", "c5")]
+    assert fatal[1].where == "train cases c3, c5"
+    assert fatal[1].what == "the chat template refuses them: Roles must alternate"
+
+
 def test_near_duplicates_are_found_among_thousands() -> None:
     texts = [" ".join(f"w{(i * 31 + j * j) % 997}" for j in range(60)) for i in range(900)]
     changed = texts[5].split()

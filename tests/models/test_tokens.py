@@ -108,8 +108,15 @@ def test_a_template_without_a_stop_token_ends_with_end_of_sequence(tmp_path: Pat
     assert tokenizer.decode(encode(tokenizer, turns("Which stage?"), "2").answer) == "2<|im_end|>"
 
 
-def test_todays_date_never_enters_a_prompt(tmp_path: Path) -> None:
-    date = "{% if not date_string %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}{{ date_string }}"
+@pytest.mark.parametrize(
+    "date",
+    [
+        "{% if not date_string %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}{{ date_string }}",
+        "{{ strftime_now('%d %b %Y') }}",
+        "  {% macro today() %}{{ strftime_now(format='%d %b %Y') }}{% endmacro %}{{ today() }}",
+    ],
+)
+def test_todays_date_never_enters_a_prompt(tmp_path: Path, date: str) -> None:
     tokenizer = tokenizer_with(tmp_path, date + CHAT_TEMPLATE)
     assert tokenizer.decode(encode(tokenizer, turns("Which stage?"), None).prompt).startswith("26 Jul 2024")
 

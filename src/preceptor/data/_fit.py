@@ -46,7 +46,7 @@ def fit(
 
     Room is kept for `answer` or for `max_new_tokens` still to be generated, whichever is longer.
     `task.cut` names the one field that may be shortened; instruction, template, answer and stop token stay whole.
-    Raises `TooLong` when that is not enough.
+    Raises `TooLong` when that is not enough, `InputError` when the chat template refuses the case's turns.
     """
     (encoded,), cut_tokens = _fit_answers(task, example, tokenizer, max_length, [answer], max_new_tokens)
     return Fitted(encoded, cut_tokens)
@@ -99,7 +99,10 @@ def cut_middle(text: str, spans: Sequence[tuple[int, int]], kept: int) -> str:
 
 def _encode_all(task: Task, example: Example, tokenizer: Any, answers: Sequence[str | None]) -> list[Encoded]:
     messages = cast("list[dict[str, str]]", task.messages(example))
-    return [encode(tokenizer, messages, answer) for answer in answers]
+    try:
+        return [encode(tokenizer, messages, answer) for answer in answers]
+    except InputError as error:  # the template refuses the turns; only here is it known whose they are
+        raise InputError([replace(one, where=f"case {example.id}") for one in error.problems]) from error
 
 
 def _tokens_needed(encoded: Sequence[Encoded], reserve: int) -> int:

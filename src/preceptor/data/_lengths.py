@@ -8,6 +8,7 @@ import numpy as np
 
 from preceptor.data._finding import Finding, name_some
 from preceptor.data._fit import Fitted, FittedPair, TooLong, fit, fit_pair
+from preceptor.errors import InputError, Problem
 from preceptor.tasks import Example, Task
 
 
@@ -30,10 +31,11 @@ class Lengths:
 def measure(
     task: Task, split: str, examples: Sequence[Example], tokenizer: Any, max_length: int
 ) -> tuple[Lengths, list[Finding]]:
-    """Fit every case as training (or, for `test`, generation) will, and say which are cut and which cannot fit."""
+    """Fit every case as training (or, for `test`, generation) will; say which are cut, cannot fit, or are refused."""
     lengths: list[int] = []
     cut: dict[str, int] = {}
     too_long: dict[str, TooLong] = {}
+    refused: dict[str, Problem] = {}
     reserve = task.answer.max_new_tokens if split == "test" else 0
     for example in examples:
         try:
@@ -41,11 +43,14 @@ def measure(
         except TooLong as error:
             too_long[example.id] = error
             continue
+        except InputError as error:
+            refused[example.id] = error.problems[0]
+            continue
         lengths.append(_tokens(fitted, reserve))
         if fitted.cut_tokens:
             cut[example.id] = fitted.cut_tokens
     findings = _say_cut(split, task, cut, len(examples)) + _say_too_long(split, too_long)
-    return _summary(lengths, cut), findings
+    return _summary(lengths, cut), findings + _say_refused(split, refused)
 
 
 def _fit_as_used(task: Task, split: str, example: Example, tokenizer: Any, max_length: int) -> Fitted | FittedPair:
@@ -84,3 +89,10 @@ def _say_too_long(split: str, too_long: dict[str, TooLong]) -> list[Finding]:
     worst = max(too_long.values(), key=lambda error: error.tokens)
     what = f"cannot fit: up to {worst.tokens} tokens are needed, the limit is {worst.limit}"
     return [Finding("fatal", f"{split} {name_some(list(too_long))}", what, worst.problems[0].fix, tuple(too_long))]
+
+
+def _say_refused(split: str, refused: dict[str, Problem]) -> list[Finding]:
+    if not refused:
+        return []
+    first = next(iter(refused.values()))
+    return [Finding("fatal", f"{split} {name_some(list(refused))}", first.what, first.fix, tuple(refused))]

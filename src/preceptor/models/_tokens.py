@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +17,15 @@ from preceptor.models._source import ModelSource
 
 # Templates read these when they know them: no thinking aloud before the answer, and one date for ever, where a
 # template would otherwise write today's and make the same case another prompt tomorrow.
-_TEMPLATE_ARGUMENTS = {"enable_thinking": False, "date_string": "26 Jul 2024"}
+_TODAY = date(2024, 7, 26)
+_TEMPLATE_ARGUMENTS = {"enable_thinking": False, "date_string": f"{_TODAY:%d %b %Y}"}
+# Put before a template, this takes the place of the function that tells today's date, since `apply_chat_template`
+# passes no functions on. Jinja drops the line end after it. Signs that are not replaced stay as they are.
+_DATE_MACRO = (
+    "{%- macro strftime_now(format) -%}{{ format"
+    + "".join(f" | replace('%{sign}', '{_TODAY.strftime(f'%{sign}')}')" for sign in "aAbBdHIjmMpSyY")
+    + " }}{%- endmacro %}\n"
+)
 _PRIVATE_USE = range(0xE000, 0xF900)
 
 
@@ -73,7 +82,7 @@ def encode(tokenizer: Any, messages: Sequence[Mapping[str, str]], answer: str | 
         prompt = _ids(tokenizer, _render(tokenizer, masked, add_generation_prompt=True), masks)
     except jinja2.TemplateError as error:
         fix = "Give a system turn, if any, then user and assistant turns in alternation, a user turn last."
-        raise InputError(Problem("chat template", f"it refuses these turns: {error}", fix)) from error
+        raise InputError(Problem("chat turns", f"the chat template refuses them: {error}", fix)) from error
     return Encoded(prompt, [] if answer is None else _answer_ids(tokenizer, answer.strip()))
 
 
@@ -91,7 +100,11 @@ def _answer_ids(tokenizer: Any, answer: str) -> list[int]:
 
 def _render(tokenizer: Any, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool) -> str:
     text: str = tokenizer.apply_chat_template(
-        messages, add_generation_prompt=add_generation_prompt, tokenize=False, **_TEMPLATE_ARGUMENTS
+        messages,
+        chat_template=_DATE_MACRO + tokenizer.get_chat_template(),
+        add_generation_prompt=add_generation_prompt,
+        tokenize=False,
+        **_TEMPLATE_ARGUMENTS,
     )
     return text
 
