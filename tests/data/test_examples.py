@@ -140,6 +140,15 @@ def test_a_long_or_broken_label_is_not_repeated(read: Callable[..., Read]) -> No
     assert "private" not in message(read, changed(1, label="private\nword"))
 
 
+def test_cells_of_a_wrong_column_are_not_repeated(read: Callable[..., Read]) -> None:
+    rows = [{**row, "reason": "chest pain, sweating"} for row in ROWS]
+    for spec in ({"target": "reason"}, {"split": "reason"}):
+        said = message(read, rows, **spec)
+        assert "a text of 20 characters is not" in said
+        assert "pain" not in said
+    assert "split `validatoin set` is not known" in message(read, changed(1, part="validatoin set"), split="part")
+
+
 def test_every_row_problem_at_once(read: Callable[..., Read]) -> None:
     rows = [
         {**ROWS[0], "label": ""},
@@ -193,8 +202,15 @@ def test_problems_of_all_files_at_once(tmp_path: Path, task: Task) -> None:
 def test_reasoned_answers_must_end_in_a_label(tmp_path: Path, read: Callable[..., Read]) -> None:
     (tmp_path / "reasoned.yaml").write_text(TASK.replace("PARSER", "final_answer"))
     reasoned = load_task(tmp_path / "reasoned.yaml")
-    assert read(changed(1, label="It is hot.\nAnswer: yes"), of=reasoned).examples[0].target.endswith("yes")
-    assert "row 1: label a text of" in message(read, changed(1, label="It is hot.\nAnswer: perhaps"), of=reasoned)
+    good, other, bare = (
+        {**ROWS[0], "label": label} for label in ("It is hot.\nAnswer: yes", "It is hot.\nAnswer: perhaps", "no")
+    )
+    assert read([good], of=reasoned).examples[0].target.endswith("yes")
+    said = message(read, [good, other, bare], of=reasoned)
+    assert "row 1" not in said
+    assert "row 2: the answer, a text of 26 characters, does not end with `Answer:` and one of the task's" in said
+    assert "row 3: the answer, `no`, does not end" in said
+    assert "End each answer with `Answer: <label>`, or set parser: label" in said
 
 
 def test_the_hash_names_the_content(read: Callable[..., Read]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from preceptor.data._chat import Chat, ChatError, read_chat
 from preceptor.data._columns import chat_columns, chat_form, column_problems, target_column
-from preceptor.data._problems import did_you_mean, listed, shown, stop_if_any
+from preceptor.data._problems import did_you_mean, listed, shown, shown_if_meant, stop_if_any
 from preceptor.data._spec import EACH_ROW, DataSpec
 from preceptor.data._table import Table, read_table
 from preceptor.data._text_files import Row
@@ -118,7 +118,7 @@ def _own_split(spec: DataSpec, row: Row, wrong: list[tuple[str, str]]) -> Split 
     text = _single_text(row, spec.split, wrong)
     split = _SPLITS.get((text or "").strip().lower())
     if text is not None and split is None:
-        wrong.append((f"split {shown(text)} is not known", "Write train, validation or test"))
+        wrong.append((f"split {shown_if_meant(text, _SPLITS)} is not known", "Write train, validation or test"))
     return split
 
 
@@ -163,16 +163,24 @@ def _checked_target(spec: DataSpec, task: Task, text: str | None, wrong: list[tu
     if not target:
         wrong.append(("the answer is empty", "Fill it, or leave the row out"))
     elif task.answer.kind == "label" and not _gives_label(task, target):
-        near = did_you_mean(target, task.answer.labels)
-        fix = f"{near}Labels are {listed(task.answer.labels)}; map others with `labels:` in the study"
-        wrong.append((f"label {shown(target)} is not one of the task's", fix))
+        wrong.append(_not_a_label(task, target))
     return target
 
 
 def _gives_label(task: Task, target: str) -> bool:
-    if target in task.answer.labels:
-        return True
-    return task.answer.parser == "final_answer" and task.parse(target) != INVALID
+    """A reasoned answer is read as the model's will be, so a label alone does not do there."""
+    return target in task.labels if task.answer.parser == "label" else task.parse(target) != INVALID
+
+
+def _not_a_label(task: Task, target: str) -> tuple[str, str]:
+    """What is wrong with the answer, and what to do about it."""
+    cell, labels = shown_if_meant(target, task.labels), f"Labels are {listed(task.labels)}"
+    if task.answer.parser == "final_answer":
+        marker = task.answer.marker
+        fix = f"End each answer with `{marker} <label>`, or set parser: label in the task. {labels}"
+        return f"the answer, {cell}, does not end with `{marker}` and one of the task's labels", fix
+    fix = f"{did_you_mean(target, task.labels)}{labels}; map others with `labels:` in the study"
+    return f"label {cell} is not one of the task's", fix
 
 
 def _doubled_ids(spec: DataSpec, cases: Sequence[_Case]) -> list[Problem]:

@@ -7,6 +7,7 @@ from preceptor.errors import InputError, Problem
 
 MOST_SHOWN = 20
 _LONGEST_SHOWN = 40
+_LONGEST_CODE = 12
 
 
 def stop_if_any(problems: Sequence[Problem]) -> None:
@@ -27,6 +28,19 @@ def shown(value: object) -> str:
     text = str(value)
     if len(text) <= _LONGEST_SHOWN and "\n" not in text:
         return f"`{text}`"
+    return _only_length(text)
+
+
+def shown_if_meant(cell: str, known: Iterable[str]) -> str:
+    """A cell that should hold one of `known`: as it is when it is near one of them or short as a code.
+
+    Anything else is not repeated: the column may be the wrong one, and its short cells the text of cases.
+    """
+    is_code = len(cell) <= _LONGEST_CODE and not any(sign.isspace() for sign in cell)
+    return shown(cell) if is_code or did_you_mean(cell, known) else _only_length(cell)
+
+
+def _only_length(text: str) -> str:
     return f"a text of {len(text)} characters"
 
 
