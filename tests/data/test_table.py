@@ -2,7 +2,9 @@ import csv
 import datetime
 import json
 import random
+import re
 from pathlib import Path
+from zipfile import ZipFile
 
 import openpyxl
 import pyarrow
@@ -106,6 +108,25 @@ def test_xlsx_as_a_person_reads_it(tmp_path: Path) -> None:
     assert [row.number for row in table.rows] == [3, 5]
     assert table.rows[0].cells == {"id": "7", "temp": "38.5", "seen": "2024-03-01", "septic": "true"}
     assert table.rows[1].cells == {"id": "NA", "temp": "38", "seen": "2024-03-01T08:30:00", "septic": ""}
+
+
+@pytest.mark.parametrize("claimed", ['<dimension ref="A1" />', ""], ids=["wrong", "missing"])
+def test_xlsx_whose_claimed_size_is_wrong_or_missing(tmp_path: Path, claimed: str) -> None:
+    book = openpyxl.Workbook()
+    for cells in (["id", "note", "label"], [1], [2, "fever", "yes"]):
+        book.active.append(cells)
+    book.save(tmp_path / "whole.xlsx")
+    with ZipFile(tmp_path / "whole.xlsx") as whole, ZipFile(tmp_path / "a.xlsx", "w") as changed:
+        for name in whole.namelist():
+            text = whole.read(name)
+            if name.endswith("sheet1.xml"):
+                text, places = re.subn(rb'<dimension ref="A1:C3" ?/>', claimed.encode(), text)
+                assert places == 1
+            changed.writestr(name, text)
+    assert [row.cells for row in read_table(tmp_path / "a.xlsx").rows] == [
+        {"id": "1", "note": "", "label": ""},
+        {"id": "2", "note": "fever", "label": "yes"},
+    ]
 
 
 def test_parquet(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def _read_xlsx(path: Path) -> Rows:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # openpyxl on decorations it does not keep
             book = load_workbook(path, read_only=True, data_only=True)
-            sheets = [list(sheet.iter_rows(values_only=True)) for sheet in book.worksheets]
+            sheets = [_records(sheet) for sheet in book.worksheets]
             book.close()
     except (BadZipFile, InvalidFileException, KeyError, ValueError):
         fix = "Save it in Excel as .xlsx without a password"
@@ -135,6 +135,14 @@ def _read_xlsx(path: Path) -> Rows:
     raise InputError(
         Problem(str(path), "no sheet of this workbook holds data", "Put a header and the cases in a sheet")
     )
+
+
+def _records(sheet: Any) -> list[tuple[Any, ...]]:
+    """Every row of a sheet, padded to the longest; the size that the sheet claims may be wrong or missing."""
+    sheet.reset_dimensions()
+    rows = [tuple(cells) for cells in sheet.iter_rows(values_only=True)]
+    width = max(map(len, rows), default=0)
+    return [cells + (None,) * (width - len(cells)) for cells in rows]
 
 
 def _sheet_rows(filled: list[tuple[int, tuple[Any, ...]]], path: Path) -> list[Row]:
