@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from preceptor.errors import InputError
 from preceptor.tasks.cases._wording import Case, Side, abbreviate, assemble, join_notes, on_side, typing_errors
 
 PATTERNS = ("fever", "cough", "rash", "fall", "pain")
@@ -50,7 +51,7 @@ def test_the_seed_decides_everything() -> None:
 
 
 def test_running_out_of_cases_is_said() -> None:
-    with pytest.raises(RuntimeError, match="no new train case"):
+    with pytest.raises(InputError, match=r"cases of demo: there are not so many different train.*Lower `cases`"):
         assemble("demo", lambda rng, side: Case(side, side, {"note": f"{side} {rng.randrange(5)}"}, "yes"), 40, 0)
 
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from preceptor.errors import InputError, Problem
 from preceptor.tasks._cases import generators
+from preceptor.tasks._parse import parse_label
 from preceptor.tasks._task import PLACEHOLDER, Task
 
 _BUILTIN = Path(__file__).parent / "builtin"
@@ -130,18 +131,32 @@ def _answer_problems(path: Path, answer: Mapping[str, Any]) -> Iterator[Problem]
         yield Problem(f"{path}: answer.labels", "a text answer has no labels", "Remove them, or set kind: label")
     if "" in labels:
         yield Problem(f"{path}: answer.labels", "a label is empty", "Give it a name")
-    for label in sorted({label for label in labels if labels.count(label) > 1}):
+    doubled = sorted({label for label in labels if labels.count(label) > 1})
+    for label in doubled:
         yield Problem(f"{path}: answer.labels", f"{label!r} differs only in case or space", "Keep one")
+    if kind == "label" and not doubled and "" not in labels:
+        yield from _unreadable_labels(path, list(_mapping(answer.get("labels"))))
     if parser == "elements" and not _mapping(answer.get("elements")):
         yield Problem(f"{path}: answer.elements", "no element is named", "Name each as `element: what it holds`")
     if parser == "final_answer" and answer.get("marker") == "":
         yield Problem(f"{path}: answer.marker", "is empty", "Write what stands before the answer, such as `Answer:`")
 
 
+def _unreadable_labels(path: Path, labels: list[str]) -> Iterator[Problem]:
+    """Labels that are lost when an answer is stripped of markdown and the punctuation before it."""
+    for label in labels:
+        if parse_label(label, labels) != label:
+            fix = "Begin it with a letter or digit and use no * or `, such as `over 10` for `>10`"
+            yield Problem(f"{path}: answer.labels", f"no answer can be read as {label!r}", fix)
+
+
 def _metric_problems(path: Path, raw: Mapping[str, Any], answer: Mapping[str, Any]) -> Iterator[Problem]:
     fitting = _METRICS[answer["kind"]]
     also = raw.get("also") if isinstance(raw.get("also"), list) else []
     extras = [("also", item if isinstance(item, Mapping) else {"metric": item}) for item in also or []]
+    names = [str(item["metric"]) for _, item in extras if "metric" in item]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield Problem(f"{path}: also", f"{name!r} is named twice", "Keep one")
     for key, item in [("metric", {"metric": raw.get("metric")}), *extras]:
         metric, labels = item.get("metric"), item.get("labels") or []
         if metric is not None and metric not in fitting:

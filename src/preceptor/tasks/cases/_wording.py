@@ -22,6 +22,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
+from preceptor.errors import InputError, Problem
 from preceptor.tasks._example import Example, Split
 
 Side = Literal["train", "test"]
@@ -58,8 +59,8 @@ def on_side(items: Sequence[T], side: Side) -> Sequence[T]:
 def assemble(task: str, draw: Draw, count: int, seed: int) -> list[Example]:
     """`count` distinct examples: 65% train, 10% validation, 25% test, in random order, 1 or 2 cases a patient.
 
-    Distinct means that no two have the same text, case and space aside. Raises RuntimeError when `draw` runs out
-    of distinct cases, or uses a pattern or a wording on both sides.
+    Distinct means that no two have the same text, case and space aside. Raises InputError when `draw` runs out
+    of distinct cases, RuntimeError when it uses a pattern or a wording on both sides.
     """
     rng = random.Random(f"{task}:{seed}")
     seen: set[str] = set()
@@ -88,7 +89,8 @@ def _fresh(task: str, draw: Draw, rng: random.Random, side: Side, seen: set[str]
         if text not in seen:
             seen.add(text)
             return case
-    raise RuntimeError(f"{task}: no new {side} case in {_TRIES} draws; widen its facts or wordings")
+    what = f"there are not so many different {side} cases: {_TRIES} draws in a row gave none that is new"
+    raise InputError(Problem(f"built-in cases of {task}", what, "Lower `cases`"))
 
 
 def _patients(cases: Sequence[Case], rng: random.Random) -> list[int]:
