@@ -71,6 +71,13 @@ def test_a_second_process_waits_and_takes_what_the_first_made(cache: Path) -> No
     assert found == [final]
 
 
+def test_a_model_that_is_there_needs_no_lock(cache: Path) -> None:
+    final = cache / "smollm2-135m-instruct-q4_1"
+    final.mkdir(parents=True)
+    (cache / f".{final.name}.lock").mkdir()  # no lock can be taken here, as in a cache that is only readable
+    assert fetch_embedded() == final
+
+
 @pytest.mark.slow
 @pytest.mark.model
 def test_the_real_model_answers(embedded_source: Any) -> None:

@@ -81,7 +81,7 @@ def test_a_saved_adapter_is_safetensors_without_a_path_of_this_machine(
     save_policy(new(tiny_source), tmp_path / "stage")
     folder = tmp_path / "stage" / "adapter"
     assert sorted(file.name for file in folder.iterdir()) == ["adapter_config.json", "adapter_model.safetensors"]
-    text = (folder / "adapter_config.json").read_text()
+    text = (folder / "adapter_config.json").read_text(encoding="utf-8")
     assert str(tiny_source.location) not in text
     assert json.loads(text)["base_model_name_or_path"] == "tiny"
     assert (tmp_path / "stage").stat().st_mode & 0o077 == 0

@@ -22,7 +22,7 @@ def whats(folder: Path) -> list[str]:
 
 
 def edit_json(path: Path, **changes: object) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes))
 
 
 def test_a_whole_folder_is_found(folder: Path) -> None:

@@ -43,6 +43,8 @@ def fetch_embedded(console: Console | None = None) -> Path:
     the one that was pinned.
     """
     final = embedded_folder()
+    if is_fetched():  # without the lock, which a cache that is only readable does not give
+        return final
     _make_cache(final.parent)
     with FileLock(final.with_name(f".{_FOLDER}.lock")):
         if final.is_dir():
