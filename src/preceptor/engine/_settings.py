@@ -41,7 +41,7 @@ class DPOSettings(_Settings):
 
     beta: float = Field(default=0.1, gt=0)
     sft_weight: float = Field(default=1.0, ge=0)
-    learning_rate: float = Field(default=1e-4, gt=0)
+    learning_rate: float = Field(default=2e-5, gt=0)
     epochs: int = Field(default=1, ge=1)
     batch_size: int = Field(default=8, ge=1)
     warmup_steps: int = Field(default=5, ge=0)
