@@ -81,7 +81,8 @@ def _fit_answers(
         if over <= 0:
             return encoded, len(spans) - kept
         kept -= over  # tokens can merge differently at the seams, so a cut may have to be a little deeper
-    least = min(needed, bare + FEWEST_KEPT_TOKENS)
+    # Above the limit in any case: what merged at the seams can make the second sum too small.
+    least = min(tokens for tokens in (needed, bare + FEWEST_KEPT_TOKENS) if tokens > limit)
     raise TooLong(example.id, least, limit, f"Set max_length to {least} or more, or shorten what may not be cut.")
 
 
