@@ -106,7 +106,7 @@ def cached_reference(
     """Summed log-probability of each pair's chosen and rejected answer under the untouched policy, in nats."""
     file = folder / "reference.json"
     if file.exists():
-        kept = json.loads(file.read_text())
+        kept = json.loads(file.read_text(encoding="utf-8"))
         return [tuple(row) for row in kept["logprobs"]], Cost(**kept["cost"])
     logprobs: list[tuple[float, float]] = [(0.0, 0.0)] * len(pairs)
     policy.model.eval()

@@ -123,7 +123,7 @@ class StepTrainer(Trainer):
         found = sorted(self._home.glob("checkpoint-*"), key=_step_of)
         if not found:
             return None
-        self.cost = Cost(**json.loads((found[-1] / "cost.json").read_text()))
+        self.cost = Cost(**json.loads((found[-1] / "cost.json").read_text(encoding="utf-8")))
         return found[-1]
 
     def _init_training_state(self, *args: Any, **kwargs: Any) -> tuple[int, int]:
