@@ -38,7 +38,7 @@ _COSTS: list[tuple[str, str, Words]] = [
 
 def arm_label(arm: str) -> str:
     """An arm's name in tables and figures: `base` -> `Base`, `sft+dpo` -> `SFT+DPO`."""
-    return "Base" if arm == "base" else arm.upper()
+    return {"base": "Base", "majority": "majority class"}.get(arm, arm.upper())
 
 
 def arms_figure(name: str, task: TaskResults, arms: list[str]) -> str:
