@@ -1,3 +1,4 @@
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -6,9 +7,17 @@ from typing import Any
 import pytest
 import torch
 
-from preceptor.engine import DPOSettings, EncodedPair, Numerics, Stage, _dpo, answer_logprobs, dpo_steps, run_dpo
-from preceptor.errors import PreceptorError
-from preceptor.files import write_json
+from preceptor.engine import (
+    DPOSettings,
+    EncodedPair,
+    Numerics,
+    Stage,
+    _reference,
+    answer_logprobs,
+    dpo_steps,
+    run_dpo,
+)
+from preceptor.errors import InputError, PreceptorError
 from preceptor.models import Policy
 
 Weights = Callable[[Policy], dict[str, torch.Tensor]]
@@ -88,7 +97,7 @@ def test_the_reference_is_the_policy_as_the_stage_finds_it(
     make_policy: Callable[..., Policy], tmp_path: Path, numerics: Numerics
 ) -> None:
     policy = make_policy(tuned=1)
-    kept, cost = _dpo.cached_reference(policy, PAIRS, numerics, tmp_path, share=True)
+    kept, cost = _reference.cached_reference(policy, PAIRS, numerics, tmp_path / "reference.json", share=True)
     gap = torch.tensor([chosen - rejected for chosen, rejected in kept])
     torch.testing.assert_close(gap, gaps(policy), atol=1e-4, rtol=0)
     assert not torch.allclose(gap, gaps(make_policy()), atol=0.01), "the untouched model would do as well"
@@ -99,7 +108,7 @@ def test_the_reference_is_the_policy_as_the_stage_finds_it(
 def test_the_cost_holds_the_reference_and_the_steps(
     make_policy: Callable[..., Policy], tmp_path: Path, numerics: Numerics
 ) -> None:
-    _, reference = _dpo.cached_reference(make_policy(), PAIRS, numerics, tmp_path / "reference", share=True)
+    _, reference = _reference.cached_reference(make_policy(), PAIRS, numerics, tmp_path / "elsewhere.json", share=True)
     cost = run(make_policy(), tmp_path / "run").cost
     assert cost.optimizer_steps == dpo_steps(len(PAIRS), SETTINGS) == 6
     assert cost.tokens_seen == 3 * reference.tokens_seen
@@ -110,20 +119,21 @@ def test_the_cost_holds_the_reference_and_the_steps(
 
 
 def test_a_reference_of_another_policy_is_refused(make_policy: Callable[..., Policy], tmp_path: Path) -> None:
-    _dpo.cached_reference(make_policy(tuned=2), PAIRS, Numerics(threads=1), tmp_path, share=True)
+    _reference.cached_reference(
+        make_policy(tuned=2), PAIRS, Numerics(threads=1), tmp_path / "reference.json", share=True
+    )
     with pytest.raises(PreceptorError, match="does not belong to this policy"):
         run(make_policy(tuned=1), tmp_path)
 
 
 def test_a_reference_that_is_not_a_number_is_refused(make_policy: Callable[..., Policy], tmp_path: Path) -> None:
-    _, cost = _dpo.cached_reference(make_policy(), PAIRS, Numerics(threads=1), tmp_path / "a", share=True)
-    (tmp_path / "b").mkdir()
-    rows = ", ".join(["[NaN, 0]"] * len(PAIRS))
-    write_json(tmp_path / "b" / "reference.json", {"logprobs": [], "cost": cost.to_json()})
-    text = (tmp_path / "b" / "reference.json").read_text()
-    (tmp_path / "b" / "reference.json").write_text(text.replace('"logprobs": []', f'"logprobs": [{rows}]'))
+    file = tmp_path / "reference.json"
+    _reference.cached_reference(make_policy(), PAIRS, Numerics(threads=1), file, share=True)
+    kept = json.loads(file.read_text())
+    kept["logprobs"][0][0] = math.nan
+    file.write_text(json.dumps(kept))
     with pytest.raises(PreceptorError, match="must be 0"):
-        run(make_policy(), tmp_path / "b")
+        run(make_policy(), tmp_path)
 
 
 def test_a_backbone_with_dropout_is_still_its_own_reference(
@@ -181,9 +191,75 @@ def test_cut_off_in_a_step_it_goes_on_to_the_same_weights(
 def test_the_kept_reference_is_read_not_computed(
     make_policy: Callable[..., Policy], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = _dpo.cached_reference(make_policy(), PAIRS, Numerics(threads=1), tmp_path, share=True)
-    monkeypatch.setattr(_dpo, "answer_logprobs", None)
-    assert _dpo.cached_reference(make_policy(), PAIRS, Numerics(threads=1), tmp_path, share=True) == first
+    file, numerics = tmp_path / "reference.json", Numerics(threads=1)
+    first = _reference.cached_reference(make_policy(), PAIRS, numerics, file, share=True)
+    monkeypatch.setattr(_reference, "answer_logprobs", None)
+    assert _reference.cached_reference(make_policy(), PAIRS, numerics, file, share=True) == first
+
+
+def test_a_reference_kept_for_other_tokens_or_another_dtype_is_computed_anew(
+    make_policy: Callable[..., Policy], tmp_path: Path
+) -> None:
+    file, numerics = tmp_path / "reference.json", Numerics(threads=1)
+    _reference.cached_reference(make_policy(), PAIRS[:4], numerics, file, share=True)
+    kept, _ = _reference.cached_reference(make_policy(), PAIRS, numerics, file, share=True)
+    assert len(kept) == len(PAIRS)
+    made_for = json.loads(file.read_text())["for"]
+    _reference.cached_reference(make_policy(), PAIRS, Numerics(threads=1, dtype="bfloat16"), file, share=True)
+    assert json.loads(file.read_text())["for"] != made_for
+
+
+def test_runs_that_differ_in_beta_share_a_reference(make_policy: Callable[..., Policy], tmp_path: Path) -> None:
+    file = tmp_path / "shared.json"
+    for beta in (0.1, 0.5):
+        settings = SETTINGS.model_copy(update={"beta": beta})
+        stage = run(make_policy(tuned=1), tmp_path / str(beta), settings, reference_file=file)
+        written = file.stat().st_mtime_ns
+        assert stage.cost.tokens_seen > 0
+    assert file.stat().st_mtime_ns == written
+    assert not (tmp_path / "0.5" / "reference.json").exists()
+
+
+@pytest.mark.parametrize("loss_type", ["sigmoid", "robust", "ipo", "hinge"])
+def test_every_loss_starts_where_its_formula_says(
+    loss_type: Any, make_policy: Callable[..., Policy], tmp_path: Path
+) -> None:
+    smoothing = 0.1 if loss_type in ("sigmoid", "robust") else 0.0
+    update = {"loss_type": loss_type, "label_smoothing": smoothing, "sft_weight": 0.0, "beta": 0.25}
+    stage = run(make_policy(tuned=1), tmp_path, SETTINGS.model_copy(update=update))
+    at_zero = {"sigmoid": math.log(2), "robust": math.log(2), "ipo": 4.0, "hinge": 1.0}[loss_type]
+    assert logged(stage, "loss")[0] == pytest.approx(at_zero, abs=1e-4)
+    assert logged(stage, "rewards/margins")[-1] > 0
+
+
+@pytest.mark.parametrize(
+    ("pair", "what"),
+    [
+        (EncodedPair([1, 2], [], [3]), "answer is empty"),
+        (EncodedPair([], [1], [3]), "no prompt"),
+        (EncodedPair([1] * 5000, [1], [3]), "the model has places for 4096"),
+    ],
+)
+def test_a_pair_no_model_can_learn_from_is_refused(
+    pair: EncodedPair, what: str, make_policy: Callable[..., Policy], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=what):
+        run(make_policy(), tmp_path, pairs=[*PAIRS, pair])
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rejected"),
+    [([10, STOP], [10, 11, STOP]), ([10, 11, STOP], [10, STOP]), ([10, 11], [10]), ([10, STOP], [10, STOP])],
+)
+def test_answers_that_begin_alike_or_are_one_and_the_same(
+    chosen: list[int], rejected: list[int], make_policy: Callable[..., Policy], tmp_path: Path
+) -> None:
+    pair = EncodedPair([*INSTRUCTION, 200], chosen, rejected)
+    settings = SETTINGS.model_copy(update={"sft_weight": 0.0, "epochs": 1, "batch_size": 1})
+    stage = run(make_policy(tuned=1), tmp_path, settings, pairs=[pair])
+    assert logged(stage, "loss")[0] == pytest.approx(math.log(2), abs=1e-5)
+    if chosen == rejected:
+        assert logged(stage, "grad_norm")[0] == pytest.approx(0, abs=1e-5)
 
 
 @pytest.mark.parametrize("nth", [1, 2])

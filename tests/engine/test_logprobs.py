@@ -7,8 +7,10 @@ from torch import Tensor, nn
 from transformers import (
     AutoModelForCausalLM,
     FalconConfig,
+    Gemma2Config,
     Gemma3TextConfig,
     GPT2Config,
+    GraniteConfig,
     Llama4TextConfig,
     LlamaConfig,
     MistralConfig,
@@ -33,13 +35,17 @@ SHARING = {
     "qwen3": lambda: Qwen3Config(**SMALL),
     "mistral without a window": lambda: MistralConfig(**SMALL, sliding_window=None),
     "gpt2": lambda: GPT2Config(vocab_size=64, n_embd=32, n_layer=2, n_head=4, n_positions=64),
-}
-ONE_BY_ONE = {
     "mistral with a window": lambda: MistralConfig(**SMALL, sliding_window=4),
     "qwen3 with a window in half of its layers": lambda: Qwen3Config(
         **SMALL, use_sliding_window=True, sliding_window=4, max_window_layers=1
     ),
+    "gemma2 with bent scores and a window": lambda: Gemma2Config(
+        **SMALL, sliding_window=4, attn_logit_softcapping=3.0, final_logit_softcapping=5.0
+    ),
     "gemma3": lambda: Gemma3TextConfig(**SMALL, sliding_window=4),
+}
+ONE_BY_ONE = {
+    "granite with scaled logits": lambda: GraniteConfig(**SMALL, logits_scaling=3.0),
     "falcon with distances in place of positions": lambda: FalconConfig(
         vocab_size=64, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, alibi=True
     ),
@@ -60,7 +66,7 @@ BATCH = [
 def build(sharpen: Callable[[nn.Module], Any]) -> Callable[[PretrainedConfig], Any]:
     def built(config: PretrainedConfig) -> Any:
         torch.manual_seed(0)
-        return sharpen(AutoModelForCausalLM.from_config(config, attn_implementation="sdpa"))
+        return sharpen(AutoModelForCausalLM.from_config(config))
 
     return built
 

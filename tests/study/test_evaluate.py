@@ -47,7 +47,7 @@ class Watch:
 
 def killed_run(policy: Policy, prepared: Prepared, folder: Path, key: str = "key") -> None:
     with pytest.raises(Killed):
-        evaluate(policy, prepared, folder, key, Watch(stop_after=BATCH))
+        evaluate(policy, prepared, folder, key, Watch(stop_after=BATCH), rows=BATCH)
 
 
 def test_an_evaluation_continues_behind_its_last_whole_batch(
@@ -60,9 +60,9 @@ def test_an_evaluation_continues_behind_its_last_whole_batch(
     with (folder / "predictions.part.jsonl").open("a") as part:
         part.write('{"seconds": 1.0, "texts": {"3": "half a li')
     watch = Watch()
-    evaluate(policy, prepared, folder, "key", watch)
+    evaluate(policy, prepared, folder, "key", watch, rows=BATCH)
     assert watch.told == [BATCH, BATCH, len(prepared.test) - 2 * BATCH]
-    evaluate(policy, prepared, alone, "key", Watch())
+    evaluate(policy, prepared, alone, "key", Watch(), rows=BATCH)
     assert (folder / "predictions.jsonl").read_bytes() == (alone / "predictions.jsonl").read_bytes()
     assert finished(folder, "key")
     assert sorted(one.name for one in folder.iterdir()) == ["cell.json", "predictions.jsonl"]
@@ -71,7 +71,7 @@ def test_an_evaluation_continues_behind_its_last_whole_batch(
 def test_what_another_policy_answered_is_not_continued(tmp_path: Path, prepared: Prepared, policy: Policy) -> None:
     killed_run(policy, prepared, tmp_path / "cell", key="another")
     watch = Watch()
-    evaluate(policy, prepared, tmp_path / "cell", "key", watch)
+    evaluate(policy, prepared, tmp_path / "cell", "key", watch, rows=BATCH)
     assert watch.told[:2] == [0, BATCH]
     assert not finished(tmp_path / "cell", "another")
 
@@ -79,14 +79,14 @@ def test_what_another_policy_answered_is_not_continued(tmp_path: Path, prepared:
 def test_answers_whose_name_was_not_yet_written_are_nobodys(
     tmp_path: Path, prepared: Prepared, policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evaluate(policy, prepared, tmp_path / "cell", "first", Watch())
+    evaluate(policy, prepared, tmp_path / "cell", "first", Watch(), rows=BATCH)
 
     def kill(*_: object) -> None:
         raise Killed
 
     monkeypatch.setattr(_evaluate, "write_json", kill)  # the last file of the two
     with pytest.raises(Killed):
-        evaluate(policy, prepared, tmp_path / "cell", "second", Watch())
+        evaluate(policy, prepared, tmp_path / "cell", "second", Watch(), rows=BATCH)
     assert not finished(tmp_path / "cell", "first")
     assert not finished(tmp_path / "cell", "second")
 
@@ -94,7 +94,7 @@ def test_answers_whose_name_was_not_yet_written_are_nobodys(
 def test_predictions_stand_in_the_order_of_the_held_out_cases(
     tmp_path: Path, prepared: Prepared, policy: Policy
 ) -> None:
-    evaluate(policy, prepared, tmp_path / "cell", "key", Watch())
+    evaluate(policy, prepared, tmp_path / "cell", "key", Watch(), rows=BATCH)
     answers = read_predictions(tmp_path / "cell")
     assert [one.id for one in answers] == [one.id for one in prepared.splits.test]
     assert [one.answer for one in answers] == [prepared.task.parse(one.text) for one in answers]
@@ -103,7 +103,7 @@ def test_predictions_stand_in_the_order_of_the_held_out_cases(
 
 
 def test_copied_predictions_are_finished(tmp_path: Path, prepared: Prepared, policy: Policy) -> None:
-    evaluate(policy, prepared, tmp_path / "first", "key", Watch())
+    evaluate(policy, prepared, tmp_path / "first", "key", Watch(), rows=BATCH)
     copy_predictions(tmp_path / "first", tmp_path / "second")
     assert finished(tmp_path / "second", "key")
     assert read_predictions(tmp_path / "second") == read_predictions(tmp_path / "first")
@@ -142,6 +142,6 @@ def test_a_run_folder_is_held_by_one_and_freed_at_the_end(tmp_path: Path) -> Non
 def test_the_kept_note_tells_what_it_took(tmp_path: Path, prepared: Prepared, policy: Policy) -> None:
     killed_run(policy, prepared, tmp_path / "cell")
     before = json.loads((tmp_path / "cell" / "predictions.part.jsonl").read_text().split("\n")[1])["seconds"]
-    evaluate(policy, prepared, tmp_path / "cell", "key", Watch())
+    evaluate(policy, prepared, tmp_path / "cell", "key", Watch(), rows=BATCH)
     note = json.loads((tmp_path / "cell" / "cell.json").read_text())
     assert note["evaluation_seconds"] > before > 0

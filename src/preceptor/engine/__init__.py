@@ -1,12 +1,14 @@
 """How a model is tuned: prefix trees, losses, the `sft` and `dpo` stages, generation and scoring. Knows token ids."""
 
 from preceptor.engine._cost import Cost, timed
-from preceptor.engine._dpo import EncodedPair, dpo_steps, run_dpo
+from preceptor.engine._dpo import dpo_steps, run_dpo
 from preceptor.engine._generate import generate
 from preceptor.engine._logprobs import answer_logprobs, can_share
 from preceptor.engine._losses import dpo_loss, reward_margins, sft_loss
+from preceptor.engine._precision import choose_numerics
+from preceptor.engine._reference import EncodedPair
 from preceptor.engine._score import score_answers
-from preceptor.engine._settings import DPOSettings, Numerics, SFTSettings
+from preceptor.engine._settings import DPOSettings, Numerics, NumericsChoice, SFTSettings
 from preceptor.engine._sft import run_sft, sft_steps
 from preceptor.engine._trainer import Stage
 from preceptor.engine._tree import Tree, common_prefix, distinct_prefixes, layout
@@ -16,11 +18,13 @@ __all__ = [
     "DPOSettings",
     "EncodedPair",
     "Numerics",
+    "NumericsChoice",
     "SFTSettings",
     "Stage",
     "Tree",
     "answer_logprobs",
     "can_share",
+    "choose_numerics",
     "common_prefix",
     "distinct_prefixes",
     "dpo_loss",

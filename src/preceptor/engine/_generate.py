@@ -8,18 +8,29 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from preceptor.engine._cost import Cost, forward_flops, timed
-from preceptor.engine._logprobs import can_share
+from preceptor.engine._logprobs import can_share, has_window
 from preceptor.engine._tree import common_prefix
 from preceptor.models import Policy
 
 OnBatch = Callable[[list[int], list[list[int]]], None]
 """Called after each batch with the prompts' indices and the answers' token ids."""
 
+_CACHED_TOKENS = 24_576
+"""Prompt tokens whose keys and values are held at a time: about 1 GB for a model of 135 million weights."""
 
-def generation_batches(prompts: Sequence[Sequence[int]], rows: int) -> list[list[int]]:
-    """Indices of the prompts of each batch: alike in length, at most `rows` of them, always the same."""
-    by_length = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i))
-    return [by_length[start : start + rows] for start in range(0, len(by_length), rows)]
+
+def generation_batches(prompts: Sequence[Sequence[int]], rows: int, tokens: int = _CACHED_TOKENS) -> list[list[int]]:
+    """Indices of the prompts of each batch, always the same: alike in length, at most `rows` of them, and fewer when
+    they are so long that more than `tokens` tokens would have to be remembered.
+    """
+    batches: list[list[int]] = []
+    for index in sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i)):
+        room = min(rows, max(1, tokens // len(prompts[index])))
+        if batches and len(batches[-1]) < room:
+            batches[-1].append(index)
+        else:
+            batches.append([index])
+    return batches
 
 
 @torch.inference_mode()
@@ -29,7 +40,7 @@ def generate(
     *,
     max_new_tokens: int,
     stop: frozenset[int],
-    rows: int = 16,
+    rows: int = 32,
     done: frozenset[int] = frozenset(),
     on_batch: OnBatch,
 ) -> Cost:
@@ -40,7 +51,9 @@ def generate(
     """
     policy.model.eval()
     share = can_share(policy.model)
-    shared = min(common_prefix(prompts), min(map(len, prompts)) - 1) if share and len(prompts) > 1 else 0
+    # Padding lies between the shared part and a row's own: a window that counts columns would come out short.
+    whole = share and not has_window(policy.model)
+    shared = min(common_prefix(prompts), min(map(len, prompts)) - 1) if whole and len(prompts) > 1 else 0
     with timed() as cost:
         prefix = _prefix_cache(policy, prompts[0][:shared])
         cost.tokens_computed += shared

@@ -6,7 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from preceptor.engine._attention import TreeAttention, tree_attention
 from preceptor.engine._cost import Cost, forward_flops
+from preceptor.engine._head import token_logprobs
 from preceptor.engine._tree import layout
 from preceptor.models import Encoded
 
@@ -17,60 +19,114 @@ def answer_logprobs(
     """Log-probability of every answer token.
 
     Returns one [answer length] float32 tensor a sequence, in nats, in the order given. With `share` the batch is
-    computed as one prefix tree, else one sequence at a time (for models whose attention does not take a tree's mask).
+    computed as one prefix tree, else one sequence at a time by the model's own code (see `can_share`).
     """
-    groups = [list(sequences)] if share else [[sequence] for sequence in sequences]
-    return [logprobs for group in groups for logprobs in _one_tree(model, group, cost)]
+    if share:
+        return _one_tree(model, sequences, cost)
+    return [_alone(model, sequence, cost) for sequence in sequences]
 
 
-def _one_tree(model: nn.Module, sequences: list[Encoded], cost: Cost | None) -> list[Tensor]:
+def _one_tree(model: nn.Module, sequences: Sequence[Encoded], cost: Cost | None) -> list[Tensor]:
     tree = layout([sequence.prompt + sequence.answer for sequence in sequences])
-    # The token at path[i] is predicted by the hidden state at path[i - 1]: only those rows meet the vocabulary.
+    # The token at path[i] is predicted by the hidden state at path[i - 1]: only those meet the vocabulary.
     asked = [path[len(s.prompt) - 1 : -1] for path, s in zip(tree.paths, sequences, strict=True)]
-    rows = sorted({node for path in asked for node in path})
-    row_of = {node: row for row, node in enumerate(rows)}
+    kept = sorted({node for path in asked for node in path})
+    row_of = {node: row for row, node in enumerate(kept)}
     device = next(model.parameters()).device
-    logits = model(
-        input_ids=torch.tensor([tree.ids], device=device),
-        position_ids=torch.tensor([tree.positions], device=device),
-        # A single path is plain causal attention, which needs no mask and has a faster kernel.
-        attention_mask=None if len(sequences) == 1 else tree.mask(device),
-        logits_to_keep=torch.tensor(rows, device=device),
-        use_cache=False,
-    ).logits[0]
-    logprobs = torch.log_softmax(logits.float(), dim=-1)
+    causal, head = _parts(model)
+    with tree_attention(model, TreeAttention(tree, device)):
+        hidden = causal.base_model(
+            input_ids=torch.tensor([tree.ids], device=device),
+            position_ids=torch.tensor([tree.positions], device=device),
+            use_cache=False,
+        ).last_hidden_state[0]
+    logprobs = token_logprobs(
+        hidden[torch.tensor(kept, device=device)],
+        head,
+        torch.tensor([row_of[node] for path in asked for node in path], device=device),
+        torch.tensor([token for s in sequences for token in s.answer], device=device),
+        getattr(causal.config.get_text_config(), "final_logit_softcapping", None),
+    )
+    _count(cost, model, sum(map(len, tree.paths)), len(tree), len(kept))
+    return list(logprobs.split([len(s.answer) for s in sequences]))
+
+
+def _alone(model: nn.Module, sequence: Encoded, cost: Cost | None) -> Tensor:
+    device = next(model.parameters()).device
+    ids = torch.tensor([sequence.prompt + sequence.answer], device=device)
+    answer = torch.tensor(sequence.answer, device=device)
+    first = len(sequence.prompt) - 1
+    rows = torch.arange(first, first + len(answer), device=device)
+    logits = model(input_ids=ids, logits_to_keep=rows, use_cache=False).logits[0]
+    _count(cost, model, ids.shape[1], ids.shape[1], len(answer))
+    logprobs: Tensor = logits.float().log_softmax(-1)
+    return logprobs.gather(-1, answer[:, None])[:, 0]
+
+
+def _parts(model: nn.Module) -> tuple[Any, nn.Linear]:
+    """The causal model under peft's wrapping, and its output layer. Raises TypeError for an output layer of its own."""
+    causal: Any = model
+    if hasattr(causal, "peft_config"):
+        causal = causal.get_base_model()
+    head = causal.get_output_embeddings()
+    if type(head) is not nn.Linear:
+        raise TypeError(f"the output layer is a {type(head).__name__}, not a plain linear layer")
+    return causal, head
+
+
+def _count(cost: Cost | None, model: nn.Module, seen: int, computed: int, logit_rows: int) -> None:
     if cost is not None:
-        cost.tokens_seen += sum(len(path) for path in tree.paths)
-        cost.tokens_computed += len(tree)
-        cost.flops += forward_flops(model, len(tree), len(rows))
-    return [
-        logprobs[torch.tensor([row_of[node] for node in nodes], device=device), torch.tensor(s.answer, device=device)]
-        for nodes, s in zip(asked, sequences, strict=True)
-    ]
+        cost.tokens_seen += seen
+        cost.tokens_computed += computed
+        cost.flops += forward_flops(model, computed, logit_rows)
 
 
 @torch.no_grad()
 def can_share(model: nn.Module) -> bool:
-    """Whether the model computes a small tree as it computes the same sequences one by one.
+    """Whether the model computes a small tree as its own code computes the same sequences one by one.
 
-    False for models with their own mask code or with state, and for windows and chunks of attention, which count in
-    tree order instead of depth: those run one sequence at a time.
+    False for models with state, with mask code or an output layer of their own, and for kinds of attention whose
+    limits do not reach tree attention; those run one sequence at a time.
     """
-    whole: Any = model.config
-    config = whole.get_text_config()  # where text is one part of a model, its windows are told there
-    if getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True):
-        return False
-    if set(getattr(config, "layer_types", None) or ()) - {"full_attention"}:
-        return False
     tokens = list(range(1, 9))
     sequences = [Encoded(tokens, [9, 10]), Encoded(tokens, [11]), Encoded(tokens[:4], [12, 13])]
     training = model.training
     model.eval()
     try:
+        if not _windows_reach_attention(model):
+            return False
         tree, plain = (answer_logprobs(model, sequences, share=share) for share in (True, False))
-    except (TypeError, ValueError, RuntimeError, IndexError):
+    except (AttributeError, TypeError, ValueError, RuntimeError, IndexError, NotImplementedError):
         return False
     finally:
         model.train(training)
     tolerance = 1e-3 if next(model.parameters()).dtype == torch.float32 else 0.1
     return all(torch.allclose(a, b, atol=tolerance) for a, b in zip(tree, plain, strict=True))
+
+
+def has_window(model: nn.Module) -> bool:
+    """Whether some layer attends to the latest tokens only."""
+    whole: Any = model.config
+    config = whole.get_text_config()
+    kinds = getattr(config, "layer_types", None)
+    if kinds:
+        return "sliding_attention" in kinds
+    return bool(getattr(config, "sliding_window", None)) and getattr(config, "use_sliding_window", True)
+
+
+def _windows_reach_attention(model: nn.Module) -> bool:
+    """Whether every layer with a window by configuration tells tree attention so: a short probe would not show it."""
+    causal, _ = _parts(model)
+    config = causal.config.get_text_config()
+    kinds = list(getattr(config, "layer_types", None) or ())
+    if set(kinds) - {"full_attention", "sliding_attention"} or getattr(config, "attention_chunk_size", None):
+        return False
+    device = next(model.parameters()).device
+    attention = TreeAttention(layout([[1, 2, 3]]), device)
+    with tree_attention(model, attention):
+        causal.base_model(input_ids=torch.tensor([[1, 2, 3]], device=device), use_cache=False)
+    if not kinds:
+        kinds = ["sliding_attention" if has_window(model) else "full_attention"] * len(attention.windows)
+    return len(attention.windows) == len(kinds) and all(
+        (told is not None) == (kind == "sliding_attention") for told, kind in zip(attention.windows, kinds, strict=True)
+    )

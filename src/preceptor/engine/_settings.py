@@ -1,9 +1,11 @@
 """What a stage can be told, and the numerics that are fixed once for a whole study."""
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from preceptor.engine._losses import LossType
 
 
 class _Settings(BaseModel):
@@ -23,6 +25,14 @@ class Numerics(_Settings):
         return {"float32": torch.float32, "bfloat16": torch.bfloat16}[self.dtype]
 
 
+class NumericsChoice(_Settings):
+    """Numerics as a study asks for them: `auto` is what suits this machine, found out once (`choose_numerics`)."""
+
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    threads: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    tokens_per_tree: int = Field(default=1024, ge=64)
+
+
 class SFTSettings(_Settings):
     """Learning by example. Stops when the validation loss has not improved for `patience` looks."""
 
@@ -37,9 +47,11 @@ class SFTSettings(_Settings):
 
 
 class DPOSettings(_Settings):
-    """Learning by preference, from the SFT policy as reference."""
+    """Learning by preference, from the SFT policy as reference. `label_smoothing` is for `sigmoid` and `robust`."""
 
     beta: float = Field(default=0.1, gt=0)
+    loss_type: LossType = "sigmoid"
+    label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
     sft_weight: float = Field(default=1.0, ge=0)
     learning_rate: float = Field(default=2e-5, gt=0)
     epochs: int = Field(default=1, ge=1)
@@ -48,3 +60,9 @@ class DPOSettings(_Settings):
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
     saves_per_epoch: int = Field(default=2, ge=1)
+
+    @model_validator(mode="after")
+    def _smoothing_has_an_effect(self) -> Self:
+        if self.label_smoothing and self.loss_type in ("ipo", "hinge"):
+            raise ValueError(f"label_smoothing does nothing with loss_type {self.loss_type}; use sigmoid or robust")
+        return self

@@ -10,6 +10,7 @@ from transformers import EarlyStoppingCallback
 from preceptor.engine._arguments import training_arguments
 from preceptor.engine._batches import schedule, split_into_trees, steps_per_epoch
 from preceptor.engine._cost import Cost
+from preceptor.engine._limits import refuse_impossible
 from preceptor.engine._logprobs import answer_logprobs, can_share
 from preceptor.engine._losses import sft_loss
 from preceptor.engine._settings import Numerics, SFTSettings
@@ -33,7 +34,9 @@ def run_sft(
 
     Looks at `validation` (`looks_per_epoch` times) and ends with the weights of the best look; stops after `patience`
     looks without a better one. `folder` holds the checkpoints: an interrupted run continues from the newest.
+    Raises InputError for answers the model cannot learn.
     """
+    refuse_impossible([*train, *validation], policy.model)
     share = can_share(policy.model)
     total_steps = sft_steps(len(train), settings)
     every = max(1, steps_per_epoch(len(train), settings.batch_size) // settings.looks_per_epoch)

@@ -28,10 +28,10 @@ class Tree:
         return len(self.ids)
 
     def mask(self, device: torch.device) -> Tensor:
-        """[1, 1, T, T] bool, True where query row may attend to key column."""
+        """[T, T] bool, True where query row may attend to key column."""
         index = torch.arange(len(self), device=device)
         end = torch.tensor(self.end, device=device)
-        return ((index[None, :] <= index[:, None]) & (index[:, None] < end[None, :]))[None, None]
+        return (index[None, :] <= index[:, None]) & (index[:, None] < end[None, :])
 
 
 def layout(sequences: Sequence[Sequence[int]]) -> Tree:

@@ -18,6 +18,7 @@ from transformers.utils import logging as transformers_logging
 
 from preceptor.errors import InputError, Problem
 from preceptor.files import private_folder, publish_folder
+from preceptor.models._fused import fuse
 from preceptor.models._source import ModelSource
 from preceptor.models._tokens import load_tokenizer
 
@@ -61,6 +62,7 @@ def new_policy(source: ModelSource, adapter: AdapterSettings | None, *, seed: in
     with torch.random.fork_rng(devices=[]), _quiet():
         torch.manual_seed(seed)
         tuned = get_peft_model(model, _lora(adapter))
+    fuse(tuned)
     return Policy(tuned, tokenizer, source, adapter)
 
 
@@ -96,7 +98,6 @@ def _load_backbone(folder: Path, dtype: torch.dtype) -> Any:
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=dtype,
-        attn_implementation="sdpa",
         local_files_only=True,
         trust_remote_code=False,
         use_safetensors=True,
@@ -130,6 +131,7 @@ def _load_adapter(backbone: Any, folder: Path, trainable: bool) -> tuple[PeftMod
         model = PeftModel.from_pretrained(
             backbone, folder, config=config, is_trainable=trainable, torch_device=device, local_files_only=True
         )
+    fuse(model)
     adapter = AdapterSettings(
         rank=config.r, alpha=config.lora_alpha, target_modules=tuple(sorted(config.target_modules))
     )

@@ -45,7 +45,7 @@ def read_predictions(folder: Path) -> list[Prediction]:
     return [Prediction(**row) for row in read_jsonl(folder / _PREDICTIONS)]
 
 
-def evaluate(policy: Policy, prepared: Prepared, folder: Path, key: str, advance: Advance) -> None:
+def evaluate(policy: Policy, prepared: Prepared, folder: Path, key: str, advance: Advance, *, rows: int = 32) -> None:
     """Answer every held-out case greedily and write `predictions.jsonl`.
 
     Each batch is on disk before the next begins; a run that was killed continues behind the last whole batch.
@@ -65,6 +65,7 @@ def evaluate(policy: Policy, prepared: Prepared, folder: Path, key: str, advance
         prepared.test,
         max_new_tokens=prepared.task.answer.max_new_tokens,
         stop=stop_tokens(policy.tokenizer),
+        rows=rows,
         done=frozenset(part.texts),
         on_batch=keep,
     )

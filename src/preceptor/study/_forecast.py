@@ -6,29 +6,29 @@ from dataclasses import dataclass
 
 import torch
 
-from preceptor.engine import SFTSettings, answer_logprobs, can_share, distinct_prefixes
+from preceptor.engine import Numerics, SFTSettings, answer_logprobs, can_share, distinct_prefixes
 from preceptor.models import Encoded, ModelSource, Policy, new_policy
 from preceptor.study._prepare import Prepared
 from preceptor.study._spec import ARMS, Study
 
 _PROBE_TOKENS = 512
-_DECODE_ROWS = 16
+_DECODE_ROWS = 32
 _LOAD_SECONDS = 3.0
 """Loading the model and writing a stage's output, once a stage and once a cell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Seconds a token in training, seconds a token without gradients, seconds a generated token for 16 rows."""
+    """Seconds a token in training, seconds a token without gradients, seconds a generated token for 32 rows."""
 
     train: float
     forward: float
     decode: float
 
 
-def measure_speed(study: Study, source: ModelSource, prepared: Prepared) -> Speed:
+def measure_speed(study: Study, numerics: Numerics, source: ModelSource, prepared: Prepared) -> Speed:
     """Time one small tree of real cases, forward and backward, and one decoding step."""
-    policy = new_policy(source, study.adapter, seed=0, dtype=study.numerics.torch_dtype)
+    policy = new_policy(source, study.adapter, seed=0, dtype=numerics.torch_dtype)
     batch: list[Encoded] = []
     while _tokens(batch) < _PROBE_TOKENS and len(batch) < len(prepared.train):
         batch.append(prepared.train[len(batch)])

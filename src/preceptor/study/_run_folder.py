@@ -43,6 +43,10 @@ class RunFolder:
         """Where the output of the stage with this key is kept."""
         return self.root / "stages" / key[:16]
 
+    def reference(self, key: str) -> Path:
+        """Where the log-probabilities of a DPO reference are kept; runs that differ in beta or seed share them."""
+        return self.root / "references" / f"{key[:16]}.json"
+
     def cell(self, task: str, model: str, arm: str, seed: int) -> Path:
         """Where one arm's predictions on one task are kept."""
         return self.root / "cells" / task / model / arm / f"seed-{seed}"

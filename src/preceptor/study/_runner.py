@@ -14,7 +14,7 @@ import yaml
 from rich.console import Console
 
 from preceptor import __version__
-from preceptor.engine import Cost
+from preceptor.engine import Cost, Numerics, NumericsChoice, choose_numerics
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest_file, write_atomic, write_json
 from preceptor.models import ModelSource, find_model, fingerprint, load_policy, load_tokenizer
@@ -73,10 +73,12 @@ def run_study(study: Study, base_folder: Path, run_folder: Path, console: Consol
 
     Raises `InputError` before any training when something is wrong with the study, its data or the folder.
     """
-    torch.set_num_threads(study.numerics.threads)
     with open_run_folder(run_folder) as run:
         checked = check_study(study, base_folder, console)
         _check_disk(run)
+        numerics = _numerics(study, run)
+        study = study.model_copy(update={"numerics": NumericsChoice(**numerics.model_dump())})
+        torch.set_num_threads(numerics.threads)
         _forget_results_of_another_study(run, study)
         write_atomic(run.study, yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
         write_json(run.preflight, {one.task.name: _preflight(one) for one in checked})
@@ -85,8 +87,8 @@ def run_study(study: Study, base_folder: Path, run_folder: Path, console: Consol
         source = _model(study, base_folder)
         tokenizer = load_tokenizer(source)
         tasks = [prepare(one, study, tokenizer) for one in checked]
-        _say_forecast(study, source, tasks, console)
-        workshop = Workshop(study, source, fingerprint(source), run, partial(progress, console=console))
+        _say_forecast(study, numerics, source, tasks, console)
+        workshop = Workshop(study, numerics, source, fingerprint(source), run, partial(progress, console=console))
         cells = [cell for prepared in tasks for cell in _cells(workshop, prepared)]
         results = _results(study, source, tasks, cells, command)
         write_json(run.results, results)
@@ -109,9 +111,9 @@ def _cell(workshop: Workshop, prepared: Prepared, arm: str, seed: int, done: Seq
     """The arm's answers to the held-out cases: found, or generated now."""
     source, name = workshop.source, _folder_name(workshop.source)
     folder = workshop.run.cell(prepared.task.name, name, arm, seed)
-    key = cell_key(done[-1].key if done else workshop.model_hash, workshop.study.numerics, prepared)
+    key = cell_key(done[-1].key if done else workshop.model_hash, workshop.numerics, prepared)
     if not finished(folder, key) and not _copied(workshop, prepared, arm, name, folder, key):
-        policy = load_policy(source, done[-1].policy if done else None, dtype=workshop.study.numerics.torch_dtype)
+        policy = load_policy(source, done[-1].policy if done else None, dtype=workshop.numerics.torch_dtype)
         with workshop.progress(f"{prepared.task.name}: held-out answers of {arm}", len(prepared.test)) as advance:
             evaluate(policy, prepared, folder, key, advance)
     return Cell(
@@ -150,9 +152,20 @@ def _folder_name(source: ModelSource) -> str:
     return source.title if source.kind == "folder" else source.name.replace("/", "--")
 
 
-def _say_forecast(study: Study, source: ModelSource, tasks: Sequence[Prepared], console: Console) -> None:
+def _numerics(study: Study, run: RunFolder) -> Numerics:
+    """What the study asks for; `auto` is what this run was begun with, else what suits this machine."""
+    choice = study.numerics
+    if run.study.exists():
+        begun = yaml.safe_load(run.study.read_text(encoding="utf-8"))["numerics"]
+        choice = NumericsChoice(**{k: begun[k] if v == "auto" else v for k, v in choice.model_dump().items()})
+    return choose_numerics(choice)
+
+
+def _say_forecast(
+    study: Study, numerics: Numerics, source: ModelSource, tasks: Sequence[Prepared], console: Console
+) -> None:
     console.print("Measuring this machine ...")
-    seconds = forecast(study, tasks, measure_speed(study, source, tasks[0]))
+    seconds = forecast(study, tasks, measure_speed(study, numerics, source, tasks[0]))
     minutes = max(1, round(seconds / 60))
     unit = "minute" if minutes == 1 else "minutes"
     console.print(f"The whole study takes about [bold]{minutes} {unit}[/bold] on this machine.")

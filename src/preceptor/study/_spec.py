@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from preceptor.data import DataSpec
-from preceptor.engine import DPOSettings, Numerics, SFTSettings
+from preceptor.engine import DPOSettings, NumericsChoice, SFTSettings
 from preceptor.errors import InputError, Problem
 from preceptor.models import EMBEDDED, AdapterSettings
 from preceptor.tasks import Split
@@ -57,7 +57,7 @@ class Study(_Frozen):
     sft: SFTSettings = SFTSettings()
     dpo: DPOSettings = DPOSettings()
     pairs: PairSettings = PairSettings()
-    numerics: Numerics = Numerics()
+    numerics: NumericsChoice = NumericsChoice()
     max_length: int = Field(default=1024, ge=32)
     split_seed: int = 0
 

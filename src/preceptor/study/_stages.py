@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.data import TooLong, fit_pair
-from preceptor.engine import Cost, EncodedPair, Stage, dpo_steps, run_dpo, run_sft, sft_steps
+from preceptor.engine import Cost, EncodedPair, Numerics, Stage, dpo_steps, run_dpo, run_sft, sft_steps
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest, private_folder, read_jsonl, write_json, write_jsonl
 from preceptor.models import ModelSource, Policy, load_policy, load_tokenizer, new_policy, save_policy
@@ -51,6 +51,7 @@ class Workshop:
     """What every stage of a study shares."""
 
     study: Study
+    numerics: Numerics
     source: ModelSource
     model_hash: str
     run: RunFolder
@@ -73,7 +74,7 @@ class Workshop:
                     prepared.train,
                     prepared.validation,
                     settings,
-                    self.study.numerics,
+                    self.numerics,
                     folder / "work",
                     seed=seed,
                     advance=advance,
@@ -98,7 +99,7 @@ class Workshop:
                     examples,
                     [one.prompt for one in encoded],
                     lambda text, example: case_score(prepared.task, text, example),
-                    self.study.numerics,
+                    self.numerics,
                     seed=seed,
                     advance=advance,
                 )
@@ -117,15 +118,22 @@ class Workshop:
             what = "no training case gave a pair of answers that fits, so there is nothing to prefer"
             fix = "Leave sft+dpo out of `arms`, raise `max_length`, or give rejected answers in the data."
             raise InputError(Problem(f"task {prepared.task.name}", what, fix))
-        key = self._key(
-            "dpo", settings.model_dump(), parent, seed, digest([[p.prompt, p.chosen, p.rejected] for p in pairs])
-        )
+        data = digest([[p.prompt, p.chosen, p.rejected] for p in pairs])
+        key = self._key("dpo", settings.model_dump(), parent, seed, data)
+        reference = self.run.reference(digest([parent.policy.name, data, self.numerics.model_dump()]))
 
         def work(folder: Path) -> dict[str, Any]:
             policy = self._load(parent, trainable=True)
             with self.progress(f"{prepared.task.name}: DPO", dpo_steps(len(pairs), settings)) as advance:
                 stage = run_dpo(
-                    policy, pairs, settings, self.study.numerics, folder / "work", seed=seed, advance=advance
+                    policy,
+                    pairs,
+                    settings,
+                    self.numerics,
+                    folder / "work",
+                    seed=seed,
+                    reference_file=reference,
+                    advance=advance,
                 )
             return _keep(policy, folder, stage) | {"pairs_too_long": too_long}
 
@@ -169,7 +177,7 @@ class Workshop:
                 "kind": kind,
                 "settings": settings,
                 "adapter": self.study.adapter.model_dump() if self.study.adapter else None,
-                "numerics": self.study.numerics.model_dump(),
+                "numerics": self.numerics.model_dump(),
                 "parent": parent.key if parent else None,
                 "seed": seed,
                 "data": data,
@@ -178,10 +186,10 @@ class Workshop:
         )
 
     def _new_policy(self, seed: int) -> Policy:
-        return new_policy(self.source, self.study.adapter, seed=seed, dtype=self.study.numerics.torch_dtype)
+        return new_policy(self.source, self.study.adapter, seed=seed, dtype=self.numerics.torch_dtype)
 
     def _load(self, parent: Done, *, trainable: bool) -> Policy:
-        return load_policy(self.source, parent.policy, dtype=self.study.numerics.torch_dtype, trainable=trainable)
+        return load_policy(self.source, parent.policy, dtype=self.numerics.torch_dtype, trainable=trainable)
 
 
 def pair_counts(done: Sequence[Done]) -> dict[str, int]:

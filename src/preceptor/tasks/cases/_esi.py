@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Level = Literal["1", "2", "3", "4", "5"]
-Resource = Literal[
-    "labs", "ECG", "X-ray", "CT or ultrasound", "IV fluids", "IV, IM or nebulised drug", "consult", "procedure"
-]
+Resource = Literal["labs", "ECG", "X-ray", "scan", "fluids", "drug", "consult", "procedure"]
 Measure = Resource | None
 """What one expected measure counts as; None for what ESI does not count: oral drugs, prescriptions, point-of-care
 tests, tetanus shots, simple dressings, crutches, splints, slings, a saline lock, oxygen, a telephone call."""
@@ -42,11 +40,14 @@ class Vitals:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One patient at triage. `pain` is out of 10; `measures` is the expected work-up, item by item."""
+    """One patient at triage.
+
+    `pain` is out of 10, None where it cannot be rated; `measures` is the expected work-up, item by item.
+    """
 
     age_months: int
     vitals: Vitals
-    pain: int
+    pain: int | None
     measures: tuple[Measure, ...]
     life_saving: bool = False
     """An intervention of decision point A is needed now, or the patient is apnoeic, pulseless or unresponsive."""
@@ -69,20 +70,34 @@ def in_danger_zone(age_months: int, vitals: Vitals) -> bool:
     return vitals.heart_rate > heart_rate or vitals.respiratory_rate > respiratory_rate or vitals.spo2 < DANGER_SPO2
 
 
-def resources(measures: tuple[Measure, ...]) -> int:
-    """Decision point C: how many different kinds; two blood tests are one, oral drugs are none."""
-    return len({measure for measure in measures if measure is not None})
+def kinds(measures: tuple[Measure, ...]) -> list[Resource]:
+    """Decision point C: the different kinds, as first named; two blood tests are one, oral drugs are none."""
+    return list(dict.fromkeys(measure for measure in measures if measure is not None))
+
+
+def triage(facts: Facts) -> tuple[list[str], Level]:
+    """What each decision point finds in the note, up to the first one that holds, and the level it gives."""
+    vitals, needed = facts.vitals, kinds(facts.measures)
+    steps = [f"A: SpO2 {vitals.spo2}" + (", life-saving help" if facts.life_saving else "")]
+    if facts.life_saving or vitals.spo2 < LEVEL_1_SPO2:
+        return steps, "1"
+    sign = ", high risk" if facts.high_risk else ", new confusion" if facts.newly_confused else ""
+    steps.append(("B: pain not rated" if facts.pain is None else f"B: pain {facts.pain}") + sign)
+    if sign or (facts.pain or 0) >= SEVERE_PAIN:
+        return steps, "2"
+    steps.append(f"C: {', '.join(needed) or 'none'}")
+    if len(needed) < MANY:
+        return steps, "4" if needed else "5"
+    steps.append(f"D: HR {vitals.heart_rate}, RR {vitals.respiratory_rate}")
+    return steps, "2" if in_danger_zone(facts.age_months, vitals) else "3"
+
+
+def worksheet(facts: Facts) -> str:
+    """The steps, one a line, and `Level:` with the level in the last."""
+    steps, level = triage(facts)
+    return "\n".join([*steps, f"Level: {level}"])
 
 
 def esi_level(facts: Facts) -> Level:
     """The level, by the first decision point that holds."""
-    if facts.life_saving or facts.vitals.spo2 < LEVEL_1_SPO2:  # A
-        return "1"
-    if facts.high_risk or facts.newly_confused or facts.pain >= SEVERE_PAIN:  # B
-        return "2"
-    count = resources(facts.measures)  # C
-    if count == 0:
-        return "5"
-    if count < MANY:
-        return "4"
-    return "2" if in_danger_zone(facts.age_months, facts.vitals) else "3"  # D
+    return triage(facts)[1]

@@ -30,9 +30,9 @@ class Complaint:
 LABS: Resource = "labs"
 ECG: Resource = "ECG"
 XRAY: Resource = "X-ray"
-SCAN: Resource = "CT or ultrasound"
-FLUIDS: Resource = "IV fluids"
-DRUG: Resource = "IV, IM or nebulised drug"
+SCAN: Resource = "scan"
+FLUIDS: Resource = "fluids"
+DRUG: Resource = "drug"
 CONSULT: Resource = "consult"
 PROCEDURE: Resource = "procedure"
 

@@ -22,7 +22,7 @@ from preceptor.tasks.cases._esi import (
     Measure,
     Vitals,
     danger_limits,
-    esi_level,
+    worksheet,
 )
 from preceptor.tasks.cases._triage_urgency_complaints import ADULT, COMPLAINTS, DRUG, LABS, XRAY, Complaint
 from preceptor.tasks.cases._wording import Case, Side, abbreviate, assemble, join_notes, on_side, typing_errors
@@ -70,7 +70,7 @@ class Patient:
 
 
 def generate(count: int, seed: int) -> list[Example]:
-    """`count` distinct cases with field `note`; the target is the ESI level, "1" to "5"."""
+    """`count` distinct cases with field `note`; the target is the worksheet of ESI that ends in `Level:` 1 to 5."""
     return assemble("triage_urgency", draw, count, seed)
 
 
@@ -115,7 +115,7 @@ def tell(patient: Patient, rng: random.Random, side: Side) -> Case:
         f"{patient.complaint.name}/{patient.cell}",
         layout,
         {"note": typing_errors(abbreviate(note, rng, keep=("days",)), rng, keep=_KEEP)},
-        esi_level(facts),
+        worksheet(facts),
         f"{patient.sex}{facts.age_months}",
     )
 
@@ -132,7 +132,9 @@ def _age(rng: random.Random, complaint: Complaint, cell: str) -> int:
     return rng.randrange(*_ADULT)
 
 
-def _pain(rng: random.Random, cell: str) -> int:
+def _pain(rng: random.Random, cell: str) -> int | None:
+    if cell == "life saving" or ("confusion" in cell and rng.random() < 0.5):
+        return None
     if cell == "severe pain":
         return rng.randint(SEVERE_PAIN, 10)
     return SEVERE_PAIN - 1 if cell == "pain six" else rng.randrange(SEVERE_PAIN)
@@ -242,7 +244,7 @@ def _mind(rng: random.Random, side: Side, patient: Patient) -> str:
 
 
 def _pain_words(rng: random.Random, side: Side, patient: Patient) -> str:
-    if patient.facts.life_saving or ("confusion" in patient.cell and rng.random() < 0.5):
+    if patient.facts.pain is None:
         return rng.choice(say.PAIN_UNKNOWN[side])
     return rng.choice(say.PAIN[side]).format(score=_NUMBERS[patient.facts.pain])
 

@@ -1,0 +1,92 @@
+"""From hidden states to log-probabilities of tokens, without ever holding a logit for every token and word."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.utils.checkpoint import checkpoint
+
+_ROWS = 128
+"""Hidden states that meet the vocabulary at a time: 128 rows of 50,000 words are 25 MB of float32."""
+
+
+def token_logprobs(hidden: Tensor, head: nn.Linear, rows: Tensor, targets: Tensor, softcap: float | None) -> Tensor:
+    """Log-probability of token targets[i] after hidden state rows[i].
+
+    hidden: [R, width]. rows, targets: [N], a row may be asked for several tokens. softcap: the bend of Gemma's logits.
+    Returns [N] float32, in nats.
+    """
+    if head.weight.requires_grad or (head.bias is not None and head.bias.requires_grad):
+        return _recomputed(hidden, head, rows, targets, softcap)
+    frozen: Any = _FrozenHead
+    logprobs: Tensor = frozen.apply(hidden, head.weight, head.bias, rows, targets, softcap)
+    return logprobs
+
+
+class _FrozenHead(Function):
+    """With a frozen head, d logprob / d hidden is known in the forward: weight[target] minus the mean weight under the
+    model's own distribution. Keeping that mean, [R, width], spares the backward a second product with the vocabulary.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        rows: Tensor,
+        targets: Tensor,
+        softcap: float | None,
+    ) -> Tensor:
+        learning = ctx.needs_input_grad[0]
+        chosen = hidden.new_empty(len(rows), dtype=torch.float32)
+        slope = hidden.new_ones(len(rows), dtype=torch.float32)
+        mean_weight = torch.empty_like(hidden) if learning else None
+        for start in range(0, len(hidden), _ROWS):
+            part = slice(start, start + _ROWS)
+            logits = _logits(hidden[part], weight, bias, softcap)
+            asked = ((rows >= start) & (rows < start + _ROWS)).nonzero()[:, 0]
+            cells = (rows[asked] - start, targets[asked])
+            bent = None if softcap is None else 1 - (logits / softcap).square()
+            if bent is not None:
+                slope[asked] = bent[cells]
+            logsumexp = logits.logsumexp(-1, keepdim=True)
+            chosen[asked] = logits[cells] - logsumexp[cells[0], 0]
+            if mean_weight is not None:
+                probabilities = logits.sub_(logsumexp).exp_()
+                if bent is not None:
+                    probabilities *= bent
+                torch.mm(probabilities.to(weight.dtype), weight, out=mean_weight[part])
+        ctx.save_for_backward(mean_weight, weight, rows, targets, slope)
+        return chosen
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        mean_weight, weight, rows, targets, slope = ctx.saved_tensors
+        total = torch.zeros(len(mean_weight), device=gradient.device).index_add_(0, rows, gradient)
+        out = mean_weight * -total[:, None].to(mean_weight.dtype)
+        out.index_add_(0, rows, weight[targets] * (gradient * slope)[:, None].to(weight.dtype))
+        return out, None, None, None, None, None
+
+
+def _recomputed(hidden: Tensor, head: nn.Linear, rows: Tensor, targets: Tensor, softcap: float | None) -> Tensor:
+    """A head that learns: each part's logits are computed again in the backward instead of being kept."""
+
+    def part_logprobs(part: Tensor, cells: tuple[Tensor, Tensor]) -> Tensor:
+        return _logits(part, head.weight, head.bias, softcap).log_softmax(-1)[cells]
+
+    order, parts = [], []
+    for start in range(0, len(hidden), _ROWS):
+        asked = ((rows >= start) & (rows < start + _ROWS)).nonzero()[:, 0]
+        cells = (rows[asked] - start, targets[asked])
+        part: Any = checkpoint(part_logprobs, hidden[start : start + _ROWS], cells, use_reentrant=False)
+        order.append(asked)
+        parts.append(part)
+    return torch.cat(parts)[torch.cat(order).argsort()]
+
+
+def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None, softcap: float | None) -> Tensor:
+    logits = nn.functional.linear(hidden, weight, bias).float()
+    return logits if softcap is None else softcap * torch.tanh(logits / softcap)

@@ -1,0 +1,103 @@
+"""The same layers in fewer passes over memory, which is what training waits for where products are fast."""
+
+from types import MethodType
+from typing import Any
+
+import torch
+from peft.tuners.lora import Linear
+from torch import Tensor, nn
+from torch.autograd import Function
+from transformers.activations import SiLUActivation
+
+
+def fuse(model: nn.Module) -> None:
+    """Let every plain LoRA layer and every gated SiLU of `model` compute in one autograd step.
+
+    Same function, same names, same saving; layers of other kinds stay as they are.
+    """
+    for module in model.modules():
+        if type(module) is Linear and type(module.base_layer) is nn.Linear and not module.lora_variant:
+            vars(module)["forward"] = MethodType(_lora_forward, module)
+        elif type(module).__name__ in _GATED and isinstance(getattr(module, "act_fn", None), nn.SiLU | SiLUActivation):
+            vars(module)["forward"] = MethodType(_gated_forward, module)
+
+
+_GATED = ("LlamaMLP", "MistralMLP", "Qwen2MLP", "Qwen3MLP")
+"""Classes of transformers whose forward is down_proj(silu(gate_proj(x)) * up_proj(x))."""
+_ROWS = 64
+"""Rows of a gate that are worked on at a time, so that they stay in the core's own cache."""
+
+
+def _lora_forward(layer: Any, x: Tensor) -> Tensor:
+    plain = not layer.disable_adapters and not layer.merged and len(layer.active_adapters) == 1
+    if not plain:
+        whole: Tensor = Linear.forward(layer, x)
+        return whole
+    (name,) = layer.active_adapters
+    base, a, b = layer.base_layer, layer.lora_A[name].weight, layer.lora_B[name].weight
+    step: Any = _LoRALinear
+    out: Tensor = step.apply(x, base.weight, base.bias, a, b, layer.scaling[name])
+    return out
+
+
+class _LoRALinear(Function):
+    """y = x W^T + bias + scale (x A^T) B^T (Hu et al. 2021, equation 3), W frozen.
+
+    x: [..., in], W: [out, in], A: [rank, in], B: [out, rank]. Adapter weights may be float32 beside 16-bit W.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scale: float) -> Tensor:
+        rows = x.reshape(-1, x.shape[-1])
+        low = (rows @ a.to(rows.dtype).T).mul_(scale)
+        out = torch.mm(rows, weight.T) if bias is None else torch.addmm(bias, rows, weight.T)
+        out.addmm_(low, b.to(rows.dtype).T)
+        ctx.save_for_backward(rows, low, weight, a, b)
+        ctx.scale = scale
+        return out.view(*x.shape[:-1], -1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        rows, low, weight, a, b = ctx.saved_tensors
+        gradient = gradients[0].reshape(-1, weight.shape[0])
+        low_gradient = (gradient @ b.to(gradient.dtype)).mul_(ctx.scale)
+        to_x = None
+        if ctx.needs_input_grad[0]:
+            to_x = torch.mm(gradient, weight).addmm_(low_gradient, a.to(gradient.dtype))
+            to_x = to_x.view(*gradients[0].shape[:-1], -1)
+        to_a = (low_gradient.T @ rows).to(a.dtype) if ctx.needs_input_grad[3] else None
+        to_b = (gradient.T @ low).to(b.dtype) if ctx.needs_input_grad[4] else None
+        return to_x, None, None, to_a, to_b, None
+
+
+def _gated_forward(layer: Any, x: Tensor) -> Tensor:
+    step: Any = _GatedSiLU
+    out: Tensor = layer.down_proj(step.apply(layer.gate_proj(x), layer.up_proj(x)))
+    return out
+
+
+class _GatedSiLU(Function):
+    """silu(gate) * up (Shazeer 2020, arXiv 2002.05202, equation 6, without its matrices). gate, up: [..., width]."""
+
+    @staticmethod
+    def forward(ctx: Any, gate: Tensor, up: Tensor) -> Tensor:
+        ctx.save_for_backward(gate, up)
+        out = torch.empty_like(gate)
+        for one_out, one_gate, one_up in zip(*map(_parts, (out, gate, up)), strict=True):
+            torch.mul(nn.functional.silu(one_gate), one_up, out=one_out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        gate, up = ctx.saved_tensors
+        to_gate, to_up = torch.empty_like(gate), torch.empty_like(up)
+        parts = zip(*map(_parts, (to_gate, to_up, gate, up, gradients[0].contiguous())), strict=True)
+        for one_to_gate, one_to_up, one_gate, one_up, gradient in parts:
+            torch.mul(nn.functional.silu(one_gate), gradient, out=one_to_up)
+            one_to_gate.copy_(torch.ops.aten.silu_backward(gradient * one_up, one_gate))
+        return to_gate, to_up
+
+
+def _parts(x: Tensor) -> tuple[Tensor, ...]:
+    rows = x.view(-1, x.shape[-1])
+    return (rows,) if x.is_cuda else rows.split(_ROWS)

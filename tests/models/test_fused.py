@@ -1,0 +1,89 @@
+"""Layers computed in fewer passes give what transformers' and peft's own code gives."""
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config
+
+from preceptor.models._fused import fuse
+
+SMALL: dict[str, Any] = {
+    "vocab_size": 50,
+    "hidden_size": 16,
+    "intermediate_size": 40,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 8,
+}
+FAMILIES = {
+    "llama": lambda: LlamaConfig(**SMALL),
+    "llama with biases": lambda: LlamaConfig(**SMALL, attention_bias=True, mlp_bias=True),
+    "mistral": lambda: MistralConfig(**SMALL),
+    "qwen2": lambda: Qwen2Config(**SMALL),
+    "qwen3": lambda: Qwen3Config(**SMALL),
+    "gpt2": lambda: GPT2Config(vocab_size=50, n_embd=16, n_layer=2, n_head=2),
+}
+IDS = torch.randint(50, (2, 70), generator=torch.Generator().manual_seed(0))
+
+
+def tuned(config: Any) -> Any:
+    torch.manual_seed(0)
+    backbone = AutoModelForCausalLM.from_config(config)
+    model: Any = get_peft_model(backbone, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear"))
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            weight.data.normal_()
+    return model.eval()  # GPT-2 would drop out at random
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_values_and_gradients_stay(family: str) -> None:
+    plain = tuned(FAMILIES[family]())
+    fused = copy.deepcopy(plain)
+    fuse(fused)
+    outs = [model(input_ids=IDS).logits for model in (plain, fused)]
+    torch.testing.assert_close(outs[1], outs[0], atol=1e-5, rtol=1e-5)
+    grads = []
+    for model, out in zip((plain, fused), outs, strict=True):
+        learning = [weight for weight in model.parameters() if weight.requires_grad]
+        grads.append(torch.autograd.grad(out.square().sum(), learning))
+    for a, b in zip(*grads, strict=True):
+        torch.testing.assert_close(b, a, atol=1e-4, rtol=1e-4)
+
+
+def test_names_and_weights_stay() -> None:
+    plain = tuned(FAMILIES["llama"]())
+    fused = copy.deepcopy(plain)
+    fuse(fused)
+    a, b = plain.state_dict(), fused.state_dict()
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_an_adapter_that_is_off_or_merged_is_left_to_peft() -> None:
+    model = tuned(FAMILIES["llama"]())
+    fuse(model)
+    with torch.no_grad():
+        on = model(input_ids=IDS).logits
+        with model.disable_adapter():
+            off = model(input_ids=IDS).logits
+        model.merge_adapter()
+        merged = model(input_ids=IDS).logits
+    assert not torch.allclose(on, off, atol=0.01)
+    torch.testing.assert_close(merged, on, atol=1e-5, rtol=1e-5)
+
+
+def test_a_16_bit_backbone_with_a_32_bit_adapter() -> None:
+    model = tuned(FAMILIES["llama"]())
+    for name, weight in model.named_parameters():
+        if "lora" not in name:
+            weight.data = weight.data.bfloat16()
+    fuse(model)
+    out = model(input_ids=IDS).logits
+    assert out.dtype == torch.bfloat16
+    out.float().sum().backward()
+    assert {w.grad.dtype for w in model.parameters() if w.grad is not None} == {torch.float32}
