@@ -70,4 +70,6 @@ def _same(results: Sequence[float | None]) -> None:
 
 def adamw(model: nn.Module) -> torch.optim.Optimizer:
     """The optimizer of both sides: what transformers' Trainer takes when nothing is said."""
-    return torch.optim.AdamW([weight for weight in model.parameters() if weight.requires_grad], lr=2e-5, fused=True)
+    return torch.optim.AdamW(
+        [weight for weight in model.parameters() if weight.requires_grad], lr=2e-5, weight_decay=0.0, fused=True
+    )
