@@ -194,6 +194,11 @@ def test_a_model_that_is_only_there_as_pickle(case: Case) -> None:
     case.refused(f"model {spoilt}: its weights are only there as pickle", "Save it again with `save_pretrained`")
 
 
+def test_more_tokens_than_the_model_has_places_for(case: Case) -> None:
+    case.say(max_length=5000)
+    case.refused("max_length: 5000 tokens are asked for", "places for 4096", "Set it to 4096 or less")
+
+
 def test_a_model_that_is_not_there(case: Case) -> None:
     case.say(model="./no/such/model")
     case.refused("model ./no/such/model: there is no such folder", "Name a model folder")

@@ -32,7 +32,7 @@ def answering(run: Path) -> bool:
 
 
 def in_sft(run: Path) -> bool:
-    return any(not _beside(step, "reference.json") for step in _unfinished(run, "checkpoint-*"))
+    return any(not _logs_rewards(step) for step in _unfinished(run, "checkpoint-*"))
 
 
 def saving(run: Path) -> bool:
@@ -40,12 +40,19 @@ def saving(run: Path) -> bool:
 
 
 def in_dpo(run: Path) -> bool:
-    return any(_beside(step, "reference.json") for step in _unfinished(run, "checkpoint-*"))
+    return any(_logs_rewards(step) for step in _unfinished(run, "checkpoint-*"))
 
 
 def _unfinished(run: Path, pattern: str) -> list[Path]:
     works = [work for work in run.glob("stages/*/work") if not _beside(work, "ledger.json")]
     return [found for work in works for found in work.glob(pattern)]
+
+
+def _logs_rewards(checkpoint: Path) -> bool:
+    try:
+        return "rewards/margins" in (checkpoint / "trainer_state.json").read_text()
+    except FileNotFoundError:  # an older checkpoint, just taken away
+        return False
 
 
 def _beside(path: Path, name: str) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from preceptor.errors import InputError
-from preceptor.models import EMBEDDED, find_model, fingerprint, list_models
+from preceptor.models import EMBEDDED, find_model, fingerprint, list_models, places
 
 
 @pytest.fixture
@@ -111,3 +111,9 @@ def test_the_fingerprint_sees_every_change(folder: Path, name: str) -> None:
     else:
         (folder / name).write_bytes((folder / name).read_bytes() + b" ")
     assert fingerprint(source) != before
+
+
+def test_places_are_the_positions_the_model_knows(folder: Path) -> None:
+    assert places(find_model(str(folder))) == 4096
+    edit_json(folder / "config.json", max_position_embeddings=77)
+    assert places(find_model(str(folder))) == 77

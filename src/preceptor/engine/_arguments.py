@@ -6,13 +6,14 @@ from typing import Any
 from transformers import TrainingArguments
 
 from preceptor.engine._settings import DPOSettings, SFTSettings
+from preceptor.models import compute_device
 
 
 def training_arguments(
     settings: SFTSettings | DPOSettings, folder: Path, *, seed: int, **extra: Any
 ) -> TrainingArguments:
     """Arguments for a Trainer whose dataset is the list of all optimizer steps, one epoch long, in order."""
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=1,
         num_train_epochs=1,
@@ -31,8 +32,10 @@ def training_arguments(
         remove_unused_columns=False,
         dataloader_num_workers=0,
         dataloader_pin_memory=False,
-        use_cpu=True,  # where everything around training runs too; one device decides one set of numbers
+        use_cpu=compute_device().type == "cpu",
         disable_tqdm=True,
         report_to="none",
         **extra,
     )
+    arguments._n_gpu = min(1, arguments.n_gpu)  # a step is a list of trees, which DataParallel cannot deal out
+    return arguments

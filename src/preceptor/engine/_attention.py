@@ -24,8 +24,10 @@ _flash_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_bac
 class TreeAttention:
     """What attention needs to know about one tree: made once, used by every layer."""
 
-    def __init__(self, tree: Tree, device: torch.device) -> None:
+    def __init__(self, tree: Tree, device: torch.device, *, keep: bool = False) -> None:
         self.tree = tree
+        self.kept: list[tuple[Tensor, Tensor]] = []  # every layer's keys and values, where answers go on from them
+        self._keep = keep
         self.blocks = blocks(tree.end)
         self.depth = max(tree.positions) + 1
         self.windows: list[int | None] = []  # what each layer asked for, for the check when a model is loaded
@@ -33,6 +35,12 @@ class TreeAttention:
         self._masks: dict[int | None, Tensor] = {}
         self._own_masks: dict[Block, Tensor] = {}
         self._block_masks: dict[int | None, BlockMask] = {}
+
+    def saw(self, window: int | None, key: Tensor, value: Tensor) -> None:
+        """Note what a layer came with."""
+        self.windows.append(window)
+        if self._keep:
+            self.kept.append((key, value))
 
     def mask(self, window: int | None) -> Tensor:
         """[T, T] bool: whether query row may attend to key column, at most `window` tokens of depth away."""
@@ -98,7 +106,7 @@ def _attend(
     if others.get("s_aux") is not None:
         raise TypeError("attention sinks are not part of tree attention")
     tree = _current.get()
-    tree.windows.append(sliding_window)
+    tree.saw(sliding_window, key, value)
     window = sliding_window if sliding_window is not None and sliding_window < tree.depth else None
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     if query.device.type != "cpu":

@@ -1,15 +1,16 @@
-"""Greedy answers for many prompts: what the prompts share is computed once, and a row stops when its answer ends."""
+"""Greedy answers for many prompts: they are read as one tree, and a row stops when its answer ends."""
 
-import copy
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from preceptor.engine._attention import TreeAttention, tree_attention
 from preceptor.engine._cost import Cost, forward_flops, timed
-from preceptor.engine._logprobs import can_share, has_window
-from preceptor.engine._tree import common_prefix
+from preceptor.engine._logprobs import can_share, causal_and_head
+from preceptor.engine._tree import layout
 from preceptor.models import Policy
 
 OnBatch = Callable[[list[int], list[list[int]]], None]
@@ -51,81 +52,93 @@ def generate(
     """
     policy.model.eval()
     share = can_share(policy.model)
-    # Padding lies between the shared part and a row's own: a window that counts columns would come out short.
-    whole = share and not has_window(policy.model)
-    shared = min(common_prefix(prompts), min(map(len, prompts)) - 1) if whole and len(prompts) > 1 else 0
     with timed() as cost:
-        prefix = _prefix_cache(policy, prompts[0][:shared])
-        cost.tokens_computed += shared
-        cost.flops += forward_flops(policy.model, shared, 0)
         for batch in generation_batches(prompts, rows if share else 1):
             if done.issuperset(batch):
                 continue
-            answers = _one_batch(policy, prefix, shared, [prompts[i] for i in batch], max_new_tokens, stop)
-            _count(cost, policy, [prompts[i] for i in batch], answers, shared)
+            some = [prompts[i] for i in batch]
+            read = _read_tree(policy, some) if share else _read_alone(policy, some[0])
+            answers = _write(policy, read, max_new_tokens, stop)
+            _count(cost, policy, some, answers, read.tokens)
             on_batch(batch, answers)
     return cost
 
 
-def _count(cost: Cost, policy: Policy, prompts: list[list[int]], answers: list[list[int]], shared: int) -> None:
-    written = sum(map(len, answers)) + len(answers)
-    computed = sum(len(prompt) - shared for prompt in prompts) + written
-    cost.tokens_seen += sum(map(len, prompts)) + written
-    cost.tokens_computed += computed
-    cost.flops += forward_flops(policy.model, computed, written)
+@dataclass(slots=True)
+class _Read:
+    """Prompts that have been read.
+
+    cache: keys and values, rows padded on the left; attention: [rows, longest] 1 where a token is; latest: the token
+    most likely to follow each prompt; tokens: how many were computed.
+    """
+
+    cache: DynamicCache
+    attention: Tensor
+    latest: list[int]
+    tokens: int
 
 
-def _prefix_cache(policy: Policy, prefix: list[int]) -> DynamicCache:
+def _read_tree(policy: Policy, prompts: Sequence[list[int]]) -> _Read:
+    """Read all prompts as one tree, then give each row the keys and values of its own path."""
+    device = policy.model.device
+    causal, head = causal_and_head(policy.model)
+    tree = layout(prompts)
+    attention = TreeAttention(tree, device, keep=True)
+    with tree_attention(policy.model, attention):
+        hidden = causal.base_model(
+            input_ids=torch.tensor([tree.ids], device=device),
+            position_ids=torch.tensor([tree.positions], device=device),
+            use_cache=False,
+        ).last_hidden_state[0]
+    ends = torch.tensor([path[-1] for path in tree.paths], device=device)
+    longest = max(map(len, prompts))
+    nodes = torch.tensor([[0] * (longest - len(path)) + path for path in tree.paths], device=device)
     cache = DynamicCache(config=policy.model.config)
-    if prefix:
-        device = next(policy.model.parameters()).device
-        policy.model(input_ids=torch.tensor([prefix], device=device), past_key_values=cache, use_cache=True)
-    return cache
+    for layer, (key, value) in enumerate(attention.kept):
+        cache.update(key[0][:, nodes].transpose(0, 1), value[0][:, nodes].transpose(0, 1), layer)
+    mask = torch.tensor([[0] * (longest - len(path)) + [1] * len(path) for path in tree.paths], device=device)
+    # What a model does to its logits after the head, bending or scaling them, leaves their order.
+    return _Read(cache, mask, head(hidden[ends]).argmax(-1).tolist(), len(tree))
 
 
-def _one_batch(
-    policy: Policy,
-    prefix: DynamicCache,
-    shared: int,
-    prompts: list[list[int]],
-    max_new_tokens: int,
-    stop: frozenset[int],
-) -> list[list[int]]:
-    device = next(policy.model.parameters()).device
-    cache = copy.deepcopy(prefix)
-    if shared:
-        cache.batch_repeat_interleave(len(prompts))
-    ids, attention = _left_padded([prompt[shared:] for prompt in prompts], shared, device)
-    answers: list[list[int]] = [[] for _ in prompts]
-    active = list(range(len(prompts)))
+def _read_alone(policy: Policy, prompt: list[int]) -> _Read:
+    """Read one prompt by the model's own code."""
+    ids = torch.tensor([prompt], device=policy.model.device)
+    cache = DynamicCache(config=policy.model.config)
+    logits = policy.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[:, -1]
+    return _Read(cache, torch.ones_like(ids), logits.argmax(-1).tolist(), len(prompt))
+
+
+def _write(policy: Policy, read: _Read, max_new_tokens: int, stop: frozenset[int]) -> list[list[int]]:
+    """Write answers token by token; a row leaves when its answer ends."""
+    cache, attention, latest = read.cache, read.attention, read.latest
+    answers: list[list[int]] = [[] for _ in latest]
+    active = list(range(len(latest)))
     for _ in range(max_new_tokens):
-        positions = (attention.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+        going = [row for row, token in enumerate(latest) if token not in stop]
+        for row in going:
+            answers[active[row]].append(latest[row])
+        active = [active[row] for row in going]
+        if not active or len(answers[active[0]]) == max_new_tokens:
+            break
+        if len(going) < len(latest):
+            cache.batch_select_indices(torch.tensor(going, device=attention.device))
+            attention = attention[going]
+        attention = torch.cat([attention, attention.new_ones(len(going), 1)], dim=1)
         logits = policy.model(
-            input_ids=ids,
+            input_ids=torch.tensor([[latest[row]] for row in going], device=attention.device),
             attention_mask=attention,
-            position_ids=positions,
+            position_ids=attention.sum(-1, keepdim=True) - 1,
             past_key_values=cache,
             use_cache=True,
             logits_to_keep=1,
         ).logits[:, -1]
-        chosen = logits.argmax(-1).tolist()
-        going = [row for row, token in enumerate(chosen) if token not in stop]
-        for row in going:
-            answers[active[row]].append(chosen[row])
-        if not going:
-            break
-        if len(going) < len(active):
-            cache.batch_select_indices(torch.tensor(going, device=device))
-            attention = attention[going]
-            active = [active[row] for row in going]
-        ids = torch.tensor([[chosen[row]] for row in going], device=device)
-        attention = torch.cat([attention, attention.new_ones(len(going), 1)], dim=1)
+        latest = logits.argmax(-1).tolist()
     return answers
 
 
-def _left_padded(suffixes: list[list[int]], shared: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Token ids [rows, longest] padded on the left, and attention [rows, shared + longest]."""
-    longest = max(map(len, suffixes))
-    ids = [[0] * (longest - len(s)) + s for s in suffixes]
-    attention = [[1] * shared + [0] * (longest - len(s)) + [1] * len(s) for s in suffixes]
-    return torch.tensor(ids, device=device), torch.tensor(attention, device=device)
+def _count(cost: Cost, policy: Policy, prompts: list[list[int]], answers: list[list[int]], read: int) -> None:
+    written = sum(map(len, answers)) + len(answers)
+    cost.tokens_seen += sum(map(len, prompts)) + written
+    cost.tokens_computed += read + written
+    cost.flops += forward_flops(policy.model, read + written, written)

@@ -33,7 +33,7 @@ def _one_tree(model: nn.Module, sequences: Sequence[Encoded], cost: Cost | None)
     kept = sorted({node for path in asked for node in path})
     row_of = {node: row for row, node in enumerate(kept)}
     device = next(model.parameters()).device
-    causal, head = _parts(model)
+    causal, head = causal_and_head(model)
     with tree_attention(model, TreeAttention(tree, device)):
         hidden = causal.base_model(
             input_ids=torch.tensor([tree.ids], device=device),
@@ -63,7 +63,7 @@ def _alone(model: nn.Module, sequence: Encoded, cost: Cost | None) -> Tensor:
     return logprobs.gather(-1, answer[:, None])[:, 0]
 
 
-def _parts(model: nn.Module) -> tuple[Any, nn.Linear]:
+def causal_and_head(model: nn.Module) -> tuple[Any, nn.Linear]:
     """The causal model under peft's wrapping, and its output layer. Raises TypeError for an output layer of its own."""
     causal: Any = model
     if hasattr(causal, "peft_config"):
@@ -104,7 +104,7 @@ def can_share(model: nn.Module) -> bool:
     return all(torch.allclose(a, b, atol=tolerance) for a, b in zip(tree, plain, strict=True))
 
 
-def has_window(model: nn.Module) -> bool:
+def _has_window(model: nn.Module) -> bool:
     """Whether some layer attends to the latest tokens only."""
     whole: Any = model.config
     config = whole.get_text_config()
@@ -116,7 +116,7 @@ def has_window(model: nn.Module) -> bool:
 
 def _windows_reach_attention(model: nn.Module) -> bool:
     """Whether every layer with a window by configuration tells tree attention so: a short probe would not show it."""
-    causal, _ = _parts(model)
+    causal, _ = causal_and_head(model)
     config = causal.config.get_text_config()
     kinds = list(getattr(config, "layer_types", None) or ())
     if set(kinds) - {"full_attention", "sliding_attention"} or getattr(config, "attention_chunk_size", None):
@@ -126,7 +126,7 @@ def _windows_reach_attention(model: nn.Module) -> bool:
     with tree_attention(model, attention):
         causal.base_model(input_ids=torch.tensor([[1, 2, 3]], device=device), use_cache=False)
     if not kinds:
-        kinds = ["sliding_attention" if has_window(model) else "full_attention"] * len(attention.windows)
+        kinds = ["sliding_attention" if _has_window(model) else "full_attention"] * len(attention.windows)
     return len(attention.windows) == len(kinds) and all(
         (told is not None) == (kind == "sliding_attention") for told, kind in zip(attention.windows, kinds, strict=True)
     )

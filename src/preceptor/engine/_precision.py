@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 
 from preceptor.engine._settings import Numerics, NumericsChoice
+from preceptor.models import compute_device
 
 _ROWS, _WIDTH = 512, 1024
 _SECONDS = 0.1
@@ -36,7 +37,7 @@ def _faster_dtype() -> Literal["float32", "bfloat16"]:
 
 
 def _products_a_second(dtype: torch.dtype) -> float:
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = compute_device()
     rows = torch.ones(_ROWS, _WIDTH, dtype=dtype, device=device)
     weight = torch.ones(_WIDTH, _WIDTH, dtype=dtype, device=device)
     done, started = 0, time.perf_counter()

@@ -1,8 +1,8 @@
 """What is tuned: finding and loading a model safely, its tokenizer and chat template, adapters."""
 
 from preceptor.models._embedded import EMBEDDED, EMBEDDED_TITLE, fetch_embedded
-from preceptor.models._policy import AdapterSettings, Policy, load_policy, new_policy, save_policy
-from preceptor.models._source import KnownModel, ModelSource, find_model, fingerprint, list_models
+from preceptor.models._policy import AdapterSettings, Policy, compute_device, load_policy, new_policy, save_policy
+from preceptor.models._source import KnownModel, ModelSource, find_model, fingerprint, list_models, places
 from preceptor.models._tokens import Encoded, encode, load_tokenizer, stop_tokens
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "KnownModel",
     "ModelSource",
     "Policy",
+    "compute_device",
     "encode",
     "fetch_embedded",
     "find_model",
@@ -21,6 +22,7 @@ __all__ = [
     "load_policy",
     "load_tokenizer",
     "new_policy",
+    "places",
     "save_policy",
     "stop_tokens",
 ]

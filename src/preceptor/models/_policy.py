@@ -94,7 +94,7 @@ def save_policy(policy: Policy, folder: Path) -> None:
 
 
 def _load_backbone(folder: Path, dtype: torch.dtype) -> Any:
-    """The model in `folder`, on the CPU, every weight frozen. Raises `InputError` when weights are missing."""
+    """The model in `folder`, every weight frozen. Raises `InputError` when weights are missing."""
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=dtype,
@@ -108,7 +108,12 @@ def _load_backbone(folder: Path, dtype: torch.dtype) -> Any:
         # transformers would fill them with random numbers and only warn.
         what = f"{len(missing)} weights of its architecture are missing, {min(missing)} among them"
         raise InputError(Problem(f"model {folder.name}", what, "Copy the whole folder again."))
-    return model.requires_grad_(False)
+    return model.requires_grad_(False).to(compute_device())
+
+
+def compute_device() -> torch.device:
+    """Where policies live: the first accelerator, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _lora(adapter: AdapterSettings) -> LoraConfig:

@@ -101,6 +101,14 @@ def fingerprint(source: ModelSource) -> str:
     return digest({file.name: _digest(file) for file in files})
 
 
+def places(source: ModelSource) -> int | None:
+    """How many tokens the model has positions for; None where its configuration does not say."""
+    from transformers import AutoConfig
+
+    config: Any = AutoConfig.from_pretrained(source.location, local_files_only=True, trust_remote_code=False)
+    return getattr(config.get_text_config(), "max_position_embeddings", None)
+
+
 def _counts(name: str) -> bool:
     return name.endswith(".safetensors") or name in _DESCRIBING_FILES
 

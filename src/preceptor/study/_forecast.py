@@ -92,7 +92,8 @@ def _tokens(cases: Sequence[Encoded]) -> int:
 
 
 def _decode_step(policy: Policy) -> None:
-    policy.model(input_ids=torch.zeros((_DECODE_ROWS, 1), dtype=torch.long), logits_to_keep=1)
+    ids = torch.zeros((_DECODE_ROWS, 1), dtype=torch.long, device=policy.model.device)
+    policy.model(input_ids=ids, logits_to_keep=1)
 
 
 def _best_of(times: int, work: Callable[[], object]) -> float:

@@ -17,7 +17,7 @@ from preceptor import __version__
 from preceptor.engine import Cost, Numerics, NumericsChoice, choose_numerics
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest_file, write_atomic, write_json
-from preceptor.models import ModelSource, find_model, fingerprint, load_policy, load_tokenizer
+from preceptor.models import ModelSource, find_model, fingerprint, load_policy, load_tokenizer, places
 from preceptor.progress import progress
 from preceptor.study._evaluate import (
     cell_key,
@@ -44,7 +44,9 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
     problems: list[Problem] = []
     tokenizer = None
     try:
-        tokenizer = load_tokenizer(_model(study, base_folder))
+        source = _model(study, base_folder)
+        tokenizer = load_tokenizer(source)
+        problems += _too_long_for(source, study)
     except InputError as error:
         problems += error.problems
     checked: list[Checked] = []
@@ -146,6 +148,14 @@ def _model(study: Study, base_folder: Path) -> ModelSource:
     # `models/tiny` beside a folder `models/` is a path, if perhaps a mistyped one, and never asked for at the hub.
     is_path = beside.is_dir() or ("/" in study.model and beside.parent.is_dir())
     return find_model(str(beside) if is_path else study.model)
+
+
+def _too_long_for(source: ModelSource, study: Study) -> list[Problem]:
+    known = places(source)
+    if known is None or study.max_length <= known:
+        return []
+    what = f"{study.max_length} tokens are asked for, and {source.title} has places for {known}"
+    return [Problem("max_length", what, f"Set it to {known} or less, or name a model with more.")]
 
 
 def _folder_name(source: ModelSource) -> str:
