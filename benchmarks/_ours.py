@@ -42,7 +42,7 @@ def dpo_step(policy: Policy, pairs: Sequence[EncodedPair], numerics: Numerics) -
     def tree_loss(tree: list[int]) -> Tensor:
         some = [pairs[i] for i in tree]
         chosen, rejected = pair_logprobs(policy.model, some, share=share, cost=Cost())
-        kept = torch.tensor([reference[i] for i in tree])
+        kept = torch.tensor([reference[i] for i in tree], device=chosen[0].device)
         margins = reward_margins(sums(chosen), sums(rejected), kept[:, 0], kept[:, 1])
         return dpo_loss(margins, DPOSettings().beta).sum() / len(pairs)
 

@@ -26,11 +26,17 @@ _PLAIN = {"bf16": False, "gradient_checkpointing": False, "max_length": None}
 
 
 def dpo_step(
-    source: ModelSource, pairs: Sequence[EncodedPair], *, precomputed: bool = False, as_it_comes: bool = False
+    source: ModelSource,
+    pairs: Sequence[EncodedPair],
+    *,
+    precomputed: bool = False,
+    as_it_comes: bool = False,
+    model: Any = None,
 ) -> Work:
     """One optimizer step on all pairs; with `as_it_comes` by TRL's own defaults: bf16, checkpointing, max_length 1024.
 
-    The adapter is new, so the reference is the model without it. Raises PreceptorError when TRL reads other tokens.
+    The adapter is new, so the reference is the model without it. `model`, on an accelerator, stands in for the one of
+    `source`, whose tokenizer is then used alone. Raises PreceptorError when TRL reads other tokens.
     """
     tokenizer = load_tokenizer(source)
     columns = {
@@ -40,9 +46,9 @@ def dpo_step(
     }
     with TemporaryDirectory() as folder:
         trainer = DPOTrainer(
-            _model(source),
+            _model(source) if model is None else model,
             args=DPOConfig(
-                **_arguments(folder, len(pairs)),
+                **_arguments(folder, len(pairs)) | {"use_cpu": model is None},
                 **({} if as_it_comes else _PLAIN),
                 precompute_ref_log_probs=precomputed,
             ),

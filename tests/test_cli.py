@@ -44,6 +44,23 @@ def test_tasks_are_listed_and_shown_to_be_copied(
     assert "Built in are: " in unknown.errors
 
 
+def test_a_model_that_shares_nothing_is_told_and_runs(
+    preceptor: CommandLine, tmp_path: Path, tiny_model_folder: Path
+) -> None:
+    from transformers import AutoTokenizer, GraniteConfig, GraniteForCausalLM
+
+    folder = tmp_path / "granite"
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model_folder)
+    tokenizer.save_pretrained(folder)
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = GraniteConfig(vocab_size=len(tokenizer), num_key_value_heads=1, logits_scaling=4.0, **sizes)
+    GraniteForCausalLM(config).save_pretrained(folder)
+    study = write_study(tmp_path, folder, sft={"epochs": 1}, pairs={"limit": 4})
+    outcome = preceptor.run("study", study, "--output-dir", tmp_path / "run")
+    assert outcome.code == 0, outcome
+    assert "nothing is shared" in outcome.shown
+
+
 def test_models_tell_where_they_are(preceptor: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     listed = preceptor.run("models")

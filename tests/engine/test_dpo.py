@@ -209,6 +209,17 @@ def test_a_reference_kept_for_other_tokens_or_another_dtype_is_computed_anew(
     assert json.loads(file.read_text())["for"] != made_for
 
 
+def test_a_reference_kept_for_another_vocabulary_is_computed_anew(
+    make_policy: Callable[..., Policy], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, numerics, policy = tmp_path / "reference.json", Numerics(threads=1), make_policy()
+    _reference.cached_reference(policy, PAIRS, numerics, file, share=True)
+    before = json.loads(file.read_text())["for"]
+    policy.tokenizer = [*range(len(policy.tokenizer) + 1)]  # only its length is asked for
+    _reference.cached_reference(policy, PAIRS, numerics, file, share=True)
+    assert json.loads(file.read_text())["for"] != before
+
+
 def test_runs_that_differ_in_beta_share_a_reference(make_policy: Callable[..., Policy], tmp_path: Path) -> None:
     file = tmp_path / "shared.json"
     for beta in (0.1, 0.5):

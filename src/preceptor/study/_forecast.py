@@ -19,11 +19,15 @@ _LOAD_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Seconds a token in training, seconds a token without gradients, seconds a generated token for 32 rows."""
+    """Seconds a token in training, seconds a token without gradients, seconds a generated token for 32 rows.
+
+    `shares`: whether the model computes what sequences share once.
+    """
 
     train: float
     forward: float
     decode: float
+    shares: bool = True
 
 
 def measure_speed(study: Study, numerics: Numerics, source: ModelSource, prepared: Prepared) -> Speed:
@@ -38,7 +42,7 @@ def measure_speed(study: Study, numerics: Numerics, source: ModelSource, prepare
     with torch.no_grad():
         forward = _best_of(2, lambda: answer_logprobs(policy.model, batch, share=share))
         decode = _best_of(3, lambda: _decode_step(policy))
-    return Speed(train / tokens, forward / tokens, decode)
+    return Speed(train / tokens, forward / tokens, decode, share)
 
 
 def forecast(study: Study, tasks: Sequence[Prepared], speed: Speed) -> float:

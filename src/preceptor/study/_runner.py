@@ -175,7 +175,10 @@ def _say_forecast(
     study: Study, numerics: Numerics, source: ModelSource, tasks: Sequence[Prepared], console: Console
 ) -> None:
     console.print("Measuring this machine ...")
-    seconds = forecast(study, tasks, measure_speed(study, numerics, source, tasks[0]))
+    speed = measure_speed(study, numerics, source, tasks[0])
+    if not speed.shares:
+        console.print("This model's own attention or output code does not take prefix trees: nothing is shared, slower.")
+    seconds = forecast(study, tasks, speed)
     minutes = max(1, round(seconds / 60))
     unit = "minute" if minutes == 1 else "minutes"
     console.print(f"The whole study takes about [bold]{minutes} {unit}[/bold] on this machine.")
