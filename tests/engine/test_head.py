@@ -56,3 +56,18 @@ def test_no_gradient_is_prepared_where_none_is_asked_for() -> None:
             token_logprobs(hidden, head, rows, targets, None), plain(hidden, head, rows, targets, None)
         )
     assert head.weight.grad is None
+
+
+def test_sixteen_bits_keep_the_small_slope_of_a_likely_token() -> None:
+    generator = torch.Generator().manual_seed(0)
+    head = nn.Linear(WIDTH, VOCABULARY, bias=False).requires_grad_(False)
+    head.weight.data = torch.randn(VOCABULARY, WIDTH, generator=generator)
+    target = torch.tensor([7])
+    direction = head.weight[7] / head.weight[7].norm()
+    slopes = []
+    for dtype in (torch.float32, torch.bfloat16):
+        hidden = (14 * direction)[None].to(dtype).requires_grad_()
+        logprob = token_logprobs(hidden, head.to(dtype), torch.tensor([0]), target, None)
+        assert -0.01 < logprob.item() < 0, "this token was meant to be likely"
+        slopes.append(torch.autograd.grad(logprob.sum(), hidden)[0].float())
+    assert (slopes[1] - slopes[0]).norm() < 0.1 * slopes[0].norm()

@@ -52,6 +52,7 @@ every_family = pytest.mark.parametrize("family", FAMILIES)
 every_weight_or_adapter = pytest.mark.parametrize("lora", [False, True], ids=["every weight", "adapter"])
 offline = pytest.mark.usefixtures("no_network")
 pytestmark = [
+    pytest.mark.slow,  # half a minute for the whole file
     pytest.mark.filterwarnings("ignore::FutureWarning:transformers.*"),  # TRL uses names that transformers will drop
     pytest.mark.filterwarnings("ignore:fan_in_fan_out"),  # peft sets it rightly for GPT-2 and says so
 ]

@@ -63,3 +63,9 @@ def test_settings_of_one_task_stand_in_place_of_the_studys() -> None:
     assert isinstance(study, Study)
     assert study.tasks[0].dpo is not None
     assert (study.tasks[0].dpo.beta, study.dpo.beta, study.tasks[0].sft) == (0.5, 0.2, None)
+
+
+def test_every_weight_in_sixteen_bits_is_refused() -> None:
+    with pytest.raises(InputError, match="rounds small steps away; use float32"):
+        make_study({**LEAST, "adapter": "none", "numerics": {"dtype": "bfloat16"}}, "here")
+    assert make_study({**LEAST, "adapter": "none"}, "here").numerics.dtype == "auto"

@@ -1,10 +1,9 @@
 """Which examples make up each optimizer step, and how a step is split into trees that fit in memory."""
 
 import random
+from bisect import bisect
 from collections.abc import Callable, Sequence
 from typing import TypeVar
-
-from preceptor.engine._tree import distinct_prefixes
 
 Unit = TypeVar("Unit")
 
@@ -35,12 +34,30 @@ def split_into_trees(
     """
     trees: list[list[Unit]] = []
     held: list[list[int]] = []
+    tokens = 0
     for unit in sorted(units, key=sequences_of):
         sequences = sequences_of(unit)
-        if trees and distinct_prefixes(held + sequences) <= tokens_per_tree:
+        more = _add(held, sequences)
+        if trees and tokens + more <= tokens_per_tree:
             trees[-1].append(unit)
-            held += sequences
+            tokens += more
         else:
             trees.append([unit])
-            held = list(sequences)
+            held = []
+            tokens = _add(held, sequences)
     return trees
+
+
+def _add(held: list[list[int]], sequences: Sequence[list[int]]) -> int:
+    """Put sequences into `held`, which stays sorted, and return how many nodes they add to its tree."""
+    added = 0
+    for sequence in sequences:
+        place = bisect(held, sequence)
+        beside = held[max(0, place - 1) : place + 1]  # what a sequence shares most with stands next to it
+        added += len(sequence) - max((_shared(sequence, other) for other in beside), default=0)
+        held.insert(place, sequence)
+    return added
+
+
+def _shared(a: Sequence[int], b: Sequence[int]) -> int:
+    return next((depth for depth, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

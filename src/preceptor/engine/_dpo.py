@@ -1,5 +1,6 @@
 """Learning by preference: the `dpo` stage. The reference is the policy as the stage finds it."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from preceptor.errors import PreceptorError
 from preceptor.models import Policy
 from preceptor.progress import Advance, quiet
 
-_MARGIN_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.5}
+_MARGIN_TOLERANCE = {"float32": 1e-4, "bfloat16": 0.1}
+"""A token, in nats: rounding that differs with the tree adds up like a random walk over an answer."""
 
 
 def run_dpo(
@@ -72,7 +74,8 @@ def run_dpo(
         with torch.no_grad():
             answers = pair_logprobs(policy.model, [pairs[i] for i in tree], share=share, cost=None)
         margin = float(_margins(*answers, [reference[i] for i in tree], mean=False).abs().max())
-        if not margin <= _MARGIN_TOLERANCE[numerics.dtype]:
+        longest = max(len(pairs[i].chosen) + len(pairs[i].rejected) for i in tree)
+        if not margin <= _MARGIN_TOLERANCE[numerics.dtype] * math.sqrt(longest):
             raise PreceptorError(
                 f"DPO's reward margin before the first step is {margin:.4f} and must be 0: "
                 f"the cached reference does not belong to this policy. Delete {file.name} and run again."

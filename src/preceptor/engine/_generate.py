@@ -9,7 +9,7 @@ from transformers import DynamicCache
 
 from preceptor.engine._attention import TreeAttention, tree_attention
 from preceptor.engine._cost import Cost, forward_flops, timed
-from preceptor.engine._logprobs import can_share, causal_and_head
+from preceptor.engine._logprobs import can_share, causal_and_head, needs_dense_mask
 from preceptor.engine._tree import layout
 from preceptor.models import Policy
 
@@ -18,6 +18,8 @@ OnBatch = Callable[[list[int], list[list[int]]], None]
 
 _CACHED_TOKENS = 24_576
 """Prompt tokens whose keys and values are held at a time: about 1 GB for a model of 135 million weights."""
+_MASKED_TOKENS = 4096
+"""The same where attention needs a cell for every two of them."""
 
 
 def generation_batches(prompts: Sequence[Sequence[int]], rows: int, tokens: int = _CACHED_TOKENS) -> list[list[int]]:
@@ -53,13 +55,16 @@ def generate(
     policy.model.eval()
     share = can_share(policy.model)
     with timed() as cost:
-        for batch in generation_batches(prompts, rows if share else 1):
+        tokens = _MASKED_TOKENS if needs_dense_mask(policy.model) else _CACHED_TOKENS
+        for batch in generation_batches(prompts, rows if share else 1, tokens):
             if done.issuperset(batch):
                 continue
             some = [prompts[i] for i in batch]
             read = _read_tree(policy, some) if share else _read_alone(policy, some[0])
-            answers = _write(policy, read, max_new_tokens, stop)
-            _count(cost, policy, some, answers, read.tokens)
+            answers, fed = _write(policy, read, max_new_tokens, stop)
+            cost.tokens_seen += sum(map(len, some)) + fed
+            cost.tokens_computed += read.tokens + fed
+            cost.flops += forward_flops(policy.model, read.tokens + fed, len(some) + fed)
             on_batch(batch, answers)
     return cost
 
@@ -109,11 +114,11 @@ def _read_alone(policy: Policy, prompt: list[int]) -> _Read:
     return _Read(cache, torch.ones_like(ids), logits.argmax(-1).tolist(), len(prompt))
 
 
-def _write(policy: Policy, read: _Read, max_new_tokens: int, stop: frozenset[int]) -> list[list[int]]:
-    """Write answers token by token; a row leaves when its answer ends."""
+def _write(policy: Policy, read: _Read, max_new_tokens: int, stop: frozenset[int]) -> tuple[list[list[int]], int]:
+    """Write answers token by token; a row leaves when its answer ends. Also how many tokens were computed."""
     cache, attention, latest = read.cache, read.attention, read.latest
     answers: list[list[int]] = [[] for _ in latest]
-    active = list(range(len(latest)))
+    active, fed = list(range(len(latest))), 0
     for _ in range(max_new_tokens):
         going = [row for row, token in enumerate(latest) if token not in stop]
         for row in going:
@@ -125,6 +130,7 @@ def _write(policy: Policy, read: _Read, max_new_tokens: int, stop: frozenset[int
             cache.batch_select_indices(torch.tensor(going, device=attention.device))
             attention = attention[going]
         attention = torch.cat([attention, attention.new_ones(len(going), 1)], dim=1)
+        fed += len(going)
         logits = policy.model(
             input_ids=torch.tensor([[latest[row]] for row in going], device=attention.device),
             attention_mask=attention,
@@ -134,11 +140,4 @@ def _write(policy: Policy, read: _Read, max_new_tokens: int, stop: frozenset[int
             logits_to_keep=1,
         ).logits[:, -1]
         latest = logits.argmax(-1).tolist()
-    return answers
-
-
-def _count(cost: Cost, policy: Policy, prompts: list[list[int]], answers: list[list[int]], read: int) -> None:
-    written = sum(map(len, answers)) + len(answers)
-    cost.tokens_seen += sum(map(len, prompts)) + written
-    cost.tokens_computed += read + written
-    cost.flops += forward_flops(policy.model, read + written, written)
+    return answers, fed

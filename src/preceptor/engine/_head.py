@@ -26,7 +26,8 @@ def token_logprobs(hidden: Tensor, head: nn.Linear, rows: Tensor, targets: Tenso
 
 class _FrozenHead(Function):
     """With a frozen head, d logprob / d hidden is known in the forward: weight[target] minus the mean weight under the
-    model's own distribution. Keeping that mean, [R, width], spares the backward a second product with the vocabulary.
+    model's own distribution. Keeping that difference, [R, width], spares the backward a second product with the
+    vocabulary. It is taken before the product, where both sides are float32: a likely token's is small.
     """
 
     @staticmethod
@@ -40,9 +41,11 @@ class _FrozenHead(Function):
         softcap: float | None,
     ) -> Tensor:
         learning = ctx.needs_input_grad[0]
+        first = torch.zeros(len(hidden), dtype=torch.long, device=hidden.device)
+        first[rows.flip(0)] = targets.flip(0)  # one of each row's targets
         chosen = hidden.new_empty(len(rows), dtype=torch.float32)
-        slope = hidden.new_ones(len(rows), dtype=torch.float32)
-        mean_weight = torch.empty_like(hidden) if learning else None
+        bend = hidden.new_ones(len(rows), dtype=torch.float32)
+        slope = torch.empty_like(hidden) if learning else None
         for start in range(0, len(hidden), _ROWS):
             part = slice(start, start + _ROWS)
             logits = _logits(hidden[part], weight, bias, softcap)
@@ -50,24 +53,33 @@ class _FrozenHead(Function):
             cells = (rows[asked] - start, targets[asked])
             bent = None if softcap is None else 1 - (logits / softcap).square()
             if bent is not None:
-                slope[asked] = bent[cells]
+                bend[asked] = bent[cells]
             logsumexp = logits.logsumexp(-1, keepdim=True)
             chosen[asked] = logits[cells] - logsumexp[cells[0], 0]
-            if mean_weight is not None:
-                probabilities = logits.sub_(logsumexp).exp_()
+            if slope is not None:
+                difference = logits.sub_(logsumexp).exp_().neg_()
+                difference[torch.arange(len(difference)), first[part]] += 1
                 if bent is not None:
-                    probabilities *= bent
-                torch.mm(probabilities.to(weight.dtype), weight, out=mean_weight[part])
-        ctx.save_for_backward(mean_weight, weight, rows, targets, slope)
+                    difference *= bent
+                torch.mm(difference.to(weight.dtype), weight, out=slope[part])
+        ctx.save_for_backward(slope, weight, rows, targets, first, bend)
         return chosen
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = gradients
-        mean_weight, weight, rows, targets, slope = ctx.saved_tensors
-        total = torch.zeros(len(mean_weight), device=gradient.device).index_add_(0, rows, gradient)
-        out = mean_weight * -total[:, None].to(mean_weight.dtype)
-        out.index_add_(0, rows, weight[targets] * (gradient * slope)[:, None].to(weight.dtype))
+        slope, weight, rows, targets, first, bend = ctx.saved_tensors
+        total = torch.zeros(len(slope), device=gradient.device).index_add_(0, rows, gradient)
+        out = slope * total[:, None].to(slope.dtype)
+        others = (targets != first[rows]).nonzero()[:, 0]
+        if len(others):  # a row with several targets: from its first target's slope to theirs
+            bend_of_first = torch.zeros_like(total)
+            is_first = targets == first[rows]
+            bend_of_first[rows[is_first]] = bend[is_first]
+            row = rows[others]
+            apart = weight[targets[others]] * bend[others, None].to(weight.dtype)
+            apart = apart - weight[first[row]] * bend_of_first[row, None].to(weight.dtype)
+            out.index_add_(0, row, apart * gradient[others, None].to(weight.dtype))
         return out, None, None, None, None, None
 
 

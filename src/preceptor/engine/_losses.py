@@ -18,7 +18,7 @@ def dpo_loss(margins: Tensor, beta: float, loss_type: LossType = "sigmoid", labe
     """One value a pair, [pairs].
 
     margins: [pairs], log-ratio of chosen minus log-ratio of rejected, policy over reference, in nats; for `ipo` each
-    answer's log-ratio is its mean over tokens, as its authors meant it. label_smoothing: the share of pairs thought to
+    answer's log-ratio is its mean over tokens, as TRL has it. label_smoothing: the share of pairs thought to
     be labelled the wrong way round, below 0.5.
 
     sigmoid: Rafailov et al. 2023, arXiv 2305.18290, equation 7; ln 2 where the policy is still the reference. With

@@ -9,7 +9,8 @@ import torch
 from preceptor.engine._settings import Numerics, NumericsChoice
 from preceptor.models import compute_device
 
-_ROWS, _WIDTH = 512, 1024
+_SIZE = {"cpu": (512, 1024), "cuda": (8192, 8192)}
+"""Rows and width of a product: large enough that an accelerator is not waiting for its next order."""
 _SECONDS = 0.1
 _WORTH = 1.3
 """16-bit numbers lose precision: they must be this much faster. On many CPUs they are slower."""
@@ -38,8 +39,9 @@ def _faster_dtype() -> Literal["float32", "bfloat16"]:
 
 def _products_a_second(dtype: torch.dtype) -> float:
     device = compute_device()
-    rows = torch.ones(_ROWS, _WIDTH, dtype=dtype, device=device)
-    weight = torch.ones(_WIDTH, _WIDTH, dtype=dtype, device=device)
+    count, width = _SIZE[device.type]
+    rows = torch.ones(count, width, dtype=dtype, device=device)
+    weight = torch.ones(width, width, dtype=dtype, device=device)
     done, started = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - started) < _SECONDS:
         float((rows @ weight.T)[0, 0])  # reading a number back waits for the device

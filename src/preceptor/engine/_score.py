@@ -6,6 +6,7 @@ import torch
 
 from preceptor.engine._batches import split_into_trees
 from preceptor.engine._cost import Cost, timed
+from preceptor.engine._limits import refuse_impossible
 from preceptor.engine._logprobs import answer_logprobs, can_share
 from preceptor.engine._settings import Numerics
 from preceptor.models import Encoded, Policy
@@ -23,6 +24,8 @@ def score_answers(
 
     candidates[i] are the answers to prompts[i], each ending with the stop token. Returns the scores in the same shape.
     """
+    asked = [Encoded(prompt, list(a)) for prompt, answers in zip(prompts, candidates, strict=True) for a in answers]
+    refuse_impossible(asked, policy.model)
     share = can_share(policy.model)
     policy.model.eval()
 

@@ -83,7 +83,7 @@ def _dpo_seconds(prepared: Prepared, study: Study, speed: Speed) -> float:
 def _generation_seconds(prepared: Prepared, prompts: Sequence[list[int]], speed: Speed) -> float:
     # Answers are about as long as those of the training cases, and the longest row of a batch decides.
     longest = max(len(case.answer) for case in prepared.train)
-    batches = -(-len(prompts) // _DECODE_ROWS)
+    batches = -(-len(prompts) // (_DECODE_ROWS if speed.shares else 1))
     return distinct_prefixes(prompts) * speed.forward + batches * longest * speed.decode
 
 
@@ -105,5 +105,7 @@ def _best_of(times: int, work: Callable[[], object]) -> float:
     for _ in range(times):
         started = time.perf_counter()
         work()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         best = min(best, time.perf_counter() - started)
     return best

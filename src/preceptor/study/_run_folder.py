@@ -44,7 +44,7 @@ class RunFolder:
         return self.root / "stages" / key[:16]
 
     def reference(self, key: str) -> Path:
-        """Where the log-probabilities of a DPO reference are kept; runs that differ in beta or seed share them."""
+        """Where the log-probabilities of a DPO reference are kept; runs that differ in beta share them."""
         return self.root / "references" / f"{key[:16]}.json"
 
     def cell(self, task: str, model: str, arm: str, seed: int) -> Path:

@@ -165,6 +165,8 @@ def _folder_name(source: ModelSource) -> str:
 def _numerics(study: Study, run: RunFolder) -> Numerics:
     """What the study asks for; `auto` is what this run was begun with, else what suits this machine."""
     choice = study.numerics
+    if study.adapter is None:  # sixteen bits would round the steps of a weight away
+        choice = choice.model_copy(update={"dtype": "float32"})
     if run.study.exists():
         begun = yaml.safe_load(run.study.read_text(encoding="utf-8"))["numerics"]
         choice = NumericsChoice(**{k: begun[k] if v == "auto" else v for k, v in choice.model_dump().items()})
@@ -177,7 +179,9 @@ def _say_forecast(
     console.print("Measuring this machine ...")
     speed = measure_speed(study, numerics, source, tasks[0])
     if not speed.shares:
-        console.print("This model's own attention or output code does not take prefix trees: nothing is shared, slower.")
+        console.print(
+            "This model's own attention or output code does not take prefix trees: nothing is shared, slower."
+        )
     seconds = forecast(study, tasks, speed)
     minutes = max(1, round(seconds / 60))
     unit = "minute" if minutes == 1 else "minutes"

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from preceptor.data import DataSpec
 from preceptor.engine import DPOSettings, NumericsChoice, SFTSettings
@@ -65,6 +65,12 @@ class Study(_Frozen):
     @classmethod
     def _none_means_every_weight(cls, raw: Any) -> Any:
         return None if raw == "none" else raw
+
+    @model_validator(mode="after")
+    def _every_weight_needs_32_bits(self) -> Self:
+        if self.adapter is None and self.numerics.dtype == "bfloat16":
+            raise ValueError("adapter: none cannot be tuned in bfloat16, which rounds small steps away; use float32")
+        return self
 
     @field_validator("seeds", "arms")
     @classmethod
