@@ -238,6 +238,19 @@ def test_every_wrong_setting_at_once(case: Case) -> None:
     )
 
 
+@pytest.mark.parametrize("setting", [{"dpo": {"beta": float("inf")}}, {"sft": {"learning_rate": float("nan")}}])
+def test_a_setting_that_is_no_number(case: Case, setting: dict[str, Any]) -> None:
+    case.say(**setting)
+    case.refused("finite number")
+
+
+@pytest.mark.parametrize("rest", [b"", b"[]", b"{}", b"name: tin", b"\xff\xfe"])
+def test_a_run_folder_whose_study_is_spoiled(case: Case, rest: bytes) -> None:
+    case.run.mkdir()
+    (case.run / "study.yaml").write_bytes(rest)
+    case.refused("study.yaml: what this run was begun with cannot be read", "--output-dir")
+
+
 def test_the_same_task_twice(case: Case) -> None:
     entry = yaml.safe_load(case.study.read_text())["tasks"][0]
     case.say(tasks=[entry, entry])

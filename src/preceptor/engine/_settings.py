@@ -9,7 +9,7 @@ from preceptor.engine._losses import LossType
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Numerics(_Settings):

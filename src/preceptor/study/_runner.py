@@ -168,9 +168,20 @@ def _numerics(study: Study, run: RunFolder) -> Numerics:
     if study.adapter is None:  # sixteen bits would round the steps of a weight away
         choice = choice.model_copy(update={"dtype": "float32"})
     if run.study.exists():
-        begun = yaml.safe_load(run.study.read_text(encoding="utf-8"))["numerics"]
+        begun = _begun(run)["numerics"]
         choice = NumericsChoice(**{k: begun[k] if v == "auto" else v for k, v in choice.model_dump().items()})
     return choose_numerics(choice)
+
+
+def _begun(run: RunFolder) -> dict[str, Any]:
+    """The study this folder was begun with. Raises InputError when it cannot be read any more."""
+    try:
+        begun: dict[str, Any] = yaml.safe_load(run.study.read_text(encoding="utf-8"))
+        NumericsChoice.model_validate(begun["numerics"])
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        what = "what this run was begun with cannot be read any more"
+        raise InputError(Problem(str(run.study), what, "Name another folder with --output-dir.")) from error
+    return begun
 
 
 def _say_forecast(
@@ -190,7 +201,7 @@ def _say_forecast(
 
 def _forget_results_of_another_study(run: RunFolder, study: Study) -> None:
     """Old results beside new settings would be believed to belong together."""
-    if run.study.exists() and yaml.safe_load(run.study.read_text(encoding="utf-8")) != study.model_dump(mode="json"):
+    if run.study.exists() and _begun(run) != study.model_dump(mode="json"):
         run.results.unlink(missing_ok=True)
 
 
