@@ -117,3 +117,11 @@ def test_places_are_the_positions_the_model_knows(folder: Path) -> None:
     assert places(find_model(str(folder))) == 4096
     edit_json(folder / "config.json", max_position_embeddings=77)
     assert places(find_model(str(folder))) == 77
+
+
+@pytest.mark.parametrize("shard", ["pytorch_model.bin", "../elsewhere/model.safetensors", "/tmp/model.safetensors"])
+def test_an_index_names_safetensors_of_its_own_folder_only(folder: Path, shard: str) -> None:
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(b"")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"lm_head.weight": shard}}))
+    assert any("no safetensors file of this folder" in what for what in whats(folder))

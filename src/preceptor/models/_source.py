@@ -161,9 +161,11 @@ def _code_problem(folder: Path) -> tuple[str, str] | None:
 def _weights_problem(folder: Path) -> tuple[str, str] | None:
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        missing = sorted(
-            {shard for shard in _read_json(index)["weight_map"].values() if not (folder / shard).is_file()}
-        )
+        shards = {str(shard) for shard in _read_json(index)["weight_map"].values()}
+        if strange := sorted(shard for shard in shards if not re.fullmatch(r"[\w.-]+\.safetensors", shard)):
+            what = f"{index.name} names weights that are no safetensors file of this folder: {', '.join(strange)}"
+            return what, "Use a folder that holds all its weights as safetensors."
+        missing = sorted(shard for shard in shards if not (folder / shard).is_file())
         return (f"weights are missing: {', '.join(missing)}", "Copy the whole folder again.") if missing else None
     if (folder / "model.safetensors").is_file():
         return None
