@@ -247,6 +247,7 @@ def test_a_setting_that_is_no_number(case: Case, setting: dict[str, Any]) -> Non
 @pytest.mark.parametrize("rest", [b"", b"[]", b"{}", b"name: tin", b"\xff\xfe"])
 def test_a_run_folder_whose_study_is_spoiled(case: Case, rest: bytes) -> None:
     case.run.mkdir()
+    (case.run / ".lock").touch()
     (case.run / "study.yaml").write_bytes(rest)
     case.refused("study.yaml: what this run was begun with cannot be read", "--output-dir")
 
@@ -287,6 +288,16 @@ def test_a_folder_that_holds_other_things_is_left_as_it_is(case: Case) -> None:
     case.refused("photos: this folder holds other things than a run", run=photos)
     assert photos.stat().st_mode & 0o777 == 0o755
     assert [one.name for one in photos.iterdir()] == ["cat.jpg"]
+
+
+def test_a_folder_with_a_study_of_the_users_own_is_left_as_it_is(case: Case) -> None:
+    mine = {"study.yaml": case.study.read_text() + "# my own words\n", "notes.part": "mine"}
+    for name, text in mine.items():
+        (case.folder / name).write_text(text)
+    mode = case.folder.stat().st_mode
+    case.refused("this folder holds other things than a run", run=case.folder)
+    assert {name: (case.folder / name).read_text() for name in mine} == mine
+    assert case.folder.stat().st_mode == mode
 
 
 def test_a_second_process_on_the_same_run_folder(case: Case) -> None:

@@ -44,7 +44,7 @@ def in_dpo(run: Path) -> bool:
 
 
 def _unfinished(run: Path, pattern: str) -> list[Path]:
-    works = [work for work in run.glob("stages/*/work") if not _beside(work, "ledger.json")]
+    works = [work for work in run.glob("stages/*/checkpoints") if not _beside(work, "ledger.json")]
     return [found for work in works for found in work.glob(pattern)]
 
 
@@ -77,7 +77,7 @@ def test_a_run_killed_at_four_moments_ends_like_one_left_alone(tmp_path: Path, t
     assert texts["base"] != texts["sft"], "equal bytes say nothing when training changes no answer"
     assert costs(alone) == costs(disturbed)
     assert list(disturbed.rglob("*.part.jsonl")) == []
-    assert list(disturbed.glob("stages/*/work")) == []
+    assert list(disturbed.glob("stages/*/checkpoints")) == []
 
 
 def test_a_stage_that_stopped_early_and_was_killed_before_it_was_kept_trains_no_further(

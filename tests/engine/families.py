@@ -29,15 +29,15 @@ WINDOW = 8
 """Far shorter than a prompt, so that every answer token has prefix tokens out of its sight."""
 
 _TOKENS: dict[str, Any] = {"vocab_size": VOCABULARY, "pad_token_id": PAD, "bos_token_id": None, "eos_token_id": STOP}
-_SMALL: dict[str, Any] = _TOKENS | {
+TWO_LAYERS: dict[str, Any] = {
     "hidden_size": 32,
     "intermediate_size": 48,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
     "head_dim": 8,
-    "max_position_embeddings": PLACES,
 }
+_SMALL: dict[str, Any] = _TOKENS | TWO_LAYERS | {"max_position_embeddings": PLACES}
 _ONE_LAYER_OF_EACH_KIND: dict[str, Any] = {
     "sliding_window": WINDOW,
     "layer_types": ["sliding_attention", "full_attention"],

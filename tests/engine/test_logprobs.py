@@ -18,18 +18,11 @@ from transformers import (
     Qwen3Config,
 )
 
+from engine.families import TWO_LAYERS
 from preceptor.engine import Cost, answer_logprobs, can_share, distinct_prefixes
 from preceptor.models import Encoded
 
-SMALL: dict[str, Any] = {
-    "vocab_size": 64,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 8,
-}
+SMALL: dict[str, Any] = TWO_LAYERS | {"vocab_size": 64}
 SHARING = {
     "llama": lambda: LlamaConfig(**SMALL),
     "qwen3": lambda: Qwen3Config(**SMALL),

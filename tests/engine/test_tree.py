@@ -2,7 +2,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preceptor.engine import common_prefix, distinct_prefixes, layout
+from preceptor.engine import distinct_prefixes, layout
+from preceptor.engine._tree import shared_length
 
 # Few different tokens, so that sequences share prefixes, repeat each other and are prefixes of each other.
 sequences = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=7), min_size=1, max_size=8)
@@ -45,12 +46,12 @@ def test_the_order_of_the_batch_does_not_change_the_tree(batch: list[list[int]])
 
 
 @given(sequences)
-def test_common_prefix_is_shared_by_all_and_cannot_be_longer(batch: list[list[int]]) -> None:
-    length = common_prefix(batch)
-    assert len({tuple(sequence[:length]) for sequence in batch}) == 1
-    shortest = min(map(len, batch))
-    assert length == shortest or len({tuple(sequence[: length + 1]) for sequence in batch}) > 1
+def test_the_shared_length_is_shared_and_cannot_be_longer(batch: list[list[int]]) -> None:
+    first, last = batch[0], batch[-1]
+    length = shared_length(first, last)
+    assert first[:length] == last[:length]
+    assert length == min(len(first), len(last)) or first[length] != last[length]
 
 
 def test_nothing_has_no_prefix() -> None:
-    assert common_prefix([]) == distinct_prefixes([]) == len(layout([])) == 0
+    assert shared_length([], [1]) == distinct_prefixes([]) == len(layout([])) == 0

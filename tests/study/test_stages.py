@@ -67,7 +67,7 @@ def test_arms_share_one_sft_and_each_stage_stands_alone(finished: Run) -> None:
     (sft,), (dpo,) = finished.stages()["sft"], finished.stages()["dpo"]
     for key in (sft, dpo):
         assert (finished.folder / "stages" / key / "adapter" / "adapter_model.safetensors").is_file()
-        assert not (finished.folder / "stages" / key / "work").exists()
+        assert not (finished.folder / "stages" / key / "checkpoints").exists()
 
 
 def test_nothing_is_computed_twice(finished: Run) -> None:

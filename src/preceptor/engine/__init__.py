@@ -11,7 +11,7 @@ from preceptor.engine._score import score_answers
 from preceptor.engine._settings import DPOSettings, Numerics, NumericsChoice, SFTSettings
 from preceptor.engine._sft import run_sft, sft_steps
 from preceptor.engine._trainer import Stage
-from preceptor.engine._tree import Tree, common_prefix, distinct_prefixes, layout
+from preceptor.engine._tree import Tree, distinct_prefixes, layout
 
 __all__ = [
     "Cost",
@@ -25,7 +25,6 @@ __all__ = [
     "answer_logprobs",
     "can_share",
     "choose_numerics",
-    "common_prefix",
     "distinct_prefixes",
     "dpo_loss",
     "dpo_steps",

@@ -14,7 +14,7 @@ from transformers import AttentionInterface
 
 from preceptor.engine._blocks import Block, blocks
 from preceptor.engine._flex import flex, tree_block_mask
-from preceptor.engine._tree import Tree
+from preceptor.engine._tree import Tree, seen
 
 _NAME = "preceptor_tree"
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
@@ -63,10 +63,9 @@ class TreeAttention:
         if block.chain:
             return None
         if block not in self._own_masks:
-            end = torch.tensor(self.tree.end[block.start : block.stop]) - block.start
-            index = torch.arange(len(end))
-            seen = (index[None, :] <= index[:, None]) & (index[:, None] < end[None, :])
-            self._own_masks[block] = torch.zeros(seen.shape, dtype=dtype).masked_fill_(~seen, -torch.inf)[None, None]
+            allowed = seen(torch.tensor(self.tree.end[block.start : block.stop]) - block.start)
+            mask = torch.zeros(allowed.shape, dtype=dtype).masked_fill_(~allowed, -torch.inf)
+            self._own_masks[block] = mask[None, None]
         return self._own_masks[block]
 
 

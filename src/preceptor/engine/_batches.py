@@ -5,6 +5,8 @@ from bisect import bisect
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from preceptor.engine._tree import shared_length
+
 Unit = TypeVar("Unit")
 
 
@@ -54,10 +56,6 @@ def _add(held: list[list[int]], sequences: Sequence[list[int]]) -> int:
     for sequence in sequences:
         place = bisect(held, sequence)
         beside = held[max(0, place - 1) : place + 1]  # what a sequence shares most with stands next to it
-        added += len(sequence) - max((_shared(sequence, other) for other in beside), default=0)
+        added += len(sequence) - max((shared_length(sequence, other) for other in beside), default=0)
         held.insert(place, sequence)
     return added
-
-
-def _shared(a: Sequence[int], b: Sequence[int]) -> int:
-    return next((depth for depth, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from preceptor.engine._attention import TreeAttention, tree_attention
+from preceptor.engine._attention import TreeAttention
 from preceptor.engine._cost import Cost, forward_flops, timed
-from preceptor.engine._logprobs import can_share, causal_and_head, needs_dense_mask
+from preceptor.engine._logprobs import can_share, causal_and_head, hidden_states, needs_dense_mask
 from preceptor.engine._tree import layout
 from preceptor.models import Policy
 
@@ -86,15 +86,10 @@ class _Read:
 def _read_tree(policy: Policy, prompts: Sequence[list[int]]) -> _Read:
     """Read all prompts as one tree, then give each row the keys and values of its own path."""
     device = policy.model.device
-    causal, head = causal_and_head(policy.model)
+    _, head = causal_and_head(policy.model)
     tree = layout(prompts)
     attention = TreeAttention(tree, device, keep=True)
-    with tree_attention(policy.model, attention):
-        hidden = causal.base_model(
-            input_ids=torch.tensor([tree.ids], device=device),
-            position_ids=torch.tensor([tree.positions], device=device),
-            use_cache=False,
-        ).last_hidden_state[0]
+    hidden = hidden_states(policy.model, attention)
     ends = torch.tensor([path[-1] for path in tree.paths], device=device)
     longest = max(map(len, prompts))
     nodes = torch.tensor([[0] * (longest - len(path)) + path for path in tree.paths], device=device)

@@ -34,12 +34,7 @@ def _one_tree(model: nn.Module, sequences: Sequence[Encoded], cost: Cost | None)
     row_of = {node: row for row, node in enumerate(kept)}
     device = next(model.parameters()).device
     causal, head = causal_and_head(model)
-    with tree_attention(model, TreeAttention(tree, device)):
-        hidden = causal.base_model(
-            input_ids=torch.tensor([tree.ids], device=device),
-            position_ids=torch.tensor([tree.positions], device=device),
-            use_cache=False,
-        ).last_hidden_state[0]
+    hidden = hidden_states(model, TreeAttention(tree, device))
     logprobs = token_logprobs(
         hidden[torch.tensor(kept, device=device)],
         head,
@@ -49,6 +44,19 @@ def _one_tree(model: nn.Module, sequences: Sequence[Encoded], cost: Cost | None)
     )
     _count(cost, model, sum(map(len, tree.paths)), len(tree), len(kept))
     return list(logprobs.split([len(s.answer) for s in sequences]))
+
+
+def hidden_states(model: nn.Module, attention: TreeAttention) -> Tensor:
+    """The last hidden state of every node of the tree: [T, width]."""
+    device, tree = next(model.parameters()).device, attention.tree
+    causal, _ = causal_and_head(model)
+    with tree_attention(model, attention):
+        hidden: Tensor = causal.base_model(
+            input_ids=torch.tensor([tree.ids], device=device),
+            position_ids=torch.tensor([tree.positions], device=device),
+            use_cache=False,
+        ).last_hidden_state
+    return hidden[0]
 
 
 def _alone(model: nn.Module, sequence: Encoded, cost: Cost | None) -> Tensor:
@@ -98,8 +106,8 @@ def can_share(model: nn.Module) -> bool:
         tree, plain = (answer_logprobs(model, sequences, share=share) for share in (True, False))
     except torch.OutOfMemoryError:
         raise
-    except (AttributeError, TypeError, ValueError, RuntimeError, IndexError, NotImplementedError):
-        return False
+    except (AttributeError, TypeError, ValueError, RuntimeError, IndexError):
+        return False  # code that was never meant for trees refuses them in any of these ways
     finally:
         model.train(training)
     # Sixteen bits hold a logit of 20 to 0.1 only.
@@ -134,8 +142,7 @@ def _windows_reach_attention(model: nn.Module) -> bool:
         return False
     device = next(model.parameters()).device
     attention = TreeAttention(layout([[1, 2, 3]]), device)
-    with tree_attention(model, attention):
-        causal.base_model(input_ids=torch.tensor([[1, 2, 3]], device=device), use_cache=False)
+    hidden_states(model, attention)
     if not kinds:
         kinds = ["sliding_attention" if _has_window(model) else "full_attention"] * len(attention.windows)
     return len(attention.windows) == len(kinds) and all(

@@ -29,9 +29,13 @@ class Tree:
 
     def mask(self, device: torch.device) -> Tensor:
         """[T, T] bool, True where query row may attend to key column."""
-        index = torch.arange(len(self), device=device)
-        end = torch.tensor(self.end, device=device)
-        return (index[None, :] <= index[:, None]) & (index[:, None] < end[None, :])
+        return seen(torch.tensor(self.end, device=device))
+
+
+def seen(end: Tensor) -> Tensor:
+    """[T, T] bool, True where query row may attend to key column, by the rule above. end: [T]."""
+    index = torch.arange(len(end), device=end.device)
+    return (index[None, :] <= index[:, None]) & (index[:, None] < end[None, :])
 
 
 def layout(sequences: Sequence[Sequence[int]]) -> Tree:
@@ -45,9 +49,10 @@ def layout(sequences: Sequence[Sequence[int]]) -> Tree:
     end: list[int] = []
     paths: list[list[int]] = [[] for _ in sequences]
     open_path: list[int] = []
+    before: Sequence[int] = []  # what the open path spells
     for which in sorted(range(len(sequences)), key=lambda i: list(sequences[i])):
         sequence = sequences[which]
-        shared = _shared_length(sequence, open_path, ids)
+        shared = shared_length(sequence, before)
         for node in open_path[shared:]:
             end[node] = len(ids)
         del open_path[shared:]
@@ -57,6 +62,7 @@ def layout(sequences: Sequence[Sequence[int]]) -> Tree:
             positions.append(depth)
             end.append(-1)
         paths[which] = list(open_path)
+        before = sequence
     for node in open_path:
         end[node] = len(ids)
     return Tree(ids, positions, end, paths)
@@ -67,24 +73,11 @@ def distinct_prefixes(sequences: Sequence[Sequence[int]]) -> int:
     total = 0
     before: list[int] = []
     for sequence in sorted(map(list, sequences)):
-        total += len(sequence) - common_prefix([before, sequence])
+        total += len(sequence) - shared_length(before, sequence)
         before = sequence
     return total
 
 
-def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
-    """The number of tokens with which all sequences begin alike."""
-    if not sequences:
-        return 0
-    first, last = min(map(list, sequences)), max(map(list, sequences))
-    for depth, (a, b) in enumerate(zip(first, last, strict=False)):
-        if a != b:
-            return depth
-    return min(len(first), len(last))
-
-
-def _shared_length(sequence: Sequence[int], path: Sequence[int], ids: Sequence[int]) -> int:
-    for depth, (token, node) in enumerate(zip(sequence, path, strict=False)):
-        if ids[node] != token:
-            return depth
-    return min(len(sequence), len(path))
+def shared_length(a: Sequence[int], b: Sequence[int]) -> int:
+    """The number of tokens with which two sequences begin alike."""
+    return next((depth for depth, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

@@ -79,7 +79,8 @@ def open_run_folder(root: Path) -> Iterator[RunFolder]:
 
 def _refuse_other_folders(root: Path) -> None:
     """A run folder is closed to others; a folder that holds anything else must not be."""
-    if root.is_dir() and not (root / "study.yaml").exists() and any(not _ours(one) for one in root.iterdir()):
+    begun = (root / "study.yaml").exists() and (root / ".lock").exists()  # a user's own folder has no lock of ours
+    if root.is_dir() and not begun and any(not _ours(one) for one in root.iterdir()):
         fix = "Name a new folder with --output-dir."
         raise InputError(Problem(str(root), "this folder holds other things than a run", fix))
 

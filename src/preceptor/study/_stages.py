@@ -75,7 +75,7 @@ class Workshop:
                     prepared.validation,
                     settings,
                     self.numerics,
-                    folder / "work",
+                    folder / "checkpoints",
                     seed=seed,
                     advance=advance,
                 )
@@ -130,7 +130,7 @@ class Workshop:
                     pairs,
                     settings,
                     self.numerics,
-                    folder / "work",
+                    folder / "checkpoints",
                     seed=seed,
                     reference_file=reference,
                     advance=advance,
@@ -168,7 +168,7 @@ class Workshop:
             private_folder(folder)
             ledger = work(folder)
             write_json(folder / LEDGER, {"kind": kind, "key": key, **ledger})
-        shutil.rmtree(folder / "work", ignore_errors=True)
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         return Done(kind, key, folder, policy or folder)
 
     def _key(self, kind: StageKind, settings: dict[str, Any], parent: Done | None, seed: int, data: str) -> str:
