@@ -255,6 +255,26 @@ def test_twenty_dpo_steps_give_the_curve_of_trl(family: str, build: Build, tmp_p
 
 
 @offline
+@pytest.mark.parametrize(
+    "loss",
+    [
+        {"sft_weight": 0.5},
+        {"loss_type": "robust", "label_smoothing": 0.2},
+        {"loss_type": "ipo", "sft_weight": 0.5},
+        {"loss_type": "hinge"},
+    ],
+    ids=str,
+)
+def test_every_loss_gives_the_curve_of_trl(loss: dict[str, Any], build: Build, tmp_path: Path) -> None:
+    told = DPO.model_copy(update={"epochs": 1} | loss)
+    order = [TRAIN[i] for step in schedule(len(TRAIN), told.batch_size, told.epochs, seed=0) for i in step]
+    trainer = dpo_trainer(build("llama"), order, told, tmp_path / "trl")
+    trainer.train()
+    stage = run_dpo(policy(build("llama")), TRAIN, told, SMALL_TREES, tmp_path, seed=0)
+    assert_same_curve(stage.history, trainer.state.log_history, "loss", steps=10)
+
+
+@offline
 @every_family
 def test_twenty_sft_steps_give_the_curve_of_trl(family: str, build: Build, tmp_path: Path) -> None:
     examples = [chosen(pair) for pair in TRAIN]
@@ -265,8 +285,8 @@ def test_twenty_sft_steps_give_the_curve_of_trl(family: str, build: Build, tmp_p
     assert_same_curve(stage.history, trainer.state.log_history, "loss")
 
 
-def assert_same_curve(ours: list[dict[str, float]], trl: list[dict[str, float]], name: str) -> None:
+def assert_same_curve(ours: list[dict[str, float]], trl: list[dict[str, float]], name: str, steps: int = 20) -> None:
     got, expected = curve(ours, name), curve(trl, name)
-    assert len(got) == len(expected) == 20
+    assert len(got) == len(expected) == steps
     assert max(expected) - min(expected) > 0.01, "nothing was learnt"
     assert got == pytest.approx(expected, abs=1e-4)

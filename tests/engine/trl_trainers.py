@@ -20,7 +20,7 @@ def dpo_trainer(model: Any, pairs: Sequence[EncodedPair], settings: DPOSettings,
     trainer = DPOTrainer(
         model,
         None if hasattr(model, "peft_config") else deepcopy(model),  # of an adapter it keeps a copy itself
-        DPOConfig(beta=settings.beta, **_arguments(settings, folder)),
+        DPOConfig(**_losses(settings), **_arguments(settings, folder)),
         train_dataset=Dataset.from_list([{n: as_text(tokenizer, getattr(pair, n)) for n in names} for pair in pairs]),
         processing_class=tokenizer,
     )
@@ -41,6 +41,16 @@ def sft_trainer(model: Any, examples: Sequence[Encoded], settings: SFTSettings, 
     )
     assert [row["input_ids"] for row in trainer.train_dataset] == [e.prompt + e.answer for e in examples]
     return trainer
+
+
+def _losses(settings: DPOSettings) -> dict[str, Any]:
+    # Of TRL's losses label smoothing changes `robust` only; conservative DPO it has not.
+    return {
+        "beta": settings.beta,
+        "loss_type": [settings.loss_type, "sft"],
+        "loss_weights": [1.0, settings.sft_weight],
+        "label_smoothing": settings.label_smoothing,
+    }
 
 
 def _arguments(settings: DPOSettings | SFTSettings, folder: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
+from transformers.pytorch_utils import Conv1D  # GPT-2's name for a linear layer
 
 
 @dataclass(slots=True)
@@ -41,7 +42,7 @@ def forward_flops(model: torch.nn.Module, tokens: int, logit_rows: int) -> float
     """Multiply-adds of the linear layers, two operations each: body for every token, head for the rows asked for."""
     body = head = 0
     for name, module in model.named_modules():
-        if isinstance(module, torch.nn.Linear):
+        if isinstance(module, torch.nn.Linear | Conv1D):
             if name.endswith("lm_head"):
                 head += module.weight.numel()
             else:

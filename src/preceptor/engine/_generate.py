@@ -8,6 +8,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from preceptor.engine._attention import TreeAttention
+from preceptor.engine._cache import cache_of_paths
 from preceptor.engine._cost import Cost, forward_flops, timed
 from preceptor.engine._logprobs import can_share, causal_and_head, hidden_states, needs_dense_mask
 from preceptor.engine._tree import layout
@@ -60,7 +61,7 @@ def generate(
             if done.issuperset(batch):
                 continue
             some = [prompts[i] for i in batch]
-            read = _read_tree(policy, some) if share else _read_alone(policy, some[0])
+            read = _read_tree(policy, some, max_new_tokens) if share else _read_alone(policy, some[0])
             answers, fed = _write(policy, read, max_new_tokens, stop)
             cost.tokens_seen += sum(map(len, some)) + fed
             cost.tokens_computed += read.tokens + fed
@@ -83,7 +84,7 @@ class _Read:
     tokens: int
 
 
-def _read_tree(policy: Policy, prompts: Sequence[list[int]]) -> _Read:
+def _read_tree(policy: Policy, prompts: Sequence[list[int]], room: int) -> _Read:
     """Read all prompts as one tree, then give each row the keys and values of its own path."""
     device = policy.model.device
     _, head = causal_and_head(policy.model)
@@ -93,9 +94,7 @@ def _read_tree(policy: Policy, prompts: Sequence[list[int]]) -> _Read:
     ends = torch.tensor([path[-1] for path in tree.paths], device=device)
     longest = max(map(len, prompts))
     nodes = torch.tensor([[0] * (longest - len(path)) + path for path in tree.paths], device=device)
-    cache = DynamicCache(config=policy.model.config)
-    for layer, (key, value) in enumerate(attention.kept):
-        cache.update(key[0][:, nodes].transpose(0, 1), value[0][:, nodes].transpose(0, 1), layer)
+    cache = cache_of_paths(policy.model.config, attention.kept, nodes, room)
     mask = torch.tensor([[0] * (longest - len(path)) + [1] * len(path) for path in tree.paths], device=device)
     # What a model does to its logits after the head, bending or scaling them, leaves their order.
     return _Read(cache, mask, head(hidden[ends]).argmax(-1).tolist(), len(tree))

@@ -16,10 +16,21 @@ def fuse(model: nn.Module) -> None:
     Same function, same names, same saving; layers of other kinds stay as they are.
     """
     for module in model.modules():
-        if type(module) is Linear and type(module.base_layer) is nn.Linear and not module.lora_variant:
+        if _plain(module):
             vars(module)["forward"] = MethodType(_lora_forward, module)
         elif type(module).__name__ in _GATED and isinstance(getattr(module, "act_fn", None), nn.SiLU | SiLUActivation):
             vars(module)["forward"] = MethodType(_gated_forward, module)
+
+
+def _plain(module: nn.Module) -> bool:
+    """Whether it is a linear layer with an adapter of two matrices and nothing else: no dropout, bias or variant."""
+    return (
+        type(module) is Linear
+        and type(module.base_layer) is nn.Linear
+        and not module.lora_variant
+        and not any(module.lora_bias.values())
+        and all(isinstance(dropout, nn.Identity) for dropout in module.lora_dropout.values())
+    )
 
 
 _GATED = ("LlamaMLP", "MistralMLP", "Qwen2MLP", "Qwen3MLP")
@@ -43,15 +54,16 @@ def _lora_forward(layer: Any, x: Tensor) -> Tensor:
 class _LoRALinear(Function):
     """y = x W^T + bias + scale (x A^T) B^T (Hu et al. 2021, equation 3), W frozen.
 
-    x: [..., in], W: [out, in], A: [rank, in], B: [out, rank]. Adapter weights may be float32 beside 16-bit W.
+    x: [..., in], W: [out, in], A: [rank, in], B: [out, rank]. Adapter weights may be float32 beside 16-bit W: their
+    part is then computed in float32 and rounded once, when it is added, as peft does.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scale: float) -> Tensor:
         rows = x.reshape(-1, x.shape[-1])
-        low = (rows @ a.to(rows.dtype).T).mul_(scale)
+        low = (rows.to(a.dtype) @ a.T).mul_(scale)
         out = torch.mm(rows, weight.T) if bias is None else torch.addmm(bias, rows, weight.T)
-        out.addmm_(low, b.to(rows.dtype).T)
+        _add_product(out, low, b.T)
         ctx.save_for_backward(rows, low, weight, a, b)
         ctx.scale = scale
         return out.view(*x.shape[:-1], -1)
@@ -60,14 +72,24 @@ class _LoRALinear(Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         rows, low, weight, a, b = ctx.saved_tensors
         gradient = gradients[0].reshape(-1, weight.shape[0])
-        low_gradient = (gradient @ b.to(gradient.dtype)).mul_(ctx.scale)
+        wide = gradient.to(b.dtype)
+        low_gradient = (wide @ b).mul_(ctx.scale)
         to_x = None
         if ctx.needs_input_grad[0]:
-            to_x = torch.mm(gradient, weight).addmm_(low_gradient, a.to(gradient.dtype))
+            to_x = torch.mm(gradient, weight)
+            _add_product(to_x, low_gradient, a)
             to_x = to_x.view(*gradients[0].shape[:-1], -1)
-        to_a = (low_gradient.T @ rows).to(a.dtype) if ctx.needs_input_grad[3] else None
-        to_b = (gradient.T @ low).to(b.dtype) if ctx.needs_input_grad[4] else None
+        to_a = low_gradient.T @ rows.to(a.dtype) if ctx.needs_input_grad[3] else None
+        to_b = wide.T @ low if ctx.needs_input_grad[4] else None
         return to_x, None, None, to_a, to_b, None
+
+
+def _add_product(out: Tensor, left: Tensor, right: Tensor) -> None:
+    """out += left @ right, in place."""
+    if out.dtype == left.dtype:
+        out.addmm_(left, right)
+    else:
+        out += left @ right
 
 
 def _gated_forward(layer: Any, x: Tensor) -> Tensor:
