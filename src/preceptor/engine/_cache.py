@@ -16,27 +16,28 @@ class _RoomyLayer(DynamicLayer):
     """
 
     def __init__(self, keys: Tensor, values: Tensor, room: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.lazy_initialization(keys, values)
         self._room = [_with_room(x, room) for x in (keys, values)]
-        self._show(keys.shape[-2])
+        self._length = keys.shape[-2]
+        self._show()
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """Take in one token of each row. key_states, value_states: [rows, key heads, 1, width]."""
-        start, stop = self.keys.shape[-2], self.keys.shape[-2] + key_states.shape[-2]
+        start, self._length = self._length, self._length + key_states.shape[-2]
         for room, new in zip(self._room, (key_states, value_states), strict=True):
-            room[:, :, start:stop] = new
-        self._show(stop)
-        return self.keys, self.values
+            room[:, :, start : self._length] = new
+        return self._show()
 
     def batch_select_indices(self, indices: Tensor) -> None:
         """Keep the rows `indices`."""
-        length = self.keys.shape[-2]
         self._room = [room[indices] for room in self._room]
-        self._show(length)
+        self._show()
 
-    def _show(self, length: int) -> None:
-        self.keys, self.values = (room[:, :, :length] for room in self._room)
+    def _show(self) -> tuple[Tensor, Tensor]:
+        keys, values = (room[:, :, : self._length] for room in self._room)
+        self.keys, self.values = keys, values
+        return keys, values
 
 
 def cache_of_paths(config: Any, kept: Sequence[tuple[Tensor, Tensor]], nodes: Tensor, room: int) -> DynamicCache:
