@@ -1,6 +1,7 @@
 """The front door: thin commands that put the rooms together. Heavy imports stand inside them."""
 
 import errno
+import io
 import shutil
 import sys
 from collections.abc import Iterator
@@ -82,9 +83,9 @@ def new(
     )
     taken = {"text": ", ".join(text), "target": target, "group": group, "date, not read": date}
     for what, column in taken.items():
-        console.print(f"{what}: {column or 'none'}", highlight=False)
-    console.print(f"Wrote {files.task} and {files.study}. Read them, then:", highlight=False)
-    console.print(f"  preceptor check {files.study}\n  preceptor study {files.study}", highlight=False)
+        console.print(f"{what}: {column or 'none'}", highlight=False, markup=False)
+    console.print(f"Wrote {files.task} and {files.study}. Read them, then:", highlight=False, markup=False)
+    console.print(f"  preceptor check {files.study}\n  preceptor study {files.study}", highlight=False, markup=False)
 
 
 @app.command()
@@ -116,7 +117,7 @@ def check(
         settings |= {"max_length": max_length} if max_length else {}
         study, folder = make_study(settings, "preceptor check"), Path()
     check_study(study, folder, console)
-    console.print("Ready to train." if task else f"Ready: preceptor study {what}", highlight=False)
+    console.print("Ready to train." if task else f"Ready: preceptor study {what}", highlight=False, markup=False)
 
 
 @app.command()
@@ -134,7 +135,7 @@ def study(
         results = run_study(loaded, folder, run_folder, console, command=f"preceptor study {what}")
         report = write_report(run_folder)
     _show(results)
-    console.print(f"\nReport: {report}", highlight=False)
+    console.print(f"\nReport: {report}", highlight=False, markup=False)
 
 
 @app.command()
@@ -142,7 +143,7 @@ def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder
     """Build a finished run's report.html again."""
     from preceptor.report import write_report
 
-    console.print(f"Report: {write_report(run)}", highlight=False)
+    console.print(f"Report: {write_report(run)}", highlight=False, markup=False)
 
 
 @app.command()
@@ -177,7 +178,7 @@ def models(
     from preceptor.models import fetch_embedded, list_models
 
     if action == "fetch":
-        console.print(f"Ready: {fetch_embedded(errors)}", highlight=False)
+        console.print(f"Ready: {fetch_embedded(errors)}", highlight=False, markup=False)
         return
     if action is not None:
         raise InputError(
@@ -185,12 +186,15 @@ def models(
         )
     for model in list_models():
         where = f"{model.size // 1_000_000} MB in {model.location}" if model.fetched else "not fetched yet"
-        console.print(f"{model.name}  {model.title}  {where}", highlight=False)
+        console.print(f"{model.name}  {model.title}  {where}", highlight=False, markup=False)
     console.print("Any other model: a local folder, or a hub id, named as `model:` in the study.", highlight=False)
 
 
 def main() -> None:
     """Run a command; problems with the input end in exit code 2, our own faults in 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a sign shows another in its place
     try:
         app()
     except PreceptorError as error:

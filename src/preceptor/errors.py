@@ -13,7 +13,12 @@ class Problem:
     fix: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}. {self.fix}"
+        return printable(f"{self.where}: {self.what}. {self.fix}")
+
+
+def printable(text: str) -> str:
+    """`text` without what could move a terminal's cursor, colour it, or not be written: names come from outside."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 class PreceptorError(Exception):

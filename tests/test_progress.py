@@ -1,0 +1,24 @@
+import io
+
+from rich.console import Console
+
+from preceptor.progress import progress
+
+
+def shown(what: str, width: int) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    with progress(what, 120, console) as advance:
+        advance(60)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+def test_a_bar_fits_on_one_line_of_a_narrow_terminal() -> None:
+    last = [line for line in shown("triage_provider: held-out answers of sft+dpo", 80) if "60/120" in line][-1]
+    assert "triage_provider: held-out" in last
+    assert "left" in last
+    assert len(last.strip("\x1b[2K\r")) <= 80
+
+
+def test_names_are_shown_as_they_are() -> None:
+    assert any("[/b] task" in line for line in shown("[/b] task", 80))
