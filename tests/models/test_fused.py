@@ -40,19 +40,22 @@ def tuned(config: Any) -> Any:
     return model.eval()  # GPT-2 would drop out at random
 
 
+def logits_and_gradient(model: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """In double precision; the gradient of every adapter weight as one vector."""
+    out = model(input_ids=IDS).logits
+    learning = [weight for weight in model.parameters() if weight.requires_grad]
+    slopes = torch.autograd.grad(out.square().sum(), learning)
+    return out.detach().double(), torch.cat([slope.flatten().double() for slope in slopes])
+
+
 @pytest.mark.parametrize("family", FAMILIES)
-def test_values_and_gradients_stay(family: str) -> None:
+def test_values_and_gradients_are_as_exact_as_theirs(family: str) -> None:
     plain = tuned(FAMILIES[family]())
-    fused = copy.deepcopy(plain)
+    fused, exact = copy.deepcopy(plain), copy.deepcopy(plain).double()
     fuse(fused)
-    outs = [model(input_ids=IDS).logits for model in (plain, fused)]
-    torch.testing.assert_close(outs[1], outs[0], atol=1e-5, rtol=1e-5)
-    grads = []
-    for model, out in zip((plain, fused), outs, strict=True):
-        learning = [weight for weight in model.parameters() if weight.requires_grad]
-        grads.append(torch.autograd.grad(out.square().sum(), learning))
-    for a, b in zip(*grads, strict=True):
-        torch.testing.assert_close(b, a, atol=1e-4, rtol=1e-4)
+    for theirs, ours, right in zip(*map(logits_and_gradient, (plain, fused, exact)), strict=True):
+        assert float((ours - right).norm()) < 2 * float((theirs - right).norm())
+        assert float((ours - right).norm() / right.norm()) < 1e-4
 
 
 def test_names_and_weights_stay() -> None:

@@ -166,10 +166,11 @@ class _PathAttention(Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = gradients
         query, key, value, out, logsumexp = ctx.saved_tensors
-        totals = [torch.zeros_like(x) for x in (query, key, value)]
+        totals = [torch.empty_like(x) for x in (query, key, value)]
 
-        def add(queries: slice, keys: slice, *, causal: bool, mask: Tensor | None) -> None:
-            parts = _flash_backward(
+        def parts(queries: slice, keys: slice, *, causal: bool, mask: Tensor | None) -> list[tuple[Tensor, Tensor]]:
+            """What these queries and keys add, each beside the place it belongs to."""
+            slopes = _flash_backward(
                 gradient[:, :, queries],
                 query[:, :, queries],
                 key[:, :, keys],
@@ -181,14 +182,18 @@ class _PathAttention(Function):
                 attn_mask=mask,
                 scale=ctx.scale,
             )
-            for total, part, where in zip(totals, parts, (queries, keys, keys), strict=True):
-                total[:, :, where] += part
+            places = (total[:, :, where] for total, where in zip(totals, (queries, keys, keys), strict=True))
+            return list(zip(places, slopes, strict=True))
 
-        for block in ctx.tree.blocks:
+        for block in ctx.tree.blocks:  # each node is in one block: this fills the totals
             own = slice(block.start, block.stop)
-            add(own, own, causal=block.chain, mask=ctx.tree.own_mask(block, query.dtype))
+            for place, slope in parts(own, own, causal=block.chain, mask=ctx.tree.own_mask(block, query.dtype)):
+                place.copy_(slope)
+        for block in ctx.tree.blocks:
             if block.stop < block.reach:
-                add(slice(block.stop, block.reach), own, causal=False, mask=None)
+                own, below = slice(block.start, block.stop), slice(block.stop, block.reach)
+                for place, slope in parts(below, own, causal=False, mask=None):
+                    place += slope
         return (*totals, None, None)
 
 

@@ -11,7 +11,7 @@ from transformers.activations import SiLUActivation
 
 
 def fuse(model: nn.Module) -> None:
-    """Let every plain LoRA layer and every gated SiLU of `model` compute in one autograd step.
+    """Let every plain LoRA layer, gated SiLU and frozen RMS norm of `model` compute in one autograd step.
 
     Same function, same names, same saving; layers of other kinds stay as they are.
     """
@@ -20,6 +20,8 @@ def fuse(model: nn.Module) -> None:
             vars(module)["forward"] = MethodType(_lora_forward, module)
         elif type(module).__name__ in _GATED and isinstance(getattr(module, "act_fn", None), nn.SiLU | SiLUActivation):
             vars(module)["forward"] = MethodType(_gated_forward, module)
+        elif type(module).__name__ in _NORMS and not module.weight.requires_grad:
+            vars(module)["forward"] = MethodType(_norm_forward, module)
 
 
 def _plain(module: nn.Module) -> bool:
@@ -35,6 +37,8 @@ def _plain(module: nn.Module) -> bool:
 
 _GATED = ("LlamaMLP", "MistralMLP", "Qwen2MLP", "Qwen3MLP")
 """Classes of transformers whose forward is down_proj(silu(gate_proj(x)) * up_proj(x))."""
+_NORMS = ("LlamaRMSNorm", "MistralRMSNorm", "Qwen2RMSNorm", "Qwen3RMSNorm")
+"""Classes of transformers whose forward is weight * x / root mean square of x."""
 _ROWS = 64
 """Rows of a gate that are worked on at a time, so that they stay in the core's own cache."""
 
@@ -118,6 +122,36 @@ class _GatedSiLU(Function):
             torch.mul(nn.functional.silu(one_gate), gradient, out=one_to_up)
             one_to_gate.copy_(torch.ops.aten.silu_backward(gradient * one_up, one_gate))
         return to_gate, to_up
+
+
+def _norm_forward(layer: Any, x: Tensor) -> Tensor:
+    if x.dtype != torch.float32 or layer.weight.dtype != torch.float32:  # theirs rounds in between
+        whole: Tensor = type(layer).forward(layer, x)
+        return whole
+    step: Any = _RMSNorm
+    out: Tensor = step.apply(x, layer.weight, layer.variance_epsilon)
+    return out
+
+
+class _RMSNorm(Function):
+    """y = weight * x / sqrt(mean(x^2) + epsilon) (Zhang and Sennrich 2019, arXiv 1910.07467, equation 4).
+
+    x: [..., width], float32; weight: [width], frozen. With g the slope of y, that of x is
+    (weight g - x mean(weight g x) / (mean(x^2) + epsilon)) / sqrt(the same).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+        inverse = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_().div_(x.shape[-1]).add_(epsilon).rsqrt_()
+        ctx.save_for_backward(x, weight, inverse)
+        return (x * inverse).mul_(weight)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, inverse = ctx.saved_tensors
+        weighted = gradients[0] * weight
+        along = torch.linalg.vecdot(weighted, x)[..., None].mul_(inverse.pow(3)).div_(x.shape[-1])
+        return weighted.mul_(inverse).addcmul_(x, along, value=-1), None, None
 
 
 def _parts(x: Tensor) -> tuple[Tensor, ...]:
