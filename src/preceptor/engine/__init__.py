@@ -9,7 +9,7 @@ from preceptor.engine._precision import choose_numerics
 from preceptor.engine._reference import EncodedPair
 from preceptor.engine._score import score_answers
 from preceptor.engine._settings import DPOSettings, Numerics, NumericsChoice, SFTSettings
-from preceptor.engine._sft import run_sft, sft_steps
+from preceptor.engine._sft import run_sft, sft_steps, sft_steps_worth
 from preceptor.engine._trainer import Stage
 from preceptor.engine._tree import Tree, distinct_prefixes, layout
 
@@ -36,5 +36,6 @@ __all__ = [
     "score_answers",
     "sft_loss",
     "sft_steps",
+    "sft_steps_worth",
     "timed",
 ]

@@ -2,7 +2,8 @@
 
 import random
 from bisect import bisect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import TypeVar
 
 from preceptor.engine._tree import shared_length
@@ -12,13 +13,16 @@ Unit = TypeVar("Unit")
 
 def schedule(count: int, batch_size: int, epochs: int, seed: int) -> list[list[int]]:
     """The whole order of training, known before the first step: indices of each optimizer step's examples."""
+    return list(islice(endless_schedule(count, batch_size, seed), epochs * steps_per_epoch(count, batch_size)))
+
+
+def endless_schedule(count: int, batch_size: int, seed: int) -> Iterator[list[int]]:
+    """The order of training for as many epochs as are asked for: indices of each optimizer step's examples."""
     rng = random.Random(seed)
-    steps = []
-    for _ in range(epochs):
+    while True:
         order = list(range(count))
         rng.shuffle(order)
-        steps += [order[start : start + batch_size] for start in range(0, count, batch_size)]
-    return steps
+        yield from (order[start : start + batch_size] for start in range(0, count, batch_size))
 
 
 def steps_per_epoch(count: int, batch_size: int) -> int:

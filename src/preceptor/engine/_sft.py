@@ -1,20 +1,23 @@
 """Learning by example: the `sft` stage."""
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import EarlyStoppingCallback
+from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from preceptor.engine._arguments import training_arguments
-from preceptor.engine._batches import schedule, split_into_trees, steps_per_epoch
-from preceptor.engine._cost import Cost
+from preceptor.engine._batches import endless_schedule, schedule, split_into_trees, steps_per_epoch
+from preceptor.engine._cost import Cost, backward_factor, forward_flops
 from preceptor.engine._limits import refuse_impossible
 from preceptor.engine._logprobs import answer_logprobs, can_share
 from preceptor.engine._losses import sft_loss
 from preceptor.engine._settings import Numerics, SFTSettings
 from preceptor.engine._trainer import Stage, StepTrainer, run_stage
+from preceptor.engine._tree import layout
 from preceptor.models import Encoded, Policy
 from preceptor.progress import Advance, quiet
 
@@ -28,23 +31,30 @@ def run_sft(
     folder: Path,
     *,
     seed: int,
+    flops: float | None = None,
     advance: Advance = quiet,
 ) -> Stage:
     """Train `policy` in place on prompt -> answer, loss on the answer and its stop token only.
 
     Looks at `validation` (`looks_per_epoch` times) and ends with the weights of the best look; stops after `patience`
     looks without a better one. `folder` holds the checkpoints: an interrupted run continues from the newest.
+
+    With `flops`, `policy` has been through the stage already and is trained on, from behind the last epoch of
+    `settings`, for as many whole steps as it takes to spend them (looks come on top). All are taken, the last one is
+    followed by a look, and the best look is kept.
     Raises InputError for answers the model cannot learn.
     """
     refuse_impossible([*train, *validation], policy.model)
     share = can_share(policy.model)
-    total_steps = sft_steps(len(train), settings)
+    if flops is None:
+        order = schedule(len(train), settings.batch_size, settings.epochs, seed)
+    else:
+        order = _order_worth(flops, policy.model, train, settings, numerics, seed, share=share)
     every = max(1, steps_per_epoch(len(train), settings.batch_size) // settings.looks_per_epoch)
+    every = min(every, len(order))
     steps = [
         [(tree, _answer_tokens(step)) for tree in _trees(step, numerics)]
-        for step in (
-            [train[i] for i in indices] for indices in schedule(len(train), settings.batch_size, settings.epochs, seed)
-        )
+        for step in ([train[i] for i in indices] for indices in order)
     ]
 
     def tree_loss(model: nn.Module, item: tuple[list[Encoded], int], cost: Cost) -> tuple[Tensor, dict[str, float]]:
@@ -61,7 +71,7 @@ def run_sft(
             settings,
             folder,
             seed=seed,
-            max_steps=total_steps,
+            max_steps=len(order),
             eval_strategy="steps",
             eval_steps=every,
             save_strategy="steps",
@@ -73,7 +83,7 @@ def run_sft(
         steps,
         tree_loss,
         validate,
-        [EarlyStoppingCallback(early_stopping_patience=settings.patience)],
+        [EarlyStoppingCallback(early_stopping_patience=settings.patience) if flops is None else _LookAtTheEnd()],
         advance,
     )
     return run_stage(trainer)
@@ -82,6 +92,14 @@ def run_sft(
 def sft_steps(examples: int, settings: SFTSettings) -> int:
     """The most optimizer steps the stage can take."""
     return steps_per_epoch(examples, settings.batch_size) * settings.epochs
+
+
+def sft_steps_worth(
+    flops: float, policy: Policy, train: Sequence[Encoded], settings: SFTSettings, numerics: Numerics, *, seed: int
+) -> int:
+    """How many optimizer steps `run_sft` takes with `flops`."""
+    share = can_share(policy.model)
+    return len(_order_worth(flops, policy.model, train, settings, numerics, seed, share=share))
 
 
 @torch.no_grad()
@@ -94,6 +112,46 @@ def validation_loss(
     for tree in _trees(examples, numerics):
         total += sum(float(sft_loss(logprobs)) for logprobs in answer_logprobs(model, tree, share=share, cost=cost))
     return total / _answer_tokens(examples)
+
+
+class _LookAtTheEnd(TrainerCallback):
+    """Trainer looks every so many steps only; the last weights could not be chosen."""
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if state.global_step == state.max_steps:
+            control.should_evaluate = True
+
+
+def _order_worth(
+    flops: float,
+    model: nn.Module,
+    train: Sequence[Encoded],
+    settings: SFTSettings,
+    numerics: Numerics,
+    seed: int,
+    *,
+    share: bool,
+) -> list[list[int]]:
+    """Indices of the examples of each step behind the stage's own, until the steps have cost `flops`."""
+    order: list[list[int]] = []
+    spent = 0.0
+    steps = endless_schedule(len(train), settings.batch_size, seed)
+    for indices in islice(steps, sft_steps(len(train), settings), None):
+        trees = _trees([train[i] for i in indices], numerics)
+        spent += backward_factor(model) * sum(_tree_flops(model, tree, share=share) for tree in trees)
+        order.append(indices)
+        if spent >= flops:
+            break
+    return order
+
+
+def _tree_flops(model: nn.Module, tree: Sequence[Encoded], *, share: bool) -> float:
+    """What `answer_logprobs` will count for one tree."""
+    if not share:
+        return forward_flops(model, sum(len(one.prompt + one.answer) for one in tree), _answer_tokens(tree))
+    laid = layout([one.prompt + one.answer for one in tree])
+    asked = (path[len(one.prompt) - 1 : -1] for path, one in zip(laid.paths, tree, strict=True))
+    return forward_flops(model, len(laid), len({node for path in asked for node in path}))
 
 
 def _trees(examples: Sequence[Encoded], numerics: Numerics) -> list[list[Encoded]]:
