@@ -126,8 +126,8 @@ class _GatedSiLU(Function):
 
 def _norm_forward(layer: Any, x: Tensor) -> Tensor:
     if x.dtype != torch.float32 or layer.weight.dtype != torch.float32:  # theirs rounds in between
-        whole: Tensor = type(layer).forward(layer, x)
-        return whole
+        theirs: Tensor = type(layer).forward(layer, x)
+        return theirs
     step: Any = _RMSNorm
     out: Tensor = step.apply(x, layer.weight, layer.variance_epsilon)
     return out
@@ -144,7 +144,8 @@ class _RMSNorm(Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
         inverse = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_().div_(x.shape[-1]).add_(epsilon).rsqrt_()
         ctx.save_for_backward(x, weight, inverse)
-        return (x * inverse).mul_(weight)
+        out: Tensor = (x * inverse).mul_(weight)
+        return out
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
