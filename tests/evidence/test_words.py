@@ -2,51 +2,56 @@ from dataclasses import replace
 
 import pytest
 
-from preceptor.evidence import Comparison, arm_title, metric_title, number, p_text, sentence
+from preceptor.evidence import Comparison, Judgement, arm_title, metric_title, number, p_text, sentence
 
-GAIN = Comparison(0.312, 0.2, 0.41, 0.22, 0.4, 0.0001, "arms swapped within patients", 100, 100)
-SMALL = Comparison(-0.004, -0.05, 0.06, -0.04, 0.05, 0.7, "exact McNemar", 240, 100)
+GAIN = Comparison(
+    delta=0.312, low=0.2, high=0.41, low_90=0.22, high_90=0.4, p=0.0001, test="arms swapped within patients",
+    interval="expanded percentile, patients resampled", n=100, patients=100, effective_patients=100, differing=50,
+    smallest_class=20, variance=0.3, seed_deltas=(0.312,),
+)  # fmt: skip
+SMALL = replace(GAIN, delta=-0.004, low=-0.05, high=0.06, low_90=-0.04, high_90=0.05, p=0.7, n=240)
+BETTER, UNSETTLED = Judgement("better"), Judgement("inconclusive")
 
 
 def test_better_names_gain_interval_p_and_patients() -> None:
-    said = sentence(GAIN, "better", task="triage_urgency", metric="macro_f1", a="sft", b="base", p_adjusted=0.0005)
+    said = sentence(GAIN, BETTER, task="triage_urgency", metric="macro_f1", a="sft", b="base", p_adjusted=0.0005)
     assert said == (
-        "SFT is worth it on triage_urgency: +0.31 macro-F1 [0.20, 0.41] over the base model, "
+        "SFT is better than the base model on triage_urgency: +0.31 macro-F1 [0.20, 0.41], "
         "adjusted p < .001, n = 100 patients."
     )
 
 
-def test_inconclusive_names_the_added_stage_its_price_and_the_cases() -> None:
+def test_inconclusive_names_price_and_cases() -> None:
     said = sentence(
-        SMALL, "inconclusive", task="t", metric="accuracy", a="sft+dpo", b="sft", p_adjusted=1.0, price_ratio=2.13
+        SMALL, UNSETTLED, task="t", metric="accuracy", a="sft+dpo", b="sft", p_adjusted=1.0, price_ratio=2.13
     )
     assert said == (
-        "DPO cannot be told apart from SFT on t: 0.00 accuracy [\N{MINUS SIGN}0.05, 0.06], adjusted p > .999, "
+        "SFT+DPO cannot be told apart from SFT on t: 0.00 accuracy [\N{MINUS SIGN}0.05, 0.06], adjusted p > .999, "
         "n = 240 cases of 100 patients, 2.1 times the training compute."
     )
 
 
 def test_each_verdict_makes_its_own_claim() -> None:
-    def said(comparison: Comparison, verdict, p_adjusted: float = 0.5) -> str:
-        return sentence(
-            comparison, verdict, task="t", metric="macro_f1", a="sft+dpo", b="sft", p_adjusted=p_adjusted
-        ).split(":")[0]
+    def said(comparison: Comparison, judgement: Judgement, p_adjusted: float = 0.5) -> str:
+        return (
+            sentence(comparison, judgement, task="t", metric="macro_f1", a="sft+dpo", b="sft", p_adjusted=p_adjusted)
+            .split(": +")[0]
+            .split(": 0")[0]
+        )
 
-    assert said(GAIN, "worse") == "DPO does harm on t"
-    assert said(SMALL, "equivalent") == "SFT is enough on t"
-    assert said(GAIN, "inconclusive") == "DPO cannot be told apart from SFT on t, interval and adjusted test disagree"
-    few = replace(GAIN, n=12, patients=12)
-    assert said(few, "inconclusive") == "DPO cannot be judged against SFT on t, at least 20 patients are needed"
-
-
-def test_an_arm_that_is_no_continuation_keeps_its_whole_name() -> None:
-    said = sentence(GAIN, "better", task="t", metric="macro_f1", a="sft+dpo", b="base", p_adjusted=0.01)
-    assert said.startswith("SFT+DPO is worth it on t")
+    assert said(GAIN, Judgement("worse")) == "SFT+DPO is worse than SFT on t"
+    assert said(SMALL, Judgement("equivalent")) == "SFT+DPO and SFT differ by less than matters on t"
+    little = Judgement("better", less_than_matters=True)
+    assert said(GAIN, little) == "SFT+DPO is better than SFT on t, but by less than matters"
+    at_odds = "SFT+DPO cannot be told apart from SFT on t, interval and adjusted test disagree"
+    assert said(GAIN, UNSETTLED) == at_odds
+    few = Judgement("inconclusive", descriptive="12 patients, and at least 20 are needed")
+    assert said(GAIN, few) == "SFT+DPO cannot be judged against SFT on t (12 patients, and at least 20 are needed)"
 
 
 def test_no_interval_is_left_out() -> None:
     bare = replace(GAIN, low=None, high=None, patients=1, n=2)
-    said = sentence(bare, "inconclusive", task="t", metric="fact_f1", a="sft", b="base", p_adjusted=1.0)
+    said = sentence(bare, UNSETTLED, task="t", metric="fact_f1", a="sft", b="base", p_adjusted=1.0)
     assert "+0.31 fact-F1, adjusted" in said
 
 

@@ -1,32 +1,41 @@
-"""What it means: scores, intervals, paired tests, correction, verdict. Pure functions over arrays."""
+"""What it means: scores, intervals, paired tests, correction, power, verdict. Pure functions over arrays."""
 
+from preceptor.evidence import power
 from preceptor.evidence._compare import Comparison, compare
+from preceptor.evidence._correction import benjamini_hochberg, holm
 from preceptor.evidence._estimate import Estimate, estimate
 from preceptor.evidence._metrics import METRICS, Metric, sensitivity
 from preceptor.evidence._sample import INVALID_CODE, Sample
+from preceptor.evidence._tango import tango_interval
 from preceptor.evidence._text_scores import fact_f1, rouge_l
-from preceptor.evidence._verdict import FEWEST_PATIENTS, Verdict, holm, judge
-from preceptor.evidence._words import arm_title, metric_title, number, p_text, sentence
+from preceptor.evidence._verdict import FEWEST_OF_A_CLASS, FEWEST_PATIENTS, Judgement, Verdict, judge
+from preceptor.evidence._words import arm_title, gain, metric_title, number, p_text, sentence
 
 __all__ = [
+    "FEWEST_OF_A_CLASS",
     "FEWEST_PATIENTS",
     "INVALID_CODE",
     "METRICS",
     "Comparison",
     "Estimate",
+    "Judgement",
     "Metric",
     "Sample",
     "Verdict",
     "arm_title",
+    "benjamini_hochberg",
     "compare",
     "estimate",
     "fact_f1",
+    "gain",
     "holm",
     "judge",
     "metric_title",
     "number",
     "p_text",
+    "power",
     "rouge_l",
     "sensitivity",
     "sentence",
+    "tango_interval",
 ]

@@ -12,16 +12,16 @@ SWAPS = 9_999
 _CELLS_AT_ONCE = 4_000_000  # weights held in memory together, 32 MB
 
 
-def resampled_weights(patients: int, rng: np.random.Generator) -> Iterator[Floats]:
-    """Blocks (rows, patients), `RESAMPLES` rows in all: how often each patient was drawn, with replacement."""
-    for rows in _blocks(RESAMPLES, patients):
+def resampled_weights(patients: int, rng: np.random.Generator, resamples: int = RESAMPLES) -> Iterator[Floats]:
+    """Blocks (rows, patients), `resamples` rows in all: how often each patient was drawn, with replacement."""
+    for rows in _blocks(resamples, patients):
         drawn = rng.integers(patients, size=(rows, patients)) + patients * np.arange(rows)[:, None]
         yield np.bincount(drawn.ravel(), minlength=rows * patients).reshape(rows, patients).astype(float)
 
 
-def swaps(patients: int, rng: np.random.Generator) -> Iterator[Floats]:
-    """Blocks (rows, patients), `SWAPS` rows in all: 1 where the patient's two arms change places, else 0."""
-    for rows in _blocks(SWAPS, patients):
+def swaps(patients: int, rng: np.random.Generator, count: int = SWAPS) -> Iterator[Floats]:
+    """Blocks (rows, patients), `count` rows in all: 1 where the patient's two arms change places, else 0."""
+    for rows in _blocks(count, patients):
         yield rng.integers(2, size=(rows, patients), dtype=np.int8).astype(float)
 
 

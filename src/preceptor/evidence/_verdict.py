@@ -1,38 +1,66 @@
 """From a comparison to a verdict: what may be said, and what may not."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-from statsmodels.stats.multitest import multipletests
-
-from preceptor.evidence._compare import Comparison
+from preceptor.evidence._compare import RESAMPLED, Comparison
 
 Verdict = Literal["better", "worse", "equivalent", "inconclusive"]
 
 SIGNIFICANCE = 0.05
-FEWEST_PATIENTS = 20  # below this the numbers only describe these patients
+FEWEST_PATIENTS = 20
+FEWEST_OF_A_CLASS = 10
+"""Below these the numbers only describe the patients at hand."""
+
+_FEWEST_DIFFERING = 10
+"""Patients on whom the arms must differ before resampling can tell how rarely they do."""
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p of one family of contrasts, in the order given."""
-    return [float(p) for p in multipletests(p_values, method="holm")[1]] if p_values else []
+@dataclass(frozen=True)
+class Judgement:
+    """What a comparison shows of arm a against arm b.
+
+    `less_than_matters`: better or worse, but surely by less than the margin. `below_margin`: a is shown to be better
+    by less than the margin, if at all (one-sided, 95%). `descriptive`: why nothing may be concluded; None where
+    something may.
+    """
+
+    verdict: Verdict
+    less_than_matters: bool = False
+    below_margin: bool = False
+    descriptive: str | None = None
 
 
-def judge(comparison: Comparison, p_adjusted: float, margin: float | None = None) -> Verdict:
+def judge(comparison: Comparison, p_adjusted: float, margin: float | None = None) -> Judgement:
     """What the comparison shows of arm a against arm b.
 
     `better`, `worse`: adjusted p below .05 and the 95% interval without 0. `equivalent`: the 90% interval lies inside
-    +-`margin`, which only the user can set. `inconclusive`: everything else, fewer than 20 patients, and a test and an
-    interval that disagree.
+    +-`margin`, which only the user can set. `inconclusive`: everything else, also a test and an interval that
+    disagree, and too few patients or cases of a class.
     """
-    if comparison.patients < FEWEST_PATIENTS:
-        return "inconclusive"
+    if why := why_descriptive(comparison):
+        return Judgement("inconclusive", descriptive=why)
+    capped = margin is not None and _below(comparison.high_90, margin, comparison)
+    floored = margin is not None and comparison.low_90 is not None and _below(-comparison.low_90, margin, comparison)
     significant = p_adjusted < SIGNIFICANCE
     if significant != excludes_zero(comparison):
-        return "inconclusive"
+        return Judgement("inconclusive", below_margin=capped)
     if significant:
-        return "better" if comparison.delta > 0 else "worse"
-    return "equivalent" if margin is not None and _inside(comparison, margin) else "inconclusive"
+        direction: Verdict = "better" if comparison.delta > 0 else "worse"
+        return Judgement(direction, less_than_matters=capped and floored, below_margin=capped)
+    return Judgement("equivalent" if capped and floored else "inconclusive", below_margin=capped)
+
+
+def why_descriptive(comparison: Comparison) -> str | None:
+    """Why these cases allow no conclusion, in words; None when they do."""
+    if comparison.patients < FEWEST_PATIENTS:
+        return f"{comparison.patients} patients, and at least {FEWEST_PATIENTS} are needed"
+    if comparison.effective_patients < FEWEST_PATIENTS:
+        weigh = f"weigh as much as {comparison.effective_patients:.0f} with equally many cases"
+        return f"a few patients hold most cases: all {weigh}, and at least {FEWEST_PATIENTS} are needed"
+    if comparison.smallest_class is not None and comparison.smallest_class < FEWEST_OF_A_CLASS:
+        return f"a class has {comparison.smallest_class} cases, and at least {FEWEST_OF_A_CLASS} are needed"
+    return None
 
 
 def excludes_zero(comparison: Comparison) -> bool:
@@ -42,8 +70,10 @@ def excludes_zero(comparison: Comparison) -> bool:
     return comparison.low > 0 or comparison.high < 0
 
 
-def _inside(comparison: Comparison, margin: float) -> bool:
-    """Whether the 90% interval lies inside the margin. One without width (the arms never differed) shows nothing:
-    resampling cannot see a difference that these patients happened not to show."""
-    low, high = comparison.low_90, comparison.high_90
-    return low is not None and high is not None and low < high and -margin < low and high < margin
+def _below(bound: float | None, margin: float, comparison: Comparison) -> bool:
+    """Whether an end of the 90% interval, a one-sided 95% bound, shows that the difference is below the margin.
+
+    Resampling cannot see what none of a few patients happened to show; Tango's interval can.
+    """
+    believable = comparison.interval != RESAMPLED or comparison.differing >= _FEWEST_DIFFERING
+    return believable and bound is not None and bound < margin

@@ -1,11 +1,17 @@
 """Numbers and verdicts in words a clinician reads."""
 
 from preceptor.evidence._compare import Comparison
-from preceptor.evidence._verdict import FEWEST_PATIENTS, SIGNIFICANCE, Verdict, excludes_zero
+from preceptor.evidence._verdict import SIGNIFICANCE, Judgement, excludes_zero
 
 _METRIC_TITLES = {"macro_f1": "macro-F1", "fact_f1": "fact-F1", "rouge_l": "ROUGE-L", "mean_score": "mean score"}
 
-_ARM_TITLES = {"base": "the base model", "majority": "the majority answer"}
+_ARM_TITLES = {
+    "base": "the base model",
+    "base+shots": "the base model with examples",
+    "tfidf": "TF-IDF",
+    "endpoint": "the served model",
+    "majority": "the majority answer",
+}
 
 
 def metric_title(name: str) -> str:
@@ -34,7 +40,7 @@ def p_text(p: float) -> str:
 
 def sentence(
     comparison: Comparison,
-    verdict: Verdict,
+    judgement: Judgement,
     *,
     task: str,
     metric: str,
@@ -50,37 +56,31 @@ def sentence(
     facts = [f"adjusted {p_text(p_adjusted)}", _cases(comparison)]
     if price_ratio is not None:
         facts.append(f"{price_ratio:.1f} times the training compute")
-    claim = _claim(comparison, verdict, p_adjusted).format(
-        tried=arm_title(a.removeprefix(f"{b}+")),  # the stage that a adds to b: in sft+dpo against sft, DPO
-        other=arm_title(b),
-        task=task,
-        gain=_gain(comparison, metric),
-    )
-    text = f"{claim}, {', '.join(facts)}."
+    arms = {"a": arm_title(a), "b": arm_title(b), "task": task}
+    claim = _claim(comparison, judgement, p_adjusted).format(**arms)
+    text = f"{claim}: {gain(comparison.delta, (comparison.low, comparison.high), metric)}, {', '.join(facts)}."
     return text[0].upper() + text[1:]
 
 
-def _claim(comparison: Comparison, verdict: Verdict, p_adjusted: float) -> str:
-    """What is claimed, with {tried}, {other}, {task} and {gain} to fill in."""
-    if verdict == "better":
-        return "{tried} is worth it on {task}: {gain} over {other}"
-    if verdict == "worse":
-        return "{tried} does harm on {task}: {gain} against {other}"
-    if verdict == "equivalent":
-        return "{other} is enough on {task}: {tried} differs from it by less than matters, {gain}"
-    if comparison.patients < FEWEST_PATIENTS:
-        too_few = f"at least {FEWEST_PATIENTS} patients are needed"
-        return "{tried} cannot be judged against {other} on {task}, " + too_few + ": {gain}"
+def gain(delta: float, interval: tuple[float | None, float | None], metric: str) -> str:
+    """`+0.31 macro-F1 [0.20, 0.41]`; without brackets where there is no interval."""
+    text = f"{number(delta, signed=True)} {metric_title(metric)}"
+    low, high = interval
+    return text if low is None or high is None else f"{text} [{number(low)}, {number(high)}]"
+
+
+def _claim(comparison: Comparison, judgement: Judgement, p_adjusted: float) -> str:
+    """What is claimed, with {a}, {b} and {task} to fill in."""
+    if judgement.descriptive:
+        return "{a} cannot be judged against {b} on {task} (" + judgement.descriptive + ")"
+    if judgement.verdict in ("better", "worse"):
+        little = ", but by less than matters" if judgement.less_than_matters else ""
+        return "{a} is " + judgement.verdict + " than {b} on {task}" + little
+    if judgement.verdict == "equivalent":
+        return "{a} and {b} differ by less than matters on {task}"
     at_odds = (p_adjusted < SIGNIFICANCE) != excludes_zero(comparison)
     why = ", interval and adjusted test disagree" if at_odds else ""
-    return "{tried} cannot be told apart from {other} on {task}" + why + ": {gain}"
-
-
-def _gain(comparison: Comparison, metric: str) -> str:
-    gain = f"{number(comparison.delta, signed=True)} {metric_title(metric)}"
-    if comparison.low is None or comparison.high is None:
-        return gain
-    return f"{gain} [{number(comparison.low)}, {number(comparison.high)}]"
+    return "{a} cannot be told apart from {b} on {task}" + why
 
 
 def _cases(comparison: Comparison) -> str:
