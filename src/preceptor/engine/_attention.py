@@ -110,16 +110,21 @@ def _attend(
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     if query.device.type != "cpu":
         return flex(query, key, value, tree.block_mask(window), scale, softcap).transpose(1, 2), None
-    groups = query.shape[1] // key.shape[1]
-    key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
     if softcap is not None:
-        out = _capped(query, key, value, tree.mask(window), scale, softcap)
+        out = _capped(query, *_each_head(query, key, value), tree.mask(window), scale, softcap)
     elif window is not None:
-        out = F.scaled_dot_product_attention(query, key, value, attn_mask=tree.mask(window), scale=scale)
-    else:
+        mask = tree.mask(window)
+        out = F.scaled_dot_product_attention(query, *_each_head(query, key, value), attn_mask=mask, scale=scale)
+    else:  # these kernels know that several heads share keys
         paths: Any = _PathAttention
         out = paths.apply(query, key, value, tree, scale)
     return out.transpose(1, 2), None
+
+
+def _each_head(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    """Keys and values once for every head of the query: [1, heads, T, width]."""
+    groups = query.shape[1] // key.shape[1]
+    return key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
 
 
 def _capped(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scale: float, softcap: float) -> Tensor:
