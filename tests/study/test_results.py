@@ -47,7 +47,8 @@ def test_results_on_disk_are_those_returned_and_have_the_promised_names(two_seed
     for cell in results["cells"]:
         assert {"task", "model", "arm", "seed", "metric", "value", "ci", "n", "invalid_rate", "cost"} <= cell.keys()
         assert cell["cost"].keys() == COST
-    names = "task model metric a b delta ci p p_adjusted test n verdict sentence"
+    names = "task model metric family a b delta ci ci_90 p p_adjusted adjustment test interval n patients seeds margin "
+    names += "verdict less_than_matters descriptive counts dangerous price_ratio needed sentence"
     assert all(set(names.split()) <= contrast.keys() for contrast in results["contrasts"])
     assert results["study"]["arms"] == ["base", "sft", "sft+dpo"]
 
@@ -88,53 +89,120 @@ def test_the_interval_is_near_that_of_patients_drawn_again(told: dict[Any, Told]
     assert [low, high] == pytest.approx(np.quantile(values, [0.025, 0.975]).tolist(), abs=0.06)
 
 
+PRIMARY = {("sft+dpo", "sft")}
+SECONDARY = {("sft", "base"), ("sft+dpo", "base"), ("sft", "majority"), ("sft+dpo", "majority")}
+
+
+def majority(run: Run) -> str:
+    """The label that most training cases have."""
+    preflight = json.loads((run.folder / "preflight.json").read_text())
+    return Counter(preflight["urgency"]["counts"]["train"]["labels"]).most_common(1)[0][0]
+
+
+def answered(run: Run, told: dict[Any, Told], arm: str, seed: int) -> list[str]:
+    """What the arm answered; the majority answers everything alike."""
+    return [majority(run)] * len(told["sft", seed].gold) if arm == "majority" else told[arm, seed].predicted
+
+
 def test_contrasts_are_those_fixed_in_advance(two_seeds: Run, told: dict[Any, Told]) -> None:
     found = two_seeds.results["contrasts"]
-    pairs = {("sft", "base"), ("sft+dpo", "sft"), ("sft", "majority")}
-    assert {(one["a"], one["b"], one["seed"]) for one in found} == {(*pair, seed) for pair in pairs for seed in (0, 1)}
-    counts = json.loads((two_seeds.folder / "preflight.json").read_text())["urgency"]["counts"]["train"]["labels"]
-    commonest = Counter(counts).most_common(1)[0][0]
+    families = {
+        family: {(o["a"], o["b"]) for o in found if o["family"] == family} for family in ("primary", "secondary")
+    }
+    assert families == {"primary": PRIMARY, "secondary": SECONDARY}
+    assert len(found) == len(PRIMARY | SECONDARY), "one contrast for all seeds"
     for one in found:
-        a = told[one["a"], one["seed"]]
-        if one["b"] == "majority":
-            other = a.macro_f1([commonest] * len(a.gold))
-        else:
-            other = told[one["b"], one["seed"]].cell["value"]
-        assert one["delta"] == pytest.approx(a.cell["value"] - other)
-        assert one["n"] == len(a.gold)
+        of_seeds = [
+            told[one["a"], seed].macro_f1() - told[one["a"], seed].macro_f1(answered(two_seeds, told, one["b"], seed))
+            for seed in (0, 1)
+        ]
+        assert [each["seed"] for each in one["seeds"]] == [0, 1]
+        assert [each["delta"] for each in one["seeds"]] == pytest.approx(of_seeds, abs=1e-9)
+        assert one["delta"] == pytest.approx(np.mean(of_seeds), abs=1e-9)
+        assert (one["n"], one["patients"]) == (len(told["sft", 0].gold), len(set(told["sft", 0].patients)))
         assert one["sentence"].endswith(".")
     task = two_seeds.results["study"]["tasks"][0]
-    assert task["majority"] == pytest.approx(told["sft", 0].macro_f1([commonest] * len(told["sft", 0].gold)))
+    expected = told["sft", 0].macro_f1([majority(two_seeds)] * len(told["sft", 0].gold))
+    assert task["majority"] == pytest.approx(expected, abs=1e-9)
 
 
-def test_p_values_are_those_of_arms_swapped_by_hand(two_seeds: Run, told: dict[Any, Told]) -> None:
-    (contrast,) = [
-        one for one in two_seeds.results["contrasts"] if (one["a"], one["b"], one["seed"]) == ("sft", "majority", 0)
-    ]
-    a = told["sft", 0]
-    b = ["routine"] * len(a.gold)
-    patients = sorted(set(a.patients))
+def test_counts_and_dangerous_cases_are_those_of_the_first_seed(two_seeds: Run, told: dict[Any, Told]) -> None:
+    for one in two_seeds.results["contrasts"]:
+        gold = told["sft", 0].gold
+        a, b = (answered(two_seeds, told, one[arm], 0) for arm in ("a", "b"))
+        right = Counter((x == g, y == g) for g, x, y in zip(gold, a, b, strict=True))
+        names = {
+            "both_right": (True, True),
+            "only_a": (True, False),
+            "only_b": (False, True),
+            "neither": (False, False),
+        }
+        assert one["counts"] == {name: right[key] for name, key in names.items()}
+        urgent = [(x, y) for g, x, y in zip(gold, a, b, strict=True) if g == "urgent"]
+        assert one["dangerous"] == {
+            "labels": ["urgent"],
+            "lost": sum(x != "urgent" and y == "urgent" for x, y in urgent),
+            "gained": sum(x == "urgent" and y != "urgent" for x, y in urgent),
+        }
+
+
+def test_the_price_of_an_arm_is_its_whole_training_over_the_others(two_seeds: Run, told: dict[Any, Told]) -> None:
+    flops = {arm: sum(told[arm, seed].cell["cost"]["flops"] for seed in (0, 1)) for arm in ("base", "sft", "sft+dpo")}
+    for one in two_seeds.results["contrasts"]:
+        if flops.get(one["b"]):
+            assert one["price_ratio"] == pytest.approx(flops[one["a"]] / flops[one["b"]])
+        else:
+            assert one["price_ratio"] is None
+
+
+def test_p_values_are_those_of_arms_swapped_by_hand_in_all_seeds_together(
+    two_seeds: Run, told: dict[Any, Told]
+) -> None:
+    (contrast,) = [one for one in two_seeds.results["contrasts"] if (one["a"], one["b"]) == ("sft", "majority")]
+    b = [majority(two_seeds)] * len(told["sft", 0].gold)
+    patients = sorted(set(told["sft", 0].patients))
     rng = np.random.default_rng(2)
     as_large = 0
-    for _ in range(500):
+    for _ in range(400):
         swapped = {patient for patient, turn in zip(patients, rng.random(len(patients)) < 0.5, strict=True) if turn}
-        first = [y if p in swapped else x for p, x, y in zip(a.patients, a.predicted, b, strict=True)]
-        second = [x if p in swapped else y for p, x, y in zip(a.patients, a.predicted, b, strict=True)]
-        as_large += abs(a.macro_f1(first) - a.macro_f1(second)) >= abs(contrast["delta"]) - 1e-9
-    assert contrast["p"] == pytest.approx(as_large / 500, abs=0.05)
+        deltas = []
+        for a in (told["sft", 0], told["sft", 1]):
+            first = [y if p in swapped else x for p, x, y in zip(a.patients, a.predicted, b, strict=True)]
+            second = [x if p in swapped else y for p, x, y in zip(a.patients, a.predicted, b, strict=True)]
+            deltas.append(a.macro_f1(first) - a.macro_f1(second))
+        as_large += abs(np.mean(deltas)) >= abs(contrast["delta"]) - 1e-9
+    assert contrast["p"] == pytest.approx(as_large / 400, abs=0.06)
 
 
-def test_p_values_are_adjusted_over_all_contrasts_and_verdicts_follow(two_seeds: Run) -> None:
+def test_p_values_are_adjusted_by_family_and_verdicts_follow(two_seeds: Run) -> None:
     found = two_seeds.results["contrasts"]
-    adjusted = multipletests([one["p"] for one in found], method="holm")[1]
-    assert [one["p_adjusted"] for one in found] == pytest.approx(adjusted.tolist())
+    for family, method, name in (("primary", "holm", "holm"), ("secondary", "fdr_bh", "bh")):
+        members = [one for one in found if one["family"] == family]
+        adjusted = multipletests([one["p"] for one in members], method=method)[1]
+        assert [one["p_adjusted"] for one in members] == pytest.approx(adjusted.tolist(), abs=1e-9)
+        assert {one["adjustment"] for one in members} == {name}
     for one in found:
         low, high = one["ci"]
+        assert low <= one["ci_90"][0] <= one["ci_90"][1] <= high
         shown = one["p_adjusted"] < 0.05 and not low <= 0 <= high
         expected = ("better" if one["delta"] > 0 else "worse") if shown else "inconclusive"
-        assert one["verdict"] == expected
+        assert one["verdict"] == (expected if one["descriptive"] is None else "inconclusive")
     verdicts = {(one["a"], one["b"]): one["verdict"] for one in found}
     assert verdicts["sft", "base"] == "better", "a study without any difference would check nothing"
+
+
+def test_every_task_has_one_conclusion_that_never_says_more_than_its_contrasts(two_seeds: Run) -> None:
+    (found,) = two_seeds.results["conclusions"]
+    assert found.keys() == {"task", "model", "conclusion", "sentence", "recommendation", "warnings"}
+    assert found["conclusion"] in {"unsettled", "dpo_harms"}, "there is no margin, and no SFT for the same compute"
+    assert found["recommendation"] in {"do not deploy", "more cases"}
+    assert "2 seeds" in found["sentence"]
+
+
+def test_labels_never_predicted_and_lengths(told: dict[Any, Told]) -> None:
+    for one in told.values():
+        assert one.cell["never_predicted"] == [la for la in LABELS if la in one.gold and la not in one.predicted]
+        assert one.cell["length_ratio"] is None
 
 
 def test_the_untouched_model_answers_once_for_all_seeds(two_seeds: Run) -> None:

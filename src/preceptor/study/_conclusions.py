@@ -1,0 +1,175 @@
+"""What follows for each task: is DPO worth it, is SFT or the untouched model enough, or cannot these cases tell?
+
+Everything is read from the entries of `results.json`, so that whoever reads that file can check what is said.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from preceptor.evidence import arm_title
+from preceptor.study._caveats import recommendation, warnings
+from preceptor.study._conclusion_words import compared, compute, counted, over, these_models
+from preceptor.study._task_evidence import Entry, TaskEvidence, by_task_and_model
+
+Conclusion = Literal[
+    "dpo_worth_it",
+    "sft_enough",
+    "base_enough",
+    "sft_worth_it",
+    "dpo_harms",
+    "not_enough_cases",
+    "descriptive",
+    "unsettled",
+]
+
+_WORTH_IT: dict[str, Conclusion] = {"sft": "sft_worth_it", "sft+dpo": "dpo_worth_it"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """`claim` ends where the details of `contrast` go on. `arm`: what is left to use; None where nothing follows.
+
+    `because` is said last: what the claim rests on, or what spoils it. `spoiled`: more cases would not mend it.
+    """
+
+    conclusion: Conclusion
+    claim: str
+    contrast: Entry | None
+    arm: str | None = None
+    because: tuple[str, ...] = ()
+    spoiled: bool = False
+
+
+def conclusions(contrasts: Sequence[Entry], cells: Sequence[Entry], tasks: Sequence[Entry]) -> list[dict[str, Any]]:
+    """One conclusion for each task and model, from the `contrasts`, `cells` and `study.tasks` of `results.json`."""
+    return [_entry(evidence, _outcome(evidence)) for evidence in by_task_and_model(contrasts, cells, tasks)]
+
+
+def _entry(evidence: TaskEvidence, outcome: _Outcome) -> dict[str, Any]:
+    return {
+        "task": evidence.task["name"],
+        "model": evidence.model,
+        "conclusion": outcome.conclusion,
+        "sentence": _sentence(evidence, outcome),
+        "recommendation": recommendation(evidence, outcome.conclusion, outcome.arm, spoiled=outcome.spoiled),
+        "warnings": warnings(evidence, outcome.arm),
+    }
+
+
+def _outcome(evidence: TaskEvidence) -> _Outcome:
+    question = evidence.question
+    if question is None:
+        return _Outcome("unsettled", "this study compares no tuned model with another", None)
+    if question["descriptive"]:
+        claim = "these cases only describe what the models did and allow no conclusion"
+        return _Outcome("descriptive", claim, question, because=(question["descriptive"],))
+    if untouched := _untouched_is_enough(evidence):
+        return untouched
+    return _dpo(evidence, question) if question["a"] == "sft+dpo" else _sft(evidence, question)
+
+
+def _untouched_is_enough(evidence: TaskEvidence) -> _Outcome | None:
+    """The untouched model, with or without examples, when no tuned arm is better than it by as much as matters."""
+    for untouched in ("base", "base+shots"):
+        found = [evidence.contrast(arm, untouched) for arm in evidence.trained]
+        if all(one and (one["verdict"] == "worse" or one["below_margin"]) for one in found):
+            return _Outcome("base_enough", f"{arm_title(untouched)} is enough", found[-1], untouched)
+    return None
+
+
+def _dpo(evidence: TaskEvidence, question: Entry) -> _Outcome:
+    if question["verdict"] == "worse":
+        return _Outcome("dpo_harms", "DPO does harm", question, because=_over_untouched(evidence, "sft"))
+    if question["below_margin"]:
+        return _sft_enough(evidence, question)
+    if question["verdict"] != "better":
+        return _open(question, "whether DPO is worth it", _over_untouched(evidence, "sft"))
+    control = evidence.contrast("sft+dpo", "sft+sft")
+    if control is None:
+        why = "SFT was not trained on for the same compute in this study, so the gain may be that of longer training"
+        return _Outcome(
+            "unsettled", "DPO is better than SFT, and yet not shown to be worth it", question, because=(why,)
+        )
+    if control["below_margin"]:
+        more = _Outcome("sft_enough", "SFT trained on for the same compute is enough", control, "sft+sft")
+        return _unless_spoiled(evidence, more)
+    if control["verdict"] != "better":
+        what = "whether DPO is worth more than SFT trained on for the same compute"
+        return _open(control, what, (f"it has {over(question)} alone",))
+    worth = _Outcome("dpo_worth_it", "DPO is worth it", question, "sft+dpo", (f"it has {over(control)}",))
+    return _unless_spoiled(evidence, worth, question, control)
+
+
+def _sft_enough(evidence: TaskEvidence, question: Entry) -> _Outcome:
+    """DPO adds less than matters; SFT is enough only where it is itself better than the untouched model."""
+    enough = _Outcome("sft_enough", "SFT is enough", question, "sft", _over_untouched(evidence, "sft"))
+    return _unless_spoiled(evidence, enough)
+
+
+def _sft(evidence: TaskEvidence, question: Entry) -> _Outcome:
+    if question["verdict"] == "worse":
+        return _Outcome("base_enough", "SFT does harm, and the untouched model is better", question, question["b"])
+    if question["verdict"] != "better":
+        return _open(question, "whether SFT is worth it")
+    return _unless_spoiled(evidence, _Outcome("sft_worth_it", "SFT is worth it", question, "sft"), question)
+
+
+def _open(contrast: Entry, what: str, because: tuple[str, ...] = ()) -> _Outcome:
+    """What these cases could not tell, and how many patients could."""
+    if needed := contrast["needed"]:
+        claim = f"not enough cases to tell {what}: about {needed} patients would be needed, and there are"
+        return _Outcome("not_enough_cases", f"{claim} {contrast['patients']}", contrast, because=because)
+    if contrast["margin"] is None:
+        because = (*because, "no margin was set, so nobody can say how many patients would tell")
+    return _Outcome("unsettled", f"it stays open {what}", contrast, because=because)
+
+
+def _unless_spoiled(evidence: TaskEvidence, outcome: _Outcome, *claimed: Entry) -> _Outcome:
+    """The outcome, or, when something forbids to say it, why.
+
+    `claimed` are the contrasts that say an arm is better: none may lose dangerous cases on balance.
+    """
+    assert outcome.arm is not None
+    if label := evidence.only_label(outcome.arm):
+        why = f'{arm_title(outcome.arm)} gives the same answer, "{label}", to every case'
+        return _spoiled(outcome, why)
+    for contrast in claimed:
+        dangerous = contrast["dangerous"]
+        if dangerous and dangerous["lost"] > dangerous["gained"]:
+            missed = dangerous["lost"] - dangerous["gained"]
+            what = "dangerous case" if missed == 1 else "dangerous cases"
+            return _spoiled(outcome, f"it misses {missed} {what} more than {arm_title(contrast['b'])} does")
+    arm = "sft" if outcome.arm == "sft+sft" else outcome.arm
+    if evidence.verdict(arm, "base") not in ("better", None):
+        return _spoiled(outcome, f"{arm_title(arm)} is not shown to be better than the base model")
+    if outcome.conclusion == _WORTH_IT.get(outcome.arm) and outcome.arm == "sft" and evidence.only_the_form(arm):
+        return _spoiled(outcome, "more than the form of the answer was not shown to be learnt")
+    return outcome
+
+
+def _spoiled(outcome: _Outcome, why: str) -> _Outcome:
+    claim = f"that {outcome.claim} cannot be said"
+    return _Outcome("unsettled", claim, outcome.contrast, because=(why,), spoiled=True)
+
+
+def _over_untouched(evidence: TaskEvidence, arm: str) -> tuple[str, ...]:
+    """The arm's own gain over the base model, where it has one."""
+    found = evidence.contrast(arm, "base")
+    return (f"{arm_title(arm)} itself has {over(found)}",) if found and found["verdict"] == "better" else ()
+
+
+def _sentence(evidence: TaskEvidence, outcome: _Outcome) -> str:
+    """One sentence: the claim, gain with interval, cases, price, and what it rests on or is spoiled by."""
+    parts = [f"on {evidence.task['name']}, {outcome.claim}"]
+    if contrast := outcome.contrast:
+        parts[0] += f": {compared(contrast)}"
+        parts += [words for words in (counted(contrast), compute(contrast)) if words]
+    parts += outcome.because
+    if outcome.arm in ("sft", "sft+dpo", "sft+sft") and evidence.only_the_form(outcome.arm):
+        rate = f"{evidence.invalid_rate('base'):.0%}"
+        parts.append(f"{rate} of the base model's answers could not be read, so the gain over it may be the form alone")
+    if scope := these_models(evidence):
+        parts.append(scope)
+    text = "; ".join(parts) + "."
+    return text[0].upper() + text[1:]

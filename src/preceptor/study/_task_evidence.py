@@ -1,0 +1,102 @@
+"""What a study found on one task with one model, as a conclusion needs it: looked up by arm."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+Entry = Mapping[str, Any]
+
+UNREADABLE = 0.5
+"""Above this share of unreadable answers, a gain over an arm may be no more than the form of the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEvidence:
+    """Entries of `results.json` for one task and one model; `task` is the one of `study.tasks`."""
+
+    task: Entry
+    model: str
+    contrasts: Mapping[tuple[str, str], Entry]
+    cells: Mapping[str, Sequence[Entry]]
+
+    def contrast(self, a: str, b: str) -> Entry | None:
+        """Arm a minus arm b; None where the study does not compare them."""
+        return self.contrasts.get((a, b))
+
+    def verdict(self, a: str, b: str) -> str | None:
+        """The verdict on arm a against arm b; None where the study does not compare them."""
+        found = self.contrast(a, b)
+        return found["verdict"] if found else None
+
+    @property
+    def trained(self) -> list[str]:
+        """The tuned arms of the study that are asked about, the simplest first."""
+        return [arm for arm in ("sft", "sft+dpo") if arm in self.cells]
+
+    @property
+    def question(self) -> Entry | None:
+        """The contrast that the study turns on: DPO against SFT, or SFT against the untouched model."""
+        pairs = [("sft+dpo", "sft"), ("sft", "base"), ("sft", "base+shots")]
+        return next((self.contrasts[pair] for pair in pairs if pair in self.contrasts), None)
+
+    def invalid_rate(self, arm: str) -> float:
+        """Share of the arm's answers that could not be read, the mean over seeds."""
+        return fmean(cell["invalid_rate"] for cell in self.cells[arm])
+
+    def length_ratio(self, arm: str) -> float | None:
+        """How long the arm's texts are, over gold's, the mean over seeds; None for labels."""
+        ratios = [cell["length_ratio"] for cell in self.cells[arm] if cell["length_ratio"] is not None]
+        return fmean(ratios) if ratios else None
+
+    def never_predicted(self, arm: str) -> list[str]:
+        """Labels that occur and that the arm, in some seed, never gave."""
+        missed = {label for cell in self.cells[arm] for label in cell["never_predicted"]}
+        return [label for label in self.task["labels"] if label in missed]
+
+    def only_label(self, arm: str) -> str | None:
+        """The one label that the arm, in some seed, gave to every case that it gave a label to."""
+        if len(self.task["labels"]) < 2:
+            return None
+        for cell in self.cells.get(arm, ()):
+            labels, matrix = cell["confusion"]["labels"], cell["confusion"]["matrix"]
+            given = [label for column, label in enumerate(labels) if any(row[column] for row in matrix)]
+            if len(given) == 1:
+                return str(given[0])
+        return None
+
+    def absent_labels(self) -> list[str]:
+        """Labels of the task that no held-out case has."""
+        confusion = next(
+            (cell["confusion"] for cells in self.cells.values() for cell in cells if "confusion" in cell), None
+        )
+        if confusion is None:
+            return []
+        return [label for label, row in zip(confusion["labels"], confusion["matrix"], strict=True) if not any(row)]
+
+    def only_the_form(self, arm: str) -> bool:
+        """Whether the arm's gain over the base model may be no more than having learnt the form of the answer.
+
+        So it is when most answers of the base model could not be read, and the base model with examples in its prompt,
+        whose answers can be read, is not beaten too.
+        """
+        if "base" not in self.cells or self.invalid_rate("base") <= UNREADABLE:
+            return False
+        return self.verdict(arm, "base+shots") != "better"
+
+
+def by_task_and_model(contrasts: Sequence[Entry], cells: Sequence[Entry], tasks: Sequence[Entry]) -> list[TaskEvidence]:
+    """The entries of `results.json`, sorted by task and model, in the order of the study."""
+    found = []
+    for task in tasks:
+        of_task = [cell for cell in cells if cell["task"] == task["name"]]
+        for model in dict.fromkeys(cell["model"] for cell in of_task):
+            arms: dict[str, list[Entry]] = {}
+            for cell in of_task:
+                if cell["model"] == model:
+                    arms.setdefault(cell["arm"], []).append(cell)
+            compared = {
+                (one["a"], one["b"]): one for one in contrasts if (one["task"], one["model"]) == (task["name"], model)
+            }
+            found.append(TaskEvidence(task, model, compared, arms))
+    return found
