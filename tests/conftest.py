@@ -1,6 +1,7 @@
 """What many tests share: the tiny model, the real one, and a machine without network."""
 
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,20 @@ import pytest
 
 from command_line import CommandLine
 from tiny_model import build_tiny_model
+
+
+@pytest.fixture(scope="session", autouse=True)
+def data_home_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Looks at test sets are noted in the user's data folder; a test's are none of the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data-home")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def data_home_of_this_test(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test looked at, another has not seen."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data-home")))
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import torch
 from preceptor.errors import InputError
 from preceptor.models import Policy, load_policy
 from preceptor.study import _evaluate, load_study
+from preceptor.study._answer import Answerer, in_own_words
 from preceptor.study._evaluate import copy_predictions, evaluate, finished, read_predictions
 from preceptor.study._prepare import Prepared, check_task, prepare, read_task
 from preceptor.study._run_folder import open_run_folder
@@ -47,7 +48,11 @@ class Watch:
 
 def killed_run(policy: Policy, prepared: Prepared, folder: Path, key: str = "key") -> None:
     with pytest.raises(Killed):
-        evaluate(policy, prepared, folder, key, Watch(stop_after=BATCH), rows=BATCH)
+        evaluate(words(policy, prepared), prepared, folder, key, Watch(stop_after=BATCH))
+
+
+def words(policy: Policy, prepared: Prepared) -> Answerer:
+    return in_own_words(policy, prepared.test, prepared.task.answer.max_new_tokens, rows=BATCH)
 
 
 def test_an_evaluation_continues_behind_its_last_whole_batch(
@@ -60,9 +65,9 @@ def test_an_evaluation_continues_behind_its_last_whole_batch(
     with (folder / "predictions.part.jsonl").open("a") as part:
         part.write('{"seconds": 1.0, "texts": {"3": "half a li')
     watch = Watch()
-    evaluate(policy, prepared, folder, "key", watch, rows=BATCH)
+    evaluate(words(policy, prepared), prepared, folder, "key", watch)
     assert watch.told == [BATCH, BATCH, len(prepared.test) - 2 * BATCH]
-    evaluate(policy, prepared, alone, "key", Watch(), rows=BATCH)
+    evaluate(words(policy, prepared), prepared, alone, "key", Watch())
     assert (folder / "predictions.jsonl").read_bytes() == (alone / "predictions.jsonl").read_bytes()
     assert finished(folder, "key")
     assert sorted(one.name for one in folder.iterdir()) == ["cell.json", "predictions.jsonl"]
@@ -71,7 +76,7 @@ def test_an_evaluation_continues_behind_its_last_whole_batch(
 def test_what_another_policy_answered_is_not_continued(tmp_path: Path, prepared: Prepared, policy: Policy) -> None:
     killed_run(policy, prepared, tmp_path / "cell", key="another")
     watch = Watch()
-    evaluate(policy, prepared, tmp_path / "cell", "key", watch, rows=BATCH)
+    evaluate(words(policy, prepared), prepared, tmp_path / "cell", "key", watch)
     assert watch.told[:2] == [0, BATCH]
     assert not finished(tmp_path / "cell", "another")
 
@@ -79,14 +84,14 @@ def test_what_another_policy_answered_is_not_continued(tmp_path: Path, prepared:
 def test_answers_whose_name_was_not_yet_written_are_nobodys(
     tmp_path: Path, prepared: Prepared, policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evaluate(policy, prepared, tmp_path / "cell", "first", Watch(), rows=BATCH)
+    evaluate(words(policy, prepared), prepared, tmp_path / "cell", "first", Watch())
 
     def kill(*_: object) -> None:
         raise Killed
 
     monkeypatch.setattr(_evaluate, "write_json", kill)  # the last file of the two
     with pytest.raises(Killed):
-        evaluate(policy, prepared, tmp_path / "cell", "second", Watch(), rows=BATCH)
+        evaluate(words(policy, prepared), prepared, tmp_path / "cell", "second", Watch())
     assert not finished(tmp_path / "cell", "first")
     assert not finished(tmp_path / "cell", "second")
 
@@ -94,7 +99,7 @@ def test_answers_whose_name_was_not_yet_written_are_nobodys(
 def test_predictions_stand_in_the_order_of_the_held_out_cases(
     tmp_path: Path, prepared: Prepared, policy: Policy
 ) -> None:
-    evaluate(policy, prepared, tmp_path / "cell", "key", Watch(), rows=BATCH)
+    evaluate(words(policy, prepared), prepared, tmp_path / "cell", "key", Watch())
     answers = read_predictions(tmp_path / "cell")
     assert [one.id for one in answers] == [one.id for one in prepared.splits.test]
     assert [one.answer for one in answers] == [prepared.task.parse(one.text) for one in answers]
@@ -103,7 +108,7 @@ def test_predictions_stand_in_the_order_of_the_held_out_cases(
 
 
 def test_copied_predictions_are_finished(tmp_path: Path, prepared: Prepared, policy: Policy) -> None:
-    evaluate(policy, prepared, tmp_path / "first", "key", Watch(), rows=BATCH)
+    evaluate(words(policy, prepared), prepared, tmp_path / "first", "key", Watch())
     copy_predictions(tmp_path / "first", tmp_path / "second")
     assert finished(tmp_path / "second", "key")
     assert read_predictions(tmp_path / "second") == read_predictions(tmp_path / "first")
@@ -142,6 +147,6 @@ def test_a_run_folder_is_held_by_one_and_freed_at_the_end(tmp_path: Path) -> Non
 def test_the_kept_note_tells_what_it_took(tmp_path: Path, prepared: Prepared, policy: Policy) -> None:
     killed_run(policy, prepared, tmp_path / "cell")
     before = json.loads((tmp_path / "cell" / "predictions.part.jsonl").read_text().split("\n")[1])["seconds"]
-    evaluate(policy, prepared, tmp_path / "cell", "key", Watch(), rows=BATCH)
+    evaluate(words(policy, prepared), prepared, tmp_path / "cell", "key", Watch())
     note = json.loads((tmp_path / "cell" / "cell.json").read_text())
     assert note["evaluation_seconds"] > before > 0

@@ -2,14 +2,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from preceptor.study import Study, load_study
-from preceptor.study._forecast import Speed, forecast
 from preceptor.study._prepare import Prepared, check_task, prepare, read_task
 from tiny_study import write_study, write_table
-
-SPEED = Speed(train=3e-3, forward=1e-3, decode=2e-2)
 
 
 def prepared(
@@ -59,26 +54,3 @@ def test_every_arm_sees_the_same_prompt_and_no_test_answer(tmp_path: Path, tiny_
     assert one.splits.test[0].fields["note"] in shown
     assert shown.endswith("<|im_start|>assistant\n")
     assert tiny_tokenizer.decode(one.train[0].answer) == one.splits.train[0].target + "<|im_end|>"
-
-
-def test_the_forecast_grows_with_cases_arms_seeds_and_epochs(tmp_path: Path, tiny_tokenizer: Any) -> None:
-    def seconds(limit: dict[str, int], **changes: Any) -> float:
-        study, one = prepared(tmp_path, tiny_tokenizer, limit, **changes)
-        return forecast(study, [one], SPEED)
-
-    few = {"train": 20, "validation": 4, "test": 10}
-    least = seconds(few)
-    assert least > 0
-    by_split = [seconds(few | {split: 3 * few[split]}) for split in few]
-    assert all(more > least for more in by_split)
-    assert seconds({}) > max(by_split)
-    assert seconds(few, arms=["base"]) < seconds(few, arms=["base", "sft"]) < least
-    assert seconds(few, seeds=[0, 1]) > least
-    assert seconds(few, sft={"epochs": 9}) > seconds(few, sft={"epochs": 4})
-    assert seconds(few, pairs={"limit": 2}) < seconds(few, pairs={"limit": 20})
-    assert seconds(few, arms=["base"], seeds=[0, 1]) == pytest.approx(seconds(few, arms=["base"])), "answered once"
-
-
-def test_a_forecast_of_two_tasks_is_the_sum(tmp_path: Path, tiny_tokenizer: Any) -> None:
-    study, one = prepared(tmp_path, tiny_tokenizer)
-    assert forecast(study, [one, one], SPEED) == pytest.approx(2 * forecast(study, [one], SPEED))

@@ -13,11 +13,12 @@ from tiny_study import write_study
 LEAST = {"name": "least", "tasks": [{"task": "triage_provider", "data": {"cases": 30}}]}
 
 
-def test_the_quickstart_compares_three_arms_on_every_built_in_task() -> None:
+def test_the_quickstart_compares_six_arms_on_every_built_in_task() -> None:
     assert builtin_studies() == ["quickstart"]
     study, _ = load_study("quickstart")
     assert sorted(entry.task for entry in study.tasks) == builtin_tasks()
-    assert study.arms == ("base", "sft", "sft+dpo")
+    assert study.arms == ("base", "base+shots", "sft", "sft+dpo", "sft+sft", "tfidf")
+    assert all(entry.margin == 0.05 for entry in study.tasks)
     assert study.model == EMBEDDED
     assert all(entry.limit["test"] >= 60 for entry in study.tasks)
 

@@ -16,10 +16,11 @@ FEWEST_KEPT_TOKENS = 2
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Token ids of one case, and how many tokens of the cut field were taken out (0 = none)."""
+    """Token ids of one case, how many tokens of the cut field were taken out (0 = none), and the case so shortened."""
 
     encoded: Encoded
     cut_tokens: int
+    shown: Example
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +49,23 @@ def fit(
     `task.cut` names the one field that may be shortened; instruction, template, answer and stop token stay whole.
     Raises `TooLong` when that is not enough, `InputError` when the chat template refuses the case's turns.
     """
-    (encoded,), cut_tokens = _fit_answers(task, example, tokenizer, max_length, [answer], max_new_tokens)
-    return Fitted(encoded, cut_tokens)
+    (encoded,), cut_tokens, shown = _fit_answers(task, example, tokenizer, max_length, [answer], max_new_tokens)
+    return Fitted(encoded, cut_tokens, shown)
 
 
 def fit_pair(task: Task, example: Example, tokenizer: Any, max_length: int, chosen: str, rejected: str) -> FittedPair:
     """Encode two answers after one prompt, cut (if at all) so that the longer of them fits. Raises `TooLong`."""
-    (first, second), cut_tokens = _fit_answers(task, example, tokenizer, max_length, [chosen, rejected], 0)
+    (first, second), cut_tokens, _ = _fit_answers(task, example, tokenizer, max_length, [chosen, rejected], 0)
     return FittedPair(first, second, cut_tokens)
 
 
 def _fit_answers(
     task: Task, example: Example, tokenizer: Any, limit: int, answers: Sequence[str | None], reserve: int
-) -> tuple[list[Encoded], int]:
+) -> tuple[list[Encoded], int, Example]:
     encoded = _encode_all(task, example, tokenizer, answers)
     needed = _tokens_needed(encoded, reserve)
     if needed <= limit:
-        return encoded, 0
+        return encoded, 0, example
     text = _text_that_may_be_cut(task, example)
     if text is None:
         raise TooLong(example.id, needed, limit, _no_cut_advice(task, needed))
@@ -79,7 +80,7 @@ def _fit_answers(
         encoded = _encode_all(task, shorter, tokenizer, answers)
         over = _tokens_needed(encoded, reserve) - limit
         if over <= 0:
-            return encoded, len(spans) - kept
+            return encoded, len(spans) - kept, shorter
         kept -= over  # tokens can merge differently at the seams, so a cut may have to be a little deeper
     # Above the limit in any case: what merged at the seams can make the second sum too small.
     least = min(tokens for tokens in (needed, bare + FEWEST_KEPT_TOKENS) if tokens > limit)

@@ -1,9 +1,11 @@
 """What is compared: the study file, the stage tree, the runner, the run folder and what each arm cost."""
 
+from preceptor.study._check import check_study
 from preceptor.study._evaluate import Prediction, read_predictions
 from preceptor.study._prepare import Checked
-from preceptor.study._runner import check_study, run_study
-from preceptor.study._spec import Study, TaskEntry, builtin_studies, load_study, make_study
+from preceptor.study._runner import run_study
+from preceptor.study._spec import Study, TaskEntry
+from preceptor.study._study_file import builtin_studies, load_study, make_study
 
 __all__ = [
     "Checked",

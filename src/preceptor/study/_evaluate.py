@@ -1,16 +1,18 @@
-"""What an arm answers on the held-out cases: generated, read, scored, and kept batch by batch."""
+"""What an arm answered on the held-out cases: read, scored, and kept batch by batch."""
 
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from preceptor.engine import Numerics, generate
+from preceptor.engine import Cost, Numerics
 from preceptor.files import digest, private_folder, read_jsonl, write_atomic, write_json, write_jsonl
-from preceptor.models import Policy, stop_tokens
 from preceptor.progress import Advance
+from preceptor.study._answer import Answerer
+from preceptor.study._kept import kept
 from preceptor.study._prepare import Prepared
 from preceptor.study._score import case_score
 
@@ -36,17 +38,28 @@ def cell_key(policy_key: str, numerics: Numerics, prepared: Prepared) -> str:
 
 def finished(folder: Path, key: str) -> bool:
     """Whether the predictions of exactly this policy on exactly these cases stand in `folder`."""
-    note = folder / _NOTE
-    return note.exists() and json.loads(note.read_text(encoding="utf-8"))["key"] == key
+    return (folder / _NOTE).exists() and read_note(folder)["key"] == key
 
 
 def read_predictions(folder: Path) -> list[Prediction]:
-    """The predictions kept in `folder`, in the order of the held-out cases."""
-    return [Prediction(**row) for row in read_jsonl(folder / _PREDICTIONS)]
+    """The predictions kept in `folder`, in the order of the held-out cases. Raises `InputError` when damaged."""
+    with kept(folder / _PREDICTIONS):
+        return [Prediction(**row) for row in read_jsonl(folder / _PREDICTIONS)]
 
 
-def evaluate(policy: Policy, prepared: Prepared, folder: Path, key: str, advance: Advance, *, rows: int = 32) -> None:
-    """Answer every held-out case greedily and write `predictions.jsonl`.
+def evaluate(
+    answer: Answerer,
+    prepared: Prepared,
+    folder: Path,
+    key: str,
+    advance: Advance,
+    *,
+    preparation: Cost | None = None,
+    note: Mapping[str, Any] | None = None,
+) -> None:
+    """Have every held-out case answered and write `predictions.jsonl`.
+
+    `preparation` is what it took before the first answer, beside the arm's stages; `note` is kept beside the answers.
 
     Each batch is on disk before the next begins; a run that was killed continues behind the last whole batch.
     """
@@ -54,24 +67,16 @@ def evaluate(policy: Policy, prepared: Prepared, folder: Path, key: str, advance
     part = _Part.open(folder / "predictions.part.jsonl", key)
     advance(len(part.texts))
 
-    def keep(batch: list[int], answers: list[list[int]]) -> None:
-        texts = [policy.tokenizer.decode(ids, skip_special_tokens=True) for ids in answers]
-        part.append(dict(zip(batch, texts, strict=True)), time.perf_counter() - started)
-        advance(len(batch))
+    def keep(texts: dict[int, str]) -> None:
+        part.append(texts, time.perf_counter() - started)
+        advance(len(texts))
 
     started = time.perf_counter()
-    generate(
-        policy,
-        prepared.test,
-        max_new_tokens=prepared.task.answer.max_new_tokens,
-        stop=stop_tokens(policy.tokenizer),
-        rows=rows,
-        done=frozenset(part.texts),
-        on_batch=keep,
-    )
+    answer(frozenset(part.texts), keep)
+    cost = preparation or Cost()
     (folder / _NOTE).unlink(missing_ok=True)
     write_jsonl(folder / _PREDICTIONS, [_row(prepared, i, part.texts[i]) for i in sorted(part.texts)])
-    write_json(folder / _NOTE, {"key": key, "evaluation_seconds": part.seconds})
+    write_json(folder / _NOTE, {"key": key, "evaluation_seconds": part.seconds, "cost": cost.to_json(), **(note or {})})
     part.path.unlink()
 
 
@@ -85,7 +90,21 @@ def copy_predictions(finished_folder: Path, folder: Path) -> None:
 
 def evaluation_seconds(folder: Path) -> float:
     """How long the answers kept in `folder` took."""
-    return float(json.loads((folder / _NOTE).read_text(encoding="utf-8"))["evaluation_seconds"])
+    return float(read_note(folder)["evaluation_seconds"])
+
+
+def preparation_cost(folder: Path) -> Cost:
+    """What it took before the answers kept in `folder` could be given, beside the arm's stages."""
+    return Cost(**read_note(folder)["cost"])
+
+
+def read_note(folder: Path) -> dict[str, Any]:
+    """What is known of the answers kept in `folder`. Raises `InputError` when that file is damaged."""
+    with kept(folder / _NOTE):
+        note: dict[str, Any] = {"cost": {}} | json.loads((folder / _NOTE).read_text(encoding="utf-8"))
+        Cost(seconds=note["evaluation_seconds"]) + Cost(**note["cost"])  # raises when one of them is no number
+        len(note["key"])
+    return note
 
 
 @dataclass(slots=True)
@@ -101,13 +120,14 @@ class _Part:
     def open(cls, path: Path, key: str) -> "_Part":
         """Read the whole batches of an earlier try with the same key; anything else is begun anew."""
         lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []  # a torn last line has no end
-        if not lines or json.loads(lines[0])["key"] != key:
-            write_atomic(path, json.dumps({"key": key}) + "\n")
-            return cls(path, {}, 0.0, 0.0)
-        batches = [json.loads(line) for line in lines[1:]]
+        with kept(path):
+            if not lines or json.loads(lines[0])["key"] != key:
+                write_atomic(path, json.dumps({"key": key}) + "\n")
+                return cls(path, {}, 0.0, 0.0)
+            batches = [json.loads(line) for line in lines[1:]]
+            texts = {int(index): str(text) for batch in batches for index, text in batch["texts"].items()}
+            seconds = float(batches[-1]["seconds"]) if batches else 0.0
         write_atomic(path, b"".join(line + b"\n" for line in lines))
-        texts = {int(index): text for batch in batches for index, text in batch["texts"].items()}
-        seconds = batches[-1]["seconds"] if batches else 0.0
         return cls(path, texts, seconds, seconds)
 
     def append(self, texts: dict[int, str], seconds: float) -> None:

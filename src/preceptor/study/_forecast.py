@@ -8,13 +8,15 @@ import torch
 
 from preceptor.engine import Numerics, SFTSettings, answer_logprobs, can_share, distinct_prefixes
 from preceptor.models import Encoded, ModelSource, Policy, new_policy
+from preceptor.study._plan import Left
 from preceptor.study._prepare import Prepared
-from preceptor.study._spec import ARMS, Study
+from preceptor.study._spec import Study
 
 _PROBE_TOKENS = 512
 _DECODE_ROWS = 32
 _LOAD_SECONDS = 3.0
 """Loading the model and writing a stage's output, once a stage and once a cell."""
+_TFIDF_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +47,18 @@ def measure_speed(study: Study, numerics: Numerics, source: ModelSource, prepare
     return Speed(train / tokens, forward / tokens, decode, share)
 
 
-def forecast(study: Study, tasks: Sequence[Prepared], speed: Speed) -> float:
-    """About how many seconds the whole study takes from the start; SFT may stop earlier."""
-    stages = {stage for arm in study.arms for stage in ARMS[arm]}
+def forecast(study: Study, left: Sequence[Left], speed: Speed) -> float:
+    """About how many seconds what is left takes; SFT may stop earlier. How fast an endpoint answers, nobody knows."""
     total = 0.0
-    for prepared in tasks:
-        seconds = 0.0
-        if "sft" in stages:
-            seconds += _sft_seconds(prepared, prepared.entry.sft or study.sft, speed)
-        if "dpo" in stages:
-            seconds += _dpo_seconds(prepared, study, speed)
-        total += seconds * len(study.seeds)
-        trained = sum(arm != "base" for arm in study.arms)
-        cells = trained * len(study.seeds) + ("base" in study.arms)
-        total += cells * (_generation_seconds(prepared, prepared.test, speed) + _LOAD_SECONDS)
+    for one in left:
+        prepared = one.prepared
+        seconds = {
+            "sft": _sft_seconds(prepared, prepared.entry.sft or study.sft, speed),
+            "sft+dpo": _dpo_seconds(prepared, study, speed),
+            "sft+sft": _more_sft_seconds(prepared, study, speed),
+        }
+        total += sum(seconds[stage] for stage in one.stages)
+        total += sum(_answer_seconds(prepared, study, arm, speed) for arm in one.answers)
     return total
 
 
@@ -70,14 +70,44 @@ def _sft_seconds(prepared: Prepared, settings: SFTSettings, speed: Speed) -> flo
 
 def _dpo_seconds(prepared: Prepared, study: Study, speed: Speed) -> float:
     """Pairs, reference and training; a rejected answer is taken to be as long as the chosen one."""
-    settings = prepared.entry.dpo or study.dpo
-    cases = prepared.train[: study.pairs.limit]
-    tokens = _batched_tokens(cases, settings.batch_size) + sum(len(case.answer) for case in cases)
+    tokens, training = _dpo_tokens(prepared, study)
     if prepared.task.answer.parser == "label":
         making = tokens * speed.forward
     else:
-        making = _generation_seconds(prepared, [case.prompt for case in cases], speed)
-    return making + tokens * (speed.forward + settings.epochs * speed.train) + 2 * _LOAD_SECONDS
+        making = _generation_seconds(prepared, [case.prompt for case in _pair_cases(prepared, study)], speed)
+    return making + tokens * speed.forward + training * speed.train + 2 * _LOAD_SECONDS
+
+
+def _more_sft_seconds(prepared: Prepared, study: Study, speed: Speed) -> float:
+    """As many operations as DPO takes, which are spent in training alone; a step ends with a look or two."""
+    tokens, training = _dpo_tokens(prepared, study)
+    looks = 2 * _batched_tokens(prepared.validation, 8) * speed.forward
+    return 2 * tokens * speed.forward + training * speed.train + looks + _LOAD_SECONDS
+
+
+def _dpo_tokens(prepared: Prepared, study: Study) -> tuple[int, int]:
+    """Tokens of all pairs, and those of all epochs of training on them."""
+    settings = prepared.entry.dpo or study.dpo
+    cases = _pair_cases(prepared, study)
+    tokens = _batched_tokens(cases, settings.batch_size) + sum(len(case.answer) for case in cases)
+    return tokens, settings.epochs * tokens
+
+
+def _pair_cases(prepared: Prepared, study: Study) -> Sequence[Encoded]:
+    return prepared.train[: study.pairs.limit]
+
+
+def _answer_seconds(prepared: Prepared, study: Study, arm: str, speed: Speed) -> float:
+    if arm == "endpoint":
+        return 0.0
+    if arm == "tfidf":
+        return _TFIDF_SECONDS
+    seconds = _generation_seconds(prepared, prepared.test, speed) + _LOAD_SECONDS
+    if arm != "base+shots":
+        return seconds
+    # Examples are read once a tree of prompts; there is room for two or three cases beside them.
+    shown = study.shots.count * sum(map(len, prepared.test)) / len(prepared.test)
+    return seconds + len(prepared.test) / 3 * min(shown, study.max_length) * speed.forward
 
 
 def _generation_seconds(prepared: Prepared, prompts: Sequence[list[int]], speed: Speed) -> float:

@@ -53,6 +53,8 @@ class Prepared:
     validation: list[Encoded] = field(repr=False)
     test: list[list[int]] = field(repr=False)
     """Prompts of the held-out cases."""
+    shown: list[Example] = field(repr=False)
+    """The held-out cases as those prompts show them, cut where they were too long."""
     synthetic: bool = False
 
     @property
@@ -60,6 +62,16 @@ class Prepared:
         """Names the held-out cases: their ids, prompts, right answers, and how an answer is read."""
         cases = [[e.id, p, e.target] for e, p in zip(self.splits.test, self.test, strict=True)]
         return digest([cases, self.task.answer.model_dump(), self.task.metric])
+
+    @property
+    def test_set(self) -> str:
+        """Names the held-out cases whatever model, prompt or order they are met with."""
+        return digest(sorted(digest([dict(e.fields), e.prompt, e.target]) for e in self.splits.test))
+
+    @property
+    def test_patients(self) -> int:
+        """How many patients the held-out cases are from."""
+        return len({example.group for example in self.splits.test})
 
 
 def read_task(entry: TaskEntry, study: Study, base_folder: Path) -> TaskCases:
@@ -89,12 +101,17 @@ def prepare(checked: Checked, study: Study, tokenizer: Any) -> Prepared:
     def answered(examples: Sequence[Example]) -> list[Encoded]:
         return [fit(task, e, tokenizer, study.max_length, e.target).encoded for e in examples]
 
-    test = [
-        fit(task, e, tokenizer, study.max_length, max_new_tokens=task.answer.max_new_tokens).encoded.prompt
-        for e in splits.test
-    ]
+    room = task.answer.max_new_tokens
+    test = [fit(task, e, tokenizer, study.max_length, max_new_tokens=room) for e in splits.test]
     return Prepared(
-        checked.entry, task, splits, answered(splits.train), answered(splits.validation), test, checked.synthetic
+        checked.entry,
+        task,
+        splits,
+        answered(splits.train),
+        answered(splits.validation),
+        [one.encoded.prompt for one in test],
+        [one.shown for one in test],
+        checked.synthetic,
     )
 
 

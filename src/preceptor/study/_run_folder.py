@@ -35,6 +35,10 @@ class RunFolder:
         """The results, for machines."""
         return self.root / "results.json"
 
+    def design(self, number: int) -> Path:
+        """What was fixed before the first prediction; from the second on, what was changed after one."""
+        return self.root / ("design.json" if number == 1 else f"design-{number}.json")
+
     def task(self, name: str) -> Path:
         """The task as it was asked; its file may change later."""
         return self.root / "tasks" / f"{name}.yaml"

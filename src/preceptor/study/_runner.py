@@ -1,10 +1,7 @@
-"""A whole study: check, forecast, stages, predictions, results."""
+"""A whole study: check, design, forecast, stages, answers, results."""
 
-import importlib.metadata
-import platform
 import shutil
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,62 +9,28 @@ from typing import Any
 import torch
 import yaml
 from rich.console import Console
+from rich.markup import escape
 
-from preceptor import __version__
-from preceptor.engine import Cost, Numerics, NumericsChoice, choose_numerics
+from preceptor.engine import Numerics, NumericsChoice, choose_numerics
 from preceptor.errors import InputError, Problem
-from preceptor.files import digest_file, write_atomic, write_json
-from preceptor.models import ModelSource, find_model, fingerprint, load_policy, load_tokenizer, places
+from preceptor.files import write_atomic, write_json
+from preceptor.models import fingerprint, load_tokenizer
 from preceptor.progress import progress
-from preceptor.study._evaluate import (
-    cell_key,
-    copy_predictions,
-    evaluate,
-    evaluation_seconds,
-    finished,
-    read_predictions,
-)
+from preceptor.study._cells import arms_for, cells_of
+from preceptor.study._check import check_study, model_of
+from preceptor.study._design import freeze
 from preceptor.study._forecast import forecast, measure_speed
-from preceptor.study._prepare import Checked, Prepared, check_task, prepare, read_task
-from preceptor.study._results import Cell, contrasts, majority_value, measure
+from preceptor.study._looks import ledger_file
+from preceptor.study._plan import Left, what_is_left
+from preceptor.study._power import show_power
+from preceptor.study._prepare import Checked, Prepared, prepare
+from preceptor.study._record import made_from, preflight_of, results_of
 from preceptor.study._run_folder import RunFolder, open_run_folder
-from preceptor.study._spec import ARMS, Study
-from preceptor.study._stages import Done, Workshop, pair_counts
+from preceptor.study._spec import Study
+from preceptor.study._stages import Workshop
 
-_VERSIONS = ("torch", "transformers", "peft", "accelerate", "numpy", "scipy", "statsmodels", "scikit-learn")
 _FREE_BYTES_NEEDED = 300_000_000
 """An adapter, its optimizer's state and two checkpoints of the embedded model, several tasks over."""
-
-
-def check_study(study: Study, base_folder: Path, console: Console) -> list[Checked]:
-    """Read and look at every task's cases before anything is trained. Raises `InputError` with all that is fatal."""
-    problems: list[Problem] = []
-    tokenizer = None
-    try:
-        source = _model(study, base_folder)
-        tokenizer = load_tokenizer(source)
-        problems += _too_long_for(source, study)
-    except InputError as error:
-        problems += error.problems
-    checked: list[Checked] = []
-    for entry in study.tasks:
-        try:
-            one = read_task(entry, study, base_folder)
-            if tokenizer is not None:
-                checked.append(check_task(one, study, tokenizer))
-        except InputError as error:
-            problems += error.problems
-    for each in checked:
-        each.preflight.render(console)
-        problems += [Problem(f"{each.where}, {found.where}", found.what, found.fix) for found in each.preflight.fatal]
-    names = [one.task.name for one in checked]
-    problems += [
-        Problem(f"task {name}", "it stands twice in the study", "Give each task file a name of its own.")
-        for name in sorted({name for name in names if names.count(name) > 1})
-    ]
-    if problems:
-        raise InputError(problems)
-    return checked
 
 
 def run_study(study: Study, base_folder: Path, run_folder: Path, console: Console, command: str) -> dict[str, Any]:
@@ -76,90 +39,26 @@ def run_study(study: Study, base_folder: Path, run_folder: Path, console: Consol
     Raises `InputError` before any training when something is wrong with the study, its data or the folder.
     """
     with open_run_folder(run_folder) as run:
+        ledger_file()  # a look that cannot be noted is better known now than after the training
         checked = check_study(study, base_folder, console)
         _check_disk(run)
         numerics = _numerics(study, run)
         study = study.model_copy(update={"numerics": NumericsChoice(**numerics.model_dump())})
         torch.set_num_threads(numerics.threads)
-        _forget_results_of_another_study(run, study)
-        write_atomic(run.study, yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
-        write_json(run.preflight, {one.task.name: _preflight(one) for one in checked})
-        for one in checked:
-            write_atomic(run.task(one.task.name), one.task_yaml)
-        source = _model(study, base_folder)
+        _write_what_is_studied(run, study, checked)
+        source = model_of(study, base_folder)
         tokenizer = load_tokenizer(source)
         tasks = [prepare(one, study, tokenizer) for one in checked]
-        _say_forecast(study, numerics, source, tasks, console)
+        _say_skipped(study, tasks, console)
+        show_power(study, tasks, console)
         workshop = Workshop(study, numerics, source, fingerprint(source), run, partial(progress, console=console))
-        cells = [cell for prepared in tasks for cell in _cells(workshop, prepared)]
-        results = _results(study, source, tasks, cells, command)
+        left = [one for prepared in tasks if (one := what_is_left(workshop, prepared))]
+        _say_forecast(workshop, left, console)
+        design = freeze(run, study, tasks)
+        cells = [cell for prepared in tasks for cell in cells_of(workshop, prepared)]
+        results = results_of(study, source, run, design, list(zip(checked, tasks, strict=True)), cells, command)
         write_json(run.results, results)
         return results
-
-
-def _cells(workshop: Workshop, prepared: Prepared) -> list[Cell]:
-    """All arms and seeds of one task. Stages that arms share are found again under their key."""
-    cells = []
-    for seed in workshop.study.seeds:
-        for arm in workshop.study.arms:
-            done: list[Done] = []
-            for kind in ARMS[arm]:
-                done.append(workshop.run_stage(kind, prepared, done[-1] if done else None, seed))
-            cells.append(_cell(workshop, prepared, arm, seed, done))
-    return cells
-
-
-def _cell(workshop: Workshop, prepared: Prepared, arm: str, seed: int, done: Sequence[Done]) -> Cell:
-    """The arm's answers to the held-out cases: found, or generated now."""
-    source, name = workshop.source, _folder_name(workshop.source)
-    folder = workshop.run.cell(prepared.task.name, name, arm, seed)
-    key = cell_key(done[-1].key if done else workshop.model_hash, workshop.numerics, prepared)
-    if not finished(folder, key) and not _copied(workshop, prepared, arm, name, folder, key):
-        policy = load_policy(source, done[-1].policy if done else None, dtype=workshop.numerics.torch_dtype)
-        with workshop.progress(f"{prepared.task.name}: held-out answers of {arm}", len(prepared.test)) as advance:
-            evaluate(policy, prepared, folder, key, advance)
-    return Cell(
-        prepared,
-        source.name,
-        arm,
-        seed,
-        read_predictions(folder),
-        sum((stage.cost for stage in done), Cost()),
-        evaluation_seconds(folder),
-        predictions_file=(folder / "predictions.jsonl").relative_to(workshop.run.root).as_posix(),
-        predictions_sha256=digest_file(folder / "predictions.jsonl"),
-        pairs=pair_counts(done),
-    )
-
-
-def _copied(workshop: Workshop, prepared: Prepared, arm: str, name: str, folder: Path, key: str) -> bool:
-    """The untouched model answers alike with every seed: one seed's answers are all seeds' answers."""
-    for seed in workshop.study.seeds:
-        other = workshop.run.cell(prepared.task.name, name, arm, seed)
-        if other != folder and finished(other, key):
-            copy_predictions(other, folder)
-            return True
-    return False
-
-
-def _model(study: Study, base_folder: Path) -> ModelSource:
-    """The study's model; a folder is named relative to the study file, as its data is."""
-    beside = base_folder / Path(study.model).expanduser()
-    # `models/tiny` beside a folder `models/` is a path, if perhaps a mistyped one, and never asked for at the hub.
-    is_path = beside.is_dir() or ("/" in study.model and beside.parent.is_dir())
-    return find_model(str(beside) if is_path else study.model)
-
-
-def _too_long_for(source: ModelSource, study: Study) -> list[Problem]:
-    known = places(source)
-    if known is None or study.max_length <= known:
-        return []
-    what = f"{study.max_length} tokens are asked for, and {source.title} has places for {known}"
-    return [Problem("max_length", what, f"Set it to {known} or less, or name a model with more.")]
-
-
-def _folder_name(source: ModelSource) -> str:
-    return source.title if source.kind == "folder" else source.name.replace("/", "--")
 
 
 def _numerics(study: Study, run: RunFolder) -> Numerics:
@@ -184,24 +83,45 @@ def _begun(run: RunFolder) -> dict[str, Any]:
     return begun
 
 
-def _say_forecast(
-    study: Study, numerics: Numerics, source: ModelSource, tasks: Sequence[Prepared], console: Console
-) -> None:
-    console.print("Measuring this machine ...")
-    speed = measure_speed(study, numerics, source, tasks[0])
+def _say_skipped(study: Study, tasks: Sequence[Prepared], console: Console) -> None:
+    texts = [one.task.name for one in tasks if "tfidf" in study.arms and "tfidf" not in arms_for(study, one.task)]
+    if texts:
+        console.print(f"The arm tfidf gives labels only, so it is left out for {escape(', '.join(texts))}.")
+
+
+def _say_forecast(workshop: Workshop, left: Sequence[Left], console: Console) -> None:
+    if not left:
+        console.print("Everything was trained and answered already; only the results are computed again.")
+        return
+    console.print("Measuring this machine: seconds for a small model, minutes for one of billions of weights ...")
+    speed = measure_speed(workshop.study, workshop.numerics, workshop.source, left[0].prepared)
     if not speed.shares:
         console.print(
             "This model's own attention or output code does not take prefix trees: nothing is shared, slower."
         )
-    seconds = forecast(study, tasks, speed)
-    minutes = max(1, round(seconds / 60))
+    minutes = max(1, round(forecast(workshop.study, left, speed) / 60))
     unit = "minute" if minutes == 1 else "minutes"
-    console.print(f"The whole study takes about [bold]{minutes} {unit}[/bold] on this machine.")
+    begun = any(workshop.run.root.glob("cells/**/cell.json"))
+    what = "What is left of the study" if begun else "The whole study"
+    asked = any("endpoint" in one.answers for one in left)
+    more = ", and however long the endpoint takes to answer" if asked else ""
+    console.print(f"{what} takes about [bold]{minutes} {unit}[/bold] on this machine{more}.")
 
 
-def _forget_results_of_another_study(run: RunFolder, study: Study) -> None:
-    """Old results beside new settings would be believed to belong together."""
-    if run.study.exists() and _begun(run) != study.model_dump(mode="json"):
+def _write_what_is_studied(run: RunFolder, study: Study, checked: Sequence[Checked]) -> None:
+    """The study, its tasks and what was found in the data. Results of anything else are forgotten.
+
+    Old results beside new settings would be believed to belong together.
+    """
+    if run.study.exists():
+        _begun(run)
+    before = made_from(run)
+    write_atomic(run.study, yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+    write_json(run.preflight, {one.task.name: preflight_of(one) for one in checked})
+    shutil.rmtree(run.root / "tasks", ignore_errors=True)  # of a task that the study has no more, none is left
+    for one in checked:
+        write_atomic(run.task(one.task.name), one.task_yaml)
+    if made_from(run) != before:
         run.results.unlink(missing_ok=True)
 
 
@@ -210,57 +130,3 @@ def _check_disk(run: RunFolder) -> None:
     if free < _FREE_BYTES_NEEDED:
         what = f"only {free // 1_000_000} MB are free, {_FREE_BYTES_NEEDED // 1_000_000} MB are needed"
         raise InputError(Problem(str(run.root), what, "Free some space, or name a folder elsewhere with --output-dir."))
-
-
-def _preflight(checked: Checked) -> dict[str, Any]:
-    read = checked.read
-    return checked.preflight.to_json() | {
-        "read": len(read.examples) + len(read.refused),
-        "refused": len(read.refused),
-        "sha256": read.sha256,
-        "not_drawn": checked.not_drawn,
-        "split": {
-            name: [example.id for example in getattr(checked.splits, name)] for name in ("train", "validation", "test")
-        },
-        "encodings": {Path(name).name: encoding for name, encoding in read.encodings.items()},
-    }
-
-
-def _results(
-    study: Study, source: ModelSource, tasks: Sequence[Prepared], cells: Sequence[Cell], command: str
-) -> dict[str, Any]:
-    return {
-        "study": {
-            "name": study.name,
-            "question": study.question,
-            "model": {"name": source.name, "title": source.title},
-            "seeds": list(study.seeds),
-            "arms": list(study.arms),
-            "tasks": [_task(prepared) for prepared in tasks],
-        },
-        "versions": {"preceptor": __version__, "python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in _VERSIONS},
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": command,
-        "cells": [measure(cell.prepared, cell) for cell in cells],
-        "contrasts": contrasts(cells),
-    }
-
-
-def _task(prepared: Prepared) -> dict[str, Any]:
-    task, splits = prepared.task, prepared.splits
-    return {
-        "name": task.name,
-        "title": task.title,
-        "metric": task.metric,
-        "also": [extra.model_dump(mode="json") for extra in task.also],
-        "labels": list(task.labels),
-        "synthetic": prepared.synthetic,
-        "counts": {
-            "train": len(splits.train),
-            "validation": len(splits.validation),
-            "test": len(splits.test),
-            "groups_test": len({example.group for example in splits.test}),
-        },
-        "majority": majority_value(prepared),
-    }

@@ -1,25 +1,20 @@
-"""The study file: what is compared, on what, and with which settings. Every default is here and is written out."""
+"""A study's settings: what is compared, on what, and how. Every default is here and is written out."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from preceptor.data import DataSpec
 from preceptor.engine import DPOSettings, NumericsChoice, SFTSettings
-from preceptor.errors import InputError, Problem
 from preceptor.models import EMBEDDED, AdapterSettings
 from preceptor.tasks import Split
 
-_BUILTIN = Path(__file__).parent / "builtin"
+Arm = Literal["base", "base+shots", "sft", "sft+dpo", "sft+sft", "tfidf", "endpoint"]
 
-StageKind = Literal["sft", "pairs", "dpo"]
-Arm = Literal["base", "sft", "sft+dpo"]
-
-ARMS: dict[str, tuple[StageKind, ...]] = {"base": (), "sft": ("sft",), "sft+dpo": ("sft", "pairs", "dpo")}
-"""What each arm does, in order. Arms that begin alike share those stages."""
+THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
+"""The hosts that may be asked without being allowed by name."""
 
 
 class _Frozen(BaseModel):
@@ -36,12 +31,47 @@ class TaskEntry(_Frozen):
     sft: SFTSettings | None = None
     dpo: DPOSettings | None = None
     """Settings for this task alone, in place of the study's."""
+    margin: float | None = Field(default=None, gt=0, lt=1)
+    """The smallest difference that matters, in the metric's own unit (0.05 is five points of a hundred)."""
 
 
 class PairSettings(_Frozen):
     """How many training cases DPO gets pairs from."""
 
     limit: int | None = Field(default=None, gt=0)
+
+
+class ShotSettings(_Frozen):
+    """How many training cases the arm `base+shots` shows the untouched model before each held-out case, at most."""
+
+    count: int = Field(default=4, ge=1, le=64)
+
+
+class EndpointSettings(_Frozen):
+    """The server that the arm `endpoint` asks: on this machine, unless `allow_host` names another."""
+
+    url: str
+    """Of the interface that OpenAI's clients speak, such as http://127.0.0.1:8080/v1."""
+    model: str = Field(min_length=1)
+    allow_host: str | None = None
+
+    @model_validator(mode="after")
+    def _nothing_leaves_unless_allowed(self) -> Self:
+        try:
+            parts = urlsplit(self.url)
+            host, _ = parts.hostname, parts.port
+        except ValueError as error:
+            raise ValueError("url cannot be read; write it like http://127.0.0.1:8080/v1") from error
+        if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+            raise ValueError("url must look like http://127.0.0.1:8080/v1")
+        if parts.username or parts.password:
+            raise ValueError("url holds a user or a password, which would be kept in the run folder; take it out")
+        if host not in THIS_MACHINE and host != (self.allow_host or "").lower():
+            raise ValueError(
+                f"url is on another machine, {host}, and case text would go there; only if that is allowed, say "
+                f"allow_host: {host}"
+            )
+        return self
 
 
 class Study(_Frozen):
@@ -52,11 +82,15 @@ class Study(_Frozen):
     model: str = EMBEDDED
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(default=(0,), min_length=1)
     arms: tuple[Arm, ...] = Field(default=("base", "sft", "sft+dpo"), min_length=1)
+    primary: tuple[tuple[Arm, Arm], ...] | None = None
+    """The contrasts, first arm minus second, that the verdict rests on; None: those of `primary_contrasts`."""
     tasks: tuple[TaskEntry, ...] = Field(min_length=1)
     adapter: AdapterSettings | None = AdapterSettings()
     sft: SFTSettings = SFTSettings()
     dpo: DPOSettings = DPOSettings()
     pairs: PairSettings = PairSettings()
+    shots: ShotSettings = ShotSettings()
+    endpoint: EndpointSettings | None = None
     numerics: NumericsChoice = NumericsChoice()
     max_length: int = Field(default=1024, ge=32)
     split_seed: int = 0
@@ -72,50 +106,36 @@ class Study(_Frozen):
             raise ValueError("adapter: none cannot be tuned in bfloat16, which rounds small steps away; use float32")
         return self
 
-    @field_validator("seeds", "arms")
+    @field_validator("seeds", "arms", "primary")
     @classmethod
-    def _no_doubles(cls, values: Sequence[Any]) -> Sequence[Any]:
-        if len(set(values)) < len(values):
+    def _no_doubles(cls, values: Sequence[Any] | None) -> Sequence[Any] | None:
+        if values is not None and len(set(values)) < len(values):
             raise ValueError("name each only once")
         return values
 
+    @model_validator(mode="after")
+    def _arms_have_what_they_need(self) -> Self:
+        if problems := list(self._arm_problems()):
+            raise ValueError("; ".join(problems))
+        return self
 
-def builtin_studies() -> list[str]:
-    """The studies that need no file."""
-    return sorted(path.stem for path in _BUILTIN.glob("*.yaml"))
+    def _arm_problems(self) -> Iterator[str]:
+        if "sft+sft" in self.arms and "sft+dpo" not in self.arms:
+            yield "arms: sft+sft is SFT continued for what sft+dpo took, so name sft+dpo too, or leave sft+sft out"
+        if "endpoint" in self.arms and self.endpoint is None:
+            yield "arms: endpoint needs to know its server; add `endpoint: {url: ..., model: ...}`"
+        for a, b in self.primary or ():
+            if a == b:
+                yield f"primary: {a} is compared with itself"
+            for arm in sorted({a, b} - set(self.arms)):
+                yield f"primary: {arm} is not among the arms"
 
-
-def load_study(name_or_path: str) -> tuple[Study, Path]:
-    """A study and the folder its paths are relative to. Raises `InputError` with every problem of the file."""
-    path = _BUILTIN / f"{name_or_path}.yaml" if name_or_path in builtin_studies() else Path(name_or_path)
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        known = ", ".join(builtin_studies())
-        fix = f"Name a study file, or a built-in study: {known}. `preceptor new FILE` writes one for your data."
-        raise InputError(Problem(str(path), "there is no such study file", fix)) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(Problem(str(path), "it cannot be read as UTF-8 text", "Name a YAML file.")) from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that no calendar has
-        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
-        raise InputError(Problem(f"{path}, line {line}", "it is not valid YAML", "Mend this line.")) from error
-    if not isinstance(raw, dict):
-        raise InputError(Problem(str(path), "it is not a study", "Start from a file in examples/."))
-    return make_study(raw, str(path)), path.parent
-
-
-def make_study(raw: dict[str, Any], where: str) -> Study:
-    """A study from its settings. Raises `InputError` with every problem; `where` says where the settings stand."""
-    try:
-        return Study.model_validate(raw)
-    except ValidationError as error:
-        raise InputError([_problem(where, one) for one in error.errors()]) from error
-
-
-def _problem(source: str, error: Any) -> Problem:
-    where = f"{source}, {'.'.join(map(str, error['loc'])) or 'top level'}"
-    if error["type"] == "extra_forbidden":
-        return Problem(where, "there is no such setting", "Check the spelling, or take it out.")
-    if error["type"] == "missing":
-        return Problem(where, "this setting is missing", "Add it.")
-    return Problem(where, error["msg"].removeprefix("Value error, "), "Change it.")
+    @property
+    def primary_contrasts(self) -> tuple[tuple[Arm, Arm], ...]:
+        """The contrasts, first arm minus second, that the verdict rests on: those named, else what DPO must beat."""
+        if self.primary is not None:
+            return self.primary
+        wanted: tuple[tuple[Arm, Arm], ...] = (("sft", "base"),)
+        if "sft+dpo" in self.arms:
+            wanted = (("sft+dpo", "sft"), ("sft+dpo", "sft+sft"))
+        return tuple((a, b) for a, b in wanted if a in self.arms and b in self.arms)

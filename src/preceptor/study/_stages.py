@@ -1,54 +1,46 @@
 """The stage tree: each stage is computed once, kept under a key made of everything it depends on, and found again."""
 
-import json
 import random
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from preceptor.data import TooLong, fit_pair
-from preceptor.engine import Cost, EncodedPair, Numerics, Stage, dpo_steps, run_dpo, run_sft, sft_steps
+from preceptor.engine import (
+    EncodedPair,
+    Numerics,
+    Stage,
+    dpo_steps,
+    run_dpo,
+    run_sft,
+    sft_steps,
+    sft_steps_worth,
+)
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest, private_folder, read_jsonl, write_json, write_jsonl
 from preceptor.models import ModelSource, Policy, load_policy, load_tokenizer, new_policy, save_policy
 from preceptor.preferences import Pair, make_pairs
+from preceptor.study._done import LEDGER, Done, StageKind
+from preceptor.study._kept import kept
 from preceptor.study._prepare import Prepared
 from preceptor.study._run_folder import RunFolder
 from preceptor.study._score import case_score
-from preceptor.study._spec import StageKind, Study
-
-LEDGER = "ledger.json"
+from preceptor.study._spec import Study
+from preceptor.tasks import Example
 
 Progress = Callable[[str, int], Any]
 """`with progress(what, total) as advance:` shows how far a long step is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A finished stage: its key, its folder, and the folder of the policy that comes out of it."""
-
-    kind: StageKind
-    key: str
-    folder: Path
-    policy: Path
-
-    @property
-    def ledger(self) -> dict[str, Any]:
-        """What the stage cost, logged and left out."""
-        ledger: dict[str, Any] = json.loads((self.folder / LEDGER).read_text(encoding="utf-8"))
-        return ledger
-
-    @property
-    def cost(self) -> Cost:
-        """What the stage cost."""
-        return Cost(**self.ledger["cost"])
+class NotDoneYet(Exception):  # noqa: N818 - the name says it
+    """A stage that was only looked for is not there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """What every stage of a study shares."""
+    """What every stage of a study shares. One that is only `looking` trains nothing."""
 
     study: Study
     numerics: Numerics
@@ -56,35 +48,64 @@ class Workshop:
     model_hash: str
     run: RunFolder
     progress: Progress
+    looking: bool = False
 
-    def run_stage(self, kind: StageKind, prepared: Prepared, parent: Done | None, seed: int) -> Done:
-        """Find the stage's output under its key, or make it."""
-        return {"sft": self._sft, "pairs": self._pairs, "dpo": self._dpo}[kind](prepared, parent, seed)
+    def stages(self, arm: str, prepared: Prepared, seed: int) -> list[Done]:
+        """The arm's stages in order; each is found under its key, or made. Arms that begin alike share those stages.
 
-    def _sft(self, prepared: Prepared, parent: Done | None, seed: int) -> Done:
+        Raises `NotDoneYet` at the first that would have to be made, when only looking.
+        """
+        if not arm.startswith("sft"):
+            return []
+        sft = self._sft(prepared, seed)
+        if arm == "sft":
+            return [sft]
+        pairs = self._pairs(prepared, sft, seed)
+        dpo = self._dpo(prepared, pairs, seed)
+        return [sft, pairs, dpo] if arm == "sft+dpo" else [sft, self._more_sft(prepared, sft, pairs, dpo, seed)]
+
+    def _sft(self, prepared: Prepared, seed: int) -> Done:
         settings = prepared.entry.sft or self.study.sft
-        data = [[e.prompt, e.answer] for e in prepared.train], [[e.prompt, e.answer] for e in prepared.validation]
-        key = self._key("sft", settings.model_dump(), parent, seed, digest(data))
+        key = self._key("sft", settings.model_dump(), None, seed, _sft_data(prepared))
 
         def work(folder: Path) -> dict[str, Any]:
-            policy = self._new_policy(seed)
-            with self.progress(f"{prepared.task.name}: SFT", sft_steps(len(prepared.train), settings)) as advance:
-                stage = run_sft(
-                    policy,
-                    prepared.train,
-                    prepared.validation,
-                    settings,
-                    self.numerics,
-                    folder / "checkpoints",
-                    seed=seed,
-                    advance=advance,
-                )
-            return _keep(policy, folder, stage)
+            policy = new_policy(self.source, self.study.adapter, seed=seed, dtype=self.numerics.torch_dtype)
+            return self._tune(policy, prepared, folder, seed, sft_steps(len(prepared.train), settings))
 
         return self._once("sft", key, None, work)
 
-    def _pairs(self, prepared: Prepared, parent: Done | None, seed: int) -> Done:
-        assert parent is not None
+    def _more_sft(self, prepared: Prepared, sft: Done, pairs: Done, dpo: Done, seed: int) -> Done:
+        """SFT goes on for the floating-point operations that making pairs, the reference and DPO took."""
+        settings = prepared.entry.sft or self.study.sft
+        key = self._key("sft", {**settings.model_dump(), "for_as_much_as": dpo.key}, sft, seed, _sft_data(prepared))
+
+        def work(folder: Path) -> dict[str, Any]:
+            flops = (pairs.cost + dpo.cost).flops
+            policy = self._load(sft, trainable=True)
+            steps = sft_steps_worth(flops, policy, prepared.train, settings, self.numerics, seed=seed)
+            return self._tune(policy, prepared, folder, seed, steps, flops)
+
+        return self._once("sft", key, None, work)
+
+    def _tune(
+        self, policy: Policy, prepared: Prepared, folder: Path, seed: int, steps: int, flops: float | None = None
+    ) -> dict[str, Any]:
+        what = "SFT" if flops is None else "SFT continued"
+        with self.progress(f"{prepared.task.name}: {what}", steps) as advance:
+            stage = run_sft(
+                policy,
+                prepared.train,
+                prepared.validation,
+                prepared.entry.sft or self.study.sft,
+                self.numerics,
+                folder / "checkpoints",
+                seed=seed,
+                flops=flops,
+                advance=advance,
+            )
+        return _keep(policy, folder, stage)
+
+    def _pairs(self, prepared: Prepared, parent: Done, seed: int) -> Done:
         chosen = pair_cases(len(prepared.train), self.study.pairs.limit, seed)
         examples, encoded = [prepared.splits.train[i] for i in chosen], [prepared.train[i] for i in chosen]
         data = [[e.id, e.target, e.rejected, c.prompt] for e, c in zip(examples, encoded, strict=True)]
@@ -110,8 +131,7 @@ class Workshop:
 
         return self._once("pairs", key, parent.policy, work)
 
-    def _dpo(self, prepared: Prepared, parent: Done | None, seed: int) -> Done:
-        assert parent is not None
+    def _dpo(self, prepared: Prepared, parent: Done, seed: int) -> Done:
         settings = prepared.entry.dpo or self.study.dpo
         pairs, too_long = self._encoded_pairs(prepared, parent)
         if not pairs:
@@ -144,9 +164,8 @@ class Workshop:
         tokenizer = load_tokenizer(self.source)
         example_of = {example.id: example for example in prepared.splits.train}
         encoded = []
-        rows = read_jsonl(parent.folder / "pairs.jsonl")
-        for row in rows:
-            pair = Pair(row["id"], row["chosen"], row["rejected"], row["origin"])
+        pairs = _read_pairs(parent.folder / "pairs.jsonl", example_of)
+        for pair in pairs:
             try:
                 fitted = fit_pair(
                     prepared.task,
@@ -159,16 +178,19 @@ class Workshop:
             except TooLong:
                 continue
             encoded.append(EncodedPair(fitted.chosen.prompt, fitted.chosen.answer, fitted.rejected.answer))
-        return encoded, len(rows) - len(encoded)
+        return encoded, len(pairs) - len(encoded)
 
     def _once(self, kind: StageKind, key: str, policy: Path | None, work: Callable[[Path], dict[str, Any]]) -> Done:
         """Do the work unless its ledger stands: it is written last, so a folder with one is whole."""
         folder = self.run.stage(key)
         if not (folder / LEDGER).exists():
+            if self.looking:
+                raise NotDoneYet
             private_folder(folder)
             ledger = work(folder)
             write_json(folder / LEDGER, {"kind": kind, "key": key, **ledger})
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        if not self.looking:
+            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         return Done(kind, key, folder, policy or folder)
 
     def _key(self, kind: StageKind, settings: dict[str, Any], parent: Done | None, seed: int, data: str) -> str:
@@ -185,22 +207,8 @@ class Workshop:
             }
         )
 
-    def _new_policy(self, seed: int) -> Policy:
-        return new_policy(self.source, self.study.adapter, seed=seed, dtype=self.numerics.torch_dtype)
-
     def _load(self, parent: Done, *, trainable: bool) -> Policy:
         return load_policy(self.source, parent.policy, dtype=self.numerics.torch_dtype, trainable=trainable)
-
-
-def pair_counts(done: Sequence[Done]) -> dict[str, int]:
-    """How many pairs each maker made, and how many cases gave none or none that fits; empty for arms without pairs."""
-    counts: dict[str, int] = {}
-    for stage in done:
-        if stage.kind == "pairs":
-            counts |= stage.ledger["pairs"] | {"without_pair": stage.ledger["without_pair"]}
-        if stage.kind == "dpo":
-            counts |= {"too_long": stage.ledger["pairs_too_long"]}
-    return counts
 
 
 def pair_cases(cases: int, limit: int | None, seed: int) -> list[int]:
@@ -208,6 +216,19 @@ def pair_cases(cases: int, limit: int | None, seed: int) -> list[int]:
     if limit is None or limit >= cases:
         return list(range(cases))
     return sorted(random.Random(seed).sample(range(cases), limit))
+
+
+def _sft_data(prepared: Prepared) -> str:
+    cases = ([[e.prompt, e.answer] for e in part] for part in (prepared.train, prepared.validation))
+    return digest(list(cases))
+
+
+def _read_pairs(file: Path, example_of: Mapping[str, Example]) -> list[Pair]:
+    with kept(file):
+        pairs = [Pair(row["id"], row["chosen"], row["rejected"], row["origin"]) for row in read_jsonl(file)]
+        if any(pair.example_id not in example_of or not isinstance(pair.rejected, str) for pair in pairs):
+            raise ValueError("pairs of other cases")
+    return pairs
 
 
 def _keep(policy: Policy, folder: Path, stage: Stage) -> dict[str, Any]:

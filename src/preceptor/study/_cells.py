@@ -1,0 +1,139 @@
+"""From an arm to its answers: found in the run folder, or given now."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from preceptor.engine import Cost, timed
+from preceptor.files import digest, digest_file
+from preceptor.models import ModelSource, Policy, load_policy, load_tokenizer
+from preceptor.study._answer import held_to_labels, in_own_words
+from preceptor.study._cell import Cell
+from preceptor.study._done import Done, curves, pair_counts
+from preceptor.study._endpoint import asked_of
+from preceptor.study._evaluate import (
+    cell_key,
+    copy_predictions,
+    evaluate,
+    evaluation_seconds,
+    finished,
+    preparation_cost,
+    read_predictions,
+)
+from preceptor.study._prepare import Prepared
+from preceptor.study._shots import Shots, with_shots
+from preceptor.study._spec import Study
+from preceptor.study._stages import Workshop
+from preceptor.study._tfidf import answered_by, case_text, learn
+from preceptor.tasks import Task
+
+
+def arms_for(study: Study, task: Task) -> list[str]:
+    """The study's arms that can answer this task: word counts give labels, never text."""
+    return [arm for arm in study.arms if arm != "tfidf" or task.labels]
+
+
+def cells_of(workshop: Workshop, prepared: Prepared) -> list[Cell]:
+    """All arms and seeds of one task."""
+    study = workshop.study
+    return [_cell(workshop, prepared, arm, seed) for seed in study.seeds for arm in arms_for(study, prepared.task)]
+
+
+def is_answered(workshop: Workshop, prepared: Prepared, arm: str, key: str) -> bool:
+    """Whether the answers named `key` stand under any of the study's seeds."""
+    seeds = workshop.study.seeds
+    return any(finished(cell_folder(workshop, prepared, arm, seed), key) for seed in seeds)
+
+
+def cell_folder(workshop: Workshop, prepared: Prepared, arm: str, seed: int) -> Path:
+    """Where the arm's answers are kept."""
+    return workshop.run.cell(prepared.task.name, _folder_name(workshop.source), arm, seed)
+
+
+def answers_key(workshop: Workshop, prepared: Prepared, arm: str, seed: int, done: Sequence[Done]) -> str:
+    """Names everything the arm's answers depend on. An arm that chance has no part in has one key for all seeds."""
+    match arm:
+        case "tfidf":
+            splits = prepared.splits
+            parts = (splits.train, splits.validation, splits.test)
+            who = digest(["tfidf", [[[case_text(prepared.task, e), e.target] for e in part] for part in parts]])
+        case "endpoint":
+            assert workshop.study.endpoint is not None
+            who = digest(["endpoint", workshop.study.endpoint.url, workshop.study.endpoint.model])
+        case "base+shots":
+            who = digest(["base+shots", workshop.model_hash, _shots(workshop, prepared, seed).prompts])
+        case _:
+            who = done[-1].key if done else workshop.model_hash
+    return cell_key(who, workshop.numerics, prepared)
+
+
+def _cell(workshop: Workshop, prepared: Prepared, arm: str, seed: int) -> Cell:
+    done = workshop.stages(arm, prepared, seed)
+    folder = cell_folder(workshop, prepared, arm, seed)
+    key = answers_key(workshop, prepared, arm, seed, done)
+    if not finished(folder, key) and not _copied(workshop, prepared, arm, folder, key):
+        _answer(workshop, prepared, arm, seed, done, folder, key)
+    return Cell(
+        prepared,
+        workshop.source.name,
+        arm,
+        seed,
+        read_predictions(folder),
+        sum((stage.cost for stage in done), preparation_cost(folder)),
+        evaluation_seconds(folder),
+        predictions_file=(folder / "predictions.jsonl").relative_to(workshop.run.root).as_posix(),
+        predictions_sha256=digest_file(folder / "predictions.jsonl"),
+        pairs=pair_counts(done),
+        curves=curves(done),
+    )
+
+
+def _answer(
+    workshop: Workshop, prepared: Prepared, arm: str, seed: int, done: Sequence[Done], folder: Path, key: str
+) -> None:
+    """Have the arm answer every held-out case."""
+    task, study = prepared.task, workshop.study
+    cost, note = Cost(), dict[str, Any]()
+    match arm:
+        case "tfidf":
+            with timed() as cost:
+                predict = learn(prepared)
+            answerer = answered_by(predict, prepared)
+        case "endpoint":
+            assert study.endpoint is not None
+            answerer = asked_of(study.endpoint, prepared)
+        case "base+shots":
+            shots, policy = _shots(workshop, prepared, seed), _policy(workshop, None)
+            note["shots"] = {str(shown): prompts for shown, prompts in sorted(shots.shown.items())}
+            if task.labels:
+                answerer = held_to_labels(policy, task, shots.prompts, workshop.numerics, study.max_length)
+            else:
+                answerer = in_own_words(policy, shots.prompts, task.answer.max_new_tokens)
+        case _:
+            policy = _policy(workshop, done[-1].policy if done else None)
+            answerer = in_own_words(policy, prepared.test, task.answer.max_new_tokens)
+    with workshop.progress(f"{task.name}: held-out answers of {arm}", len(prepared.test)) as advance:
+        evaluate(answerer, prepared, folder, key, advance, preparation=cost, note=note)
+
+
+def _copied(workshop: Workshop, prepared: Prepared, arm: str, folder: Path, key: str) -> bool:
+    """An arm that chance has no part in answers alike with every seed: one seed's answers are all seeds' answers."""
+    for seed in workshop.study.seeds:
+        other = cell_folder(workshop, prepared, arm, seed)
+        if other != folder and finished(other, key):
+            copy_predictions(other, folder)
+            return True
+    return False
+
+
+def _policy(workshop: Workshop, folder: Path | None) -> Policy:
+    return load_policy(workshop.source, folder, dtype=workshop.numerics.torch_dtype)
+
+
+def _shots(workshop: Workshop, prepared: Prepared, seed: int) -> Shots:
+    study = workshop.study
+    return with_shots(prepared, load_tokenizer(workshop.source), study.shots.count, study.max_length, seed)
+
+
+def _folder_name(source: ModelSource) -> str:
+    return source.title if source.kind == "folder" else source.name.replace("/", "--")

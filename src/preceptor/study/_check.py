@@ -1,0 +1,60 @@
+"""Everything about a study that can be found wrong before anything is trained."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from preceptor.errors import InputError, Problem
+from preceptor.models import ModelSource, find_model, load_tokenizer, places
+from preceptor.study._endpoint import find_server
+from preceptor.study._prepare import Checked, check_task, read_task
+from preceptor.study._spec import Study
+
+
+def check_study(study: Study, base_folder: Path, console: Console) -> list[Checked]:
+    """Read and look at every task's cases before anything is trained. Raises `InputError` with all that is fatal."""
+    problems: list[Problem] = []
+    tokenizer = None
+    try:
+        source = model_of(study, base_folder)
+        tokenizer = load_tokenizer(source)
+        problems += _too_long_for(source, study)
+    except InputError as error:
+        problems += error.problems
+    if study.endpoint and "endpoint" in study.arms:
+        problems += find_server(study.endpoint)
+    checked: list[Checked] = []
+    for entry in study.tasks:
+        try:
+            one = read_task(entry, study, base_folder)
+            if tokenizer is not None:
+                checked.append(check_task(one, study, tokenizer))
+        except InputError as error:
+            problems += error.problems
+    for each in checked:
+        each.preflight.render(console)
+        problems += [Problem(f"{each.where}, {found.where}", found.what, found.fix) for found in each.preflight.fatal]
+    names = [one.task.name for one in checked]
+    problems += [
+        Problem(f"task {name}", "it stands twice in the study", "Give each task file a name of its own.")
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
+    if problems:
+        raise InputError(problems)
+    return checked
+
+
+def model_of(study: Study, base_folder: Path) -> ModelSource:
+    """The study's model; a folder is named relative to the study file, as its data is."""
+    beside = base_folder / Path(study.model).expanduser()
+    # `models/tiny` beside a folder `models/` is a path, if perhaps a mistyped one, and never asked for at the hub.
+    is_path = beside.is_dir() or ("/" in study.model and beside.parent.is_dir())
+    return find_model(str(beside) if is_path else study.model)
+
+
+def _too_long_for(source: ModelSource, study: Study) -> list[Problem]:
+    known = places(source)
+    if known is None or study.max_length <= known:
+        return []
+    what = f"{study.max_length} tokens are asked for, and {source.title} has places for {known}"
+    return [Problem("max_length", what, f"Set it to {known} or less, or name a model with more.")]

@@ -1,0 +1,75 @@
+"""The ledger of looks: how often this user has looked at a test set, whatever study and folder it was in."""
+
+import json
+import os
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from preceptor.errors import InputError, Problem
+from preceptor.files import private_folder
+
+
+def ledger_file() -> Path:
+    """`preceptor/looks.jsonl` in the user's data folder, made ready to be written to; private.
+
+    Raises `InputError` when it cannot be written.
+    """
+    named = Path(os.environ.get("XDG_DATA_HOME", ""))
+    home = named if named.is_absolute() else Path.home() / ".local" / "share"  # a relative one counts as none
+    file = home / "preceptor" / "looks.jsonl"
+    try:
+        private_folder(file.parent)
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+    except OSError as error:
+        what = f"looks at test sets are noted here, and it cannot be written ({os.strerror(error.errno or 0).lower()})"
+        fix = "Make it writable, or name another data folder in the environment variable XDG_DATA_HOME."
+        raise InputError(Problem(str(file), what, fix)) from error
+    return file
+
+
+def note_look(test_sha256: str, predictions_sha256: str, study: str) -> int:
+    """Which look at this test set this is, 1 being the first. The same predictions again are no new look."""
+    file = ledger_file()
+    with FileLock(file.with_name(".looks.lock")):
+        looks = [look["predictions_sha256"] for look in _read(file) if look["test_sha256"] == test_sha256]
+        if predictions_sha256 in looks:
+            return looks.index(predictions_sha256) + 1
+        look = {
+            "test_sha256": test_sha256,
+            "predictions_sha256": predictions_sha256,
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "study": study,
+        }
+        with file.open("ab") as ledger:
+            ledger.write(b"\n" * _torn(file) + json.dumps(look).encode() + b"\n")
+            ledger.flush()
+            os.fsync(ledger.fileno())
+        return len(looks) + 1
+
+
+def ordinal(number: int) -> str:
+    """1 -> `first`, 12 -> `12th`."""
+    words = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+    if number <= len(words):
+        return words[number - 1]
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def _read(file: Path) -> Iterable[dict[str, Any]]:
+    """The looks noted so far. A line that a crash has torn was no look that anyone saw."""
+    for line in file.read_bytes().split(b"\n"):
+        try:
+            look = json.loads(line)
+            yield {name: look[name] for name in ("test_sha256", "predictions_sha256")}
+        except (ValueError, KeyError, TypeError):
+            continue
+
+
+def _torn(file: Path) -> bool:
+    written = file.read_bytes()
+    return bool(written) and not written.endswith(b"\n")

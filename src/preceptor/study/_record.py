@@ -1,0 +1,130 @@
+"""What `results.json` and `preflight.json` say: of the study, its tasks, its cells, and what follows from them."""
+
+import importlib.metadata
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from preceptor import __version__
+from preceptor.files import digest, digest_file
+from preceptor.models import ModelSource
+from preceptor.study._cell import Cell, dangerous_labels
+from preceptor.study._design import Design
+from preceptor.study._evaluate import read_note
+from preceptor.study._looks import note_look
+from preceptor.study._power import power_of
+from preceptor.study._prepare import Checked, Prepared
+from preceptor.study._results import conclusions, contrasts, majority_value, measure
+from preceptor.study._run_folder import RunFolder
+from preceptor.study._spec import Study
+
+_VERSIONS = ("torch", "transformers", "peft", "accelerate", "numpy", "scipy", "statsmodels", "scikit-learn")
+
+
+def results_of(
+    study: Study,
+    source: ModelSource,
+    run: RunFolder,
+    design: Design,
+    tasks: Sequence[tuple[Checked, Prepared]],
+    cells: Sequence[Cell],
+    command: str,
+) -> dict[str, Any]:
+    """All that `results.json` holds. Whoever asks for it looks at the test sets, and the look is noted."""
+    told = [_task(study, run, checked, prepared, cells, len(tasks)) for checked, prepared in tasks]
+    margins = {prepared.task.name: prepared.entry.margin for _, prepared in tasks}
+    measured = [measure(cell.prepared, cell) for cell in cells]
+    compared = contrasts(cells, study.primary_contrasts, margins)
+    return {
+        "study": {
+            "name": study.name,
+            "question": study.question,
+            "model": {"name": source.name, "title": source.title},
+            "endpoint": _endpoint(study),
+            "seeds": list(study.seeds),
+            "arms": list(study.arms),
+            "tasks": told,
+        },
+        "exploratory": design.changed or any(task["looks"] > 1 for task in told),
+        "design": design.to_json(),
+        "versions": {"preceptor": __version__, "python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in _VERSIONS},
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command,
+        "made_from": made_from(run),
+        "cells": measured,
+        "contrasts": compared,
+        "conclusions": conclusions(compared, measured, told),
+    }
+
+
+def made_from(run: RunFolder) -> dict[str, str]:
+    """SHA-256 of each file of the run folder that says what the results are results of."""
+    files = [run.study, run.preflight, *sorted((run.root / "tasks").glob("*.yaml"))]
+    return {file.relative_to(run.root).as_posix(): digest_file(file) for file in files if file.is_file()}
+
+
+def preflight_of(checked: Checked) -> dict[str, Any]:
+    """A task's entry in `preflight.json`."""
+    read = checked.read
+    return checked.preflight.to_json() | {
+        "read": len(read.examples) + len(read.refused),
+        "refused": len(read.refused),
+        "sha256": read.sha256,
+        "not_drawn": checked.not_drawn,
+        "split": {
+            name: [example.id for example in getattr(checked.splits, name)] for name in ("train", "validation", "test")
+        },
+        "encodings": {Path(name).name: encoding for name, encoding in read.encodings.items()},
+    }
+
+
+def _task(
+    study: Study, run: RunFolder, checked: Checked, prepared: Prepared, cells: Sequence[Cell], tasks: int
+) -> dict[str, Any]:
+    task, splits = prepared.task, prepared.splits
+    own = [cell for cell in cells if cell.prepared is prepared]
+    answers = digest(sorted([cell.model, cell.arm, str(cell.seed), cell.predictions_sha256] for cell in own))
+    return {
+        "name": task.name,
+        "title": task.title,
+        "metric": task.metric,
+        "also": [extra.model_dump(mode="json") for extra in task.also],
+        "labels": list(task.labels),
+        "dangerous": list(dangerous_labels(prepared)),
+        "margin": prepared.entry.margin,
+        "synthetic": prepared.synthetic,
+        "counts": {
+            "train": len(splits.train),
+            "validation": len(splits.validation),
+            "test": len(splits.test),
+            "groups_test": prepared.test_patients,
+        },
+        "test_sha256": prepared.test_set,
+        "looks": note_look(prepared.test_set, answers, study.name),
+        "leakage": _leakage(checked),
+        "power": power_of(prepared, study, tasks),
+        "shots": {
+            str(cell.seed): read_note((run.root / cell.predictions_file).parent).get("shots", {})
+            for cell in own
+            if cell.arm == "base+shots"
+        },
+        "majority": majority_value(prepared),
+    }
+
+
+def _leakage(checked: Checked) -> list[str]:
+    """Of what preflight found, what makes the held-out cases too easy; how many cases, never which."""
+    return [
+        f"{len(found.ids)} {found.where} nearly repeat the text of a case in an earlier split"
+        for found in checked.preflight.findings
+        if "nearly repeat" in found.what and found.where == "test cases"
+    ]
+
+
+def _endpoint(study: Study) -> dict[str, str] | None:
+    if study.endpoint is None or "endpoint" not in study.arms:
+        return None
+    return {"url": study.endpoint.url, "model": study.endpoint.model}
