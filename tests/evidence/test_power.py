@@ -48,9 +48,9 @@ def test_equivalence_is_reached_as_often_as_said() -> None:
         assert power.equivalence_reachable(patients, 0.1, 0.05, "discordance") is reachable
         reached = 0
         for _ in range(300):
-            right = np.ones(patients, int)
+            right = np.arange(patients) % 2
             only = rng.choice([1, 2, 0], size=patients, p=[0.05, 0.05, 0.9])
-            a, b = np.where(only == 2, 0, right), np.where(only == 1, 0, right)
+            a, b = np.where(only == 2, 1 - right, right), np.where(only == 1, 1 - right, right)
             patient = np.arange(patients)
             found = compare(METRICS["accuracy"], [Sample(patient, right, a)], [Sample(patient, right, b)], seed=0)
             reached += judge(found, 1.0, 0.05).verdict == "equivalent"

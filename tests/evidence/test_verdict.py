@@ -60,6 +60,16 @@ def test_too_few_patients_or_cases_of_a_class_only_describe() -> None:
     assert judge(replace(CLEAR, smallest_class=None), 0.001).descriptive is None
 
 
+def test_a_class_that_is_missing() -> None:
+    """Two classes of three occur: they are judged. One class only: nothing is."""
+    patients, gold = np.arange(60), np.tile([0, 2], 30)
+    arm, other = Sample(patients, gold, gold), Sample(patients, gold, 2 - gold)
+    found = compare(METRICS["macro_f1"], [arm], [other], seed=0)
+    assert (found.delta, judge(found, found.p).verdict) == (1.0, "better"), "the missing class is not averaged in"
+    one = Sample(patients, 0 * gold, gold)
+    assert "one class" in (judge(compare(METRICS["accuracy"], [one], [one], seed=0), 0.0).descriptive or "")
+
+
 def test_two_patients() -> None:
     gold = np.array([0, 1])
     a, b = Sample(np.arange(2), gold, gold), Sample(np.arange(2), gold, 1 - gold)

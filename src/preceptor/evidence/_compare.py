@@ -8,7 +8,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from preceptor.evidence._metrics import Metric
 from preceptor.evidence._resampling import RESAMPLES, SWAPS, expanded_interval, resampled_weights, swaps
-from preceptor.evidence._sample import Floats, Sample
+from preceptor.evidence._sample import Floats, Ints, Sample
 from preceptor.evidence._tango import tango_interval
 
 _ROUNDING = 1e-9  # two differences closer than this are the same difference
@@ -27,8 +27,8 @@ class Comparison:
     by `interval`; all four are None where no interval can be given (one patient only). `p` is two-sided and unadjusted,
     `test` names its test. `n` counts cases, `patients` the patients they come from, `differing` the patients on whom
     the arms differ; `effective_patients` is as many patients with equally many cases as would weigh the same.
-    `smallest_class` counts the cases of the rarest label that occurs; None for scores. `variance` is that of the
-    difference, a patient.
+    `smallest_class` counts the cases of the rarest label that occurs, 0 where only one does; None for scores.
+    `variance` is that of the difference, a patient.
     """
 
     delta: float
@@ -88,7 +88,7 @@ def compare(
         patients=len(cases),
         effective_patients=float(cases.sum() ** 2 / (cases**2).sum()),  # Kish 1965, section 11.7
         differing=int(np.any(totals_a != totals_b, axis=(0, 2)).sum()),
-        smallest_class=None if first.gold is None else int(np.unique(first.gold, return_counts=True)[1].min()),
+        smallest_class=None if first.gold is None else _smallest_class(first.gold),
         variance=found.variance,
         seed_deltas=tuple(deltas.tolist()),
     )
@@ -115,6 +115,11 @@ def _require_paired(a: Sequence[Sample], b: Sequence[Sample]) -> None:
             raise ValueError("the two arms do not hold the same patients in the same order")
         if first.gold is not None and other.gold is not None and not np.array_equal(first.gold, other.gold):
             raise ValueError("the two arms do not hold the same gold labels in the same order")
+
+
+def _smallest_class(gold: Ints) -> int:
+    _, counts = np.unique(gold, return_counts=True)
+    return int(counts.min()) if len(counts) > 1 else 0
 
 
 def _totals(metric: Metric, samples: Sequence[Sample]) -> Floats:

@@ -58,6 +58,8 @@ def why_descriptive(comparison: Comparison) -> str | None:
     if comparison.effective_patients < FEWEST_PATIENTS:
         weigh = f"weigh as much as {comparison.effective_patients:.0f} with equally many cases"
         return f"a few patients hold most cases: all {weigh}, and at least {FEWEST_PATIENTS} are needed"
+    if comparison.smallest_class == 0:
+        return "all cases are of one class, and at least two are needed"
     if comparison.smallest_class is not None and comparison.smallest_class < FEWEST_OF_A_CLASS:
         return f"a class has {comparison.smallest_class} cases, and at least {FEWEST_OF_A_CLASS} are needed"
     return None

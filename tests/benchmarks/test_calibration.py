@@ -1,0 +1,76 @@
+"""Calibration in small: the drawn studies have the truth they claim, and verdicts keep their promises on them."""
+
+import numpy as np
+import pytest
+from benchmarks._drawn_studies import World, discordant_pair, scored_pair
+from benchmarks.calibration import WORLDS, Row, _at_most, _table, kept_promise, verdicts
+
+from preceptor.evidence import METRICS
+
+
+def by_name(rows: list[Row]) -> dict[str, Row]:
+    return {row.what: row for row in rows}
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=str)
+def test_a_world_has_the_truth_it_claims(world: World) -> None:
+    mean = world.mean(0.7)
+    (sample,) = world.draw(40_000, {"sft": mean}, np.random.default_rng(0))["sft"][:1]
+    assert world.truth(mean) == pytest.approx(0.7)
+    metric = METRICS[world.metric]
+    assert metric.value(metric.terms(sample).sum(axis=0)) == pytest.approx(0.7, abs=0.01)
+    assert len(sample) / sample.patients == pytest.approx((1 + world.notes) / 2, abs=0.05)
+    assert sample.invalid_rate > 0 or world.metric == "mean_score"
+
+
+def test_arms_that_seldom_differ_do() -> None:
+    rng = np.random.default_rng(1)
+    differ = {}
+    for seldom in (False, True):
+        arms = World("accuracy", seldom=seldom).draw(20_000, {"sft": 0.5, "sft+dpo": 0.5}, rng)
+        (a,), (b,) = arms["sft"], arms["sft+dpo"]
+        differ[seldom] = np.mean((a.predicted == a.gold) != (b.predicted == b.gold))
+    assert differ[True] < 0.08 < 0.2 < differ[False]
+
+
+def test_pairs_differ_as_promised() -> None:
+    rng = np.random.default_rng(2)
+    a, b = discordant_pair(100_000, 0.2, 0.08, rng)
+    right_a, right_b = a.predicted == a.gold, b.predicted == b.gold
+    assert np.mean(right_a != right_b) == pytest.approx(0.2, abs=0.01)
+    assert right_a.mean() - right_b.mean() == pytest.approx(0.08, abs=0.01)
+    a, b = scored_pair(100_000, 0.15, 0.05, rng)
+    assert a.scores is not None
+    assert b.scores is not None
+    assert (np.mean(a.scores - b.scores), np.std(a.scores - b.scores)) == pytest.approx((0.05, 0.15), abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("world", "patients"),
+    [(World("accuracy"), 150), (World("macro_f1", notes=5, share=0.1), 150), (World("mean_score", notes=5), 60)],
+    ids=str,
+)
+def test_false_verdicts_are_rare_and_intervals_hold_the_truth(world: World, patients: int) -> None:
+    found = by_name(verdicts(world, patients, 200, seed=0))
+    for what in ("alike: any false", "margin apart: equivalent", "margin apart: less than it"):
+        assert found[what].holds, (what, found[what].ours)
+    for what in ("alike: covered", "margin apart: covered"):
+        assert 0.91 <= found[what].ours <= 0.99
+
+
+def test_studies_with_too_few_of_a_class_give_no_verdict() -> None:
+    found = by_name(verdicts(World("macro_f1", share=0.02), 60, 20, seed=0))
+    assert list(found) == ["no verdict"]
+    assert found["no verdict"].ours == 1.0
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "mean_score"])
+def test_power_is_as_promised(metric: str) -> None:
+    assert 0.7 <= kept_promise(metric, 150, 200).ours <= 0.9
+
+
+def test_a_figure_that_misses_is_marked() -> None:
+    missed = _at_most("any false", "a case", [True] * 10 + [False] * 90)
+    assert missed.holds is False
+    assert "10.0%!" in _table([missed])[1]
+    assert _at_most("any false", "a case", [True] * 9 + [False] * 91).holds is True
