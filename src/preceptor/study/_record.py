@@ -11,12 +11,14 @@ from preceptor import __version__
 from preceptor.files import digest, digest_file
 from preceptor.models import ModelSource
 from preceptor.study._cell import Cell, dangerous_labels
+from preceptor.study._conclusions import conclusions
+from preceptor.study._contrasts import contrasts
 from preceptor.study._design import Design
 from preceptor.study._evaluate import read_note
 from preceptor.study._looks import note_look
 from preceptor.study._power import power_of
 from preceptor.study._prepare import Checked, Prepared
-from preceptor.study._results import conclusions, contrasts, majority_value, measure
+from preceptor.study._results import majority_value, measure
 from preceptor.study._run_folder import RunFolder
 from preceptor.study._spec import Study
 

@@ -1,4 +1,4 @@
-"""From predictions to `results.json`: what each cell scored, how arms compare, and what follows."""
+"""From predictions to `results.json`: what each cell scored."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,20 +6,8 @@ from typing import Any
 import numpy as np
 
 from preceptor.evidence import Estimate, estimate
-from preceptor.study._cell import Cell, majority_answer, majority_sample, metric_of, sample
-from preceptor.study._conclusions import conclusions
-from preceptor.study._contrasts import contrasts
+from preceptor.study._cell import Cell, majority_sample, metric_of
 from preceptor.study._prepare import Prepared
-
-__all__ = [
-    "Cell",
-    "conclusions",
-    "contrasts",
-    "majority_answer",
-    "majority_value",
-    "measure",
-    "sample",
-]
 
 _RESAMPLING_SEED = 0
 
