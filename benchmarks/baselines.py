@@ -7,18 +7,12 @@ model. In a row, `ours` is the classifier's score, `peer` the score of always an
 
 import argparse
 import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
-import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, f1_score
-from sklearn.pipeline import make_pipeline
-
 from preceptor.errors import InputError
+from preceptor.study._tfidf import learn_numbers, learn_words
+from preceptor.study._tfidf import score as answers_score
 from preceptor.tasks import Example, Task, load_task, make_cases
 
 OUTPUTS = (
@@ -50,30 +44,12 @@ class Row:
 
 def words(texts: Sequence[str], labels: Sequence[str], held_out: Sequence[str]) -> Sequence[str]:
     """TF-IDF of words and word pairs, numbers among them, and logistic regression."""
-    # The default pattern would drop every one-digit number and break "4.2" in two.
-    tfidf = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\d+(?:\.\d+)?|\w+")
-    model = make_pipeline(tfidf, LogisticRegression(C=10, max_iter=1000))
-    return list(model.fit(texts, labels).predict(held_out))
+    return learn_words(texts, labels)(held_out)
 
 
 def numbers(texts: Sequence[str], labels: Sequence[str], held_out: Sequence[str]) -> Sequence[str]:
     """Boosted trees over the numbers of a text in the order they stand there."""
-    width = max(len(_numbers(text)) for text in texts)
-    model = HistGradientBoostingClassifier(random_state=SEED)
-    model.fit(_table(texts, width), labels)
-    return list(model.predict(_table(held_out, width)))
-
-
-def _numbers(text: str) -> list[float]:
-    return [float(number) for number in re.findall(r"\d+(?:\.\d+)?", text)]
-
-
-def _table(texts: Sequence[str], width: int) -> np.ndarray:
-    table = np.full((len(texts), width), np.nan)
-    for row, text in zip(table, texts, strict=True):
-        found = _numbers(text)[:width]
-        row[: len(found)] = found
-    return table
+    return learn_numbers(texts, labels)(held_out)
 
 
 def commonest(texts: Sequence[str], labels: Sequence[str], held_out: Sequence[str]) -> Sequence[str]:
@@ -110,9 +86,7 @@ def score(task: Task, cases: Sequence[Example], classifier: Classifier) -> float
     test = [case for case in cases if case.split == "test"]
     gold = [task.parse(case.target) for case in test]
     answers = classifier([_text(c) for c in train], [task.parse(c.target) for c in train], [_text(c) for c in test])
-    if task.metric == "accuracy":
-        return float(accuracy_score(gold, answers))
-    return float(f1_score(gold, answers, labels=task.labels, average="macro", zero_division=0))
+    return answers_score(task, gold, answers)
 
 
 def _text(case: Example) -> str:

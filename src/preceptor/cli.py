@@ -125,7 +125,7 @@ def study(
     what: Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or `quickstart`.")] = "quickstart",
     output_dir: Annotated[Path | None, typer.Option(help="The run folder; default: runs/<name>, here.")] = None,
 ) -> None:
-    """Train and compare: base, SFT and SFT+DPO on the same held-out patients. Continues where it was stopped."""
+    """Train and compare the study's arms on the same held-out patients. Continues where it was stopped."""
     from preceptor.report import write_report
     from preceptor.study import load_study, run_study
 
@@ -142,7 +142,9 @@ def study(
 def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, such as runs/quickstart.")]) -> None:
     """Build a finished run's report.html again."""
     from preceptor.report import write_report
+    from preceptor.study import refuse_old_results
 
+    refuse_old_results(run)
     console.print(f"Report: {write_report(run)}", highlight=False, markup=False)
 
 
@@ -242,33 +244,43 @@ def _nearest(folder: Path) -> Path:
 
 
 def _show(results: dict[str, Any]) -> None:
-    """The table of outputs by arms, and the verdicts."""
-    from preceptor.evidence import metric_title
+    """Each output with its arms, what follows, and how often the test sets were looked at."""
+    from preceptor.evidence import arm_title, metric_title
+    from preceptor.study import ordinal
 
-    arms = results["study"]["arms"]
-    table = Table(title=f"{results['study']['name']}: held-out results of {results['study']['model']['title']}")
+    study = results["study"]
+    table = Table(title=f"{escape(study['name'])}: held-out results of {escape(study['model']['title'])}")
     table.add_column("output")
-    table.add_column("n", justify="right")
-    for arm in ("majority", *arms):
-        table.add_column(arm if arm in ("base", "majority") else arm.upper(), justify="center")
-    for task in results["study"]["tasks"]:
-        for seed in results["study"]["seeds"]:
-            cells = {c["arm"]: c for c in results["cells"] if c["task"] == task["name"] and c["seed"] == seed}
-            under = metric_title(task["metric"]) + (f", seed {seed}" if len(results["study"]["seeds"]) > 1 else "")
-            table.add_row(
-                f"{task['name']}\n[dim]{under}[/dim]",
-                str(task["counts"]["test"]),
-                "" if task["majority"] is None else f"{task['majority']:.2f}",
-                *(_with_interval(cells[arm]) for arm in arms),
-            )
+    table.add_column("arm")
+    table.add_column("value")
+    table.add_column("95% interval")
+    for task in study["tasks"]:
+        what = f"{task['name']}\n[dim]{metric_title(task['metric'])}, {task['counts']['test']} cases[/dim]"
+        if task["majority"] is not None:
+            table.add_row(what, arm_title("majority"), f"{task['majority']:.2f}", "")
+            what = ""
+        for cell in (cell for cell in results["cells"] if cell["task"] == task["name"]):
+            seed = f" [dim]seed {cell['seed']}[/dim]" if len(study["seeds"]) > 1 else ""
+            table.add_row(what, arm_title(cell["arm"]) + seed, f"{cell['value']:.2f}", _interval(cell))
+            what = ""
+        table.add_section()
     console.print(table)
-    for contrast in results["contrasts"]:
-        console.print(f"[bold]{contrast['verdict']}[/bold]  {escape(contrast['sentence'])}", highlight=False)
-    if any(task["synthetic"] for task in results["study"]["tasks"]):
-        console.print("The built-in cases are synthetic; no clinician has reviewed them.")
+    for one in results["conclusions"]:
+        console.print(f"\n[bold]{escape(one['recommendation'])}[/bold]  {escape(one['sentence'])}", highlight=False)
+        for warning in one["warnings"]:
+            console.print(f"  - {escape(warning)}", highlight=False)
+    if any(task["synthetic"] for task in study["tasks"]):
+        console.print("\nThe built-in cases are synthetic; no clinician has reviewed them.")
+    again = [f"{ordinal(task['looks'])} look at the test set of {task['name']}" for task in study["tasks"]]
+    console.print(f"\nThis was the {escape(', the '.join(again))}.", highlight=False)
+    if results["design"]["changed"]:
+        console.print("The design was changed after predictions had been made.")
+    if results["exploratory"]:
+        console.print(
+            "[bold]So these results are exploratory: what they suggest is to be confirmed on new cases.[/bold]"
+        )
 
 
-def _with_interval(cell: dict[str, Any]) -> str:
-    """The value above its 95% interval."""
+def _interval(cell: dict[str, Any]) -> str:
     low, high = cell["ci"]
-    return f"{cell['value']:.2f}" + ("" if low is None else f"\n[dim]{low:.2f} - {high:.2f}[/dim]")
+    return "" if low is None else f"{low:.2f} - {high:.2f}"

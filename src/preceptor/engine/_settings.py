@@ -16,7 +16,7 @@ class Numerics(_Settings):
     """What decides the last bits of every number: part of each stage's key, so a resumed run is the same run."""
 
     dtype: Literal["float32", "bfloat16"] = "float32"
-    threads: int = Field(default=2, ge=1)
+    threads: int = Field(default=2, ge=1, le=1024)
     tokens_per_tree: int = Field(default=1024, ge=64)
 
     @property
@@ -29,7 +29,7 @@ class NumericsChoice(_Settings):
     """Numerics as a study asks for them: `auto` is what suits this machine, found out once (`choose_numerics`)."""
 
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    threads: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = "auto"
     tokens_per_tree: int = Field(default=1024, ge=64)
 
 

@@ -34,7 +34,7 @@ class AdapterSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    rank: int = Field(default=16, ge=1)
+    rank: int = Field(default=16, ge=1, le=1024)
     alpha: int = Field(default=32, ge=1)
     target_modules: Literal["all-linear"] | tuple[str, ...] = "all-linear"
     dropout: Literal[0] = 0

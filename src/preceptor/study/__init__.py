@@ -2,6 +2,8 @@
 
 from preceptor.study._check import check_study
 from preceptor.study._evaluate import Prediction, read_predictions
+from preceptor.study._looks import ordinal
+from preceptor.study._made_from import refuse_old_results
 from preceptor.study._prepare import Checked
 from preceptor.study._runner import run_study
 from preceptor.study._spec import Study, TaskEntry
@@ -16,6 +18,8 @@ __all__ = [
     "check_study",
     "load_study",
     "make_study",
+    "ordinal",
     "read_predictions",
+    "refuse_old_results",
     "run_study",
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from preceptor import __version__
-from preceptor.files import digest, digest_file
+from preceptor.files import digest
 from preceptor.models import ModelSource
 from preceptor.study._cell import Cell, dangerous_labels
 from preceptor.study._conclusions import conclusions
@@ -16,6 +16,7 @@ from preceptor.study._contrasts import contrasts
 from preceptor.study._design import Design
 from preceptor.study._evaluate import read_note
 from preceptor.study._looks import note_look
+from preceptor.study._made_from import made_from
 from preceptor.study._power import power_of
 from preceptor.study._prepare import Checked, Prepared
 from preceptor.study._results import majority_value, measure
@@ -60,12 +61,6 @@ def results_of(
         "contrasts": compared,
         "conclusions": conclusions(compared, measured, told),
     }
-
-
-def made_from(run: RunFolder) -> dict[str, str]:
-    """SHA-256 of each file of the run folder that says what the results are results of."""
-    files = [run.study, run.preflight, *sorted((run.root / "tasks").glob("*.yaml"))]
-    return {file.relative_to(run.root).as_posix(): digest_file(file) for file in files if file.is_file()}
 
 
 def preflight_of(checked: Checked) -> dict[str, Any]:

@@ -21,10 +21,11 @@ from preceptor.study._check import check_study, model_of
 from preceptor.study._design import freeze
 from preceptor.study._forecast import forecast, measure_speed
 from preceptor.study._looks import ledger_file
+from preceptor.study._made_from import made_from
 from preceptor.study._plan import Left, what_is_left
 from preceptor.study._power import show_power
 from preceptor.study._prepare import Checked, Prepared, prepare
-from preceptor.study._record import made_from, preflight_of, results_of
+from preceptor.study._record import preflight_of, results_of
 from preceptor.study._run_folder import RunFolder, open_run_folder
 from preceptor.study._spec import Study
 from preceptor.study._stages import Workshop
