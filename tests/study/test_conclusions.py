@@ -21,7 +21,7 @@ def contrast(a: str, b: str, verdict: str, delta: float = 0.1, **changes: Any) -
     found = {
         "task": "triage", "model": "tiny", "metric": "macro_f1", "family": "primary", "a": a, "b": b, "delta": middle,
         "ci": [middle - width, middle + width], "ci_90": [middle - 0.8 * width, middle + 0.8 * width], "n": 120,
-        "patients": 120, "seeds": [{"seed": 0, "delta": middle}], "margin": 0.05, "verdict": verdict,
+        "patients": 120, "differing": 40, "seeds": [{"seed": 0, "delta": middle}], "margin": 0.05, "verdict": verdict,
         "less_than_matters": False, "below_margin": verdict in ("equivalent", "worse"), "descriptive": None,
         "counts": {"both_right": 80, "only_a": 12, "only_b": 3, "neither": 25}, "dangerous": None,
         "price_ratio": 1.2, "needed": 410 if verdict == "inconclusive" else None,
@@ -71,9 +71,9 @@ def test_dpo_is_worth_it_when_it_beats_sft_and_longer_sft() -> None:
     assert found["conclusion"] == "dpo_worth_it"
     assert found["recommendation"] == "pilot silently"
     assert found["sentence"] == (
-        "On triage, DPO is worth it: SFT+DPO has +0.16 macro-F1 [0.03, 0.29] over SFT, where 0.05 would matter; "
+        "On triage, DPO is worth it: +0.16 macro-F1 [0.03, 0.29] for SFT+DPO over SFT, where 0.05 would matter; "
         "of 120 cases, 9 more answered rightly; 1.2 times the training compute of SFT; "
-        "it has +0.08 macro-F1 [0.02, 0.14] over SFT+SFT; "
+        "+0.08 macro-F1 [0.02, 0.14] for SFT+DPO over SFT+SFT; "
         "this speaks of the models trained here with 1 seed, not of the method."
     )
 
@@ -100,7 +100,7 @@ def test_longer_sft_that_cannot_be_told_apart_needs_more_cases() -> None:
 def test_sft_is_enough_when_dpo_adds_less_than_matters() -> None:
     found = conclude(SFT_IS_LEFT)
     assert (found["conclusion"], found["recommendation"]) == ("sft_enough", "pilot silently")
-    assert "SFT itself has +0.30 macro-F1" in found["sentence"]
+    assert "+0.30 macro-F1 [0.06, 0.54] for SFT over the base model" in found["sentence"]
 
 
 def test_better_by_less_than_matters_leaves_sft() -> None:
@@ -130,11 +130,29 @@ def test_the_base_model_is_enough_when_no_training_adds_what_matters() -> None:
     assert "the base model with examples is enough" in found["sentence"]
 
 
+def test_a_base_model_that_cannot_be_read_is_not_enough_whatever_training_adds() -> None:
+    contrasts = [contrast("sft+dpo", "sft", "equivalent")]
+    contrasts += [contrast("sft", "base", "equivalent"), contrast("sft+dpo", "base", "equivalent")]
+    unread = conclude(contrasts, [cell("base", invalid_rate=0.69), cell("sft"), cell("sft+dpo")])
+    assert (unread["conclusion"], unread["recommendation"]) == ("unsettled", "do not deploy")
+    assert "69% of the answers of the base model could not be read" in unread["sentence"]
+    same = {"labels": LABELS, "matrix": ONE_ANSWER}
+    one = conclude(contrasts, [cell("base", confusion=same), cell("sft"), cell("sft+dpo")])
+    assert (one["conclusion"], one["recommendation"]) == ("unsettled", "do not deploy")
+
+
+def test_arms_that_hardly_differ_are_left_open() -> None:
+    same = contrast("sft+dpo", "sft", "inconclusive", delta=0.0, needed=None, differing=3)
+    found = conclude(replaced(SFT_IS_LEFT, same))
+    assert found["conclusion"] == "unsettled"
+    assert "differ on 3 of 120 patients" in found["sentence"]
+
+
 def test_dpo_that_harms_is_called_so() -> None:
     found = conclude(replaced(DPO_WINS, contrast("sft+dpo", "sft", "worse", -0.16)))
     assert (found["conclusion"], found["recommendation"]) == ("dpo_harms", "do not deploy")
     assert "\N{MINUS SIGN}0.16 macro-F1" in found["sentence"]
-    assert "against SFT" in found["sentence"]
+    assert "for SFT+DPO against SFT" in found["sentence"]
 
 
 def test_not_enough_cases_says_how_many() -> None:
@@ -221,7 +239,7 @@ def test_warnings_stand_beside_the_conclusion() -> None:
         "9 held-out cases are nearly those of training.",
         "These held-out cases were looked at 3 times: this result is exploratory.",
         "The base model: 40% of the answers could not be read; they count as wrong.",
-        "SFT never answered soon.",
+        'SFT never answered "soon".',
         "SFT+DPO: answers are 1.3 times as long as the right ones.",
         "The seeds disagree on which of SFT+DPO and SFT is better.",
         "SFT+DPO is not shown to be better than TF-IDF.",
@@ -232,7 +250,7 @@ def test_warnings_stand_beside_the_conclusion() -> None:
 def test_a_missing_class_is_named() -> None:
     confusion = {"labels": LABELS, "matrix": [[30, 5, 5, 0], [0, 0, 0, 0], [3, 4, 33, 0]]}
     found = conclude(SFT_IS_LEFT, [cell(arm, confusion=confusion) for arm in ("base", "sft", "sft+dpo")])
-    assert "No held-out case is soon, so nothing is known about it." in found["warnings"]
+    assert 'No held-out case is "soon", so nothing is known about it.' in found["warnings"]
 
 
 @pytest.mark.parametrize(

@@ -66,9 +66,9 @@ def _about_answers(evidence: TaskEvidence, arm: str) -> list[str]:
         lines.append(f"{title}: {rate:.0%} of the answers could not be read; they count as wrong.")
     if label := evidence.only_label(arm):
         lines.append(f'{title} gave one answer only, "{label}".')
-    elif missed := evidence.never_predicted(arm):
+    elif arm in _TUNED and (missed := evidence.never_predicted(arm)):
         lines.append(f"{title} never answered {_listed(missed)}.")
-    ratio = evidence.length_ratio(arm)
+    ratio = evidence.length_ratio(arm) if arm in _TUNED else None
     if ratio is not None and ratio > _LONGEST:
         lines.append(f"{title}: answers are {ratio:.1f} times as long as the right ones.")
     return lines
@@ -97,7 +97,7 @@ def _not_beaten(evidence: TaskEvidence, arm: str) -> list[str]:
 
 
 def _listed(labels: list[str]) -> str:
-    return " or ".join(labels)
+    return " or ".join(f'"{label}"' for label in labels)
 
 
 def _capital(text: str) -> str:

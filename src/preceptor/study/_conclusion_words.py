@@ -8,20 +8,20 @@ FEWEST_SEEDS = 5
 
 
 def over(contrast: Entry) -> str:
-    """`+0.16 macro-F1 [0.09, 0.22] over SFT`, or, below 0, `against SFT`."""
-    word = "against" if contrast["delta"] < 0 else "over"
-    return f"{gain(contrast['delta'], contrast['ci'], contrast['metric'])} {word} {arm_title(contrast['b'])}"
+    """`+0.16 macro-F1 [0.09, 0.22] for SFT+DPO over SFT`, or, where it is less, `against SFT`."""
+    word = "over" if contrast["delta"] > 0 else "against"
+    arms = f"{arm_title(contrast['a'])} {word} {arm_title(contrast['b'])}"
+    return f"{gain(contrast['delta'], contrast['ci'], contrast['metric'])} for {arms}"
 
 
 def compared(contrast: Entry) -> str:
     """The gain of a over b against the margin."""
-    text = f"{arm_title(contrast['a'])} has {over(contrast)}"
     if contrast["margin"] is None:
-        return text
+        return over(contrast)
     margin = number(contrast["margin"])
-    if contrast["below_margin"]:
-        return f"{text}, less than the margin of {margin}"
-    return f"{text}, where {margin} would matter"
+    return (
+        f"{over(contrast)}, {f'so less than {margin}' if contrast['below_margin'] else f'where {margin} would matter'}"
+    )
 
 
 def counted(contrast: Entry) -> str | None:

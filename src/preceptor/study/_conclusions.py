@@ -10,7 +10,7 @@ from typing import Any, Literal
 from preceptor.evidence import arm_title
 from preceptor.study._caveats import recommendation, warnings
 from preceptor.study._conclusion_words import compared, compute, counted, over, these_models
-from preceptor.study._task_evidence import Entry, TaskEvidence, by_task_and_model
+from preceptor.study._task_evidence import UNREADABLE, Entry, TaskEvidence, by_task_and_model
 
 Conclusion = Literal[
     "dpo_worth_it",
@@ -74,7 +74,19 @@ def _untouched_is_enough(evidence: TaskEvidence) -> _Outcome | None:
     for untouched in ("base", "base+shots"):
         found = [evidence.contrast(arm, untouched) for arm in evidence.trained]
         if all(one and (one["verdict"] == "worse" or one["below_margin"]) for one in found):
-            return _Outcome("base_enough", f"{arm_title(untouched)} is enough", found[-1], untouched)
+            claim = f"no training adds what matters to {arm_title(untouched)}"
+            if why := _useless(evidence, untouched):
+                return _Outcome("unsettled", claim, found[-1], because=(why,), spoiled=True)
+            return _Outcome("base_enough", f"{arm_title(untouched)} is enough: {claim}", found[-1], untouched)
+    return None
+
+
+def _useless(evidence: TaskEvidence, arm: str) -> str | None:
+    """Why an arm cannot be recommended however the others do; None where it can."""
+    if (rate := evidence.invalid_rate(arm)) > UNREADABLE:
+        return f"{rate:.0%} of the answers of {arm_title(arm)} could not be read"
+    if label := evidence.only_label(arm):
+        return f'{arm_title(arm)} gives the same answer, "{label}", to every case'
     return None
 
 
@@ -96,8 +108,8 @@ def _dpo(evidence: TaskEvidence, question: Entry) -> _Outcome:
         return _unless_spoiled(evidence, more)
     if control["verdict"] != "better":
         what = "whether DPO is worth more than SFT trained on for the same compute"
-        return _open(control, what, (f"it has {over(question)} alone",))
-    worth = _Outcome("dpo_worth_it", "DPO is worth it", question, "sft+dpo", (f"it has {over(control)}",))
+        return _open(control, what, (over(question),))
+    worth = _Outcome("dpo_worth_it", "DPO is worth it", question, "sft+dpo", (over(control),))
     return _unless_spoiled(evidence, worth, question, control)
 
 
@@ -122,6 +134,9 @@ def _open(contrast: Entry, what: str, because: tuple[str, ...] = ()) -> _Outcome
         return _Outcome("not_enough_cases", f"{claim} {contrast['patients']}", contrast, because=because)
     if contrast["margin"] is None:
         because = (*because, "no margin was set, so nobody can say how many patients would tell")
+    else:
+        few = f"the two differ on {contrast['differing']} of {contrast['patients']} patients"
+        because = (*because, f"{few}, which does not settle it")
     return _Outcome("unsettled", f"it stays open {what}", contrast, because=because)
 
 
@@ -131,8 +146,7 @@ def _unless_spoiled(evidence: TaskEvidence, outcome: _Outcome, *claimed: Entry) 
     `claimed` are the contrasts that say an arm is better: none may lose dangerous cases on balance.
     """
     assert outcome.arm is not None
-    if label := evidence.only_label(outcome.arm):
-        why = f'{arm_title(outcome.arm)} gives the same answer, "{label}", to every case'
+    if why := _useless(evidence, outcome.arm):
         return _spoiled(outcome, why)
     for contrast in claimed:
         dangerous = contrast["dangerous"]
@@ -154,22 +168,24 @@ def _spoiled(outcome: _Outcome, why: str) -> _Outcome:
 
 
 def _over_untouched(evidence: TaskEvidence, arm: str) -> tuple[str, ...]:
-    """The arm's own gain over the base model, where it has one."""
+    """The arm's own gain over the base model, where it has one, and whether it may be the form of the answer alone."""
     found = evidence.contrast(arm, "base")
-    return (f"{arm_title(arm)} itself has {over(found)}",) if found and found["verdict"] == "better" else ()
+    if found is None or found["verdict"] != "better":
+        return ()
+    if not evidence.only_the_form(arm):
+        return (over(found),)
+    unread = f"{evidence.invalid_rate('base'):.0%} of the base model's answers could not be read"
+    return (f"{over(found)}, though {unread}, so this may be the form of the answer alone",)
 
 
 def _sentence(evidence: TaskEvidence, outcome: _Outcome) -> str:
     """One sentence: the claim, gain with interval, cases, price, and what it rests on or is spoiled by."""
-    parts = [f"on {evidence.task['name']}, {outcome.claim}"]
+    parts = []
     if contrast := outcome.contrast:
-        parts[0] += f": {compared(contrast)}"
+        parts.append(compared(contrast))
         parts += [words for words in (counted(contrast), compute(contrast)) if words]
     parts += outcome.because
-    if outcome.arm in ("sft", "sft+dpo", "sft+sft") and evidence.only_the_form(outcome.arm):
-        rate = f"{evidence.invalid_rate('base'):.0%}"
-        parts.append(f"{rate} of the base model's answers could not be read, so the gain over it may be the form alone")
     if scope := these_models(evidence):
         parts.append(scope)
-    text = "; ".join(parts) + "."
-    return text[0].upper() + text[1:]
+    claim = f"On {evidence.task['name']}, {outcome.claim}"
+    return f"{claim}: {'; '.join(parts)}." if parts else f"{claim}."

@@ -126,6 +126,7 @@ def _entry(found: _Found, p_adjusted: float, margin: float | None) -> dict[str, 
         "interval": comparison.interval,
         "n": comparison.n,
         "patients": comparison.patients,
+        "differing": comparison.differing,
         "seeds": [
             {"seed": cell.seed, "delta": delta} for cell, delta in zip(found.a, comparison.seed_deltas, strict=True)
         ],
