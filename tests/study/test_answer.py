@@ -1,0 +1,113 @@
+"""Answers held to the labels: always readable, the likeliest one, and the same after an interruption."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from preceptor.engine import Numerics, answer_logprobs
+from preceptor.models import Encoded, Policy, encode, load_policy
+from preceptor.study._answer import Answerer, held_to_labels, in_own_words
+from preceptor.study._prepare import Prepared
+from preceptor.tasks import INVALID
+from prepared_study import prepare_tiny
+
+NUMERICS = Numerics(threads=1)
+
+
+@pytest.fixture
+def prepared(tmp_path: Path, tiny_tokenizer: Any) -> Prepared:
+    return prepare_tiny(tmp_path, tiny_tokenizer, patients=80)[1]
+
+
+@pytest.fixture
+def policy(tiny_source: Any) -> Policy:
+    """The tiny model with larger weights: as it is drawn, it finds every label about as likely as any other."""
+    drawn = load_policy(tiny_source, None, dtype=torch.float32)
+    with torch.no_grad():
+        for weight in drawn.model.parameters():
+            if weight.dim() > 1:
+                weight *= 8
+    return drawn
+
+
+def told(answerer: Answerer, done: frozenset[int] = frozenset()) -> dict[int, str]:
+    texts: dict[int, str] = {}
+    answerer(done, texts.update)
+    return texts
+
+
+def test_an_answer_is_the_label_with_the_highest_summed_log_probability(prepared: Prepared, policy: Policy) -> None:
+    texts = told(held_to_labels(policy, prepared.task, prepared.test, NUMERICS, 256, rows=4))
+    assert sorted(texts) == list(range(len(prepared.test)))
+    for i, prompt in enumerate(prepared.test):
+        answers = {
+            label: encode(policy.tokenizer, [{"role": "user", "content": ""}], label).answer
+            for label in prepared.task.labels
+        }
+        with torch.no_grad():
+            sums = {
+                label: float(answer_logprobs(policy.model, [Encoded(prompt, ids)], share=False)[0].sum())
+                for label, ids in answers.items()
+            }
+        assert texts[i] == max(sums, key=lambda label: sums[label])
+
+
+@pytest.mark.parametrize("kind", ["labels", "words", "reasoning"])
+def test_what_is_done_is_not_asked_again_and_the_rest_is_the_same(
+    prepared: Prepared, policy: Policy, kind: str
+) -> None:
+    task = reasoning(prepared).task if kind == "reasoning" else prepared.task
+
+    def answerer() -> Answerer:
+        if kind == "words":
+            return in_own_words(policy, prepared.test, 6, rows=4)
+        return held_to_labels(policy, task, prepared.test, NUMERICS, 256, rows=4)
+
+    batches: list[dict[int, str]] = []
+    answerer()(frozenset(), batches.append)
+    assert len(batches) == -(-len(prepared.test) // 4)
+    first = frozenset(batches[0])
+    rest = told(answerer(), first)
+    assert rest == {i: text for batch in batches[1:] for i, text in batch.items()}
+
+
+def reasoning(prepared: Prepared) -> Prepared:
+    answer = prepared.task.answer.model_copy(
+        update={"parser": "final_answer", "marker": "Answer:", "max_new_tokens": 8}
+    )
+    return replace(prepared, task=prepared.task.model_copy(update={"answer": answer}))
+
+
+def test_reasoning_that_ends_in_no_label_gets_the_likeliest_one(prepared: Prepared, policy: Policy) -> None:
+    task = reasoning(prepared).task
+    free = told(in_own_words(policy, prepared.test, 8))
+    assert {task.parse(text) for text in free.values()} == {INVALID}, "the model must not know the form"
+    held = told(held_to_labels(policy, task, prepared.test, NUMERICS, 256))
+    assert all(task.parse(text) in task.labels for text in held.values())
+    assert all(text.startswith(free[i].strip()) for i, text in held.items())
+
+
+def test_reasoning_is_shortened_where_a_label_would_not_fit_behind_it(prepared: Prepared, policy: Policy) -> None:
+    task = reasoning(prepared).task
+    longest = max(map(len, prepared.test)) + 12
+    held = told(held_to_labels(policy, task, prepared.test, NUMERICS, longest))
+    assert all(task.parse(text) in task.labels for text in held.values())
+    ids = [encode(policy.tokenizer, [{"role": "user", "content": ""}], held[i]).answer for i in range(len(held))]
+    assert all(len(prompt) + len(answer) <= longest + 4 for prompt, answer in zip(prepared.test, ids, strict=True))
+
+
+def test_a_label_that_was_given_is_kept(prepared: Prepared, policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    from preceptor.study import _answer
+
+    task = reasoning(prepared).task
+    words = {i: f"chest pain\nAnswer: {('urgent', 'routine')[i % 2]}" for i in range(len(prepared.test))}
+
+    def said(*_: object, **__: object) -> Callable[..., None]:
+        return lambda done, keep: keep(dict(words))
+
+    monkeypatch.setattr(_answer, "in_own_words", said)
+    assert told(held_to_labels(policy, task, prepared.test, NUMERICS, 256)) == words
