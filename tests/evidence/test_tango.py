@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import optimize, special
 from statsmodels.stats.contingency_tables import mcnemar
 
 from preceptor.evidence import tango_interval
@@ -50,3 +51,21 @@ def test_it_holds_what_was_seen_and_mirrors(n: int, data: st.DataObject, level: 
     assert tango_interval(only_b, only_a, n, level) == pytest.approx((-high, -low), abs=1e-8)
     wider = tango_interval(only_a, only_b, n, 0.99)
     assert np.all(np.array(wider) * [-1, 1] >= np.array((low, high)) * [-1, 1] - 1e-9)
+
+
+@pytest.mark.parametrize(("only_a", "only_b", "n"), [(1, 7, 21), (6, 16, 161), (0, 3, 40), (12, 2, 50)])
+def test_the_bounds_are_those_of_a_likelihood_maximised_numerically(only_a: int, only_b: int, n: int) -> None:
+    """Tango 1998, section 3: the standardised difference at a bound is z, its variance by constrained likelihood."""
+
+    def statistic(difference: float) -> float:
+        def unlikely(share_b: float) -> float:
+            shares = (share_b + difference, share_b, 1 - 2 * share_b - difference)
+            return -float(np.sum(special.xlogy((only_a, only_b, n - only_a - only_b), shares)))
+
+        lowest, highest = max(0.0, -difference), (1 - difference) / 2
+        found = optimize.minimize_scalar(unlikely, bounds=(lowest, highest), method="bounded", options={"xatol": 1e-12})
+        variance = (2 * found.x + difference - difference**2) / n
+        return float(((only_a - only_b) / n - difference) / np.sqrt(variance))
+
+    low, high = tango_interval(only_a, only_b, n, 0.95)
+    assert (statistic(low), statistic(high)) == pytest.approx((1.959964, -1.959964), abs=1e-4)
