@@ -17,7 +17,7 @@ class Numerics(_Settings):
 
     dtype: Literal["float32", "bfloat16"] = "float32"
     threads: int = Field(default=2, ge=1, le=1024)
-    tokens_per_tree: int = Field(default=1024, ge=64)
+    tokens_per_tree: int = Field(default=1536, ge=64)
 
     @property
     def torch_dtype(self) -> torch.dtype:
@@ -30,7 +30,7 @@ class NumericsChoice(_Settings):
 
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = "auto"
-    tokens_per_tree: int = Field(default=1024, ge=64)
+    tokens_per_tree: int = Field(default=1536, ge=64)
 
 
 class SFTSettings(_Settings):
