@@ -15,7 +15,7 @@ import argparse
 import gc
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import sqrt
 
 import numpy as np
@@ -61,11 +61,11 @@ class Row:
     what: str
     case: str
     ours: float
-    peer: None
-    unit: str
-    ratio: None
-    bound: str | None
-    holds: bool | None
+    bound: str | None = None
+    holds: bool | None = None
+    unit: str = "share"
+    peer: None = None
+    ratio: None = None
 
 
 @dataclass(frozen=True)
@@ -115,18 +115,7 @@ def verdicts(world: World, patients: int, runs: int, *, seed: int) -> list[Row]:
     """How often studies of this world say what is false, and how often their intervals miss."""
     case = f"{patients} patients, {world}"
     alike, apart = (_studies(world, patients, difference, runs, seed) for difference in (0.0, MARGIN))
-    rows = [
-        Row(
-            "no verdict",
-            case,
-            1 - len(alike) / runs,
-            None,
-            "share",
-            None,
-            None,
-            None,
-        )
-    ]
+    rows = [Row("no verdict", case, 1 - len(alike) / runs)]
     if not alike or not apart:
         return rows
     false = [any(one.judgement.verdict in ("better", "worse") for one in study) for study in alike]
@@ -139,20 +128,8 @@ def verdicts(world: World, patients: int, runs: int, *, seed: int) -> list[Row]:
     ]
     for studies, difference, what in ((alike, 0.0, "alike"), (apart, MARGIN, "margin apart")):
         covered = float(np.mean([study[0].covers(difference) for study in studies]))
-        asked = patients >= _JUDGED_FROM
-        holds = 0.93 <= covered <= 0.97 if asked else None
-        rows.append(
-            Row(
-                f"{what}: covered",
-                case,
-                covered,
-                None,
-                "share",
-                None,
-                "93-97%" if asked else None,
-                holds,
-            )
-        )
+        row = Row(f"{what}: covered", case, covered)
+        rows.append(replace(row, bound="93-97%", holds=0.93 <= covered <= 0.97) if patients >= _JUDGED_FROM else row)
     return rows
 
 
@@ -177,16 +154,7 @@ def kept_promise(metric: str, patients: int, runs: int) -> Row:
     assumed = f"sd {SD}" if scored else f"discordance {DISCORDANCE}"
     case = f"{patients} patients, {metric}, 1 note, {assumed}, difference {difference:.3f}"
     share = shown / runs
-    return Row(
-        "power",
-        case,
-        share,
-        None,
-        "share",
-        None,
-        "75-85%",
-        abs(share - 0.8) <= 0.05,
-    )
+    return Row("power", case, share, "75-85%", abs(share - 0.8) <= 0.05)
 
 
 def _studies(world: World, patients: int, difference: float, runs: int, seed: int) -> list[list[_Judged]]:
@@ -214,7 +182,7 @@ def _judged(metric: str, pairs: Sequence[tuple[list[Sample], list[Sample]]], see
 def _at_most(what: str, case: str, happened: Sequence[bool]) -> Row:
     share = float(np.mean(happened))
     bound = 0.05 + 2 * sqrt(0.05 * 0.95 / len(happened))
-    return Row(what, case, share, None, "share", None, f"{bound:.1%}", share <= bound)
+    return Row(what, case, share, f"{bound:.1%}", share <= bound)
 
 
 def _table(rows: Sequence[Row]) -> list[str]:

@@ -23,8 +23,6 @@ Conclusion = Literal[
     "unsettled",
 ]
 
-_WORTH_IT: dict[str, Conclusion] = {"sft": "sft_worth_it", "sft+dpo": "dpo_worth_it"}
-
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
@@ -120,8 +118,6 @@ def _sft_enough(evidence: TaskEvidence, question: Entry) -> _Outcome:
 
 
 def _sft(evidence: TaskEvidence, question: Entry) -> _Outcome:
-    if question["verdict"] == "worse":
-        return _Outcome("base_enough", "SFT does harm, and the untouched model is better", question, question["b"])
     if question["verdict"] != "better":
         return _open(question, "whether SFT is worth it")
     return _unless_spoiled(evidence, _Outcome("sft_worth_it", "SFT is worth it", question, "sft"), question)
@@ -157,7 +153,7 @@ def _unless_spoiled(evidence: TaskEvidence, outcome: _Outcome, *claimed: Entry) 
     arm = "sft" if outcome.arm == "sft+sft" else outcome.arm
     if evidence.verdict(arm, "base") not in ("better", None):
         return _spoiled(outcome, f"{arm_title(arm)} is not shown to be better than the base model")
-    if outcome.conclusion == _WORTH_IT.get(outcome.arm) and outcome.arm == "sft" and evidence.only_the_form(arm):
+    if outcome.conclusion == "sft_worth_it" and evidence.only_the_form(arm):
         return _spoiled(outcome, "more than the form of the answer was not shown to be learnt")
     return outcome
 
