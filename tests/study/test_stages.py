@@ -97,6 +97,14 @@ def test_a_changed_setting_redoes_what_depends_on_it(
     assert redone(finished, **changes) == expected
 
 
+def test_a_damaged_reference_is_computed_anew(finished: Run) -> None:
+    (reference,) = finished.folder.glob("references/*.json")
+    whole = json.loads(reference.read_text())
+    reference.write_text("{")
+    assert redone(finished, dpo={**SHORT["dpo"], "beta": 0.2}) == {"dpo"}
+    assert json.loads(reference.read_text())["logprobs"] == whole["logprobs"]
+
+
 def test_changed_training_data_redo_everything_and_test_data_nothing(finished: Run) -> None:
     folder = finished.study_file.parent
     predictions = finished.folder / "cells/urgency/tiny/sft/seed-0/predictions.jsonl"

@@ -80,5 +80,8 @@ def sums(logprobs: Sequence[Tensor]) -> Tensor:
 def _read(file: Path, made_for: str) -> dict[str, Any] | None:
     if not file.exists():
         return None
-    kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return kept if kept["for"] == made_for else None
+    try:
+        kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return kept if kept["for"] == made_for else None
+    except (ValueError, KeyError, TypeError):  # damaged, and soon computed anew
+        return None
