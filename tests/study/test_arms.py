@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -121,6 +123,7 @@ def test_what_is_left_alone_is_measured(finished: Run) -> None:
     assert "What is left of the study takes about 1 minute" in said(finished)
 
 
+@pytest.mark.slow
 def test_other_predictions_on_the_same_cases_are_a_second_look_and_exploratory(finished: Run) -> None:
     ledger_file().write_text("")
     assert said(finished)
@@ -137,6 +140,36 @@ def test_another_design_after_predictions_is_exploratory(finished: Run) -> None:
     assert other["exploratory"]
     assert other["design"]["changed"]
     assert (finished.folder / "design-2.json").is_file()
+
+
+class Killed(BaseException):
+    """Stands for a kill while something is under way."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["SFT continued", "held-out answers of base+shots", "held-out answers of tfidf"])
+def test_a_run_that_was_stopped_in_a_control_ends_with_the_same_answers(
+    finished_once: Run, tmp_path: Path, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    from preceptor.study import _runner
+
+    @contextmanager
+    def progress(name: str, total: int, console: Console) -> Iterator[Any]:
+        def advance(units: int = 1, /) -> None:
+            if name.endswith(what) and units:
+                raise Killed
+
+        yield advance
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_runner, "progress", progress)
+        with pytest.raises(Killed):
+            run(tmp_path, tiny_model_folder, tmp_path / "run", **SHORT)
+    resumed = run(tmp_path, tiny_model_folder, tmp_path / "run", **SHORT)
+    for cell in finished_once.results["cells"]:
+        (same,) = (one for one in cells(resumed, cell["arm"]) if one["seed"] == cell["seed"])
+        assert same["predictions"]["sha256"] == cell["predictions"]["sha256"]
+        assert same["cost"]["flops"] == cell["cost"]["flops"]
 
 
 def test_word_counts_are_left_out_for_text_and_said_so(tmp_path: Path, tiny_model_folder: Path) -> None:
