@@ -29,8 +29,9 @@ How to read it:
 - **Invalid**: share of answers that could not be read. They count as wrong.
 - **Cost** is training, added up over the arm's stages, pairs and reference included; answering the held-out cases is
   not in it. Time is of the machine it was measured on; tokens and FLOPs are not. FLOPs are set against SFT's.
-- **Verdicts**: `better` and `worse` need p < .05 after Holm's correction over all contrasts of the study, and an
-  interval without 0. Everything else is `inconclusive`: it does not say that two arms are alike.
+- **Verdicts**: `better` and `worse` need p < .05 after Holm's correction over the study's primary contrasts (a study
+  without conclusions is of an earlier version: over all its contrasts), and an interval without 0. `inconclusive` does
+  not say that two arms are alike. docs/EVIDENCE.md says what each word means; secondary contrasts are in the report.
 - An interval holds the chance in the choice of patients, not the chance in training."""
 
 Results = dict[str, Any]
@@ -83,7 +84,13 @@ def study_section(run: Results) -> list[str]:
         "",
         *_table(["output", "arm", "invalid", "tokens computed", "time", "FLOPs / SFT", "beside it"], _cost_rows(run)),
         "",
-        *(f"- **{each['verdict']}**: {each['sentence']}" for each in run["contrasts"]),
+        *(f"- {each['sentence']} **{each['recommendation'].capitalize()}.**" for each in run.get("conclusions", ())),
+        "",
+        *(
+            f"- **{each['verdict']}**: {each['sentence']}"
+            for each in run["contrasts"]
+            if each.get("family", "primary") == "primary"
+        ),
     ]
     if any(task["name"] in PAPER_ROWS for task in study["tasks"]):
         lines += ["", *paper_section(run)]
@@ -137,13 +144,14 @@ def _value_rows(run: Results) -> Iterator[list[str]]:
         held_out = f"{counts['test']} ({counts['groups_test']} patients)"
         for seed in study["seeds"]:
             cells = [_cell(run, task["name"], arm, seed) for arm in study["arms"]]
+            shown = [NONE if cell is None else _with_interval(cell) for cell in cells]
             yield [
                 _output(study, task, seed),
                 metric_title(task["metric"]),
                 str(counts["train"]),
                 held_out,
                 _value(task["majority"]),
-                *(_with_interval(cell) for cell in cells),
+                *shown,
             ]
 
 
@@ -153,6 +161,8 @@ def _cost_rows(run: Results) -> Iterator[list[str]]:
         for seed in study["seeds"]:
             for arm in study["arms"]:
                 cell = _cell(run, task["name"], arm, seed)
+                if cell is None:  # word counts give labels only
+                    continue
                 cost = cell["cost"]
                 yield [
                     _output(study, task, seed),
@@ -187,18 +197,20 @@ def _p_of_dpo(run: Results, task: str, seed: int) -> str:
 def _flops_ratio(run: Results, cell: Results) -> str:
     if "sft" not in run["study"]["arms"]:
         return NONE
-    sft = _cell(run, cell["task"], "sft", cell["seed"])["cost"]["flops"]
-    return f"{cell['cost']['flops'] / sft:.1f}" if sft else NONE
+    sft = _cell(run, cell["task"], "sft", cell["seed"])
+    flops = sft["cost"]["flops"] if sft else 0
+    return f"{cell['cost']['flops'] / flops:.1f}" if flops else NONE
 
 
 def _value_of(run: Results, task: str, arm: str, seed: int) -> str:
-    return _value(_cell(run, task, arm, seed)["value"]) if arm in run["study"]["arms"] else NONE
+    cell = _cell(run, task, arm, seed)
+    return NONE if cell is None else _value(cell["value"])
 
 
-def _cell(run: Results, task: str, arm: str, seed: int) -> Results:
+def _cell(run: Results, task: str, arm: str, seed: int) -> Results | None:
+    """The arm's cell; None where the arm is not for this task."""
     cells = {(cell["task"], cell["arm"], cell["seed"]): cell for cell in run["cells"]}
-    found: Results = cells[task, arm, seed]
-    return found
+    return cells.get((task, arm, seed))
 
 
 def _output(study: Results, task: Results, seed: int) -> str:
@@ -206,7 +218,7 @@ def _output(study: Results, task: Results, seed: int) -> str:
 
 
 def _arm(arm: str) -> str:
-    return arm if arm == "base" else arm.upper()
+    return {"tfidf": "TF-IDF"}.get(arm, arm if arm.startswith("base") else arm.upper())
 
 
 def _with_interval(cell: Results) -> str:
