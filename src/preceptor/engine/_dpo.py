@@ -58,6 +58,8 @@ def run_dpo(
         some = [pairs[i] for i in tree]
         chosen, rejected = pair_logprobs(model, some, share=share, cost=cost)
         margins = _margins(chosen, rejected, [reference[i] for i in tree], mean=settings.loss_type == "ipo")
+        if trainer.state.global_step == 0:
+            _assert_no_margin(chosen, rejected, [reference[i] for i in tree], numerics, file)
         losses = dpo_loss(margins, settings.beta, settings.loss_type, settings.label_smoothing)
         loss = losses.sum() / pairs_in_step
         if settings.sft_weight:
@@ -66,20 +68,6 @@ def run_dpo(
             "rewards/margins": float(settings.beta * margins.detach().sum()) / pairs_in_step,
             "rewards/accuracies": float((margins.detach() > 0).sum()) / pairs_in_step,
         }
-
-    def assert_margins_zero() -> None:
-        """At step 0 the policy is its own reference: a margin that is not 0 means that one of the two is wrong."""
-        tree = steps[0][0][0]
-        policy.model.eval()
-        with torch.no_grad():
-            answers = pair_logprobs(policy.model, [pairs[i] for i in tree], share=share, cost=None)
-        margin = float(_margins(*answers, [reference[i] for i in tree], mean=False).abs().max())
-        longest = max(len(pairs[i].chosen) + len(pairs[i].rejected) for i in tree)
-        if not margin <= _MARGIN_TOLERANCE[numerics.dtype] * math.sqrt(longest):
-            raise PreceptorError(
-                f"DPO's reward margin before the first step is {margin:.4f} and must be 0: "
-                f"the cached reference does not belong to this policy. Delete {file.name} and run again."
-            )
 
     trainer = StepTrainer(
         policy.model,
@@ -97,9 +85,27 @@ def run_dpo(
         [],
         advance,
     )
-    stage = run_stage(trainer, before_first_step=assert_margins_zero)
+    stage = run_stage(trainer)
     stage.cost = reference_cost + stage.cost
     return stage
+
+
+def _assert_no_margin(
+    chosen: Sequence[Tensor],
+    rejected: Sequence[Tensor],
+    reference: Sequence[tuple[float, float]],
+    numerics: Numerics,
+    file: Path,
+) -> None:
+    """In the first step the policy is its own reference: a margin that is not 0 means that one of the two is wrong."""
+    margins = _margins([one.detach() for one in chosen], [one.detach() for one in rejected], reference, mean=False)
+    longest = max(len(c) + len(r) for c, r in zip(chosen, rejected, strict=True))
+    margin = float(margins.abs().max())
+    if not margin <= _MARGIN_TOLERANCE[numerics.dtype] * math.sqrt(longest):
+        raise PreceptorError(
+            f"DPO's reward margin before the first step is {margin:.4f} and must be 0: "
+            f"the cached reference does not belong to this policy. Delete {file.name} and run again."
+        )
 
 
 def dpo_steps(pairs: int, settings: DPOSettings) -> int:

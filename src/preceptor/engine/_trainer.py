@@ -185,11 +185,9 @@ class Stage:
     history: list[dict[str, float]]
 
 
-def run_stage(trainer: StepTrainer, before_first_step: Callable[[], None] | None = None) -> Stage:
+def run_stage(trainer: StepTrainer) -> Stage:
     """Train from the newest checkpoint, or from the start."""
     checkpoint = trainer.resume()
-    if checkpoint is None and before_first_step:
-        before_first_step()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.lap()
     return Stage(trainer.cost, trainer.state.log_history)
