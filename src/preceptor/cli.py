@@ -126,7 +126,7 @@ def study(
     output_dir: Annotated[Path | None, typer.Option(help="The run folder; default: runs/<name>, here.")] = None,
 ) -> None:
     """Train and compare the study's arms on the same held-out patients. Continues where it was stopped."""
-    from preceptor.report import write_report
+    from preceptor.report import write_cards, write_report
     from preceptor.study import load_study, run_study
 
     loaded, folder = load_study(what)
@@ -134,18 +134,39 @@ def study(
     with _full_disk_named(run_folder):
         results = run_study(loaded, folder, run_folder, console, command=f"preceptor study {what}")
         report = write_report(run_folder)
+        write_cards(run_folder)
     _show(results)
     console.print(f"\nReport: {report}", highlight=False, markup=False)
 
 
 @app.command()
-def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, such as runs/quickstart.")]) -> None:
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, such as runs/quickstart.")],
+    with_text: Annotated[bool, typer.Option("--with-text", help="Show case text and every count: patient data.")] = (
+        False
+    ),
+) -> None:
     """Build a finished run's report.html again."""
     from preceptor.report import write_report
     from preceptor.study import refuse_old_results
 
     refuse_old_results(run)
-    console.print(f"Report: {write_report(run)}", highlight=False, markup=False)
+    console.print(f"Report: {write_report(run, with_text=with_text)}", highlight=False, markup=False)
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    b: Annotated[Path, typer.Argument(metavar="RUN", help="Another, with a task of the first.")],
+    output: Annotated[Path, typer.Option(help="The page to write.")] = Path("comparison.html"),
+) -> None:
+    """Put two finished runs side by side on one page."""
+    from preceptor.report import write_comparison
+    from preceptor.study import refuse_old_results
+
+    for run in (a, b):
+        refuse_old_results(run)
+    console.print(f"Comparison: {write_comparison(a, b, output)}", highlight=False, markup=False)
 
 
 @app.command()

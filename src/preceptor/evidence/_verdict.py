@@ -61,7 +61,7 @@ def why_descriptive(comparison: Comparison) -> str | None:
     if comparison.smallest_class == 0:
         return "all cases are of one class, and at least two are needed"
     if comparison.smallest_class is not None and comparison.smallest_class < FEWEST_OF_A_CLASS:
-        return f"a class has {comparison.smallest_class} cases, and at least {FEWEST_OF_A_CLASS} are needed"
+        return f"a class has fewer than the {FEWEST_OF_A_CLASS} cases that are needed"
     return None
 
 

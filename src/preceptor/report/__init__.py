@@ -1,5 +1,8 @@
-"""How it is shown: one self-contained HTML page built from a run folder."""
+"""How it is shown: one self-contained HTML page built from a run folder, two side by side, and model cards."""
 
+from preceptor.report._card import model_card, write_cards
+from preceptor.report._compare import compare_page, write_comparison
 from preceptor.report._page import write_report
+from preceptor.report._run import Run, read_run
 
-__all__ = ["write_report"]
+__all__ = ["Run", "compare_page", "model_card", "read_run", "write_cards", "write_comparison", "write_report"]

@@ -1,33 +1,56 @@
 """What a study like this does not show, said on its own page."""
 
-from preceptor.report._read import Run
+from preceptor.report._results import Results
+
+FEWEST_SEEDS = 5
 
 
-def limits(run: Run) -> list[str]:
-    """The limits that hold for this run, most important first."""
-    said = [_synthetic(run), _seeds(run), _control(run), _degenerate(run)]
+def limits(results: Results) -> list[str]:
+    """The limits that hold for this study, most important first."""
+    said = [_synthetic(results), _seeds(results), _control(results), _shots(results), _degenerate(results)]
     return [limit for limit in said if limit] + [
-        f"It is about one model, {run.model}, with one prompt for each task. A larger or other model may need no "
-        "tuning, or gain more from it.",
+        f"It is about one model, {results.study.model.title}, with one prompt for each task. A larger or other model "
+        "may need no tuning, or gain more from it.",
         "Intervals hold for patients like the held-out ones. Another hospital, another year or other writing habits "
-        "were not tested.",
+        "were not tested, nor whether the model does worse for some groups of patients.",
+        "How well clinicians would agree with each other on these cases was not measured, nor how long they took to "
+        "label them.",
         "A metric is not a benefit: whether answers like these help a patient or a clinician was not measured. The "
         "tuned models are not medical devices and must not be used for care on the strength of this page.",
     ]
 
 
-def synthetic_note(run: Run) -> str:
+def synthetic_note(results: Results) -> str:
     """The line a reader must see first: which cases no patient and no clinician stands behind; empty when none."""
-    synthetic = [task.title for task in run.tasks if task.synthetic]
+    tasks = results.study.tasks
+    synthetic = [task.title for task in tasks if task.synthetic]
     if not synthetic:
         return ""
-    if len(synthetic) == len(run.tasks):
+    if len(synthetic) == len(tasks):
         return "The cases are synthetic and no clinician has reviewed them."
     return f"The cases of {', '.join(synthetic)} are synthetic and no clinician has reviewed them."
 
 
-def _synthetic(run: Run) -> str:
-    if not synthetic_note(run):
+def exploratory_note(results: Results) -> str:
+    """Why these results are exploratory; empty when they are not."""
+    if not results.exploratory:
+        return ""
+    again = [task.title for task in results.study.tasks if (task.looks or 1) > 1]
+    reasons = []
+    if again:
+        reasons.append(f"the held-out cases of {', '.join(again)} had been looked at before")
+    if results.design and results.design.changed:
+        reasons.append("the design was changed after predictions had been made")
+    why = _sentence(" and ".join(reasons) or "the study says so")
+    return f"{why} What is suggested here must be confirmed on new cases."
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + "."
+
+
+def _synthetic(results: Results) -> str:
+    if not synthetic_note(results):
         return ""
     return (
         "Synthetic cases follow the rule they were made from, in wordings of our own. Real notes are longer and "
@@ -35,17 +58,19 @@ def _synthetic(run: Run) -> str:
     )
 
 
-def _seeds(run: Run) -> str:
-    if len(run.seeds) > 1:
+def _seeds(results: Results) -> str:
+    seeds = results.study.seeds
+    if len(seeds) >= FEWEST_SEEDS:
         return ""
+    times = f"once, with seed {seeds[0]}" if len(seeds) == 1 else f"with only {len(seeds)} seeds"
     return (
-        f"Every arm was trained once, with seed {run.seeds[0]}. The intervals hold the chance in the choice of "
-        "patients, not the chance in training: trained again, an arm may come out better or worse."
+        f"Every arm was trained {times}. The intervals hold the chance in the choice of patients, not the chance in "
+        "training: trained again, an arm may come out better or worse."
     )
 
 
-def _control(run: Run) -> str:
-    if "sft+dpo" not in run.arms or "sft+sft" in run.arms:
+def _control(results: Results) -> str:
+    if "sft+dpo" not in results.study.arms or "sft+sft" in results.study.arms:
         return ""
     return (
         "SFT+DPO was trained for longer than SFT. No arm continued SFT for the same compute, so a gain of DPO may be "
@@ -53,9 +78,17 @@ def _control(run: Run) -> str:
     )
 
 
-def _degenerate(run: Run) -> str:
-    low_is_high = any(cell.ci[0] is not None and cell.ci[0] == cell.ci[1] for task in run.tasks for cell in task.cells)
-    if not low_is_high:
+def _shots(results: Results) -> str:
+    if "base" not in results.study.arms or "base+shots" in results.study.arms:
+        return ""
+    return (
+        "The untouched model was asked without examples. Part of what training gains over it may be the form of the "
+        "answer, which a few examples in the prompt would have shown it too."
+    )
+
+
+def _degenerate(results: Results) -> str:
+    if not any(cell.ci and cell.ci[0] is not None and cell.ci[0] == cell.ci[1] for cell in results.cells):
         return ""
     return (
         "An interval without width means that resampling these patients always gave the same value, not that the "

@@ -17,9 +17,9 @@ def gain(x: float | None) -> str:
     return NONE if x is None else number(x, signed=True)
 
 
-def interval(ci: tuple[float | None, float | None]) -> str:
+def interval(ci: tuple[float | None, float | None] | None) -> str:
     """`[0.20, 0.41]`, or nothing."""
-    low, high = ci
+    low, high = ci or (None, None)
     return "" if low is None or high is None else f"[{number(low)}, {number(high)}]"
 
 
@@ -28,8 +28,22 @@ def percent(x: float | None) -> str:
     return NONE if x is None else f"{100 * x:.1f}%"
 
 
-def p_value(p: float) -> str:
+def whole_percent(x: float) -> str:
+    """A share of 1 as a whole percentage."""
+    return f"{100 * x:.0f}%"
+
+
+def score(x: float, labels: object) -> str:
+    """How one answer did: right or wrong for labels, else its score."""
+    if labels:
+        return "right" if x == 1 else "wrong"
+    return f"score {number(x)}"
+
+
+def p_value(p: float | None) -> str:
     """`< .001` or `.032`, for a column headed p."""
+    if p is None:
+        return NONE
     if p < 0.001:
         return "< .001"
     return "> .999" if p > 0.999 else f"{p:.3f}".removeprefix("0")
@@ -63,8 +77,11 @@ def duration(seconds: float | None) -> str:
 
 
 def moment(iso: str) -> str:
-    """`2 March 2026, 14:05 UTC` from ISO 8601; the zone is named as it was written."""
-    when = datetime.fromisoformat(iso)
+    """`2 March 2026, 14:05 UTC` from ISO 8601; the zone is named as it was written. Anything else stays as it is."""
+    try:
+        when = datetime.fromisoformat(iso)
+    except ValueError:
+        return iso
     return f"{when.day} {when:%B %Y, %H:%M %Z}".strip()
 
 

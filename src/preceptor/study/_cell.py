@@ -38,6 +38,8 @@ class Cell:
     pairs: dict[str, int]
     """How many pairs each maker made, and how many cases gave none that fits."""
     curves: Curves = field(default_factory=dict)
+    policy: str | None = None
+    """The folder of the tuned model that answered, relative to the run folder; None where none did."""
 
     def sample(self, metric: str) -> Sample:
         """The held-out results as arrays, in the order of the held-out cases."""

@@ -85,6 +85,7 @@ def _cell(workshop: Workshop, prepared: Prepared, arm: str, seed: int) -> Cell:
         predictions_sha256=digest_file(folder / "predictions.jsonl"),
         pairs=pair_counts(done),
         curves=curves(done),
+        policy=done[-1].policy.relative_to(workshop.run.root).as_posix() if done else None,
     )
 
 

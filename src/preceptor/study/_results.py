@@ -34,6 +34,7 @@ def measure(prepared: Prepared, cell: Cell) -> dict[str, Any]:
         "predictions": {"path": cell.predictions_file, "sha256": cell.predictions_sha256},
         "pairs": cell.pairs,
         "curves": cell.curves,
+        "policy": cell.policy,
         "also": {extra.metric: _estimate(prepared, extra.metric, extra.labels, cell).value for extra in task.also},
     }
     if task.labels:

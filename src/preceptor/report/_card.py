@@ -1,0 +1,68 @@
+"""A model card in each tuned model's folder: what it is, what it was found to do, and what it must not be used for."""
+
+from pathlib import Path
+
+from preceptor.report._limits import exploratory_note, limits
+from preceptor.report._looks import arm_label
+from preceptor.report._methods import training
+from preceptor.report._results import Cell
+from preceptor.report._run import Run, read_run
+from preceptor.report._template import fill_plain
+from preceptor.report._writing import write_page
+
+_NAMES = ("adapter", "model")
+"""Where a tuned model lies in its stage's folder: an adapter, or every weight."""
+
+
+def write_cards(run_folder: Path) -> list[Path]:
+    """Write `README.md` beside every tuned model that a finished run still holds, and return their paths."""
+    run = read_run(run_folder)
+    written = []
+    for cell in run.results.cells:
+        if (folder := _folder(run, cell)) is not None:
+            written.append(write_page(folder / "README.md", model_card(run, cell.task, cell.arm)))
+    return written
+
+
+def model_card(run: Run, task: str, arm: str) -> str:
+    """The card of what `arm` made for `task`, as Markdown; no path of this machine and no text of a case is in it."""
+    results = run.results
+    part = next(each for each in results.study.tasks if each.name == task)
+    cells = results.of_arm(task, arm)
+    return fill_plain(
+        "card.md.j2",
+        run=run,
+        results=results,
+        study=results.study,
+        task=part,
+        arm=arm,
+        made=_made(arm, [cell.seed for cell in cells]),
+        cells=cells,
+        contrasts=[c for c in results.contrasts_of(task) if arm in (c.a, c.b)],
+        conclusions=results.conclusions_of(task),
+        asked=run.tasks.get(task),
+        training=training(run, task),
+        limits=limits(results),
+        exploratory=exploratory_note(results),
+    )
+
+
+def _made(arm: str, seeds: list[int]) -> str:
+    """What this folder holds."""
+    stage = {
+        "sft": "supervised fine-tuning",
+        "sft+dpo": "supervised fine-tuning and then direct preference optimization",
+        "sft+sft": "supervised fine-tuning that went on for as much compute as preference optimization took",
+    }.get(arm, arm)
+    one = f"with seed {seeds[0]}" if len(seeds) == 1 else f"with one of the seeds {', '.join(map(str, seeds))}"
+    return f"The arm {arm_label(arm)} of a Preceptor study: {stage}, {one}."
+
+
+def _folder(run: Run, cell: Cell) -> Path | None:
+    """Where the cell's tuned model lies; None where none does, or it is said to lie outside of the run."""
+    if cell.policy is None:
+        return None
+    stage = run.folder / cell.policy
+    if not stage.resolve().is_relative_to(run.folder.resolve()):
+        return None
+    return next((stage / name for name in _NAMES if (stage / name).is_dir()), None)

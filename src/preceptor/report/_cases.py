@@ -1,0 +1,171 @@
+"""The cases behind a paired table, side by side: only for synthetic cases, or when case text was asked for."""
+
+import difflib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from preceptor.errors import InputError, Problem
+from preceptor.files import digest_file, read_jsonl
+from preceptor.report._results import Cell, Contrast, TaskPart
+from preceptor.report._run import Run
+from preceptor.tasks import Example
+
+_MOST_CASES = 100
+_MOST_WORDS = 1500
+"""Longer answers are not compared word by word."""
+
+_LABEL_TITLES = {
+    "only_a": "only {a} right",
+    "only_b": "only {b} right",
+    "neither": "neither right",
+    "both_right": "both right",
+}
+_TEXT_TITLES = {"only_a": "{a} scored higher", "only_b": "{b} scored higher", "same": "same score"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One held-out case with both answers; `note` and `gold` are empty where the data was not found again."""
+
+    id: str
+    note: list[tuple[str, str]] = field(repr=False)
+    gold: str = field(repr=False)
+    a: Markup = field(repr=False)
+    b: Markup = field(repr=False)
+    a_score: float
+    b_score: float
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cases that came out alike: `key` as in the paired table; `left_out` of them are not shown."""
+
+    key: str
+    title: str
+    cases: list[Case]
+    left_out: int
+
+    @property
+    def total(self) -> int:
+        """How many cases came out so."""
+        return len(self.cases) + self.left_out
+
+
+def find_examples(run: Run, task: TaskPart) -> dict[str, Example]:
+    """The task's cases by id, read (or generated) again as the study did; {} when they are not there or changed."""
+    from preceptor.data import DataSpec, read_examples  # imports a tokenizer's libraries, which most pages never need
+
+    told, asked = run.preflight.get(task.name), run.tasks.get(task.name)
+    if told is None or asked is None:
+        return {}
+    for folder in _data_folders(run):
+        try:
+            spec = DataSpec.model_validate(run.entry(task.name).get("data"))
+            if task.synthetic and spec.cases is None:  # a file is only read again where case text was asked for
+                return {}
+            read = read_examples(spec, asked, folder)
+        except (InputError, ValueError, OSError):
+            continue
+        if read.sha256 == told.sha256:
+            return {example.id: example for example in read.examples}
+    return {}
+
+
+def side_by_side(run: Run, task: TaskPart, contrast: Contrast, examples: dict[str, Example]) -> list[Group]:
+    """The contrast's cases, first seed, grouped by which arm was right (or, for text, scored higher).
+
+    Raises `InputError` when predictions are missing or no longer those that the results were computed from.
+    """
+    a, b = (_predictions(run, contrast, arm) for arm in (contrast.a, contrast.b))
+    if a is None or b is None:
+        return []
+    groups: dict[str, list[Callable[[], Case]]] = {key: [] for key in (_LABEL_TITLES if task.labels else _TEXT_TITLES)}
+    for case_id, ours in a.items():
+        if case_id in b:
+            key = _outcome(ours["score"], b[case_id]["score"], labels=bool(task.labels))
+            groups[key].append(_case(case_id, ours, b[case_id], examples.get(case_id)))
+    titles = _LABEL_TITLES if task.labels else _TEXT_TITLES
+    return [
+        Group(key, titles[key], [make() for make in cases[:_MOST_CASES]], max(0, len(cases) - _MOST_CASES))
+        for key, cases in groups.items()
+    ]
+
+
+def mark_differences(a: str, b: str) -> tuple[Markup, Markup]:
+    """Both texts, escaped, with the words that the other does not have in `<mark>`."""
+    ours, theirs = _words(a), _words(b)
+    if a == b or max(len(ours), len(theirs)) > _MOST_WORDS:
+        return escape(a), escape(b)
+    marked_a, marked_b = Markup(), Markup()
+    for tag, i, j, k, m in difflib.SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
+        marked_a += _marked("".join(ours[i:j]), tag != "equal")
+        marked_b += _marked("".join(theirs[k:m]), tag != "equal")
+    return marked_a, marked_b
+
+
+def _marked(text: str, differs: bool) -> Markup:
+    return Markup("<mark>{}</mark>").format(text) if differs and text else escape(text)
+
+
+def _words(text: str) -> list[str]:
+    """Words with the space behind them, so that they make up the text again."""
+    return re.findall(r"\s*\S+\s*?(?=\s|$)|\s+", text)
+
+
+def _outcome(a: float, b: float, *, labels: bool) -> str:
+    if labels:
+        return {(True, True): "both_right", (True, False): "only_a", (False, True): "only_b"}.get(
+            (a == 1, b == 1), "neither"
+        )
+    return "same" if a == b else "only_a" if a > b else "only_b"
+
+
+def _case(case_id: str, a: dict[str, Any], b: dict[str, Any], example: Example | None) -> Callable[[], Case]:
+    """The case, put together only when it is shown: marking differences takes its time."""
+
+    def make() -> Case:
+        marked = mark_differences(str(a["text"]), str(b["text"]))
+        gold = example.target if example else ""
+        return Case(case_id, _note(example), gold, *marked, float(a["score"]), float(b["score"]))
+
+    return make
+
+
+def _note(example: Example | None) -> list[tuple[str, str]]:
+    if example is None:
+        return []
+    if example.prompt is not None:
+        return [(message["role"], message["content"]) for message in example.prompt]
+    return list(example.fields.items())
+
+
+def _predictions(run: Run, contrast: Contrast, arm: str) -> dict[str, dict[str, Any]] | None:
+    """Case id -> what the arm answered, first seed; None for what is no arm, such as the majority answer."""
+    cells = [c for c in run.results.of_arm(contrast.task, arm) if c.model == contrast.model]
+    return _read(run, cells[0]) if cells else None
+
+
+def _read(run: Run, cell: Cell) -> dict[str, dict[str, Any]]:
+    path = run.folder / cell.predictions.path
+    if not path.resolve().is_relative_to(run.folder.resolve()) or not path.is_file():
+        what = "the predictions these results were computed from are not in the run folder"
+        raise InputError(Problem(str(path), what, "Run `preceptor study` again with this folder."))
+    if digest_file(path) != cell.predictions.sha256:
+        what = "these predictions were changed since the results were computed from them"
+        raise InputError(Problem(str(path), what, "Run `preceptor study` again with this folder."))
+    try:
+        rows = read_jsonl(path)
+        return {str(row["id"]): {"text": row["text"], "score": float(row["score"])} for row in rows}
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise InputError(Problem(str(path), "these predictions cannot be read", "Delete its folder.")) from error
+
+
+def _data_folders(run: Run) -> list[Path]:
+    """Where the data's path may begin: beside the study file that the command named, or here."""
+    study_file = Path(run.results.command.split(maxsplit=2)[-1])
+    return [*dict.fromkeys((study_file.parent, Path()))]

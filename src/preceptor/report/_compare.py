@@ -1,0 +1,101 @@
+"""Two finished runs side by side: what each concluded, how good each arm was, and which settings differ."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from preceptor.errors import InputError, Problem
+from preceptor.report._results import Cell, Conclusion, TaskPart
+from preceptor.report._run import Run, read_run
+from preceptor.report._template import fill
+from preceptor.report._writing import write_page
+
+_ABSENT = "not set"
+
+
+@dataclass(frozen=True)
+class SharedTask:
+    """One task that both runs have. `same`: whether on the same held-out cases, None where that is not known."""
+
+    a: TaskPart
+    b: TaskPart
+    same: bool | None
+    conclusions: tuple[list[Conclusion], list[Conclusion]]
+    rows: list[tuple[str, list[Cell], list[Cell]]]
+    """Arm, and its cells in each run."""
+
+
+def write_comparison(a: Path, b: Path, file: Path) -> Path:
+    """Write the page of both runs to `file` and return its path. Raises `InputError` as `compare_page` does."""
+    return write_page(file, compare_page(a, b))
+
+
+def compare_page(a: Path, b: Path) -> str:
+    """Both runs on one page, as HTML. Raises `InputError` when one cannot be read, or they share no task."""
+    runs = _read_both(a, b)
+    names = [task.name for task in runs[0].results.study.tasks]
+    others = [task.name for task in runs[1].results.study.tasks]
+    shared = [name for name in names if name in others]
+    if not shared:
+        what = f"the two runs share no task: {', '.join(names)} here, {', '.join(others)} in {b}"
+        raise InputError(Problem(str(a), what, "Name two runs on the same task."))
+    return fill(
+        "compare.html.j2",
+        a=runs[0].results,
+        b=runs[1].results,
+        tasks=[_shared(runs, name) for name in shared],
+        only_a=[task.title for task in runs[0].results.study.tasks if task.name not in shared],
+        only_b=[task.title for task in runs[1].results.study.tasks if task.name not in shared],
+        settings=_differences(runs[0].settings, runs[1].settings),
+    )
+
+
+def _read_both(a: Path, b: Path) -> tuple[Run, Run]:
+    """Both runs; what is wrong with either is said at once."""
+    runs, problems = [], []
+    for folder in (a, b):
+        try:
+            runs.append(read_run(folder))
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return runs[0], runs[1]
+
+
+def _shared(runs: tuple[Run, Run], name: str) -> SharedTask:
+    results = [run.results for run in runs]
+    a, b = (next(task for task in each.study.tasks if task.name == name) for each in results)
+    arms = dict.fromkeys(cell.arm for each in results for cell in each.of_task(name))
+    known = a.test_sha256 is not None and b.test_sha256 is not None
+    return SharedTask(
+        a,
+        b,
+        a.test_sha256 == b.test_sha256 if known else None,
+        (results[0].conclusions_of(name), results[1].conclusions_of(name)),
+        [(arm, results[0].of_arm(name, arm), results[1].of_arm(name, arm)) for arm in arms],
+    )
+
+
+def _differences(a: dict[str, Any], b: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Every setting that is not the same in both: its name and both values."""
+    ours, theirs = dict(_leaves(a)), dict(_leaves(b))
+    names = dict.fromkeys([*ours, *theirs])
+    return [
+        (name, ours.get(name, _ABSENT), theirs.get(name, _ABSENT))
+        for name in names
+        if ours.get(name, _ABSENT) != theirs.get(name, _ABSENT)
+    ]
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Each single setting under its full name: `sft.epochs`, `tasks.2.margin`; a list of plain values is one."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list) and any(isinstance(each, dict) for each in value):
+        for place, inner in enumerate(value, start=1):
+            yield from _leaves(inner, f"{name}.{place}")
+    else:
+        yield name, ", ".join(map(str, value)) if isinstance(value, list) else _ABSENT if value is None else str(value)

@@ -1,0 +1,87 @@
+"""How training went: loss, reward margin and reward accuracy by optimizer step."""
+
+from collections.abc import Sequence
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from preceptor.report._looks import FAINT, GRID, STYLE, arm_label, bare, colour
+from preceptor.report._results import Cell, Points, TaskPart
+from preceptor.report._svg import to_svg
+
+_WIDE, _PANEL = 7.2, 1.75  # inches
+_TITLES = {
+    ("sft", "loss"): "SFT: loss",
+    ("dpo", "loss"): "DPO: loss",
+    ("dpo", "rewards/margins"): "DPO: reward margin",
+    ("dpo", "rewards/accuracies"): "DPO: share of pairs preferred rightly",
+}
+_DASHED = {"eval_loss": "loss"}
+"""A curve drawn dashed into another's panel: the loss on validation cases."""
+
+Line = tuple[str, int, str, Points]
+"""Arm, seed, what was logged, its points."""
+
+
+def curves_figure(name: str, task: TaskPart, cells: Sequence[Cell]) -> str | None:
+    """SVG: a panel for each thing that was logged, a line for each arm and seed; None when nothing was trained.
+
+    An arm that goes on from another repeats its curve; a curve is drawn once, for the first arm that has it.
+    """
+    panels = _panels(cells)
+    if not panels:
+        return None
+    rows = -(-len(panels) // 2)
+    height = _PANEL * rows + 0.35
+    with rc_context(STYLE):
+        figure = Figure(figsize=(_WIDE, height))
+        grid = figure.subplots(rows, 2, squeeze=False)
+        figure.subplots_adjust(
+            left=0.06, right=0.985, top=1 - 0.45 / height, bottom=0.42 / height, hspace=0.62, wspace=0.16
+        )
+        flat = [axes for row in grid for axes in row]
+        for axes in flat[len(panels) :]:
+            axes.set_visible(False)
+        arms: dict[str, None] = {}
+        for axes, ((kind, what), lines) in zip(flat, panels.items(), strict=False):
+            bare(axes)
+            axes.grid(axis="y", color=GRID, linewidth=0.8)
+            axes.set_title(_TITLES.get((kind, what), f"{kind}: {what}"), loc="left", fontsize=9, color=FAINT)
+            axes.set_xlabel("optimizer step", fontsize=8)
+            for arm, _, logged, points in lines:
+                _line(axes, arm, logged, points, None if arm in arms else arm_label(arm))
+                arms[arm] = None
+        figure.legend(loc="upper left", ncols=6, frameon=False, fontsize=8.5, handlelength=1.4, bbox_to_anchor=(0, 1))
+        return to_svg(figure, name, f"{task.title}: how training went", _in_words(panels))
+
+
+def _panels(cells: Sequence[Cell]) -> dict[tuple[str, str], list[Line]]:
+    """(stage kind, what was logged) -> lines; a curve that an earlier arm has stands once."""
+    panels: dict[tuple[str, str], list[Line]] = {}
+    seen: list[tuple[int, str, str, Points]] = []
+    for cell in cells:
+        for kind, logged in cell.curves.items():
+            for what, points in logged.items():
+                own = (cell.seed, kind, what, points)
+                if points and own not in seen:
+                    seen.append(own)
+                    panels.setdefault((kind, _DASHED.get(what, what)), []).append((cell.arm, cell.seed, what, points))
+    return panels
+
+
+def _line(axes: Axes, arm: str, what: str, points: Points, label: str | None) -> None:
+    steps, figures = zip(*points, strict=True)
+    dashed = what in _DASHED
+    axes.plot(
+        steps, figures, color=colour(arm), linewidth=1.3, label=label, linestyle=(0, (3, 2)) if dashed else "-",
+        marker="o" if dashed or len(points) < 3 else None, markersize=3,
+    )  # fmt: skip
+
+
+def _in_words(panels: dict[tuple[str, str], list[Line]]) -> str:
+    return "; ".join(
+        f"{arm_label(arm)}, seed {seed}, {kind} {what}: from {points[0][1]:.3g} to {points[-1][1]:.3g}"
+        for (kind, _), lines in panels.items()
+        for arm, seed, what, points in lines
+    )

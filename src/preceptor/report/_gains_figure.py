@@ -1,0 +1,80 @@
+"""How much one arm gains over others, with intervals, against the margin."""
+
+from collections.abc import Sequence
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from preceptor.evidence import metric_title
+from preceptor.report import _numbers as numbers
+from preceptor.report._looks import BAND, FAINT, INK, STYLE, VERDICT_COLOURS, WIDTH, bare, pair_label
+from preceptor.report._results import Contrast, TaskPart
+from preceptor.report._svg import to_svg
+
+_ROW, _HEADER, _FOOTER = 0.46, 0.08, 0.48  # inches
+
+
+def gains_figure(name: str, task: TaskPart, contrasts: Sequence[Contrast]) -> str:
+    """SVG: a row a contrast with its 95% interval (thin) and 90% interval (thick), 0, and the margin as a band.
+
+    Primary contrasts have filled marks. With several seeds each one's difference is a small stroke.
+    """
+    height = _ROW * len(contrasts) + _HEADER + _FOOTER
+    with rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, height))
+        axes = figure.subplots()
+        figure.subplots_adjust(left=0.02, right=0.98, top=1 - _HEADER / height, bottom=_FOOTER / height)
+        bare(axes)
+        axes.set_yticks([])
+        axes.set_ylim(len(contrasts) - 0.3, -0.75)
+        axes.set_xlim(*_limits(task, contrasts))
+        if task.margin is not None:
+            axes.axvspan(-task.margin, task.margin, color=BAND, zorder=0, linewidth=0)
+        axes.axvline(0, color=INK, linewidth=1)
+        for row, contrast in enumerate(contrasts):
+            _mark(axes, row, contrast)
+        axes.set_xlabel(f"difference in {metric_title(task.metric)} (right of 0: the first arm is better)", fontsize=8)
+        return to_svg(figure, name, f"{task.title}: differences between arms", _in_words(task, contrasts))
+
+
+def _mark(axes: Axes, row: int, contrast: Contrast) -> None:
+    ink = VERDICT_COLOURS[contrast.verdict]
+    for ci, width in ((contrast.ci, 1.4), (contrast.ci_90, 3.4)):
+        low, high = ci or (None, None)
+        if low is not None and high is not None:
+            axes.plot([low, high], [row, row], color=ink, linewidth=width, solid_capstyle="butt")
+    if len(contrast.seeds) > 1:
+        deltas = [seed.delta for seed in contrast.seeds]
+        axes.plot(deltas, [row + 0.2] * len(deltas), "|", color=ink, markersize=5)
+    face = ink if contrast.family == "primary" else "white"
+    axes.plot([contrast.delta], [row], "o", color=ink, markerfacecolor=face, markersize=6.5, markeredgewidth=1.5)
+    weight = "bold" if contrast.family == "primary" else "normal"
+    words = f"{numbers.gain(contrast.delta)} {numbers.interval(contrast.ci)}"
+    _text(axes, row, 0, pair_label(contrast), "left", weight)
+    _text(axes, row, 1, words, "right", weight)
+
+
+def _text(axes: Axes, row: int, x: float, words: str, side: str, weight: str) -> None:
+    """Words above a row, at the left or the right edge."""
+    axes.annotate(
+        words, (x, row), xycoords=axes.get_yaxis_transform(), xytext=(0, 7), textcoords="offset points",
+        ha=side, fontsize=8.5, fontweight=weight, color=INK if weight == "bold" else FAINT,
+    )  # fmt: skip
+
+
+def _limits(task: TaskPart, contrasts: Sequence[Contrast]) -> tuple[float, float]:
+    """All intervals, 0 and the margin, with some room."""
+    ends = [0.0, task.margin or 0.02, -(task.margin or 0.02)]
+    for contrast in contrasts:
+        ends += [contrast.delta, *(seed.delta for seed in contrast.seeds)]
+        ends += [end for end in contrast.ci or () if end is not None]
+    low, high = min(ends), max(ends)
+    room = 0.06 * (high - low)
+    return low - room, high + room
+
+
+def _in_words(task: TaskPart, contrasts: Sequence[Contrast]) -> str:
+    said = [f"{pair_label(c)} {numbers.gain(c.delta)} {numbers.interval(c.ci)}, {c.verdict}" for c in contrasts]
+    margin = [] if task.margin is None else [f"margin {numbers.value(task.margin)}"]
+    return "; ".join(said + margin)

@@ -1,0 +1,145 @@
+"""The methods of a study in words, ready to paste; what only its authors know stands in square brackets."""
+
+from typing import Any
+
+from preceptor.evidence import arm_title, metric_title, number
+from preceptor.report._run import Run
+
+
+def methods(run: Run) -> list[str]:
+    """Paragraphs on cases, arms, training, evaluation, statistics and software; only what the run itself says."""
+    return [_cases(run), _arms(run), training(run), _evaluation(run), _statistics(run), _software(run)]
+
+
+def _cases(run: Run) -> str:
+    lines = []
+    for task in run.results.study.tasks:
+        n = task.counts
+        kind = "synthetic cases" if task.synthetic else "cases"
+        lines.append(
+            f"{task.title} ({metric_title(task.metric)}; {n.train} training, {n.validation} validation and {n.test} "
+            f"held-out {kind}, the latter of {n.groups_test} patients)"
+        )
+    own = any(not task.synthetic for task in run.results.study.tasks)
+    source = (
+        " [Say where and when the cases arose, who labelled them, and which ethics committee agreed.]" if own else ""
+    )
+    return (
+        f"We studied {_listed(lines)}. Cases were divided by patient, so that no patient stands in two parts; "
+        f"the held-out cases chose nothing.{source}"
+    )
+
+
+def _arms(run: Run) -> str:
+    study = run.results.study
+    words = {
+        "base": "the untouched model",
+        "base+shots": "the untouched model with training cases as examples in its prompt and its answers held to the "
+        "allowed labels",
+        "sft": "the model after supervised fine-tuning (SFT)",
+        "sft+dpo": "SFT followed by direct preference optimization (DPO)",
+        "sft+sft": "SFT continued for as many floating-point operations as making pairs and DPO took",
+        "tfidf": "a linear model over word counts, or boosted trees over the case's numbers (TF-IDF)",
+        "endpoint": f"an untouched model behind a server ({study.endpoint.model})"
+        if study.endpoint
+        else "a served model",
+    }
+    seeds = f"seed {study.seeds[0]}" if len(study.seeds) == 1 else f"seeds {', '.join(map(str, study.seeds))}"
+    return f"With {study.model.title} we compared {_listed([words.get(arm, arm) for arm in study.arms])}, with {seeds}."
+
+
+def training(run: Run, task: str | None = None) -> str:
+    """How the tuned arms were trained, from the settings of the run; those of `task` where it has its own."""
+    own, arms = run.entry(task) if task else {}, run.results.study.arms
+    sft, dpo = (_block(own, name) or _block(run.settings, name) for name in ("sft", "dpo"))
+    adapter = _block(run.settings, "adapter")
+    if "sft" not in arms and "sft+dpo" not in arms:
+        return "Nothing was trained by gradient descent."
+    if not sft:
+        return "[The settings of this study could not be read again; describe the training here.]"
+    said = [
+        f"SFT tuned {_tuned(adapter)} on the right answers for at most {_epochs(sft)} (learning rate "
+        f"{sft.get('learning_rate')}, batches of {sft.get('batch_size')}) and kept the weights with the lowest loss on "
+        "validation cases."
+    ]
+    if "sft+dpo" in arms and dpo:
+        said.append(
+            f"DPO went on from there for {_epochs(dpo)} (learning rate {dpo.get('learning_rate')}, batches "
+            f"of {dpo.get('batch_size')}, loss {dpo.get('loss_type')}, beta {dpo.get('beta')}, weight of an added SFT "
+            f"term {dpo.get('sft_weight')}), with the SFT model as its reference. {_pairs(run)}"
+        )
+    entries = [run.entry(each.name) for each in run.results.study.tasks]
+    if task is None and any(entry.get("sft") or entry.get("dpo") for entry in entries):
+        said.append("Some tasks had training settings of their own, which the study file lists.")
+    return " ".join(said)
+
+
+def _epochs(settings: dict[str, Any]) -> str:
+    epochs = settings.get("epochs")
+    return f"{epochs} epoch" if epochs == 1 else f"{epochs} epochs"
+
+
+def _tuned(adapter: dict[str, Any]) -> str:
+    if not adapter:
+        return "every weight of the model"
+    return f"a LoRA adapter (rank {adapter.get('rank')}, alpha {adapter.get('alpha')})"
+
+
+def _pairs(run: Run) -> str:
+    makers = {
+        "published": "given by the data",
+        "hardest_label": "the wrong label that the SFT model found likeliest",
+        "on_policy": "what the SFT model itself wrote where that scored worse than the right answer",
+        "near_miss": "the right answer with one fact changed",
+    }
+    used = [words for maker, words in makers.items() if any(cell.pairs.get(maker) for cell in run.results.cells)]
+    return f"Rejected answers were {_listed(used)}." if used else ""
+
+
+def _evaluation(run: Run) -> str:
+    length = run.settings.get("max_length")
+    cut = f" Prompt and answer were limited to {length} tokens." if isinstance(length, int) else ""
+    return (
+        "Every arm answered the same held-out cases with the same prompts, the likeliest token at each step. An answer "
+        f"that could not be read counted as wrong.{cut}"
+    )
+
+
+def _statistics(run: Run) -> str:
+    results = run.results
+    primary = list(dict.fromkeys((c.a, c.b) for c in results.contrasts if c.family == "primary"))
+    said = []
+    if primary and results.design:
+        pairs = _listed([f"{arm_title(a)} against {arm_title(b)}" for a, b in primary])
+        when = (
+            "was changed after predictions had been made"
+            if results.design.changed
+            else "was fixed before any prediction"
+        )
+        said.append(f"The primary contrasts were {pairs}; the design (SHA-256 {results.design.sha256[:12]}) {when}.")
+    margins = {number(t.margin) if t.margin is not None else None for t in results.study.tasks}
+    if margins - {None}:
+        said.append(f"Differences below {_listed(sorted(m for m in margins if m))} were taken not to matter.")
+    if results.contrasts:
+        intervals = _listed(sorted({contrast.interval for contrast in results.contrasts}))
+        tests = _listed(sorted({contrast.test for contrast in results.contrasts}))
+        said.append(
+            f"Arms were compared on the same patients. Intervals of 95% (unadjusted): {intervals}. Tests: {tests}, "
+            "two-sided. P-values were adjusted by Holm's method over the primary contrasts of all tasks, and by "
+            "Benjamini and Hochberg's over the others."
+        )
+    return " ".join(said) or "No arms were compared."
+
+
+def _software(run: Run) -> str:
+    return f"Software: {_listed([f'{name} {version}' for name, version in run.results.versions.items()])}."
+
+
+def _block(settings: dict[str, Any], name: str) -> dict[str, Any]:
+    block = settings.get(name)
+    return block if isinstance(block, dict) else {}
+
+
+def _listed(words: list[str]) -> str:
+    """`a, b and c`."""
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)

@@ -1,0 +1,294 @@
+"""What `results.json` says, checked as it is read: behind this file nothing meets a missing name or a wrong type.
+
+Names that older versions did not write have a default that says "not known"; the page then says so.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Interval = tuple[float | None, float | None]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Verdict = Literal["better", "worse", "equivalent", "inconclusive"]
+Points = list[tuple[float, float]]
+"""A curve: (step, value) each."""
+
+_NO_INTERVAL: Interval = (None, None)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
+
+
+class Model(_Part):
+    """What was tuned."""
+
+    name: str
+    title: str
+
+
+class Extra(_Part):
+    """A metric shown beside the main one."""
+
+    metric: str
+    labels: list[str] = []
+
+
+class Counts(_Part):
+    """Cases of each split, and patients of the held-out one."""
+
+    train: Count
+    validation: Count
+    test: Count
+    groups_test: Count
+
+
+class Smallest(_Part):
+    """The smallest difference that shows with 80% power, when so many answers differ (or scores vary so much)."""
+
+    assumed: float
+    difference: float | None
+
+
+class Reachable(_Part):
+    """Whether `equivalent` can be reached at the margin."""
+
+    assumed: float
+    reachable: bool
+
+
+class Power(_Part):
+    """What the held-out cases can show, worked out before training."""
+
+    patients: Count
+    kind: Literal["discordance", "sd"]
+    smallest: list[Smallest] = []
+    equivalence: list[Reachable] | None = None
+
+
+class TaskPart(_Part):
+    """One output of the study."""
+
+    name: str = Field(pattern=r"^\w[\w.-]*$")
+    title: str
+    metric: str
+    labels: list[str] = []
+    also: list[Extra] = []
+    synthetic: bool = False
+    counts: Counts
+    majority: float | None = None
+    margin: float | None = None
+    dangerous: list[str] = []
+    test_sha256: str | None = None
+    looks: int | None = None
+    power: Power | None = None
+    leakage: list[str] = []
+    shots: dict[str, dict[str, Count]] = {}
+    """Seed -> number of examples -> how many prompts of the arm `base+shots` showed so many."""
+
+
+class Endpoint(_Part):
+    """The server that the arm of that name asked."""
+
+    url: str
+    model: str
+
+
+class StudyPart(_Part):
+    """What was asked, of which model, with which arms."""
+
+    name: str
+    question: str
+    model: Model
+    endpoint: Endpoint | None = None
+    seeds: list[int] = Field(min_length=1)
+    arms: list[str] = Field(min_length=1)
+    tasks: list[TaskPart] = Field(min_length=1)
+
+
+class Design(_Part):
+    """What was fixed before the first prediction."""
+
+    sha256: str
+    frozen: str
+    primary: list[tuple[str, str]] = []
+    margins: dict[str, float | None] = {}
+    changed: bool = False
+
+
+class Cost(_Part):
+    """What an arm's training took, added up over its stages; None where it was not measured."""
+
+    seconds: float | None = None
+    optimizer_steps: float | None = None
+    tokens_seen: float | None = None
+    tokens_computed: float | None = None
+    flops: float | None = None
+    peak_memory_bytes: float | None = None
+
+
+class Predictions(_Part):
+    """Where a cell's answers lie in the run folder, and their SHA-256."""
+
+    path: str
+    sha256: str
+
+
+class Confusion(_Part):
+    """Rows are gold labels, columns predicted labels, the last column answers that could not be read."""
+
+    labels: list[str]
+    matrix: list[list[Count]]
+
+    @model_validator(mode="after")
+    def _as_wide_as_its_labels(self) -> Self:
+        rows = len(self.labels)
+        if len(self.matrix) != rows or any(len(row) != rows + 1 for row in self.matrix):
+            raise ValueError("the matrix needs a row a label, and a column a label and one for invalid answers")
+        return self
+
+
+class Cell(_Part):
+    """One arm on one task with one seed."""
+
+    task: str
+    model: str
+    arm: str
+    seed: int
+    metric: str
+    value: float | None
+    ci: Interval | None = None
+    n: Count
+    patients: Count | None = None
+    invalid_rate: Share
+    cost: Cost
+    evaluation_seconds: float | None = None
+    predictions: Predictions
+    pairs: dict[str, int] = {}
+    also: dict[str, float | None] = {}
+    confusion: Confusion | None = None
+    never_predicted: list[str] = []
+    length_ratio: float | None = None
+    curves: dict[str, dict[str, Points]] = {}
+    policy: str | None = None
+    """The folder, in the run folder, of the tuned model that answered."""
+
+
+class SeedDelta(_Part):
+    """The difference with one seed."""
+
+    seed: int
+    delta: float
+
+
+class Paired(_Part):
+    """How often both arms, only one or neither was right, on the first seed."""
+
+    both_right: Count
+    only_a: Count
+    only_b: Count
+    neither: Count
+
+
+class Dangerous(_Part):
+    """Cases with a dangerous gold label that b caught and a missed (`lost`), and the reverse, on the first seed."""
+
+    labels: list[str]
+    lost: Count
+    gained: Count
+
+
+class Contrast(_Part):
+    """Arm a minus arm b on one task, with its verdict."""
+
+    task: str
+    model: str
+    metric: str
+    a: str
+    b: str
+    delta: float
+    ci: Interval | None = None
+    ci_90: Interval | None = None
+    p: float | None
+    p_adjusted: float | None
+    test: str
+    n: Count
+    verdict: Verdict
+    sentence: str
+    family: Literal["primary", "secondary"] = "secondary"
+    adjustment: str = "holm"
+    interval: str = "patients resampled"
+    patients: Count | None = None
+    seeds: list[SeedDelta] = []
+    margin: float | None = None
+    less_than_matters: bool = False
+    descriptive: str | None = None
+    counts: Paired | None = None
+    dangerous: Dangerous | None = None
+    price_ratio: float | None = None
+    needed: int | None = None
+
+
+class Conclusion(_Part):
+    """What a task's contrasts come to."""
+
+    task: str
+    model: str
+    conclusion: Literal[
+        "dpo_worth_it",
+        "sft_enough",
+        "base_enough",
+        "sft_worth_it",
+        "dpo_harms",
+        "not_enough_cases",
+        "descriptive",
+        "unsettled",
+    ]
+    sentence: str
+    recommendation: Literal["do not deploy", "pilot silently", "more cases"]
+    warnings: list[str] = []
+
+
+class Results(_Part):
+    """The whole of `results.json`."""
+
+    study: StudyPart
+    versions: dict[str, str]
+    created: str
+    command: str
+    cells: list[Cell]
+    contrasts: list[Contrast]
+    conclusions: list[Conclusion] = []
+    exploratory: bool = False
+    design: Design | None = None
+
+    @model_validator(mode="after")
+    def _cells_belong_to_the_study(self) -> Self:
+        tasks = {task.name for task in self.study.tasks}
+        for cell in self.cells:
+            if cell.task not in tasks or cell.arm not in self.study.arms:
+                raise ValueError("a cell belongs to a task or an arm that the study does not have")
+        return self
+
+    def of_task(self, task: str) -> list[Cell]:
+        """The task's cells in the order of the arms, then seeds."""
+        arms = self.study.arms
+        return sorted((c for c in self.cells if c.task == task), key=lambda c: (arms.index(c.arm), c.seed))
+
+    def of_arm(self, task: str, arm: str) -> list[Cell]:
+        """The cells of one arm on one task, one a seed."""
+        return [cell for cell in self.of_task(task) if cell.arm == arm]
+
+    def contrasts_of(self, task: str) -> list[Contrast]:
+        """The task's contrasts, primary ones first."""
+        return sorted((c for c in self.contrasts if c.task == task), key=lambda c: c.family != "primary")
+
+    def conclusions_of(self, task: str) -> list[Conclusion]:
+        """What the task's contrasts come to, one a model; empty in results of older versions."""
+        return [conclusion for conclusion in self.conclusions if conclusion.task == task]
+
+    @property
+    def older(self) -> bool:
+        """Whether a version wrote this that knew neither margins nor conclusions."""
+        return self.design is None

@@ -1,0 +1,162 @@
+"""The run folder as the page needs it: the one place where its files are read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from preceptor.errors import InputError, Problem
+from preceptor.report._results import Results
+from preceptor.tasks import Task, load_task
+
+_MOST_PROBLEMS = 5
+_AGAIN = "Run `preceptor study` again with this version; what is finished is not computed again."
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
+
+
+class Finding(_Part):
+    """Something preflight found: `level` is `fatal` or `warning`."""
+
+    level: str
+    where: str
+    what: str
+
+
+class SplitCounts(_Part):
+    """What is in one split."""
+
+    cases: int
+    patients: int
+    labels: dict[str, int] = {}
+
+
+class TaskPreflight(_Part):
+    """What was read of one task's data, left out, counted and measured before training."""
+
+    read: int | None = None
+    refused: int | None = None
+    sha256: str | None = None
+    not_drawn: dict[str, int] = {}
+    counts: dict[str, SplitCounts] = {}
+    lengths: dict[str, dict[str, float]] = {}
+    """Split -> `median`, `longest`, `cases_cut` and so on, in tokens."""
+    findings: list[Finding] = []
+
+
+_Preflight = TypeAdapter(dict[str, TaskPreflight])
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run folder.
+
+    `settings` is `study.yaml`, as text and as YAML read it ({} when it cannot be read); `tasks` holds the task files
+    kept with the run.
+    """
+
+    folder: Path
+    results: Results
+    preflight: dict[str, TaskPreflight]
+    settings_text: str
+    settings: dict[str, Any]
+    tasks: dict[str, Task]
+
+    def entry(self, task: str) -> dict[str, Any]:
+        """The task's block in `study.yaml`; tasks stand in the same order there and in the results."""
+        names = [each.name for each in self.results.study.tasks]
+        entries = self.settings.get("tasks")
+        if not isinstance(entries, list) or len(entries) != len(names):
+            return {}
+        entry = entries[names.index(task)]
+        return entry if isinstance(entry, dict) else {}
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run folder. Raises `InputError` when its results are missing, damaged or of a shape no page can show."""
+    results = _results(folder / "results.json")
+    settings_text, settings = _settings(folder / "study.yaml")
+    names = [task.name for task in results.study.tasks]
+    return Run(
+        folder,
+        results,
+        _preflight(folder / "preflight.json"),
+        settings_text,
+        settings,
+        {name: task for name in names if (task := _task(folder / "tasks" / f"{name}.yaml")) is not None},
+    )
+
+
+def _results(path: Path) -> Results:
+    try:
+        return Results.model_validate_json(_text(path))
+    except ValidationError as error:
+        raise InputError(_problems(path, error)) from error
+
+
+def _preflight(path: Path) -> dict[str, TaskPreflight]:
+    if not path.exists():
+        return {}
+    try:
+        return _Preflight.validate_json(_text(path))
+    except ValidationError as error:
+        raise InputError(_problems(path, error)) from error
+
+
+def _settings(path: Path) -> tuple[str, dict[str, Any]]:
+    if not path.exists():
+        return "", {}
+    text = _text(path).decode("utf-8", errors="replace")
+    try:
+        settings = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError):  # ValueError: a date that no calendar has
+        return text, {}
+    return text, settings if isinstance(settings, dict) else {}
+
+
+def _task(path: Path) -> Task | None:
+    """The task as it was asked; None when the run holds no file of it that can still be read."""
+    try:
+        return load_task(str(path)) if path.exists() else None
+    except InputError:
+        return None
+
+
+def _text(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        what = "there are no results here"
+        raise InputError(Problem(str(path), what, "Name the folder of a finished run, such as runs/quickstart.")) from (
+            error
+        )
+    except OSError as error:
+        raise InputError(Problem(str(path), "it cannot be read", "Name a folder you may read.")) from error
+
+
+def _problems(path: Path, error: ValidationError) -> list[Problem]:
+    """The first few things that are wrong; what was found is not repeated, only where and why."""
+    found = error.errors(include_input=False, include_url=False, include_context=False)
+    problems = [Problem(_where(path, one["loc"]), _what(one["type"], one["msg"]), _AGAIN) for one in found]
+    if len(problems) > _MOST_PROBLEMS:
+        more = Problem(str(path), f"{len(problems) - _MOST_PROBLEMS} more entries are wrong", _AGAIN)
+        problems = [*problems[:_MOST_PROBLEMS], more]
+    return problems
+
+
+def _where(path: Path, place: tuple[int | str, ...]) -> str:
+    return f"{path}, {'.'.join(map(str, place))}" if place else str(path)
+
+
+def _what(kind: str, message: str) -> str:
+    if kind == "missing":
+        return "this entry is missing"
+    if kind == "json_invalid":
+        return "this is not JSON"
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return "this is not a JSON object"
+    return message.removeprefix("Value error, ").lower()

@@ -1,0 +1,87 @@
+"""Filling in a page: one style sheet, everything escaped, a content policy that lets nothing else in."""
+
+import base64
+import hashlib
+import re
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from preceptor.evidence import metric_title
+from preceptor.report import _numbers as numbers
+from preceptor.report._looks import VERDICT_MARKS, arm_label, pair_label
+
+CONCLUSIONS = {
+    "dpo_worth_it": ("better", "DPO is worth it"),
+    "sft_worth_it": ("better", "SFT is worth it"),
+    "sft_enough": ("equivalent", "SFT is enough"),
+    "base_enough": ("equivalent", "the base model is enough"),
+    "dpo_harms": ("worse", "DPO does harm"),
+    "not_enough_cases": ("inconclusive", "not enough cases"),
+    "descriptive": ("inconclusive", "only described"),
+    "unsettled": ("inconclusive", "unsettled"),
+}
+"""Conclusion -> the verdict it looks like, and how it is called."""
+
+
+def fill(template: str, **values: Any) -> str:
+    """A page as HTML. Everything in `values` is escaped, but our own drawings, which come as `Markup`."""
+    environment = _environment(escaping=True)
+    css = environment.loader.get_source(environment, "page.css")[0] if environment.loader else ""
+    return environment.get_template(template).render(
+        css=Markup(css),  # noqa: S704 (a file of this package)
+        css_hash=_csp_hash(css),
+        marks=VERDICT_MARKS,
+        conclusions=CONCLUSIONS,
+        **values,
+    )
+
+
+def fill_plain(template: str, **values: Any) -> str:
+    """A text as Markdown. What comes from the run passes through the filter `plain` where the template uses it."""
+    return _environment(escaping=False).get_template(template).render(**values)
+
+
+def _environment(*, escaping: bool) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("preceptor.report", "templates"),
+        autoescape=escaping,  # noqa: S701 (Markdown is escaped by the filter `plain`)
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "plain": _plain,
+        "value": numbers.value,
+        "gain": numbers.gain,
+        "interval": numbers.interval,
+        "percent": numbers.percent,
+        "percent0": numbers.whole_percent,
+        "p_value": numbers.p_value,
+        "count": numbers.count,
+        "compact": numbers.compact,
+        "duration": numbers.duration,
+        "moment": numbers.moment,
+        "score": numbers.score,
+        "arm": arm_label,
+        "pair": pair_label,
+        "metric": metric_title,
+    }
+    return environment
+
+
+def drawing(svg: str) -> Markup:
+    """One of our own drawings, its words escaped already."""
+    return Markup(svg)  # noqa: S704
+
+
+def _plain(text: object) -> str:
+    """Text on one line, in which Markdown and HTML find nothing to obey."""
+    line = " ".join(str(text).split())
+    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", line)
+
+
+def _csp_hash(text: str) -> str:
+    """What a content policy calls `text`, so that this style sheet and no other is allowed."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,119 @@
+"""How good every arm is on every task, with intervals; and how good for which training time."""
+
+from collections.abc import Sequence
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from preceptor.evidence import metric_title
+from preceptor.report import _numbers as numbers
+from preceptor.report._looks import FAINT, GRID, INK, STYLE, WIDTH, arm_label, arms_of, bare, colour, mark
+from preceptor.report._results import Cell, Results, TaskPart
+from preceptor.report._svg import to_svg
+
+_ROW, _TITLE, _FOOTER = 0.2, 0.42, 0.42  # inches
+_WIDE = 5.4
+_LEFT, _RIGHT = 1.32, 1.25  # inches for the arms' names and for the numbers
+
+
+def values_figure(name: str, results: Results) -> str:
+    """SVG: a block a task, a row an arm and seed, each value with its 95% interval between 0 and 1."""
+    blocks = [(task, results.of_task(task.name)) for task in results.study.tasks]
+    height = sum(_TITLE + _ROW * (len(cells) + 0.35) for _, cells in blocks) + _FOOTER
+    with rc_context(STYLE):
+        figure = Figure(figsize=(_WIDE, height))
+        top = height
+        for number, (task, cells) in enumerate(blocks):
+            tall = _ROW * (len(cells) + 0.35)
+            top -= _TITLE + tall
+            axes = figure.add_axes((_LEFT / _WIDE, top / height, 1 - (_LEFT + _RIGHT) / _WIDE, tall / height))
+            _block(axes, task, cells, last=number == len(blocks) - 1)
+        said = "; ".join(_in_words(task, cells) for task, cells in blocks)
+        return to_svg(figure, name, "Every arm on every task with its 95% interval", said)
+
+
+def price_figure(name: str, task: TaskPart, cells: Sequence[Cell]) -> str:
+    """SVG: a point a cell, its value with the 95% interval over the time its training took."""
+    shown = [cell for cell in cells if cell.value is not None]
+    with rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 2.9))
+        axes = figure.subplots()
+        figure.subplots_adjust(left=0.11, right=0.97, top=0.78, bottom=0.16)
+        bare(axes)
+        axes.grid(axis="y", color=GRID, linewidth=0.8)
+        unit, size = _unit(shown)
+        for arm in arms_of(shown):
+            own = [cell for cell in shown if cell.arm == arm]
+            times = [(cell.cost.seconds or 0) / size for cell in own]
+            for time, cell in zip(times, own, strict=True):
+                _interval(axes, [time, time], cell)
+            values = [cell.value or 0 for cell in own]
+            axes.plot(times, values, mark(arm), color=colour(arm), markersize=6.5, clip_on=False, label=arm_label(arm))
+        axes.set_ylim(0, 1)
+        longest = max([(cell.cost.seconds or 0) / size for cell in shown], default=0) or 1
+        axes.set_xlim(-0.04 * longest, 1.06 * longest)
+        axes.set_xlabel(f"{unit} of training on this machine", fontsize=8.5)
+        axes.set_title(metric_title(task.metric), loc="left", fontsize=8.5, color=FAINT, pad=4)
+        if shown:
+            figure.legend(loc="upper left", ncols=4, frameon=False, fontsize=8, handletextpad=0.2, columnspacing=1)
+        return to_svg(figure, name, f"{task.title}: value against training time", _prices_in_words(shown))
+
+
+def _block(axes: Axes, task: TaskPart, cells: Sequence[Cell], *, last: bool) -> None:
+    bare(axes)
+    axes.set_xlim(0, 1)
+    axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1], [f"{tick:g}" for tick in (0, 0.2, 0.4, 0.6, 0.8, 1)] if last else [])
+    axes.set_ylim(len(cells) - 0.35, -0.7)
+    axes.set_yticks(range(len(cells)), [_row_label(cell, cells) for cell in cells], fontsize=8.5)
+    axes.tick_params(axis="y", pad=8)  # a mark at 0 keeps clear of its name
+    if task.majority is not None:
+        axes.axvline(task.majority, color=FAINT, linewidth=1, linestyle=(0, (4, 3)))
+    for row, cell in enumerate(cells):
+        _interval(axes, None, cell, row)
+        if cell.value is not None:
+            axes.plot([cell.value], [row], mark(cell.arm), color=colour(cell.arm), markersize=5.5, clip_on=False)
+        words = f"{numbers.value(cell.value)} {numbers.interval(cell.ci)}"
+        axes.annotate(
+            words, (1, row), xytext=(_RIGHT * 72 - 2, 0), textcoords="offset points",
+            ha="right", va="center", fontsize=8.5, annotation_clip=False,
+        )  # fmt: skip
+    axes.annotate(
+        f"{task.title} ({metric_title(task.metric)})", (0, 1), xycoords="axes fraction",
+        xytext=(-_LEFT * 72 + 2, 4), textcoords="offset points", fontsize=9, fontweight="bold", color=INK,
+    )  # fmt: skip
+    if last:
+        axes.set_xlabel("value on held-out cases, 95% interval", fontsize=8.5)
+
+
+def _interval(axes: Axes, x: list[float] | None, cell: Cell, row: int = 0) -> None:
+    """The 95% interval of a cell: upright at `x`, or lying in its row."""
+    low, high = cell.ci or (None, None)
+    if low is not None and high is not None:
+        xs, ys = (x, [low, high]) if x is not None else ([low, high], [row, row])
+        axes.plot(xs, ys, color=colour(cell.arm), linewidth=1.8, solid_capstyle="butt")
+
+
+def _row_label(cell: Cell, cells: Sequence[Cell]) -> str:
+    several = sum(other.arm == cell.arm for other in cells) > 1
+    return f"{arm_label(cell.arm)}, {cell.seed}" if several else arm_label(cell.arm)
+
+
+def _unit(cells: Sequence[Cell]) -> tuple[str, float]:
+    """Hours, minutes or seconds, whichever the longest training reads best in."""
+    longest = max([cell.cost.seconds or 0 for cell in cells], default=0)
+    return next(
+        ((unit, size) for unit, size in (("hours", 3600), ("minutes", 60)) if longest >= 1.5 * size), ("seconds", 1)
+    )
+
+
+def _in_words(task: TaskPart, cells: Sequence[Cell]) -> str:
+    said = [f"{_row_label(c, cells)} {numbers.value(c.value)} {numbers.interval(c.ci)}" for c in cells]
+    majority = [] if task.majority is None else [f"majority answer {numbers.value(task.majority)}"]
+    return f"{task.title}: {', '.join(said + majority)}"
+
+
+def _prices_in_words(cells: Sequence[Cell]) -> str:
+    return "; ".join(
+        f"{_row_label(c, cells)} {numbers.value(c.value)} after {numbers.duration(c.cost.seconds)}" for c in cells
+    )

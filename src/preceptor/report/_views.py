@@ -1,0 +1,254 @@
+"""What the page shows of each task, worked out before the template is filled in."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from preceptor.evidence import metric_title
+from preceptor.report import _numbers as numbers
+from preceptor.report._cases import Group, find_examples, side_by_side
+from preceptor.report._curves_figure import curves_figure
+from preceptor.report._gains_figure import gains_figure
+from preceptor.report._looks import arm_label
+from preceptor.report._results import Cell, Conclusion, Contrast, Results, TaskPart
+from preceptor.report._run import Finding, Run, TaskPreflight
+from preceptor.report._small_counts import shown_count, shown_labels, shown_matrix, shown_pairs
+from preceptor.report._template import drawing
+from preceptor.report._values_figure import price_figure
+
+_SHADES = 9
+_LENGTHS = ("shortest", "median", "p95", "longest", "cases_cut")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a confusion matrix as printed; `look` is its CSS class."""
+
+    text: str
+    look: str
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """One confusion matrix as printed."""
+
+    title: str
+    labels: list[str]
+    rows: list[list[Entry]]
+
+
+@dataclass(frozen=True)
+class PairedTable:
+    """One contrast case by case; `counts` as printed, None for text; `groups` are empty where cases are not shown."""
+
+    contrast: Contrast
+    seed: int
+    counts: dict[str, str] | None
+    groups: list[Group]
+
+
+@dataclass(frozen=True)
+class TaskView:
+    """One task as the page shows it. `opened`: its counts and cases may be shown as they are."""
+
+    place: int
+    task: TaskPart
+    question: str
+    cells: list[Cell]
+    contrasts: list[Contrast]
+    conclusions: list[Conclusion]
+    also: dict[str, str]
+    """Metric beside the main one -> how it is called."""
+    training: str
+    gains: Markup | None
+    price: Markup
+    curves: Markup | None
+    matrices: list[Matrix]
+    more_matrices: list[Matrix]
+    """Those of the seeds after the first."""
+    paired: list[PairedTable]
+    opened: bool
+    found: bool
+    """Whether the cases were found again."""
+
+    def shown(self, n: int) -> str:
+        """A count as it may be printed."""
+        return numbers.count(n) if self.opened else shown_count(n)
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The way of one task's cases; `rows` are words and one entry a split."""
+
+    title: str
+    read: int | None
+    refused: int | None
+    not_drawn: int
+    train: int
+    validation: int
+    test: int
+    patients: int
+    analysed: int
+    splits: list[str]
+    rows: list[tuple[str, list[str]]]
+    findings: list[Finding]
+
+
+def view(run: Run, place: int, *, with_text: bool) -> TaskView:
+    """Everything the page shows of the task at `place`."""
+    results = run.results
+    task = results.study.tasks[place]
+    cells, contrasts = results.of_task(task.name), results.contrasts_of(task.name)
+    opened, first = with_text or task.synthetic, results.study.seeds[0]
+    headline = _headline(contrasts)
+    curves = curves_figure(f"curves-{place}", task, cells)
+    examples = find_examples(run, task) if opened and contrasts else {}
+    asked = run.tasks.get(task.name)
+    return TaskView(
+        place=place,
+        task=task,
+        question=asked.question if asked else "",
+        cells=cells,
+        contrasts=contrasts,
+        conclusions=results.conclusions_of(task.name),
+        also=dict(_also(extra.metric, extra.labels) for extra in task.also),
+        training=_training(cells),
+        gains=drawing(gains_figure(f"gains-{place}", task, headline)) if headline else None,
+        price=drawing(price_figure(f"price-{place}", task, cells)),
+        curves=drawing(curves) if curves else None,
+        matrices=[_matrix(cell, results, opened) for cell in cells if cell.confusion and cell.seed == first],
+        more_matrices=[_matrix(cell, results, opened) for cell in cells if cell.confusion and cell.seed != first],
+        paired=[
+            PairedTable(
+                contrast,
+                contrast.seeds[0].seed if contrast.seeds else first,
+                _counts(contrast, opened),
+                side_by_side(run, task, contrast, examples) if opened else [],
+            )
+            for contrast in _opened_contrasts(contrasts)
+            if opened or contrast.counts
+        ],
+        opened=opened,
+        found=bool(examples),
+    )
+
+
+def flows(run: Run, *, with_text: bool) -> list[Flow]:
+    """The way of every task's cases from file to analysis; empty without a preflight."""
+    return [
+        _flow(run.results, task, run.preflight[task.name], opened=with_text or task.synthetic)
+        for task in run.results.study.tasks
+        if task.name in run.preflight
+    ]
+
+
+def training_times(results: Results) -> str:
+    """How long the training of each arm took over all tasks and seeds."""
+    arms = {arm: sum(cell.cost.seconds or 0 for cell in results.cells if cell.arm == arm) for arm in results.study.arms}
+    said = [f"{arm_label(arm)} {numbers.duration(seconds)}" for arm, seconds in arms.items() if seconds]
+    return ", ".join(said) or "none"
+
+
+def _headline(contrasts: Sequence[Contrast]) -> list[Contrast]:
+    """The contrasts of the first screen: the primary ones, and the same arm against every other."""
+    if not contrasts:
+        return []
+    return [contrast for contrast in contrasts if contrast.family == "primary" or contrast.a == contrasts[0].a]
+
+
+def _opened_contrasts(contrasts: Sequence[Contrast]) -> list[Contrast]:
+    """The contrasts shown case by case: the primary ones, else the first between two arms."""
+    primary = [contrast for contrast in contrasts if contrast.family == "primary"]
+    return primary or [contrast for contrast in contrasts if contrast.b != "majority"][:1]
+
+
+def _also(metric: str, labels: Sequence[str]) -> tuple[str, str]:
+    """`sensitivity`, `["1", "2"]` -> `sensitivity`, `sensitivity for 1, 2`."""
+    return metric, metric_title(metric) + (f" for {', '.join(labels)}" if labels else "")
+
+
+def _training(cells: Sequence[Cell]) -> str:
+    """`Training took: SFT 71 s, SFT+DPO 95 s.`"""
+    times: dict[str, float] = {}
+    for cell in cells:
+        times[cell.arm] = times.get(cell.arm, 0) + (cell.cost.seconds or 0)
+    said = [f"{arm_label(arm)} {numbers.duration(seconds)}" for arm, seconds in times.items() if seconds]
+    return f"Training took: {', '.join(said)}." if said else ""
+
+
+def _matrix(cell: Cell, results: Results, opened: bool) -> Matrix:
+    assert cell.confusion is not None
+    counts = cell.confusion.matrix
+    shown = [[numbers.count(n) for n in row] for row in counts] if opened else shown_matrix(counts)
+    rows = [
+        [
+            Entry(text, _look(counts[row], column, row, exact=text == numbers.count(counts[row][column])))
+            for column, text in enumerate(texts)
+        ]
+        for row, texts in enumerate(shown)
+    ]
+    seed = f", seed {cell.seed}" if len(results.study.seeds) > 1 else ""
+    return Matrix(arm_label(cell.arm) + seed, cell.confusion.labels, rows)
+
+
+def _look(counts: Sequence[int], column: int, row: int, *, exact: bool) -> str:
+    """CSS class: s0 to s8 by the entry's share of its row, none for what is not shown; `hit` on the diagonal."""
+    total = sum(counts)
+    shade = f"s{round((_SHADES - 1) * counts[column] / total)}" if exact and total else "s0"
+    return f"{shade} hit" if column == row else shade
+
+
+def _counts(contrast: Contrast, opened: bool) -> dict[str, str] | None:
+    if contrast.counts is None:
+        return None
+    if not opened:
+        return shown_pairs(contrast.counts)
+    return {name: numbers.count(n) for name, n in contrast.counts}
+
+
+def _flow(results: Results, task: TaskPart, told: TaskPreflight, *, opened: bool) -> Flow:
+    cells = results.of_task(task.name)
+    return Flow(
+        title=task.title,
+        read=told.read,
+        refused=told.refused,
+        not_drawn=sum(told.not_drawn.values()),
+        train=task.counts.train,
+        validation=task.counts.validation,
+        test=task.counts.test,
+        patients=task.counts.groups_test,
+        analysed=cells[0].n if cells else 0,
+        splits=list(told.counts),
+        rows=_split_rows(told, numbers.count if opened else None),
+        findings=told.findings,
+    )
+
+
+def _split_rows(told: TaskPreflight, exact: Callable[[float | None], str] | None) -> list[tuple[str, list[str]]]:
+    """Cases, patients, labels and lengths of each split; labels of few cases are not shown unless `exact` says how."""
+    splits = told.counts
+    rows = [
+        ("cases", [numbers.count(split.cases) for split in splits.values()]),
+        ("patients", [numbers.count(split.patients) for split in splits.values()]),
+    ]
+    labels = list(dict.fromkeys(label for split in splits.values() for label in split.labels))
+    shown = [
+        {label: exact(n) for label, n in split.labels.items()} if exact else shown_labels(split.labels)
+        for split in splits.values()
+    ]
+    rows += [(f"label {label}", [counts.get(label, numbers.NONE) for counts in shown]) for label in labels]
+    for length in _LENGTHS:
+        values = [told.lengths.get(split, {}).get(length) for split in splits]
+        if any(value is not None for value in values):
+            rows.append((_LENGTH_WORDS[length], [numbers.count(value) for value in values]))
+    return rows
+
+
+_LENGTH_WORDS = {
+    "shortest": "shortest",
+    "median": "median length",
+    "p95": "95 of 100 are at most",
+    "longest": "longest",
+    "cases_cut": "cases shortened",
+}

@@ -1,0 +1,77 @@
+"""Words that a reader outside of machine learning may not know, explained where the study uses them."""
+
+from preceptor.report._results import Results
+
+_ALWAYS = {
+    "Held-out cases": "Cases of patients that no arm learned from and that chose nothing. All results are about them.",
+    "Arm": "One way of getting answers: the untouched model, or the model after some training.",
+    "95% interval": "Where the true value may well lie, going by the chance in which patients were held out. If the "
+    "study were done again and again, about 95 of 100 such intervals would hold it.",
+    "p and adjusted p": "How often a difference as large as the one seen would arise by chance if the two arms were "
+    "alike. Adjusted: made larger, because the more is asked, the more is found by chance (Holm's method over the "
+    "primary contrasts, Benjamini and Hochberg's over the others).",
+    "Primary contrast": "A comparison named before the first prediction as one that the conclusion rests on.",
+    "Seed": "The number that fixes chance in training. Trained with another, a model comes out a little different.",
+    "Invalid answer": "An answer that could not be read as one of the allowed ones. It counts as wrong.",
+    "FLOPs": "Floating-point operations: how much was computed, whatever the machine.",
+    "Pilot silently": "Run it beside usual care, without anyone acting on its answers, and compare them with what "
+    "clinicians decided.",
+}
+_METRICS = {
+    "macro_f1": (
+        "Macro-F1",
+        "For each label, how well cases with it are found without taking others for it (F1, from 0 to 1), and the mean "
+        "over the labels, rare ones counting as much as common ones.",
+    ),
+    "accuracy": ("Accuracy", "The share of cases answered rightly."),
+    "sensitivity": ("Sensitivity", "Of the cases with the named labels, the share answered with one of these labels."),
+    "fact_f1": (
+        "Fact-F1",
+        "How well the facts in a text agree with those in the right one: 0 for none, 1 for all and no other.",
+    ),
+    "rouge_l": ("ROUGE-L", "How long a run of words, in order, a text shares with the right one, from 0 to 1."),
+}
+_ARMS = {
+    "base": ("Base", "The untouched model."),
+    "base+shots": (
+        "Base + examples",
+        "The untouched model with a few training cases in its prompt, its answer held to the allowed labels.",
+    ),
+    "sft": ("SFT", "Supervised fine-tuning: the model learns from cases with their right answers."),
+    "sft+dpo": (
+        "SFT+DPO",
+        "After SFT, direct preference optimization: the model also sees a wrong answer to each case and learns to "
+        "prefer the right one.",
+    ),
+    "sft+sft": (
+        "SFT+SFT",
+        "SFT for longer, as much as DPO cost: whether a gain of DPO is only a gain of more training.",
+    ),
+    "tfidf": (
+        "TF-IDF",
+        "No language model: counts of words in a linear model, or trees over the case's numbers. Whether a "
+        "language model is needed at all.",
+    ),
+    "endpoint": ("Served model", "Another model, untouched, asked over a server."),
+    "majority": ("Majority answer", "The commonest training label, given to every case."),
+}
+
+
+def words(results: Results) -> list[tuple[str, str]]:
+    """Term and explanation, of what this study uses."""
+    tasks = results.study.tasks
+    arms = [*results.study.arms, *(["majority"] if any(task.majority is not None for task in tasks) else [])]
+    used = {task.metric for task in tasks} | {extra.metric for task in tasks for extra in task.also}
+    found = [_ARMS[arm] for arm in arms if arm in _ARMS]
+    found += [explained for metric, explained in _METRICS.items() if metric in used]
+    if any(task.margin is not None for task in tasks):
+        found.append(
+            ("Margin", "The smallest difference that matters, set before the study. Two arms are called equivalent "
+             "only when the 90% interval of their difference lies inside it.")
+        )  # fmt: skip
+    if "sft+dpo" in results.study.arms:
+        found.append(
+            ("Reward margin", "In DPO's training, how much more the model has come to prefer right over wrong "
+             "answers than it did before: 0 at the start.")
+        )  # fmt: skip
+    return found + list(_ALWAYS.items())
