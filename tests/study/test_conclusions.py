@@ -247,6 +247,12 @@ def test_warnings_stand_beside_the_conclusion() -> None:
     assert found["recommendation"] == "do not deploy", "a language model is not shown to be needed"
 
 
+def test_an_arm_no_better_than_the_commonest_answer_is_called_so_where_it_is_called_enough() -> None:
+    found = conclude([*SFT_IS_LEFT, contrast("sft", "majority", "inconclusive")])
+    assert (found["conclusion"], found["recommendation"]) == ("sft_enough", "do not deploy")
+    assert "SFT is not shown to be better than the majority answer" in found["sentence"]
+
+
 def test_a_missing_class_is_named() -> None:
     confusion = {"labels": LABELS, "matrix": [[30, 5, 5, 0], [0, 0, 0, 0], [3, 4, 33, 0]]}
     found = conclude(SFT_IS_LEFT, [cell(arm, confusion=confusion) for arm in ("base", "sft", "sft+dpo")])

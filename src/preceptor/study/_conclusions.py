@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from preceptor.evidence import arm_title
 from preceptor.study._caveats import recommendation, warnings
+from preceptor.study._cell import MAJORITY
 from preceptor.study._conclusion_words import compared, compute, counted, over, these_models
 from preceptor.study._task_evidence import UNREADABLE, Entry, TaskEvidence, by_task_and_model
 
@@ -181,6 +182,8 @@ def _sentence(evidence: TaskEvidence, outcome: _Outcome) -> str:
         parts.append(compared(contrast))
         parts += [words for words in (counted(contrast), compute(contrast)) if words]
     parts += outcome.because
+    if outcome.arm in evidence.trained and evidence.verdict(outcome.arm, MAJORITY) not in ("better", None):
+        parts.append(f"{arm_title(outcome.arm)} is not shown to be better than {arm_title(MAJORITY)}")
     if scope := these_models(evidence):
         parts.append(scope)
     claim = f"On {evidence.task['name']}, {outcome.claim}"
