@@ -101,20 +101,26 @@ def mark_differences(a: str, b: str) -> tuple[Markup, Markup]:
     ours, theirs = _words(a), _words(b)
     if a == b or max(len(ours), len(theirs)) > _MOST_WORDS:
         return escape(a), escape(b)
+    same = difflib.SequenceMatcher(None, [w for _, w in ours], [w for _, w in theirs], autojunk=False)
     marked_a, marked_b = Markup(), Markup()
-    for tag, i, j, k, m in difflib.SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
-        marked_a += _marked("".join(ours[i:j]), tag != "equal")
-        marked_b += _marked("".join(theirs[k:m]), tag != "equal")
+    for tag, i, j, k, m in same.get_opcodes():
+        marked_a += _piece(ours[i:j], marked=tag != "equal")
+        marked_b += _piece(theirs[k:m], marked=tag != "equal")
     return marked_a, marked_b
 
 
-def _marked(text: str, differs: bool) -> Markup:
-    return Markup("<mark>{}</mark>").format(text) if differs and text else escape(text)
+def _words(text: str) -> list[tuple[str, str]]:
+    """Each word with the space before it; space at the end of the text is left out."""
+    return re.findall(r"(\s*)(\S+)", text)
 
 
-def _words(text: str) -> list[str]:
-    """Words with the space behind them, so that they make up the text again."""
-    return re.findall(r"\s*\S+\s*?(?=\s|$)|\s+", text)
+def _piece(words: list[tuple[str, str]], *, marked: bool) -> Markup:
+    """A run of words as it stood; when marked, without the space before it."""
+    if not words:
+        return Markup()
+    first, rest = words[0], "".join(space + word for space, word in words[1:])
+    said = escape(first[1] + rest)
+    return escape(first[0]) + (Markup("<mark>{}</mark>").format(said) if marked else said)
 
 
 def _outcome(a: float, b: float, *, labels: bool) -> str:

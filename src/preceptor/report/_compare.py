@@ -47,7 +47,7 @@ def compare_page(a: Path, b: Path) -> str:
         tasks=[_shared(runs, name) for name in shared],
         only_a=[task.title for task in runs[0].results.study.tasks if task.name not in shared],
         only_b=[task.title for task in runs[1].results.study.tasks if task.name not in shared],
-        settings=_differences(runs[0].settings, runs[1].settings),
+        settings=_differences(_settings(runs[0], shared), _settings(runs[1], shared)),
     )
 
 
@@ -78,6 +78,11 @@ def _shared(runs: tuple[Run, Run], name: str) -> SharedTask:
     )
 
 
+def _settings(run: Run, tasks: list[str]) -> dict[str, Any]:
+    """The run's settings, those of the shared tasks under the task's name."""
+    return run.settings | {"tasks": {name: run.entry(name) for name in tasks}}
+
+
 def _differences(a: dict[str, Any], b: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Every setting that is not the same in both: its name and both values."""
     ours, theirs = dict(_leaves(a)), dict(_leaves(b))
@@ -90,12 +95,9 @@ def _differences(a: dict[str, Any], b: dict[str, Any]) -> list[tuple[str, str, s
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Each single setting under its full name: `sft.epochs`, `tasks.2.margin`; a list of plain values is one."""
+    """Each single setting under its full name: `sft.epochs`, `tasks.urgency.margin`; a list is one."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _leaves(inner, f"{name}.{key}" if name else str(key))
-    elif isinstance(value, list) and any(isinstance(each, dict) for each in value):
-        for place, inner in enumerate(value, start=1):
-            yield from _leaves(inner, f"{name}.{place}")
     else:
         yield name, ", ".join(map(str, value)) if isinstance(value, list) else _ABSENT if value is None else str(value)

@@ -5,17 +5,18 @@ from collections.abc import Sequence
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from preceptor.report._looks import FAINT, GRID, STYLE, arm_label, bare, colour
 from preceptor.report._results import Cell, Points, TaskPart
 from preceptor.report._svg import to_svg
 
-_WIDE, _PANEL = 7.2, 1.75  # inches
+_WIDE, _PANEL = 5.0, 1.5  # inches
 _TITLES = {
     ("sft", "loss"): "SFT: loss",
     ("dpo", "loss"): "DPO: loss",
     ("dpo", "rewards/margins"): "DPO: reward margin",
-    ("dpo", "rewards/accuracies"): "DPO: share of pairs preferred rightly",
+    ("dpo", "rewards/accuracies"): "DPO: pairs preferred rightly",
 }
 _DASHED = {"eval_loss": "loss"}
 """A curve drawn dashed into another's panel: the loss on validation cases."""
@@ -38,7 +39,7 @@ def curves_figure(name: str, task: TaskPart, cells: Sequence[Cell]) -> str | Non
         figure = Figure(figsize=(_WIDE, height))
         grid = figure.subplots(rows, 2, squeeze=False)
         figure.subplots_adjust(
-            left=0.06, right=0.985, top=1 - 0.45 / height, bottom=0.42 / height, hspace=0.62, wspace=0.16
+            left=0.08, right=0.98, top=1 - 0.45 / height, bottom=0.42 / height, hspace=0.75, wspace=0.2
         )
         flat = [axes for row in grid for axes in row]
         for axes in flat[len(panels) :]:
@@ -49,10 +50,11 @@ def curves_figure(name: str, task: TaskPart, cells: Sequence[Cell]) -> str | Non
             axes.grid(axis="y", color=GRID, linewidth=0.8)
             axes.set_title(_TITLES.get((kind, what), f"{kind}: {what}"), loc="left", fontsize=9, color=FAINT)
             axes.set_xlabel("optimizer step", fontsize=8)
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             for arm, _, logged, points in lines:
                 _line(axes, arm, logged, points, None if arm in arms else arm_label(arm))
                 arms[arm] = None
-        figure.legend(loc="upper left", ncols=6, frameon=False, fontsize=8.5, handlelength=1.4, bbox_to_anchor=(0, 1))
+        figure.legend(loc="upper left", ncols=5, frameon=False, fontsize=8.5, handlelength=1.4, bbox_to_anchor=(0, 1))
         return to_svg(figure, name, f"{task.title}: how training went", _in_words(panels))
 
 

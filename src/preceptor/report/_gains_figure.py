@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from preceptor.evidence import metric_title
 from preceptor.report import _numbers as numbers
@@ -12,7 +13,7 @@ from preceptor.report._looks import BAND, FAINT, INK, STYLE, VERDICT_COLOURS, WI
 from preceptor.report._results import Contrast, TaskPart
 from preceptor.report._svg import to_svg
 
-_ROW, _HEADER, _FOOTER = 0.46, 0.08, 0.48  # inches
+_ROW, _HEADER, _FOOTER = 0.48, 0.04, 0.48  # inches
 
 
 def gains_figure(name: str, task: TaskPart, contrasts: Sequence[Contrast]) -> str:
@@ -26,16 +27,22 @@ def gains_figure(name: str, task: TaskPart, contrasts: Sequence[Contrast]) -> st
         axes = figure.subplots()
         figure.subplots_adjust(left=0.02, right=0.98, top=1 - _HEADER / height, bottom=_FOOTER / height)
         bare(axes)
+        axes.grid(visible=False)
         axes.set_yticks([])
         axes.set_ylim(len(contrasts) - 0.3, -0.75)
         axes.set_xlim(*_limits(task, contrasts))
-        if task.margin is not None:
-            axes.axvspan(-task.margin, task.margin, color=BAND, zorder=0, linewidth=0)
-        axes.axvline(0, color=INK, linewidth=1)
         for row, contrast in enumerate(contrasts):
+            _ground(axes, row, task.margin)
             _mark(axes, row, contrast)
         axes.set_xlabel(f"difference in {metric_title(task.metric)} (right of 0: the first arm is better)", fontsize=8)
         return to_svg(figure, name, f"{task.title}: differences between arms", _in_words(task, contrasts))
+
+
+def _ground(axes: Axes, row: int, margin: float | None) -> None:
+    """0 and the margin, behind the row's interval only: its words stay clear."""
+    if margin is not None:
+        axes.add_patch(Rectangle((-margin, row - 0.18), 2 * margin, 0.36, color=BAND, zorder=0, linewidth=0))
+    axes.plot([0, 0], [row - 0.18, row + 0.18], color=INK, linewidth=1, zorder=1)
 
 
 def _mark(axes: Axes, row: int, contrast: Contrast) -> None:
@@ -58,7 +65,7 @@ def _mark(axes: Axes, row: int, contrast: Contrast) -> None:
 def _text(axes: Axes, row: int, x: float, words: str, side: str, weight: str) -> None:
     """Words above a row, at the left or the right edge."""
     axes.annotate(
-        words, (x, row), xycoords=axes.get_yaxis_transform(), xytext=(0, 7), textcoords="offset points",
+        words, (x, row), xycoords=axes.get_yaxis_transform(), xytext=(0, 9), textcoords="offset points",
         ha=side, fontsize=8.5, fontweight=weight, color=INK if weight == "bold" else FAINT,
     )  # fmt: skip
 

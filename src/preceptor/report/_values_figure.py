@@ -13,8 +13,8 @@ from preceptor.report._results import Cell, Results, TaskPart
 from preceptor.report._svg import to_svg
 
 _ROW, _TITLE, _FOOTER = 0.2, 0.42, 0.42  # inches
-_WIDE = 5.4
-_LEFT, _RIGHT = 1.32, 1.25  # inches for the arms' names and for the numbers
+_WIDE = 4.5
+_RIGHT = 1.18  # inches for the numbers
 
 
 def values_figure(name: str, results: Results) -> str:
@@ -23,12 +23,14 @@ def values_figure(name: str, results: Results) -> str:
     height = sum(_TITLE + _ROW * (len(cells) + 0.35) for _, cells in blocks) + _FOOTER
     with rc_context(STYLE):
         figure = Figure(figsize=(_WIDE, height))
+        labels = [_row_label(cell, cells) for _, cells in blocks for cell in cells]
+        left = 0.068 * max(map(len, labels), default=0) + 0.2  # inches for the arms' names
         top = height
         for number, (task, cells) in enumerate(blocks):
             tall = _ROW * (len(cells) + 0.35)
             top -= _TITLE + tall
-            axes = figure.add_axes((_LEFT / _WIDE, top / height, 1 - (_LEFT + _RIGHT) / _WIDE, tall / height))
-            _block(axes, task, cells, last=number == len(blocks) - 1)
+            axes = figure.add_axes((left / _WIDE, top / height, 1 - (left + _RIGHT) / _WIDE, tall / height))
+            _block(axes, task, cells, left, last=number == len(blocks) - 1)
         said = "; ".join(_in_words(task, cells) for task, cells in blocks)
         return to_svg(figure, name, "Every arm on every task with its 95% interval", said)
 
@@ -60,7 +62,7 @@ def price_figure(name: str, task: TaskPart, cells: Sequence[Cell]) -> str:
         return to_svg(figure, name, f"{task.title}: value against training time", _prices_in_words(shown))
 
 
-def _block(axes: Axes, task: TaskPart, cells: Sequence[Cell], *, last: bool) -> None:
+def _block(axes: Axes, task: TaskPart, cells: Sequence[Cell], left: float, *, last: bool) -> None:
     bare(axes)
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1], [f"{tick:g}" for tick in (0, 0.2, 0.4, 0.6, 0.8, 1)] if last else [])
@@ -80,7 +82,7 @@ def _block(axes: Axes, task: TaskPart, cells: Sequence[Cell], *, last: bool) -> 
         )  # fmt: skip
     axes.annotate(
         f"{task.title} ({metric_title(task.metric)})", (0, 1), xycoords="axes fraction",
-        xytext=(-_LEFT * 72 + 2, 4), textcoords="offset points", fontsize=9, fontweight="bold", color=INK,
+        xytext=(-left * 72 + 2, 4), textcoords="offset points", fontsize=9, fontweight="bold", color=INK,
     )  # fmt: skip
     if last:
         axes.set_xlabel("value on held-out cases, 95% interval", fontsize=8.5)

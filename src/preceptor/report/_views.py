@@ -72,6 +72,15 @@ class TaskView:
     found: bool
     """Whether the cases were found again."""
 
+    @property
+    def descriptive(self) -> list[str]:
+        """Why contrasts of this task are only described."""
+        return list(dict.fromkeys(contrast.descriptive for contrast in self.contrasts if contrast.descriptive))
+
+    def counts(self, contrast: Contrast) -> dict[str, str]:
+        """The contrast's paired table as it may be printed; dashes where it has none."""
+        return _counts(contrast, self.opened) or {"only_a": numbers.NONE, "only_b": numbers.NONE}
+
     def shown(self, n: int) -> str:
         """A count as it may be printed."""
         return numbers.count(n) if self.opened else shown_count(n)

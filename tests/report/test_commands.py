@@ -1,0 +1,37 @@
+"""`preceptor report` and `preceptor compare` on finished runs."""
+
+from pathlib import Path
+
+import pytest
+
+from command_line import CommandLine
+
+
+def test_a_report_is_built_again_with_and_without_text(preceptor: CommandLine, real: Path) -> None:
+    built = preceptor.run("report", real)
+    assert (built.code, built.shown) == (0, f"Report: {real}/report.html")
+    assert "heart rate" not in (real / "report.html").read_text()
+    assert preceptor.run("report", real, "--with-text").code == 0
+    assert "heart rate" in (real / "report.html").read_text()
+
+
+def test_two_runs_are_compared(
+    preceptor: CommandLine, synthetic: Path, real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    compared = preceptor.run("compare", synthetic, synthetic)
+    assert (compared.code, compared.shown) == (0, "Comparison: comparison.html")
+    assert (tmp_path / "comparison.html").exists()
+    refused = preceptor.run("compare", synthetic, real, "--output", tmp_path / "no.html")
+    assert refused.code == 2
+    assert "the two runs share no task" in refused.errors
+    assert not (tmp_path / "no.html").exists()
+
+
+def test_damaged_results_end_in_words(preceptor: CommandLine, real: Path) -> None:
+    (real / "results.json").write_text('{"study": ')
+    for words in (["report", real], ["compare", real, real]):
+        outcome = preceptor.run(*words)
+        assert outcome.code == 2
+        assert "this is not JSON" in outcome.errors
+        assert "Traceback" not in outcome.errors

@@ -1,0 +1,101 @@
+"""Every number of the results, computed again from predictions.jsonl and the cases by other libraries' own code."""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
+from statsmodels.stats.multitest import multipletests
+
+from preceptor.files import read_jsonl
+from preceptor.report import read_run
+from preceptor.report._cases import find_examples
+
+close = partial(pytest.approx, abs=1e-9, rel=0)
+
+
+@pytest.fixture(params=["synthetic", "real"])
+def run(request: pytest.FixtureRequest) -> Path:
+    return request.getfixturevalue(request.param)
+
+
+def answers(folder: Path, cell: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Right labels, given labels and scores of a cell's cases."""
+    told = read_run(folder)
+    part = next(task for task in told.results.study.tasks if task.name == cell["task"])
+    examples = find_examples(told, part)
+    rows = read_jsonl(folder / cell["predictions"]["path"])
+    gold = [told.tasks[part.name].parse(examples[row["id"]].target) for row in rows]
+    return np.array(gold), np.array([row["answer"] for row in rows]), np.array([row["score"] for row in rows])
+
+
+def metric(name: str, part: dict[str, Any], gold: np.ndarray, given: np.ndarray, scores: np.ndarray) -> float:
+    if name == "macro_f1":
+        return f1_score(gold, given, labels=sorted(set(gold)), average="macro", zero_division=0)
+    if name == "accuracy":
+        return accuracy_score(gold, given)
+    if name == "sensitivity":
+        positives = next(extra["labels"] for extra in part["also"] if extra["metric"] == "sensitivity")
+        return recall_score(np.isin(gold, positives), np.isin(given, positives))
+    return float(np.mean(scores))
+
+
+def test_values_rates_counts_and_matrices(run: Path) -> None:
+    results = json.loads((run / "results.json").read_text())
+    parts = {task["name"]: task for task in results["study"]["tasks"]}
+    for cell in results["cells"]:
+        part = parts[cell["task"]]
+        gold, given, scores = answers(run, cell)
+        assert cell["n"] == len(gold)
+        assert cell["value"] == close(metric(cell["metric"], part, gold, given, scores))
+        assert cell["invalid_rate"] == close(np.mean(given == "INVALID"))
+        for name, value in cell["also"].items():
+            if name != "rouge_l":  # its scores are not kept
+                assert value == close(metric(name, part, gold, given, scores))
+        if part["labels"]:
+            matrix = confusion_matrix(gold, given, labels=[*part["labels"], "INVALID"])
+            assert cell["confusion"]["matrix"] == matrix[:-1].tolist()
+            missed = [label for label in part["labels"] if label in set(gold) - set(given)]
+            assert cell["never_predicted"] == missed
+
+
+def test_differences_counts_and_prices(run: Path) -> None:
+    results = json.loads((run / "results.json").read_text())
+    parts = {task["name"]: task for task in results["study"]["tasks"]}
+    cells = {(cell["task"], cell["arm"], cell["seed"]): cell for cell in results["cells"]}
+    seeds = results["study"]["seeds"]
+    for contrast in results["contrasts"]:
+        if contrast["b"] == "majority":
+            continue
+        pairs = [[cells[contrast["task"], contrast[side], seed] for side in "ab"] for seed in seeds]
+        deltas = [a["value"] - b["value"] for a, b in pairs]
+        assert contrast["delta"] == close(np.mean(deltas))
+        assert [seed["delta"] for seed in contrast["seeds"]] == close(deltas)
+        spent = [sum(pair[side]["cost"]["flops"] for pair in pairs) for side in (0, 1)]
+        assert contrast["price_ratio"] == (close(spent[0] / spent[1]) if spent[1] else None)
+        (gold, a, _), (_, b, _) = (answers(run, cell) for cell in pairs[0])
+        if contrast["counts"]:
+            both = confusion_matrix(a == gold, b == gold, labels=[True, False])
+            names = ("both_right", "only_a", "only_b", "neither")
+            assert contrast["counts"] == dict(zip(names, both.ravel().tolist(), strict=True))
+        if contrast["dangerous"]:
+            bad = parts[contrast["task"]]["dangerous"]
+            at_risk = np.isin(gold, bad)
+            table = confusion_matrix(np.isin(a, bad)[at_risk], np.isin(b, bad)[at_risk], labels=[True, False])
+            assert [contrast["dangerous"][name] for name in ("gained", "lost")] == [table[0, 1], table[1, 0]]
+
+
+def test_adjusted_p_values(run: Path) -> None:
+    contrasts = json.loads((run / "results.json").read_text())["contrasts"]
+    primary = [c for c in contrasts if c["family"] == "primary"]
+    others = [c for c in contrasts if c["family"] != "primary"]
+    assert primary
+    assert others
+    holm = multipletests([c["p"] for c in primary], method="holm")[1]
+    assert [c["p_adjusted"] for c in primary] == close(list(holm))
+    bh = stats.false_discovery_control([c["p"] for c in others])
+    assert [c["p_adjusted"] for c in others] == close(list(bh))
