@@ -1,7 +1,7 @@
 """Run folders as a study leaves them, without a model: every file and number is the study's own, answers are drawn."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,18 @@ _CURVES = {
 }
 
 
-def synthetic_run(root: Path, source: ModelSource) -> Path:
-    """A label task and a text task of built-in cases, one seed."""
-    limits = {"triage_urgency": 60, "summarization": 24}
+TWO = {"triage_urgency": 60, "summarization": 24}
+"""A label task and a text task, and how many held-out cases each has."""
+
+
+def synthetic_run(
+    root: Path,
+    source: ModelSource,
+    limits: Mapping[str, int] = TWO,
+    arms: Sequence[str] = ARMS,
+    seeds: Sequence[int] = (0,),
+) -> Path:
+    """Built-in cases: as many held-out ones as `limits` says for each task."""
     entries = [
         {
             "task": task,
@@ -48,7 +57,7 @@ def synthetic_run(root: Path, source: ModelSource) -> Path:
         }
         for task, limit in limits.items()
     ]
-    raw = {"name": "synthetic", "model": "tiny", "arms": ARMS, "tasks": entries}
+    raw = {"name": "synthetic", "model": "tiny", "arms": list(arms), "seeds": list(seeds), "tasks": entries}
     return _write(root, make_study(raw, "test"), Path(), source, "preceptor study synthetic")
 
 
@@ -99,7 +108,7 @@ def _cell(run: RunFolder, prepared: Prepared, arm: str, seed: int, tuned: str) -
         arm,
         seed,
         [Prediction(**row) for row in rows],
-        Cost(seconds=_SECONDS.get(arm, 0.0), flops=1e12 * _SECONDS.get(arm, 0.0)),
+        _cost(arm),
         14.2,
         file.relative_to(run.root).as_posix(),
         digest_file(file),
@@ -107,6 +116,11 @@ def _cell(run: RunFolder, prepared: Prepared, arm: str, seed: int, tuned: str) -
         {kind: _CURVES[kind] for kind in ("sft", "dpo") if kind in arm},
         policy,
     )
+
+
+def _cost(arm: str) -> Cost:
+    seconds = _SECONDS.get(arm, 0.0)
+    return Cost(seconds=seconds, tokens_computed=int(1000 * seconds), flops=1e12 * seconds)
 
 
 def _answers(prepared: Prepared, arm: str, seed: int) -> list[dict[str, Any]]:

@@ -13,14 +13,18 @@ from benchmarks.results import main, page, read_results, without_machine_path
 
 from preceptor.errors import InputError
 from preceptor.tasks import builtin_tasks
-from report.conftest import CASE_TEXT, build
+from run_folders import SECRET, synthetic_run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
+ARMS = ("base", "sft", "sft+dpo")
+
+
 @pytest.fixture(scope="module")
-def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("run") / "quickstart")
+def quickstart(tmp_path_factory: pytest.TempPathFactory, tiny_source: Any) -> Path:
+    folder = tmp_path_factory.mktemp("run") / "quickstart"
+    return synthetic_run(folder, tiny_source, dict.fromkeys(builtin_tasks(), 24), ARMS)
 
 
 @pytest.fixture
@@ -31,7 +35,7 @@ def results(quickstart: Path) -> dict[str, Any]:
 
 def on_real_data(results: dict[str, Any], name: str) -> dict[str, Any]:
     """The run as a study of one real set would have left it."""
-    task = results["study"]["tasks"][5]
+    task = next(task for task in results["study"]["tasks"] if task["name"] == "triage_urgency")
     renamed = {**task, "name": name, "synthetic": False}
     results["study"] |= {"name": name, "tasks": [renamed]}
     for key in ("cells", "contrasts"):
@@ -51,19 +55,27 @@ def test_every_value_interval_and_cost_of_the_run_is_on_the_page(results: dict[s
     for cell in results["cells"]:
         low, high = cell["ci"]
         line = row(text, cell["task"], {"macro_f1": "macro-F1", "fact_f1": "fact-F1"}.get(cell["metric"], "accuracy"))
-        assert f"{cell['value']:.2f} [{low:.2f}, {high:.2f}]" == line[5 + ["base", "sft", "sft+dpo"].index(cell["arm"])]
+        assert f"{cell['value']:.2f} [{low:.2f}, {high:.2f}]" == line[5 + ARMS.index(cell["arm"])]
         cost = row(text, cell["task"], cell["arm"].replace("sft", "SFT").replace("dpo", "DPO"))
         assert cost[2:4] == [f"{100 * cell['invalid_rate']:.0f}%", f"{cell['cost']['tokens_computed']:,}"]
-    assert row(text, "triage_urgency", "SFT+DPO")[4:6] == ["2.7 min", "2.1"]
+    assert row(text, "triage_urgency", "SFT+DPO")[4:6] == ["2.7 min", "2.3"]
     assert "sensitivity 0." in row(text, "triage_urgency", "SFT")[6]
 
 
 def test_majority_counts_and_verdicts_come_from_the_run(results: dict[str, Any]) -> None:
     text = page([results], "command")
-    majority = results["study"]["tasks"][0]["majority"]
-    assert row(text, "text_classification", "macro-F1")[2:5] == ["400", "100 (80 patients)", f"{majority:.2f}"]
+    (task,) = [task for task in results["study"]["tasks"] if task["name"] == "text_classification"]
+    patients = f"{task['counts']['test']} ({task['counts']['groups_test']} patients)"
+    assert row(text, "text_classification", "macro-F1")[2:5] == ["40", patients, f"{task['majority']:.2f}"]
     assert row(text, "summarization", "fact-F1")[4] == "-"
-    assert all(f"- **{each['verdict']}**: {each['sentence']}" in text for each in results["contrasts"])
+    assert all(
+        f"- **{each['verdict']}**: {each['sentence']}" in text
+        for each in results["contrasts"]
+        if each["family"] == "primary"
+    )
+    assert all(
+        f"- {each['sentence']} **{each['recommendation'].capitalize()}.**" in text for each in results["conclusions"]
+    )
 
 
 def test_the_paper_stands_beside_every_built_in_task(results: dict[str, Any]) -> None:
@@ -105,8 +117,9 @@ def test_a_credit_names_the_publication_that_the_task_file_names() -> None:
         assert year.rstrip(".") in source
 
 
-def test_several_seeds_have_a_row_each(tmp_path: Path) -> None:
-    (run,) = read_results([build(tmp_path / "seeds", seeds=(0, 1))])
+def test_several_seeds_have_a_row_each(tmp_path: Path, tiny_source: Any) -> None:
+    folder = synthetic_run(tmp_path / "seeds", tiny_source, {"triage_urgency": 24}, ARMS, seeds=(0, 1))
+    (run,) = read_results([folder])
     text = page([run], "command")
     assert row(text, "triage_urgency, seed 1", "macro-F1") != row(text, "triage_urgency, seed 0", "macro-F1")
 
@@ -116,7 +129,7 @@ def test_a_missing_arm_value_or_interval_is_a_dash(results: dict[str, Any]) -> N
     results["cells"] = [
         cell | {"value": None, "ci": [None, None]} for cell in results["cells"] if cell["arm"] == "base"
     ]
-    results["contrasts"] = []
+    results["contrasts"] = results["conclusions"] = []
     text = page([results], "command")
     assert row(text, "triage_urgency", "macro-F1")[5:] == ["-"]
     assert row(text, "triage_urgency", "**ours**")[3:] == ["-", "-", "-", "-"]
@@ -134,7 +147,7 @@ def test_the_page_is_the_same_twice_and_holds_no_case_and_no_path(
     assert (tmp_path / "docs/RESULTS.md").read_text() == first
     assert "python -m benchmarks.results runs/quickstart --machine '2 shared cores'" in first
     assert str(tmp_path) not in first
-    assert CASE_TEXT not in first
+    assert SECRET not in first
     assert capsys.readouterr().out.startswith("Wrote docs/RESULTS.md")
 
 
