@@ -84,8 +84,7 @@ def study_section(run: Results) -> list[str]:
         "",
         *_table(["output", "arm", "invalid", "tokens computed", "time", "FLOPs / SFT", "beside it"], _cost_rows(run)),
         "",
-        *(f"- {each['sentence']} **{each['recommendation'].capitalize()}.**" for each in run.get("conclusions", ())),
-        "",
+        *_conclusions(run),
         *(
             f"- **{each['verdict']}**: {each['sentence']}"
             for each in run["contrasts"]
@@ -95,6 +94,12 @@ def study_section(run: Results) -> list[str]:
     if any(task["name"] in PAPER_ROWS for task in study["tasks"]):
         lines += ["", *paper_section(run)]
     return lines
+
+
+def _conclusions(run: Results) -> list[str]:
+    """What follows for each output; nothing in a run of an earlier version."""
+    told = [f"- {each['sentence']} **{each['recommendation'].capitalize()}.**" for each in run.get("conclusions", ())]
+    return [*told, ""] if told else []
 
 
 def paper_section(run: Results) -> list[str]:
