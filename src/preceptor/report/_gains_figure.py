@@ -30,7 +30,10 @@ def gains_figure(name: str, task: TaskPart, contrasts: Sequence[Contrast]) -> st
         axes.grid(visible=False)
         axes.set_yticks([])
         axes.set_ylim(len(contrasts) - 0.3, -0.75)
-        axes.set_xlim(*_limits(task, contrasts))
+        low, high = _limits(task, contrasts)
+        axes.set_xlim(low, high)
+        edge = 0.05 * (high - low)  # a number nearer to the edge would be cut off
+        axes.set_xticks([tick for tick in axes.get_xticks() if low + edge <= tick <= high - edge])
         for row, contrast in enumerate(contrasts):
             _ground(axes, row, task.margin)
             _mark(axes, row, contrast)

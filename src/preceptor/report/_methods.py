@@ -122,11 +122,12 @@ def _statistics(run: Run) -> str:
         said.append(f"Differences below {_listed(sorted(m for m in margins if m))} were taken not to matter.")
     if results.contrasts:
         intervals = _listed(sorted({contrast.interval for contrast in results.contrasts}))
+        over = "the primary contrasts of all tasks, and by Benjamini and Hochberg's over the others"
+        over = "all contrasts of the study" if results.older else over
         tests = _listed(sorted({contrast.test for contrast in results.contrasts}))
         said.append(
             f"Arms were compared on the same patients. Intervals of 95% (unadjusted): {intervals}. Tests: {tests}, "
-            "two-sided. P-values were adjusted by Holm's method over the primary contrasts of all tasks, and by "
-            "Benjamini and Hochberg's over the others."
+            f"two-sided. P-values were adjusted by Holm's method over {over}."
         )
     return " ".join(said) or "No arms were compared."
 

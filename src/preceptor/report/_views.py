@@ -189,7 +189,7 @@ def _training(cells: Sequence[Cell]) -> str:
 def _matrix(cell: Cell, results: Results, opened: bool) -> Matrix:
     assert cell.confusion is not None
     counts = cell.confusion.matrix
-    shown = [[numbers.count(n) for n in row] for row in counts] if opened else shown_matrix(counts)
+    shown = [[numbers.count(n) for n in row] for row in counts] if opened else shown_matrix(cell.confusion)
     rows = [
         [
             Entry(text, _look(counts[row], column, row, exact=text == numbers.count(counts[row][column])))
