@@ -1,7 +1,7 @@
 """Every number of the results, computed again from predictions.jsonl and the cases by other libraries' own code."""
 
 import json
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,23 @@ def run(request: pytest.FixtureRequest) -> Path:
     return request.getfixturevalue(request.param)
 
 
+@cache
+def right_answers(folder: Path, task: str) -> dict[str, str]:
+    """The right answer to each case, from the data."""
+    told = read_run(folder)
+    part = next(each for each in told.results.study.tasks if each.name == task)
+    return {name: told.tasks[task].parse(one.target) for name, one in find_examples(told, part).items()}
+
+
 def answers(folder: Path, cell: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Right labels, given labels and scores of a cell's cases."""
-    told = read_run(folder)
-    part = next(task for task in told.results.study.tasks if task.name == cell["task"])
-    examples = find_examples(told, part)
     rows = read_jsonl(folder / cell["predictions"]["path"])
-    gold = [told.tasks[part.name].parse(examples[row["id"]].target) for row in rows]
-    return np.array(gold), np.array([row["answer"] for row in rows]), np.array([row["score"] for row in rows])
+    right = right_answers(folder, cell["task"])
+    return (
+        np.array([right[row["id"]] for row in rows]),
+        np.array([row["answer"] for row in rows]),
+        np.array([row["score"] for row in rows]),
+    )
 
 
 def metric(name: str, part: dict[str, Any], gold: np.ndarray, given: np.ndarray, scores: np.ndarray) -> float:
