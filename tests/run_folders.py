@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from preceptor.engine import Cost
@@ -85,7 +86,9 @@ def _write(root: Path, study: Study, base: Path, source: ModelSource, command: s
         for arm in study.arms
         if arm != "tfidf" or prepared.task.labels
     ]
-    write_json(run.results, results_of(study, source, run, design, tasks, cells, command))
+    with pytest.MonkeyPatch.context() as patch:  # another test's run of the same cases is no earlier look at these
+        patch.setenv("XDG_DATA_HOME", str(root.parent.absolute() / "data-home"))
+        write_json(run.results, results_of(study, source, run, design, tasks, cells, command))
     return root
 
 
