@@ -48,8 +48,10 @@ def test_the_embedded_model_goes_through_a_whole_study(
         assert lines.count("\n") == 8
     assert {(one["a"], one["b"]) for one in results["contrasts"]} == {
         ("sft", "base"),
+        ("sft+dpo", "base"),
         ("sft+dpo", "sft"),
         ("sft", "majority"),
+        ("sft+dpo", "majority"),
     }
     assert all(one["verdict"] == "inconclusive" for one in results["contrasts"]), "8 patients decide nothing"
 
