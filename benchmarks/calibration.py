@@ -1,7 +1,7 @@
 """Does evidence keep its promises? `python -m benchmarks.calibration [--runs N] [--json] [--quick] [--only 60,150]`
 
 Whole studies are drawn whose truth is known: three arms, two primary contrasts under Holm, verdicts by the product's
-own code. It takes 400 resamples and 399 swaps a contrast instead of 2,000 and 9,999, to end in time; that makes
+own code. It takes 600 resamples and 399 swaps a contrast instead of 2,000 and 9,999, to end in time; that makes
 intervals noisier, and so these figures a little worse than the product's. What is asked:
 - arms that are alike: any `better` or `worse` among the study's primary contrasts in at most 5% of studies;
 - arms that differ by the margin, .05: `equivalent`, or "less than the margin", said of at most 5% of contrasts;
@@ -43,7 +43,7 @@ WORLDS = (
 )
 PROMISES = ("accuracy", "macro_f1", "mean_score")
 DISCORDANCE, SD = 0.2, 0.15
-RESAMPLES, SWAPS = 400, 399
+RESAMPLES, SWAPS = 600, 399
 
 _JUDGED_FROM = 150  # patients from which coverage is asked for
 _ARMS = ("sft+dpo", "sft", "sft+sft")

@@ -92,6 +92,24 @@ def test_interval_of_a_paired_mean_is_the_paired_t_interval() -> None:
         assert bounds == pytest.approx(expected, abs=0.001)
 
 
+def test_arms_that_differ_on_few_patients_get_a_wider_interval_than_percentiles() -> None:
+    """With 12 of 400 patients telling them apart, the interval is as wide as 12 patients allow, not as 400 do."""
+    scores = np.zeros(400)
+    scores[:12] = 1.0
+    patients = np.arange(400)
+    found = compare(
+        METRICS["mean_score"], [Sample(patients, scores=scores)], [Sample(patients, scores=0 * scores)], seed=0
+    )
+    drawn = np.random.default_rng(1).binomial(400, 12 / 400, size=100_000) / 400
+    tail = stats.norm.cdf(-np.sqrt(12 / 11) * stats.t.ppf(0.975, 11))
+    assert (found.low, found.high) == pytest.approx(np.quantile(drawn, [tail, 1 - tail]), abs=0.003)
+    plain = np.quantile(drawn, [0.025, 0.975])
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < plain[0] - 0.002
+    assert found.high > plain[1] + 0.002
+
+
 def test_several_cases_of_one_patient_move_together() -> None:
     """Five patients, 12 cases each, all for the better: 60 cases, but no more evidence than five patients hold."""
     patients = np.repeat(np.arange(5), 12)

@@ -87,7 +87,7 @@ def compare(
         n=len(first),
         patients=len(cases),
         effective_patients=float(cases.sum() ** 2 / (cases**2).sum()),  # Kish 1965, section 11.7
-        differing=int(np.any(totals_a != totals_b, axis=(0, 2)).sum()),
+        differing=_differing(totals_a, totals_b),
         smallest_class=None if first.gold is None else _smallest_class(first.gold),
         variance=found.variance,
         seed_deltas=tuple(deltas.tolist()),
@@ -117,6 +117,11 @@ def _require_paired(a: Sequence[Sample], b: Sequence[Sample]) -> None:
             raise ValueError("the two arms do not hold the same gold labels in the same order")
 
 
+def _differing(totals_a: Floats, totals_b: Floats) -> int:
+    """On how many patients the terms (seeds, patients, c) of two arms differ, in any seed."""
+    return int(np.any(totals_a != totals_b, axis=(0, 2)).sum())
+
+
 def _smallest_class(gold: Ints) -> int:
     _, counts = np.unique(gold, return_counts=True)
     return int(counts.min()) if len(counts) > 1 else 0
@@ -144,8 +149,12 @@ def _resampled(
     patients = totals_a.shape[1]
     blocks = resampled_weights(patients, rng, resamples)
     deltas = np.concatenate([_difference(metric, weights @ totals_a, weights @ totals_b) for weights in blocks])
-    low, high = expanded_interval(deltas, patients, 0.95) or (None, None)
-    low_90, high_90 = expanded_interval(deltas, patients, 0.90) or (None, None)
+    low = high = low_90 = high_90 = None
+    if patients > 1:
+        # Only patients on whom the arms differ tell how much they do, so these are the ones the expansion counts.
+        telling = max(2, _differing(totals_a, totals_b))
+        low, high = expanded_interval(deltas, telling, 0.95) or (None, None)
+        low_90, high_90 = expanded_interval(deltas, telling, 0.90) or (None, None)
     p = _swap_p(metric, totals_a, totals_b, rng, swapped)
     # A resample varies by (n - 1) / n of what patients drawn from the population would.
     variance = float(np.nanvar(deltas)) * patients * patients / max(1, patients - 1)
