@@ -89,11 +89,11 @@ def _step(model: nn.Module, trees: Sequence[Tree], tree_loss: Callable[[Tree], T
 
 def dpo_stage(policy: Policy, pairs: Sequence[EncodedPair], batch_size: int, numerics: Numerics) -> Work:
     """The whole `dpo` stage over 2 epochs, its reference pass and its checkpoints."""
-    settings = DPOSettings(epochs=2, batch_size=batch_size, saves_per_epoch=1)
+    settings = DPOSettings(epochs=2, batch_size=batch_size, looks_per_epoch=1)
 
     def stage() -> None:
         with TemporaryDirectory() as folder:
-            run_dpo(policy, pairs, settings, numerics, Path(folder), seed=0)
+            run_dpo(policy, pairs, [], settings, numerics, Path(folder), seed=0)
 
     return stage
 

@@ -111,7 +111,7 @@ def long_study(folder: Path, model: Path) -> Path:
         model,
         task={"answer": answer},
         sft={"epochs": 3, "batch_size": 8, "learning_rate": 0.01, "looks_per_epoch": 4, "patience": 12},
-        dpo={"epochs": 3, "batch_size": 4, "learning_rate": 0.001, "saves_per_epoch": 4},
+        dpo={"epochs": 3, "batch_size": 4, "learning_rate": 0.001, "looks_per_epoch": 4},
         pairs={"limit": 32},
     )
 

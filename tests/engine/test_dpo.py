@@ -14,6 +14,7 @@ from preceptor.engine import (
     Stage,
     _reference,
     answer_logprobs,
+    dpo_loss,
     dpo_steps,
     run_dpo,
 )
@@ -28,11 +29,11 @@ PAIRS = [
     EncodedPair([*INSTRUCTION, 200 + n, 300], [10 + n % 2] * (1 + n % 2) + [STOP], [11 - n % 2] * (1 + n % 3) + [STOP])
     for n in range(12)
 ]
-SETTINGS = DPOSettings(learning_rate=2e-3, epochs=2, batch_size=4, warmup_steps=0, saves_per_epoch=1)
+SETTINGS = DPOSettings(learning_rate=2e-3, epochs=2, batch_size=4, warmup_steps=0, looks_per_epoch=1)
 
 
 def run(policy: Policy, folder: Path, settings: DPOSettings = SETTINGS, **changed: Any) -> Stage:
-    arguments: dict[str, Any] = {"pairs": PAIRS, "numerics": Numerics(threads=1), "seed": 3}
+    arguments: dict[str, Any] = {"pairs": PAIRS, "validation": [], "numerics": Numerics(threads=1), "seed": 3}
     return run_dpo(policy, settings=settings, folder=folder, **(arguments | changed))
 
 
@@ -41,10 +42,10 @@ def logged(stage: Stage, name: str) -> list[float]:
 
 
 @torch.no_grad()
-def gaps(policy: Policy) -> torch.Tensor:
+def gaps(policy: Policy, pairs: list[EncodedPair] = PAIRS) -> torch.Tensor:
     """By how much each chosen answer is more likely than the rejected one, in nats."""
     policy.model.eval()
-    sequences = [one for pair in PAIRS for one in pair.sequences()]
+    sequences = [one for pair in pairs for one in pair.sequences()]
     sums = [float(one.sum()) for one in answer_logprobs(policy.model, sequences, share=False)]
     return torch.tensor(sums[0::2]) - torch.tensor(sums[1::2])
 
@@ -186,6 +187,42 @@ def test_cut_off_in_a_step_it_goes_on_to_the_same_weights(
         assert getattr(stage.cost, name) == getattr(whole.cost, name)
     for name in ("loss", "rewards/margins", "rewards/accuracies"):
         assert logged(stage, name) == logged(whole, name)
+
+
+UPSIDE_DOWN = [EncodedPair([*pair.prompt, 301], pair.rejected, pair.chosen) for pair in PAIRS[:6]]
+"""Pairs that want the opposite: what is learned from PAIRS makes their loss worse from the first step on."""
+
+
+def test_it_ends_with_the_weights_of_the_best_look(make_policy: Callable[..., Policy], tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"sft_weight": 0.0, "looks_per_epoch": 3})
+    policy, last = make_policy(tuned=1), make_policy(tuned=1)
+    stage = run(policy, tmp_path / "looked", settings, validation=UPSIDE_DOWN)
+    run(last, tmp_path / "not", settings)
+    looks = logged(stage, "eval_loss")
+    assert len(looks) == 6
+    assert looks[0] < looks[-1], "the last weights would do"
+    reference = gaps(make_policy(tuned=1), UPSIDE_DOWN)
+    losses = [dpo_loss(gaps(one, UPSIDE_DOWN) - reference, settings.beta).mean() for one in (policy, last)]
+    assert float(losses[0]) == pytest.approx(min(looks), abs=1e-5)
+    assert float(losses[1]) > min(looks) + 1e-3
+
+
+def test_looks_cost_and_change_nothing_in_training(make_policy: Callable[..., Policy], tmp_path: Path) -> None:
+    without = run(make_policy(tuned=1), tmp_path / "without")
+    with_looks = run(make_policy(tuned=1), tmp_path / "with", validation=UPSIDE_DOWN)
+    for name in ("loss", "rewards/margins", "rewards/accuracies"):
+        assert logged(with_looks, name) == pytest.approx(logged(without, name), abs=1e-5)
+    assert with_looks.cost.flops > without.cost.flops
+
+
+def test_the_last_step_is_looked_at(make_policy: Callable[..., Policy], tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"epochs": 1, "batch_size": 5, "looks_per_epoch": 2})
+    stage = run(make_policy(tuned=1), tmp_path, settings, validation=UPSIDE_DOWN)
+    assert [row["step"] for row in stage.history if "eval_loss" in row] == [1, 2, 3]
+    settings = settings.model_copy(update={"batch_size": 4, "epochs": 2})
+    assert dpo_steps(len(PAIRS), settings) == 6
+    stage = run(make_policy(tuned=1), tmp_path / "odd", settings, pairs=PAIRS[:11], validation=UPSIDE_DOWN)
+    assert [row["step"] for row in stage.history if "eval_loss" in row][-1] == 6
 
 
 def test_the_kept_reference_is_read_not_computed(

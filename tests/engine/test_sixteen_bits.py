@@ -62,7 +62,7 @@ def test_policies_in_16_bits_learn_by_example_and_by_preference(tiny_source: Mod
     assert losses[-1] < losses[0] - 0.5
     pairs = [EncodedPair(pair.prompt, [5, STOP], PAIRS[0].chosen) for pair in PAIRS]
     told = DPOSettings(learning_rate=2e-2, epochs=4, batch_size=4, sft_weight=0)
-    dpo = run_dpo(policy, pairs, told, BF16, tmp_path / "dpo", seed=0)
+    dpo = run_dpo(policy, pairs, [], told, BF16, tmp_path / "dpo", seed=0)
     margins = [row["rewards/margins"] for row in dpo.history if "rewards/margins" in row]
     assert abs(margins[0]) < 0.05
     assert margins[-1] > 0.1

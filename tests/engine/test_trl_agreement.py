@@ -234,7 +234,7 @@ def test_every_split_of_a_step_into_trees_and_blocks_gives_the_same(family: str,
 
 @every_family
 def test_the_first_margin_is_0(family: str, build: Build, tmp_path: Path) -> None:
-    stage = run_dpo(policy(build(family, lora=True)), BATCH, DPO, SMALL_TREES, tmp_path, seed=0)
+    stage = run_dpo(policy(build(family, lora=True)), BATCH, [], DPO, SMALL_TREES, tmp_path, seed=0)
     assert stage.history[0]["rewards/margins"] == pytest.approx(0, abs=1e-5)
     assert stage.history[0]["loss"] == pytest.approx(math.log(2), abs=1e-5)
 
@@ -249,7 +249,7 @@ def test_twenty_dpo_steps_give_the_curve_of_trl(family: str, build: Build, tmp_p
     order = [TRAIN[i] for step in schedule(len(TRAIN), DPO.batch_size, DPO.epochs, seed=0) for i in step]
     trainer = dpo_trainer(build(family), order, DPO, tmp_path / "trl")
     trainer.train()
-    stage = run_dpo(policy(build(family)), TRAIN, DPO, SMALL_TREES, tmp_path, seed=0)
+    stage = run_dpo(policy(build(family)), TRAIN, [], DPO, SMALL_TREES, tmp_path, seed=0)
     assert_same_curve(stage.history, trainer.state.log_history, "loss")
     assert_same_curve(stage.history, trainer.state.log_history, "rewards/margins")
 
@@ -270,7 +270,7 @@ def test_every_loss_gives_the_curve_of_trl(loss: dict[str, Any], build: Build, t
     order = [TRAIN[i] for step in schedule(len(TRAIN), told.batch_size, told.epochs, seed=0) for i in step]
     trainer = dpo_trainer(build("llama"), order, told, tmp_path / "trl")
     trainer.train()
-    stage = run_dpo(policy(build("llama")), TRAIN, told, SMALL_TREES, tmp_path, seed=0)
+    stage = run_dpo(policy(build("llama")), TRAIN, [], told, SMALL_TREES, tmp_path, seed=0)
     assert_same_curve(stage.history, trainer.state.log_history, "loss", steps=10)
 
 

@@ -90,7 +90,7 @@ def test_curves_are_told_by_step_for_each_kind_of_training(finished_once: Run) -
     sft, dpo = cells(finished_once, "sft")[0]["curves"], cells(finished_once, "sft+dpo")[0]["curves"]
     assert set(sft) == {"sft"}
     assert dpo["sft"] == sft["sft"]
-    assert set(dpo["dpo"]) == {"loss", "rewards/margins", "rewards/accuracies"}
+    assert set(dpo["dpo"]) == {"loss", "eval_loss", "rewards/margins", "rewards/accuracies"}
     assert [step for step, _ in dpo["dpo"]["loss"]] == [1, 2, 3]
     more = cells(finished_once, "sft+sft")[0]["curves"]["sft"]
     steps = [step for step, _ in more["loss"]]

@@ -11,7 +11,7 @@ import yaml
 
 from preceptor.errors import InputError
 from preceptor.files import read_jsonl
-from preceptor.study._stages import pair_cases
+from preceptor.study._pairs import drawn
 from study_runs import Run, run
 from tiny_model import build_tiny_model
 from tiny_study import TASK
@@ -155,13 +155,13 @@ def test_a_task_that_gives_no_pair_is_refused_by_name(finished: Run) -> None:
 
 @pytest.mark.parametrize("limit", [None, 10, 11])
 def test_without_a_limit_every_case_gets_a_pair(limit: int | None) -> None:
-    assert pair_cases(10, limit, seed=0) == list(range(10))
+    assert drawn(10, limit, seed=0) == list(range(10))
 
 
 def test_a_limit_draws_cases_by_seed_from_the_whole_file() -> None:
-    drawn = pair_cases(1000, 50, seed=3)
-    assert drawn == sorted(set(drawn))
-    assert len(drawn) == 50
-    assert drawn == pair_cases(1000, 50, seed=3) != pair_cases(1000, 50, seed=4)
-    assert max(drawn) > 900
-    assert min(drawn) < 100
+    some = drawn(1000, 50, seed=3)
+    assert some == sorted(set(some))
+    assert len(some) == 50
+    assert some == drawn(1000, 50, seed=3) != drawn(1000, 50, seed=4)
+    assert max(some) > 900
+    assert min(some) < 100

@@ -10,9 +10,20 @@ from preceptor.models import compute_device
 
 
 def training_arguments(
-    settings: SFTSettings | DPOSettings, folder: Path, *, seed: int, **extra: Any
+    settings: SFTSettings | DPOSettings, folder: Path, *, seed: int, steps: int, every: int, best: bool
 ) -> TrainingArguments:
-    """Arguments for a Trainer whose dataset is the list of all optimizer steps, one epoch long, in order."""
+    """Arguments for a Trainer whose dataset is the list of all optimizer `steps`, one epoch long, in order.
+
+    A checkpoint is kept `every` so many of them; with `best`, each after a look at the validation loss, and the
+    weights of the best look are what is left in the end.
+    """
+    looks: dict[str, Any] = {
+        "eval_strategy": "steps",
+        "eval_steps": every,
+        "load_best_model_at_end": True,
+        "metric_for_best_model": "eval_loss",
+        "greater_is_better": False,
+    }
     arguments = TrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=1,
@@ -35,7 +46,10 @@ def training_arguments(
         use_cpu=compute_device().type == "cpu",
         disable_tqdm=True,
         report_to="none",
-        **extra,
+        max_steps=steps,
+        save_strategy="steps",
+        save_steps=every,
+        **(looks if best else {}),
     )
     arguments._n_gpu = min(1, arguments.n_gpu)  # a step is a list of trees, which DataParallel cannot deal out
     return arguments

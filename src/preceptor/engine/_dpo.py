@@ -15,7 +15,7 @@ from preceptor.engine._logprobs import can_share
 from preceptor.engine._losses import dpo_loss, reward_margins, sft_loss
 from preceptor.engine._reference import EncodedPair, cached_reference, pair_logprobs, pair_trees, sums
 from preceptor.engine._settings import DPOSettings, Numerics
-from preceptor.engine._trainer import Stage, StepTrainer, run_stage
+from preceptor.engine._trainer import LookAtTheEnd, Stage, StepTrainer, run_stage
 from preceptor.errors import PreceptorError
 from preceptor.models import Policy
 from preceptor.progress import Advance, quiet
@@ -27,6 +27,7 @@ _MARGIN_TOLERANCE = {"float32": 1e-4, "bfloat16": 0.1}
 def run_dpo(
     policy: Policy,
     pairs: Sequence[EncodedPair],
+    validation: Sequence[EncodedPair],
     settings: DPOSettings,
     numerics: Numerics,
     folder: Path,
@@ -37,25 +38,29 @@ def run_dpo(
 ) -> Stage:
     """Train `policy` in place on pairs, with the policy it is now as the reference.
 
-    The reference's log-probabilities are computed once, before the first step, and kept in `reference_file` (in
-    `folder` without one), where another run from the same policy finds them. `folder` holds the checkpoints: an
-    interrupted run continues from the newest. Raises InputError for answers the model cannot learn.
+    Looks at the same loss on the `validation` pairs (`looks_per_epoch` times, and after the last step) and ends with
+    the weights of the best look; without such pairs, with the last weights. The reference's log-probabilities are
+    computed once, before the first step, and kept in `reference_file` (in `folder` without one), where another run
+    from the same policy finds them. `folder` holds the checkpoints: an interrupted run continues from the newest.
+    Raises InputError for answers the model cannot learn.
     """
-    refuse_impossible([s for pair in pairs for s in pair.sequences()], policy.model)
+    everything = [*pairs, *validation]
+    refuse_impossible([s for pair in everything for s in pair.sequences()], policy.model)
     share = can_share(policy.model)
     file = reference_file or folder / "reference.json"
-    reference, reference_cost = cached_reference(policy, pairs, numerics, file, share=share)
-    steps = [
-        [
-            (tree, len(step), sum(len(pairs[i].chosen) for i in step))
-            for tree in pair_trees(pairs, step, numerics.tokens_per_tree)
-        ]
-        for step in schedule(len(pairs), settings.batch_size, settings.epochs, seed)
-    ]
+    reference, reference_cost = cached_reference(policy, everything, numerics, file, share=share)
+
+    def trees(step: Sequence[int]) -> list[tuple[list[int], int, int]]:
+        """The indices of each tree's pairs, with how many pairs and chosen tokens the whole step has."""
+        chosen_tokens = sum(len(everything[i].chosen) for i in step)
+        return [(tree, len(step), chosen_tokens) for tree in pair_trees(everything, step, numerics.tokens_per_tree)]
+
+    steps = [trees(step) for step in schedule(len(pairs), settings.batch_size, settings.epochs, seed)]
+    looked_at = trees(range(len(pairs), len(everything))) if validation else []
 
     def tree_loss(model: nn.Module, item: tuple[list[int], int, int], cost: Cost) -> tuple[Tensor, dict[str, float]]:
         tree, pairs_in_step, chosen_tokens_in_step = item
-        some = [pairs[i] for i in tree]
+        some = [everything[i] for i in tree]
         chosen, rejected = pair_logprobs(model, some, share=share, cost=cost)
         margins = _margins(chosen, rejected, [reference[i] for i in tree], mean=settings.loss_type == "ipo")
         if trainer.state.global_step == 0:
@@ -69,20 +74,19 @@ def run_dpo(
             "rewards/accuracies": float((margins.detach() > 0).sum()) / pairs_in_step,
         }
 
+    @torch.no_grad()
+    def validate(cost: Cost) -> float:
+        policy.model.eval()
+        return sum(float(tree_loss(policy.model, item, cost)[0]) for item in looked_at)
+
+    every = min(len(steps), max(1, steps_per_epoch(len(pairs), settings.batch_size) // settings.looks_per_epoch))
     trainer = StepTrainer(
         policy.model,
-        training_arguments(
-            settings,
-            folder,
-            seed=seed,
-            max_steps=len(steps),
-            save_strategy="steps",
-            save_steps=max(1, steps_per_epoch(len(pairs), settings.batch_size) // settings.saves_per_epoch),
-        ),
+        training_arguments(settings, folder, seed=seed, steps=len(steps), every=every, best=bool(validation)),
         steps,
         tree_loss,
-        None,
-        [],
+        validate if validation else None,
+        [LookAtTheEnd()] if validation else [],
         advance,
     )
     stage = run_stage(trainer)

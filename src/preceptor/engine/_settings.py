@@ -47,7 +47,10 @@ class SFTSettings(_Settings):
 
 
 class DPOSettings(_Settings):
-    """Learning by preference, from the SFT policy as reference. `label_smoothing` is for `sigmoid` and `robust`."""
+    """Learning by preference, from the SFT policy as reference. `label_smoothing` is for `sigmoid` and `robust`.
+
+    Ends with the weights of the look at which the validation pairs' loss was lowest.
+    """
 
     beta: float = Field(default=0.1, gt=0)
     loss_type: LossType = "sigmoid"
@@ -59,7 +62,7 @@ class DPOSettings(_Settings):
     warmup_steps: int = Field(default=5, ge=0)
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
-    saves_per_epoch: int = Field(default=2, ge=1)
+    looks_per_epoch: int = Field(default=2, ge=1)
 
     @model_validator(mode="after")
     def _smoothing_has_an_effect(self) -> Self:

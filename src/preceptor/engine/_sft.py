@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import EarlyStoppingCallback
 
 from preceptor.engine._arguments import training_arguments
 from preceptor.engine._batches import endless_schedule, schedule, split_into_trees, steps_per_epoch
@@ -16,7 +15,7 @@ from preceptor.engine._limits import refuse_impossible
 from preceptor.engine._logprobs import answer_logprobs, can_share
 from preceptor.engine._losses import sft_loss
 from preceptor.engine._settings import Numerics, SFTSettings
-from preceptor.engine._trainer import Stage, StepTrainer, run_stage
+from preceptor.engine._trainer import LookAtTheEnd, Stage, StepTrainer, run_stage
 from preceptor.engine._tree import layout
 from preceptor.models import Encoded, Policy
 from preceptor.progress import Advance, quiet
@@ -36,8 +35,9 @@ def run_sft(
 ) -> Stage:
     """Train `policy` in place on prompt -> answer, loss on the answer and its stop token only.
 
-    Looks at `validation` (`looks_per_epoch` times) and ends with the weights of the best look; stops after `patience`
-    looks without a better one. `folder` holds the checkpoints: an interrupted run continues from the newest.
+    Looks at `validation` (`looks_per_epoch` times, and after the last step) and ends with the weights of the best look;
+    stops after `patience` looks without a better one. `folder` holds the checkpoints: an interrupted run continues
+    from the newest.
 
     With `flops`, `policy` has been through the stage already and is trained on, from behind the last epoch of
     `settings`, for as many whole steps as it takes to spend them (looks come on top). All are taken, the last one is
@@ -67,23 +67,11 @@ def run_sft(
 
     trainer = StepTrainer(
         policy.model,
-        training_arguments(
-            settings,
-            folder,
-            seed=seed,
-            max_steps=len(order),
-            eval_strategy="steps",
-            eval_steps=every,
-            save_strategy="steps",
-            save_steps=every,
-            load_best_model_at_end=True,
-            metric_for_best_model="eval_loss",
-            greater_is_better=False,
-        ),
+        training_arguments(settings, folder, seed=seed, steps=len(order), every=every, best=True),
         steps,
         tree_loss,
         validate,
-        [EarlyStoppingCallback(early_stopping_patience=settings.patience) if flops is None else _LookAtTheEnd()],
+        [LookAtTheEnd(), *([EarlyStoppingCallback(settings.patience)] if flops is None else [])],
         advance,
     )
     return run_stage(trainer)
@@ -112,14 +100,6 @@ def validation_loss(
     for tree in _trees(examples, numerics):
         total += sum(float(sft_loss(logprobs)) for logprobs in answer_logprobs(model, tree, share=share, cost=cost))
     return total / _answer_tokens(examples)
-
-
-class _LookAtTheEnd(TrainerCallback):
-    """Trainer looks every so many steps only; the last weights could not be chosen."""
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        if state.global_step == state.max_steps:
-            control.should_evaluate = True
 
 
 def _order_worth(

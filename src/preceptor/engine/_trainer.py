@@ -164,6 +164,14 @@ class StepTrainer(Trainer):
             self.state.best_model_checkpoint = str(self._home / f"checkpoint-{self.state.best_global_step}")
 
 
+class LookAtTheEnd(TrainerCallback):
+    """Trainer looks every so many steps only; without this, the last weights could not be chosen."""
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if state.global_step == state.max_steps:
+            control.should_evaluate = True
+
+
 class _Progress(TrainerCallback):
     def __init__(self, advance: Advance) -> None:
         self._advance = advance

@@ -66,7 +66,8 @@ def training(run: Run, task: str | None = None) -> str:
         said.append(
             f"DPO went on from there for {_epochs(dpo)} (learning rate {dpo.get('learning_rate')}, batches "
             f"of {dpo.get('batch_size')}, loss {dpo.get('loss_type')}, beta {dpo.get('beta')}, weight of an added SFT "
-            f"term {dpo.get('sft_weight')}), with the SFT model as its reference. {_pairs(run)}"
+            f"term {dpo.get('sft_weight')}), with the SFT model as its reference, and kept the weights with the "
+            f"lowest loss on pairs of validation cases. {_pairs(run)}"
         )
     entries = [run.entry(each.name) for each in run.results.study.tasks]
     if task is None and any(entry.get("sft") or entry.get("dpo") for entry in entries):

@@ -55,7 +55,7 @@ def pair_counts(done: Sequence[Done]) -> dict[str, int]:
 Curve = list[list[float]]
 """[step, figure] by optimizer step."""
 
-_CURVES = {"sft": ("loss", "eval_loss"), "dpo": ("loss", "rewards/margins", "rewards/accuracies")}
+_CURVES = {"sft": ("loss", "eval_loss"), "dpo": ("loss", "eval_loss", "rewards/margins", "rewards/accuracies")}
 
 
 def curves(done: Sequence[Done]) -> dict[str, dict[str, Curve]]:

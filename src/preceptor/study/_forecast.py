@@ -8,6 +8,7 @@ import torch
 
 from preceptor.engine import Numerics, SFTSettings, answer_logprobs, can_share, distinct_prefixes
 from preceptor.models import Encoded, ModelSource, Policy, new_policy
+from preceptor.study._pairs import pair_cases
 from preceptor.study._plan import Left
 from preceptor.study._prepare import Prepared
 from preceptor.study._spec import Study
@@ -69,32 +70,44 @@ def _sft_seconds(prepared: Prepared, settings: SFTSettings, speed: Speed) -> flo
 
 
 def _dpo_seconds(prepared: Prepared, study: Study, speed: Speed) -> float:
-    """Pairs, reference and training; a rejected answer is taken to be as long as the chosen one."""
-    tokens, training = _dpo_tokens(prepared, study)
+    """Pairs, reference, training and looks; a rejected answer is taken to be as long as the chosen one."""
+    tokens = _dpo_tokens(prepared, study)
     if prepared.task.answer.parser == "label":
-        making = tokens * speed.forward
+        making = tokens.forward_once * speed.forward
     else:
-        making = _generation_seconds(prepared, [case.prompt for case in _pair_cases(prepared, study)], speed)
-    return making + tokens * speed.forward + training * speed.train + 2 * _LOAD_SECONDS
+        cases = pair_cases(prepared, study.pairs.limit, seed=0)
+        making = _generation_seconds(prepared, [case.prompt for case in cases.encoded], speed)
+    return making + tokens.forward * speed.forward + tokens.train * speed.train + 2 * _LOAD_SECONDS
 
 
 def _more_sft_seconds(prepared: Prepared, study: Study, speed: Speed) -> float:
     """As many operations as DPO takes, which are spent in training alone; a step ends with a look or two."""
-    tokens, training = _dpo_tokens(prepared, study)
+    tokens = _dpo_tokens(prepared, study)
     looks = 2 * _batched_tokens(prepared.validation, 8) * speed.forward
-    return 2 * tokens * speed.forward + training * speed.train + looks + _LOAD_SECONDS
+    forward = tokens.forward_once + tokens.forward
+    return forward * speed.forward + tokens.train * speed.train + looks + _LOAD_SECONDS
 
 
-def _dpo_tokens(prepared: Prepared, study: Study) -> tuple[int, int]:
-    """Tokens of all pairs, and those of all epochs of training on them."""
+@dataclass(frozen=True, slots=True)
+class _DPOTokens:
+    """Tokens of every pair; those of the reference and all looks; those of all epochs of training."""
+
+    forward_once: int
+    forward: int
+    train: int
+
+
+def _dpo_tokens(prepared: Prepared, study: Study) -> _DPOTokens:
     settings = prepared.entry.dpo or study.dpo
-    cases = _pair_cases(prepared, study)
-    tokens = _batched_tokens(cases, settings.batch_size) + sum(len(case.answer) for case in cases)
-    return tokens, settings.epochs * tokens
+    cases = pair_cases(prepared, study.pairs.limit, seed=0)
 
+    def tokens(some: Sequence[Encoded]) -> int:
+        return _batched_tokens(some, settings.batch_size) + sum(len(case.answer) for case in some)
 
-def _pair_cases(prepared: Prepared, study: Study) -> Sequence[Encoded]:
-    return prepared.train[: study.pairs.limit]
+    train, validation = tokens(cases.encoded[: cases.trained_on]), tokens(cases.encoded[cases.trained_on :])
+    once = train + validation
+    looks = settings.epochs * settings.looks_per_epoch
+    return _DPOTokens(once, once + looks * validation, settings.epochs * train)
 
 
 def _answer_seconds(prepared: Prepared, study: Study, arm: str, speed: Speed) -> float:

@@ -1,15 +1,13 @@
 """The stage tree: each stage is computed once, kept under a key made of everything it depends on, and found again."""
 
-import random
 import shutil
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from preceptor.data import TooLong, fit_pair
 from preceptor.engine import (
-    EncodedPair,
     Numerics,
     Stage,
     dpo_steps,
@@ -19,16 +17,15 @@ from preceptor.engine import (
     sft_steps_worth,
 )
 from preceptor.errors import InputError, Problem
-from preceptor.files import digest, private_folder, read_jsonl, write_json, write_jsonl
+from preceptor.files import digest, private_folder, write_json
 from preceptor.models import ModelSource, Policy, load_policy, load_tokenizer, new_policy, save_policy
-from preceptor.preferences import Pair, make_pairs
+from preceptor.preferences import make_pairs
 from preceptor.study._done import LEDGER, Done, StageKind
-from preceptor.study._kept import kept
+from preceptor.study._pairs import encode_pairs, pair_cases, read_pairs, write_pairs
 from preceptor.study._prepare import Prepared
 from preceptor.study._run_folder import RunFolder
 from preceptor.study._score import case_score
 from preceptor.study._spec import Study
-from preceptor.tasks import Example
 
 Progress = Callable[[str, int], Any]
 """`with progress(what, total) as advance:` shows how far a long step is."""
@@ -106,39 +103,43 @@ class Workshop:
         return _keep(policy, folder, stage)
 
     def _pairs(self, prepared: Prepared, parent: Done, seed: int) -> Done:
-        chosen = pair_cases(len(prepared.train), self.study.pairs.limit, seed)
-        examples, encoded = [prepared.splits.train[i] for i in chosen], [prepared.train[i] for i in chosen]
-        data = [[e.id, e.target, e.rejected, c.prompt] for e, c in zip(examples, encoded, strict=True)]
+        cases = pair_cases(prepared, self.study.pairs.limit, seed)
+        asked = zip(cases.examples, cases.encoded, strict=True)
+        data = [cases.trained_on, [[e.id, e.target, e.rejected, c.prompt] for e, c in asked]]
         key = self._key("pairs", {"task": prepared.task.model_dump()}, parent, seed, digest(data))
 
         def work(folder: Path) -> dict[str, Any]:
             policy = self._load(parent, trainable=False)
-            with self.progress(f"{prepared.task.name}: making pairs", len(examples)) as advance:
+            with self.progress(f"{prepared.task.name}: making pairs", len(cases.examples)) as advance:
                 pairs, cost = make_pairs(
                     policy,
                     prepared.task,
-                    examples,
-                    [one.prompt for one in encoded],
+                    cases.examples,
+                    [one.prompt for one in cases.encoded],
                     lambda text, example: case_score(prepared.task, text, example),
                     self.numerics,
                     seed=seed,
                     advance=advance,
                 )
-            rows = [{"id": p.example_id, "chosen": p.chosen, "rejected": p.rejected, "origin": p.origin} for p in pairs]
-            write_jsonl(folder / "pairs.jsonl", rows)
-            origins = {origin: sum(p.origin == origin for p in pairs) for origin in sorted({p.origin for p in pairs})}
-            return {"cost": cost.to_json(), "pairs": origins, "without_pair": len(examples) - len(pairs)}
+            write_pairs(folder / "pairs.jsonl", pairs)
+            trained_on = {example.id for example in cases.examples[: cases.trained_on]}
+            origins = Counter(pair.origin for pair in pairs if pair.example_id in trained_on)
+            without = cases.trained_on - origins.total()
+            return {"cost": cost.to_json(), "pairs": dict(sorted(origins.items())), "without_pair": without}
 
         return self._once("pairs", key, parent.policy, work)
 
     def _dpo(self, prepared: Prepared, parent: Done, seed: int) -> Done:
         settings = prepared.entry.dpo or self.study.dpo
-        pairs, too_long = self._encoded_pairs(prepared, parent)
+        tokenizer, longest = load_tokenizer(self.source), self.study.max_length
+        made, to_look_at = read_pairs(parent.folder / "pairs.jsonl", prepared)
+        pairs, too_long = encode_pairs(prepared, made, tokenizer, longest)
+        validation, _ = encode_pairs(prepared, to_look_at, tokenizer, longest)
         if not pairs:
             what = "no training case gave a pair of answers that fits, so there is nothing to prefer"
             fix = "Leave sft+dpo out of `arms`, raise `max_length`, or give rejected answers in the data."
             raise InputError(Problem(f"task {prepared.task.name}", what, fix))
-        data = digest([[p.prompt, p.chosen, p.rejected] for p in pairs])
+        data = digest([[[p.prompt, p.chosen, p.rejected] for p in part] for part in (pairs, validation)])
         key = self._key("dpo", settings.model_dump(), parent, seed, data)
         reference = self.run.reference(digest([parent.policy.name, data, self.numerics.model_dump()]))
 
@@ -148,6 +149,7 @@ class Workshop:
                 stage = run_dpo(
                     policy,
                     pairs,
+                    validation,
                     settings,
                     self.numerics,
                     folder / "checkpoints",
@@ -158,27 +160,6 @@ class Workshop:
             return _keep(policy, folder, stage) | {"pairs_too_long": too_long}
 
         return self._once("dpo", key, None, work)
-
-    def _encoded_pairs(self, prepared: Prepared, parent: Done) -> tuple[list[EncodedPair], int]:
-        """Pairs as token ids, and how many did not fit (a rejected answer may be longer than gold)."""
-        tokenizer = load_tokenizer(self.source)
-        example_of = {example.id: example for example in prepared.splits.train}
-        encoded = []
-        pairs = _read_pairs(parent.folder / "pairs.jsonl", example_of)
-        for pair in pairs:
-            try:
-                fitted = fit_pair(
-                    prepared.task,
-                    example_of[pair.example_id],
-                    tokenizer,
-                    self.study.max_length,
-                    pair.chosen,
-                    pair.rejected,
-                )
-            except TooLong:
-                continue
-            encoded.append(EncodedPair(fitted.chosen.prompt, fitted.chosen.answer, fitted.rejected.answer))
-        return encoded, len(pairs) - len(encoded)
 
     def _once(self, kind: StageKind, key: str, policy: Path | None, work: Callable[[Path], dict[str, Any]]) -> Done:
         """Do the work unless its ledger stands: it is written last, so a folder with one is whole."""
@@ -211,24 +192,9 @@ class Workshop:
         return load_policy(self.source, parent.policy, dtype=self.numerics.torch_dtype, trainable=trainable)
 
 
-def pair_cases(cases: int, limit: int | None, seed: int) -> list[int]:
-    """Which training cases get pairs: all, or a seeded draw (files are often sorted by label)."""
-    if limit is None or limit >= cases:
-        return list(range(cases))
-    return sorted(random.Random(seed).sample(range(cases), limit))
-
-
 def _sft_data(prepared: Prepared) -> str:
     cases = ([[e.prompt, e.answer] for e in part] for part in (prepared.train, prepared.validation))
     return digest(list(cases))
-
-
-def _read_pairs(file: Path, example_of: Mapping[str, Example]) -> list[Pair]:
-    with kept(file):
-        pairs = [Pair(row["id"], row["chosen"], row["rejected"], row["origin"]) for row in read_jsonl(file)]
-        if any(pair.example_id not in example_of or not isinstance(pair.rejected, str) for pair in pairs):
-            raise ValueError("pairs of other cases")
-    return pairs
 
 
 def _keep(policy: Policy, folder: Path, stage: Stage) -> dict[str, Any]:
