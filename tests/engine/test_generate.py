@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, MistralConfig
 
-from preceptor.engine import Cost, generate
+from engine.families import VOCABULARY, new_model
+from preceptor.engine import Cost, Sampling, generate
 from preceptor.engine._generate import generation_batches
 from preceptor.models import Policy
 
@@ -127,3 +128,45 @@ def test_cost_counts_what_is_shared_once(policy: Policy) -> None:
     assert all_of_them.tokens_seen == sum(map(len, PROMPTS))
     assert all_of_them.seconds > 0
     assert all_of_them.flops > one.flops > 0
+
+
+def drawn(policy: Policy, prompts: Sequence[list[int]], temperature: float, **options: Any) -> list[list[int]]:
+    sampling = Sampling(temperature, [1000 + n for n in range(len(prompts))])
+    return answers(policy, prompts, frozenset({3}), sampling=sampling, **options)
+
+
+def test_what_is_drawn_for_a_prompt_depends_on_its_own_seed_alone(policy: Policy) -> None:
+    prompts = [prompt for prompt in PROMPTS for _ in range(2)]
+    whole = drawn(policy, prompts, 1.0)
+    assert drawn(policy, prompts, 1.0, rows=1) == whole
+    assert drawn(policy, prompts, 1.0, rows=5) == whole
+    assert all(a != b for a, b in zip(whole[0::2], whole[1::2], strict=True)), "two seeds drew alike"
+
+
+def test_a_low_temperature_leaves_the_likeliest(policy: Policy) -> None:
+    assert drawn(policy, PROMPTS, 1e-4) == answers(policy, PROMPTS, frozenset({3}))
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma2"])
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_tokens_are_drawn_as_often_as_the_model_finds_them_likely(
+    family: str, temperature: float, policy: Policy, sharpen: Callable[[nn.Module], Any]
+) -> None:
+    model = sharpen(new_model(family))
+    some = Policy(model, policy.tokenizer, policy.source, None)
+    prompt, times, found = [5, 6, 7, 8], 4000, list[int]()
+    generate(
+        some,
+        [prompt] * times,
+        max_new_tokens=2,
+        stop=frozenset(),
+        rows=2000,
+        sampling=Sampling(temperature, range(times)),
+        on_batch=lambda _, ids: found.extend(answer[0] for answer in ids),
+    )
+    with torch.no_grad():
+        odds = (model(torch.tensor([prompt])).logits[0, -1].double() / temperature).softmax(-1)
+    seen = torch.tensor(found).bincount(minlength=VOCABULARY) / times
+    # Four standard errors of a share, and a little for the tokens that hardly ever come.
+    assert torch.all((seen - odds).abs() <= 4 * (odds * (1 - odds) / times).sqrt() + 2 / times)
+    assert odds.max() < 0.99

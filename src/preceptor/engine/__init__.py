@@ -2,7 +2,7 @@
 
 from preceptor.engine._cost import Cost, timed
 from preceptor.engine._dpo import dpo_steps, run_dpo
-from preceptor.engine._generate import generate
+from preceptor.engine._generate import Sampling, generate
 from preceptor.engine._logprobs import answer_logprobs, can_share
 from preceptor.engine._losses import dpo_loss, reward_margins, sft_loss
 from preceptor.engine._precision import choose_numerics
@@ -20,6 +20,7 @@ __all__ = [
     "Numerics",
     "NumericsChoice",
     "SFTSettings",
+    "Sampling",
     "Stage",
     "Tree",
     "answer_logprobs",

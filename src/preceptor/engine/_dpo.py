@@ -91,6 +91,7 @@ def run_dpo(
     )
     stage = run_stage(trainer)
     stage.cost = reference_cost + stage.cost
+    stage.ordered_rightly = sum(chosen > rejected for chosen, rejected in reference[: len(pairs)]) / len(pairs)
     return stage
 
 

@@ -1,5 +1,6 @@
-"""Greedy answers for many prompts: they are read as one tree, and a row stops when its answer ends."""
+"""Answers for many prompts, greedy or drawn: they are read as one tree, and a row stops when its answer ends."""
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from transformers import DynamicCache
 from preceptor.engine._attention import TreeAttention
 from preceptor.engine._cache import cache_of_paths
 from preceptor.engine._cost import Cost, forward_flops, timed
+from preceptor.engine._head import logits_of
 from preceptor.engine._logprobs import can_share, causal_and_head, hidden_states, needs_dense_mask
 from preceptor.engine._tree import layout
 from preceptor.models import Policy
@@ -21,6 +23,17 @@ _CACHED_TOKENS = 24_576
 """Prompt tokens whose keys and values are held at a time: about 1 GB for a model of 135 million weights."""
 _MASKED_TOKENS = 4096
 """The same where attention needs a cell for every two of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Tokens are drawn, with the model's own odds at temperature 1, less daring below it.
+
+    `seeds` has one for each prompt, so that what is drawn for a prompt depends on no other and on no batch.
+    """
+
+    temperature: float
+    seeds: Sequence[int | str]
 
 
 def generation_batches(prompts: Sequence[Sequence[int]], rows: int, tokens: int = _CACHED_TOKENS) -> list[list[int]]:
@@ -46,9 +59,12 @@ def generate(
     stop: frozenset[int],
     rows: int = 32,
     done: frozenset[int] = frozenset(),
+    sampling: Sampling | None = None,
     on_batch: OnBatch,
 ) -> Cost:
-    """Answer every prompt greedily, without the stop token, batch by batch, and return what it cost.
+    """Answer every prompt, without the stop token, batch by batch, and return what it cost.
+
+    Without `sampling`, each token is the likeliest.
 
     Batches depend on the prompts alone, never on what is `done`, so an interrupted evaluation that skips the batches
     whose indices are all in `done` gives the same answers.
@@ -62,7 +78,9 @@ def generate(
                 continue
             some = [prompts[i] for i in batch]
             read = _read_tree(policy, some, max_new_tokens) if share else _read_alone(policy, some[0])
-            answers, fed = _write(policy, read, max_new_tokens, stop)
+            draws = [random.Random(sampling.seeds[i]) for i in batch] if sampling else []
+            choose = _Choose(sampling.temperature if sampling else 0.0, draws)
+            answers, fed = _write(policy, read, max_new_tokens, stop, choose)
             cost.tokens_seen += sum(map(len, some)) + fed
             cost.tokens_computed += read.tokens + fed
             cost.flops += forward_flops(policy.model, read.tokens + fed, len(some) + fed)
@@ -74,20 +92,44 @@ def generate(
 class _Read:
     """Prompts that have been read.
 
-    cache: keys and values, rows padded on the left; attention: [rows, longest] 1 where a token is; latest: the token
-    most likely to follow each prompt; tokens: how many were computed.
+    cache: keys and values, rows padded on the left; attention: [rows, longest] 1 where a token is; logits: [rows,
+    vocabulary] of the token that follows each prompt; tokens: how many were computed.
     """
 
     cache: DynamicCache
     attention: Tensor
-    latest: list[int]
+    logits: Tensor
     tokens: int
+
+
+@dataclass(slots=True)
+class _Choose:
+    """How the next token of each row is chosen: the likeliest, or drawn with the row's own source of chance."""
+
+    temperature: float
+    draws: list[random.Random]
+
+    def next(self, logits: Tensor) -> list[int]:
+        """logits: [rows, vocabulary]. One token a row."""
+        if not self.draws:
+            likeliest: list[int] = logits.argmax(-1).tolist()
+            return likeliest
+        # One number between 0 and 1 is looked up in the summed odds, in double: batches differ in a logit's last bits.
+        sums = (logits.float().cpu().double() / self.temperature).softmax(-1).cumsum(-1)
+        at = torch.tensor([[draw.random()] for draw in self.draws], dtype=torch.float64)
+        drawn: list[int] = torch.searchsorted(sums, at * sums[:, -1:], right=True)[:, 0].tolist()
+        return drawn
+
+    def keep(self, rows: list[int]) -> None:
+        """Go on with these rows alone."""
+        self.draws = [self.draws[row] for row in rows] if self.draws else []
 
 
 def _read_tree(policy: Policy, prompts: Sequence[list[int]], room: int) -> _Read:
     """Read all prompts as one tree, then give each row the keys and values of its own path."""
     device = policy.model.device
-    _, head = causal_and_head(policy.model)
+    causal, head = causal_and_head(policy.model)
+    softcap = getattr(causal.config.get_text_config(), "final_logit_softcapping", None)
     tree = layout(prompts)
     attention = TreeAttention(tree, device, keep=True)
     hidden = hidden_states(policy.model, attention)
@@ -96,8 +138,7 @@ def _read_tree(policy: Policy, prompts: Sequence[list[int]], room: int) -> _Read
     nodes = torch.tensor([[0] * (longest - len(path)) + path for path in tree.paths], device=device)
     cache = cache_of_paths(policy.model.config, attention.kept, nodes, room)
     mask = torch.tensor([[0] * (longest - len(path)) + [1] * len(path) for path in tree.paths], device=device)
-    # What a model does to its logits after the head, bending or scaling them, leaves their order.
-    return _Read(cache, mask, head(hidden[ends]).argmax(-1).tolist(), len(tree))
+    return _Read(cache, mask, logits_of(hidden[ends], head.weight, head.bias, softcap), len(tree))
 
 
 def _read_alone(policy: Policy, prompt: list[int]) -> _Read:
@@ -105,12 +146,14 @@ def _read_alone(policy: Policy, prompt: list[int]) -> _Read:
     ids = torch.tensor([prompt], device=policy.model.device)
     cache = DynamicCache(config=policy.model.config)
     logits = policy.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[:, -1]
-    return _Read(cache, torch.ones_like(ids), logits.argmax(-1).tolist(), len(prompt))
+    return _Read(cache, torch.ones_like(ids), logits, len(prompt))
 
 
-def _write(policy: Policy, read: _Read, max_new_tokens: int, stop: frozenset[int]) -> tuple[list[list[int]], int]:
+def _write(
+    policy: Policy, read: _Read, max_new_tokens: int, stop: frozenset[int], choose: _Choose
+) -> tuple[list[list[int]], int]:
     """Write answers token by token; a row leaves when its answer ends. Also how many tokens were computed."""
-    cache, attention, latest = read.cache, read.attention, read.latest
+    cache, attention, latest = read.cache, read.attention, choose.next(read.logits)
     answers: list[list[int]] = [[] for _ in latest]
     active, fed = list(range(len(latest))), 0
     for _ in range(max_new_tokens):
@@ -123,6 +166,7 @@ def _write(policy: Policy, read: _Read, max_new_tokens: int, stop: frozenset[int
         if len(going) < len(latest):
             cache.batch_select_indices(torch.tensor(going, device=attention.device))
             attention = attention[going]
+            choose.keep(going)
         attention = torch.cat([attention, attention.new_ones(len(going), 1)], dim=1)
         fed += len(going)
         logits = policy.model(
@@ -133,5 +177,5 @@ def _write(policy: Policy, read: _Read, max_new_tokens: int, stop: frozenset[int
             use_cache=True,
             logits_to_keep=1,
         ).logits[:, -1]
-        latest = logits.argmax(-1).tolist()
+        latest = choose.next(logits)
     return answers, fed

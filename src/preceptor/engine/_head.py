@@ -48,7 +48,7 @@ class _FrozenHead(Function):
         slope = torch.empty_like(hidden) if learning else None
         for start in range(0, len(hidden), _ROWS):
             part = slice(start, start + _ROWS)
-            logits = _logits(hidden[part], weight, bias, softcap)
+            logits = logits_of(hidden[part], weight, bias, softcap)
             asked = ((rows >= start) & (rows < start + _ROWS)).nonzero()[:, 0]
             cells = (rows[asked] - start, targets[asked])
             bent = None if softcap is None else 1 - (logits / softcap).square()
@@ -87,7 +87,7 @@ def _recomputed(hidden: Tensor, head: nn.Linear, rows: Tensor, targets: Tensor, 
     """A head that learns: each part's logits are computed again in the backward instead of being kept."""
 
     def part_logprobs(part: Tensor, cells: tuple[Tensor, Tensor]) -> Tensor:
-        return _logits(part, head.weight, head.bias, softcap).log_softmax(-1)[cells]
+        return logits_of(part, head.weight, head.bias, softcap).log_softmax(-1)[cells]
 
     order, parts = [], []
     for start in range(0, len(hidden), _ROWS):
@@ -99,6 +99,7 @@ def _recomputed(hidden: Tensor, head: nn.Linear, rows: Tensor, targets: Tensor, 
     return torch.cat(parts)[torch.cat(order).argsort()]
 
 
-def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None, softcap: float | None) -> Tensor:
+def logits_of(hidden: Tensor, weight: Tensor, bias: Tensor | None, softcap: float | None) -> Tensor:
+    """[R, vocabulary] float32 logits of hidden states [R, width]; softcap: the bend of Gemma's logits."""
     logits = nn.functional.linear(hidden, weight, bias).float()
     return logits if softcap is None else softcap * torch.tanh(logits / softcap)

@@ -187,10 +187,14 @@ class _Progress(TrainerCallback):
 
 @dataclass(slots=True)
 class Stage:
-    """What a finished training stage leaves: its cost and the figures it logged."""
+    """What a finished training stage leaves: its cost and the figures it logged.
+
+    `ordered_rightly`: of DPO's pairs, the share whose chosen answer the reference found likelier than the rejected one.
+    """
 
     cost: Cost
     history: list[dict[str, float]]
+    ordered_rightly: float | None = None
 
 
 def run_stage(trainer: StepTrainer) -> Stage:
