@@ -1,6 +1,5 @@
 """Rejected answers come from the policy's own mistakes, and never equal the chosen ones."""
 
-import random
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,8 +9,9 @@ import torch
 
 from preceptor.engine import Cost, Numerics, answer_logprobs
 from preceptor.models import AdapterSettings, Encoded, ModelSource, Policy, encode, new_policy, stop_tokens
-from preceptor.preferences import Pair, make_pairs
-from preceptor.preferences._makers import _wrong_final_label
+from preceptor.preferences import Maker, Pair, Request, Score, cannot_make, make_pairs
+from preceptor.preferences._answers import drawn_answers
+from preceptor.preferences._labels import with_label, wrong_labels
 from preceptor.tasks import Example, Task
 from preceptor.tasks._task import Answer
 
@@ -61,15 +61,18 @@ def exact(text: str, example: Example) -> float:
     return float(text == example.target)
 
 
-def make(policy: Policy, task: Task, examples: Sequence[Example], score: Any = exact, **options: Any) -> list[Pair]:
-    numerics = Numerics(threads=1)
-    made, cost = make_pairs(
-        policy, task, examples, prompts_of(policy, task, examples), score, numerics, seed=5, **options
-    )
-    assert isinstance(cost, Cost)
-    assert all(pair.chosen != pair.rejected for pair in made)
-    assert all(pair.origin in {"published", "hardest_label", "on_policy", "near_miss"} for pair in made)
-    return made
+def request(policy: Policy, task: Task, examples: Sequence[Example], score: Score = exact, **options: Any) -> Request:
+    prompts = prompts_of(policy, task, examples)
+    return Request(task, examples, prompts, score, policy, Numerics(threads=1), seed=5, **options)
+
+
+def make(
+    policy: Policy, task: Task, examples: Sequence[Example], score: Score = exact, maker: Maker | None = None, **o: Any
+) -> list[Pair]:
+    made = make_pairs(maker, request(policy, task, examples, score, **o))
+    assert all(pair.chosen != pair.rejected for pair in made.pairs)
+    assert all(pair.origin == maker for pair in made.pairs if maker)
+    return made.pairs
 
 
 @torch.no_grad()
@@ -94,15 +97,17 @@ def written(policy: Policy, prompt: list[int], tokens: int) -> str:
     return text.strip()
 
 
-def test_hardest_label_is_the_wrong_label_the_policy_likes_best(policy: Policy) -> None:
-    task = make_task("label")
-    examples = [replace(e, target=list(LABELS)[n % 4]) for n, e in enumerate(make_examples())]
-    pairs = make(policy, task, examples)
+@pytest.mark.parametrize("parser", ["label", "final_answer"])
+def test_hardest_label_is_the_wrong_label_the_policy_likes_best(parser: str, policy: Policy) -> None:
+    task = make_task(parser)
+    stem = "" if parser == "label" else "Because of 2 mg.\nAnswer: "
+    examples = [replace(e, target=stem + list(LABELS)[n % 4]) for n, e in enumerate(make_examples())]
+    pairs = make(policy, task, examples, maker="hardest_label")
     assert [(pair.example_id, pair.chosen) for pair in pairs] == [(e.id, e.target) for e in examples]
-    assert {pair.origin for pair in pairs} == {"hardest_label"}
     for example, prompt, pair in zip(examples, prompts_of(policy, task, examples), pairs, strict=True):
-        likes = {label: log_probability(policy, prompt, task, example, label) for label in LABELS}
-        assert pair.rejected == max((label for label in LABELS if label != example.target), key=likes.__getitem__)
+        wrong = [stem + label for label in LABELS if stem + label != example.target]
+        likes = {text: log_probability(policy, prompt, task, example, text) for text in wrong}
+        assert pair.rejected == max(likes, key=likes.__getitem__)
     assert len({pair.rejected for pair in pairs}) > 1, "every case has the same answer: nothing was told apart"
 
 
@@ -155,10 +160,12 @@ def test_a_near_miss_of_reasoning_ends_in_a_wrong_label(policy: Policy) -> None:
 )
 def test_a_wrong_final_label_keeps_the_form_of_the_target(target: str, begins: str) -> None:
     task = make_task("final_answer")
-    for seed in range(20):
-        wrong = _wrong_final_label(task, target, random.Random(seed))
+    example = make_examples(target, count=1)[0]
+    assert wrong_labels(task, example) == ["stage 0", "stage 2", "stage 3"]
+    for label in wrong_labels(task, example):
+        wrong = with_label(task, target, label)
         assert wrong.startswith(begins)
-        assert wrong[-7:] in set(LABELS) - {"stage 1"}
+        assert wrong.endswith(label)
 
 
 @pytest.mark.parametrize("parser", ANSWERS)
@@ -175,13 +182,86 @@ def test_published_pairs_pass_through(parser: str, policy: Policy) -> None:
         assert example.rejected in (None, pair.rejected)
 
 
-def test_published_pairs_alone_cost_nothing(policy: Policy) -> None:
+@pytest.mark.parametrize("maker", ["published", None])
+def test_published_pairs_alone_cost_nothing(maker: Maker | None, policy: Policy) -> None:
     examples = [replace(e, rejected="stage 3") for e in make_examples()]
-    pairs, cost = make_pairs(
-        policy, make_task("label"), examples, [[1]] * len(examples), exact, Numerics(threads=1), seed=0
-    )
-    assert [pair.rejected for pair in pairs] == ["stage 3"] * 8
-    assert cost == Cost()
+    made = make_pairs(maker, request(policy, make_task("label"), examples))
+    assert [pair.rejected for pair in made.pairs] == ["stage 3"] * 8
+    assert made.cost == Cost()
+
+
+def test_published_makes_up_nothing(policy: Policy) -> None:
+    examples = [replace(e, rejected="stage 3" if n < 3 else None) for n, e in enumerate(make_examples())]
+    pairs = make(policy, make_task("label"), examples, maker="published")
+    assert [pair.example_id for pair in pairs] == [e.id for e in examples[:3]]
+
+
+def test_near_miss_alone_asks_the_policy_nothing_and_changes_one_fact(policy: Policy) -> None:
+    task, examples = make_task("text"), make_examples("Warfarin 5 mg stopped.")
+    made = make_pairs("near_miss", request(policy, task, examples))
+    assert made.cost == Cost()
+    assert len(made.pairs) == len(examples)
+    for pair in made.pairs:
+        words, others = pair.chosen.split(), pair.rejected.split()
+        assert len(words) == len(others)
+        assert sum(a != b for a, b in zip(words, others, strict=True)) == 1
+    assert len({pair.rejected for pair in made.pairs}) > 1
+
+
+def count_of_e(text: str, example: Example) -> float:
+    """Stands for a metric: differs between answers, and ties where both have as many."""
+    return min(text.count("e"), 3) / 3
+
+
+def test_on_policy_prefers_what_scores_higher_and_drops_ties(policy: Policy) -> None:
+    task, examples = make_task("text"), make_examples(count=12)
+    options: dict[str, Any] = {"samples": 3, "temperature": 1.0}
+    made = make_pairs("on_policy", request(policy, task, examples, count_of_e, **options))
+    drawn, cost = drawn_answers(request(policy, task, examples, count_of_e, **options))
+    by_id = {pair.example_id: pair for pair in made.pairs}
+    assert 0 < len(by_id) < len(examples), "some cases must tie and some not"
+    for example, answers in zip(examples, drawn, strict=True):
+        scores = [count_of_e(answer, example) for answer in answers]
+        if example.id not in by_id:
+            assert max(scores) == min(scores)
+            continue
+        pair = by_id[example.id]
+        assert {pair.chosen, pair.rejected} <= set(answers)
+        assert count_of_e(pair.chosen, example) == max(scores) > count_of_e(pair.rejected, example) == min(scores)
+    assert made.notes == {"ties": len(examples) - len(by_id)}
+    assert made.cost.tokens_seen == cost.tokens_seen > 0
+
+
+def test_what_is_drawn_for_a_case_depends_on_seed_and_id_alone(policy: Policy) -> None:
+    task, examples = make_task("text"), make_examples()
+    done: list[int] = []
+    whole, _ = drawn_answers(request(policy, task, examples, samples=2, advance=done.append))
+    assert sum(done) == len(examples)
+    assert drawn_answers(request(policy, task, examples[3:], samples=2))[0] == whole[3:]
+    other, _ = drawn_answers(replace(request(policy, task, examples, samples=2), seed=6))
+    assert all(a != b for a, b in zip(whole, other, strict=True))
+    assert all(len(set(answers)) == 2 for answers in whole)
+
+
+@pytest.mark.parametrize(
+    ("maker", "parser", "able"),
+    [
+        ("hardest_label", "label", True),
+        ("hardest_label", "final_answer", True),
+        ("hardest_label", "text", False),
+        ("near_miss", "label", False),
+        ("near_miss", "final_answer", True),
+        ("near_miss", "text", True),
+        ("published", "text", False),
+        ("on_policy", "label", True),
+        ("judge", "text", True),
+        ("votes", "label", True),
+    ],
+)
+def test_a_maker_says_on_which_tasks_it_cannot_work(maker: Maker, parser: str, able: bool) -> None:
+    examples = make_examples()
+    assert (cannot_make(maker, make_task(parser), examples) is None) == able
+    assert cannot_make("published", make_task(parser), [*examples, replace(examples[0], rejected="no")]) is None
 
 
 @pytest.mark.parametrize("parser", ANSWERS)

@@ -1,83 +1,35 @@
 """The arm `endpoint` against a small server on this machine."""
 
-import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import chat_stub
+from chat_stub import Server
+from preceptor import chat_server
+from preceptor.chat_server import ChatServer, find_server
 from preceptor.errors import InputError
-from preceptor.study import _endpoint, make_study
-from preceptor.study._endpoint import asked_of, find_server
+from preceptor.study import make_study
+from preceptor.study._endpoint import asked_of
 from preceptor.study._prepare import Prepared
-from preceptor.study._spec import EndpointSettings
 from prepared_study import prepare_tiny
 from study_runs import run
 
 SECRET = "chest pain"
 
 
-class Server(ThreadingHTTPServer):
-    """Answers `urgent` where the case says chest pain; `replies` are given first, as (status, body)."""
-
-    def __init__(self, replies: list[tuple[int, str]], models: list[str] | None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.replies, self.models = replies, models
-        self.asked: list[dict[str, Any]] = []
-
-    @property
-    def settings(self) -> EndpointSettings:
-        return EndpointSettings(url=f"http://127.0.0.1:{self.server_address[1]}/v1", model="big")
+def triage(request: dict[str, Any]) -> str:
+    return "urgent" if SECRET in request["messages"][-1]["content"] else "routine"
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        if self.path == "/v1/models" and self.server.models is not None:
-            self._say(200, json.dumps({"data": [{"id": name} for name in self.server.models]}))
-        else:
-            self._say(404, "{}")
-
-    def do_POST(self) -> None:
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        assert self.path == "/v1/chat/completions"
-        self.server.asked.append(request)
-        if self.server.replies:
-            return self._say(*self.server.replies.pop(0))
-        text = "urgent" if SECRET in request["messages"][-1]["content"] else "routine"
-        return self._say(200, json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]}))
-
-    def _say(self, status: int, body: str) -> None:
-        self.send_response(status)
-        if status == 302:
-            self.send_header("Location", body)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@contextmanager
-def serving(*replies: tuple[int, str], models: list[str] | None = None) -> Iterator[Server]:
-    server = Server(list(replies), models)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
+serving = partial(chat_stub.serving, triage)
 
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_endpoint, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(chat_server, "_PAUSES", (0.0, 0.0))
 
 
 @pytest.fixture
@@ -152,20 +104,20 @@ def test_a_proxy_of_the_environment_is_not_used(prepared: Prepared, monkeypatch:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with serving() as server:
-        assert find_server(server.settings) == []
+        assert find_server(server.settings, "endpoint") == []
         assert len(answers(server, prepared)) == len(prepared.test)
 
 
 def test_a_server_that_is_not_there_or_lacks_the_model_is_found_out() -> None:
     with serving(models=["small", "big"]) as server:
-        assert find_server(server.settings) == []
-    (problem,) = find_server(server.settings)
+        assert find_server(server.settings, "endpoint") == []
+    (problem,) = find_server(server.settings, "endpoint")
     assert "no server answers (the connection was refused)" in str(problem)
     with serving(models=["small"]) as server:
-        (problem,) = find_server(server.settings)
+        (problem,) = find_server(server.settings, "endpoint")
     assert "knows no model big. Set `endpoint.model` to one of small" in str(problem)
     with serving(models=None) as server:
-        assert find_server(server.settings) == [], "not every server lists its models"
+        assert find_server(server.settings, "endpoint") == [], "not every server lists its models"
 
 
 @pytest.mark.parametrize(
@@ -188,7 +140,7 @@ def test_no_case_leaves_the_machine_unless_the_host_is_allowed(endpoint: dict[st
 
 @pytest.mark.parametrize("url", ["http://localhost:1/v1", "http://[::1]:1/v1", "https://127.0.0.1/v1", "http://A.b/v1"])
 def test_this_machine_and_an_allowed_host_may_be_asked(url: str) -> None:
-    assert EndpointSettings(url=url, model="big", allow_host="a.b").url == url
+    assert ChatServer(url=url, model="big", allow_host="a.b").url == url
 
 
 def test_a_study_with_an_endpoint_finds_it_before_training_and_compares_it(

@@ -20,8 +20,10 @@ def metric_title(name: str) -> str:
 
 
 def arm_title(arm: str) -> str:
-    """An arm's name as people write it: `base` -> `the base model`, `sft+dpo` -> `SFT+DPO`."""
-    return _ARM_TITLES.get(arm, arm.upper())
+    """An arm's name as people write it: `base` -> `the base model`, `sft+dpo@near_miss` -> `SFT+DPO (near miss)`."""
+    stages, _, maker = arm.partition("@")
+    title = _ARM_TITLES.get(stages, stages.upper())
+    return f"{title} ({maker.replace('_', ' ')})" if maker else title
 
 
 def number(value: float, *, signed: bool = False) -> str:

@@ -1,7 +1,23 @@
-"""Where pairs come from: chosen is the gold answer, rejected comes from a maker that each pair names."""
+"""Where pairs come from: two answers to a case, and which maker of rejected ones each pair comes from."""
 
-from preceptor.preferences._makers import make_pairs
-from preceptor.preferences._near_miss import NearMiss, change_one_fact
-from preceptor.preferences._pair import Pair
+from preceptor.preferences._makers import cannot_make, make_pairs
+from preceptor.preferences._one_fact import NearMiss, change_one_fact
+from preceptor.preferences._pair import Made, Maker, Pair
+from preceptor.preferences._preflight import PairFindings, look_at
+from preceptor.preferences._request import Request, Score
+from preceptor.preferences._votes import votes
 
-__all__ = ["NearMiss", "Pair", "change_one_fact", "make_pairs"]
+__all__ = [
+    "Made",
+    "Maker",
+    "NearMiss",
+    "Pair",
+    "PairFindings",
+    "Request",
+    "Score",
+    "cannot_make",
+    "change_one_fact",
+    "look_at",
+    "make_pairs",
+    "votes",
+]

@@ -7,9 +7,10 @@ from typing import Any
 from preceptor.engine import Cost, timed
 from preceptor.files import digest, digest_file
 from preceptor.models import ModelSource, Policy, load_policy, load_tokenizer
+from preceptor.preferences import cannot_make
 from preceptor.study._answer import held_to_labels, in_own_words
 from preceptor.study._cell import Cell
-from preceptor.study._done import Done, curves, pair_counts
+from preceptor.study._done import Done, curves, pair_counts, pair_findings
 from preceptor.study._endpoint import asked_of
 from preceptor.study._evaluate import (
     cell_key,
@@ -25,18 +26,28 @@ from preceptor.study._shots import Shots, with_shots
 from preceptor.study._spec import Study
 from preceptor.study._stages import Workshop
 from preceptor.study._tfidf import answered_by, case_text, learn
-from preceptor.tasks import Task
 
 
-def arms_for(study: Study, task: Task) -> list[str]:
-    """The study's arms that can answer this task: word counts give labels, never text."""
-    return [arm for arm in study.arms if arm != "tfidf" or task.labels]
+def arms_for(study: Study, prepared: Prepared) -> list[str]:
+    """The study's arms that can answer this task."""
+    return [arm for arm in study.arms if why_left_out(study, prepared, arm) is None]
+
+
+def why_left_out(study: Study, prepared: Prepared, arm: str) -> str | None:
+    """Why an arm cannot answer a task; None where it can."""
+    if arm == "tfidf" and not prepared.task.labels:
+        return "it gives labels only"
+    maker = study.maker_of(arm)
+    if maker and arm.startswith(("sft+dpo", "sft+sft")):
+        why = cannot_make(maker, prepared.task, prepared.splits.train)
+        return f"its pairs come from {maker}: {why}" if why else None
+    return None
 
 
 def cells_of(workshop: Workshop, prepared: Prepared) -> list[Cell]:
     """All arms and seeds of one task."""
     study = workshop.study
-    return [_cell(workshop, prepared, arm, seed) for seed in study.seeds for arm in arms_for(study, prepared.task)]
+    return [_cell(workshop, prepared, arm, seed) for seed in study.seeds for arm in arms_for(study, prepared)]
 
 
 def is_answered(workshop: Workshop, prepared: Prepared, arm: str, key: str) -> bool:
@@ -84,6 +95,7 @@ def _cell(workshop: Workshop, prepared: Prepared, arm: str, seed: int) -> Cell:
         predictions_file=(folder / "predictions.jsonl").relative_to(workshop.run.root).as_posix(),
         predictions_sha256=digest_file(folder / "predictions.jsonl"),
         pairs=pair_counts(done),
+        pair_findings=pair_findings(done),
         curves=curves(done),
         policy=done[-1].policy.relative_to(workshop.run.root).as_posix() if done else None,
     )

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from preceptor.chat_server import find_server
 from preceptor.errors import InputError, Problem
 from preceptor.models import ModelSource, find_model, load_tokenizer, places
-from preceptor.study._endpoint import find_server
+from preceptor.preferences import cannot_make
 from preceptor.study._prepare import Checked, check_task, read_task
 from preceptor.study._spec import Study
 
@@ -22,7 +23,12 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
     except InputError as error:
         problems += error.problems
     if study.endpoint and "endpoint" in study.arms:
-        problems += find_server(study.endpoint)
+        problems += find_server(study.endpoint, "endpoint")
+    if study.judge and "judge" in study.makers:
+        problems += find_server(study.judge, "judge")
+    if "votes" in study.makers and (store := votes_of(study, base_folder)) and not store.is_file():
+        fix = "Run `preceptor label` with this study first, or put `votes` right."
+        problems.append(Problem(str(store), "there is no store of votes here", fix))
     checked: list[Checked] = []
     for entry in study.tasks:
         try:
@@ -34,6 +40,10 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
     for each in checked:
         each.preflight.render(console)
         problems += [Problem(f"{each.where}, {found.where}", found.what, found.fix) for found in each.preflight.fatal]
+    for maker in study.makers:
+        why = [cannot_make(maker, each.task, each.splits.train) for each in checked]
+        if why and all(why):
+            problems.append(Problem("makers", f"{maker} can make pairs for no task: {why[0]}", "Take it out."))
     names = [one.task.name for one in checked]
     problems += [
         Problem(f"task {name}", "it stands twice in the study", "Give each task file a name of its own.")
@@ -50,6 +60,11 @@ def model_of(study: Study, base_folder: Path) -> ModelSource:
     # `models/tiny` beside a folder `models/` is a path, if perhaps a mistyped one, and never asked for at the hub.
     is_path = beside.is_dir() or ("/" in study.model and beside.parent.is_dir())
     return find_model(str(beside) if is_path else study.model)
+
+
+def votes_of(study: Study, base_folder: Path) -> Path | None:
+    """The store of votes that the study names, relative to its file."""
+    return base_folder / Path(study.votes).expanduser() if study.votes else None
 
 
 def _too_long_for(source: ModelSource, study: Study) -> list[Problem]:

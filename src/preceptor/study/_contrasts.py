@@ -26,7 +26,9 @@ SECONDARY = (
     ("sft", MAJORITY),
     ("sft+dpo", MAJORITY),
 )
-"""Arm a against arm b, beside the primary ones of the study."""
+"""Arm a against arm b, beside the primary ones of the study, and each further maker's arm against these two."""
+
+_AGAINST_FURTHER_MAKERS = ("sft+dpo", "sft")
 
 _RESAMPLING_SEED = 0
 
@@ -55,7 +57,8 @@ def contrasts(
     chosen: dict[tuple[str, str], Family] = {}
     for a, b in primary:
         chosen[a, b] = "primary"
-    for pair in SECONDARY:
+    further = dict.fromkeys(cell.arm for cell in cells if "@" in cell.arm)
+    for pair in (*SECONDARY, *((arm, other) for arm in further for other in _AGAINST_FURTHER_MAKERS)):
         chosen.setdefault(pair, "secondary")
     found = [
         one

@@ -52,6 +52,22 @@ def pair_counts(done: Sequence[Done]) -> dict[str, int]:
     return counts
 
 
+def pair_findings(done: Sequence[Done]) -> dict[str, Any] | None:
+    """What was found in the pairs, and the share of them that the policy ordered rightly before it learned from them.
+
+    None for arms without pairs, and for pairs that were made before anyone looked at them.
+    """
+    found: dict[str, Any] | None = None
+    for stage in done:
+        ledger = stage.ledger
+        with kept(stage.folder / LEDGER):
+            if stage.kind == "pairs" and "findings" in ledger:
+                found = dict(ledger["findings"])
+            if stage.kind == "dpo" and found is not None:
+                found["ordered_rightly"] = ledger.get("ordered_rightly")
+    return found
+
+
 Curve = list[list[float]]
 """[step, figure] by optimizer step."""
 

@@ -8,6 +8,7 @@ import torch
 
 from preceptor.engine import Numerics, SFTSettings, answer_logprobs, can_share, distinct_prefixes
 from preceptor.models import Encoded, ModelSource, Policy, new_policy
+from preceptor.preferences import Maker
 from preceptor.study._pairs import pair_cases
 from preceptor.study._plan import Left
 from preceptor.study._prepare import Prepared
@@ -52,15 +53,17 @@ def forecast(study: Study, left: Sequence[Left], speed: Speed) -> float:
     """About how many seconds what is left takes; SFT may stop earlier. How fast an endpoint answers, nobody knows."""
     total = 0.0
     for one in left:
-        prepared = one.prepared
-        seconds = {
-            "sft": _sft_seconds(prepared, prepared.entry.sft or study.sft, speed),
-            "sft+dpo": _dpo_seconds(prepared, study, speed),
-            "sft+sft": _more_sft_seconds(prepared, study, speed),
-        }
-        total += sum(seconds[stage] for stage in one.stages)
-        total += sum(_answer_seconds(prepared, study, arm, speed) for arm in one.answers)
+        total += sum(_stage_seconds(one.prepared, study, arm, speed) for arm in one.stages)
+        total += sum(_answer_seconds(one.prepared, study, arm, speed) for arm in one.answers)
     return total
+
+
+def _stage_seconds(prepared: Prepared, study: Study, arm: str, speed: Speed) -> float:
+    """The last stage of an arm, and the pairs it needs."""
+    if arm == "sft":
+        return _sft_seconds(prepared, prepared.entry.sft or study.sft, speed)
+    maker = study.maker_of(arm)
+    return (_more_sft_seconds if arm == "sft+sft" else _dpo_seconds)(prepared, study, maker, speed)
 
 
 def _sft_seconds(prepared: Prepared, settings: SFTSettings, speed: Speed) -> float:
@@ -69,20 +72,27 @@ def _sft_seconds(prepared: Prepared, settings: SFTSettings, speed: Speed) -> flo
     return training + looks * _batched_tokens(prepared.validation, 8) * speed.forward + _LOAD_SECONDS
 
 
-def _dpo_seconds(prepared: Prepared, study: Study, speed: Speed) -> float:
+def _dpo_seconds(prepared: Prepared, study: Study, maker: Maker | None, speed: Speed) -> float:
     """Pairs, reference, training and looks; a rejected answer is taken to be as long as the chosen one."""
-    tokens = _dpo_tokens(prepared, study)
-    if prepared.task.answer.parser == "label":
-        making = tokens.forward_once * speed.forward
-    else:
-        cases = pair_cases(prepared, study.pairs.limit, seed=0)
-        making = _generation_seconds(prepared, [case.prompt for case in cases.encoded], speed)
+    tokens = _dpo_tokens(prepared, study, maker)
+    making = _making_seconds(prepared, study, maker, speed, tokens.forward_once)
     return making + tokens.forward * speed.forward + tokens.train * speed.train + 2 * _LOAD_SECONDS
 
 
-def _more_sft_seconds(prepared: Prepared, study: Study, speed: Speed) -> float:
+def _making_seconds(prepared: Prepared, study: Study, maker: Maker | None, speed: Speed, tokens: int) -> float:
+    """What the policy takes to make pairs; how fast a judge answers, nobody knows."""
+    if maker in ("published", "near_miss", "votes"):
+        return 0.0
+    if maker == "hardest_label" or (maker is None and prepared.task.answer.parser == "label"):
+        return tokens * speed.forward
+    cases = pair_cases(prepared, study.pairs.limit, 0, maker)
+    times = study.pairs.samples if maker in ("on_policy", "judge") else 1
+    return _generation_seconds(prepared, [case.prompt for case in cases.encoded for _ in range(times)], speed)
+
+
+def _more_sft_seconds(prepared: Prepared, study: Study, maker: Maker | None, speed: Speed) -> float:
     """As many operations as DPO takes, which are spent in training alone; a step ends with a look or two."""
-    tokens = _dpo_tokens(prepared, study)
+    tokens = _dpo_tokens(prepared, study, maker)
     looks = 2 * _batched_tokens(prepared.validation, 8) * speed.forward
     forward = tokens.forward_once + tokens.forward
     return forward * speed.forward + tokens.train * speed.train + looks + _LOAD_SECONDS
@@ -97,9 +107,9 @@ class _DPOTokens:
     train: int
 
 
-def _dpo_tokens(prepared: Prepared, study: Study) -> _DPOTokens:
+def _dpo_tokens(prepared: Prepared, study: Study, maker: Maker | None) -> _DPOTokens:
     settings = prepared.entry.dpo or study.dpo
-    cases = pair_cases(prepared, study.pairs.limit, seed=0)
+    cases = pair_cases(prepared, study.pairs.limit, 0, maker)
 
     def tokens(some: Sequence[Encoded]) -> int:
         return _batched_tokens(some, settings.batch_size) + sum(len(case.answer) for case in some)

@@ -7,13 +7,10 @@ from preceptor.study._cells import answers_key, arms_for, is_answered
 from preceptor.study._prepare import Prepared
 from preceptor.study._stages import NotDoneYet, Workshop
 
-TRAINED = ("sft", "sft+dpo", "sft+sft")
-"""Arms with stages, each named here for its last one."""
-
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What one task still needs: last stages by the arm that ends with them, and arms by whom answers are missing.
+    """What one task still needs: last stages by the arm that ends with them, and arms whose answers are missing.
 
     Both are named once for every seed that needs them.
     """
@@ -33,8 +30,8 @@ def what_is_left(workshop: Workshop, prepared: Prepared) -> Left:
 
 
 def _stages(looking: Workshop, prepared: Prepared) -> Iterator[str]:
-    arms = looking.study.arms
-    wanted = [arm for arm in TRAINED if arm in arms or (arm == "sft" and "sft+dpo" in arms)]
+    trained = [arm for arm in arms_for(looking.study, prepared) if arm.startswith("sft")]
+    wanted = dict.fromkeys(["sft", *trained]) if trained else {}
     for seed in looking.study.seeds:
         for arm in wanted:
             try:
@@ -45,7 +42,7 @@ def _stages(looking: Workshop, prepared: Prepared) -> Iterator[str]:
 
 def _answers(looking: Workshop, prepared: Prepared) -> Iterator[str]:
     asked = set()
-    for arm in arms_for(looking.study, prepared.task):
+    for arm in arms_for(looking.study, prepared):
         for seed in looking.study.seeds:
             try:
                 key = answers_key(looking, prepared, arm, seed, looking.stages(arm, prepared, seed))

@@ -33,6 +33,7 @@ def measure(prepared: Prepared, cell: Cell) -> dict[str, Any]:
         "evaluation_seconds": cell.evaluation_seconds,
         "predictions": {"path": cell.predictions_file, "sha256": cell.predictions_sha256},
         "pairs": cell.pairs,
+        "pair_findings": cell.pair_findings,
         "curves": cell.curves,
         "policy": cell.policy,
         "also": {extra.metric: _estimate(prepared, extra.metric, extra.labels, cell).value for extra in task.also},

@@ -16,8 +16,8 @@ from preceptor.errors import InputError, Problem
 from preceptor.files import write_atomic, write_json
 from preceptor.models import fingerprint, load_tokenizer
 from preceptor.progress import progress
-from preceptor.study._cells import arms_for, cells_of
-from preceptor.study._check import check_study, model_of
+from preceptor.study._cells import cells_of, why_left_out
+from preceptor.study._check import check_study, model_of, votes_of
 from preceptor.study._design import freeze
 from preceptor.study._forecast import forecast, measure_speed
 from preceptor.study._looks import ledger_file
@@ -52,7 +52,8 @@ def run_study(study: Study, base_folder: Path, run_folder: Path, console: Consol
         tasks = [prepare(one, study, tokenizer) for one in checked]
         _say_skipped(study, tasks, console)
         show_power(study, tasks, console)
-        workshop = Workshop(study, numerics, source, fingerprint(source), run, partial(progress, console=console))
+        show = partial(progress, console=console)
+        workshop = Workshop(study, numerics, source, fingerprint(source), run, show, votes_of(study, base_folder))
         left = [one for prepared in tasks if (one := what_is_left(workshop, prepared))]
         _say_forecast(workshop, left, console)
         design = freeze(run, study, tasks)
@@ -85,9 +86,13 @@ def _begun(run: RunFolder) -> dict[str, Any]:
 
 
 def _say_skipped(study: Study, tasks: Sequence[Prepared], console: Console) -> None:
-    texts = [one.task.name for one in tasks if "tfidf" in study.arms and "tfidf" not in arms_for(study, one.task)]
-    if texts:
-        console.print(f"The arm tfidf gives labels only, so it is left out for {escape(', '.join(texts))}.")
+    for arm in study.arms:
+        left_out: dict[str, list[str]] = {}
+        for one in tasks:
+            if why := why_left_out(study, one, arm):
+                left_out.setdefault(why, []).append(one.task.name)
+        for why, names in left_out.items():
+            console.print(f"The arm {arm} is left out for {escape(', '.join(names))}: {why}.")
 
 
 def _say_forecast(workshop: Workshop, left: Sequence[Left], console: Console) -> None:

@@ -2,19 +2,36 @@
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from preceptor.chat_server import ChatServer
 from preceptor.data import DataSpec
 from preceptor.engine import DPOSettings, NumericsChoice, SFTSettings
 from preceptor.models import EMBEDDED, AdapterSettings
+from preceptor.preferences import Maker
 from preceptor.tasks import Split
 
-Arm = Literal["base", "base+shots", "sft", "sft+dpo", "sft+sft", "tfidf", "endpoint"]
+PlainArm = Literal["base", "base+shots", "sft", "sft+dpo", "sft+sft", "tfidf", "endpoint"]
+MakerArm = Literal[
+    "sft+dpo@published",
+    "sft+dpo@hardest_label",
+    "sft+dpo@on_policy",
+    "sft+dpo@near_miss",
+    "sft+dpo@judge",
+    "sft+dpo@votes",
+]
+"""DPO on the pairs of a further maker; on those of the first it is `sft+dpo`."""
+Arm = Literal[PlainArm, MakerArm]
 
-THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
-"""The hosts that may be asked without being allowed by name."""
+_ARM_OF: dict[Maker, MakerArm] = {
+    "published": "sft+dpo@published",
+    "hardest_label": "sft+dpo@hardest_label",
+    "on_policy": "sft+dpo@on_policy",
+    "near_miss": "sft+dpo@near_miss",
+    "judge": "sft+dpo@judge",
+    "votes": "sft+dpo@votes",
+}
 
 
 class _Frozen(BaseModel):
@@ -36,42 +53,17 @@ class TaskEntry(_Frozen):
 
 
 class PairSettings(_Frozen):
-    """How many training cases DPO gets pairs from."""
+    """How many training cases DPO gets pairs from; and for answers that are drawn, how many a case, how daring."""
 
     limit: int | None = Field(default=None, gt=0)
+    samples: int = Field(default=4, ge=2, le=64)
+    temperature: float = Field(default=1.0, gt=0, le=2)
 
 
 class ShotSettings(_Frozen):
     """How many training cases the arm `base+shots` shows the untouched model before each held-out case, at most."""
 
     count: int = Field(default=4, ge=1, le=64)
-
-
-class EndpointSettings(_Frozen):
-    """The server that the arm `endpoint` asks: on this machine, unless `allow_host` names another."""
-
-    url: str
-    """Of the interface that OpenAI's clients speak, such as http://127.0.0.1:8080/v1."""
-    model: str = Field(min_length=1)
-    allow_host: str | None = None
-
-    @model_validator(mode="after")
-    def _nothing_leaves_unless_allowed(self) -> Self:
-        try:
-            parts = urlsplit(self.url)
-            host, _ = parts.hostname, parts.port
-        except ValueError as error:
-            raise ValueError("url cannot be read; write it like http://127.0.0.1:8080/v1") from error
-        if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
-            raise ValueError("url must look like http://127.0.0.1:8080/v1")
-        if parts.username or parts.password:
-            raise ValueError("url holds a user or a password, which would be kept in the run folder; take it out")
-        if host not in THIS_MACHINE and host != (self.allow_host or "").lower():
-            raise ValueError(
-                f"url is on another machine, {host}, and case text would go there; only if that is allowed, say "
-                f"allow_host: {host}"
-            )
-        return self
 
 
 class Study(_Frozen):
@@ -81,7 +73,9 @@ class Study(_Frozen):
     question: str = "Which is worth it: the untouched model, learning by example (SFT), or also by preference (DPO)?"
     model: str = EMBEDDED
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(default=(0,), min_length=1)
-    arms: tuple[Arm, ...] = Field(default=("base", "sft", "sft+dpo"), min_length=1)
+    makers: tuple[Maker, ...] = ()
+    """Where rejected answers come from. The first makes the pairs of `sft+dpo`, each other is an arm of its own."""
+    arms: tuple[Arm, ...] = Field(default=("base", "sft", "sft+dpo"), min_length=1, validate_default=True)
     primary: tuple[tuple[Arm, Arm], ...] | None = None
     """The contrasts, first arm minus second, that the verdict rests on; None: those of `primary_contrasts`."""
     tasks: tuple[TaskEntry, ...] = Field(min_length=1)
@@ -90,7 +84,12 @@ class Study(_Frozen):
     dpo: DPOSettings = DPOSettings()
     pairs: PairSettings = PairSettings()
     shots: ShotSettings = ShotSettings()
-    endpoint: EndpointSettings | None = None
+    endpoint: ChatServer | None = None
+    """The server that the arm `endpoint` asks."""
+    judge: ChatServer | None = None
+    """The server that the maker `judge` asks."""
+    votes: str | None = None
+    """The store of votes that the maker `votes` reads, relative to the study file."""
     numerics: NumericsChoice = NumericsChoice()
     max_length: int = Field(default=1024, ge=32)
     split_seed: int = 0
@@ -106,12 +105,19 @@ class Study(_Frozen):
             raise ValueError("adapter: none cannot be tuned in bfloat16, which rounds small steps away; use float32")
         return self
 
-    @field_validator("seeds", "arms", "primary")
+    @field_validator("seeds", "makers", "arms", "primary")
     @classmethod
     def _no_doubles(cls, values: Sequence[Any] | None) -> Sequence[Any] | None:
         if values is not None and len(set(values)) < len(values):
             raise ValueError("name each only once")
         return values
+
+    @field_validator("arms")
+    @classmethod
+    def _each_further_maker_has_an_arm(cls, arms: tuple[Arm, ...], info: ValidationInfo) -> tuple[Arm, ...]:
+        missing = [arm for maker in info.data.get("makers", ())[1:] if (arm := _ARM_OF[maker]) not in arms]
+        behind = arms.index("sft+dpo") + 1 if "sft+dpo" in arms else len(arms)
+        return (*arms[:behind], *missing, *arms[behind:])
 
     @model_validator(mode="after")
     def _arms_have_what_they_need(self) -> Self:
@@ -124,11 +130,28 @@ class Study(_Frozen):
             yield "arms: sft+sft is SFT continued for what sft+dpo took, so name sft+dpo too, or leave sft+sft out"
         if "endpoint" in self.arms and self.endpoint is None:
             yield "arms: endpoint needs to know its server; add `endpoint: {url: ..., model: ...}`"
+        yield from self._maker_problems()
         for a, b in self.primary or ():
             if a == b:
                 yield f"primary: {a} is compared with itself"
             for arm in sorted({a, b} - set(self.arms)):
                 yield f"primary: {arm} is not among the arms"
+
+    def _maker_problems(self) -> Iterator[str]:
+        if self.makers and "sft+dpo" not in self.arms:
+            yield "makers: they make the pairs of DPO, so name sft+dpo among the arms, or leave them out"
+        if "judge" in self.makers and self.judge is None:
+            yield "makers: judge needs to know its server; add `judge: {url: ..., model: ...}`"
+        if "votes" in self.makers and self.votes is None:
+            yield "makers: votes needs to know its store; add `votes: runs/.../labels/pairs.sqlite`"
+        for arm in self.arms:
+            if "@" in arm and self.maker_of(arm) not in self.makers[1:]:
+                yield f"arms: {arm} stands for pairs of a further maker; name it in `makers` behind the first"
+
+    def maker_of(self, arm: str) -> Maker | None:
+        """Who makes the pairs of an arm with DPO; None where whatever works for a case makes them."""
+        first = self.makers[0] if self.makers else None
+        return next((maker for maker, one in _ARM_OF.items() if one == arm), first)
 
     @property
     def primary_contrasts(self) -> tuple[tuple[Arm, Arm], ...]:

@@ -1,7 +1,6 @@
 """The stage tree: each stage is computed once, kept under a key made of everything it depends on, and found again."""
 
 import shutil
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +18,12 @@ from preceptor.engine import (
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest, private_folder, write_json
 from preceptor.models import ModelSource, Policy, load_policy, load_tokenizer, new_policy, save_policy
-from preceptor.preferences import make_pairs
+from preceptor.preferences import Maker
 from preceptor.study._done import LEDGER, Done, StageKind
-from preceptor.study._pairs import encode_pairs, pair_cases, read_pairs, write_pairs
+from preceptor.study._make_pairs import maker_settings, work_on_pairs
+from preceptor.study._pairs import encode_pairs, pair_cases, read_pairs
 from preceptor.study._prepare import Prepared
 from preceptor.study._run_folder import RunFolder
-from preceptor.study._score import case_score
 from preceptor.study._spec import Study
 
 Progress = Callable[[str, int], Any]
@@ -37,7 +36,7 @@ class NotDoneYet(Exception):  # noqa: N818 - the name says it
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """What every stage of a study shares. One that is only `looking` trains nothing."""
+    """What every stage of a study shares; `votes` is the store. One that is only `looking` trains nothing."""
 
     study: Study
     numerics: Numerics
@@ -45,6 +44,7 @@ class Workshop:
     model_hash: str
     run: RunFolder
     progress: Progress
+    votes: Path | None = None
     looking: bool = False
 
     def stages(self, arm: str, prepared: Prepared, seed: int) -> list[Done]:
@@ -57,9 +57,10 @@ class Workshop:
         sft = self._sft(prepared, seed)
         if arm == "sft":
             return [sft]
-        pairs = self._pairs(prepared, sft, seed)
-        dpo = self._dpo(prepared, pairs, seed)
-        return [sft, pairs, dpo] if arm == "sft+dpo" else [sft, self._more_sft(prepared, sft, pairs, dpo, seed)]
+        maker = self.study.maker_of(arm)
+        pairs = self._pairs(prepared, sft, maker, seed)
+        dpo = self._dpo(prepared, pairs, maker, seed)
+        return [sft, self._more_sft(prepared, sft, pairs, dpo, seed)] if arm == "sft+sft" else [sft, pairs, dpo]
 
     def _sft(self, prepared: Prepared, seed: int) -> Done:
         settings = prepared.entry.sft or self.study.sft
@@ -102,34 +103,35 @@ class Workshop:
             )
         return _keep(policy, folder, stage)
 
-    def _pairs(self, prepared: Prepared, parent: Done, seed: int) -> Done:
-        cases = pair_cases(prepared, self.study.pairs.limit, seed)
+    def _pairs(self, prepared: Prepared, parent: Done, maker: Maker | None, seed: int) -> Done:
+        cases = pair_cases(prepared, self.study.pairs.limit, seed, maker)
         asked = zip(cases.examples, cases.encoded, strict=True)
         data = [cases.trained_on, [[e.id, e.target, e.rejected, c.prompt] for e, c in asked]]
-        key = self._key("pairs", {"task": prepared.task.model_dump()}, parent, seed, digest(data))
+        settings = {
+            "task": prepared.task.model_dump(),
+            **maker_settings(maker, self.study, prepared, self.votes),
+        }
+        key = self._key("pairs", settings, parent, seed, digest(data))
 
         def work(folder: Path) -> dict[str, Any]:
             policy = self._load(parent, trainable=False)
             with self.progress(f"{prepared.task.name}: making pairs", len(cases.examples)) as advance:
-                pairs, cost = make_pairs(
+                return work_on_pairs(
+                    maker,
+                    self.study,
+                    prepared,
+                    cases,
                     policy,
-                    prepared.task,
-                    cases.examples,
-                    [one.prompt for one in cases.encoded],
-                    lambda text, example: case_score(prepared.task, text, example),
                     self.numerics,
+                    folder,
                     seed=seed,
+                    store=self.votes,
                     advance=advance,
                 )
-            write_pairs(folder / "pairs.jsonl", pairs)
-            trained_on = {example.id for example in cases.examples[: cases.trained_on]}
-            origins = Counter(pair.origin for pair in pairs if pair.example_id in trained_on)
-            without = cases.trained_on - origins.total()
-            return {"cost": cost.to_json(), "pairs": dict(sorted(origins.items())), "without_pair": without}
 
         return self._once("pairs", key, parent.policy, work)
 
-    def _dpo(self, prepared: Prepared, parent: Done, seed: int) -> Done:
+    def _dpo(self, prepared: Prepared, parent: Done, maker: Maker | None, seed: int) -> Done:
         settings = prepared.entry.dpo or self.study.dpo
         tokenizer, longest = load_tokenizer(self.source), self.study.max_length
         made, to_look_at = read_pairs(parent.folder / "pairs.jsonl", prepared)
@@ -138,7 +140,8 @@ class Workshop:
         if not pairs:
             what = "no training case gave a pair of answers that fits, so there is nothing to prefer"
             fix = "Leave sft+dpo out of `arms`, raise `max_length`, or give rejected answers in the data."
-            raise InputError(Problem(f"task {prepared.task.name}", what, fix))
+            where = f"task {prepared.task.name}" + (f", maker {maker}" if maker else "")
+            raise InputError(Problem(where, what, fix))
         data = digest([[[p.prompt, p.chosen, p.rejected] for p in part] for part in (pairs, validation)])
         key = self._key("dpo", settings.model_dump(), parent, seed, data)
         reference = self.run.reference(digest([parent.policy.name, data, self.numerics.model_dump()]))
@@ -157,7 +160,10 @@ class Workshop:
                     reference_file=reference,
                     advance=advance,
                 )
-            return _keep(policy, folder, stage) | {"pairs_too_long": too_long}
+            return _keep(policy, folder, stage) | {
+                "pairs_too_long": too_long,
+                "ordered_rightly": stage.ordered_rightly,
+            }
 
         return self._once("dpo", key, None, work)
 

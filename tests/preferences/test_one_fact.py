@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from preceptor.preferences._near_miss import NearMiss, change_one_fact
+from preceptor.preferences._one_fact import NearMiss, change_one_fact
 from preceptor.tasks import load_task, make_cases
 
 SUMMARY = """Diagnosis: left hip fracture

@@ -1,0 +1,143 @@
+"""A server that speaks the interface of OpenAI's clients, asked one chat after another.
+
+It is on this machine unless the study names another host. What went wrong is told without what was asked or answered.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx2
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from preceptor.errors import InputError, Problem
+
+THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
+"""The hosts that may be asked without being allowed by name."""
+
+_SECONDS = httpx2.Timeout(600.0, connect=10.0)
+"""A large model on a processor may write for minutes; a server that is there takes the call at once."""
+_PAUSES = (1.0, 4.0, 16.0)
+"""Seconds before each further try."""
+_BUSY = frozenset({408, 429, 500, 502, 503, 504})
+
+
+class ChatServer(BaseModel):
+    """Where a server is asked, and for which model: on this machine, unless `allow_host` names another."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str
+    """Of the interface that OpenAI's clients speak, such as http://127.0.0.1:8080/v1."""
+    model: str = Field(min_length=1)
+    allow_host: str | None = None
+
+    @model_validator(mode="after")
+    def _nothing_leaves_unless_allowed(self) -> Self:
+        try:
+            parts = urlsplit(self.url)
+            host, _ = parts.hostname, parts.port
+        except ValueError as error:
+            raise ValueError("url cannot be read; write it like http://127.0.0.1:8080/v1") from error
+        if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+            raise ValueError("url must look like http://127.0.0.1:8080/v1")
+        if parts.username or parts.password:
+            raise ValueError("url holds a user or a password, which would be kept in the run folder; take it out")
+        if host not in THIS_MACHINE and host != (self.allow_host or "").lower():
+            raise ValueError(
+                f"url is on another machine, {host}, and case text would go there; only if that is allowed, say "
+                f"allow_host: {host}"
+            )
+        return self
+
+
+def find_server(server: ChatServer, setting: str) -> list[Problem]:
+    """What stands in the way of asking: nobody there, or no such model. `setting` is what the study calls the server."""
+    try:
+        with open_client(server) as client:
+            reply = client.get("models", timeout=10.0)
+    except httpx2.HTTPError as error:
+        fix = f"Start it, or put `{setting}.url` right."
+        return [Problem(f"{setting} {server.url}", f"no server answers ({_kind(error)})", fix)]
+    names = _model_names(reply)
+    if names and server.model not in names:
+        fix = f"Set `{setting}.model` to one of {', '.join(names[:10])}."
+        return [Problem(f"{setting} {server.url}", f"the server knows no model {server.model}", fix)]
+    return []
+
+
+def open_client(server: ChatServer) -> httpx2.Client:
+    """A client that asks this server and no other."""
+    # trust_env: a proxy named in the environment is another machine. Redirects could lead to one, too.
+    return httpx2.Client(
+        base_url=server.url.rstrip("/") + "/", timeout=_SECONDS, trust_env=False, follow_redirects=False
+    )
+
+
+def ask(
+    client: httpx2.Client,
+    server: ChatServer,
+    messages: Sequence[Mapping[str, Any]],
+    *,
+    max_tokens: int,
+    setting: str,
+    case: str,
+) -> str:
+    """What the model says at temperature 0; "" when it says nothing. A busy server is asked again.
+
+    Raises `InputError` that names `case` and not a word of it.
+    """
+    request = {"model": server.model, "messages": messages, "temperature": 0, "max_tokens": max_tokens}
+    failure = ""
+    for pause in (0.0, *_PAUSES):
+        time.sleep(pause)
+        try:
+            reply = client.post("chat/completions", json=request)
+        except httpx2.HTTPError as error:
+            failure = _kind(error)
+            continue
+        if reply.status_code == 200:
+            return _text(reply, f"{setting} {server.url}", case)
+        failure = f"status {reply.status_code}"
+        if reply.status_code not in _BUSY:
+            break
+    fix = "Look at the server's own log, mend it, and run the same command again: it goes on from here."
+    what = f"case {case} could not be asked ({failure})"
+    raise InputError(Problem(f"{setting} {server.url}", what, fix)) from None
+
+
+def _text(reply: httpx2.Response, where: str, case: str) -> str:
+    """The answer's text; a model that says nothing has said nothing, which is no label."""
+    try:
+        content = reply.json()["choices"][0]["message"]["content"]
+        return "" if content is None else _only_text(content)
+    except (ValueError, KeyError, IndexError, TypeError):
+        what = f"what came back for case {case} is no chat completion"
+        fix = "Give the address of an OpenAI-compatible interface, which mostly ends in /v1."
+        raise InputError(Problem(where, what, fix)) from None
+
+
+def _only_text(content: Any) -> str:
+    if not isinstance(content, str):
+        raise TypeError("text was expected")
+    return content
+
+
+def _model_names(reply: httpx2.Response) -> list[str]:
+    """The models the server lists; none when it does not list any."""
+    try:
+        return [str(one["id"]) for one in reply.json()["data"]] if reply.status_code == 200 else []
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def _kind(error: httpx2.HTTPError) -> str:
+    """What kind of failure it was; its own words might repeat what was sent."""
+    match error:
+        case httpx2.TimeoutException():
+            return "it took too long"
+        case httpx2.ConnectError():
+            return "the connection was refused"
+        case _:
+            return "the connection broke off"
