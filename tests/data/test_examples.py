@@ -121,6 +121,22 @@ def test_missing_columns_name_those_there_and_the_nearest(read: Callable[..., Re
     assert "the task has no field `agee`. Did you mean `age`?" in said
 
 
+def test_a_rejected_answer_stands_beside_the_right_one_where_it_is_another(read: Callable[..., Read]) -> None:
+    rows = [{**row, "nurse": nurse} for row, nurse in zip(ROWS, ["nope", "", " yes "], strict=True)]
+    got = read(rows, rejected="nurse", labels={"nope": "no"})
+    assert [one.rejected for one in got.examples] == ["no", None, None]
+    assert got.sha256 != read(rows).sha256
+    assert "there is no column `nurse` (`rejected`)" in message(read, ROWS, rejected="nurse")
+    said = message(read, [{**row, "nurse": "38 C, so fever"} for row in ROWS], rejected="nurse")
+    assert "row 1: `rejected`: " in said
+
+
+def test_finished_turns_may_have_their_rejected_answer_in_a_column_too(read: Callable[..., Read]) -> None:
+    rows = [{"prompt": "Fever?", "completion": "Yes.", "worse": "No."}]
+    got = read(rows, of=load_task("as_given"), group="each row", rejected="worse")
+    assert (got.examples[0].target, got.examples[0].rejected) == ("Yes.", "No.")
+
+
 def test_without_a_word_on_patients_it_stops(read: Callable[..., Read]) -> None:
     assert "Say `group: <column>`; without a patient column say `group: each row`" in message(read, ROWS, group=None)
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from preceptor.data.readers import hcv_labs, ktas_triage, pubmedqa, sepsis2019
+from preceptor.data.readers import hcv_labs, ktas_triage, medec_ms, pubmedqa, sepsis2019
 from preceptor.data.readers.pubmedqa import LONGEST_REASONING, brief_reasoning
 
 KTAS_HEADER = (
@@ -41,6 +41,7 @@ def test_ktas_codes_become_words_and_odd_numbers_plain(tmp_path: Path) -> None:
         "temperature": "36.6",
         "saturation": "missing",
         "KTAS_expert": "4",
+        "KTAS_RN": "9",
     }
 
 
@@ -55,7 +56,18 @@ def test_ktas_never_reads_what_is_known_only_after_triage(tmp_path: Path) -> Non
         "1;2;50;5;3;1;fever;1;0;3;120;80;84;18;36.6;98;2;Corneal abrasion;1;3;2;86;5,00;1",
         "2;2;50;5;3;1;fever;1;0;3;120;80;84;18;36.6;98;5;Sepsis;7;3;0;9246;1,00;0",
     )
+    assert (before.pop("KTAS_RN"), after.pop("KTAS_RN")) == ("2", "5")
     assert before == after
+
+
+def test_medec_has_a_row_for_each_wrong_sentence(tmp_path: Path) -> None:
+    columns = "Text ID,Text,Sentences,Error Flag,Error Type,Error Sentence ID"
+    header = f"{columns},Error Sentence,Corrected Sentence,Corrected Text"
+    wrong = 'ms-0,"Fever.\nGive X. ","0 Fever.\n1 Give X.",1,management,1,Give X.,Give Y. ,Fever. Give Y.'
+    right = "ms-1,Well.,0 Well.,0,NA,-1,NA,NA,NA"
+    assert medec_ms.read(write(tmp_path, f"{header}\n{wrong}\n{right}\n")) == [
+        {"id": "ms-0", "kind": "management", "note": "Fever.\nGive X.", "wrong": "Give X.", "right": "Give Y."}
+    ]
 
 
 def test_hcv_missing_values_are_said_to_be_missing(tmp_path: Path) -> None:

@@ -68,6 +68,8 @@ def _named_columns(spec: DataSpec, task: Task) -> Iterator[tuple[str, str]]:
     """What a column is needed for, and its name."""
     for name in task.fields:
         yield name, spec.columns.get(name, name)
+    if spec.rejected:
+        yield "rejected", spec.rejected
     for use, column in (("target", spec.target), ("group", spec.group), ("id", spec.id), ("split", spec.split)):
         if column and (use, column) != ("group", EACH_ROW):
             yield use, column

@@ -93,10 +93,11 @@ def _read_rows(
         else:
             chat = _chat(spec, table, row, wrong)
             target = chat.target if chat else None
+        rejected = chat.rejected if chat and chat.rejected else _rejected(spec, task, row, wrong)
         target = _checked_target(spec, task, target, wrong)
         refused += [Problem(table.where(row), what, fix) for what, fix in wrong]
         if not wrong:
-            turns, rejected = (chat.prompt, chat.rejected) if chat else (None, None)
+            turns, rejected = chat.prompt if chat else None, rejected if rejected != target else None
             example = Example(name, patient, fields, target, own_split, turns, rejected)
             cases.append(_Case(example, table.where(row)))
 
@@ -165,6 +166,16 @@ def _checked_target(spec: DataSpec, task: Task, text: str | None, wrong: list[tu
     elif task.answer.kind == "label" and not _gives_label(task, target):
         wrong.append(_not_a_label(task, target))
     return target
+
+
+def _rejected(spec: DataSpec, task: Task, row: Row, wrong: list[tuple[str, str]]) -> str | None:
+    """The wrong answer of a row, mapped through `labels`; None where it has none."""
+    text = (_single_text(row, spec.rejected, wrong) or "").strip() if spec.rejected else ""
+    text = spec.labels.get(text, text)
+    if text and task.answer.kind == "label" and not _gives_label(task, text):
+        what, fix = _not_a_label(task, text)
+        wrong.append((f"`rejected`: {what}", fix))
+    return text or None
 
 
 def _gives_label(task: Task, target: str) -> bool:

@@ -38,6 +38,8 @@ class DataSpec(BaseModel):
     """Task field -> column; a field that is not named here has a column of its own name."""
     target: Text | None = None
     """The column of right answers; default: `target`, `label` or `completion`, whichever is there."""
+    rejected: Text | None = None
+    """A column of wrong answers, one a case, for the pairs of DPO; there is none where it is empty or the right one."""
     group: Text | None = None
     """The patient's column, or `each row`: every row is another patient."""
     id: Text | None = None

@@ -2,8 +2,8 @@
 
 Semicolons, Latin-1, decimal commas; `??` (Korean letters that were lost), `#BO?!` (a spreadsheet's `#VALUE!` in another
 language) and nothing at all mean missing. What is known only after triage (`Diagnosis in ED`, `Disposition`,
-`Length of stay_min`, `KTAS duration_min`), the nurse's own level (`KTAS_RN`) and what is derived from it
-(`Error_group`, `mistriage`) would give the answer away and is not read.
+`Length of stay_min`, `KTAS duration_min`) and what is derived from the nurse's own level (`Error_group`, `mistriage`)
+would give the answer away and is not read. That level, `KTAS_RN`, is for wrong answers of pairs, never for a prompt.
 `Group` is the hospital and there is no patient number.
 """
 
@@ -32,7 +32,10 @@ _MISSING = re.compile(r"[?\s]*|#BO.?!")
 
 
 def read(path: Path) -> list[dict[str, str]]:
-    """One row a visit: words for codes, plain numbers or `missing`, and the gold level `KTAS_expert` (1 to 5)."""
+    """One row a visit: words for codes, plain numbers or `missing`, and two levels of 1 to 5.
+
+    `KTAS_expert` is gold; `KTAS_RN` is what the nurse said at triage.
+    """
     with path.open(encoding="latin-1", newline="") as file:
         return [_row(raw) for raw in csv.DictReader(file, delimiter=";")]
 
@@ -47,6 +50,7 @@ def _row(raw: dict[str, str]) -> dict[str, str]:
         "pain": _WORDS["Pain"].get(raw["Pain"], "missing"),
         **{name: _value(raw[column]).replace(",", ".") for name, column in _NUMBERS.items()},
         "KTAS_expert": raw["KTAS_expert"].strip(),
+        "KTAS_RN": raw["KTAS_RN"].strip(),
     }
 
 
