@@ -138,9 +138,15 @@ def _read_xlsx(path: Path) -> Rows:
 
 
 def _records(sheet: Any) -> list[tuple[Any, ...]]:
-    """Every row of a sheet, padded to the longest; the size that the sheet claims may be wrong or missing."""
+    """Every row of a sheet, padded to the longest; the size that the sheet claims may be wrong or missing.
+
+    Texts are as Excel shows them: what XML cannot hold stands in the file as _xHHHH_ (ECMA-376 part 1, 22.9.2.19).
+    """
+    from openpyxl.utils.escape import unescape
+
     sheet.reset_dimensions()
-    rows = [tuple(cells) for cells in sheet.iter_rows(values_only=True)]
+    found = sheet.iter_rows(values_only=True)
+    rows = [tuple(unescape(cell) if isinstance(cell, str) else cell for cell in cells) for cells in found]
     width = max(map(len, rows), default=0)
     return [cells + (None,) * (width - len(cells)) for cells in rows]
 
