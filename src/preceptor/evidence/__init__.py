@@ -1,6 +1,7 @@
 """What it means: scores, intervals, paired tests, correction, power, verdict. Pure functions over arrays."""
 
 from preceptor.evidence import power
+from preceptor.evidence._agreement import Agreement, Figure, Level, agreement
 from preceptor.evidence._compare import Comparison, compare
 from preceptor.evidence._correction import benjamini_hochberg, holm
 from preceptor.evidence._estimate import Estimate, estimate
@@ -16,12 +17,16 @@ __all__ = [
     "FEWEST_PATIENTS",
     "INVALID_CODE",
     "METRICS",
+    "Agreement",
     "Comparison",
     "Estimate",
+    "Figure",
     "Judgement",
+    "Level",
     "Metric",
     "Sample",
     "Verdict",
+    "agreement",
     "arm_title",
     "benjamini_hochberg",
     "compare",
