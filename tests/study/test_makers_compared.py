@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from preceptor.errors import InputError
 from preceptor.files import read_jsonl
