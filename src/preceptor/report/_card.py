@@ -4,6 +4,7 @@ from pathlib import Path
 
 from preceptor.report._limits import exploratory_note, limits
 from preceptor.report._looks import arm_label
+from preceptor.report._makers import maker_title
 from preceptor.report._methods import training
 from preceptor.report._results import Cell
 from preceptor.report._run import Run, read_run
@@ -53,7 +54,9 @@ def _made(arm: str, seeds: list[int]) -> str:
         "sft": "supervised fine-tuning",
         "sft+dpo": "supervised fine-tuning and then direct preference optimization",
         "sft+sft": "supervised fine-tuning that went on for as much compute as preference optimization took",
-    }.get(arm, arm)
+    }.get(arm.partition("@")[0], arm)
+    if maker := arm.partition("@")[2]:
+        stage += f" on pairs by {maker_title(maker)}"
     one = f"with seed {seeds[0]}" if len(seeds) == 1 else f"with one of the seeds {', '.join(map(str, seeds))}"
     return f"The arm {arm_label(arm)} of a Preceptor study: {stage}, {one}."
 

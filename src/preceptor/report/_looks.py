@@ -17,6 +17,15 @@ _LOOKS = {
     "tfidf": ("#a0428a", "v"),
     "endpoint": ("#8a6d00", "X"),
 }
+# DPO on the pairs of a further maker.
+_MAKER_LOOKS = {
+    "published": ("#7a5195", "<"),
+    "hardest_label": ("#b0305c", ">"),
+    "on_policy": ("#5f6b00", "p"),
+    "near_miss": ("#00727a", "*"),
+    "judge": ("#4f4fc4", "d"),
+    "votes": ("#8c4a00", "H"),
+}
 _UNKNOWN = ("#3b3b98", "h")
 _LABELS = {
     "base": "Base",
@@ -45,8 +54,10 @@ STYLE: Any = {  # matplotlib types these names one by one
 
 
 def arm_label(arm: str) -> str:
-    """An arm's name in tables and figures: `base` -> `Base`, `sft+dpo` -> `SFT+DPO`."""
-    return _LABELS.get(arm, arm.upper())
+    """An arm's name in tables and figures: `base` -> `Base`, `sft+dpo@near_miss` -> `SFT+DPO (near miss)`."""
+    stages, _, maker = arm.partition("@")
+    label = _LABELS.get(stages, stages.upper())
+    return f"{label} ({maker.replace('_', ' ')})" if maker else label
 
 
 def pair_label(contrast: Contrast) -> str:
@@ -56,12 +67,17 @@ def pair_label(contrast: Contrast) -> str:
 
 def colour(arm: str) -> str:
     """The arm's colour in every figure."""
-    return _LOOKS.get(arm, _UNKNOWN)[0]
+    return _look(arm)[0]
 
 
 def mark(arm: str) -> str:
     """The arm's mark in every figure."""
-    return _LOOKS.get(arm, _UNKNOWN)[1]
+    return _look(arm)[1]
+
+
+def _look(arm: str) -> tuple[str, str]:
+    _, _, maker = arm.partition("@")
+    return _MAKER_LOOKS.get(maker, _UNKNOWN) if maker else _LOOKS.get(arm, _UNKNOWN)
 
 
 def arms_of(cells: Sequence[Cell]) -> list[str]:

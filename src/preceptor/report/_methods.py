@@ -3,6 +3,7 @@
 from typing import Any
 
 from preceptor.evidence import arm_title, metric_title, number
+from preceptor.report._makers import maker_title
 from preceptor.report._run import Run
 
 
@@ -45,7 +46,10 @@ def _arms(run: Run) -> str:
         else "a served model",
     }
     seeds = f"seed {study.seeds[0]}" if len(study.seeds) == 1 else f"seeds {', '.join(map(str, study.seeds))}"
-    return f"With {study.model.title} we compared {_listed([words.get(arm, arm) for arm in study.arms])}, with {seeds}."
+    compared = [words.get(arm, arm) for arm in study.arms if "@" not in arm]
+    further = [maker_title(arm.partition("@")[2]) for arm in study.arms if "@" in arm]
+    also = f" SFT+DPO was also done with rejected answers from other makers: {_listed(further)}." if further else ""
+    return f"With {study.model.title} we compared {_listed(compared)}, with {seeds}.{also}"
 
 
 def training(run: Run, task: str | None = None) -> str:
@@ -87,14 +91,25 @@ def _tuned(adapter: dict[str, Any]) -> str:
 
 
 def _pairs(run: Run) -> str:
+    judge = _block(run.settings, "judge").get("model", "a language model")
     makers = {
         "published": "given by the data",
         "hardest_label": "the wrong label that the SFT model found likeliest",
         "on_policy": "what the SFT model itself wrote where that scored worse than the right answer",
         "near_miss": "the right answer with one fact changed",
+        "judge": f"the one of two drawn answers that a judge ({judge}), asked in both orders, found worse",
+        "votes": "the one of two answers that raters found worse",
     }
+    if "on_policy" in run.results.study.makers:
+        makers["on_policy"] = (
+            "the worst, by the task's metric, of several answers drawn from the SFT model, the best being chosen"
+        )
     used = [words for maker, words in makers.items() if any(cell.pairs.get(maker) for cell in run.results.cells)]
-    return f"Rejected answers were {_listed(used)}." if used else ""
+    dropped = any(
+        found.identical or found.rejected_right for cell in run.results.cells if (found := cell.pair_findings)
+    )
+    also = " Pairs of identical answers, and those whose rejected answer was right, were dropped." if dropped else ""
+    return f"Rejected answers were {_listed(used)}.{also}" if used else ""
 
 
 def _evaluation(run: Run) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from preceptor.report import _numbers as numbers
 from preceptor.report._limits import exploratory_note, limits, synthetic_note
+from preceptor.report._makers import makers_of_tasks
 from preceptor.report._methods import methods
 from preceptor.report._published import CITATION, PUBLISHED
 from preceptor.report._results import Results
@@ -37,6 +38,7 @@ def render(run: Run, *, with_text: bool = False) -> str:
         views=[view(run, place, with_text=with_text) for place in range(len(results.study.tasks))],
         values=drawing(values_figure("values", results)),
         facts=_facts(results),
+        makers=makers_of_tasks(results, with_text=with_text),
         flow=flows(run, with_text=with_text),
         limits=limits(results),
         synthetic=synthetic_note(results),

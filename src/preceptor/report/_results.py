@@ -104,6 +104,8 @@ class StudyPart(_Part):
     endpoint: Endpoint | None = None
     seeds: list[int] = Field(min_length=1)
     arms: list[str] = Field(min_length=1)
+    makers: list[str] = []
+    """Where rejected answers come from, the first those of `sft+dpo`; empty where whatever works made them."""
     tasks: list[TaskPart] = Field(min_length=1)
 
 
@@ -133,6 +135,20 @@ class Predictions(_Part):
 
     path: str
     sha256: str
+
+
+class PairFindings(_Part):
+    """What was found in an arm's pairs before anything learned from them; `notes`: what gave no pair -> how often."""
+
+    pairs: Count = 0
+    makers: dict[str, Count] = {}
+    identical: Count = 0
+    rejected_right: Count = 0
+    near_identical: Count = 0
+    contradicting: Count = 0
+    longer_chosen: Share | None = None
+    ordered_rightly: Share | None = None
+    notes: dict[str, Count] = {}
 
 
 class Confusion(_Part):
@@ -166,6 +182,7 @@ class Cell(_Part):
     evaluation_seconds: float | None = None
     predictions: Predictions
     pairs: dict[str, int] = {}
+    pair_findings: PairFindings | None = None
     also: dict[str, float | None] = {}
     confusion: Confusion | None = None
     never_predicted: list[str] = []

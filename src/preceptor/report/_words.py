@@ -69,6 +69,11 @@ def words(results: Results) -> list[tuple[str, str]]:
             ("Margin", "The smallest difference that matters, set before the study. Two arms are called equivalent "
              "only when the 90% interval of their difference lies inside it.")
         )  # fmt: skip
+    if any("@" in arm for arm in results.study.arms):
+        found.append(
+            ("Maker of pairs", "Where the rejected answers of DPO come from. An arm with a maker's name behind it "
+             "differs from SFT+DPO in nothing else.")
+        )  # fmt: skip
     if "sft+dpo" in results.study.arms:
         found.append(
             ("Reward margin", "In DPO's training, how much more the model has come to prefer right over wrong "

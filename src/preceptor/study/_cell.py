@@ -37,11 +37,11 @@ class Cell:
     predictions_sha256: str
     pairs: dict[str, int]
     """How many pairs each maker made, and how many cases gave none that fits."""
-    pair_findings: dict[str, Any] | None = None
-    """What was found in them before anything learned from them; None for arms without pairs."""
     curves: Curves = field(default_factory=dict)
     policy: str | None = None
     """The folder of the tuned model that answered, relative to the run folder; None where none did."""
+    pair_findings: dict[str, Any] | None = None
+    """What was found in the pairs before anything learned from them; None for arms without pairs."""
 
     def sample(self, metric: str) -> Sample:
         """The held-out results as arrays, in the order of the held-out cases."""

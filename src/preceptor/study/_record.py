@@ -48,6 +48,7 @@ def results_of(
             "endpoint": _endpoint(study),
             "seeds": list(study.seeds),
             "arms": list(study.arms),
+            "makers": list(study.makers),
             "tasks": told,
         },
         "exploratory": design.changed or any(task["looks"] > 1 for task in told),

@@ -1,0 +1,136 @@
+"""Where the rejected answers came from: who made which pairs, what was found in them, whose model was better."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from preceptor.evidence import gain, p_text
+from preceptor.report._looks import arm_label
+from preceptor.report._numbers import count, whole_percent
+from preceptor.report._results import Cell, Contrast, PairFindings, Results, TaskPart
+from preceptor.report._small_counts import shown_count
+
+_MOST_ORDERED = 0.9
+_LENGTH_BIAS = 0.15
+"""How far from one half the share of pairs may lie in which the longer answer is chosen."""
+_FEWEST = 10
+"""With fewer pairs, shares of them say little."""
+
+
+@dataclass(frozen=True)
+class PairsRow:
+    """The pairs of one arm and seed, counts as they may be printed. `left_out`: what gave no pair, and why."""
+
+    cell: Cell
+    origin: str
+    pairs: str
+    left_out: str
+    longer_chosen: float | None
+    ordered_rightly: float | None
+
+
+@dataclass(frozen=True)
+class MakersOfTask:
+    """One task's pairs: a row an arm and seed, what is concluded of the makers, and what to beware of."""
+
+    task: TaskPart
+    rows: list[PairsRow]
+    sentences: list[str]
+    warnings: list[str]
+
+
+Show = Callable[[int], str]
+"""A count as it may be printed."""
+
+
+def makers_of_tasks(results: Results, *, with_text: bool) -> list[MakersOfTask]:
+    """The tasks that have pairs, in the order of the study; small counts of real cases only `with_text`."""
+    found = []
+    for task in results.study.tasks:
+        cells = [cell for cell in results.of_task(task.name) if cell.pairs]
+        show = count if with_text or task.synthetic else shown_count
+        if cells:
+            warned = [line for cell in cells for line in _warnings(cell, show, several=len(results.study.seeds) > 1)]
+            further = [c for c in results.contrasts_of(task.name) if "@" in c.a and c.b == "sft+dpo"]
+            sentences = [_sentence(contrast, results.study.makers) for contrast in further]
+            found.append(MakersOfTask(task, [_row(cell, show) for cell in cells], sentences, warned))
+    return found
+
+
+def maker_title(maker: str) -> str:
+    """`hardest_label` -> `hardest label`."""
+    return maker.replace("_", " ")
+
+
+def _row(cell: Cell, show: Show) -> PairsRow:
+    origins = {name: n for name, n in cell.pairs.items() if name not in ("without_pair", "too_long")}
+    several = len(origins) > 1
+    found = cell.pair_findings or PairFindings()
+    return PairsRow(
+        cell,
+        ", ".join(f"{maker_title(name)} {show(n)}" if several else maker_title(name) for name, n in origins.items()),
+        show(sum(origins.values())),
+        "; ".join(_left_out(cell, found, show)),
+        found.longer_chosen,
+        found.ordered_rightly,
+    )
+
+
+def _left_out(cell: Cell, found: PairFindings, show: Show) -> Iterator[str]:
+    reasons = {
+        "cases without a pair": cell.pairs.get("without_pair", 0),
+        "too long": cell.pairs.get("too_long", 0),
+        "identical answers": found.identical,
+        "rejected answer right": found.rejected_right,
+        **found.notes,
+    }
+    yield from (f"{reason} {show(n)}" for reason, n in reasons.items() if n)
+
+
+def _sentence(contrast: Contrast, makers: list[str]) -> str:
+    """Whose pairs made the better model, or that these cases cannot tell."""
+    first = maker_title(makers[0]) if makers else "the first maker"
+    further = maker_title(contrast.a.partition("@")[2])
+    if contrast.descriptive:
+        claim = f"pairs by {further} and by {first} are only described ({contrast.descriptive})"
+    elif contrast.verdict == "equivalent":
+        claim = f"pairs by {further} and by {first} made models that differ by less than matters"
+    elif contrast.verdict == "inconclusive":
+        claim = f"the models from pairs by {further} and by {first} cannot be told apart"
+    else:
+        better, worse = (further, first) if contrast.verdict == "better" else (first, further)
+        claim = f"pairs by {better} made a better model than pairs by {worse}"
+        if contrast.less_than_matters:
+            claim += ", though by less than matters"
+    p = f", adjusted {p_text(contrast.p_adjusted)}" if contrast.p_adjusted is not None else ""
+    numbers = gain(contrast.delta, contrast.ci or (None, None), contrast.metric)
+    return f"{claim[0].upper()}{claim[1:]}: {numbers} for {further} against {first}{p}."
+
+
+def _warnings(cell: Cell, show: Show, *, several: bool) -> Iterator[str]:
+    found = cell.pair_findings
+    if found is None:
+        return
+    of = f"{arm_label(cell.arm)}{f', seed {cell.seed}' if several else ''}"
+    if found.rejected_right:
+        yield f"{of}: a rejected answer was as good as the right one in {_pairs(show(found.rejected_right))}; dropped."
+    if found.identical:
+        yield f"{of}: both answers were the same in {_pairs(show(found.identical))}; dropped."
+    if found.near_identical:
+        yield f"{of}: answers differ in case, space or punctuation alone in {_pairs(show(found.near_identical))}."
+    if found.contradicting:
+        yield f"{of}: {_pairs(show(found.contradicting))} contradict each other on the same prompt."
+    if found.pairs < _FEWEST:
+        yield f"{of}: only {_pairs(show(found.pairs))} to learn from."
+        return
+    longer = found.longer_chosen
+    if longer is not None and abs(longer - 0.5) > _LENGTH_BIAS:
+        side = "longer" if longer > 0.5 else "shorter"
+        share = whole_percent(max(longer, 1 - longer))
+        yield f"{of}: where lengths differ, the {side} answer is chosen in {share}, so length may be what is learnt."
+    if found.ordered_rightly is not None and found.ordered_rightly > _MOST_ORDERED:
+        share = whole_percent(found.ordered_rightly)
+        yield f"{of}: the SFT model found the chosen answer likelier in {share} already, so little was left to learn."
+
+
+def _pairs(shown: str) -> str:
+    return f"{shown} pair" if shown == "1" else f"{shown} pairs"
