@@ -1,5 +1,6 @@
 """What is compared: the study file, the stage tree, the runner, the run folder and what each arm cost."""
 
+from preceptor.study._arm_pairs import rows_of_arm
 from preceptor.study._check import check_study
 from preceptor.study._evaluate import Prediction, read_predictions
 from preceptor.study._looks import ordinal
@@ -21,5 +22,6 @@ __all__ = [
     "ordinal",
     "read_predictions",
     "refuse_old_results",
+    "rows_of_arm",
     "run_study",
 ]

@@ -7,7 +7,7 @@ import pytest
 from preceptor.errors import InputError
 from preceptor.preferences.interchange import Row, read
 from preceptor.preferences.interchange._case import turn
-from preceptor.preferences.labelling import Answer, Item, Store, Vote
+from preceptor.preferences.labelling import Answer, Item, Store, Vote, majority
 
 
 def item(name: str) -> Item:
@@ -46,3 +46,9 @@ def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.sqlite").write_text("no store")
     with pytest.raises(InputError, match="label store"):
         read(tmp_path / "a.sqlite")
+
+
+def test_raters_who_disagree_have_no_majority_however_their_votes_come() -> None:
+    assert majority(["a", "b"]) is None
+    assert majority(choice for choice in "ab") is None
+    assert majority(choice for choice in "aab") == "a"

@@ -46,5 +46,7 @@ class Vote:
 
 def majority(choices: Iterable[str]) -> str | None:
     """What more than half of the raters chose; None when no choice has that many."""
-    counted = Counter(choices).most_common(1)
-    return counted[0][0] if counted and 2 * counted[0][1] > sum(Counter(choices).values()) else None
+    choices = list(choices)  # counted twice
+    counts = Counter(choices)
+    most = counts.most_common(1)
+    return most[0][0] if most and 2 * most[0][1] > counts.total() else None
