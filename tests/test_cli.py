@@ -1,5 +1,6 @@
 """The front door: each command through the console script's own function."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,36 @@ def test_models_tell_where_they_are(preceptor: CommandLine, tmp_path: Path, monk
     study = preceptor.run("study", "quickstart", "--output-dir", tmp_path / "run")
     assert study.code == 2
     assert "it is not in the cache yet. Run `preceptor models fetch`." in study.errors
+
+
+def test_another_model_takes_the_place_of_the_studys(
+    preceptor: CommandLine, tmp_path: Path, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = write_study(tmp_path / "own", Path("models/not-there"), arms=["base"], name="mine")
+    assert "models/not-there" in preceptor.run("check", study).errors
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/small").symlink_to(tiny_model_folder)  # named from here, not from beside the study file
+    words = (study, "--model", "models/small")
+
+    checked = preceptor.run("check", *words)
+    assert checked.code == 0, checked
+    assert f"preceptor study {study} --model models/small" in checked.shown.replace("\n", " ")
+    ran = preceptor.run("study", *words)
+    assert ran.code == 0, ran
+    results = json.loads((tmp_path / f"runs/mine-{tiny_model_folder.name}/results.json").read_text())
+    assert results["study"]["model"]["name"] == str(tiny_model_folder)
+    assert results["command"] == f"preceptor study {study} --model models/small"
+
+    assert preceptor.run("report", tmp_path / f"runs/mine-{tiny_model_folder.name}", "--with-text").code == 0
+    page = (tmp_path / f"runs/mine-{tiny_model_folder.name}/report.html").read_text()
+    assert "The data could not be found again" not in page
+
+
+def test_what_a_study_file_says_itself_is_no_option_of_check(preceptor: CommandLine, tmp_path: Path) -> None:
+    outcome = preceptor.run("check", write_study(tmp_path, tmp_path), "--target", "urgency")
+    assert outcome.code == 2
+    assert "--target: a study file says this itself" in outcome.errors
 
 
 def table_of_ones_own(folder: Path) -> Path:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,6 +16,9 @@ from rich.table import Table
 
 from preceptor import __version__
 from preceptor.errors import InputError, PreceptorError
+
+if TYPE_CHECKING:
+    from preceptor.study import Study
 
 app = typer.Typer(
     name="preceptor",
@@ -96,7 +99,7 @@ def check(
     task: Annotated[str | None, typer.Option(help="Check a data file for this task (name or task file).")] = None,
     target: Annotated[str | None, typer.Option(help="With --task: column of right answers.")] = None,
     group: Annotated[str | None, typer.Option(help="With --task: column of the patient, or 'each row'.")] = None,
-    model: Annotated[str | None, typer.Option(help="With --task: model whose tokens are counted.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model in place of the study's; a folder, hub id or name.")] = None,
     max_length: Annotated[int | None, typer.Option(help="With --task: longest prompt and answer, in tokens.")] = None,
 ) -> None:
     """Find what is wrong with a study or its data, before anything is trained."""
@@ -104,8 +107,9 @@ def check(
     from preceptor.study import check_study, load_study, make_study
 
     if task is None:
-        _refuse_without_task(target=target, group=group, model=model, max_length=max_length)
+        _refuse_without_task(target=target, group=group, max_length=max_length)
         study, folder = load_study(what)
+        study = _with_model(study, model)
     else:
         data = {"path": str(Path(what).resolve()), "target": target, "group": group}
         beside = str(Path(task).resolve()) if Path(task).is_file() else task
@@ -117,22 +121,27 @@ def check(
         settings |= {"max_length": max_length} if max_length else {}
         study, folder = make_study(settings, "preceptor check"), Path()
     check_study(study, folder, console)
-    console.print("Ready to train." if task else f"Ready: preceptor study {what}", highlight=False, markup=False)
+    ready = "Ready to train." if task else f"Ready: preceptor study {_words(what, model)}"
+    console.print(ready, highlight=False, markup=False)
 
 
 @app.command()
 def study(
     what: Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or `quickstart`.")] = "quickstart",
-    output_dir: Annotated[Path | None, typer.Option(help="The run folder; default: runs/<name>, here.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model in place of the study's; a folder, hub id or name.")] = None,
+    output_dir: Annotated[
+        Path | None, typer.Option(help="The run folder; default: runs/<name>, here; with --model runs/<name>-<model>.")
+    ] = None,
 ) -> None:
     """Train and compare the study's arms on the same held-out patients. Continues where it was stopped."""
     from preceptor.report import write_cards, write_report
     from preceptor.study import load_study, run_study
 
     loaded, folder = load_study(what)
-    run_folder = output_dir or Path("runs") / loaded.name
+    loaded = _with_model(loaded, model)
+    run_folder = output_dir or Path("runs") / (f"{loaded.name}-{Path(loaded.model).name}" if model else loaded.name)
     with _full_disk_named(run_folder):
-        results = run_study(loaded, folder, run_folder, console, command=f"preceptor study {what}")
+        results = run_study(loaded, folder, run_folder, console, command=f"preceptor study {_words(what, model)}")
         report = write_report(run_folder)
         write_cards(run_folder)
     _show(results)
@@ -273,6 +282,22 @@ def main() -> None:
 def _asked(question: str, guess: str) -> str:
     """The user's answer; the guess where nobody can be asked."""
     return str(typer.prompt(question, default=guess or None)) if sys.stdin.isatty() else guess
+
+
+def _with_model(study: "Study", model: str | None) -> "Study":
+    """The study with another model. A folder is named from here, as commands do, and not from beside the study file."""
+    from preceptor.models import EMBEDDED
+
+    if model is None:
+        return study
+    folder = Path(model).expanduser()
+    here = model != EMBEDDED and folder.is_dir()
+    return study.model_copy(update={"model": str(folder.resolve()) if here else model})
+
+
+def _words(what: str, model: str | None) -> str:
+    """What `preceptor study` is to be told."""
+    return f"{what} --model {model}" if model else what
 
 
 def _refuse_without_task(**options: object) -> None:

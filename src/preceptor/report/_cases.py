@@ -173,5 +173,5 @@ def _read(run: Run, cell: Cell) -> dict[str, dict[str, Any]]:
 
 def _data_folders(run: Run) -> list[Path]:
     """Where the data's path may begin: beside the study file that the command named, or here."""
-    study_file = Path(run.results.command.split(maxsplit=2)[-1])
+    study_file = Path(run.results.command.split(maxsplit=2)[-1].partition(" --model ")[0])
     return [*dict.fromkeys((study_file.parent, Path()))]
