@@ -1,4 +1,4 @@
-"""The studies under `examples/` on the real public files; skipped where the files are not on this machine."""
+"""The studies under `examples/`: those on the real public files, skipped where these are absent, and the paper's."""
 
 import os
 from collections import Counter
@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from command_line import CommandLine
 from preceptor.data import DataSpec, read_examples, split_by_patient
+from preceptor.study import load_study
 from preceptor.tasks import INVALID, Example, Task, load_task
 
 ROOT = Path(__file__).parents[1]
@@ -16,7 +18,13 @@ EXAMPLES = ROOT / "examples"
 DATA = Path(os.environ.get("PRECEPTOR_DATA", ROOT / "../shared/data"))
 DATA_IN_STUDIES = "../../shared/data"
 
+PAPER = ["replication", "savage2024"]
+"""Studies of the main paper's design on the built-in tasks."""
+SIX_OUTPUTS = [entry.task for entry in load_study("quickstart")[0].tasks]
+SEEDS_LOOKED_AT = {entry.data.seed for entry in load_study("quickstart")[0].tasks}
+"""Of generated cases, on whose validation part the settings were chosen."""
 STUDIES = sorted(path.stem for path in EXAMPLES.glob("*.yaml") if not path.stem.endswith(".task"))
+PUBLIC = [name for name in STUDIES if name not in PAPER]
 
 CASES = {
     "craft_md": 1003,
@@ -48,10 +56,10 @@ def read(name: str) -> tuple[dict[str, Any], Task, list[Example]]:
 
 
 def test_every_set_has_its_study() -> None:
-    assert set(STUDIES) == set(CASES)
+    assert set(STUDIES) == {*CASES, *PAPER}
 
 
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("name", PUBLIC)
 def test_a_study_is_well_formed_without_its_data(name: str) -> None:
     study, task, spec = load(name)
     assert study["name"] == name
@@ -61,7 +69,7 @@ def test_a_study_is_well_formed_without_its_data(name: str) -> None:
     assert all(label in " ".join(task.instruction.split()) for label in task.labels)
 
 
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("name", PUBLIC)
 def test_a_study_reads_its_set_and_splits_it_by_patient(name: str) -> None:
     study, task, examples = read(name)
     assert len(examples) == CASES[name]
@@ -79,6 +87,24 @@ def test_a_study_reads_its_set_and_splits_it_by_patient(name: str) -> None:
         assert INVALID not in found
     for one in examples[:20]:
         assert all(message["content"].strip() for message in task.messages(one))
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_a_study_after_the_paper_has_its_design(name: str) -> None:
+    study, _ = load_study(str(EXAMPLES / f"{name}.yaml"))
+    assert study.name == name
+    assert [entry.task for entry in study.tasks] == SIX_OUTPUTS
+    assert {"base", "sft", "sft+dpo", "sft+sft"} <= set(study.arms)
+    assert len(study.seeds) >= 3
+    assert all(entry.data.cases and entry.margin for entry in study.tasks)
+    assert all(entry.data.seed not in SEEDS_LOOKED_AT for entry in study.tasks)
+
+
+@pytest.mark.slow
+def test_the_papers_study_is_ready_for_another_model(preceptor: CommandLine, tiny_model_folder: Path) -> None:
+    checked = preceptor.run("check", EXAMPLES / "savage2024.yaml", "--model", tiny_model_folder)
+    assert checked.code == 0, checked
+    assert checked.shown.count("what was read") == len(SIX_OUTPUTS)
 
 
 def test_mts_dialog_keeps_its_own_test() -> None:
