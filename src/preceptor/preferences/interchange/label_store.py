@@ -5,12 +5,12 @@ count. An ideal answer that a rater wrote is the case's right answer and the bet
 """
 
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
+from preceptor.preferences._settled import Settled, settle
 from preceptor.preferences.interchange._case import turn
 from preceptor.preferences.interchange._row import Lost, Row
-from preceptor.preferences.labelling import PREFERENCES, Item, Store, Vote, majority
+from preceptor.preferences.labelling import Item, Store
 from preceptor.tasks import Message
 
 
@@ -18,26 +18,23 @@ def read_store(file: Path) -> tuple[list[Row], Lost]:
     """The rows that votes settle, in the store's order. InputError when this is no label store."""
     store = Store.open(file)
     try:
-        items, votes = store.items(), store.votes()
+        items, settled = store.items(), settle(store.items(), store.votes())
     finally:
         store.close()
-    lost: Counter[str] = Counter()
-    rows = [_row(item, [vote for vote in votes if vote.item == item.id], lost) for item in items]
+    unseen = len(items) - len(settled)
+    lost: Counter[str] = Counter({"items without a vote": unseen} if unseen else {})
+    rows = [_row(one, lost) for one in settled]
     return [row for row in rows if row], Lost(dict(lost))
 
 
-def _row(item: Item, votes: Sequence[Vote], lost: Counter[str]) -> Row | None:
-    counted = [vote for vote in votes if vote.choice is not None and not vote.repeat]
-    led = [vote for vote in counted if vote.role == "lead"]
-    choice = led[-1].choice if led else majority([vote.choice or "" for vote in counted])
+def _row(settled: Settled, lost: Counter[str]) -> Row | None:
+    item, choice, ideal = settled.item, settled.choice, settled.ideal
+    extra = {"origin": "votes", "raters": settled.raters}
     if choice is None:
-        lost["items in dispute" if counted else "items without a vote"] += 1
+        lost["items in dispute"] += 1
         return None
-    extra = {"origin": "votes", "raters": len({vote.rater for vote in counted})}
-    ideal = next((vote.edited for vote in reversed(led or counted) if vote.choice == choice and vote.edited), None)
     if item.kind == "gold":
         return Row(item.example_id, item.group, _messages(item), target=choice, extra=extra)
-    assert choice in PREFERENCES
     if choice in ("a", "b"):
         better, worse = item.answers if choice == "a" else item.answers[::-1]
         extra |= {"chosen_source": better.source, "rejected_source": worse.source}
