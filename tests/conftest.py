@@ -10,6 +10,8 @@ import pytest
 from command_line import CommandLine
 from tiny_model import build_tiny_model
 
+pytest_plugins = ["browser"]
+
 
 @pytest.fixture(scope="session", autouse=True)
 def data_home_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
