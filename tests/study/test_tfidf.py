@@ -1,5 +1,6 @@
 """The baseline without a language model: it learns from training cases, and validation cases choose."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,15 @@ from preceptor.tasks import load_task
 from prepared_study import prepare_tiny
 
 TRIAGE = load_task("triage_provider")
+
+
+def test_labels_are_said_so_that_they_are_read(tmp_path: Path, tiny_tokenizer: Any) -> None:
+    _, prepared = prepare_tiny(tmp_path, tiny_tokenizer)
+    answer = prepared.task.answer.model_copy(update={"parser": "final_answer"})
+    task = prepared.task.model_copy(update={"answer": answer})
+    told: dict[int, str] = {}
+    answered_by(lambda texts: ["urgent"] * len(texts), replace(prepared, task=task))(frozenset(), told.update)
+    assert {task.parse(text) for text in told.values()} == {"urgent"}
 
 
 def test_words_and_word_pairs_are_learnt() -> None:

@@ -67,7 +67,8 @@ def answers_key(workshop: Workshop, prepared: Prepared, arm: str, seed: int, don
         case "tfidf":
             splits = prepared.splits
             parts = (splits.train, splits.validation, splits.test)
-            who = digest(["tfidf", [[[case_text(prepared.task, e), e.target] for e in part] for part in parts]])
+            told = [[[case_text(prepared.task, e), e.target] for e in part] for part in parts]
+            who = digest(["tfidf", told, [prepared.task.said(label) for label in prepared.task.labels]])
         case "endpoint":
             assert workshop.study.endpoint is not None
             who = digest(["endpoint", workshop.study.endpoint.url, workshop.study.endpoint.model])

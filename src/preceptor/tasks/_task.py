@@ -96,6 +96,10 @@ class Task(_Frozen):
             case "elements" | "text":
                 return parse_text(text)
 
+    def said(self, label: str) -> str:
+        """The shortest answer that `parse` reads as `label`."""
+        return f"{self.answer.marker} {label}" if self.answer.parser == "final_answer" else label
+
     def facts(self, text: str) -> frozenset[str]:
         """The normalised `element=value` pairs that an answer with elements states."""
         return find_facts(text, tuple(self.answer.elements))
