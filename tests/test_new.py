@@ -75,7 +75,7 @@ def test_every_key_is_explained(tmp_path: Path) -> None:
     for path, keys in ((files.task, 9), (files.study, 9)):
         explained = [line for line in path.read_text().splitlines() if ": " in line and "  # " in line]
         assert len(explained) >= keys
-    assert "date column Seen" in files.study.read_text()
+    assert "date: Seen  # not shown to the model" in files.study.read_text()
 
 
 def test_a_text_answer_makes_a_text_task(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def write_table(path: Path, patients: int = 60, *, wrong_every: int = 0) -> Path
     """
     with path.open("w", encoding="utf-8", newline="") as file:
         out = csv.writer(file)
-        out.writerow(["patient", "note", "urgency"])
+        out.writerow(["patient", "note", "urgency", "sex", "day"])
         for n in range(patients):
             label = ("urgent", "routine", "routine")[n % 3]
             said = label
@@ -52,7 +52,8 @@ def write_table(path: Path, patients: int = 60, *, wrong_every: int = 0) -> Path
                 said = "routine" if label == "urgent" else "urgent"
             for visit in range(2 if n % 5 == 0 else 1):
                 sign = _SIGNS[label][(n // 3 + visit) % 4]
-                out.writerow([f"P{n:03}", f"Visit {visit + 1}, {20 + n} years, {sign}, heart rate {60 + n}.", said])
+                note = f"Visit {visit + 1}, {20 + n} years, {sign}, heart rate {60 + n}."
+                out.writerow([f"P{n:03}", note, said, "FM"[n % 2], f"2024-03-{n % 28 + 1:02}"])
     return path
 
 

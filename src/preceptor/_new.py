@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from preceptor.data import EACH_ROW, Table, looks_like_labels
+from preceptor.data import EACH_ROW, Table, iso_day, looks_like_labels
 from preceptor.errors import InputError, Problem
 from preceptor.files import write_atomic
 from preceptor.models import EMBEDDED
@@ -208,8 +208,16 @@ def _study_yaml(
         *_gap_lines(table, fields, label),
     ]
     if date:
-        lines.append(f"      # The date column {_scalar(date)} is not shown to the model.")
+        lines.append(_date_line(table, date))
     return "\n".join(lines) + "\n"
+
+
+def _date_line(table: Table, date: str) -> str:
+    if all(iso_day(text) for text in table.column(date) if text.strip()):
+        return f"      date: {_scalar(date)}  # not shown to the model; the report says when the cases are from"
+    return (
+        f"      # The date column {_scalar(date)} is not shown to the model (the report reads dates like 2024-03-05)."
+    )
 
 
 def _about_group(patient: str | None) -> str:

@@ -74,6 +74,25 @@ def test_fields_target_group_and_row_numbers(read: Callable[..., Read]) -> None:
     assert list(got.encodings.values()) == ["utf-8"]
 
 
+def test_dates_and_subgroups_stand_beside_the_case_and_not_in_it(read: Callable[..., Read]) -> None:
+    days = ["2024-03-05", "", "2024-03-07T08:30:00"]
+    rows = [{**row, "day": day, "sex": sex} for row, day, sex in zip(ROWS, days, ["f", " ", "m"], strict=True)]
+    got = read(rows, date="day", subgroups=["sex"])
+    assert [one.date for one in got.examples] == ["2024-03-05", None, "2024-03-07"]
+    assert [one.about for one in got.examples] == [{"sex": "f"}, {"sex": "not given"}, {"sex": "m"}]
+    assert all(one.fields.keys() == {"note", "age"} for one in got.examples)
+    assert got.sha256 != read(rows).sha256
+
+
+def test_a_date_that_is_none_and_columns_that_are_not_there_are_named(read: Callable[..., Read]) -> None:
+    said = message(read, changed(2, day="05/03/24"), date="day", subgroups=["sex"])
+    assert "`subgroups`" in said
+    rows = [{**row, "day": "05/03/24"} for row in ROWS]
+    said = message(read, rows, date="day")
+    assert "row 2: column `day` (`date`) holds no date that can be read" in said
+    assert "05/03/24" not in said
+
+
 def test_columns_of_other_names_and_labels_of_other_values(read: Callable[..., Read]) -> None:
     rows = [{"nr": "x", "Text": "38.5 C", "Age": 40, "fever": 1}, {"nr": "y", "Text": "36 C", "Age": 4, "fever": "no"}]
     columns = {"note": "Text", "age": "Age"}

@@ -1,6 +1,6 @@
 """Where examples come from: readers, the check before training, splits by patient, and fitting a case to a length."""
 
-from preceptor.data._examples import Read, read_examples
+from preceptor.data._examples import Read, iso_day, read_examples
 from preceptor.data._finding import Finding
 from preceptor.data._fit import Fitted, FittedPair, TooLong, fit, fit_pair
 from preceptor.data._inspect import Guess, inspect_table, looks_like_labels
@@ -26,6 +26,7 @@ __all__ = [
     "fit",
     "fit_pair",
     "inspect_table",
+    "iso_day",
     "looks_like_labels",
     "preflight",
     "read_examples",

@@ -70,6 +70,7 @@ def _named_columns(spec: DataSpec, task: Task) -> Iterator[tuple[str, str]]:
         yield name, spec.columns.get(name, name)
     if spec.rejected:
         yield "rejected", spec.rejected
-    for use, column in (("target", spec.target), ("group", spec.group), ("id", spec.id), ("split", spec.split)):
+    named = {use: getattr(spec, use) for use in ("target", "group", "id", "split", "date")}
+    for use, column in (*named.items(), *(("subgroups", column) for column in spec.subgroups)):
         if column and (use, column) != ("group", EACH_ROW):
             yield use, column

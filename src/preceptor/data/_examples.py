@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,14 @@ def read_examples(spec: DataSpec, task: Task, base_folder: Path) -> Read:
     return Read(examples, refused, _fingerprint(examples), encodings)
 
 
+def iso_day(text: str) -> str | None:
+    """The day of an ISO 8601 date, with a time or without; None when it is something else."""
+    try:
+        return datetime.fromisoformat(text.strip()).date().isoformat()
+    except ValueError:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class _Case:
     example: Example
@@ -95,10 +104,11 @@ def _read_rows(
             target = chat.target if chat else None
         rejected = chat.rejected if chat and chat.rejected else _rejected(spec, task, row, wrong)
         target = _checked_target(spec, task, target, wrong)
+        date, about = _date(spec, row, wrong), {name: _value(row, name, wrong) for name in spec.subgroups}
         refused += [Problem(table.where(row), what, fix) for what, fix in wrong]
         if not wrong:
             turns, rejected = chat.prompt if chat else None, rejected if rejected != target else None
-            example = Example(name, patient, fields, target, own_split, turns, rejected)
+            example = Example(name, patient, fields, target, own_split, turns, rejected, date, about)
             cases.append(_Case(example, table.where(row)))
 
 
@@ -111,6 +121,22 @@ def _named(spec: DataSpec, row: Row, key: str, wrong: list[tuple[str, str]]) -> 
     if text is not None and not text.strip():
         wrong.append((f"column {shown(column)} (`{key}`) is empty", "Fill it, or leave the row out"))
     return (text or "").strip()
+
+
+def _date(spec: DataSpec, row: Row, wrong: list[tuple[str, str]]) -> str | None:
+    """The day of the case, as ISO 8601; None where the row has none."""
+    text = (_single_text(row, spec.date, wrong) or "").strip() if spec.date else ""
+    if not text:
+        return None
+    day = iso_day(text)
+    if day is None:
+        what = f"column {shown(spec.date or '')} (`date`) holds no date that can be read"
+        wrong.append((what, "Write dates like 2024-03-05, or leave `date` out of the study"))
+    return day
+
+
+def _value(row: Row, column: str, wrong: list[tuple[str, str]]) -> str:
+    return (_single_text(row, column, wrong) or "").strip() or "not given"
 
 
 def _own_split(spec: DataSpec, row: Row, wrong: list[tuple[str, str]]) -> Split | None:
@@ -221,4 +247,6 @@ def _content(example: Example) -> Mapping[str, Any]:
         "split": example.split,
         "prompt": example.prompt,
         "rejected": example.rejected,
+        **({"date": example.date} if example.date else {}),
+        **({"about": dict(example.about)} if example.about else {}),
     }

@@ -46,6 +46,10 @@ class DataSpec(BaseModel):
     """A column of distinct names for the cases; default: the row number."""
     split: Text | None = None
     """A column with train, validation or test in it."""
+    date: Text | None = None
+    """A column of ISO dates (2024-03-05): the report says when the held-out cases are from. No model reads it."""
+    subgroups: tuple[Text, ...] = ()
+    """Columns, such as sex, for whose values the report tells the results apart."""
     labels: dict[Text, Text] = {}
     """Value in the file -> label of the task."""
     empty: str | None = None

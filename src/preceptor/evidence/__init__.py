@@ -4,7 +4,7 @@ from preceptor.evidence import power
 from preceptor.evidence._agreement import Agreement, Figure, Level, agreement
 from preceptor.evidence._compare import Comparison, compare
 from preceptor.evidence._correction import benjamini_hochberg, holm
-from preceptor.evidence._estimate import Estimate, estimate
+from preceptor.evidence._estimate import Estimate, estimate, value_of
 from preceptor.evidence._metrics import METRICS, Metric, sensitivity
 from preceptor.evidence._sample import INVALID_CODE, Sample
 from preceptor.evidence._tango import tango_interval
@@ -43,4 +43,5 @@ __all__ = [
     "sensitivity",
     "sentence",
     "tango_interval",
+    "value_of",
 ]

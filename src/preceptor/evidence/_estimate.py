@@ -25,6 +25,12 @@ class Estimate:
     invalid_rate: float
 
 
+def value_of(metric: Metric, sample: Sample) -> float | None:
+    """The metric alone; None where it is undefined."""
+    value = float(metric.value(metric.terms(sample).sum(axis=0)))
+    return None if np.isnan(value) else value
+
+
 def estimate(metric: Metric, sample: Sample, *, seed: int) -> Estimate:
     """The metric and its 95% expanded percentile interval, whole patients resampled; equal seeds, equal intervals."""
     totals = sample.by_patient(metric.terms(sample))

@@ -12,7 +12,7 @@ def limits(results: Results) -> list[str]:
         f"It is about one model, {results.study.model.title}, with one prompt for each task. A larger or other model "
         "may need no tuning, or gain more from it.",
         "Intervals hold for patients like the held-out ones. Another hospital, another year or other writing habits "
-        "were not tested, nor whether the model does worse for some groups of patients.",
+        f"were not tested{_groups(results)}.",
         "How well clinicians would agree with each other on these cases was not measured, nor how long they took to "
         "label them.",
         "A metric is not a benefit: whether answers like these help a patient or a clinician was not measured. The "
@@ -47,6 +47,12 @@ def exploratory_note(results: Results) -> str:
 
 def _sentence(text: str) -> str:
     return text[0].upper() + text[1:] + "."
+
+
+def _groups(results: Results) -> str:
+    if any(task.subgroups for task in results.study.tasks):
+        return "; subgroups are described, and too small to be tested"
+    return ", nor whether the model does worse for some groups of patients (`subgroups:` in the study file names them)"
 
 
 def _synthetic(results: Results) -> str:

@@ -41,6 +41,7 @@ def render(run: Run, *, with_text: bool = False) -> str:
         makers=makers_of_tasks(results, with_text=with_text),
         flow=flows(run, with_text=with_text),
         limits=limits(results),
+        all_synthetic=all(task.synthetic for task in results.study.tasks),
         synthetic=synthetic_note(results),
         exploratory=exploratory_note(results),
         published=PUBLISHED,
@@ -59,8 +60,10 @@ def _facts(results: Results) -> dict[str, str]:
     """What stands above everything else."""
     patients = sorted(task.counts.groups_test for task in results.study.tasks)
     looks = max((task.looks for task in results.study.tasks if task.looks), default=None)
+    days = [day for task in results.study.tasks if task.dates for day in (task.dates.first, task.dates.last)]
     few, many = numbers.count(patients[0]), numbers.count(patients[-1])
     return {
+        "dates": f"{min(days)} to {max(days)}" if days else "not recorded",
         "patients": few if patients[0] == patients[-1] else f"{few} to {many}, by task",
         "looks": "not recorded" if looks is None else "the first" if looks == 1 else f"number {looks}: not the first",
         "training": training_times(results),

@@ -67,6 +67,23 @@ class Power(_Part):
     equivalence: list[Reachable] | None = None
 
 
+class Dates(_Part):
+    """The first and the last day of the held-out cases, ISO 8601."""
+
+    first: str
+    last: str
+
+
+class Subgroup(_Part):
+    """The held-out cases with one value in one column; `values`: arm -> its main metric there, the mean over seeds."""
+
+    column: str
+    value: str
+    cases: Count
+    patients: Count
+    values: dict[str, float | None]
+
+
 class TaskPart(_Part):
     """One output of the study."""
 
@@ -80,6 +97,8 @@ class TaskPart(_Part):
     majority: float | None = None
     margin: float | None = None
     dangerous: list[str] = []
+    dates: Dates | None = None
+    subgroups: list[Subgroup] = []
     test_sha256: str | None = None
     looks: int | None = None
     power: Power | None = None

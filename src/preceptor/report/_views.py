@@ -14,6 +14,7 @@ from preceptor.report._looks import arm_label
 from preceptor.report._results import Cell, Conclusion, Contrast, Results, TaskPart
 from preceptor.report._run import Finding, Run, TaskPreflight
 from preceptor.report._small_counts import shown_count, shown_labels, shown_matrix, shown_pairs
+from preceptor.report._subgroups import Gap, GroupRow, gaps, group_rows
 from preceptor.report._template import drawing
 from preceptor.report._values_figure import price_figure
 
@@ -68,6 +69,8 @@ class TaskView:
     more_matrices: list[Matrix]
     """Those of the seeds after the first."""
     paired: list[PairedTable]
+    subgroups: list[GroupRow]
+    gaps: list[Gap]
     opened: bool
     found: bool
     """Whether the cases were found again."""
@@ -138,6 +141,8 @@ def view(run: Run, place: int, *, with_text: bool) -> TaskView:
             for contrast in _opened_contrasts(contrasts)
             if opened or contrast.counts
         ],
+        subgroups=group_rows(task, opened=opened),
+        gaps=gaps(task),
         opened=opened,
         found=bool(examples),
     )

@@ -22,6 +22,7 @@ from preceptor.study._prepare import Checked, Prepared
 from preceptor.study._results import majority_value, measure
 from preceptor.study._run_folder import RunFolder
 from preceptor.study._spec import Study
+from preceptor.study._subgroups import dates_of, subgroups_of
 
 _VERSIONS = ("torch", "transformers", "peft", "accelerate", "numpy", "scipy", "statsmodels", "scikit-learn")
 
@@ -100,6 +101,8 @@ def _task(
             "test": len(splits.test),
             "groups_test": prepared.test_patients,
         },
+        "dates": dates_of(prepared),
+        "subgroups": subgroups_of(prepared, own),
         "test_sha256": prepared.test_set,
         "looks": note_look(prepared.test_set, answers, study.name),
         "leakage": _leakage(checked),
