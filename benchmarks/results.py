@@ -13,14 +13,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks._published import CREDITS, PAPER, PAPER_ROWS
+from benchmarks._markdown import NONE, table, value_or_dash
+from benchmarks._paper_section import paper_section
+from benchmarks._published import CREDITS, PAPER_ROWS
 from preceptor.errors import InputError, Problem
-from preceptor.evidence import metric_title, number, p_text
+from preceptor.evidence import metric_title, number
 from preceptor.files import write_atomic
 
 PROGRAM = "python -m benchmarks.results"
 DEFAULT_OUTPUT = Path("docs/RESULTS.md")
-NONE = "-"
 LEGEND = """\
 How to read it:
 
@@ -78,11 +79,11 @@ def study_section(run: Results) -> list[str]:
         f"- Versions: {versions}",
         *_about_cases(run),
         "",
-        *_table(["output", "metric", "train", "held out", "majority", *map(_arm, study["arms"])], _value_rows(run)),
+        *table(["output", "metric", "train", "held out", "majority", *map(_arm, study["arms"])], _value_rows(run)),
         "",
         "What it took, and what else was measured:",
         "",
-        *_table(["output", "arm", "invalid", "tokens computed", "time", "FLOPs / SFT", "beside it"], _cost_rows(run)),
+        *table(["output", "arm", "invalid", "tokens computed", "time", "FLOPs / SFT", "beside it"], _cost_rows(run)),
         "",
         *_conclusions(run),
         *(
@@ -100,22 +101,6 @@ def _conclusions(run: Results) -> list[str]:
     """What follows for each output; nothing in a run of an earlier version."""
     told = [f"- {each['sentence']} **{each['recommendation'].capitalize()}.**" for each in run.get("conclusions", ())]
     return [*told, ""] if told else []
-
-
-def paper_section(run: Results) -> list[str]:
-    """The paper's figures next to ours, for the built-in tasks, which follow its six outputs."""
-    return [
-        "### Beside the paper",
-        "",
-        f"{PAPER}.",
-        "",
-        "**Data and models differ**: they tuned models of 7 and 8 billion parameters on cases of their own; ours is "
-        f"{run['study']['model']['title']} on other cases, and most metrics are not theirs. A figure of theirs and one "
-        "of ours cannot be compared. What can be looked at is whether DPO added to SFT, there and here. "
-        "Theirs is DPO after SFT too; our p is adjusted by Holm's method.",
-        "",
-        *_table(["output", "model", "metric", "base", "SFT", "SFT+DPO", "p, DPO vs SFT"], _paper_rows(run)),
-    ]
 
 
 def without_machine_path(word: str) -> str:
@@ -155,7 +140,7 @@ def _value_rows(run: Results) -> Iterator[list[str]]:
                 metric_title(task["metric"]),
                 str(counts["train"]),
                 held_out,
-                _value(task["majority"]),
+                value_or_dash(task["majority"]),
                 *shown,
             ]
 
@@ -176,27 +161,9 @@ def _cost_rows(run: Results) -> Iterator[list[str]]:
                     f"{cost['tokens_computed']:,}",
                     _duration(cost["seconds"]),
                     _flops_ratio(run, cell),
-                    ", ".join(f"{metric_title(name)} {_value(value)}" for name, value in cell["also"].items()) or NONE,
+                    ", ".join(f"{metric_title(name)} {value_or_dash(value)}" for name, value in cell["also"].items())
+                    or NONE,
                 ]
-
-
-def _paper_rows(run: Results) -> Iterator[list[str]]:
-    study = run["study"]
-    for task in study["tasks"]:
-        for row in PAPER_ROWS.get(task["name"], ()):
-            yield [task["name"], f"{row.model} (paper)", row.metric, row.base, row.sft, row.dpo, row.p]
-        for seed in study["seeds"] if task["name"] in PAPER_ROWS else ():
-            values = [_value_of(run, task["name"], arm, seed) for arm in ("base", "sft", "sft+dpo")]
-            p = _p_of_dpo(run, task["name"], seed)
-            yield [_output(study, task, seed), "**ours**", metric_title(task["metric"]), *values, p]
-
-
-def _p_of_dpo(run: Results, task: str, seed: int) -> str:
-    for each in run["contrasts"]:
-        if (each["task"], each["a"], each["b"]) == (task, "sft+dpo", "sft") and each.get("seed", seed) == seed:
-            adjusted = p_text(each["p_adjusted"])
-            return adjusted.removeprefix("p ").removeprefix("= ")
-    return NONE
 
 
 def _flops_ratio(run: Results, cell: Results) -> str:
@@ -205,11 +172,6 @@ def _flops_ratio(run: Results, cell: Results) -> str:
     sft = _cell(run, cell["task"], "sft", cell["seed"])
     flops = sft["cost"]["flops"] if sft else 0
     return f"{cell['cost']['flops'] / flops:.1f}" if flops else NONE
-
-
-def _value_of(run: Results, task: str, arm: str, seed: int) -> str:
-    cell = _cell(run, task, arm, seed)
-    return NONE if cell is None else _value(cell["value"])
 
 
 def _cell(run: Results, task: str, arm: str, seed: int) -> Results | None:
@@ -228,11 +190,7 @@ def _arm(arm: str) -> str:
 
 def _with_interval(cell: Results) -> str:
     low, high = cell["ci"]
-    return _value(cell["value"]) + ("" if low is None else f" [{number(low)}, {number(high)}]")
-
-
-def _value(value: float | None) -> str:
-    return NONE if value is None else number(value)
+    return value_or_dash(cell["value"]) + ("" if low is None else f" [{number(low)}, {number(high)}]")
 
 
 def _duration(seconds: float) -> str:
@@ -242,12 +200,6 @@ def _duration(seconds: float) -> str:
 def _moment(iso: str) -> str:
     when = datetime.fromisoformat(iso)
     return f"{when.day} {when:%B %Y, %H:%M %Z}"
-
-
-def _table(header: Sequence[str], rows: Iterator[list[str]]) -> list[str]:
-    """The lines of a Markdown table."""
-    cells = [list(header), ["---"] * len(header), *rows]
-    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells]
 
 
 def read_results(folders: Sequence[Path]) -> list[Results]:

@@ -4,11 +4,13 @@ import json
 import re
 import shutil
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
 import yaml
-from benchmarks._published import CREDITS, PAPER_ROWS
+from benchmarks._paper_section import published_direction
+from benchmarks._published import CREDITS, PAPER_ROWS, PaperRow
 from benchmarks.results import main, page, read_results, without_machine_path
 
 from preceptor.errors import InputError
@@ -88,6 +90,30 @@ def test_the_paper_stands_beside_every_built_in_task(results: dict[str, Any]) ->
     assert "arXiv 2409.12741" in text
 
 
+@pytest.mark.parametrize(
+    ("p", "sft", "dpo", "direction"),
+    [
+        (".003", "28%", "36%", "gain"),
+        ("<.001", ".81", ".79", "loss"),
+        (".55", ".98", ".95", "none shown"),
+        (">.99", ".97", ".97", "none shown"),
+        ("not given", "not effective", "not effective", "not given"),
+    ],
+)
+def test_the_papers_direction_follows_its_p(p: str, sft: str, dpo: str, direction: str) -> None:
+    assert published_direction(PaperRow("model", "F1", ".1", sft, dpo, p)) == direction
+
+
+def test_directions_stand_side_by_side(results: dict[str, Any]) -> None:
+    for contrast in results["contrasts"]:
+        if (contrast["task"], contrast["a"], contrast["b"]) == ("triage_provider", "sft+dpo", "sft"):
+            contrast |= {"verdict": "worse", "delta": -0.123, "ci": [-0.2, -0.05]}
+    lines = [line for line in page([results], "command").split("\n") if line.startswith("| triage_provider | gain")]
+    assert lines == [
+        "| triage_provider | gain | gain | loss: \N{MINUS SIGN}0.12 [\N{MINUS SIGN}0.20, \N{MINUS SIGN}0.05] | - |"
+    ]
+
+
 def test_synthetic_cases_are_named_so_and_real_ones_credited(results: dict[str, Any]) -> None:
     assert "The cases are synthetic, and no clinician has reviewed them." in page([results], "command")
     text = page([on_real_data(results, "ktas_triage")], "command")
@@ -102,7 +128,7 @@ def test_data_without_a_credit_are_refused(results: dict[str, Any]) -> None:
 
 
 def test_every_example_has_a_credit_with_the_licence_its_table_gives() -> None:
-    studies = {path.stem for path in EXAMPLES.glob("*.yaml") if not path.stem.endswith(".task")}
+    studies = {path.name.removesuffix(".task.yaml") for path in EXAMPLES.glob("*.task.yaml")}
     assert set(CREDITS) == studies
     licences = re.findall(r"^\| `(\w+)` .*\| ([^|]+) \|$", (EXAMPLES / "README.md").read_text(), re.MULTILINE)
     assert len(licences) == len(studies)
@@ -122,6 +148,8 @@ def test_several_seeds_have_a_row_each(tmp_path: Path, tiny_source: Any) -> None
     (run,) = read_results([folder])
     text = page([run], "command")
     assert row(text, "triage_urgency, seed 1", "macro-F1") != row(text, "triage_urgency, seed 0", "macro-F1")
+    means = [fmean(c["value"] for c in run["cells"] if c["arm"] == arm) for arm in ARMS]
+    assert row(text, "triage_urgency", "**ours**, mean of 2 seeds")[3:6] == [f"{value:.2f}" for value in means]
 
 
 def test_a_missing_arm_value_or_interval_is_a_dash(results: dict[str, Any]) -> None:

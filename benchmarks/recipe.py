@@ -1,0 +1,133 @@
+"""Which settings learn best, judged on validation cases alone: `python -m benchmarks.recipe STUDY [--task T] [--json]`
+
+One task of a study is trained as the study says, with one setting changed at a time; the metric is that of the
+validation cases, which nothing was trained on. SFT's checkpoint is chosen on the same cases, for every setting alike.
+No held-out case is answered, scored or shown. In a row, `ours` is the changed setting, `peer` the study's own.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from preceptor.data import Splits
+from preceptor.engine import choose_numerics
+from preceptor.evidence import estimate, number
+from preceptor.models import fingerprint, load_policy, load_tokenizer
+from preceptor.progress import Advance, quiet
+from preceptor.study import Study, load_study
+from preceptor.study._answer import in_own_words
+from preceptor.study._cell import metric_of, sample
+from preceptor.study._check import check_study, model_of
+from preceptor.study._prepare import Prepared, prepare
+from preceptor.study._run_folder import open_run_folder
+from preceptor.study._stages import Workshop
+
+CHANGES: Mapping[str, tuple[dict[str, Any], ...]] = {
+    "sft": ({"learning_rate": 0.5}, {"learning_rate": 2.0}, {"epochs": 2.0}),
+    "dpo": ({"learning_rate": 0.4}, {"learning_rate": 2.5}, {"beta": 1 / 3}, {"beta": 3.0}, {"sft_weight": 0.0}),
+}
+"""What each setting of the study is multiplied by."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting: its metric on validation cases beside that of the study's own settings, and the training time."""
+
+    what: str
+    case: str
+    ours: float
+    peer: float
+    unit: str
+    seconds: float
+    ratio: float | None = None
+    bound: None = None
+    holds: None = None
+
+
+def main() -> None:
+    """Train, judge and print."""
+    parser = argparse.ArgumentParser(description="Settings of SFT and DPO, judged on validation cases alone.")
+    parser.add_argument("study", help="a study file, or `quickstart`")
+    parser.add_argument("--task", help="one task of it; default: the first")
+    parser.add_argument("--validation", type=int, help="how many validation cases; default: as the study says")
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+    asked = parser.parse_args()
+    study, base_folder = load_study(asked.study)
+    entries = [entry for entry in study.tasks if asked.task in (None, entry.task)][:1]
+    if asked.validation:
+        entries = [e.model_copy(update={"limit": {**e.limit, "validation": asked.validation}}) for e in entries]
+    rows = list(measure(study.model_copy(update={"tasks": tuple(entries)}), base_folder))
+    if asked.json:
+        print(json.dumps([asdict(row) for row in rows], indent=2))
+        return
+    for row in rows:
+        print(f"{row.case:24} {row.what:32} {row.unit} {number(row.ours)}  (study's own {number(row.peer)}), "
+              f"{row.seconds:.0f} s of training")  # fmt: skip
+
+
+def measure(study: Study, base_folder: Path) -> Iterator[Row]:
+    """A row for the study's own settings of each stage, and one for each change."""
+    with tempfile.TemporaryDirectory() as folder, open_run_folder(Path(folder) / "run") as run:
+        (checked,) = check_study(study, base_folder, Console(stderr=True))
+        numerics = choose_numerics(study.numerics)
+        torch.set_num_threads(numerics.threads)
+        source = model_of(study, base_folder)
+        prepared = _without_held_out(prepare(checked, study, load_tokenizer(source)))
+        workshop = Workshop(study, numerics, source, fingerprint(source), run, _silent)
+        for kind, arm in (("sft", "sft"), ("dpo", "sft+dpo")):
+            own, seconds = _judged(workshop, prepared, arm)
+            yield Row(f"{arm}, the study's own", prepared.task.name, own, own, prepared.task.metric, seconds)
+            for change in CHANGES[kind]:
+                changed, said = _changed(prepared, study, kind, change)
+                value, seconds = _judged(workshop, changed, arm)
+                yield Row(f"{arm}, {said}", prepared.task.name, value, own, prepared.task.metric, seconds)
+
+
+def _without_held_out(prepared: Prepared) -> Prepared:
+    """The validation cases in the held-out cases' place, so that nothing behind this line can see those."""
+    splits = prepared.splits
+    prompts = [encoded.prompt for encoded in prepared.validation]
+    return replace(
+        prepared,
+        splits=Splits(splits.train, splits.validation, splits.validation),
+        test=prompts,
+        shown=splits.validation,
+    )
+
+
+def _changed(prepared: Prepared, study: Study, kind: str, change: dict[str, float]) -> tuple[Prepared, str]:
+    """The task with one setting multiplied, and what it is now."""
+    settings = getattr(prepared.entry, kind) or getattr(study, kind)
+    ((name, factor),) = change.items()
+    value = type(getattr(settings, name))(getattr(settings, name) * factor)
+    entry = prepared.entry.model_copy(update={kind: settings.model_copy(update={name: value})})
+    return replace(prepared, entry=entry), f"{name} {value:g}"
+
+
+def _judged(workshop: Workshop, prepared: Prepared, arm: str) -> tuple[float, float]:
+    """The arm's metric on the validation cases, and the seconds its own last stage took."""
+    done = workshop.stages(arm, prepared, workshop.study.seeds[0])
+    policy = load_policy(workshop.source, done[-1].policy, dtype=workshop.numerics.torch_dtype)
+    texts: dict[int, str] = {}
+    in_own_words(policy, prepared.test, prepared.task.answer.max_new_tokens)(frozenset(), texts.update)
+    answered = sample(prepared, [texts[i] for i in sorted(texts)], prepared.task.metric)
+    value = estimate(metric_of(prepared, prepared.task.metric), answered, seed=0).value
+    assert value is not None
+    return value, done[-1].cost.seconds
+
+
+@contextmanager
+def _silent(what: str, total: int) -> Iterator[Advance]:
+    yield quiet
+
+
+if __name__ == "__main__":
+    main()
