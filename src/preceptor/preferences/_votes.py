@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from preceptor.preferences._case import item_id, told_case
+from preceptor.preferences._case import is_of, item_id, told_case
 from preceptor.preferences._pair import Made, Pair
 from preceptor.preferences._settled import Settled, settle
 from preceptor.preferences.labelling import Store
@@ -43,7 +43,7 @@ def _voted(path: Path, task: Task) -> dict[str, Settled]:
         settled = settle(store.items(), store.votes())
     finally:
         store.close()
-    return {one.item.id: one for one in settled if one.item.kind == "pair" and one.item.id.startswith(f"{task.name}/")}
+    return {one.item.id: one for one in settled if one.item.kind == "pair" and is_of(task, one.item)}
 
 
 def _pairs(task: Task, example: Example, one: Settled) -> list[Pair]:

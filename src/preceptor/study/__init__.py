@@ -3,6 +3,8 @@
 from preceptor.study._arm_pairs import rows_of_arm
 from preceptor.study._check import check_study
 from preceptor.study._evaluate import Prediction, read_predictions
+from preceptor.study._gold_items import gold_items
+from preceptor.study._label_items import items_to_label
 from preceptor.study._looks import ordinal
 from preceptor.study._made_from import refuse_old_results
 from preceptor.study._prepare import Checked
@@ -17,6 +19,8 @@ __all__ = [
     "TaskEntry",
     "builtin_studies",
     "check_study",
+    "gold_items",
+    "items_to_label",
     "load_study",
     "make_study",
     "ordinal",

@@ -43,10 +43,10 @@ def run_study(study: Study, base_folder: Path, run_folder: Path, console: Consol
         ledger_file()  # a look that cannot be noted is better known now than after the training
         checked = check_study(study, base_folder, console)
         _check_disk(run)
-        numerics = _numerics(study, run)
+        numerics = numerics_of(study, run)
         study = study.model_copy(update={"numerics": NumericsChoice(**numerics.model_dump())})
         torch.set_num_threads(numerics.threads)
-        _write_what_is_studied(run, study, checked)
+        write_what_is_studied(run, study, checked)
         source = model_of(study, base_folder)
         tokenizer = load_tokenizer(source)
         tasks = [prepare(one, study, tokenizer) for one in checked]
@@ -63,7 +63,7 @@ def run_study(study: Study, base_folder: Path, run_folder: Path, console: Consol
         return results
 
 
-def _numerics(study: Study, run: RunFolder) -> Numerics:
+def numerics_of(study: Study, run: RunFolder) -> Numerics:
     """What the study asks for; `auto` is what this run was begun with, else what suits this machine."""
     choice = study.numerics
     if study.adapter is None:  # sixteen bits would round the steps of a weight away
@@ -114,7 +114,7 @@ def _say_forecast(workshop: Workshop, left: Sequence[Left], console: Console) ->
     console.print(f"{what} takes about [bold]{minutes} {unit}[/bold] on this machine{more}.")
 
 
-def _write_what_is_studied(run: RunFolder, study: Study, checked: Sequence[Checked]) -> None:
+def write_what_is_studied(run: RunFolder, study: Study, checked: Sequence[Checked]) -> None:
     """The study, its tasks and what was found in the data. Results of anything else are forgotten.
 
     Old results beside new settings would be believed to belong together.
