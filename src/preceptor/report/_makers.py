@@ -49,7 +49,8 @@ def makers_of_tasks(results: Results, *, with_text: bool) -> list[MakersOfTask]:
         cells = [cell for cell in results.of_task(task.name) if cell.pairs]
         show = count if with_text or task.synthetic else shown_count
         if cells:
-            warned = [line for cell in cells for line in _warnings(cell, show, several=len(results.study.seeds) > 1)]
+            several = len(results.study.seeds) > 1
+            warned = [line for cell in cells for line in _warnings(task, cell, show, several=several)]
             further = [c for c in results.contrasts_of(task.name) if "@" in c.a and c.b == "sft+dpo"]
             sentences = [_sentence(contrast, results.study.makers) for contrast in further]
             found.append(MakersOfTask(task, [_row(cell, show) for cell in cells], sentences, warned))
@@ -106,7 +107,7 @@ def _sentence(contrast: Contrast, makers: list[str]) -> str:
     return f"{claim[0].upper()}{claim[1:]}: {numbers} for {further} against {first}{p}."
 
 
-def _warnings(cell: Cell, show: Show, *, several: bool) -> Iterator[str]:
+def _warnings(task: TaskPart, cell: Cell, show: Show, *, several: bool) -> Iterator[str]:
     found = cell.pair_findings
     if found is None:
         return
@@ -122,7 +123,7 @@ def _warnings(cell: Cell, show: Show, *, several: bool) -> Iterator[str]:
     if found.pairs < _FEWEST:
         yield f"{of}: only {_pairs(show(found.pairs))} to learn from."
         return
-    longer = found.longer_chosen
+    longer = None if task.labels else found.longer_chosen  # how long a label's name is, nobody chose
     if longer is not None and abs(longer - 0.5) > _LENGTH_BIAS:
         side = "longer" if longer > 0.5 else "shorter"
         share = whole_percent(max(longer, 1 - longer))
