@@ -32,6 +32,7 @@ CASES = {
     "ktas_triage": 888,
     "ktas_triage_pairs": 888,
     "medec_ms": 319,
+    "mts_dialog_pairs": 100,
     "mts_dialog_section": 1301,
     "mts_dialog_summarization": 1301,
     "pubmedqa": 500,

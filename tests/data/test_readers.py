@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from preceptor.data.readers import hcv_labs, ktas_triage, medec_ms, pubmedqa, sepsis2019
+from preceptor.data.readers import hcv_labs, ktas_triage, medec_ms, mts_dialog_scored, pubmedqa, sepsis2019
 from preceptor.data.readers.pubmedqa import LONGEST_REASONING, brief_reasoning
 
 KTAS_HEADER = (
@@ -68,6 +68,21 @@ def test_medec_has_a_row_for_each_wrong_sentence(tmp_path: Path) -> None:
     assert medec_ms.read(write(tmp_path, f"{header}\n{wrong}\n{right}\n")) == [
         {"id": "ms-0", "kind": "management", "note": "Fever.\nGive X.", "wrong": "Give X.", "right": "Give Y."}
     ]
+
+
+def test_scored_summaries_give_the_worst_that_has_an_error(tmp_path: Path) -> None:
+    said = [("0", "good"), ("1", "fine"), ("0", "bad"), ("1", "fine too")]
+    lines = [f"{case},dialogue {case},reference {case},{summary}" for case, summary in said]
+    path = write(tmp_path, "\n".join(["ID,Dialogue,Reference Summary,Automatic Summary", *lines]))
+    scores = tmp_path / "MTS-Dialog-Manual-Scores4CorrelationStudy.csv"
+    scores.write_text("FactualPrecision,FactualF1\n1,0.8\n1,1\n0,0.2\n1,1\n")
+    assert mts_dialog_scored.read(path) == [
+        {"id": "0", "dialogue": "dialogue 0", "reference": "reference 0", "worst": "bad"},
+        {"id": "1", "dialogue": "dialogue 1", "reference": "reference 1", "worst": ""},
+    ]
+    scores.write_text("FactualPrecision,FactualF1\n1,0.8\n")
+    with pytest.raises(ValueError, match="shorter"):
+        mts_dialog_scored.read(path)
 
 
 def test_hcv_missing_values_are_said_to_be_missing(tmp_path: Path) -> None:
