@@ -53,7 +53,7 @@ class ChatServer(BaseModel):
 
 
 def find_server(server: ChatServer, setting: str) -> list[Problem]:
-    """What stands in the way of asking: nobody there, or no such model. `setting` is what the study calls the server."""
+    """What stands in the way of asking: nobody there, or no such model. `setting` is the name the study gives it."""
     try:
         with open_client(server) as client:
             reply = client.get("models", timeout=10.0)

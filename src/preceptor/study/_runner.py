@@ -17,9 +17,10 @@ from preceptor.files import write_atomic, write_json
 from preceptor.models import fingerprint, load_tokenizer
 from preceptor.progress import progress
 from preceptor.study._cells import cells_of, why_left_out
-from preceptor.study._check import check_study, model_of, votes_of
+from preceptor.study._check import check_study, gold_of, model_of, votes_of
 from preceptor.study._design import freeze
 from preceptor.study._forecast import forecast, measure_speed
+from preceptor.study._human import with_human
 from preceptor.study._looks import ledger_file
 from preceptor.study._made_from import made_from
 from preceptor.study._plan import Left, what_is_left
@@ -59,6 +60,9 @@ def run_study(study: Study, base_folder: Path, run_folder: Path, console: Consol
         design = freeze(run, study, tasks)
         cells = [cell for prepared in tasks for cell in cells_of(workshop, prepared)]
         results = results_of(study, source, run, design, list(zip(checked, tasks, strict=True)), cells, command)
+        gold = {one.task.name: path for one in tasks if (path := gold_of(one.entry, base_folder))}
+        trained_on = workshop.votes if "votes" in study.makers else None
+        results = with_human(results, run, tasks, cells, gold=gold, votes=trained_on)
         write_json(run.results, results)
         return results
 
@@ -109,8 +113,12 @@ def _say_forecast(workshop: Workshop, left: Sequence[Left], console: Console) ->
     unit = "minute" if minutes == 1 else "minutes"
     begun = any(workshop.run.root.glob("cells/**/cell.json"))
     what = "What is left of the study" if begun else "The whole study"
-    asked = any("endpoint" in one.answers for one in left)
-    more = ", and however long the endpoint takes to answer" if asked else ""
+    servers = {
+        "endpoint": any("endpoint" in one.answers for one in left),
+        "judge": any(workshop.study.maker_of(arm) == "judge" for one in left for arm in one.stages if arm != "sft"),
+    }
+    asked = " and the ".join(name for name, needed in servers.items() if needed)
+    more = f", and however long the {asked} may take to answer" if asked else ""
     console.print(f"{what} takes about [bold]{minutes} {unit}[/bold] on this machine{more}.")
 
 
