@@ -8,7 +8,7 @@ No held-out case is answered, scored or shown. In a row, `ours` is the changed s
 import argparse
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -59,12 +59,14 @@ def main() -> None:
     parser.add_argument("--task", help="one task of it; default: the first")
     parser.add_argument("--validation", type=int, help="how many validation cases; default: as the study says")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+    parser.add_argument("--only", choices=tuple(CHANGES), help="change the settings of this stage only")
     asked = parser.parse_args()
     study, base_folder = load_study(asked.study)
     entries = [entry for entry in study.tasks if asked.task in (None, entry.task)][:1]
     if asked.validation:
         entries = [e.model_copy(update={"limit": {**e.limit, "validation": asked.validation}}) for e in entries]
-    rows = list(measure(study.model_copy(update={"tasks": tuple(entries)}), base_folder))
+    kinds = [asked.only] if asked.only else list(CHANGES)
+    rows = list(measure(study.model_copy(update={"tasks": tuple(entries)}), base_folder, kinds))
     if asked.json:
         print(json.dumps([asdict(row) for row in rows], indent=2))
         return
@@ -73,8 +75,8 @@ def main() -> None:
               f"{row.seconds:.0f} s of training")  # fmt: skip
 
 
-def measure(study: Study, base_folder: Path) -> Iterator[Row]:
-    """A row for the study's own settings of each stage, and one for each change."""
+def measure(study: Study, base_folder: Path, kinds: Sequence[str]) -> Iterator[Row]:
+    """A row for the study's own settings of each of the `kinds` of stage, and one for each change."""
     with tempfile.TemporaryDirectory() as folder, open_run_folder(Path(folder) / "run") as run:
         (checked,) = check_study(study, base_folder, Console(stderr=True))
         numerics = choose_numerics(study.numerics)
@@ -82,7 +84,8 @@ def measure(study: Study, base_folder: Path) -> Iterator[Row]:
         source = model_of(study, base_folder)
         prepared = _without_held_out(prepare(checked, study, load_tokenizer(source)))
         workshop = Workshop(study, numerics, source, fingerprint(source), run, _silent)
-        for kind, arm in (("sft", "sft"), ("dpo", "sft+dpo")):
+        for kind in kinds:
+            arm = {"sft": "sft", "dpo": "sft+dpo"}[kind]
             own, seconds = _judged(workshop, prepared, arm)
             yield Row(f"{arm}, the study's own", prepared.task.name, own, own, prepared.task.metric, seconds)
             for change in CHANGES[kind]:

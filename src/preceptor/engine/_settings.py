@@ -59,7 +59,8 @@ class DPOSettings(_Settings):
     learning_rate: float = Field(default=2e-5, gt=0)
     epochs: int = Field(default=1, ge=1)
     batch_size: int = Field(default=8, ge=1)
-    warmup_steps: int = Field(default=5, ge=0)
+    warmup_steps: int = Field(default=0, ge=0)
+    """None: few pairs make few steps, and the policy has been warm since SFT."""
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
     looks_per_epoch: int = Field(default=2, ge=1)
