@@ -1,7 +1,10 @@
 """The page on which clinicians say which answer is better, and the store that keeps what they said."""
 
+from preceptor.preferences.labelling._export import export
 from preceptor.preferences.labelling._items import COUNTS, Answer, Item, Kind
+from preceptor.preferences.labelling._serve import Door, open_door, serve
 from preceptor.preferences.labelling._store import AlreadyJudgedError, Rater, Store
+from preceptor.preferences.labelling._tls import Tls, self_signed
 from preceptor.preferences.labelling._turns import Turn
 from preceptor.preferences.labelling._votes import PREFERENCES, Order, Role, Vote, majority
 
@@ -10,13 +13,19 @@ __all__ = [
     "PREFERENCES",
     "AlreadyJudgedError",
     "Answer",
+    "Door",
     "Item",
     "Kind",
     "Order",
     "Rater",
     "Role",
     "Store",
+    "Tls",
     "Turn",
     "Vote",
+    "export",
     "majority",
+    "open_door",
+    "self_signed",
+    "serve",
 ]

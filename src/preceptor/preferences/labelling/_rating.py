@@ -1,0 +1,74 @@
+"""A rater's pages: the next case, and what they say of it."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from preceptor.preferences.labelling._form import FormError, read_form, read_id, read_vote
+from preceptor.preferences.labelling._pages import fill, item_values
+from preceptor.preferences.labelling._store import Rater, Store
+
+Who = Callable[[Request], Rater]
+"""Says whose request it is, or refuses it."""
+
+
+def add_rating(app: FastAPI, store: Store, who: Who) -> None:
+    """Add the pages on which a rater judges. After each change the browser is sent to the next case."""
+
+    @app.get("/")
+    def page(rater: Annotated[Rater, Depends(who)]) -> Response:
+        if rater.role == "lead":
+            return onward("/lead")
+        return HTMLResponse(_page(store, rater.name))
+
+    @app.post("/vote")
+    async def vote(request: Request, rater: Annotated[Rater, Depends(who)]) -> Response:
+        form = read_form(await request.body())
+        await run_in_threadpool(_record, store, rater.name, form)
+        return onward("/")
+
+    @app.post("/undo")
+    async def undo(request: Request, rater: Annotated[Rater, Depends(who)]) -> Response:
+        form = read_form(await request.body())
+        await run_in_threadpool(store.undo, rater.name, read_id(form))
+        return onward("/")
+
+    @app.post("/again")
+    def again(rater: Annotated[Rater, Depends(who)]) -> Response:
+        store.unskip(rater.name)
+        return onward("/")
+
+
+def onward(path: str) -> Response:
+    """After a change: the browser loads `path`, so that loading again does not change anything again."""
+    return RedirectResponse(path, HTTPStatus.SEE_OTHER)
+
+
+def _record(store: Store, rater: str, form: Mapping[str, str]) -> None:
+    position = form.get("position", "")
+    item = store.item_at(int(position)) if position.isdecimal() and len(position) < 10 else None
+    if item is None:
+        raise FormError("There is no such case in this round. Load the page again.")
+    store.record(read_vote(form, item, rater, store.about["seed"]))
+
+
+def _page(store: Store, rater: str) -> str:
+    turn, given = store.next_item(rater), store.votes_of(rater)
+    judged = [vote for vote in given if vote.choice is not None]
+    values: dict[str, Any] = {
+        "about": store.about,
+        "rater": rater,
+        "done": len(judged),
+        "can_undo": bool(given),
+        "undo_id": secrets.token_hex(16),
+    }
+    if turn is None:
+        spent = sum(vote.seconds for vote in judged)
+        return fill("done.html.j2", **values, skipped=len(given) - len(judged), spent=spent)
+    left = store.left(rater)
+    return fill("item.html.j2", **values, **item_values(turn), order=turn.order, left=left, can_skip=True)
