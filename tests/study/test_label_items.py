@@ -1,16 +1,19 @@
 """What raters are shown: training cases or held-out ones, never both, with two answers that differ."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from label_stores import voted
 from preceptor.errors import InputError
 from preceptor.files import digest_file
 from preceptor.preferences import votes
-from preceptor.preferences.labelling import Item, Store, Vote
-from preceptor.study import gold_items, items_to_label, load_study, read_predictions
+from preceptor.preferences.labelling import Item
+from preceptor.study import gold_items, items_to_label, load_study, read_predictions, run_study
 from preceptor.study._label_items import scales_of
 from preceptor.study._prepare import read_task
 from preceptor.tasks import load_task
@@ -65,11 +68,7 @@ def test_votes_on_the_items_become_the_pairs_of_the_study(
     labelled: tuple[list[Item], Path],
 ) -> None:
     items, file = labelled
-    store = Store.create(file.parent / "run" / "labels" / "pairs.sqlite", items, title="t")
-    store.add_rater("x")
-    for item in items:
-        store.record(Vote(item.id, "x", "a"))
-    store.close()
+    vote_on(items, file.parent / "run" / "labels" / "pairs.sqlite", ["x"], lambda _: {"choice": "a"})
     study, base = load_study(str(file))
     cases = read_task(study.tasks[0], study, base)
     made = votes(base / str(study.votes), cases.task, cases.splits.train)
@@ -77,6 +76,35 @@ def test_votes_on_the_items_become_the_pairs_of_the_study(
         (item.example_id, item.answers[0].text, item.answers[1].text) for item in items
     }
     assert made.notes == {}
+
+
+def test_from_votes_to_a_model_to_scores_of_what_it_answers(
+    labelled: tuple[list[Item], Path], tmp_path: Path, tiny_model_folder: Path
+) -> None:
+    """Raters make pairs, DPO is trained on them, raters score what came of it, and the study says so."""
+    file = Path(shutil.copytree(labelled[1].parent, tmp_path / "study")) / "study.yaml"
+    folder = file.parent / "run"
+    shutil.rmtree(folder / "labels", ignore_errors=True)
+    study, base = load_study(str(file))
+    vote_on(labelled[0], folder / "labels" / "pairs.sqlite", ["x", "y"], lambda item: {"choice": "b"})
+    first = run_study(study, base, folder, QUIET, "preceptor study")
+    (cell,) = (cell for cell in first["cells"] if cell["arm"] == "sft+dpo")
+    assert cell["pairs"]["votes"] + sum(cell["pair_findings"][name] for name in ("identical", "rejected_right")) == 6
+    assert first["human"] == []
+
+    items = items_to_label(study, base, folder, QUIET, cases=8, held_out=True)
+    assert not {item.example_id for item in items} & {item.example_id for item in labelled[0]}
+    scores = {"quality": {"a": 4, "b": 3}}
+    vote_on(items, folder / "labels" / "held_out.sqlite", ["y", "z"], lambda _: {"choice": "a", "scores": scores})
+    second = run_study(study, base, folder, QUIET, "preceptor study")
+    quality = next(one for one in second["human"] if one["scale"] == "quality")
+    assert (quality["a"], quality["b"], quality["delta"], quality["n"]) == ("sft+dpo", "sft", 1.0, len(items))
+    assert [(r["rater"], r["also_made_training_pairs"]) for r in quality["raters"]] == [("y", True), ("z", False)]
+    assert [one["predictions"] for one in second["cells"]] == [one["predictions"] for one in first["cells"]]
+
+
+def vote_on(items: list[Item], path: Path, raters: list[str], said: Callable[[Item], dict[str, Any]]) -> None:
+    voted(path, items, {rater: [said(item) for item in items] for rater in raters})
 
 
 def test_texts_are_scored_for_what_is_left_out_and_made_up_too() -> None:

@@ -9,7 +9,7 @@ from preceptor.errors import InputError, Problem
 from preceptor.models import ModelSource, find_model, load_tokenizer, places
 from preceptor.preferences import cannot_make
 from preceptor.study._prepare import Checked, check_task, read_task
-from preceptor.study._spec import Study
+from preceptor.study._spec import Study, TaskEntry
 
 
 def check_study(study: Study, base_folder: Path, console: Console) -> list[Checked]:
@@ -29,6 +29,10 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
     if "votes" in study.makers and (store := votes_of(study, base_folder)) and not store.is_file():
         fix = "Run `preceptor label` with this study first, or put `votes` right."
         problems.append(Problem(str(store), "there is no store of votes here", fix))
+    for entry in study.tasks:
+        if (gold := gold_of(entry, base_folder)) and not gold.is_file():
+            fix = "Put `gold` right, or take it out."
+            problems.append(Problem(str(gold), "there is no store of gold labels here", fix))
     checked: list[Checked] = []
     for entry in study.tasks:
         try:
@@ -65,6 +69,11 @@ def model_of(study: Study, base_folder: Path) -> ModelSource:
 def votes_of(study: Study, base_folder: Path) -> Path | None:
     """The store of votes that the study names, relative to its file."""
     return base_folder / Path(study.votes).expanduser() if study.votes else None
+
+
+def gold_of(entry: TaskEntry, base_folder: Path) -> Path | None:
+    """The store of gold labels that a task names, relative to the study file."""
+    return base_folder / Path(entry.gold).expanduser() if entry.gold else None
 
 
 def _too_long_for(source: ModelSource, study: Study) -> list[Problem]:

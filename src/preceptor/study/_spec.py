@@ -48,6 +48,8 @@ class TaskEntry(_Frozen):
     sft: SFTSettings | None = None
     dpo: DPOSettings | None = None
     """Settings for this task alone, in place of the study's."""
+    gold: str | None = None
+    """The store of raters' labels that the right answers came from, relative to the study file."""
     margin: float | None = Field(default=None, gt=0, lt=1)
     """The smallest difference that matters, in the metric's own unit (0.05 is five points of a hundred)."""
 
