@@ -13,8 +13,7 @@ def limits(results: Results) -> list[str]:
         "may need no tuning, or gain more from it.",
         "Intervals hold for patients like the held-out ones. Another hospital, another year or other writing habits "
         f"were not tested{_groups(results)}.",
-        "How well clinicians would agree with each other on these cases was not measured, nor how long they took to "
-        "label them.",
+        _agreement(results),
         "A metric is not a benefit: whether answers like these help a patient or a clinician was not measured. The "
         "tuned models are not medical devices and must not be used for care on the strength of this page.",
     ]
@@ -53,6 +52,17 @@ def _groups(results: Results) -> str:
     if any(task.subgroups for task in results.study.tasks):
         return "; subgroups are described, and too small to be tested"
     return ", nor whether the model does worse for some groups of patients (`subgroups:` in the study file names them)"
+
+
+def _agreement(results: Results) -> str:
+    without = [task.title for task in results.study.tasks if not task.human_agreement]
+    if not without:
+        return "How long clinicians took to label these cases was not measured."
+    these = "these cases" if len(without) == len(results.study.tasks) else f"the cases of {', '.join(without)}"
+    return (
+        f"How well clinicians would agree with each other on {these} was not measured (`gold:` in the study file names "
+        "labels of several), nor how long they took to label them."
+    )
 
 
 def _synthetic(results: Results) -> str:

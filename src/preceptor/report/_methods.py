@@ -9,7 +9,7 @@ from preceptor.report._run import Run
 
 def methods(run: Run) -> list[str]:
     """Paragraphs on cases, arms, training, evaluation, statistics and software; only what the run itself says."""
-    return [_cases(run), _arms(run), training(run), _evaluation(run), _statistics(run), _software(run)]
+    return [_cases(run), _arms(run), training(run), _evaluation(run), *_raters(run), _statistics(run), _software(run)]
 
 
 def _cases(run: Run) -> str:
@@ -119,6 +119,25 @@ def _evaluation(run: Run) -> str:
         "Every arm answered the same held-out cases with the same prompts, the likeliest token at each step. An answer "
         f"that could not be read counted as wrong.{cut}"
     )
+
+
+def _raters(run: Run) -> list[str]:
+    """A paragraph on people's judgements, where there are any."""
+    results, said = run.results, []
+    if results.human:
+        raters = len({rater.rater for one in results.human for rater in one.raters})
+        asked = _listed(list(dict.fromkeys(one.scale for one in results.human)))
+        who = "One rater" if raters == 1 else f"{raters} raters"
+        said.append(
+            f"{who} [who they are] judged held-out answers on which two arms differed, blind to the arm and in random "
+            f"order ({asked}); points were averaged over the raters of a case, compared by patient, and p-values "
+            "adjusted by Benjamini and Hochberg's method over all that was asked."
+        )
+    if any(task.human_agreement for task in results.study.tasks):
+        said.append("Gold labels were given by raters [who they are] without seeing any model's answer.")
+    if said:
+        said.append("Agreement is given as Krippendorff's alpha and Cohen's kappa, with patients resampled.")
+    return [" ".join(said)] if said else []
 
 
 def _statistics(run: Run) -> str:

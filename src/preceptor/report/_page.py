@@ -7,6 +7,7 @@ from preceptor.report._limits import exploratory_note, limits, synthetic_note
 from preceptor.report._makers import makers_of_tasks
 from preceptor.report._methods import methods
 from preceptor.report._published import CITATION, PUBLISHED
+from preceptor.report._raters import raters_of_tasks
 from preceptor.report._results import Results
 from preceptor.report._run import Run, read_run
 from preceptor.report._small_counts import HIDDEN, SMALL
@@ -39,6 +40,7 @@ def render(run: Run, *, with_text: bool = False) -> str:
         values=drawing(values_figure("values", results)),
         facts=_facts(results),
         makers=makers_of_tasks(results, with_text=with_text),
+        raters=raters_of_tasks(results, with_text=with_text),
         flow=flows(run, with_text=with_text),
         limits=limits(results),
         all_synthetic=all(task.synthetic for task in results.study.tasks),

@@ -7,14 +7,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Interval = tuple[float | None, float | None]
+from preceptor.report._rater_results import Count, Human, HumanAgreement, Interval, Verdict
+
 Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
-Verdict = Literal["better", "worse", "equivalent", "inconclusive"]
 Points = list[tuple[float, float]]
 """A curve: (step, value) each."""
-
-_NO_INTERVAL: Interval = (None, None)
 
 
 class _Part(BaseModel):
@@ -103,6 +100,7 @@ class TaskPart(_Part):
     looks: int | None = None
     power: Power | None = None
     leakage: list[str] = []
+    human_agreement: HumanAgreement | None = None
     shots: dict[str, dict[str, Count]] = {}
     """Seed -> number of examples -> how many prompts of the arm `base+shots` showed so many."""
 
@@ -296,6 +294,7 @@ class Results(_Part):
     cells: list[Cell]
     contrasts: list[Contrast]
     conclusions: list[Conclusion] = []
+    human: list[Human] = []
     exploratory: bool = False
     design: Design | None = None
 
@@ -323,6 +322,10 @@ class Results(_Part):
     def conclusions_of(self, task: str) -> list[Conclusion]:
         """What the task's contrasts come to, one a model; empty in results of older versions."""
         return [conclusion for conclusion in self.conclusions if conclusion.task == task]
+
+    def human_of(self, task: str) -> list[Human]:
+        """What raters said of the task's held-out answers."""
+        return [one for one in self.human if one.task == task]
 
     @property
     def older(self) -> bool:

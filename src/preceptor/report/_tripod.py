@@ -6,6 +6,7 @@ Gallifant et al., The TRIPOD-LLM reporting guideline for studies using large lan
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -38,19 +39,24 @@ def checklist(results: Results) -> list[Item]:
     return [_item(raw, kinds) for raw in yaml.safe_load(_ITEMS.read_text(encoding="utf-8"))]
 
 
-def _item(raw: dict[str, str], kinds: set[str]) -> Item:
+def _item(raw: dict[str, Any], kinds: set[str]) -> Item:
     if why := [kind for kind in raw.get("not_for", ()) if kind in kinds]:
         return Item(raw["item"], raw["asks"], "does not apply", _REASONS[why[0]], "")
+    for kind, answer in raw.get("with", {}).items():
+        if kind in kinds:
+            return Item(raw["item"], raw["asks"], answer["state"], answer["where"], answer["at"])
     return Item(raw["item"], raw["asks"], raw["state"], raw.get("where", _BY_AUTHORS), raw.get("at", ""))
 
 
 def _kinds(results: Results) -> set[str]:
-    """What is true of this study, of `_REASONS`."""
+    """What is true of this study, of `_REASONS` and of what items name under `with`."""
     tasks = results.study.tasks
     true = {
         "synthetic": all(task.synthetic for task in tasks),
         "untuned": not any(arm.startswith("sft") for arm in results.study.arms),
         "no labels": not any(task.labels for task in tasks),
         "no text": all(task.labels for task in tasks),
+        "scored by raters": bool(results.human),
+        "labelled by raters": any(task.human_agreement for task in tasks),
     }
     return {kind for kind, holds in true.items() if holds}

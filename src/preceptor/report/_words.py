@@ -74,6 +74,11 @@ def words(results: Results) -> list[tuple[str, str]]:
             ("Maker of pairs", "Where the rejected answers of DPO come from. An arm with a maker's name behind it "
              "differs from SFT+DPO in nothing else.")
         )  # fmt: skip
+    if results.human or any(task.human_agreement for task in tasks):
+        found.append(
+            ("Alpha and kappa", "How far raters agree beyond what chance would give: 1 is always, 0 no more than by "
+             "chance. Alpha (Krippendorff) takes any number of raters, kappa (Cohen) two at a time.")
+        )  # fmt: skip
     if "sft+dpo" in results.study.arms:
         found.append(
             ("Reward margin", "In DPO's training, how much more the model has come to prefer right over wrong "
