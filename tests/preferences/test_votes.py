@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from label_stores import make_examples, make_task, pair_item, voted
 
+from label_stores import make_examples, make_task, pair_item, voted
 from preceptor.errors import InputError
 from preceptor.preferences import Pair, votes
 from preceptor.preferences.labelling import PREFERENCES

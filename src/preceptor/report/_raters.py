@@ -99,7 +99,7 @@ def _of_task(task: TaskPart, scored: Sequence[Human], gold: HumanAgreement | Non
         [_rows(one, number_of, show) for one in scored],
         gold_sentence(gold, show) if gold else "",
         agreements,
-        [*_taught(scored, number_of), *_outdated(first, show), *_hardly_agree(agreements)],
+        [*_taught(scored, number_of), *_outdated(scored, show), *_hardly_agree(agreements)],
     )
 
 
@@ -126,10 +126,11 @@ def _taught(scored: Sequence[Human], number_of: dict[str, str]) -> list[str]:
     return [f"{name} also made pairs that a model was trained on, and may like what they taught." for name in marked]
 
 
-def _outdated(first: Human | None, show: Show) -> list[str]:
-    if not first or not first.outdated:
+def _outdated(scored: Sequence[Human], show: Show) -> list[str]:
+    cases = max((one.outdated for one in scored), default=0)
+    if not cases:
         return []
-    return [f"Left out: {show(first.outdated)} cases that were scored on answers which the arms do not give any more."]
+    return [f"Left out: {show(cases)} cases that were scored on answers which the arms do not give any more."]
 
 
 def _hardly_agree(agreements: Sequence[AgreementRow]) -> list[str]:
