@@ -69,6 +69,7 @@ def real_run(root: Path, source: ModelSource, seeds: Sequence[int] = (0, 1)) -> 
     write_table(own / "cases.csv", patients=150)
     file = write_study(own, Path("tiny"), arms=ARMS, seeds=list(seeds))
     raw = yaml.safe_load(file.read_text())
+    raw["tasks"][0]["data"] |= {"subgroups": ["sex"], "date": "day"}
     return _write(root, make_study(raw, "test"), own, source, f"preceptor study {file}")
 
 
