@@ -4,8 +4,8 @@ import stat
 from pathlib import Path
 
 import pytest
-from label_stores import gold_item, make_examples, make_task, pair_item, voted
 
+from label_stores import gold_item, make_examples, make_task, pair_item, voted
 from preceptor.data import DataSpec, read_examples
 from preceptor.errors import InputError
 from preceptor.preferences import gold, write_gold
@@ -50,6 +50,13 @@ def test_what_is_written_is_read_as_a_tasks_cases(tmp_path: Path, parser: str) -
     ]
     assert [task.parse(e.target) for e in read.examples] == ["1", "3"]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_labels_of_another_task_are_refused(tmp_path: Path) -> None:
+    store = store_of(tmp_path, {"x": ["1"], "y": ["1"]}, 1)
+    with pytest.raises(InputError, match="not of the task other"):
+        write_gold(store, make_task(name="other"), tmp_path / "gold.csv")
+    assert not (tmp_path / "gold.csv").exists()
 
 
 def test_a_store_of_pairs_is_refused(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from label_stores import gold_item, make_examples, make_task, pair_item, voted
 
+from label_stores import gold_item, make_examples, make_task, pair_item, voted
 from preceptor.evidence import agreement
 from preceptor.preferences import consistency, rater_agreement
 from preceptor.preferences.labelling import Store, Vote

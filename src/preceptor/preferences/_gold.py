@@ -7,6 +7,7 @@ from pathlib import Path
 
 from preceptor.errors import InputError, Problem
 from preceptor.files import write_atomic
+from preceptor.preferences._case import is_of
 from preceptor.preferences._settled import settle
 from preceptor.preferences.labelling import Item, Store
 from preceptor.tasks import Task
@@ -64,9 +65,13 @@ def gold(path: Path) -> Gold:
 def write_gold(path: Path, task: Task, file: Path) -> Gold:
     """Write the gold of the store at `path` to the CSV `file`, private to its owner, and return what it came to.
 
-    Columns: `id`, `patient`, the task's fields, and `target`, as `preceptor check` reads them.
+    Columns: `id`, `patient`, the task's fields, and `target`, as `preceptor check` reads them. Raises `InputError` when
+    the store is of another task.
     """
     found = gold(path)
+    if any(not is_of(task, row.item) for row in found.rows):
+        what = f"the labels here are not of the task {task.name}"
+        raise InputError(Problem(str(path), what, "Name the task that raters were asked."))
     out = io.StringIO(newline="")
     table = csv.writer(out)
     fields = list(task.fields)
