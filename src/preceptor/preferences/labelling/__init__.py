@@ -2,6 +2,7 @@
 
 from preceptor.preferences.labelling._export import export
 from preceptor.preferences.labelling._items import COUNTS, Answer, Item, Kind
+from preceptor.preferences.labelling._round import Link, make_links, open_round
 from preceptor.preferences.labelling._serve import Door, open_door, serve
 from preceptor.preferences.labelling._store import AlreadyJudgedError, Rater, Store
 from preceptor.preferences.labelling._tls import Tls, self_signed
@@ -16,6 +17,7 @@ __all__ = [
     "Door",
     "Item",
     "Kind",
+    "Link",
     "Order",
     "Rater",
     "Role",
@@ -25,7 +27,9 @@ __all__ = [
     "Vote",
     "export",
     "majority",
+    "make_links",
     "open_door",
+    "open_round",
     "self_signed",
     "serve",
 ]

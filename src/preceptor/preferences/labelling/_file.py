@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.errors import InputError, Problem
-from preceptor.files import private_folder
 from preceptor.preferences.labelling._items import Item, to_row
 from preceptor.preferences.labelling._schema import APPLICATION_ID, SCHEMA, VERSION
 
@@ -17,7 +16,9 @@ def make_file(path: Path, about: Mapping[str, Any], items: Sequence[Item]) -> No
     """Write a new store without votes. InputError when something is at `path`, ValueError when ids repeat."""
     if len({item.id for item in items}) < len(items):
         raise ValueError("two items have one id")
-    private_folder(path.parent)
+    path.parent.mkdir(
+        parents=True, exist_ok=True, mode=0o700
+    )  # one that is there keeps its rights: the file is private
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     aside.unlink(missing_ok=True)
     os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))

@@ -87,7 +87,8 @@ def _case(store: Store, name: str, position: int, item: Item) -> str:
         given=[vote for vote in given if vote.role == "rater"],
         settled=own,
         can_skip=False,
-        done=position - 1,
+        done=0,
+        number=position,
         can_undo=False,
         undo_id=secrets.token_hex(16),
     )

@@ -64,6 +64,7 @@ def _page(store: Store, rater: str) -> str:
         "about": store.about,
         "rater": rater,
         "done": len(judged),
+        "number": len(given) + 1,
         "can_undo": bool(given),
         "undo_id": secrets.token_hex(16),
     }

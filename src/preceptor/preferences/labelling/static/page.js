@@ -149,7 +149,8 @@ function score(scale, key) {
   if (!input) return true;
   if (number) { number.value = key; current(); } else input.click();
   const next = current();
-  (next?.querySelector("input") || $("h1")).focus({ preventScroll: true });
+  // A count is focused as a whole: one digit is the answer, and more can be typed into its field.
+  ((next?.matches(".number") ? next : next?.querySelector("input")) || $("h1")).focus({ preventScroll: true });
   next?.scrollIntoView({ block: "nearest" });
   return true;
 }
