@@ -57,6 +57,7 @@ CREDITS: dict[str, str] = {
     "craft_md": "CRAFT-MD. Johri S et al., Nat Med 2025;31:77-86. MIT",
     "hcv_labs": "HCV data, UCI data set 571. Hoffmann G et al., J Lab Precis Med 2018;3:58. CC BY 4.0",
     "ktas_triage": "KTAS triage. Moon SH et al., PLOS ONE 2019;14(9):e0216972. CC BY 4.0",
+    "medec_ms": "MEDEC, MS subset. Ben Abacha A et al., Findings of ACL 2025. CC BY 4.0",
     "mts_dialog_section": _MTS_DIALOG,
     "mts_dialog_summarization": _MTS_DIALOG,
     "pubmedqa": "PubMedQA. Jin Q et al., EMNLP-IJCNLP 2019:2567-2577. MIT",
@@ -64,4 +65,4 @@ CREDITS: dict[str, str] = {
         "PhysioNet/Computing in Cardiology Challenge 2019. Reyna MA et al., Crit Care Med 2020;48(2):210-217. ODbL 1.0"
     ),
 }
-"""By study in `examples/`: set, publication, licence."""
+"""By task in `examples/`: set, publication, licence."""

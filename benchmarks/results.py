@@ -41,12 +41,12 @@ Results = dict[str, Any]
 def page(runs: Sequence[Results], command: str, machine: str | None = None) -> str:
     """The page for the contents of several `results.json`, in the order given.
 
-    Raises InputError when a study on real data has no credit in `_published.py`.
+    Raises InputError when a task on real data has no credit in `_published.py`.
     """
-    uncredited = [run["study"]["name"] for run in runs if _real_tasks(run) and run["study"]["name"] not in CREDITS]
+    uncredited = [task for run in runs for task in _real_tasks(run) if task not in CREDITS]
     if uncredited:
         fix = "Add set, publication and licence to CREDITS in benchmarks/_published.py"
-        raise InputError([Problem(f"study {name}", "its data have no credit", fix) for name in uncredited])
+        raise InputError([Problem(f"task {name}", "its data have no credit", fix) for name in uncredited])
     lines = [
         "# Results",
         "",
@@ -89,7 +89,7 @@ def study_section(run: Results) -> list[str]:
         *(
             f"- **{each['verdict']}**: {each['sentence']}"
             for each in run["contrasts"]
-            if each.get("family", "primary") == "primary"
+            if each.get("family", "primary") == "primary" or "@" in each["a"]  # another maker of rejected answers
         ),
     ]
     if any(task["name"] in PAPER_ROWS for task in study["tasks"]):
@@ -118,8 +118,7 @@ def _about_cases(run: Results) -> list[str]:
     if synthetic:
         which = f"of {', '.join(synthetic)} " if real else ""
         lines.append(f"- **The cases {which}are synthetic, and no clinician has reviewed them.**")
-    if real:
-        lines.append(f"- Data: {CREDITS[run['study']['name']]}")
+    lines += [f"- Data: {credit}" for credit in dict.fromkeys(CREDITS[task] for task in real)]
     return lines
 
 
