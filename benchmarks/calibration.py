@@ -7,8 +7,9 @@ intervals noisier, and so these figures a little worse than the product's. What 
 - arms that differ by the margin, .05: `equivalent`, or "less than the margin", said of at most 5% of contrasts;
 - 95% intervals hold the truth in 93 to 97% of studies, from 150 patients on;
 - power within 5 points of the 80% promised.
-Monte-Carlo error, two standard errors at 5%, is allowed to the first two. A study that the product would only describe
-(too few cases of a class) gives no verdict and counts for none.
+Monte-Carlo error, two standard errors at 5%, is allowed to the first two. Of two hundred figures some miss by chance
+all the same, so each case with a miss is drawn anew, other studies and five times as many, and that decides. A study
+that the product would only describe (too few cases of a class) gives no verdict and counts for none.
 """
 
 import argparse
@@ -45,6 +46,7 @@ PROMISES = ("accuracy", "macro_f1", "mean_score")
 DISCORDANCE, SD = 0.2, 0.15
 RESAMPLES, SWAPS = 600, 399
 
+_TIMES_AGAIN, _OTHER_SEEDS = 5, 1000
 _JUDGED_FROM = 150  # patients from which coverage is asked for
 _ARMS = ("sft+dpo", "sft", "sft+sft")
 _PRIMARY = (("sft+dpo", "sft"), ("sft+dpo", "sft+sft"))
@@ -99,6 +101,8 @@ def main() -> None:
     print(f"{len(failed)} of {len(rows)} figures miss what is asked")
     for row in failed:
         print(f"MISSED  {row.case}: {row.what}: {row.ours:.1%}, asked {row.bound}")
+    for row in redrawn(failed, arguments.runs):
+        print(f"AGAIN   {row.case}: {row.what}: {row.ours:.2%}, asked {row.bound}{'' if row.holds else ' MISSED'}")
 
 
 def measure(patients: Sequence[int], runs: int) -> list[Row]:
@@ -111,9 +115,19 @@ def measure(patients: Sequence[int], runs: int) -> list[Row]:
     return rows
 
 
+def redrawn(failed: Sequence[Row], runs: int) -> list[Row]:
+    """Every figure with a bound of the cases in `failed`, from other studies and five times as many."""
+    rows = []
+    for count in PATIENTS:
+        for number, world in enumerate(WORLDS):
+            if any(row.case == _case(count, world) for row in failed):
+                rows += verdicts(world, count, _TIMES_AGAIN * runs, seed=_OTHER_SEEDS + number)
+    return [row for row in rows if row.bound]
+
+
 def verdicts(world: World, patients: int, runs: int, *, seed: int) -> list[Row]:
     """How often studies of this world say what is false, and how often their intervals miss."""
-    case = f"{patients} patients, {world}"
+    case = _case(patients, world)
     alike, apart = (_studies(world, patients, difference, runs, seed) for difference in (0.0, MARGIN))
     rows = [Row("no verdict", case, 1 - len(alike) / runs)]
     if not alike or not apart:
@@ -155,6 +169,10 @@ def kept_promise(metric: str, patients: int, runs: int) -> Row:
     case = f"{patients} patients, {metric}, 1 note, {assumed}, difference {difference:.3f}"
     share = shown / runs
     return Row("power", case, share, "75-85%", abs(share - 0.8) <= 0.05)
+
+
+def _case(patients: int, world: World) -> str:
+    return f"{patients} patients, {world}"
 
 
 def _studies(world: World, patients: int, difference: float, runs: int, seed: int) -> list[list[_Judged]]:

@@ -1,9 +1,11 @@
 """Calibration in small: the drawn studies have the truth they claim, and verdicts keep their promises on them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from benchmarks._drawn_studies import World, discordant_pair, scored_pair
-from benchmarks.calibration import WORLDS, Row, _at_most, _table, kept_promise, verdicts
+from benchmarks.calibration import WORLDS, Row, _at_most, _table, kept_promise, redrawn, verdicts
 
 from preceptor.evidence import METRICS
 
@@ -56,6 +58,18 @@ def test_false_verdicts_are_rare_and_intervals_hold_the_truth(world: World, pati
         assert found[what].holds, (what, found[what].ours)
     for what in ("alike: covered", "margin apart: covered"):
         assert 0.91 <= found[what].ours <= 0.99
+
+
+def test_a_case_that_missed_is_drawn_anew_from_other_studies_and_more() -> None:
+    first = verdicts(WORLDS[0], 60, 20, seed=0)
+    missed = [replace(row, holds=False) for row in first if row.what == "alike: any false"]
+    again = redrawn(missed, 20)
+    assert {row.case for row in again} == {first[0].case}
+    assert [row.what for row in again] == [row.what for row in first if row.bound]
+    bounds = [by_name(rows)["alike: any false"].bound for rows in (first, again)]
+    wider, narrower = (float(str(bound).rstrip("%")) for bound in bounds)
+    assert 5 < narrower < wider
+    assert redrawn([], 20) == []
 
 
 def test_studies_with_too_few_of_a_class_give_no_verdict() -> None:
