@@ -38,7 +38,7 @@ How to read it:
 Results = dict[str, Any]
 
 
-def page(runs: Sequence[Results], command: str, machine: str | None = None) -> str:
+def page(runs: Sequence[Results], command: str, machine: str | None = None, note: str | None = None) -> str:
     """The page for the contents of several `results.json`, in the order given.
 
     Raises InputError when a task on real data has no credit in `_published.py`.
@@ -56,6 +56,7 @@ def page(runs: Sequence[Results], command: str, machine: str | None = None) -> s
         command,
         "```",
         *(["", f"Measured on {machine}."] if machine else []),
+        *(["", note] if note else []),
         "",
         LEGEND,
     ]
@@ -222,11 +223,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run folder, such as runs/quickstart")
     parser.add_argument("--output", type=Path, default=DEFAULT_OUTPUT, help="default: %(default)s")
     parser.add_argument("--machine", help="what the runs were measured on, in words")
+    parser.add_argument("--note", help="what else must be known of the runs")
     words = list(sys.argv[1:] if arguments is None else arguments)
     asked = parser.parse_args(words)
     command = f"{PROGRAM} {shlex.join(map(without_machine_path, words))}"
     try:
-        write_atomic(asked.output, page(read_results(asked.runs), command, asked.machine))
+        write_atomic(asked.output, page(read_results(asked.runs), command, asked.machine, asked.note))
     except InputError as error:
         print(f"error {error}", file=sys.stderr)
         return error.exit_code
