@@ -67,12 +67,16 @@ def test_two_raters_judge_at_once_through_a_kill_9_and_every_vote_is_there_once(
         for turn in range(CASES):
             key = list(KEYS)[turn % len(KEYS)]
             before = {}
+            if turn == 7:
+                server.kill()  # before the votes
             for name, page in pages.items():
                 before[name] = int(page.input_value("[name=position]"))
                 page.keyboard.press(key)
-            if turn in (7, 13):
-                server.kill()  # with both votes on their way, or just arrived
+            if turn == 7:
                 pages["anna"].wait_for_function("() => document.body.innerText.includes('Not saved yet')")
+                server.start()
+            if turn == 13:
+                server.kill()  # with both votes on their way, or just arrived
                 server.start()
             for name, page in pages.items():
                 page.wait_for_function(
@@ -104,7 +108,7 @@ def test_every_page_is_silent_fits_and_can_be_read_by_all(
     server, store = round_
     name = f"reader {width} {scheme}"
     opened = enter(open_page, server, store, name, width)
-    opened.page.emulate_media(color_scheme=scheme)
+    opened.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     for keys in (["1"], ["4", "0", "5", "2", "3"], ["2"]):  # a pair, scores, a label
         opened.unfold()
         assert opened.faults() == []
@@ -117,7 +121,7 @@ def test_every_page_is_silent_fits_and_can_be_read_by_all(
     assert opened.faults() == []  # the hostile one
     assert HOSTILE.split(" \u202e")[0] in opened.page.inner_text(".case")
     lead = enter(open_page, server, store, f"lead {width} {scheme}", width, "lead")
-    lead.page.emulate_media(color_scheme=scheme)
+    lead.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     for path in ("/lead", "/lead/case/8"):
         lead.page.goto(server.url + path)
         lead.unfold()

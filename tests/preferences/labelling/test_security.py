@@ -1,8 +1,10 @@
 """Who gets in, what goes out, and what a hostile case or request can do: nothing."""
 
+import asyncio
 import html
 import logging
 import re
+from urllib.parse import urlencode
 
 import pytest
 
@@ -40,6 +42,7 @@ def test_a_link_sets_a_cookie_that_scripts_and_other_sites_do_not_get_and_leaves
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
     assert "Path=/" in cookie
+    assert "Max-Age" not in cookie
     assert "Secure" not in cookie
     assert '<meta http-equiv="refresh" content="0; url=/">' in answer.text
     assert token not in answer.text
@@ -149,6 +152,33 @@ def test_bodies_are_limited_whatever_their_headers_say(round_) -> None:
     assert anna.client.post("/vote", content=iter([big[:1000], big])).status_code == 413
     small = iter([b"note=" + b"x" * 1000])
     assert anna.client.post("/vote", content=small).status_code == 422
+
+
+def test_half_a_form_becomes_no_vote(round_) -> None:
+    anna = round_.person("anna")
+    body = urlencode({**anna.fields(), "choice": "left", "note": "one two"}).encode()[:-4]
+    cookie = "; ".join(f"{name}={value}" for name, value in anna.client.cookies.items())
+    headers = {"host": HOST, "origin": ORIGIN, "cookie": cookie, "content-length": "999"}
+    scope = {"type": "http", "method": "POST", "path": "/vote", "query_string": b"", "http_version": "1.1"}
+    scope |= {"headers": [(name.encode(), value.encode()) for name, value in headers.items()]}
+    messages = [{"type": "http.disconnect"}, {"type": "http.request", "body": body, "more_body": True}]
+    sent = []
+
+    async def receive() -> dict:
+        return messages.pop()
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    asyncio.run(round_.app(scope, receive, send))
+    assert sent == []
+    assert round_.store.votes(effective=False) == []
+
+
+def test_whoever_leaves_is_out(round_) -> None:
+    anna = round_.person("anna")
+    assert "You have left" in anna.client.post("/leave").text
+    assert anna.client.get("/").status_code == 403
 
 
 def test_a_fault_of_ours_says_nothing_of_the_case_to_browser_or_log(round_, monkeypatch, caplog) -> None:

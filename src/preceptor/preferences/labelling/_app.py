@@ -24,7 +24,6 @@ _STATIC = {
     "page.css": "text/css",
     "page.js": "text/javascript",
 }
-_COOKIE_SECONDS = 30 * 24 * 3600
 _NO_LINK = "Open the link that you were given. If that is what you did, ask the lead of this round for a new one."
 
 
@@ -47,7 +46,14 @@ def create_app(store: Store, *, hosts: Collection[str], secure: bool) -> Guard:
         # cookie. This page's own refresh takes it along, and leaves the token out of address bar and history.
         page = fill("notice.html.j2", heading="One moment", text="Your cases are being opened.", onward="/")
         response = HTMLResponse(page, headers={"referrer-policy": "no-referrer"})
-        response.set_cookie(cookie, token, _COOKIE_SECONDS, secure=secure, httponly=True, samesite="strict")
+        response.set_cookie(cookie, token, secure=secure, httponly=True, samesite="strict")  # until the browser closes
+        return response
+
+    @app.post("/leave")
+    def leave() -> Response:
+        page = fill("notice.html.j2", heading="You have left", text="Your link opens the round again.", onward=None)
+        response = HTMLResponse(page)
+        response.delete_cookie(cookie, secure=secure, httponly=True, samesite="strict")
         return response
 
     @app.get("/static/{name}")

@@ -13,6 +13,7 @@ from collections.abc import Collection
 from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -70,6 +71,8 @@ class Guard:
             if body is None:
                 app = _plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             await (app or self._app)(scope, _given(body or b"", receive), send_guarded)
+        except ClientDisconnect:
+            return
         except Exception as error:
             log.error("fault: %s", describe(error))
             if not started:
@@ -102,6 +105,8 @@ async def _body(receive: Receive) -> bytes | None:
     body, more = b"", True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect  # half a form must not become a vote
         body += message.get("body", b"")
         if len(body) > LARGEST_BODY:
             return None

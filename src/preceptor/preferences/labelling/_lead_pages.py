@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 
 from preceptor.preferences._rater_agreement import consistency, rater_agreement
 from preceptor.preferences.labelling._export import export_text
-from preceptor.preferences.labelling._form import read_form
+from preceptor.preferences.labelling._form import read_form, read_id
 from preceptor.preferences.labelling._items import Item
 from preceptor.preferences.labelling._pages import fill, item_values
 from preceptor.preferences.labelling._progress import look_at_progress
@@ -51,8 +51,9 @@ def add_lead_pages(app: FastAPI, store: Store, who: Who) -> None:
         return Response(export_text(store), media_type="application/jsonl", headers={"content-disposition": name})
 
     @app.post("/lead/undo")
-    async def undo(rater: Annotated[Rater, Depends(lead)]) -> Response:
-        await run_in_threadpool(store.undo, rater.name)
+    async def undo(request: Request, rater: Annotated[Rater, Depends(lead)]) -> Response:
+        form = read_form(await request.body())
+        await run_in_threadpool(store.undo, rater.name, read_id(form))
         return onward("/lead")
 
 
@@ -69,6 +70,7 @@ def _overview(store: Store, name: str, *, link_of: str = "", link: str = "") -> 
         position=position,
         link_of=link_of,
         link=link,
+        undo_id=secrets.token_hex(16),
     )
 
 

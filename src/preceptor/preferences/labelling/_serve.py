@@ -80,6 +80,7 @@ def serve(store: Store, door: Door) -> None:
             lifespan="off",
             ws="none",
             proxy_headers=False,
+            timeout_keep_alive=75,
             server_header=False,
             timeout_graceful_shutdown=5,
             ssl_certfile=door.tls.certificate if door.tls else None,

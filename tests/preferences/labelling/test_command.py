@@ -1,0 +1,112 @@
+"""`preceptor label`: the round it starts and goes on with, the links it shows, and what it refuses."""
+
+import csv
+import json
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from command_line import CommandLine
+from preceptor.preferences import labelling
+from preceptor.preferences.labelling import Store, Vote
+from tiny_study import write_study, write_table
+
+GOLD = ("label", "--gold", "cases.csv", "--task", "triage_urgency", "--group", "patient", "--port", 0)
+STORE = Path("cases.labels.sqlite")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a table to label, in which the server ends at once."""
+    rows = [["patient", "note"], *([str(n), f"Cough for {n} days"] for n in range(5))]
+    with (tmp_path / "cases.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(labelling, "serve", lambda store, door: door.socket.close())
+    return tmp_path
+
+
+def tokens(shown: str) -> dict[str, str]:
+    return dict(re.findall(r"([\w-]+): http://127\.0\.0\.1:\d+/r/(\S+)", shown))
+
+
+def test_a_new_round_has_a_link_for_the_lead_and_each_rater(preceptor: CommandLine, folder: Path) -> None:
+    rights = folder.stat().st_mode
+    shown = preceptor.run(*GOLD, "--cases", 3).shown
+    assert "A new round: 3 cases, each for 2 raters" in shown
+    store = Store.open(STORE)
+    given = tokens(shown)
+    assert {name: store.who(token).role for name, token in given.items()} == {
+        "rater-1": "rater", "rater-2": "rater", "lead": "lead",
+    }  # fmt: skip
+    assert stat.S_IMODE(STORE.stat().st_mode) == 0o600
+    assert folder.stat().st_mode == rights
+    assert store.items()[0].labels == ("1", "2", "3", "4", "5")
+
+
+def test_a_round_goes_on_and_links_hold_until_a_new_one_is_made(preceptor: CommandLine, folder: Path) -> None:
+    first = tokens(preceptor.run(*GOLD, "--rater", "anna", "--rater", "ben").shown)
+    assert sorted(first) == ["anna", "ben", "lead"]
+    store = Store.open(STORE)
+    store.record(Vote(store.items()[0].id, "anna", "1"))
+    again = preceptor.run(*GOLD, "--rater", "anna").shown
+    assert "The round goes on" in again
+    assert "Links from before still hold: ben, lead." in again
+    assert store.who(first["anna"]) is None
+    assert store.who(tokens(again)["anna"]).name == "anna"
+    assert store.who(first["ben"]).name == "ben"
+    assert len(store.votes()) == 1
+
+
+def test_what_there_is_can_be_written_without_a_page(preceptor: CommandLine, folder: Path) -> None:
+    preceptor.run(*GOLD, "--rater", "anna", "--rater", "ben")
+    store = Store.open(STORE)
+    for name, label in (("anna", "1"), ("ben", "1")):
+        store.record(Vote(store.items()[0].id, name, label))
+    assert "1 gold labels; 4 cases are still open" in preceptor.run(*GOLD, "--export", "gold.csv").shown
+    assert "Level: 1" in Path("gold.csv").read_text()
+    preceptor.run(*GOLD, "--export", "round.jsonl")
+    assert json.loads(Path("round.jsonl").read_text().splitlines()[0])["title"] == "cases"
+    assert stat.S_IMODE(Path("round.jsonl").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--host", "192.0.2.7"], "--self-signed"),
+        (["--certificate", "c.pem"], "do not go together"),
+        (["--certificate", "c.pem", "--key", "k.pem"], "no such file"),
+        (["--self-signed", "--certificate", "c.pem", "--key", "k.pem"], "do not go together"),
+        (["--held-out"], "no answers to compare"),
+        (["--rater", "a\nb"], "cannot be a rater's name"),
+        (["--export", "x.jsonl"], "no label store here"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_served(
+    preceptor: CommandLine, folder: Path, words: list[str], said: str
+) -> None:
+    ended = preceptor.run(*GOLD, *words)
+    assert ended.code == 2
+    assert said in ended.errors
+
+
+def test_options_of_tables_and_of_studies_are_told_apart(preceptor: CommandLine, folder: Path) -> None:
+    assert "--task, such as" in preceptor.run("label", "--gold", "cases.csv").errors
+    assert "only goes with --gold" in preceptor.run("label", "quickstart", "--task", "triage_urgency").errors
+
+
+@pytest.mark.slow
+def test_a_study_that_was_never_run_gives_pairs_to_judge(
+    preceptor: CommandLine, folder: Path, tiny_model_folder: Path
+) -> None:
+    write_table(folder / "cases.csv", patients=60, wrong_every=8)
+    changes = {"adapter": "none", "sft": {"epochs": 10, "batch_size": 8, "learning_rate": 0.003, "patience": 9}}
+    study = write_study(folder, tiny_model_folder, **changes)
+    ended = preceptor.run("label", study, "--cases", 3, "--port", 0)
+    assert ended.code == 0, ended.errors
+    store = Store.open(Path("runs/tiny/labels/pairs.sqlite"))
+    assert 1 <= len(store.items()) <= 3
+    assert store.items()[0].kind == "pair"
+    assert "Store: runs/tiny/labels/pairs.sqlite" in ended.shown
