@@ -8,8 +8,9 @@ intervals noisier, and so these figures a little worse than the product's. What 
 - 95% intervals hold the truth in 93 to 97% of studies, from 150 patients on;
 - power within 5 points of the 80% promised.
 Monte-Carlo error, two standard errors at 5%, is allowed to the first two. Of two hundred figures some miss by chance
-all the same, so each case with a miss is drawn anew, other studies and five times as many, and that decides. A study
-that the product would only describe (too few cases of a class) gives no verdict and counts for none.
+all the same, so each case with a miss is drawn anew: other studies, five times as many, judged with the product's own
+2,000 resamples; that decides. A study that the product would only describe (too few cases of a class) gives no verdict
+and counts for none.
 """
 
 import argparse
@@ -45,6 +46,7 @@ WORLDS = (
 PROMISES = ("accuracy", "macro_f1", "mean_score")
 DISCORDANCE, SD = 0.2, 0.15
 RESAMPLES, SWAPS = 600, 399
+PRODUCT_RESAMPLES = 2000
 
 _TIMES_AGAIN, _OTHER_SEEDS = 5, 1000
 _JUDGED_FROM = 150  # patients from which coverage is asked for
@@ -116,19 +118,20 @@ def measure(patients: Sequence[int], runs: int) -> list[Row]:
 
 
 def redrawn(failed: Sequence[Row], runs: int) -> list[Row]:
-    """Every figure with a bound of the cases in `failed`, from other studies and five times as many."""
+    """Every figure with a bound of the cases in `failed`: other studies, five times as many, with all resamples."""
     rows = []
     for count in PATIENTS:
         for number, world in enumerate(WORLDS):
             if any(row.case == _case(count, world) for row in failed):
-                rows += verdicts(world, count, _TIMES_AGAIN * runs, seed=_OTHER_SEEDS + number)
+                seed = _OTHER_SEEDS + number
+                rows += verdicts(world, count, _TIMES_AGAIN * runs, seed=seed, resamples=PRODUCT_RESAMPLES)
     return [row for row in rows if row.bound]
 
 
-def verdicts(world: World, patients: int, runs: int, *, seed: int) -> list[Row]:
+def verdicts(world: World, patients: int, runs: int, *, seed: int, resamples: int = RESAMPLES) -> list[Row]:
     """How often studies of this world say what is false, and how often their intervals miss."""
     case = _case(patients, world)
-    alike, apart = (_studies(world, patients, difference, runs, seed) for difference in (0.0, MARGIN))
+    alike, apart = (_studies(world, patients, difference, runs, seed, resamples) for difference in (0.0, MARGIN))
     rows = [Row("no verdict", case, 1 - len(alike) / runs)]
     if not alike or not apart:
         return rows
@@ -163,7 +166,7 @@ def kept_promise(metric: str, patients: int, runs: int) -> Row:
             if scored
             else discordant_pair(patients, DISCORDANCE, difference, rng)
         )
-        (one,) = _judged(metric, [([a], [b])], run)
+        (one,) = _judged(metric, [([a], [b])], run, RESAMPLES)
         shown += one.judgement.verdict == "better"
     assumed = f"sd {SD}" if scored else f"discordance {DISCORDANCE}"
     case = f"{patients} patients, {metric}, 1 note, {assumed}, difference {difference:.3f}"
@@ -175,22 +178,26 @@ def _case(patients: int, world: World) -> str:
     return f"{patients} patients, {world}"
 
 
-def _studies(world: World, patients: int, difference: float, runs: int, seed: int) -> list[list[_Judged]]:
+def _studies(
+    world: World, patients: int, difference: float, runs: int, seed: int, resamples: int
+) -> list[list[_Judged]]:
     """Drawn studies in which sft+dpo is better than both others by `difference`; those that only describe left out."""
     rng = np.random.default_rng([seed, patients, round(1000 * difference)])
     means = dict.fromkeys(_ARMS, world.mean(LEVEL)) | {"sft+dpo": world.mean(LEVEL + difference)}
     found = []
     for run in range(runs):
         arms = world.draw(patients, means, rng)
-        study = _judged(world.metric, [(arms[a], arms[b]) for a, b in _PRIMARY], run)
+        study = _judged(world.metric, [(arms[a], arms[b]) for a, b in _PRIMARY], run, resamples)
         if study[0].judgement.descriptive is None:
             found.append(study)
     return found
 
 
-def _judged(metric: str, pairs: Sequence[tuple[list[Sample], list[Sample]]], seed: int) -> list[_Judged]:
+def _judged(
+    metric: str, pairs: Sequence[tuple[list[Sample], list[Sample]]], seed: int, resamples: int
+) -> list[_Judged]:
     """The primary contrasts of a study, adjusted and judged as the product does."""
-    found = [compare(METRICS[metric], a, b, seed=seed, resamples=RESAMPLES, swapped=SWAPS) for a, b in pairs]
+    found = [compare(METRICS[metric], a, b, seed=seed, resamples=resamples, swapped=SWAPS) for a, b in pairs]
     gc.freeze()  # the correction's library collects garbage at each call, and nothing older than this study is any
     adjusted = holm([comparison.p for comparison in found])
     gc.unfreeze()

@@ -15,9 +15,6 @@ FEWEST_OF_A_CLASS = 10
 _FEWEST_DIFFERING = 10
 """Patients on whom the arms must differ before resampling can tell how rarely they do."""
 
-_FEWEST_WITH_SEEDS = 150
-"""Patients from which several seeds may be called below the margin: with 60, calibration found that said too often."""
-
 
 @dataclass(frozen=True)
 class Judgement:
@@ -80,9 +77,5 @@ def _below(bound: float | None, margin: float, comparison: Comparison) -> bool:
 
     Resampling cannot see what none of a few patients happened to show; Tango's interval can.
     """
-    if bound is None or bound >= margin:
-        return False
-    if comparison.interval != RESAMPLED:
-        return True
-    enough = len(comparison.seed_deltas) == 1 or comparison.patients >= _FEWEST_WITH_SEEDS
-    return enough and comparison.differing >= _FEWEST_DIFFERING
+    believable = comparison.interval != RESAMPLED or comparison.differing >= _FEWEST_DIFFERING
+    return believable and bound is not None and bound < margin
