@@ -4,10 +4,10 @@ from preceptor.preferences.labelling._export import export
 from preceptor.preferences.labelling._items import COUNTS, Answer, Item, Kind
 from preceptor.preferences.labelling._round import Link, make_links, open_round
 from preceptor.preferences.labelling._serve import Door, open_door, serve
-from preceptor.preferences.labelling._store import AlreadyJudgedError, Rater, Store
+from preceptor.preferences.labelling._store import AlreadyJudgedError, Store
 from preceptor.preferences.labelling._tls import Tls, self_signed
 from preceptor.preferences.labelling._turns import Turn
-from preceptor.preferences.labelling._votes import PREFERENCES, Order, Role, Vote, majority
+from preceptor.preferences.labelling._votes import PREFERENCES, Order, Rater, Role, Vote, majority
 
 __all__ = [
     "COUNTS",

@@ -16,7 +16,8 @@ from preceptor.preferences.labelling._guard import Guard
 from preceptor.preferences.labelling._lead_pages import add_lead_pages
 from preceptor.preferences.labelling._pages import fill
 from preceptor.preferences.labelling._rating import add_rating
-from preceptor.preferences.labelling._store import AlreadyJudgedError, Rater, Store
+from preceptor.preferences.labelling._store import AlreadyJudgedError, Store
+from preceptor.preferences.labelling._votes import Rater
 
 _STATIC = {
     "icon.svg": "image/svg+xml",

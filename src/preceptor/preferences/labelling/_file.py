@@ -40,8 +40,12 @@ def _fill(path: Path, about: Mapping[str, Any], items: Sequence[Item]) -> None:
         db.execute(f"PRAGMA user_version = {VERSION}")
         db.executemany("INSERT INTO round VALUES (?, ?)", [(name, json.dumps(value)) for name, value in about.items()])
         db.executemany(
-            "INSERT INTO items VALUES (?, ?, ?, ?)",
-            [(at, item.id, item.kind == "gold", json.dumps(to_row(item))) for at, item in enumerate(items, start=1)],
+            "INSERT INTO items VALUES (?, ?, ?)",
+            [(at, item.id, json.dumps(to_row(item))) for at, item in enumerate(items, start=1)],
+        )
+        db.executemany(
+            "INSERT INTO tally VALUES (?, ?, ?, 0)",
+            [(at, item.id, item.kind == "gold") for at, item in enumerate(items, start=1)],
         )
         db.commit()
     finally:

@@ -15,8 +15,9 @@ from preceptor.preferences.labelling._items import Item
 from preceptor.preferences.labelling._pages import fill, item_values
 from preceptor.preferences.labelling._progress import look_at_progress
 from preceptor.preferences.labelling._rating import Who, onward
-from preceptor.preferences.labelling._store import Rater, Store
+from preceptor.preferences.labelling._store import Store
 from preceptor.preferences.labelling._turns import Turn, order_for
+from preceptor.preferences.labelling._votes import Rater
 
 
 def add_lead_pages(app: FastAPI, store: Store, who: Who) -> None:

@@ -11,7 +11,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from preceptor.preferences.labelling._form import FormError, read_form, read_id, read_vote
 from preceptor.preferences.labelling._pages import fill, item_values
-from preceptor.preferences.labelling._store import Rater, Store
+from preceptor.preferences.labelling._store import Store
+from preceptor.preferences.labelling._votes import Rater
 
 Who = Callable[[Request], Rater]
 """Says whose request it is, or refuses it."""
@@ -58,18 +59,17 @@ def _record(store: Store, rater: str, form: Mapping[str, str]) -> None:
 
 
 def _page(store: Store, rater: str) -> str:
-    turn, given = store.next_item(rater), store.votes_of(rater)
-    judged = [vote for vote in given if vote.choice is not None]
+    turn, (judged, skipped) = store.next_item(rater), store.done(rater)
     values: dict[str, Any] = {
         "about": store.about,
         "rater": rater,
-        "done": len(judged),
-        "number": len(given) + 1,
-        "can_undo": bool(given),
+        "done": judged,
+        "number": judged + skipped + 1,
+        "can_undo": judged + skipped > 0,
         "undo_id": secrets.token_hex(16),
     }
     if turn is None:
-        spent = sum(vote.seconds for vote in judged)
-        return fill("done.html.j2", **values, skipped=len(given) - len(judged), spent=spent)
+        spent = sum(vote.seconds for vote in store.votes_of(rater) if vote.choice is not None)
+        return fill("done.html.j2", **values, skipped=skipped, spent=spent)
     left = store.left(rater)
     return fill("item.html.j2", **values, **item_values(turn), order=turn.order, left=left, can_skip=True)

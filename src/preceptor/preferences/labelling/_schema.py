@@ -1,4 +1,7 @@
-"""The tables of a label store. `votes` only grows; `standing` says which of its rows count, and is kept by triggers."""
+"""The tables of a label store. `votes` only grows, and triggers keep what follows from it.
+
+`standing` says which of its rows count, and `tally` how many raters have judged each item, repeats apart.
+"""
 
 APPLICATION_ID = 0x50524C42
 """Marks the SQLite file as a label store ("PRLB")."""
@@ -7,7 +10,10 @@ VERSION = 1
 SCHEMA = """
 CREATE TABLE round (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE items (
-    position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, gold INTEGER NOT NULL, item TEXT NOT NULL
+    position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, item TEXT NOT NULL
+) STRICT;
+CREATE TABLE tally (
+    position INTEGER PRIMARY KEY, item TEXT NOT NULL UNIQUE, gold INTEGER NOT NULL, votes INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE raters (name TEXT PRIMARY KEY, role TEXT NOT NULL, token TEXT NOT NULL UNIQUE, added TEXT NOT NULL) STRICT;
 CREATE TABLE votes (
@@ -44,5 +50,13 @@ CREATE TRIGGER a_vote_stands AFTER INSERT ON votes WHEN new.undoes IS NULL BEGIN
 END;
 CREATE TRIGGER an_undone_vote_falls AFTER INSERT ON votes WHEN new.undoes IS NOT NULL BEGIN
     DELETE FROM standing WHERE seq = new.undoes;
+END;
+CREATE TRIGGER a_standing_vote_counts AFTER INSERT ON standing
+WHEN new.role = 'rater' AND new.repeat = 0 AND new.choice IS NOT NULL BEGIN
+    UPDATE tally SET votes = votes + 1 WHERE item = new.item;
+END;
+CREATE TRIGGER a_fallen_vote_does_not AFTER DELETE ON standing
+WHEN old.role = 'rater' AND old.repeat = 0 AND old.choice IS NOT NULL BEGIN
+    UPDATE tally SET votes = votes - 1 WHERE item = old.item;
 END;
 """

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +19,7 @@ from preceptor.preferences.labelling._file import make_file, open_file
 from preceptor.preferences.labelling._items import Item, from_row
 from preceptor.preferences.labelling._rows import insert_vote, select_votes
 from preceptor.preferences.labelling._turns import Turn
-from preceptor.preferences.labelling._votes import Role, Vote
+from preceptor.preferences.labelling._votes import Rater, Role, Vote
 
 LEASE_SECONDS = 30 * 60
 """So long an item that lies before one rater is kept from the others, where it needs no more votes than theirs."""
@@ -27,15 +27,6 @@ LEASE_SECONDS = 30 * 60
 
 class AlreadyJudgedError(ValueError):
     """A vote of the rater on this item stands already, for instance one given in another window."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rater:
-    """Someone with a link of their own."""
-
-    name: str
-    role: Role
-    added: str
 
 
 class Store:
@@ -140,9 +131,16 @@ class Store:
             return Turn(position, self._items[position], order, repeat, last[-1] if last else None)
 
     def left(self, rater: str) -> int:
-        """How many new items this rater could still judge."""
+        """How many new items this rater could still judge, if no other rater did."""
         with self._lock:
-            return len(self._open_items(rater))
+            return _turns.count_open(self._db, rater, self.about["votes_per_item"])
+
+    def done(self, rater: str) -> tuple[int, int]:
+        """How many votes of this rater stand, and how many skips."""
+        query = "SELECT count(choice), count(*) - count(choice) FROM standing WHERE rater = ?"
+        with self._lock:
+            judged, skipped = self._db.execute(query, (rater,)).fetchone()
+        return judged, skipped
 
     def _next(self, rater: str) -> tuple[str, bool] | None:
         if back := _turns.undone_item(self._db, rater):
@@ -152,14 +150,11 @@ class Store:
             return item, repeat
         if again := _turns.repeat_due(self._db, rater, self.about["repeat_share"]):
             return again, True
-        rest = self._open_items(rater)
-        return (self._items[rest[0]].id, False) if rest else None
-
-    def _open_items(self, rater: str) -> list[int]:
         lately = time.monotonic() - LEASE_SECONDS
         others = (before for other, before in self._before.items() if other != rater)
         taken = [item for item, repeat, since in others if since > lately and not repeat]
-        return _turns.open_items(self._db, rater, self.about["votes_per_item"], taken)
+        new = _turns.first_open(self._db, rater, self.about["votes_per_item"], taken)
+        return (new, False) if new else None
 
     # --- votes ---
 

@@ -56,21 +56,27 @@ def repeat_due(db: sqlite3.Connection, rater: str, share: float) -> str | None:
     return next((item for item in firsts[:-GAP] if item not in again), None)
 
 
-def open_items(db: sqlite3.Connection, rater: str, votes_per_item: int, taken: list[str]) -> list[int]:
-    """Positions of the items this rater could still judge, in the round's order.
+# An item has room for so many raters; a gold item on which they all disagree has room for one more, who settles it.
+_OPEN = """
+FROM tally t WHERE (t.votes < :most OR (t.gold AND :most > 1 AND t.votes = :most AND t.votes =
+    (SELECT count(DISTINCT s.choice) FROM standing s WHERE s.item = t.item AND s.repeat = 0 AND s.role = 'rater')))
+AND NOT EXISTS (SELECT 1 FROM standing m WHERE m.item = t.item AND m.repeat = 0 AND m.rater = :rater)
+"""
 
-    An item has room for `votes_per_item` raters, those included who have it before them now (`taken`, one entry each);
-    a gold item on which they all disagree has room for one more, who settles it.
+
+def first_open(db: sqlite3.Connection, rater: str, votes_per_item: int, taken: list[str]) -> str | None:
+    """The first item in the round's order that this rater could still judge, if there is one.
+
+    `taken` names items that lie before other raters now, once for each: their votes are counted already.
     """
-    rows = db.execute(
-        "SELECT i.position, i.id, i.gold, count(s.seq), count(DISTINCT s.choice) FROM items i"
-        " LEFT JOIN standing s ON s.item = i.id AND s.repeat = 0 AND s.role = 'rater' AND s.choice IS NOT NULL"
-        " WHERE NOT EXISTS (SELECT 1 FROM standing m WHERE m.item = i.id AND m.repeat = 0 AND m.rater = ?)"
-        " GROUP BY i.position ORDER BY i.position",
-        (rater,),
-    )
-    return [
-        position
-        for position, item, gold, votes, choices in rows
-        if votes + taken.count(item) < votes_per_item + (gold and votes == votes_per_item == choices > 1)
-    ]
+    query = f"SELECT t.item, t.votes, t.gold {_OPEN} ORDER BY t.position"
+    for item, votes, gold in db.execute(query, {"most": votes_per_item, "rater": rater}):
+        most = votes_per_item + (gold and votes >= votes_per_item)
+        if votes + taken.count(item) < most:
+            return str(item)
+    return None
+
+
+def count_open(db: sqlite3.Connection, rater: str, votes_per_item: int) -> int:
+    """How many items this rater could still judge, if no other rater did."""
+    return int(db.execute(f"SELECT count(*) {_OPEN}", {"most": votes_per_item, "rater": rater}).fetchone()[0])

@@ -1,4 +1,4 @@
-"""A vote: what a rater said of one item, and which answer stands when several raters have spoken."""
+"""A rater, and a vote: what they said of one item, and which answer stands when several raters have spoken."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -8,6 +8,15 @@ from typing import Literal
 Order = Literal["ab", "ba"]
 Role = Literal["rater", "lead"]
 PREFERENCES = ("a", "b", "tie", "both_bad")
+
+
+@dataclass(frozen=True, slots=True)
+class Rater:
+    """Someone with a link of their own; `added` is when they first had one (UTC)."""
+
+    name: str
+    role: Role
+    added: str
 
 
 @dataclass(frozen=True, slots=True)
