@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from benchmarks import recipe
 
+from benchmarks import recipe
 from preceptor.study import load_study
 from tiny_study import write_study
 
