@@ -33,14 +33,14 @@ def create_app(store: Store, *, hosts: Collection[str], secure: bool) -> Guard:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     cookie = f"preceptor-{store.about['key']}"  # rounds at other ports of this machine share the browser's cookies
 
-    def who(request: Request) -> Rater:
+    async def who(request: Request) -> Rater:
         rater = store.who(request.cookies.get(cookie, ""))
         if rater is None:
             raise HTTPException(HTTPStatus.FORBIDDEN, _NO_LINK)
         return rater
 
     @app.get("/r/{token}")
-    def enter(token: str) -> Response:
+    async def enter(token: str) -> Response:
         if store.who(token) is None:
             raise HTTPException(HTTPStatus.FORBIDDEN, _NO_LINK)
         # Not an HTTP redirect: a browser that comes from another site's link (webmail) follows that one without the
@@ -51,14 +51,14 @@ def create_app(store: Store, *, hosts: Collection[str], secure: bool) -> Guard:
         return response
 
     @app.post("/leave")
-    def leave() -> Response:
+    async def leave() -> Response:
         page = fill("notice.html.j2", heading="You have left", text="Your link opens the round again.", onward=None)
         response = HTMLResponse(page)
         response.delete_cookie(cookie, secure=secure, httponly=True, samesite="strict")
         return response
 
     @app.get("/static/{name}")
-    def static(name: str) -> Response:
+    async def static(name: str) -> Response:
         if name not in _STATIC:
             raise HTTPException(HTTPStatus.NOT_FOUND, "There is no such page.")
         return Response(_file(name), media_type=_STATIC[name])

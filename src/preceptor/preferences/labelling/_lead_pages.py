@@ -23,7 +23,7 @@ from preceptor.preferences.labelling._votes import Rater
 def add_lead_pages(app: FastAPI, store: Store, who: Who) -> None:
     """Add the pages that only a lead may open."""
 
-    def lead(rater: Annotated[Rater, Depends(who)]) -> Rater:
+    async def lead(rater: Annotated[Rater, Depends(who)]) -> Rater:
         if rater.role != "lead":
             raise HTTPException(HTTPStatus.FORBIDDEN, "This page is the lead's.")
         return rater

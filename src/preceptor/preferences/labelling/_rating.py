@@ -1,12 +1,15 @@
-"""A rater's pages: the next case, and what they say of it."""
+"""A rater's pages: the next case, and what they say of it.
+
+Each answer takes a millisecond or two, so the event loop gives them itself: threads, which Python makes wait for each
+other up to five, would only slow them down.
+"""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from preceptor.preferences.labelling._form import FormError, read_form, read_id, read_vote
@@ -14,7 +17,7 @@ from preceptor.preferences.labelling._pages import fill, item_values
 from preceptor.preferences.labelling._store import Store
 from preceptor.preferences.labelling._votes import Rater
 
-Who = Callable[[Request], Rater]
+Who = Callable[[Request], Awaitable[Rater]]
 """Says whose request it is, or refuses it."""
 
 
@@ -22,7 +25,7 @@ def add_rating(app: FastAPI, store: Store, who: Who) -> None:
     """Add the pages on which a rater judges. After each change the browser is sent to the next case."""
 
     @app.get("/")
-    def page(rater: Annotated[Rater, Depends(who)]) -> Response:
+    async def page(rater: Annotated[Rater, Depends(who)]) -> Response:
         if rater.role == "lead":
             return onward("/lead")
         return HTMLResponse(_page(store, rater.name))
@@ -30,17 +33,17 @@ def add_rating(app: FastAPI, store: Store, who: Who) -> None:
     @app.post("/vote")
     async def vote(request: Request, rater: Annotated[Rater, Depends(who)]) -> Response:
         form = read_form(await request.body())
-        await run_in_threadpool(_record, store, rater.name, form)
+        _record(store, rater.name, form)
         return onward("/")
 
     @app.post("/undo")
     async def undo(request: Request, rater: Annotated[Rater, Depends(who)]) -> Response:
         form = read_form(await request.body())
-        await run_in_threadpool(store.undo, rater.name, read_id(form))
+        store.undo(rater.name, read_id(form))
         return onward("/")
 
     @app.post("/again")
-    def again(rater: Annotated[Rater, Depends(who)]) -> Response:
+    async def again(rater: Annotated[Rater, Depends(who)]) -> Response:
         store.unskip(rater.name)
         return onward("/")
 
