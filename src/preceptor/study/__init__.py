@@ -1,5 +1,7 @@
 """What is compared: the study file, the stage tree, the runner, the run folder and what each arm cost."""
 
+from preceptor.study._answer import in_own_words
+from preceptor.study._arm_of_run import ArmOfRun, held_out, open_arm
 from preceptor.study._arm_pairs import rows_of_arm
 from preceptor.study._check import check_study
 from preceptor.study._evaluate import Prediction, read_predictions
@@ -7,22 +9,27 @@ from preceptor.study._gold_items import gold_items
 from preceptor.study._label_items import items_to_label
 from preceptor.study._looks import ordinal
 from preceptor.study._made_from import refuse_old_results
-from preceptor.study._prepare import Checked
+from preceptor.study._prepare import Checked, Prepared
 from preceptor.study._runner import run_study
 from preceptor.study._spec import Study, TaskEntry
 from preceptor.study._study_file import builtin_studies, load_study, make_study
 
 __all__ = [
+    "ArmOfRun",
     "Checked",
     "Prediction",
+    "Prepared",
     "Study",
     "TaskEntry",
     "builtin_studies",
     "check_study",
     "gold_items",
+    "held_out",
+    "in_own_words",
     "items_to_label",
     "load_study",
     "make_study",
+    "open_arm",
     "ordinal",
     "read_predictions",
     "refuse_old_results",
