@@ -1,0 +1,64 @@
+"""The front door: thin commands that put the rooms together. Heavy imports stand inside them."""
+
+import io
+import sys
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from preceptor import __version__
+from preceptor.cli._convert import convert
+from preceptor.cli._label import label
+from preceptor.cli._lists import models, tasks
+from preceptor.cli._new import new
+from preceptor.cli._say import console, errors
+from preceptor.cli._study import check, compare, report, study
+from preceptor.errors import PreceptorError
+
+app = typer.Typer(
+    name="preceptor",
+    help="Teach a language model clinical work by example and by preference, and measure which was worth it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+_INTERRUPTED = 130
+"""What a command ends with after Ctrl-C, as shells expect it."""
+
+# In the order in which a user meets them; the help shows them so.
+_COMMANDS = (new, check, study, report, compare, label, convert, tasks, models)
+for _command in _COMMANDS:
+    app.command()(_command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        console.print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = (
+        False
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run a command; problems with the input end in exit code 2, our own faults in 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a sign shows another in its place
+    try:
+        app()
+    except PreceptorError as error:
+        errors.print(f"[red]error[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            errors.print("stopped; the same command continues from here")
+        raise

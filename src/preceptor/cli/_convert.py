@@ -1,0 +1,49 @@
+"""`preceptor convert`: pairs and right answers as other tools' files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from preceptor.cli._say import console
+from preceptor.errors import InputError
+
+
+def convert(
+    source: Annotated[
+        Path, typer.Argument(metavar="IN", help="A file of another tool, a label store (.sqlite) or a run folder.")
+    ],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write: .jsonl, .csv or .xlsx.")],
+    from_: Annotated[str | None, typer.Option("--from", help="Format of IN; default: found out.")] = None,
+    to: Annotated[str | None, typer.Option(help="Format of OUT; default: by its ending, trl for .jsonl.")] = None,
+    task: Annotated[str | None, typer.Option(help="Of a run folder: the task.")] = None,
+    arm: Annotated[str | None, typer.Option(help="Of a run folder: the arm whose pairs are wanted.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of a run folder: the seed; default: the study's first.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
+    data_leaves_this_machine: Annotated[
+        bool, typer.Option("--data-leaves-this-machine", help="Allow a format that is made to be uploaded.")
+    ] = False,
+) -> None:
+    """Turn pairs and right answers into another tool's file; says what that file cannot hold."""
+    from preceptor.errors import Problem, printable
+    from preceptor.preferences.interchange import Lost, read, write
+
+    given = {"--task": task, "--arm": arm, "--seed": seed}
+    if source.is_dir():
+        from preceptor.study import rows_of_arm
+
+        if task is None or arm is None:
+            fix = "Say --task and --arm, such as --arm sft+dpo."
+            raise InputError(Problem(str(source), "of a run folder, one arm's pairs can be written", fix))
+        rows, unread = rows_of_arm(source, task, arm, seed), Lost()
+    elif named := [name for name, value in given.items() if value is not None]:
+        raise InputError(Problem(", ".join(named), "this only goes with a run folder", "Leave it out."))
+    else:
+        rows, unread = read(source, from_)
+    unwritten = write(rows, target, to, overwrite=overwrite, data_leaves_this_machine=data_leaves_this_machine)
+    for what, lost in (("Not read", unread), ("Not held by the new file", unwritten)):
+        if lost:
+            console.print(f"{what}:", highlight=False, markup=False)
+            for line in str(lost).split("\n"):
+                console.print(f"  {printable(line)}", highlight=False, markup=False)
+    console.print(f"Wrote {target}: patient data, readable by you only.", highlight=False, markup=False)

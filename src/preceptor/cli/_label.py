@@ -1,0 +1,140 @@
+"""`preceptor label`: the page on which clinicians judge."""
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from preceptor.cli._say import console, full_disk_named, refuse_without
+from preceptor.errors import InputError
+
+if TYPE_CHECKING:
+    from preceptor.preferences.labelling import Door, Item, Store, Tls
+
+
+def label(
+    what: Annotated[str, typer.Argument(metavar="[STUDY]", help="A study file, or `quickstart`.")] = "quickstart",
+    gold: Annotated[Path | None, typer.Option(help="A table to label without any model's answer, not a study.")] = None,
+    task: Annotated[str | None, typer.Option(help="With --gold: the task (name or task file).")] = None,
+    group: Annotated[str | None, typer.Option(help="With --gold: column of the patient, or 'each row'.")] = None,
+    rater: Annotated[list[str] | None, typer.Option(help="Make this rater a new link; repeat for several.")] = None,
+    cases: Annotated[int, typer.Option(min=1, help="At most so many cases, of a study for each task.")] = 40,
+    votes: Annotated[int, typer.Option(min=1, help="How many raters judge each case.")] = 2,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Score two arms on held-out cases, which no pairs are made of.")
+    ] = False,
+    scores: Annotated[bool, typer.Option("--scores", help="Ask for points of training answers, too.")] = False,
+    host: Annotated[str, typer.Option(help="Name of this machine for others to reach it; needs TLS.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0: any that is free.")] = 8765,
+    certificate: Annotated[Path | None, typer.Option(help="PEM file of a certificate for --host.")] = None,
+    key: Annotated[Path | None, typer.Option(help="PEM file of its key.")] = None,
+    self_signed: Annotated[bool, typer.Option("--self-signed", help="Make a certificate on this machine.")] = False,
+    output_dir: Annotated[
+        Path | None, typer.Option(help="The run folder; default: runs/<name>. With --gold: where the labels lie.")
+    ] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="Write what there is and end: the round as .jsonl, gold labels as .csv.")
+    ] = None,
+) -> None:
+    """Start the page on which clinicians say which answer is better. Goes on where it was stopped."""
+    from preceptor.preferences.labelling import open_door, open_round, serve
+
+    if gold is None:
+        refuse_without("--gold", task=task, group=group)
+        store_path, title, make_items = _study_round(what, output_dir, cases=cases, held_out=held_out, scores=scores)
+    else:
+        _refuse_with_gold(**{"--held-out": held_out, "--scores": scores})
+        store_path, title, make_items = _gold_round(gold, task, group, output_dir, cases)
+    if export is not None:
+        _export_round(store_path, export, task)
+        return
+    door = open_door(host, port, _tls(host, store_path, certificate, key, self_signed=self_signed))
+    going_on = store_path.exists()
+    with closing(open_round(store_path, make_items, title=title, votes_per_item=votes)) as store:
+        _show_round(store, door, rater or [], going_on=going_on)
+        serve(store, door)
+
+
+def _study_round(
+    what: str, output_dir: Path | None, *, cases: int, held_out: bool, scores: bool
+) -> "tuple[Path, str, Callable[[], list[Item]]]":
+    """Where a study's round lies, its title, and what makes its items."""
+    from preceptor.study import items_to_label, load_study
+
+    study, folder = load_study(what)
+    run = output_dir or Path("runs") / study.name
+
+    def make() -> "list[Item]":
+        with full_disk_named(run):
+            return items_to_label(study, folder, run, console, cases=cases, held_out=held_out, scores=scores)
+
+    return run / "labels" / ("held_out.sqlite" if held_out else "pairs.sqlite"), study.name, make
+
+
+def _gold_round(
+    data: Path, task: str | None, group: str | None, output_dir: Path | None, cases: int
+) -> "tuple[Path, str, Callable[[], list[Item]]]":
+    """The same of a table that is to be labelled."""
+    from preceptor.errors import Problem
+    from preceptor.study import gold_items
+
+    if task is None or group is None:
+        fix = "Say --task, such as --task triage_urgency, and --group, the column of the patient"
+        raise InputError(Problem("--gold", "a table needs to know what is asked, and whose case is whose", fix))
+    path = (output_dir or Path()) / f"{data.stem}.labels.sqlite"
+    return path, data.stem, lambda: gold_items(data, task, group=group, cases=cases)
+
+
+def _export_round(store_path: Path, file: Path, task: str | None) -> None:
+    from preceptor.preferences import write_gold
+    from preceptor.preferences.labelling import Store, export
+    from preceptor.tasks import load_task
+
+    if file.suffix == ".csv" and task is not None:
+        found = write_gold(store_path, load_task(task), file)
+        open_cases = len(found.in_dispute) + len(found.waiting)
+        console.print(f"{len(found.rows)} gold labels; {open_cases} cases are still open.", highlight=False)
+    else:
+        export(Store.open(store_path), file)
+    console.print(f"Wrote {file}: patient data, readable by you only.", highlight=False, markup=False)
+
+
+def _tls(host: str, store_path: Path, certificate: Path | None, key: Path | None, *, self_signed: bool) -> "Tls | None":
+    from preceptor.errors import Problem
+    from preceptor.preferences import labelling
+
+    if (certificate is None) != (key is None) or (self_signed and certificate is not None):
+        fix = "Give --certificate and --key, or --self-signed"
+        raise InputError(Problem("--certificate, --key, --self-signed", "these do not go together", fix))
+    if self_signed:
+        return labelling.self_signed(host, store_path.with_suffix(".tls"))
+    return labelling.Tls(certificate, key) if certificate and key else None
+
+
+def _show_round(store: "Store", door: "Door", names: list[str], *, going_on: bool) -> None:
+    """The links, and how to end. Links are shown this once: of a token, the store keeps a hash."""
+    from preceptor.preferences.labelling import make_links
+
+    about, links = store.about, make_links(store, names)
+    started = "The round goes on, with the cases and votes it began with" if going_on else "A new round"
+    said = [f"{started}: {len(store.items())} cases, each for {about['votes_per_item']} raters. Store: {store.path}"]
+    if links:
+        said += ["Links, shown this once. Who has a link judges in its owner's name:"]
+        said += [f"  {link.name}: {door.url}/r/{link.token}" for link in links]
+    known = [rater.name for rater in store.raters() if rater.name not in [link.name for link in links]]
+    if known:
+        said += [f"Links from before still hold: {', '.join(known)}. `--rater NAME` makes a new one."]
+    if door.tls:
+        said += [f"The certificate's SHA-256, to compare with what a browser shows: {door.tls.fingerprint()}"]
+    said += ["Ctrl-C ends the page; the same command goes on."]
+    for line in said:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _refuse_with_gold(**given: bool) -> None:
+    from preceptor.errors import Problem
+
+    if named := [name for name, value in given.items() if value]:
+        raise InputError(Problem(", ".join(named), "with --gold there are no answers to compare", "Leave it out."))

@@ -1,0 +1,51 @@
+"""`preceptor tasks` and `models`: what there is without a file or a hub."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from preceptor.cli._say import console, errors
+from preceptor.errors import InputError
+
+
+def tasks(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[TASK]", help="Show this task's file, to copy and change.")
+    ] = None,
+) -> None:
+    """List the built-in clinical tasks, or show one."""
+    from preceptor.tasks import builtin_tasks, load_task, task_file
+
+    if name:
+        load_task(name)
+        typer.echo(task_file(name).read_text(encoding="utf-8"), nl=False)
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("task", "metric", "question"):
+        table.add_column(column)
+    for each in map(load_task, builtin_tasks()):
+        table.add_row(each.name, each.metric, each.question)
+    console.print(table)
+
+
+def models(
+    action: Annotated[
+        str | None, typer.Argument(metavar="[fetch]", help="`fetch` puts the embedded model into the cache.")
+    ] = None,
+) -> None:
+    """List the models that need no hub, or fetch the embedded one."""
+    from preceptor.errors import Problem
+    from preceptor.models import fetch_embedded, list_models
+
+    if action == "fetch":
+        console.print(f"Ready: {fetch_embedded(errors)}", highlight=False, markup=False)
+        return
+    if action is not None:
+        raise InputError(
+            Problem(action, "there is no such action", "Say `preceptor models` or `preceptor models fetch`.")
+        )
+    for model in list_models():
+        where = f"{model.size // 1_000_000} MB in {model.location}" if model.fetched else "not fetched yet"
+        console.print(f"{model.name}  {model.title}  {where}", highlight=False, markup=False)
+    console.print("Any other model: a local folder, or a hub id, named as `model:` in the study.", highlight=False)

@@ -1,0 +1,54 @@
+"""`preceptor new`: a task file and a study file for a table of one's own."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from preceptor.cli._say import console
+
+
+def new(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Your table: JSONL, CSV, XLSX or Parquet.")],
+    text: Annotated[list[str] | None, typer.Option(help="Column the model reads; repeat for several.")] = None,
+    target: Annotated[str | None, typer.Option(help="Column of right answers.")] = None,
+    group: Annotated[str | None, typer.Option(help="Column of the patient, or 'each row': all are others.")] = None,
+    date: Annotated[str | None, typer.Option(help="Column with the date; the model does not read it.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the two files; default: the table's.")] = None,
+    output_dir: Annotated[Path, typer.Option(help="Where to write them.")] = Path(),
+    overwrite: Annotated[bool, typer.Option(help="Replace files of an earlier time.")] = False,
+) -> None:
+    """Write a task file and a study file for a table of your own. Asks for what no option says."""
+    from preceptor._new import write_new
+    from preceptor.data import EACH_ROW, inspect_table, read_table
+
+    table = read_table(file)
+    guess = inspect_table(table)
+    if not text:
+        text = _asked("Which columns does the model read (comma between)?", ",".join(guess.text)).split(",")
+    target = target or _asked("Which column holds the right answer?", guess.label or "")
+    group = group or _asked(f"Which column is the patient ('{EACH_ROW}': every row is another)?", guess.patient or "")
+    date = date or _asked("Which column is the date, which the model does not read ('none')?", guess.date or "none")
+    date = None if date == "none" else date
+    files = write_new(
+        table,
+        output_dir,
+        name or file.stem,
+        text=[column.strip() for column in text if column.strip()],
+        label=target,
+        patient=group if group != EACH_ROW else None,
+        date=date,
+        each_row=group == EACH_ROW,
+        overwrite=overwrite,
+    )
+    taken = {"text": ", ".join(text), "target": target, "group": group, "date, not read": date}
+    for what, column in taken.items():
+        console.print(f"{what}: {column or 'none'}", highlight=False, markup=False)
+    console.print(f"Wrote {files.task} and {files.study}. Read them, then:", highlight=False, markup=False)
+    console.print(f"  preceptor check {files.study}\n  preceptor study {files.study}", highlight=False, markup=False)
+
+
+def _asked(question: str, guess: str) -> str:
+    """The user's answer; the guess where nobody can be asked."""
+    return str(typer.prompt(question, default=guess or None)) if sys.stdin.isatty() else guess

@@ -1,0 +1,51 @@
+"""What a study shows when it ends."""
+
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from preceptor.cli._say import console
+
+
+def show(results: dict[str, Any]) -> None:
+    """Each output with its arms, what follows, and how often the test sets were looked at."""
+    from preceptor.evidence import arm_title, metric_title
+    from preceptor.study import ordinal
+
+    study = results["study"]
+    table = Table(title=f"{escape(study['name'])}: held-out results of {escape(study['model']['title'])}")
+    table.add_column("output")
+    table.add_column("arm")
+    table.add_column("value")
+    table.add_column("95% interval")
+    for task in study["tasks"]:
+        what = f"{task['name']}\n[dim]{metric_title(task['metric'])}, {task['counts']['test']} cases[/dim]"
+        if task["majority"] is not None:
+            table.add_row(what, arm_title("majority"), f"{task['majority']:.2f}", "")
+            what = ""
+        for cell in (cell for cell in results["cells"] if cell["task"] == task["name"]):
+            seed = f" [dim]seed {cell['seed']}[/dim]" if len(study["seeds"]) > 1 else ""
+            table.add_row(what, arm_title(cell["arm"]) + seed, f"{cell['value']:.2f}", _interval(cell))
+            what = ""
+        table.add_section()
+    console.print(table)
+    for one in results["conclusions"]:
+        console.print(f"\n[bold]{escape(one['recommendation'])}[/bold]  {escape(one['sentence'])}", highlight=False)
+        for warning in one["warnings"]:
+            console.print(f"  - {escape(warning)}", highlight=False)
+    if any(task["synthetic"] for task in study["tasks"]):
+        console.print("\nThe built-in cases are synthetic; no clinician has reviewed them.")
+    again = [f"{ordinal(task['looks'])} look at the test set of {task['name']}" for task in study["tasks"]]
+    console.print(f"\nThis was the {escape(', the '.join(again))}.", highlight=False)
+    if results["design"]["changed"]:
+        console.print("The design was changed after predictions had been made.")
+    if results["exploratory"]:
+        console.print(
+            "[bold]So these results are exploratory: what they suggest is to be confirmed on new cases.[/bold]"
+        )
+
+
+def _interval(cell: dict[str, Any]) -> str:
+    low, high = cell["ci"]
+    return "" if low is None else f"{low:.2f} - {high:.2f}"

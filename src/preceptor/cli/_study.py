@@ -1,0 +1,92 @@
+"""`preceptor check`, `study`, `report` and `compare`: from a study file to its results."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from preceptor.cli._results_table import show
+from preceptor.cli._say import console, full_disk_named, refuse_without, with_model, words_of
+
+
+def check(
+    what: Annotated[
+        str, typer.Argument(metavar="STUDY|DATA", help="A study file, `quickstart`, or a data file with --task.")
+    ],
+    task: Annotated[str | None, typer.Option(help="Check a data file for this task (name or task file).")] = None,
+    target: Annotated[str | None, typer.Option(help="With --task: column of right answers.")] = None,
+    group: Annotated[str | None, typer.Option(help="With --task: column of the patient, or 'each row'.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model in place of the study's; a folder, hub id or name.")] = None,
+    max_length: Annotated[int | None, typer.Option(help="With --task: longest prompt and answer, in tokens.")] = None,
+) -> None:
+    """Find what is wrong with a study or its data, before anything is trained."""
+    from preceptor.models import EMBEDDED
+    from preceptor.study import check_study, load_study, make_study
+
+    if task is None:
+        refuse_without("--task", target=target, group=group, max_length=max_length)
+        study, folder = load_study(what)
+        study = with_model(study, model)
+    else:
+        data = {"path": str(Path(what).resolve()), "target": target, "group": group}
+        beside = str(Path(task).resolve()) if Path(task).is_file() else task
+        settings: dict[str, Any] = {
+            "name": "check",
+            "model": model or EMBEDDED,
+            "tasks": [{"task": beside, "data": data}],
+        }
+        settings |= {"max_length": max_length} if max_length else {}
+        study, folder = make_study(settings, "preceptor check"), Path()
+    check_study(study, folder, console)
+    ready = "Ready to train." if task else f"Ready: preceptor study {words_of(what, model)}"
+    console.print(ready, highlight=False, markup=False)
+
+
+def study(
+    what: Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or `quickstart`.")] = "quickstart",
+    model: Annotated[str | None, typer.Option(help="Model in place of the study's; a folder, hub id or name.")] = None,
+    output_dir: Annotated[
+        Path | None, typer.Option(help="The run folder; default: runs/<name>, here; with --model runs/<name>-<model>.")
+    ] = None,
+) -> None:
+    """Train and compare the study's arms on the same held-out patients. Continues where it was stopped."""
+    from preceptor.report import write_cards, write_report
+    from preceptor.study import load_study, run_study
+
+    loaded, folder = load_study(what)
+    loaded = with_model(loaded, model)
+    run_folder = output_dir or Path("runs") / (f"{loaded.name}-{Path(loaded.model).name}" if model else loaded.name)
+    with full_disk_named(run_folder):
+        results = run_study(loaded, folder, run_folder, console, command=f"preceptor study {words_of(what, model)}")
+        report = write_report(run_folder)
+        write_cards(run_folder)
+    show(results)
+    console.print(f"\nReport: {report}", highlight=False, markup=False)
+
+
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, such as runs/quickstart.")],
+    with_text: Annotated[bool, typer.Option("--with-text", help="Show case text and every count: patient data.")] = (
+        False
+    ),
+) -> None:
+    """Build a finished run's report.html again."""
+    from preceptor.report import write_report
+    from preceptor.study import refuse_old_results
+
+    refuse_old_results(run)
+    console.print(f"Report: {write_report(run, with_text=with_text)}", highlight=False, markup=False)
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    b: Annotated[Path, typer.Argument(metavar="RUN", help="Another, with a task of the first.")],
+    output: Annotated[Path, typer.Option(help="The page to write.")] = Path("comparison.html"),
+) -> None:
+    """Put two finished runs side by side on one page."""
+    from preceptor.report import write_comparison
+    from preceptor.study import refuse_old_results
+
+    for run in (a, b):
+        refuse_old_results(run)
+    console.print(f"Comparison: {write_comparison(a, b, output)}", highlight=False, markup=False)
