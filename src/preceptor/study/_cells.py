@@ -8,6 +8,7 @@ from preceptor.engine import Cost, timed
 from preceptor.files import digest, digest_file
 from preceptor.models import ModelSource, Policy, load_policy, load_tokenizer
 from preceptor.preferences import cannot_make
+from preceptor.study._alone import alone_in
 from preceptor.study._answer import held_to_labels, in_own_words
 from preceptor.study._cell import Cell
 from preceptor.study._done import Done, curves, pair_counts, pair_findings
@@ -79,12 +80,20 @@ def answers_key(workshop: Workshop, prepared: Prepared, arm: str, seed: int, don
     return cell_key(who, workshop.numerics, prepared)
 
 
-def _cell(workshop: Workshop, prepared: Prepared, arm: str, seed: int) -> Cell:
+def answered(workshop: Workshop, prepared: Prepared, arm: str, seed: int) -> tuple[Path, list[Done]]:
+    """Where the arm's answers stand, which are found or given now, and the stages they come from."""
     done = workshop.stages(arm, prepared, seed)
     folder = cell_folder(workshop, prepared, arm, seed)
     key = answers_key(workshop, prepared, arm, seed, done)
-    if not finished(folder, key) and not _copied(workshop, prepared, arm, folder, key):
-        _answer(workshop, prepared, arm, seed, done, folder, key)
+    if not finished(folder, key):
+        with alone_in(folder):
+            if not finished(folder, key) and not _copied(workshop, prepared, arm, folder, key):
+                _answer(workshop, prepared, arm, seed, done, folder, key)
+    return folder, done
+
+
+def _cell(workshop: Workshop, prepared: Prepared, arm: str, seed: int) -> Cell:
+    folder, done = answered(workshop, prepared, arm, seed)
     return Cell(
         prepared,
         workshop.source.name,

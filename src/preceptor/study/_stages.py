@@ -1,7 +1,7 @@
 """The stage tree: each stage is computed once, kept under a key made of everything it depends on, and found again."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from preceptor.engine import (
     sft_steps_worth,
 )
 from preceptor.errors import InputError, Problem
-from preceptor.files import digest, private_folder, write_json
+from preceptor.files import digest, write_json
 from preceptor.models import ModelSource, Policy, load_policy, load_tokenizer, new_policy, save_policy
 from preceptor.preferences import Maker
+from preceptor.study._alone import alone_in
 from preceptor.study._done import LEDGER, Done, StageKind
 from preceptor.study._make_pairs import maker_settings, work_on_pairs
 from preceptor.study._pairs import encode_pairs, pair_cases, read_pairs
@@ -32,6 +33,18 @@ Progress = Callable[[str, int], Any]
 
 class NotDoneYet(Exception):  # noqa: N818 - the name says it
     """A stage that was only looked for is not there."""
+
+
+def chain(arm: str) -> tuple[tuple[str, str], ...]:
+    """What an arm rests on, in order: the arm that each stage belongs to, and what it is called."""
+    if not arm.startswith("sft"):
+        return ()
+    first = (("sft", "SFT"),)
+    if arm == "sft":
+        return first
+    of_pairs = "sft+dpo" if arm == "sft+sft" else arm
+    learned = (*first, (of_pairs, "pairs"), (of_pairs, "DPO"))
+    return (*learned, (arm, "SFT continued")) if arm == "sft+sft" else learned
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +65,21 @@ class Workshop:
 
         Raises `NotDoneYet` at the first that would have to be made, when only looking.
         """
+        made = list(self.walk(arm, prepared, seed))
+        return [made[0], made[-1]] if arm == "sft+sft" else made
+
+    def walk(self, arm: str, prepared: Prepared, seed: int) -> Iterator[Done]:
+        """Everything the arm rests on, in the order of `chain`; each is found or made when it is asked for."""
         if not arm.startswith("sft"):
-            return []
-        sft = self._sft(prepared, seed)
+            return
+        yield (sft := self._sft(prepared, seed))
         if arm == "sft":
-            return [sft]
+            return
         maker = self.study.maker_of(arm)
-        pairs = self._pairs(prepared, sft, maker, seed)
-        dpo = self._dpo(prepared, pairs, maker, seed)
-        return [sft, self._more_sft(prepared, sft, pairs, dpo, seed)] if arm == "sft+sft" else [sft, pairs, dpo]
+        yield (pairs := self._pairs(prepared, sft, maker, seed))
+        yield (dpo := self._dpo(prepared, pairs, maker, seed))
+        if arm == "sft+sft":
+            yield self._more_sft(prepared, sft, pairs, dpo, seed)
 
     def _sft(self, prepared: Prepared, seed: int) -> Done:
         settings = prepared.entry.sft or self.study.sft
@@ -173,9 +192,10 @@ class Workshop:
         if not (folder / LEDGER).exists():
             if self.looking:
                 raise NotDoneYet
-            private_folder(folder)
-            ledger = work(folder)
-            write_json(folder / LEDGER, {"kind": kind, "key": key, **ledger})
+            with alone_in(folder):
+                if not (folder / LEDGER).exists():  # whoever was waited for may have done it
+                    ledger = work(folder)
+                    write_json(folder / LEDGER, {"kind": kind, "key": key, **ledger})
         if not self.looking:
             shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         return Done(kind, key, folder, policy or folder)
