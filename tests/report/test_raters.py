@@ -136,3 +136,13 @@ def test_of_real_cases_no_small_count_is_shown(real: Path, shown: Callable[..., 
 def test_the_checklist_counts_what_raters_did(synthetic: Path, real: Path, shown: Callable[..., str]) -> None:
     assert "Raters, cases and their agreement." in shown(real, gold=GOLD)
     assert "What raters said of the same answers" in shown(synthetic)
+
+
+def test_the_first_screen_says_how_long_clinicians_worked(synthetic: Path) -> None:
+    file = synthetic / "results.json"
+    results = json.loads(file.read_text())
+    assert "Clinicians' time none on Preceptor's page" in Page(write_report(synthetic).read_text()).text
+    results["clinician_seconds"] = {"gold": 7200.0, "held_out": 1800.0}
+    file.write_text(json.dumps(results))
+    text = Page(write_report(synthetic).read_text()).text
+    assert "Clinicians' time 2.0 h labelling cases, 30 min scoring held-out answers" in text

@@ -15,7 +15,7 @@ from preceptor.preferences import make_item
 from preceptor.preferences.labelling import Answer, Item
 from preceptor.study import Prediction, check_study, make_study
 from preceptor.study._cell import Cell
-from preceptor.study._human import human_outcomes, with_human
+from preceptor.study._human import clinician_seconds, human_outcomes, with_human
 from preceptor.study._human_agreement import human_agreement
 from preceptor.study._prepare import Prepared
 from preceptor.study._run_folder import RunFolder
@@ -172,7 +172,19 @@ def test_results_hold_both(tmp_path: Path, labelled: Prepared) -> None:
     results = {"study": {"tasks": [{"name": "urgency"}, {"name": "other"}]}, "cells": []}
     both = with_human(results, RunFolder(tmp_path), [labelled], [], gold={"urgency": store}, votes=None)
     assert both["human"] == []
+    assert both["clinician_seconds"] == {"gold": 0.0}
     assert [bool(task["human_agreement"]) for task in both["study"]["tasks"]] == [True, False]
+
+
+def test_the_time_clinicians_took_is_told_by_what_they_did(tmp_path: Path, prepared: Prepared) -> None:
+    items = items_of(prepared, 3)
+    timed = [vote("a", (5, 3), (0, 1)) | {"seconds": seconds} for seconds in (60.0, 30.0, 4000.0)]
+    run = RunFolder(tmp_path)
+    assert clinician_seconds(run, gold=[], votes=None) == {}
+    voted(tmp_path / "labels" / "held_out.sqlite", items, {"x": timed, "lead": [timed[0], None, None]}, repeat_share=0)
+    votes = voted(tmp_path / "pairs.sqlite", items, {"x": [timed[0], None, None]}, repeat_share=0)
+    # A page that stayed open over lunch counts as a quarter of an hour.
+    assert clinician_seconds(run, gold=[], votes=votes) == {"pairs": 60.0, "held_out": 60.0 + 30.0 + 900.0 + 60.0}
 
 
 def test_a_missing_store_of_gold_labels_is_named_before_anything_is_trained(tmp_path: Path) -> None:

@@ -69,4 +69,15 @@ def _facts(results: Results) -> dict[str, str]:
         "patients": few if patients[0] == patients[-1] else f"{few} to {many}, by task",
         "looks": "not recorded" if looks is None else "the first" if looks == 1 else f"number {looks}: not the first",
         "training": training_times(results),
+        "clinicians": _clinicians(results),
     }
+
+
+_CLINICIANS_DID = {"gold": "labelling cases", "pairs": "voting on answers", "held_out": "scoring held-out answers"}
+
+
+def _clinicians(results: Results) -> str:
+    """How long clinicians worked on the page for this study, and at what."""
+    spent = results.clinician_seconds
+    said = [f"{numbers.duration(spent[what])} {doing}" for what, doing in _CLINICIANS_DID.items() if what in spent]
+    return ", ".join(said) or "none on Preceptor's page"

@@ -295,6 +295,7 @@ class Results(_Part):
     contrasts: list[Contrast]
     conclusions: list[Conclusion] = []
     human: list[Human] = []
+    clinician_seconds: dict[Literal["gold", "pairs", "held_out"], float] = {}
     exploratory: bool = False
     design: Design | None = None
 

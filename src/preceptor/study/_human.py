@@ -1,6 +1,6 @@
 """What raters said of held-out answers, as an outcome of the study: blind, paired by patient, told rater by rater."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ import numpy as np
 
 from preceptor.evidence import METRICS, Comparison, Judgement, Sample, benjamini_hochberg, compare, judge, sentence
 from preceptor.preferences import first_votes, is_of, rater_agreement
-from preceptor.preferences.labelling import COUNTS, Answer, Item, Vote
+from preceptor.preferences.labelling import COUNTS, Answer, Item, Vote, working_seconds
 from preceptor.study._cell import Cell
 from preceptor.study._held_out_answers import differing, source_of
 from preceptor.study._human_agreement import agreement_part, human_agreement, opened
@@ -35,14 +35,23 @@ def with_human(
     gold: Mapping[str, Path],
     votes: Path | None,
 ) -> dict[str, Any]:
-    """The results with what raters said: `human`, and each task's `human_agreement`.
+    """The results with what raters said: `human`, each task's `human_agreement`, and the time it took them.
 
     `gold` names the store of gold labels of a task that has one. Raises `InputError` for a store that cannot be read.
     """
     found = {one.task.name: human_agreement(gold[one.task.name], one) for one in tasks if one.task.name in gold}
     told = [task | {"human_agreement": found.get(task["name"])} for task in results["study"]["tasks"]]
     human = human_outcomes(run, cells, votes)
-    return {**results, "study": results["study"] | {"tasks": told}, "human": human}
+    hours = clinician_seconds(run, gold=gold.values(), votes=votes)
+    return {**results, "study": results["study"] | {"tasks": told}, "human": human, "clinician_seconds": hours}
+
+
+def clinician_seconds(run: RunFolder, *, gold: Iterable[Path], votes: Path | None) -> dict[str, float]:
+    """How long raters worked at what this study rests on; {} where no store of theirs is part of it."""
+    scored = held_out_store(run)
+    stores = {"gold": list(dict.fromkeys(gold)), "pairs": [votes] if votes else []}
+    stores["held_out"] = [scored] if scored.is_file() else []
+    return {what: sum(working_seconds(opened(one)[1]) for one in some) for what, some in stores.items() if some}
 
 
 def human_outcomes(run: RunFolder, cells: Sequence[Cell], votes: Path | None) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from preceptor.preferences.labelling._export import export
 from preceptor.preferences.labelling._items import COUNTS, Answer, Item, Kind
+from preceptor.preferences.labelling._progress import working_seconds
 from preceptor.preferences.labelling._round import Link, make_links, open_round
 from preceptor.preferences.labelling._serve import Door, open_door, serve
 from preceptor.preferences.labelling._store import AlreadyJudgedError, Store
@@ -32,4 +33,5 @@ __all__ = [
     "open_round",
     "self_signed",
     "serve",
+    "working_seconds",
 ]

@@ -1,10 +1,12 @@
 """How far a round is: votes given and missing, each rater's share, and the time it took and still takes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
 from preceptor.preferences._settled import Settled, first_votes, settle
 from preceptor.preferences.labelling._store import Store
+from preceptor.preferences.labelling._votes import Vote
 
 LONGEST_COUNTED = 15 * 60
 """Seconds of one vote that count as work, for a page may stay open over lunch."""
@@ -46,7 +48,7 @@ def look_at_progress(store: Store) -> RoundProgress:
     for vote in first_votes(votes):
         given[vote.item] += 1
     missing = sum(max(per_item - count, 0) for count in given.values())
-    worked = [min(vote.seconds, LONGEST_COUNTED) for vote in votes if vote.role == "rater"]
+    worked = [_worked(vote) for vote in votes if vote.role == "rater"]
     settled = settle(items, votes)
     return RoundProgress(
         items=len(items),
@@ -60,9 +62,18 @@ def look_at_progress(store: Store) -> RoundProgress:
     )
 
 
+def working_seconds(votes: Iterable[Vote]) -> float:
+    """The time that raters and lead spent on these votes."""
+    return sum(map(_worked, votes))
+
+
+def _worked(vote: Vote) -> float:
+    return min(vote.seconds, LONGEST_COUNTED)
+
+
 def _rater(store: Store, name: str) -> RaterProgress:
     given = store.votes_of(name)
-    seconds = [min(vote.seconds, LONGEST_COUNTED) for vote in given if vote.choice is not None]
+    seconds = [_worked(vote) for vote in given if vote.choice is not None]
     return RaterProgress(
         name,
         votes=len(seconds),
