@@ -7,6 +7,7 @@ import typer
 
 from preceptor.cli._results_table import show
 from preceptor.cli._say import console, full_disk_named, refuse_without, with_model, words_of
+from preceptor.errors import InputError, Problem
 
 
 def check(
@@ -48,20 +49,38 @@ def study(
     output_dir: Annotated[
         Path | None, typer.Option(help="The run folder; default: runs/<name>, here; with --model runs/<name>-<model>.")
     ] = None,
+    on: Annotated[
+        str | None, typer.Option(metavar="ray", help="Let a Ray cluster do the work; default: this process does.")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="With --on ray: HOST:PORT of its head, or auto; default: Ray on this machine.")
+    ] = None,
 ) -> None:
     """Train and compare the study's arms on the same held-out patients. Continues where it was stopped."""
     from preceptor.report import write_cards, write_report
     from preceptor.study import load_study, run_study
 
+    ray_address = _ray_address(on, address)
     loaded, folder = load_study(what)
     loaded = with_model(loaded, model)
     run_folder = output_dir or Path("runs") / (f"{loaded.name}-{Path(loaded.model).name}" if model else loaded.name)
     with full_disk_named(run_folder):
-        results = run_study(loaded, folder, run_folder, console, command=f"preceptor study {words_of(what, model)}")
+        command = f"preceptor study {words_of(what, model)}{' --on ray' if on else ''}"
+        results = run_study(loaded, folder, run_folder, console, command, ray_address)
         report = write_report(run_folder)
         write_cards(run_folder)
     show(results)
     console.print(f"\nReport: {report}", highlight=False, markup=False)
+
+
+def _ray_address(on: str | None, address: str | None) -> str | None:
+    """Where Ray is, by the two options; None without it."""
+    if on is None:
+        refuse_without("--on ray", address=address)
+        return None
+    if on != "ray":
+        raise InputError(Problem(f"--on {on}", "there is no such place", "Say --on ray, or leave it out."))
+    return address or "local"
 
 
 def report(
@@ -72,9 +91,11 @@ def report(
 ) -> None:
     """Build a finished run's report.html again."""
     from preceptor.report import write_report
-    from preceptor.study import refuse_old_results
+    from preceptor.study import refuse_old_results, refuse_purged
 
     refuse_old_results(run)
+    if with_text:
+        refuse_purged(run)
     console.print(f"Report: {write_report(run, with_text=with_text)}", highlight=False, markup=False)
 
 

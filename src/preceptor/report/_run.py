@@ -56,7 +56,7 @@ class Run:
     """A finished run folder.
 
     `settings` is `study.yaml`, as text and as YAML read it ({} when it cannot be read); `tasks` holds the task files
-    kept with the run.
+    kept with the run. Of one that was `purged` no answer and no case is left.
     """
 
     folder: Path
@@ -65,6 +65,7 @@ class Run:
     settings_text: str
     settings: dict[str, Any]
     tasks: dict[str, Task]
+    purged: bool = False
 
     def entry(self, task: str) -> dict[str, Any]:
         """The task's block in `study.yaml`; tasks stand in the same order there and in the results."""
@@ -88,6 +89,7 @@ def read_run(folder: Path) -> Run:
         settings_text,
         settings,
         {name: task for name in names if (task := _task(folder / "tasks" / f"{name}.yaml")) is not None},
+        purged=(folder / "purged.json").exists(),
     )
 
 

@@ -115,7 +115,8 @@ def view(run: Run, place: int, *, with_text: bool) -> TaskView:
     opened, first = with_text or task.synthetic, results.study.seeds[0]
     headline = _headline(contrasts)
     curves = curves_figure(f"curves-{place}", task, cells)
-    examples = find_examples(run, task) if opened and contrasts else {}
+    answered = opened and not run.purged
+    examples = find_examples(run, task) if answered and contrasts else {}
     asked = run.tasks.get(task.name)
     return TaskView(
         place=place,
@@ -136,7 +137,7 @@ def view(run: Run, place: int, *, with_text: bool) -> TaskView:
                 contrast,
                 contrast.seeds[0].seed if contrast.seeds else first,
                 _counts(contrast, opened),
-                side_by_side(run, task, contrast, examples) if opened else [],
+                side_by_side(run, task, contrast, examples) if answered else [],
             )
             for contrast in _opened_contrasts(contrasts)
             if opened or contrast.counts

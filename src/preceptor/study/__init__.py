@@ -10,6 +10,8 @@ from preceptor.study._label_items import items_to_label
 from preceptor.study._looks import ordinal
 from preceptor.study._made_from import refuse_old_results
 from preceptor.study._prepare import Checked, Prepared
+from preceptor.study._purge import Purge, open_purge
+from preceptor.study._purged import refuse_purged
 from preceptor.study._runner import run_study
 from preceptor.study._spec import Study, TaskEntry
 from preceptor.study._study_file import builtin_studies, load_study, make_study
@@ -19,6 +21,7 @@ __all__ = [
     "Checked",
     "Prediction",
     "Prepared",
+    "Purge",
     "Study",
     "TaskEntry",
     "builtin_studies",
@@ -30,9 +33,11 @@ __all__ = [
     "load_study",
     "make_study",
     "open_arm",
+    "open_purge",
     "ordinal",
     "read_predictions",
     "refuse_old_results",
+    "refuse_purged",
     "rows_of_arm",
     "run_study",
 ]

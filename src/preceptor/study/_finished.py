@@ -13,6 +13,7 @@ from preceptor.study._check import model_of, votes_of
 from preceptor.study._kept import kept
 from preceptor.study._made_from import refuse_old_results
 from preceptor.study._prepare import TaskCases, read_task
+from preceptor.study._purged import refuse_purged
 from preceptor.study._run_folder import RunFolder
 from preceptor.study._spec import Study, TaskEntry
 from preceptor.study._study_file import make_study
@@ -77,7 +78,10 @@ class Finished:
 
 
 def read_finished(run_folder: Path) -> Finished:
-    """The run in `run_folder`. Raises `InputError` when it has no results, or they are older than its settings."""
+    """The run in `run_folder`. Raises `InputError` when it has no results, they are older than its settings, or its
+    models and answers were purged.
+    """
+    refuse_purged(run_folder)
     refuse_old_results(run_folder)
     run = RunFolder(run_folder)
     if not run.results.is_file():

@@ -13,14 +13,16 @@ from preceptor.errors import InputError, Problem
 from preceptor.files import private_folder
 
 
-def ledger_file() -> Path:
-    """`preceptor/looks.jsonl` in the user's data folder, made ready to be written to; private.
-
-    Raises `InputError` when it cannot be written.
-    """
+def ledger_path() -> Path:
+    """`preceptor/looks.jsonl` in the user's data folder."""
     named = Path(os.environ.get("XDG_DATA_HOME", ""))
     home = named if named.is_absolute() else Path.home() / ".local" / "share"  # a relative one counts as none
-    file = home / "preceptor" / "looks.jsonl"
+    return home / "preceptor" / "looks.jsonl"
+
+
+def ledger_file() -> Path:
+    """The ledger, made ready to be written to; private. Raises `InputError` when it cannot be written."""
+    file = ledger_path()
     try:
         private_folder(file.parent)
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest_file
+from preceptor.study._purged import refuse_half_purged, refuse_purged
 from preceptor.study._run_folder import RunFolder
 
 _AGAIN = "Run `preceptor study` again with this folder."
@@ -17,16 +18,19 @@ def made_from(run: RunFolder) -> dict[str, str]:
 
 
 def refuse_old_results(run_folder: Path) -> None:
-    """Raises `InputError` when the study, a task or the data in this folder was changed after its results were made.
+    """Raises `InputError` when the study, a task or the data in this folder was changed after its results were made,
+    or when it is being purged.
 
     Results that cannot be read, or say nothing of it, are left to whoever reads them.
     """
     run = RunFolder(run_folder)
+    refuse_half_purged(run_folder)
     try:
         told = json.loads(run.results.read_text(encoding="utf-8"))["made_from"]
         before = {str(name): str(sha256) for name, sha256 in told.items()}
     except FileNotFoundError:
         if run.study.exists():
+            refuse_purged(run_folder)
             what = "this study has not ended yet, or was changed since it did, so there are no results"
             raise InputError(Problem(str(run_folder), what, _AGAIN)) from None
         return

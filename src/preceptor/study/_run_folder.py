@@ -12,6 +12,9 @@ from filelock import FileLock, Timeout
 
 from preceptor.errors import InputError, Problem
 from preceptor.files import private_folder
+from preceptor.study._purged import MARK, refuse_purged
+
+LOCK = ".lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,20 @@ class RunFolder:
 @contextmanager
 def open_run_folder(root: Path) -> Iterator[RunFolder]:
     """Make the run folder and hold it until the block ends. Raises `InputError` when that is not possible."""
+    with hold(root):
+        refuse_purged(root)
+        for leftover in root.rglob(".*.part"):  # what a killed process was writing
+            leftover.unlink() if leftover.is_file() else shutil.rmtree(leftover)
+        yield RunFolder(root)
+
+
+@contextmanager
+def hold(root: Path) -> Iterator[None]:
+    """Make the folder of a run, and let no other process work in it. Raises `InputError` when one does."""
     try:
-        _refuse_other_folders(root)
+        refuse_other_folders(root)
         private_folder(root)
-        lock = FileLock(root / ".lock")
+        lock = FileLock(root / LOCK)
         lock.acquire(timeout=0)
     except Timeout as error:
         fix = "Wait until it has finished, or name another folder with --output-dir."
@@ -74,20 +87,18 @@ def open_run_folder(root: Path) -> Iterator[RunFolder]:
         fix = "Name a folder you may write to with --output-dir."
         raise InputError(Problem(str(root), what, fix)) from error
     try:
-        for leftover in root.rglob(".*.part"):  # what a killed process was writing
-            leftover.unlink() if leftover.is_file() else shutil.rmtree(leftover)
-        yield RunFolder(root)
+        yield
     finally:
         lock.release()
 
 
-def _refuse_other_folders(root: Path) -> None:
-    """A run folder is closed to others; a folder that holds anything else must not be."""
-    begun = (root / "study.yaml").exists() and (root / ".lock").exists()  # a user's own folder has no lock of ours
+def refuse_other_folders(root: Path) -> None:
+    """Raises `InputError` for a folder that holds other things: that of a run is closed to others, and purged whole."""
+    begun = (root / "study.yaml").exists() and (root / LOCK).exists()  # a user's own folder has no lock of ours
     if root.is_dir() and not begun and any(not _ours(one) for one in root.iterdir()):
         fix = "Name a new folder with --output-dir."
         raise InputError(Problem(str(root), "this folder holds other things than a run", fix))
 
 
 def _ours(path: Path) -> bool:
-    return path.name == ".lock" or (path.name.startswith(".") and path.name.endswith(".part"))
+    return path.name in (LOCK, MARK) or (path.name.startswith(".") and path.name.endswith(".part"))

@@ -1,0 +1,98 @@
+"""`preceptor purge`: a run without its patients."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from preceptor.cli._say import console
+from preceptor.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from preceptor.study import Purge
+
+_SHOWN = 20
+"""Names of files that no one knows, at most so many."""
+
+
+def purge(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, such as runs/notes.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Delete the results and the whole folder, too.")] = False,
+) -> None:
+    """List what a run folder holds of patients, and delete it. The results stay, and the report without text."""
+    from preceptor.study import open_purge
+
+    with open_purge(run, everything=everything) as found:
+        interrupted = found.before is not None and found.before["ended"] is None
+        if not found.holdings and not interrupted:
+            console.print(f"There is nothing left to delete in {run}.", highlight=False, markup=False)
+            return
+        if interrupted:
+            _say("An earlier purge of this run was interrupted; it goes on.")
+        _list(found)
+        if not (yes or _agreed()):
+            _say("Nothing was deleted.")
+            return
+        found.delete()
+    _say("Deleted.")
+    if everything:
+        if run.is_symlink():  # to the folder that is gone
+            run.unlink()
+    elif (run / "results.json").exists():
+        from preceptor.report import write_report
+
+        _say(f"Report, without the text of any case: {write_report(run)}")
+    _say(
+        "A deleted file can often be brought back from the disk, and stays in backups and snapshots. Where that must "
+        "not be, overwrite or destroy the disk, or the key it is encrypted with, and ask who makes the backups."
+    )
+
+
+def _list(found: "Purge") -> None:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("will be deleted")
+    table.add_column("files", justify="right")
+    table.add_column("size", justify="right")
+    for one in found.holdings:
+        table.add_row(one.what, str(len(one.files)), _size(one.size))
+    console.print(table)
+    unknown = next((one.files for one in found.holdings if one.what == "other files"), [])
+    for name in unknown[:_SHOWN]:
+        _say(f"  other file: {name}")
+    if len(unknown) > _SHOWN:
+        _say(f"  and {len(unknown) - _SHOWN} more")
+    for name, target in found.links:
+        _say(f"Only a link: {name}. What it points to is not deleted: {target}")
+    if found.stays:
+        _say(
+            "What stays: the study, its tasks and design, what the check counted, the results, the report, model cards."
+        )
+        _say("They hold no case and no id; raters' names and paths they do hold. Read them before you pass them on.")
+    _say("Not in this folder, so not deleted:")
+    for what, where in found.elsewhere:
+        _say(f"  {what}: {where}")
+    _say("  whatever was exported, converted, compared, served or sent to a tracker's server; copies and backups")
+
+
+def _agreed() -> bool:
+    if not sys.stdin.isatty():
+        what = "it asks before it deletes, and nobody can answer here"
+        raise InputError(Problem("preceptor purge", what, "Read the list, then add --yes."))
+    return typer.confirm("Delete all this for good?")
+
+
+def _say(line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _size(count: int) -> str:
+    """1234567 -> `1.2 MB`."""
+    size = float(count)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
