@@ -170,3 +170,37 @@ def test_tokens_are_drawn_as_often_as_the_model_finds_them_likely(
     # Four standard errors of a share, and a little for the tokens that hardly ever come.
     assert torch.all((seen - odds).abs() <= 4 * (odds * (1 - odds) / times).sqrt() + 2 / times)
     assert odds.max() < 0.99
+
+
+def test_who_watches_sees_every_token_with_its_logits_and_changes_nothing(policy: Policy) -> None:
+    stop = some_stops(policy, PROMPTS)
+    seen: list[list[int]] = [[] for _ in PROMPTS]
+
+    def watch(prompts: list[int], tokens: list[int], logits: torch.Tensor) -> tuple[int, ...]:
+        assert logits.argmax(-1).tolist() == tokens
+        for prompt, token in zip(prompts, tokens, strict=True):
+            seen[prompt].append(token)
+        return ()
+
+    found = answers(policy, PROMPTS, stop, rows=4, on_token=watch)
+    assert found == answers(policy, PROMPTS, stop, rows=4)
+    ended = [len(answer) < NEW_TOKENS for answer in found]
+    assert seen == [
+        ids if not end else [*ids, seen[i][-1]] for i, (ids, end) in enumerate(zip(found, ended, strict=True))
+    ]
+    assert all(tokens[-1] in stop for tokens, end in zip(seen, ended, strict=True) if end)
+
+
+@pytest.mark.parametrize("rows", [1, 4])
+def test_a_prompt_that_needs_no_more_leaves_and_the_others_go_on(rows: int, policy: Policy) -> None:
+    whole = answers(policy, PROMPTS, frozenset(), rows=rows)
+    seen = [0] * len(PROMPTS)
+
+    def watch(prompts: list[int], tokens: list[int], logits: torch.Tensor) -> list[int]:
+        for prompt in prompts:
+            seen[prompt] += 1
+        return [prompt for prompt in prompts if seen[prompt] > prompt]
+
+    found = answers(policy, PROMPTS, frozenset(), rows=rows, on_token=watch)
+    assert found == [answer[: i + 1] for i, answer in enumerate(whole)]
+    assert seen == [i + 1 for i in range(len(PROMPTS))]

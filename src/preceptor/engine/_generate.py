@@ -1,8 +1,9 @@
 """Answers for many prompts, greedy or drawn: they are read as one tree, and a row stops when its answer ends."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -18,6 +19,11 @@ from preceptor.models import Policy
 
 OnBatch = Callable[[list[int], list[list[int]]], None]
 """Called after each batch with the prompts' indices and the answers' token ids."""
+
+OnToken = Callable[[list[int], list[int], Tensor], Collection[int]]
+"""Called with the indices of the prompts that are being answered, the token each of them got, which may be the one that
+ends its answer, and the logits [prompts, vocabulary] it was chosen from. Gives the prompts that need no further token.
+"""
 
 _CACHED_TOKENS = 24_576
 """Prompt tokens whose keys and values are held at a time: about 1 GB for a model of 135 million weights."""
@@ -61,10 +67,11 @@ def generate(
     done: frozenset[int] = frozenset(),
     sampling: Sampling | None = None,
     on_batch: OnBatch,
+    on_token: OnToken | None = None,
 ) -> Cost:
     """Answer every prompt, without the stop token, batch by batch, and return what it cost.
 
-    Without `sampling`, each token is the likeliest.
+    Without `sampling`, each token is the likeliest. `on_token` is for whoever cannot wait for the end of a batch.
 
     Batches depend on the prompts alone, never on what is `done`, so an interrupted evaluation that skips the batches
     whose indices are all in `done` gives the same answers.
@@ -80,7 +87,8 @@ def generate(
             read = _read_tree(policy, some, max_new_tokens) if share else _read_alone(policy, some[0])
             draws = [random.Random(sampling.seeds[i]) for i in batch] if sampling else []
             choose = _Choose(sampling.temperature if sampling else 0.0, draws)
-            answers, fed = _write(policy, read, max_new_tokens, stop, choose)
+            enough = partial(_enough, batch, on_token) if on_token else None
+            answers, fed = _write(policy, read, max_new_tokens, stop, choose, enough)
             cost.tokens_seen += sum(map(len, some)) + fed
             cost.tokens_computed += read.tokens + fed
             cost.flops += forward_flops(policy.model, read.tokens + fed, len(some) + fed)
@@ -149,17 +157,36 @@ def _read_alone(policy: Policy, prompt: list[int]) -> _Read:
     return _Read(cache, torch.ones_like(ids), logits, len(prompt))
 
 
+def _enough(
+    batch: Sequence[int], on_token: OnToken, rows: Sequence[int], tokens: list[int], logits: Tensor
+) -> set[int]:
+    """Which rows of a batch need no further token."""
+    prompts = [batch[row] for row in rows]
+    wanted = on_token(prompts, tokens, logits)
+    return {row for row, prompt in zip(rows, prompts, strict=True) if prompt in wanted}
+
+
 def _write(
-    policy: Policy, read: _Read, max_new_tokens: int, stop: frozenset[int], choose: _Choose
+    policy: Policy,
+    read: _Read,
+    max_new_tokens: int,
+    stop: frozenset[int],
+    choose: _Choose,
+    enough: Callable[[list[int], list[int], Tensor], Collection[int]] | None,
 ) -> tuple[list[list[int]], int]:
-    """Write answers token by token; a row leaves when its answer ends. Also how many tokens were computed."""
-    cache, attention, latest = read.cache, read.attention, choose.next(read.logits)
+    """Write answers token by token; a row leaves when its answer ends or there is `enough` of it. Also how many tokens
+    were computed.
+    """
+    cache, attention, logits = read.cache, read.attention, read.logits
+    latest = choose.next(logits)
     answers: list[list[int]] = [[] for _ in latest]
     active, fed = list(range(len(latest))), 0
     for _ in range(max_new_tokens):
+        left = enough(active, latest, logits) if enough else ()
         going = [row for row, token in enumerate(latest) if token not in stop]
         for row in going:
             answers[active[row]].append(latest[row])
+        going = [row for row in going if active[row] not in left]
         active = [active[row] for row in going]
         if not active or len(answers[active[0]]) == max_new_tokens:
             break
