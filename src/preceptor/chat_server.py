@@ -51,6 +51,11 @@ class ChatServer(BaseModel):
             )
         return self
 
+    @property
+    def is_here(self) -> bool:
+        """Whether it is asked on this machine, so that no other machine can ask it."""
+        return urlsplit(self.url).hostname in THIS_MACHINE
+
 
 def find_server(server: ChatServer, setting: str) -> list[Problem]:
     """What stands in the way of asking: nobody there, or no such model. `setting` is the name the study gives it."""

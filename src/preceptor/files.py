@@ -7,12 +7,13 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
     """Put `data` at `path` whole or not at all: written aside, flushed to disk, renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    aside = path.with_name(f".{path.name}.{uuid4().hex[:12]}.part")  # machines that share a folder share process ids
     try:
         with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(data.encode() if isinstance(data, str) else data)

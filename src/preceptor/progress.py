@@ -12,11 +12,11 @@ from rich.table import Column
 class Advance(Protocol):
     """Call with how many units were just done."""
 
-    def __call__(self, units: int = 1, /) -> None:
+    def __call__(self, units: float = 1, /) -> None:
         """`units` more are done."""
 
 
-def quiet(units: int = 1, /) -> None:
+def quiet(units: float = 1, /) -> None:
     """An `Advance` that shows nothing."""
 
 

@@ -75,8 +75,9 @@ def study(
 
 def _ray_address(on: str | None, address: str | None) -> str | None:
     """Where Ray is, by the two options; None without it."""
+    if on is None and address is not None:
+        raise InputError(Problem("--address", "this only goes with --on ray", "Say --on ray, or leave it out."))
     if on is None:
-        refuse_without("--on ray", address=address)
         return None
     if on != "ray":
         raise InputError(Problem(f"--on {on}", "there is no such place", "Say --on ray, or leave it out."))

@@ -54,8 +54,7 @@ def results_of(
         },
         "exploratory": design.changed or any(task["looks"] > 1 for task in told),
         "design": design.to_json(),
-        "versions": {"preceptor": __version__, "python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in _VERSIONS},
+        "versions": versions(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
         "made_from": made_from(run),
@@ -63,6 +62,12 @@ def results_of(
         "contrasts": compared,
         "conclusions": conclusions(compared, measured, told),
     }
+
+
+def versions() -> dict[str, str]:
+    """Of Preceptor, Python and the libraries that numbers come from."""
+    libraries = {name: importlib.metadata.version(name) for name in _VERSIONS}
+    return {"preceptor": __version__, "python": platform.python_version()} | libraries
 
 
 def preflight_of(checked: Checked) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from preceptor.study._forecast import forecast, measure_speed
 from preceptor.study._human import with_human
 from preceptor.study._looks import ledger_file
 from preceptor.study._made_from import made_from
+from preceptor.study._on_ray import require_ray, work_on_ray
 from preceptor.study._plan import Left, what_is_left
 from preceptor.study._power import show_power
 from preceptor.study._prepare import Checked, Prepared, prepare
@@ -35,11 +36,21 @@ _FREE_BYTES_NEEDED = 300_000_000
 """An adapter, its optimizer's state and two checkpoints of the embedded model, several tasks over."""
 
 
-def run_study(study: Study, base_folder: Path, run_folder: Path, console: Console, command: str) -> dict[str, Any]:
+def run_study(
+    study: Study,
+    base_folder: Path,
+    run_folder: Path,
+    console: Console,
+    command: str,
+    ray_address: str | None = None,
+) -> dict[str, Any]:
     """Run or continue a study in `run_folder`, write `results.json` there, and return what is in it.
 
+    With `ray_address`, stages and answers are the work of that Ray cluster; `local` is one of this machine alone.
     Raises `InputError` before any training when something is wrong with the study, its data or the folder.
     """
+    if ray_address is not None:
+        require_ray(ray_address)
     with open_run_folder(run_folder) as run:
         ledger_file()  # a look that cannot be noted is better known now than after the training
         checked = check_study(study, base_folder, console)
@@ -55,9 +66,12 @@ def run_study(study: Study, base_folder: Path, run_folder: Path, console: Consol
         show_power(study, tasks, console)
         show = partial(progress, console=console)
         workshop = Workshop(study, numerics, source, fingerprint(source), run, show, votes_of(study, base_folder))
-        left = [one for prepared in tasks if (one := what_is_left(workshop, prepared))]
-        _say_forecast(workshop, left, console)
+        if ray_address is None:
+            left = [one for prepared in tasks if (one := what_is_left(workshop, prepared))]
+            _say_forecast(workshop, left, console)
         design = freeze(run, study, tasks)
+        if ray_address is not None:
+            work_on_ray(workshop, tasks, base_folder, ray_address, console)
         cells = [cell for prepared in tasks for cell in cells_of(workshop, prepared)]
         results = results_of(study, source, run, design, list(zip(checked, tasks, strict=True)), cells, command)
         gold = {one.task.name: path for one in tasks if (path := gold_of(one.entry, base_folder))}

@@ -1,0 +1,99 @@
+"""Ray, started on this machine or connected to: nothing of it reports to its makers or opens a page."""
+
+import logging
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from preceptor.errors import InputError, Problem
+
+THIS_MACHINE = "local"
+"""In place of an address: a Ray of this machine alone, for as long as the study runs."""
+
+_NOWHERE = "http://127.0.0.1:9"
+"""Nobody listens there."""
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_USAGE_STATS_REPORT_URL": f"{_NOWHERE}/",  # Ray reports that reports are off, too
+    "RAY_task_oom_retries": "3",  # without end otherwise
+}
+_NO_WAY_OUT = {"http_proxy": _NOWHERE, "https_proxy": _NOWHERE, "no_proxy": "127.0.0.1,localhost"}
+"""Where Ray starts, it asks the addresses of three cloud providers whether it is with them."""
+_LOOPBACK_ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Ray takes the machine's address in the network in place of 127.0.0.1, but for where it makes no clusters."""
+_OBJECT_STORE_BYTES = 100_000_000
+"""Names and numbers pass through it, no cases and no weights."""
+
+
+def require_ray(address: str) -> Any:
+    """Ray, with its reports off. Raises `InputError` when it is not installed."""
+    os.environ.update(_QUIET | (_LOOPBACK_ALONE if address == THIS_MACHINE else {}))  # read when Ray is imported
+    try:
+        import ray
+    except ImportError:
+        fix = "Install it: pip install 'preceptor[ray]'"
+        raise InputError(Problem("--on ray", "Ray is not installed", fix)) from None
+    return ray
+
+
+@contextmanager
+def cluster(address: str) -> Iterator[Any]:
+    """Ray, connected; what runs there ends with the block. Raises `InputError` when that is not possible."""
+    ray = require_ray(address)
+    with _environment(_only_us() if address == THIS_MACHINE else {}):
+        try:
+            _connect(ray, address)
+            _refuse_reports(ray, address)
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+def _connect(ray: Any, address: str) -> None:
+    said: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address == THIS_MACHINE:
+        said |= {
+            "num_cpus": len(os.sched_getaffinity(0)),
+            "object_store_memory": _OBJECT_STORE_BYTES,
+            "include_dashboard": False,
+        }
+    if address.startswith("ray://"):
+        fix = "Start the command on a machine of the cluster, with --address auto."
+        raise InputError(Problem(f"--address {address}", "a Ray client is not one of the cluster's machines", fix))
+    try:
+        ray.init(address=address, **said)
+    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+        what = f"Ray cannot be reached or started ({type(error).__name__}: {str(error).splitlines()[0][:200]})"
+        fix = "Look whether `ray status` finds the cluster from this machine; docs/CLUSTER.md says how one is started."
+        raise InputError(Problem(f"--on ray, --address {address}", what, fix)) from error
+
+
+def _only_us() -> dict[str, str]:
+    """The environment of a Ray of this machine alone: no way out, and only who knows the token gets in."""
+    return _NO_WAY_OUT | {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
+
+
+@contextmanager
+def _environment(more: Mapping[str, str]) -> Iterator[None]:
+    """The environment with `more` in it, which processes started meanwhile keep."""
+    before = {name: os.environ.get(name) for name in more}
+    os.environ.update(more)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _refuse_reports(ray: Any, address: str) -> None:
+    """A cluster whose head reports its usage to Ray's makers; what it would report is collected only then."""
+    from ray.experimental.internal_kv import _internal_kv_get
+
+    if b"git_commit" in (_internal_kv_get(b"CLUSTER_METADATA", namespace=b"cluster") or b""):
+        fix = "Start its head again as docs/CLUSTER.md says, with RAY_USAGE_STATS_ENABLED=0."
+        raise InputError(Problem(f"--address {address}", "this cluster reports its usage to Ray's makers", fix))

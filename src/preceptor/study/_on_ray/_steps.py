@@ -1,0 +1,66 @@
+"""What of a study is still to be done, as steps of which several may be done at the same time."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from preceptor.study._cells import answers_key, arms_for, is_answered
+from preceptor.study._done import Done
+from preceptor.study._prepare import Prepared
+from preceptor.study._stages import NotDoneYet, Workshop, chain
+
+ANSWERS = "held-out answers"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stage of an arm, or its answers to the held-out cases.
+
+    `number`: how many stages of the arm stand when the step is done. `after`: the step that it needs; None when all
+    that it needs stands already.
+    """
+
+    task: str
+    arm: str
+    seed: int
+    what: str
+    number: int
+    after: "Step | None" = None
+
+    def __str__(self) -> str:
+        return f"{self.task}, {self.what} of {self.arm}, seed {self.seed}"
+
+
+def steps_left(workshop: Workshop, tasks: Sequence[Prepared]) -> list[Step]:
+    """Every stage and every arm's answers that are missing, each behind the one it needs. Nothing is trained.
+
+    Raises `InputError` for a kept file that is damaged.
+    """
+    looking = replace(workshop, looking=True)
+    return list(dict.fromkeys(step for prepared in tasks for step in _of_task(looking, prepared)))
+
+
+def _of_task(looking: Workshop, prepared: Prepared) -> Iterator[Step]:
+    name, asked = prepared.task.name, set[str]()
+    for seed in looking.study.seeds:
+        for arm in arms_for(looking.study, prepared):
+            found, last = _found(looking, prepared, arm, seed), None
+            stages = chain(arm)
+            for number, (owner, what) in enumerate(stages[len(found) :], start=len(found) + 1):
+                yield (last := Step(name, owner, seed, what, number, last))
+            if last is None:  # arms that chance has no part in answer once for all seeds
+                key = answers_key(looking, prepared, arm, seed, found)
+                if key in asked or is_answered(looking, prepared, arm, key):
+                    continue
+                asked.add(key)
+            yield Step(name, arm, seed, ANSWERS, len(stages), last)
+
+
+def _found(looking: Workshop, prepared: Prepared, arm: str, seed: int) -> list[Done]:
+    """The arm's stages that stand, up to the first that is missing."""
+    found = []
+    try:
+        for done in looking.walk(arm, prepared, seed):
+            found.append(done)
+    except NotDoneYet:
+        pass
+    return found

@@ -1,0 +1,38 @@
+"""All that is left of a study, done by a cluster."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from preceptor.progress import progress
+from preceptor.study._on_ray._cluster import cluster
+from preceptor.study._on_ray._crew import Crew
+from preceptor.study._on_ray._fit import has_gpus, names_of, needs_of, refuse_unfit, refuse_what_fits_nowhere
+from preceptor.study._on_ray._steps import steps_left
+from preceptor.study._on_ray._worker import job_of
+from preceptor.study._prepare import Prepared
+from preceptor.study._stages import Workshop
+
+
+def work_on_ray(
+    workshop: Workshop, tasks: Sequence[Prepared], base_folder: Path, address: str, console: Console
+) -> None:
+    """Do all that is left of the study on the cluster at `address`; its results then only need to be put together.
+
+    Raises what the step that failed raised, or `InputError` when a machine cannot work on the study.
+    """
+    steps = steps_left(workshop, tasks)
+    if not steps:
+        console.print("Everything was trained and answered already; only the results are computed again.")
+        return
+    job = job_of(workshop, tasks, base_folder)
+    with cluster(address) as ray:
+        names = names_of(ray)
+        needs = {step: needs_of(workshop, step, gpus=has_gpus(ray)) for step in steps}
+        refuse_what_fits_nowhere(ray, needs)
+        refuse_unfit(ray, job, names)
+        machines = "1 machine" if len(names) == 1 else f"{len(names)} machines"
+        console.print(f"{len(steps)} stages and arms' answers are left, for {machines}.")
+        with progress("Stages and answers", len(steps), console) as advance:
+            Crew(ray, job, steps, needs, names, console, advance).work()
