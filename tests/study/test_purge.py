@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -13,6 +14,7 @@ from filelock import FileLock
 from command_line import CommandLine
 from preceptor.study import open_purge
 from preceptor.study._run_folder import open_run_folder
+from run_folders import synthetic_run
 from study_runs import run
 from tiny_study import write_table
 
@@ -248,3 +250,12 @@ def test_what_cannot_be_deleted_is_named(finished: Path, preceptor: CommandLine)
     (finished / "references").chmod(0o500)
     refused = preceptor.run("purge", finished, "--yes")
     assert (refused.code, "0123.json: it cannot be deleted" in refused.errors) == (2, True)
+
+
+def test_the_report_of_built_in_cases_needs_no_answers_after_a_purge(
+    tmp_path: Path, tiny_source: Any, preceptor: CommandLine
+) -> None:
+    folder = synthetic_run(tmp_path / "run", tiny_source)
+    (folder / ".lock").touch()
+    assert preceptor.run("purge", folder, "--yes").code == 0
+    assert (folder / "report.html").exists()

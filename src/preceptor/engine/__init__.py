@@ -10,6 +10,7 @@ from preceptor.engine._reference import EncodedPair
 from preceptor.engine._score import score_answers
 from preceptor.engine._settings import DPOSettings, Numerics, NumericsChoice, SFTSettings
 from preceptor.engine._sft import run_sft, sft_steps, sft_steps_worth
+from preceptor.engine._tracking import Tracker, Tracking, find_tracker, tell_once
 from preceptor.engine._trainer import Stage
 from preceptor.engine._tree import Tree, distinct_prefixes, layout
 
@@ -22,6 +23,8 @@ __all__ = [
     "SFTSettings",
     "Sampling",
     "Stage",
+    "Tracker",
+    "Tracking",
     "Tree",
     "answer_logprobs",
     "can_share",
@@ -29,6 +32,7 @@ __all__ = [
     "distinct_prefixes",
     "dpo_loss",
     "dpo_steps",
+    "find_tracker",
     "generate",
     "layout",
     "reward_margins",
@@ -38,5 +42,6 @@ __all__ = [
     "sft_loss",
     "sft_steps",
     "sft_steps_worth",
+    "tell_once",
     "timed",
 ]

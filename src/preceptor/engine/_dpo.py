@@ -15,6 +15,7 @@ from preceptor.engine._logprobs import can_share
 from preceptor.engine._losses import dpo_loss, reward_margins, sft_loss
 from preceptor.engine._reference import EncodedPair, cached_reference, pair_logprobs, pair_trees, sums
 from preceptor.engine._settings import DPOSettings, Numerics
+from preceptor.engine._tracking import Tracking
 from preceptor.engine._trainer import LookAtTheEnd, Stage, StepTrainer, run_stage
 from preceptor.errors import PreceptorError
 from preceptor.models import Policy
@@ -34,6 +35,7 @@ def run_dpo(
     *,
     seed: int,
     reference_file: Path | None = None,
+    tracking: Tracking | None = None,
     advance: Advance = quiet,
 ) -> Stage:
     """Train `policy` in place on pairs, with the policy it is now as the reference.
@@ -42,6 +44,7 @@ def run_dpo(
     the weights of the best look; without such pairs, with the last weights. The reference's log-probabilities are
     computed once, before the first step, and kept in `reference_file` (in `folder` without one), where another run
     from the same policy finds them. `folder` holds the checkpoints: an interrupted run continues from the newest.
+    `tracking` says which tracker is told how it goes.
     Raises InputError for answers the model cannot learn.
     """
     everything = [*pairs, *validation]
@@ -89,7 +92,7 @@ def run_dpo(
         [LookAtTheEnd()] if validation else [],
         advance,
     )
-    stage = run_stage(trainer)
+    stage = run_stage(trainer, tracking)
     stage.cost = reference_cost + stage.cost
     stage.ordered_rightly = sum(chosen > rejected for chosen, rejected in reference[: len(pairs)]) / len(pairs)
     return stage

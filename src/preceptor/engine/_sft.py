@@ -15,6 +15,7 @@ from preceptor.engine._limits import refuse_impossible
 from preceptor.engine._logprobs import answer_logprobs, can_share
 from preceptor.engine._losses import sft_loss
 from preceptor.engine._settings import Numerics, SFTSettings
+from preceptor.engine._tracking import Tracking
 from preceptor.engine._trainer import LookAtTheEnd, Stage, StepTrainer, run_stage
 from preceptor.engine._tree import layout
 from preceptor.models import Encoded, Policy
@@ -31,6 +32,7 @@ def run_sft(
     *,
     seed: int,
     flops: float | None = None,
+    tracking: Tracking | None = None,
     advance: Advance = quiet,
 ) -> Stage:
     """Train `policy` in place on prompt -> answer, loss on the answer and its stop token only.
@@ -41,7 +43,7 @@ def run_sft(
 
     With `flops`, `policy` has been through the stage already and is trained on, from behind the last epoch of
     `settings`, for as many whole steps as it takes to spend them (looks come on top). All are taken, the last one is
-    followed by a look, and the best look is kept.
+    followed by a look, and the best look is kept. `tracking` says which tracker is told how it goes.
     Raises InputError for answers the model cannot learn.
     """
     refuse_impossible([*train, *validation], policy.model)
@@ -74,7 +76,7 @@ def run_sft(
         [LookAtTheEnd(), *([EarlyStoppingCallback(settings.patience)] if flops is None else [])],
         advance,
     )
-    return run_stage(trainer)
+    return run_stage(trainer, tracking)
 
 
 def sft_steps(examples: int, settings: SFTSettings) -> int:

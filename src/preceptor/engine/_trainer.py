@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from preceptor.engine._cost import Cost, backward_factor, peak_memory, start_peak_memory
+from preceptor.engine._tracking import Tracking, followed
 from preceptor.errors import InputError, Problem
 from preceptor.files import publish_folder, write_json
 from preceptor.progress import Advance
@@ -197,10 +198,14 @@ class Stage:
     ordered_rightly: float | None = None
 
 
-def run_stage(trainer: StepTrainer) -> Stage:
-    """Train from the newest checkpoint, or from the start."""
+def run_stage(trainer: StepTrainer, tracking: Tracking | None = None) -> Stage:
+    """Train from the newest checkpoint, or from the start; `tracking` says who is told how it goes."""
     checkpoint = trainer.resume()
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    told = tracking if trainer.is_world_process_zero() else None
+    with followed(told, from_step=_step_of(checkpoint) if checkpoint else 0) as callbacks:
+        for callback in callbacks:
+            trainer.add_callback(callback)
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.lap()
     return Stage(trainer.cost, trainer.state.log_history)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from preceptor.chat_server import find_server
+from preceptor.engine import find_tracker
 from preceptor.errors import InputError, Problem
 from preceptor.models import ModelSource, find_model, load_tokenizer, places
 from preceptor.preferences import cannot_make
@@ -26,6 +27,7 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
         problems += find_server(study.endpoint, "endpoint")
     if study.judge and "judge" in study.makers:
         problems += find_server(study.judge, "judge")
+    problems += find_tracker(study.report_to) if study.report_to else []
     if "votes" in study.makers and (store := votes_of(study, base_folder)) and not store.is_file():
         fix = "Run `preceptor label` with this study first, or put `votes` right."
         problems.append(Problem(str(store), "there is no store of votes here", fix))

@@ -54,6 +54,11 @@ class RunFolder:
         """Where the log-probabilities of a DPO reference are kept; runs that differ in beta share them."""
         return self.root / "references" / f"{key[:16]}.json"
 
+    @property
+    def trackers(self) -> Path:
+        """Where a tracker keeps what it was told."""
+        return self.root / "trackers"
+
     def cell(self, task: str, model: str, arm: str, seed: int) -> Path:
         """Where one arm's predictions on one task are kept."""
         return self.root / "cells" / task / model / arm / f"seed-{seed}"

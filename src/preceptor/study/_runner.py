@@ -31,6 +31,7 @@ from preceptor.study._record import preflight_of, results_of
 from preceptor.study._run_folder import RunFolder, open_run_folder
 from preceptor.study._spec import Study
 from preceptor.study._stages import Workshop
+from preceptor.study._tracked import tell_results
 
 _FREE_BYTES_NEEDED = 300_000_000
 """An adapter, its optimizer's state and two checkpoints of the embedded model, several tasks over."""
@@ -78,6 +79,7 @@ def run_study(
         trained_on = workshop.votes if "votes" in study.makers else None
         results = with_human(results, run, tasks, cells, gold=gold, votes=trained_on)
         write_json(run.results, results)
+        tell_results(study, run, results)
         return results
 
 

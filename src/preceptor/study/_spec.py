@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from preceptor.chat_server import ChatServer
 from preceptor.data import DataSpec
-from preceptor.engine import DPOSettings, NumericsChoice, SFTSettings
+from preceptor.engine import DPOSettings, NumericsChoice, SFTSettings, Tracker
 from preceptor.models import EMBEDDED, AdapterSettings
 from preceptor.preferences import Maker
 from preceptor.tasks import Split
@@ -92,6 +92,8 @@ class Study(_Frozen):
     """The server that the maker `judge` asks."""
     votes: str | None = None
     """The store of votes that the maker `votes` reads, relative to the study file."""
+    report_to: Tracker | None = Field(default=None, exclude_if=lambda tracker: tracker is None)
+    """The tracker that is told how training goes and what came out; it changes no stage and no result."""
     numerics: NumericsChoice = NumericsChoice()
     max_length: int = Field(default=1024, ge=32)
     split_seed: int = 0
@@ -100,6 +102,11 @@ class Study(_Frozen):
     @classmethod
     def _none_means_every_weight(cls, raw: Any) -> Any:
         return None if raw == "none" else raw
+
+    @field_validator("report_to", mode="before")
+    @classmethod
+    def _by_its_name(cls, raw: Any) -> Any:
+        return (None if raw == "none" else {"name": raw}) if isinstance(raw, str) else raw
 
     @model_validator(mode="after")
     def _every_weight_needs_32_bits(self) -> Self:

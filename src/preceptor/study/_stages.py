@@ -26,6 +26,7 @@ from preceptor.study._pairs import encode_pairs, pair_cases, read_pairs
 from preceptor.study._prepare import Prepared
 from preceptor.study._run_folder import RunFolder
 from preceptor.study._spec import Study
+from preceptor.study._tracked import tracking_of
 
 Progress = Callable[[str, int], Any]
 """`with progress(what, total) as advance:` shows how far a long step is."""
@@ -118,6 +119,7 @@ class Workshop:
                 folder / "checkpoints",
                 seed=seed,
                 flops=flops,
+                tracking=tracking_of(self.study, self.run, f"{prepared.task.name}/{what}/seed-{seed}/{folder.name}"),
                 advance=advance,
             )
         return _keep(policy, folder, stage)
@@ -177,6 +179,7 @@ class Workshop:
                     folder / "checkpoints",
                     seed=seed,
                     reference_file=reference,
+                    tracking=tracking_of(self.study, self.run, f"{prepared.task.name}/DPO/seed-{seed}/{folder.name}"),
                     advance=advance,
                 )
             return _keep(policy, folder, stage) | {
