@@ -102,7 +102,7 @@ class Crew:
                 self._advance(share - before)
                 self._shares[number] = share
             if share == 0.0:
-                again = "goes on" if number in self._places else "runs"
+                again = "goes on, now" if number in self._places else "runs"
                 self._places[number] = self._names.get(node) or names_of(self._ray).get(node, node[:8])
                 said = f"{self._steps[number]}: {again} on {self._places[number]}"
                 self._console.print(escape(said), highlight=False)
