@@ -5,6 +5,7 @@ It is on this machine unless the study names another host. What went wrong is to
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -57,26 +58,50 @@ class ChatServer(BaseModel):
         return urlsplit(self.url).hostname in THIS_MACHINE
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a server says to one chat, as far as it tells.
+
+    prompt_tokens: of the chat as its template puts it. logprobs: each token of the text with its log-probability, nats.
+    """
+
+    text: str = field(repr=False)
+    prompt_tokens: int | None = None
+    logprobs: tuple[tuple[str, float], ...] | None = field(default=None, repr=False)
+
+
 def find_server(server: ChatServer, setting: str) -> list[Problem]:
     """What stands in the way of asking: nobody there, or no such model. `setting` is the name the study gives it."""
     try:
         with open_client(server) as client:
-            reply = client.get("models", timeout=10.0)
-    except httpx2.HTTPError as error:
-        fix = f"Start it, or put `{setting}.url` right."
-        return [Problem(f"{setting} {server.url}", f"no server answers ({_kind(error)})", fix)]
-    names = _model_names(reply)
+            names = listed_models(client, server, setting)
+    except InputError as error:
+        return error.problems
     if names and server.model not in names:
         fix = f"Set `{setting}.model` to one of {', '.join(names[:10])}."
         return [Problem(f"{setting} {server.url}", f"the server knows no model {server.model}", fix)]
     return []
 
 
-def open_client(server: ChatServer) -> httpx2.Client:
-    """A client that asks this server and no other."""
+def listed_models(client: httpx2.Client, server: ChatServer, setting: str) -> list[str]:
+    """The models the server lists; none when it does not list any. Raises `InputError` when nobody answers."""
+    try:
+        reply = client.get("models", timeout=10.0)
+    except httpx2.HTTPError as error:
+        fix = f"Start it, or put `{setting}.url` right."
+        raise InputError(Problem(f"{setting} {server.url}", f"no server answers ({_kind(error)})", fix)) from None
+    return _model_names(reply)
+
+
+def open_client(server: ChatServer, token: str | None = None) -> httpx2.Client:
+    """A client that asks this server and no other. `token`: what the server wants to be brought."""
     # trust_env: a proxy named in the environment is another machine. Redirects could lead to one, too.
     return httpx2.Client(
-        base_url=server.url.rstrip("/") + "/", timeout=_SECONDS, trust_env=False, follow_redirects=False
+        base_url=server.url.rstrip("/") + "/",
+        timeout=_SECONDS,
+        trust_env=False,
+        follow_redirects=False,
+        headers={"authorization": f"Bearer {token}"} if token else {},
     )
 
 
@@ -93,7 +118,22 @@ def ask(
 
     Raises `InputError` that names `case` and not a word of it.
     """
+    return ask_in_full(client, server, messages, max_tokens=max_tokens, setting=setting, case=case).text
+
+
+def ask_in_full(
+    client: httpx2.Client,
+    server: ChatServer,
+    messages: Sequence[Mapping[str, Any]],
+    *,
+    max_tokens: int,
+    setting: str,
+    case: str,
+    logprobs: bool = False,
+) -> Reply:
+    """As `ask`, with what else the server tells; log-probabilities only where they are asked for."""
     request = {"model": server.model, "messages": messages, "temperature": 0, "max_tokens": max_tokens}
+    request |= {"logprobs": True} if logprobs else {}
     failure = ""
     for pause in (0.0, *_PAUSES):
         time.sleep(pause)
@@ -103,7 +143,7 @@ def ask(
             failure = _kind(error)
             continue
         if reply.status_code == 200:
-            return _text(reply, f"{setting} {server.url}", case)
+            return _read(reply, f"{setting} {server.url}", case)
         failure = f"status {reply.status_code}"
         if reply.status_code not in _BUSY:
             break
@@ -112,15 +152,33 @@ def ask(
     raise InputError(Problem(f"{setting} {server.url}", what, fix)) from None
 
 
-def _text(reply: httpx2.Response, where: str, case: str) -> str:
-    """The answer's text; a model that says nothing has said nothing, which is no label."""
+def _read(reply: httpx2.Response, where: str, case: str) -> Reply:
+    """The answer; a model that says nothing has said nothing, which is no label."""
     try:
-        content = reply.json()["choices"][0]["message"]["content"]
-        return "" if content is None else _only_text(content)
+        body = reply.json()
+        choice = body["choices"][0]
+        content = choice["message"]["content"]
+        text = "" if content is None else _only_text(content)
     except (ValueError, KeyError, IndexError, TypeError):
         what = f"what came back for case {case} is no chat completion"
         fix = "Give the address of an OpenAI-compatible interface, which mostly ends in /v1."
         raise InputError(Problem(where, what, fix)) from None
+    return Reply(text, _prompt_tokens(body), _logprobs(choice))
+
+
+def _prompt_tokens(body: Mapping[str, Any]) -> int | None:
+    try:
+        count = body["usage"]["prompt_tokens"]
+    except (KeyError, TypeError):
+        return None
+    return count if isinstance(count, int) and count > 0 else None
+
+
+def _logprobs(choice: Mapping[str, Any]) -> tuple[tuple[str, float], ...] | None:
+    try:
+        return tuple((_only_text(one["token"]), float(one["logprob"])) for one in choice["logprobs"]["content"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _only_text(content: Any) -> str:
