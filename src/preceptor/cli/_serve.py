@@ -1,0 +1,69 @@
+"""`preceptor serve`: the winner as a service."""
+
+import ipaddress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from preceptor.cli._say import console
+from preceptor.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from preceptor.preferences.labelling import Door
+
+
+def serve(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run, such as runs/quickstart.")],
+    task: Annotated[str, typer.Option(help="The task whose model is served.")],
+    arm: Annotated[str, typer.Option(help="The arm that is served, such as `sft`.")],
+    seed: Annotated[int | None, typer.Option(help="The seed it was trained with; default: the study's first.")] = None,
+    host: Annotated[str, typer.Option(help="Name of this machine for others to reach it; needs TLS.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any that is free.")] = 8000,
+    certificate: Annotated[Path | None, typer.Option(help="PEM file of a certificate for --host.")] = None,
+    key: Annotated[Path | None, typer.Option(help="PEM file of its key.")] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="File with the token clients must bring; default: $PRECEPTOR_TOKEN, or none.")
+    ] = None,
+    queue: Annotated[int, typer.Option(min=1, help="So many requests may wait; more are turned away.")] = 64,
+) -> None:
+    """Answer as an arm of a study did, to any program that speaks OpenAI's chat completions."""
+    _refuse_without_packages()
+    from preceptor.ship import serving
+    from preceptor.study import open_arm
+
+    token = serving.read_token(token_file)
+    opened = open_arm(run, task, arm, seed)
+    door = _door(host, port, certificate, key)
+    if token is None and not ipaddress.ip_address(door.socket.getsockname()[0]).is_loopback:
+        what = "whoever reaches this machine could ask the model"
+        raise InputError(Problem("--host", what, "Give --token-file, a file with a token that clients bring"))
+    served = serving.load(opened, places=queue)
+    shown = None if token is None else f"$(cat '{token_file}')" if token_file else "$PRECEPTOR_TOKEN"
+    said = [
+        f"Serving {served.name} at {door.url}/v1",
+        f"  {serving.curl_line(served, door, shown)}",
+        "Ctrl-C ends it.",
+    ]
+    serving.serve(served, door, token=token, ready=lambda: _say(*said))
+
+
+def _refuse_without_packages() -> None:
+    missing = [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]
+    if missing:
+        fix = "Install what it needs: pip install 'preceptor[serve]'"
+        raise InputError(Problem("preceptor serve", f"{' and '.join(missing)} cannot be imported", fix))
+
+
+def _door(host: str, port: int, certificate: Path | None, key: Path | None) -> "Door":
+    from preceptor.preferences.labelling import Tls, open_door
+
+    if (certificate is None) != (key is None):
+        raise InputError(Problem("--certificate, --key", "one of the two is missing", "Give both, or none"))
+    return open_door(host, port, Tls(certificate, key) if certificate and key else None)
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,7 @@
+"""How it leaves: the winner exported, served, and checked against what was measured."""
+
+from preceptor.ship._cause import Cause
+from preceptor.ship._in_process import answers_of
+from preceptor.ship._parity import Difference, Parity, compare, short_check
+
+__all__ = ["Cause", "Difference", "Parity", "answers_of", "compare", "short_check"]

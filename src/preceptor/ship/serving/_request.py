@@ -1,0 +1,140 @@
+"""What a client may ask: the chat completions of OpenAI's API, as far as the study's decoding leaves a choice."""
+
+from http import HTTPStatus
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from preceptor.ship.serving._refused import RefusedError
+from preceptor.tasks import Message
+
+_FIXED: dict[str, tuple[Any, ...]] = {
+    "temperature": (0,),
+    "n": (1,),
+    "presence_penalty": (0,),
+    "frequency_penalty": (0,),
+    "logit_bias": ({},),
+    "stop": ([],),
+    "top_logprobs": (0,),
+    "response_format": ({"type": "text"},),
+    "modalities": (["text"],),
+    "tools": ([],),
+    "tool_choice": ("none", "auto"),
+    "functions": ([],),
+    "function_call": ("none", "auto"),
+}
+"""Parameters that would make another answer, and the values that do not. Null is as if it was not sent."""
+
+_NO_EFFECT = (
+    "top_p",  # the likeliest token is within every share of the likely ones
+    "seed",
+    "user",
+    "safety_identifier",
+    "prompt_cache_key",
+    "metadata",
+    "store",
+    "service_tier",
+    "parallel_tool_calls",
+)
+"""Parameters whose every value gives the same answer here."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_not_sent(cls, raw: Any) -> Any:
+        return {key: value for key, value in raw.items() if value is not None} if isinstance(raw, dict) else raw
+
+
+class _Part(_Strict):
+    type: Literal["text"]
+    text: str = Field(repr=False)
+
+
+class _Turn(_Strict):
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[_Part] = Field(repr=False)
+
+    @property
+    def message(self) -> Message:
+        """The turn as chat templates read it."""
+        text = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+        return {"role": "system" if self.role == "developer" else self.role, "content": text}
+
+
+class _StreamOptions(_Strict):
+    include_usage: bool = False
+    include_obfuscation: bool = False
+    """Padding against who guesses words from the lengths of packets; there is none here."""
+
+
+class ChatRequest(_Strict):
+    """A request that can be understood. Its `repr` shows no text."""
+
+    model: str | None = None
+    messages: list[_Turn] = Field(default=[], repr=False)
+    """Chat turns, which go through the model's chat template as they are."""
+    fields: dict[str, str] | None = Field(default=None, repr=False)
+    """In place of turns: the task's fields, put as the study put them."""
+    stream: bool = False
+    stream_options: _StreamOptions = _StreamOptions()
+    logprobs: bool = False
+    max_tokens: int | None = Field(default=None, ge=1)
+    max_completion_tokens: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _decoding_is_fixed(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict):
+            return raw
+        wrong = [name for name, same in _FIXED.items() if raw.get(name) is not None and raw[name] not in same]
+        if wrong:
+            listed = ", ".join(f"`{name}`" for name in wrong)
+            what = f"{listed}: answers are given as the study measured them, so this cannot be changed; leave it out"
+            raise PydanticCustomError("unsupported_value", "{what}", {"what": what, "param": wrong[0]})
+        return {key: value for key, value in raw.items() if key not in _FIXED and key not in _NO_EFFECT}
+
+    @model_validator(mode="after")
+    def _turns_or_fields(self) -> Self:
+        if bool(self.messages) == (self.fields is not None):
+            what = "send either `messages`, a list of chat turns, or `fields`, an object with the task's fields"
+            raise PydanticCustomError("missing", "{what}", {"what": what, "param": "messages"})
+        return self
+
+    def room(self, most: int) -> int:
+        """How many tokens an answer may take at most; `most` is the task's own limit."""
+        return min(most, self.max_tokens or most, self.max_completion_tokens or most)
+
+
+def read_request(body: bytes) -> ChatRequest:
+    """The request in `body`. Raises `RefusedError` with everything that is wrong with it."""
+    try:
+        return ChatRequest.model_validate_json(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+    first = found[0]
+    param = first.get("ctx", {}).get("param") or (str(first["loc"][0]) if first["loc"] else None)
+    codes = {"extra_forbidden": "unknown_parameter", "json_invalid": "invalid_json"}
+    code = codes.get(first["type"], "unsupported_value" if first["type"] == "unsupported_value" else "invalid_value")
+    said = list(dict.fromkeys(_said(one["type"], one["loc"], one["msg"]) for one in found))
+    raise RefusedError(HTTPStatus.BAD_REQUEST, "; ".join(said[:_MOST_SAID]), param=param, code=code)
+
+
+_MOST_SAID = 10
+"""Problems told of one request."""
+
+
+def _said(kind: str, loc: tuple[int | str, ...], message: str) -> str:
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+    match kind:
+        case "json_invalid":
+            return f"the body is no JSON that can be read ({message.removeprefix('Invalid JSON: ')})"
+        case "model_type":
+            return f"`{where or 'the body'}` must be an object"
+        case "extra_forbidden":
+            return f"`{where}` is not a parameter that is known here"
+        case _:
+            return f"`{where}`: {message}" if where else message

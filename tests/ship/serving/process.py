@@ -1,0 +1,77 @@
+"""`preceptor serve` in a process of its own, as clients meet it."""
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+_COMMAND = [sys.executable, "-c", "from preceptor.cli import main; main()", "serve"]
+_PATIENCE = 60
+"""Seconds until a server must answer, on a busy machine."""
+
+
+class Server:
+    """Serves an arm on a free port. `said` is everything it wrote, on both of its streams."""
+
+    def __init__(self, log: Path, run: Path, *options: str, task: str = "urgency", arm: str = "sft") -> None:
+        self._log = log
+        words = [str(run), "--task", task, "--arm", arm, "--port", "0", *options]
+        with log.open("wb") as file:
+            environment = os.environ | {"OMP_NUM_THREADS": "1"}
+            self._process = subprocess.Popen([*_COMMAND, *words], stdout=file, stderr=file, env=environment)
+        self._wait_until_ready()
+        words = self.said.split()
+        self.url = words[words.index("at") + 1] if "at" in words else ""
+        self.model = words[words.index("Serving") + 1]
+        self.port = urlsplit(self.url).port or 0
+
+    @property
+    def said(self) -> str:
+        return self._log.read_text()
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> int:
+        """Ctrl-C; the exit code."""
+        self._process.send_signal(signal.SIGINT)
+        return self._process.wait(timeout=_PATIENCE)
+
+    def ask(
+        self, method: str, path: str, body: bytes | str = b"", headers: dict[str, str] | None = None
+    ) -> tuple[int, dict[str, str], str]:
+        """A request as written: status, headers and body of the answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE)
+        try:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read().decode()
+        finally:
+            connection.close()
+
+    def metric(self, name: str) -> float:
+        """A number of /metrics."""
+        lines = self.ask("GET", "/metrics")[2].splitlines()
+        return next((float(line.split()[-1]) for line in lines if line.startswith(f"preceptor_{name} ")), 0.0)
+
+    def until(self, name: str, value: float) -> None:
+        """Wait until a number of /metrics is `value`."""
+        end = time.monotonic() + _PATIENCE
+        while self.metric(name) != value:
+            assert time.monotonic() < end, f"{name} is {self.metric(name)} and not {value}"
+            time.sleep(0.01)
+
+    def _wait_until_ready(self) -> None:
+        end = time.monotonic() + _PATIENCE
+        while "Ctrl-C ends it." not in self.said:
+            assert self._process.poll() is None, self.said
+            assert time.monotonic() < end, "the server does not start"
+            time.sleep(0.05)

@@ -1,0 +1,141 @@
+"""Clients that people use: the `openai` package and curl."""
+
+import json
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from openai import NotFoundError, OpenAI
+
+from preceptor.engine import answer_logprobs
+from preceptor.models import Encoded, load_policy
+from preceptor.ship.serving._desk import ROWS
+from preceptor.study import held_out, open_arm
+from ship.serving.process import Server
+
+
+def test_eight_clients_at_once_get_the_answers_of_the_study(server: Server, client: OpenAI, served_run: Path) -> None:
+    arm = open_arm(served_run, "urgency", "sft")
+    cases = held_out(arm)
+    expected = [(one.text, one.answer) for one in arm.predictions]
+    batches = server.metric("batches_total")
+
+    def ask(number: int) -> tuple[str, str]:
+        shown = cases.shown[number % len(expected)]
+        if number % 2:
+            answer = client.chat.completions.create(model=server.model, messages=arm.task.messages(shown))
+        else:
+            fields = dict(cases.splits.test[number % len(expected)].fields)
+            answer = client.chat.completions.create(model=server.model, messages=[], extra_body={"fields": fields})
+        assert answer.choices[0].finish_reason in ("stop", "length")
+        return answer.choices[0].message.content, answer.model_extra["preceptor"]["answer"]
+
+    with ThreadPoolExecutor(8) as clients:
+        asked = 2 * len(expected)  # each case by turns and by fields
+        found = list(clients.map(ask, range(asked)))
+    assert found == [expected[number % len(expected)] for number in range(asked)]
+    assert len({text for text, _ in found}) > 1
+    assert server.metric("batches_total") - batches < asked  # some were answered together
+    assert server.metric("answering") == server.metric("waiting") == 0
+
+
+def test_a_stream_is_the_whole_answer_piece_by_piece(
+    slow_client: OpenAI, slow_server: Server, served_run: Path
+) -> None:
+    arm = open_arm(served_run, "letter", "base")
+    request = {"model": slow_server.model, "messages": arm.task.messages(held_out(arm).shown[0])}
+    whole = slow_client.chat.completions.create(**request)
+    with slow_client.chat.completions.create(**request, stream=True, stream_options={"include_usage": True}) as stream:
+        chunks = list(stream)
+    assert chunks[0].choices[0].delta.role == "assistant"
+    pieces = [chunk.choices[0].delta.content or "" for chunk in chunks[:-1]]
+    assert "".join(pieces) == whole.choices[0].message.content == arm.predictions[0].text
+    assert len([piece for piece in pieces if piece]) > 10
+    assert [chunk.choices[0].finish_reason for chunk in chunks[:-1] if chunk.choices[0].finish_reason] == ["length"]
+    assert chunks[-2].model_extra["preceptor"] == {"answer": arm.predictions[0].answer, "cut_tokens": 0}
+    assert chunks[-1].usage == whole.usage
+    assert whole.usage.completion_tokens == arm.task.answer.max_new_tokens
+    assert len({chunk.id for chunk in chunks}) == 1
+
+
+def test_log_probabilities_are_the_model_s(client: OpenAI, server: Server, served_run: Path) -> None:
+    arm = open_arm(served_run, "urgency", "sft")
+    cases = held_out(arm)
+    request = {"model": server.model, "messages": arm.task.messages(cases.shown[0]), "logprobs": True}
+    whole = client.chat.completions.create(**request).choices[0]
+    with client.chat.completions.create(**request, stream=True) as stream:
+        streamed = [
+            token for chunk in stream if chunk.choices[0].logprobs for token in chunk.choices[0].logprobs.content
+        ]
+    assert streamed == whole.logprobs.content
+    assert "".join(token.token for token in streamed) == whole.message.content
+    policy = load_policy(arm.source, arm.folder, dtype=arm.numerics.torch_dtype)
+    ids = [policy.tokenizer.convert_tokens_to_ids(policy.tokenizer.tokenize(token.token)) for token in streamed]
+    answer = [part for parts in ids for part in parts]
+    assert len(answer) == len(streamed)
+    (expected,) = answer_logprobs(policy.model, [Encoded(cases.test[0], answer)])
+    assert [token.logprob for token in streamed] == pytest.approx(expected.tolist(), abs=1e-4)
+
+
+def test_a_client_may_ask_for_less(client: OpenAI, server: Server, served_run: Path) -> None:
+    arm = open_arm(served_run, "urgency", "sft")
+    request = {"model": server.model, "messages": arm.task.messages(held_out(arm).shown[0]), "temperature": 0}
+    whole = client.chat.completions.create(**request, max_tokens=100_000)
+    short = client.chat.completions.create(**request, max_completion_tokens=1)
+    assert (short.usage.completion_tokens, short.choices[0].finish_reason) == (1, "length")
+    assert whole.choices[0].message.content.startswith(short.choices[0].message.content)
+
+
+def test_what_makes_no_difference_may_be_sent_and_parts_are_put_together(
+    client: OpenAI, server: Server, served_run: Path
+) -> None:
+    arm = open_arm(served_run, "urgency", "sft")
+    turns = arm.task.messages(held_out(arm).shown[0])
+    parts = [{"role": t["role"], "content": [{"type": "text", "text": c} for c in t["content"]]} for t in turns]
+    answer = client.chat.completions.create(
+        model=server.model, messages=parts, n=1, top_p=0.3, seed=7, user="ward 3", stop=None, store=False
+    )
+    assert answer.choices[0].message.content == arm.predictions[0].text
+
+
+def test_a_long_note_is_cut_as_in_the_study_and_that_is_told(client: OpenAI, server: Server) -> None:
+    note = "Seen with fever. " * 2000
+    answer = client.chat.completions.create(model=server.model, messages=[], extra_body={"fields": {"note": note}})
+    assert answer.model_extra["preceptor"]["cut_tokens"] > 1000
+    assert answer.usage.prompt_tokens <= 1024 - 6
+
+
+def test_the_model_is_listed(client: OpenAI, server: Server) -> None:
+    assert [model.id for model in client.models.list()] == [server.model] == ["tiny/urgency/sft/seed-0"]
+    assert client.models.retrieve(server.model).owned_by == "preceptor"
+    with pytest.raises(NotFoundError, match=server.model):
+        client.models.retrieve("gpt")
+
+
+def test_the_curl_line_that_is_printed_works(server: Server) -> None:
+    line = next(line for line in server.said.splitlines() if line.strip().startswith("curl "))
+    done = subprocess.run(["bash", "-c", line.strip()], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["choices"][0]["message"]["role"] == "assistant"
+
+
+def test_curl_sees_a_stream_as_events(server: Server) -> None:
+    body = json.dumps({"stream": True, "fields": {"note": "Drowsy."}})
+    line = ["curl", "-sN", f"{server.url}/chat/completions", "-H", "Content-Type: application/json", "-d", body]
+    said = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    assert said.endswith("data: [DONE]\n\n")
+    assert all(event.startswith("data: ") for event in said.split("\n\n")[:-1])
+
+
+def test_more_clients_than_rows_are_all_answered(slow_server: Server, server: Server, client: OpenAI) -> None:
+    fields = {"note": "Itchy rash."}
+    with ThreadPoolExecutor(ROWS + 8) as clients:
+        found = list(
+            clients.map(
+                lambda _: client.chat.completions.create(
+                    model=server.model, messages=[], extra_body={"fields": fields}
+                ),
+                range(ROWS + 8),
+            )
+        )
+    assert len({one.choices[0].message.content for one in found}) == 1
