@@ -7,13 +7,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from benchmarks._two_nodes import kill_in_a_stage, two_nodes
 from rich.console import Console
 
 from command_line import CommandLine
@@ -22,7 +22,7 @@ from preceptor.errors import InputError, PreceptorError, Problem
 from preceptor.models import fingerprint
 from preceptor.study import load_study, run_study
 from preceptor.study._alone import alone_in
-from preceptor.study._on_ray import _crew, require_ray
+from preceptor.study._on_ray import _crew
 from preceptor.study._on_ray._crew import StepError
 from preceptor.study._on_ray._steps import steps_left
 from preceptor.study._on_ray._worker import Job, _failure, do, job_of, problems_here
@@ -222,28 +222,6 @@ def alone(tmp_path_factory: pytest.TempPathFactory, tiny_model_folder: Path) -> 
     return run(folder, tiny_model_folder, folder / "run", **LONG)
 
 
-@contextmanager
-def two_nodes() -> Iterator[Any]:
-    """A cluster of two nodes with a processor each, which only this machine can reach."""
-    require_ray("local")
-    from ray.cluster_utils import Cluster
-
-    nowhere = {"http_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1"}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in nowhere.items():
-            patch.setenv(name, value)
-        impatient = {"health_check_period_ms": 500, "health_check_failure_threshold": 3}
-        cluster = Cluster(
-            initialize_head=True,
-            head_node_args={"num_cpus": 1, "include_dashboard": False, "_system_config": impatient},
-        )
-        try:
-            cluster.add_node(num_cpus=1)
-            yield cluster
-        finally:
-            cluster.shutdown()
-
-
 def on(cluster: Any, study: Run, folder: Path, console: Console) -> Run:
     loaded, base = load_study(str(study.study_file))
     results = run_study(loaded, base, folder, console, "preceptor study", ray_address=cluster.address)
@@ -301,13 +279,12 @@ def test_a_node_that_dies_in_the_middle_of_a_stage_costs_only_what_was_not_yet_k
     console = Console(record=True, width=200, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
     killed: list[Path] = []
     with two_nodes() as cluster:
-        (node,) = cluster.worker_nodes
-        raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
-        killing = threading.Thread(target=kill_in_a_stage, args=(raylet, tmp_path / "run", killed))
+        killing = threading.Thread(
+            target=lambda: killed.append(kill_in_a_stage(cluster, tmp_path / "run", after_step=9)), daemon=True
+        )
         killing.start()
         disturbed = on(cluster, alone, tmp_path / "run", console)
-        killing.join()
-    assert killed, "the node was over before it was in the middle of a stage"
+    assert killed, "the node was never in the middle of a stage"
     same_bytes(alone, disturbed)
     assert console.export_text().count(" goes on, now on ") == 1
     again = [number for number, _, share in news if share == 0.0]
@@ -315,28 +292,6 @@ def test_a_node_that_dies_in_the_middle_of_a_stage_costs_only_what_was_not_yet_k
     shares = [share for number, _, share in news if number == twice]
     began_again = shares[shares.index(0.0, 1) + 1]
     assert began_again >= 0.1, "it went on from its checkpoint, and not from its start"
-
-
-def kill_in_a_stage(raylet: psutil.Process, folder: Path, killed: list[Path]) -> None:
-    """Kill a node and all that it started, with no chance to clean up, when a stage of its has kept its third look."""
-    for _ in range(6000):
-        time.sleep(0.01)
-        for stage in folder.glob("stages/*"):
-            kept = [int(one.name.rsplit("-")[-1]) for one in stage.glob("checkpoints/checkpoint-*")]
-            if max(kept, default=0) >= 9 and not (stage / "ledger.json").exists():
-                mine = [one for one in raylet.children(recursive=True) if holds(one, stage / ".lock")]
-                if mine:
-                    for process in (raylet, *raylet.children(recursive=True)):
-                        process.kill()
-                    killed.append(stage)
-                    return
-
-
-def holds(process: psutil.Process, file: Path) -> bool:
-    try:
-        return any(Path(one.path) == file.resolve() for one in process.open_files())
-    except psutil.Error:
-        return False
 
 
 @pytest.mark.slow
