@@ -16,6 +16,7 @@ from preceptor.cli._purge import purge
 from preceptor.cli._say import console, errors
 from preceptor.cli._serve import serve
 from preceptor.cli._study import check, compare, report, study
+from preceptor.cli._verify import verify
 from preceptor.errors import PreceptorError
 
 app = typer.Typer(
@@ -30,7 +31,7 @@ _INTERRUPTED = 130
 """What a command ends with after Ctrl-C, as shells expect it."""
 
 # In the order in which a user meets them; the help shows them so.
-_COMMANDS = (new, check, study, report, compare, label, convert, serve, purge, tasks, models)
+_COMMANDS = (new, check, study, report, compare, label, convert, serve, verify, purge, tasks, models)
 for _command in _COMMANDS:
     app.command()(_command)
 

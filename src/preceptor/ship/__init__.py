@@ -3,5 +3,6 @@
 from preceptor.ship._cause import Cause
 from preceptor.ship._in_process import answers_of
 from preceptor.ship._parity import Difference, Parity, compare, short_check
+from preceptor.ship._verify import find_endpoint, verify
 
-__all__ = ["Cause", "Difference", "Parity", "answers_of", "compare", "short_check"]
+__all__ = ["Cause", "Difference", "Parity", "answers_of", "compare", "find_endpoint", "short_check", "verify"]

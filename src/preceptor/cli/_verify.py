@@ -1,0 +1,109 @@
+"""`preceptor verify`: whether a server serves the model that a study measured."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from preceptor.cli._say import console
+from preceptor.errors import InputError, Problem, printable
+
+if TYPE_CHECKING:
+    from preceptor.ship import Difference, Parity
+
+_SHOWN = 10
+"""Differences shown, at most."""
+
+
+def verify(
+    endpoint: Annotated[
+        str, typer.Argument(metavar="ENDPOINT", help="Of OpenAI's interface, such as http://127.0.0.1:8000/v1.")
+    ],
+    run: Annotated[Path, typer.Option(help="The folder of the finished run that measured the model.")],
+    task: Annotated[str, typer.Option(help="The task it was measured on.")],
+    arm: Annotated[str, typer.Option(help="The arm that is served, such as `sft`.")],
+    seed: Annotated[int | None, typer.Option(help="The seed it was trained with; default: the study's first.")] = None,
+    model: Annotated[str | None, typer.Option(help="The model to ask for; default: the only one served.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Ask at most so many cases, those first on which the run's arms differ.")
+    ] = None,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Least share of answers that must be the study's; below 1 for GGUF.")
+    ] = 1.0,
+    allow_host: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Another machine that case text may be sent to.")
+    ] = None,
+    token_file: Annotated[Path | None, typer.Option(help="File with the token that the server asks for.")] = None,
+    with_text: Annotated[bool, typer.Option("--with-text", help="Show the answers that differ: patient data.")] = False,
+) -> None:
+    """Ask a served model the held-out cases again, and compare its answers with those that were measured."""
+    from preceptor.ship import find_endpoint
+    from preceptor.ship import verify as verified
+    from preceptor.study import open_arm
+
+    token = _token(token_file)
+    opened = open_arm(run, task, arm, seed)
+    server = find_endpoint(endpoint, model=model, allow_host=allow_host, token=token)
+    parity = verified(server, opened, console, limit=limit, token=token)
+    _tell(parity, labels=bool(opened.task.labels), with_text=with_text)
+    if not parity.passes(threshold):
+        _say(f"FAILED at --threshold {threshold:g}: what is served is not the model that was measured.")
+        raise typer.Exit(1)
+    _say(f"Passed at --threshold {threshold:g}.")
+
+
+def _token(file: Path | None) -> str | None:
+    if file is None:
+        return None
+    try:
+        token = file.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        raise InputError(Problem(str(file), "no token can be read from it", "Name a readable text file.")) from None
+    if not token or not token.isprintable():
+        raise InputError(Problem(str(file), "it holds no token", "Put the token into it, on one line."))
+    return token
+
+
+def _tell(parity: "Parity", *, labels: bool, with_text: bool) -> None:
+    _say(f"{parity}.")
+    if parity.gap is not None:
+        _say(f"Log-probabilities: {parity.gap:.2g} nats a token, on average, from those of the measured model.")
+    if parity.differences:
+        console.print(_table(parity.differences[:_SHOWN], labels=labels, with_text=with_text))
+        if (left := len(parity.differences) - _SHOWN) > 0:
+            _say(f"and {left} more")
+    if parity.cause is not None:
+        _say(f"Likely cause: {parity.cause}")
+
+
+def _table(differences: tuple["Difference", ...], *, labels: bool, with_text: bool) -> Table:
+    table = Table("case", box=None, pad_edge=False)
+    if labels:
+        table.add_column("study")
+        table.add_column("served")
+    table.add_column("they part")
+    if with_text:
+        table.add_column("text of the study")
+        table.add_column("text served")
+    for one in differences:
+        answers = [one.measured, one.served] if labels else []
+        texts = [repr(one.measured_text), repr(one.served_text)] if with_text else []
+        table.add_row(*map(_plain, [one.id, *answers, _where(one), *texts]))
+    return table
+
+
+def _where(one: "Difference") -> str:
+    place = f"after {one.parts_at} characters" if one.parts_at else "at the start"
+    if one.goes_on:
+        return f"{place}: the served one goes on"
+    return f"{place}: the served one ends" if one.stops_short else place
+
+
+def _plain(text: str) -> str:
+    return escape(printable(text))
+
+
+def _say(line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
