@@ -2,7 +2,7 @@
 
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -38,21 +38,40 @@ class Cost:
         return asdict(self)
 
 
+def side_by_side(costs: Sequence[Cost]) -> Cost:
+    """What processes took that did one work together: as long as the slowest, as much memory as the largest."""
+    return Cost(
+        seconds=max(cost.seconds for cost in costs),
+        optimizer_steps=max(cost.optimizer_steps for cost in costs),
+        tokens_seen=sum(cost.tokens_seen for cost in costs),
+        tokens_computed=sum(cost.tokens_computed for cost in costs),
+        flops=sum(cost.flops for cost in costs),
+        peak_memory_bytes=max(cost.peak_memory_bytes for cost in costs),
+    )
+
+
 def forward_flops(model: torch.nn.Module, tokens: int, logit_rows: int) -> float:
     """Multiply-adds of the linear layers, two operations each: body for every token, head for the rows asked for."""
     body = head = 0
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Linear | Conv1D):
             if name.endswith("lm_head"):
-                head += module.weight.numel()
+                head += _numbers(module)
             else:
-                body += module.weight.numel()
+                body += _numbers(module)
     return 2.0 * (body * tokens + head * logit_rows)
+
+
+def _numbers(layer: torch.nn.Linear | Conv1D) -> int:
+    """How many numbers stand in a layer's matrix: more than it stores where they are packed in four bits."""
+    return layer.in_features * layer.out_features if isinstance(layer, torch.nn.Linear) else layer.weight.numel()
 
 
 def backward_factor(model: torch.nn.Module) -> float:
     """A training step's FLOPs over its forward's: 3 when every weight learns, 2 when the backbone is frozen."""
-    total = sum(p.numel() for p in model.parameters())
+    layers = (module for module in model.modules() if isinstance(module, torch.nn.Linear))
+    packed = sum(_numbers(layer) - layer.weight.numel() for layer in layers)
+    total = packed + sum(p.numel() for p in model.parameters())
     learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
     return 2.0 + learning / total
 

@@ -1,5 +1,6 @@
 """What is tuned: finding and loading a model safely, its tokenizer and chat template, adapters."""
 
+from preceptor.models import _bits  # noqa: F401 - before peft, see there
 from preceptor.models._embedded import EMBEDDED, EMBEDDED_TITLE, fetch_embedded
 from preceptor.models._policy import AdapterSettings, Policy, compute_device, load_policy, new_policy, save_policy
 from preceptor.models._source import KnownModel, ModelSource, find_model, fingerprint, list_models, places

@@ -13,11 +13,13 @@ import torch
 from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors.torch import save_file
+from torch import Tensor
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging as transformers_logging
 
 from preceptor.errors import InputError, Problem
 from preceptor.files import private_folder, publish_folder
+from preceptor.models._bits import compute_as_told, four_bits
 from preceptor.models._fused import fuse
 from preceptor.models._source import ModelSource
 from preceptor.models._tokens import load_tokenizer
@@ -56,7 +58,10 @@ def new_policy(source: ModelSource, adapter: AdapterSettings | None, *, seed: in
     A new adapter changes no output (B is 0); A is drawn from `seed`, and other random numbers stay untouched.
     Adapter weights are float32 also on a backbone of 16 bits.
     """
-    tokenizer, model = load_tokenizer(source), _load_backbone(source.location, dtype)
+    if adapter is None and source.load_in_4bit:
+        what = "weights of 4 bits cannot be tuned themselves"
+        raise InputError(Problem("adapter", what, "Tune an adapter on them, or set load_in_4bit to false."))
+    tokenizer, model = load_tokenizer(source), _load_base(source, dtype)
     if adapter is None:
         return Policy(model.requires_grad_(True), tokenizer, source, None)
     with torch.random.fork_rng(devices=[]), _quiet():
@@ -70,30 +75,45 @@ def load_policy(source: ModelSource, folder: Path | None, *, dtype: torch.dtype,
     """The policy that `save_policy` kept in `folder`, on the model it was made from; None: the untouched model."""
     tokenizer = load_tokenizer(source)
     if folder is not None and (folder / "adapter").is_dir():
-        model, adapter = _load_adapter(_load_backbone(source.location, dtype), folder / "adapter", trainable)
+        model, adapter = _load_adapter(_load_base(source, dtype), folder / "adapter", trainable)
         return Policy(model, tokenizer, source, adapter)
-    whole = source.location if folder is None else folder / "model"
-    if not whole.is_dir():
+    if folder is None:
+        model = _load_base(source, dtype)
+    elif (folder / "model").is_dir():
+        model = _load_backbone(folder / "model", dtype)
+    else:
         raise InputError(Problem(str(folder), "there is neither adapter/ nor model/ in it", "Name a stage's folder."))
-    return Policy(_load_backbone(whole, dtype).requires_grad_(trainable), tokenizer, source, None)
+    return Policy(model.requires_grad_(trainable), tokenizer, source, None)
 
 
-def save_policy(policy: Policy, folder: Path) -> None:
-    """Write `adapter/`, or `model/` when every weight is tuned, into `folder`: safetensors, whole or not at all."""
+def save_policy(policy: Policy, folder: Path, weights: dict[str, Tensor] | None = None) -> None:
+    """Write `adapter/`, or `model/` when every weight is tuned, into `folder`: safetensors, whole or not at all.
+
+    `weights`: those that learned, by their names in the model, where this process holds only a part of them.
+    """
     private_folder(folder)
     kind = "adapter" if isinstance(policy.model, PeftModel) else "model"
     aside = folder / f".{kind}.part"
     shutil.rmtree(aside, ignore_errors=True)  # what a killed run left behind
     private_folder(aside)
     if kind == "adapter":
-        _write_adapter(policy, aside)
+        _write_adapter(policy, aside, weights)
     else:
-        policy.model.save_pretrained(aside)
+        policy.model.save_pretrained(aside, state_dict=weights)
         policy.tokenizer.save_pretrained(aside)
     publish_folder(aside, folder / kind)
 
 
-def _load_backbone(folder: Path, dtype: torch.dtype) -> Any:
+def _load_base(source: ModelSource, dtype: torch.dtype) -> Any:
+    """The untouched model, every weight frozen."""
+    if not source.load_in_4bit:
+        return _load_backbone(source.location, dtype)
+    model = _load_backbone(source.location, dtype, quantization_config=four_bits(dtype))
+    compute_as_told(model)
+    return model
+
+
+def _load_backbone(folder: Path, dtype: torch.dtype, **how: Any) -> Any:
     """The model in `folder`, every weight frozen. Raises `InputError` when weights are missing."""
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         folder,
@@ -102,6 +122,7 @@ def _load_backbone(folder: Path, dtype: torch.dtype) -> Any:
         trust_remote_code=False,
         use_safetensors=True,
         output_loading_info=True,
+        **how,
     )
     model, found = loaded
     if missing := found["missing_keys"]:
@@ -143,10 +164,10 @@ def _load_adapter(backbone: Any, folder: Path, trainable: bool) -> tuple[PeftMod
     return model, adapter
 
 
-def _write_adapter(policy: Policy, folder: Path) -> None:
+def _write_adapter(policy: Policy, folder: Path, weights: dict[str, Tensor] | None) -> None:
     # peft's own saving would look the base model up on the hub, and write a card with this machine's paths.
-    weights = get_peft_model_state_dict(policy.model, save_embedding_layers=False)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    kept = get_peft_model_state_dict(policy.model, state_dict=weights, save_embedding_layers=False)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in kept.items()}
     save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
     source = policy.source
     base = source.title if source.kind == "folder" else source.name  # a folder's name may be a path of this machine

@@ -2,12 +2,13 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest, digest_file
+from preceptor.models._bits import refuse_without_bitsandbytes
 from preceptor.models._embedded import EMBEDDED, EMBEDDED_TITLE, embedded_folder, is_fetched
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
@@ -45,13 +46,20 @@ class ModelSource:
     """A model that can be loaded.
 
     `name` is what the user wrote, `title` what results show, `location` the folder that holds its files
-    (for a hub model: the downloaded snapshot).
+    (for a hub model: the downloaded snapshot). `load_in_4bit`: its linear layers are held in four bits, wherever it is
+    loaded from here; that makes it another model.
     """
 
     name: str
     title: str
     location: Path
     kind: Literal["embedded", "folder", "hub"]
+    load_in_4bit: bool = False
+
+    def in_4bit(self) -> "ModelSource":
+        """The same model, to be loaded in four bits. Raises `InputError` when bitsandbytes is not installed."""
+        refuse_without_bitsandbytes()
+        return replace(self, title=f"{self.title} (4-bit)", load_in_4bit=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +104,13 @@ def list_models() -> list[KnownModel]:
 
 
 def fingerprint(source: ModelSource) -> str:
-    """SHA-256 over weights, configuration, tokenizer and chat template; the same wherever the folder lies."""
+    """SHA-256 over weights, configuration, tokenizer and chat template; the same wherever the folder lies.
+
+    In four bits it is another one.
+    """
     files = [file for file in sorted(source.location.iterdir()) if _counts(file.name)]
-    return digest({file.name: _digest(file) for file in files})
+    whole = digest({file.name: _digest(file) for file in files})
+    return digest([whole, "nf4"]) if source.load_in_4bit else whole
 
 
 def places(source: ModelSource) -> int | None:

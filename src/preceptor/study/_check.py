@@ -65,7 +65,8 @@ def model_of(study: Study, base_folder: Path) -> ModelSource:
     beside = base_folder / Path(study.model).expanduser()
     # `models/tiny` beside a folder `models/` is a path, if perhaps a mistyped one, and never asked for at the hub.
     is_path = beside.is_dir() or ("/" in study.model and beside.parent.is_dir())
-    return find_model(str(beside) if is_path else study.model)
+    source = find_model(str(beside) if is_path else study.model)
+    return source.in_4bit() if study.load_in_4bit else source
 
 
 def votes_of(study: Study, base_folder: Path) -> Path | None:

@@ -74,6 +74,8 @@ class Study(_Frozen):
     name: str = Field(pattern=r"^\w[\w.-]*$")
     question: str = "Which is worth it: the untouched model, learning by example (SFT), or also by preference (DPO)?"
     model: str = EMBEDDED
+    load_in_4bit: bool = Field(default=False, exclude_if=lambda quantized: not quantized)
+    """Whether the model's linear layers are held in four bits, in every arm, tuned or not."""
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(default=(0,), min_length=1)
     makers: tuple[Maker, ...] = ()
     """Where rejected answers come from. The first makes the pairs of `sft+dpo`, each other is an arm of its own."""
@@ -112,6 +114,12 @@ class Study(_Frozen):
     def _every_weight_needs_32_bits(self) -> Self:
         if self.adapter is None and self.numerics.dtype == "bfloat16":
             raise ValueError("adapter: none cannot be tuned in bfloat16, which rounds small steps away; use float32")
+        return self
+
+    @model_validator(mode="after")
+    def _four_bits_are_not_tuned(self) -> Self:
+        if self.load_in_4bit and self.adapter is None:
+            raise ValueError("load_in_4bit: weights of 4 bits cannot be tuned themselves; take `adapter: none` out")
         return self
 
     @field_validator("seeds", "makers", "arms", "primary")
