@@ -70,6 +70,11 @@ def _connect(ray: Any, address: str) -> None:
         raise InputError(Problem(f"--on ray, --address {address}", what, fix)) from error
 
 
+def asks_for_token() -> bool:
+    """Whether the cluster we are connected to lets in only those who know its token: without it, we were not let in."""
+    return os.environ.get("RAY_AUTH_MODE", "").lower() == "token"  # Ray itself sets it where it finds a token
+
+
 def _only_us() -> dict[str, str]:
     """The environment of a Ray of this machine alone: no way out, and only who knows the token gets in."""
     return _NO_WAY_OUT | {"RAY_AUTH_TOKEN": secrets.token_hex(32)}

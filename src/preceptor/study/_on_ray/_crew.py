@@ -137,7 +137,7 @@ def _lost(error: Exception, place: str) -> str:
     again = "The same command goes on from the checkpoint"
     match type(error).__name__:
         case "OutOfMemoryError":
-            return f"{place} had too little memory for it, {_RETRIES + 1} times. {again}, best on a larger machine."
+            return f"{place} had too little memory for it, again and again. {again}, best with a larger machine."
         case "WorkerCrashedError" | "NodeDiedError" | "LocalRayletDiedError":
             return f"its process was lost {_RETRIES + 1} times, last on {place} (often: too little memory). {again}."
         case kind:

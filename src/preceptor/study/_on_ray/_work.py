@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from preceptor.progress import progress
-from preceptor.study._on_ray._cluster import cluster
+from preceptor.study._on_ray._cluster import asks_for_token, cluster
 from preceptor.study._on_ray._crew import Crew
 from preceptor.study._on_ray._fit import has_gpus, names_of, needs_of, refuse_unfit, refuse_what_fits_nowhere
 from preceptor.study._on_ray._steps import steps_left
@@ -32,6 +32,10 @@ def work_on_ray(
         needs = {step: needs_of(workshop, step, gpus=has_gpus(ray)) for step in steps}
         refuse_what_fits_nowhere(ray, needs)
         refuse_unfit(ray, job, names)
+        if not asks_for_token():
+            console.print(
+                "This cluster lets in whoever reaches it over the network; docs/CLUSTER.md says how to shut it."
+            )
         machines = "1 machine" if len(names) == 1 else f"{len(names)} machines"
         console.print(f"{len(steps)} stages and arms' answers are left, for {machines}.")
         with progress("Stages and answers", len(steps), console) as advance:
