@@ -1,6 +1,7 @@
 """What is tuned: finding and loading a model safely, its tokenizer and chat template, adapters."""
 
 from preceptor.models import _bits  # noqa: F401 - before peft, see there
+from preceptor.models._blueprint import blueprint, find_blueprint, layers_of, random_model
 from preceptor.models._embedded import EMBEDDED, EMBEDDED_TITLE, fetch_embedded
 from preceptor.models._policy import AdapterSettings, Policy, compute_device, load_policy, new_policy, save_policy
 from preceptor.models._source import KnownModel, ModelSource, find_model, fingerprint, list_models, places
@@ -14,16 +15,20 @@ __all__ = [
     "KnownModel",
     "ModelSource",
     "Policy",
+    "blueprint",
     "compute_device",
     "encode",
     "fetch_embedded",
+    "find_blueprint",
     "find_model",
     "fingerprint",
+    "layers_of",
     "list_models",
     "load_policy",
     "load_tokenizer",
     "new_policy",
     "places",
+    "random_model",
     "save_policy",
     "stop_tokens",
 ]

@@ -1,0 +1,129 @@
+"""A model known by its configuration alone: enough to count its weights and its work, before anything is downloaded."""
+
+import json
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import get_peft_model
+from peft.tuners.lora import LoraLayer
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from preceptor.errors import InputError, Problem
+from preceptor.models._embedded import EMBEDDED, EMBEDDED_TITLE, embedded_folder
+from preceptor.models._fused import fuse
+from preceptor.models._policy import AdapterSettings, _lora, _quiet, compute_device
+from preceptor.models._source import ModelSource
+
+_PER_LAYER = ("layer_types", "mlp_layer_types", "no_rope_layers", "sliding_window_pattern_list")
+"""Settings of a configuration with one entry a layer."""
+
+
+def find_blueprint(name: str) -> ModelSource:
+    """Find a model of which only `config.json` need be here: embedded, a folder, or a hub id that is in the cache.
+
+    The hub is never asked. Raises `InputError` when there is no configuration, or one that asks for code of its own.
+    """
+    source = _find(name)
+    file = source.location / "config.json"
+    if not file.is_file():
+        fix = "Put the model's config.json into that folder, and its tokenizer beside it if you have it."
+        raise InputError(Problem(f"model {name}", "its config.json is not here", fix))
+    try:
+        asks_for_code = "auto_map" in json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, TypeError) as error:
+        raise InputError(Problem(str(file), "it is not valid JSON", "Copy the file again.")) from error
+    if asks_for_code:
+        fix = "Use a model that transformers itself implements."
+        raise InputError(Problem(f"model {name}", "config.json asks to run code of its own (auto_map)", fix))
+    return source
+
+
+def blueprint(
+    source: ModelSource, adapter: AdapterSettings | None, dtype: torch.dtype, layers: int | None = None
+) -> nn.Module:
+    """The model that `new_policy` would make, without one number in it: its tensors are on the device `meta`.
+
+    layers: only the first so many. Raises `InputError` for a configuration that transformers cannot build.
+    """
+    with torch.device("meta"):
+        return _built(source, adapter, dtype, layers)
+
+
+def random_model(
+    source: ModelSource, adapter: AdapterSettings | None, dtype: torch.dtype, layers: int | None = None
+) -> nn.Module:
+    """The same where policies live, with random weights: as fast, and as large, as the model itself."""
+    with torch.random.fork_rng(devices=[]), torch.device(compute_device()):
+        return _built(source, adapter, dtype, layers)
+
+
+def layers_of(source: ModelSource) -> tuple[int, int]:
+    """How many layers the model has, and after how many their kinds repeat."""
+    config = _config(source, None).get_text_config()
+    kinds = list(getattr(config, "layer_types", None) or ())
+    count = int(config.num_hidden_layers)
+    for period in range(1, len(kinds)):
+        if all(kind == kinds[at % period] for at, kind in enumerate(kinds)):
+            return count, period
+    return count, 1
+
+
+def _built(source: ModelSource, adapter: AdapterSettings | None, dtype: torch.dtype, layers: int | None) -> nn.Module:
+    try:
+        model: Any = AutoModelForCausalLM.from_config(_config(source, layers), dtype=dtype, trust_remote_code=False)
+    except (ValueError, KeyError, TypeError, ImportError) as error:
+        what = f"transformers cannot build a model from its config.json ({type(error).__name__})"
+        raise InputError(Problem(f"model {source.name}", what, "Check the file, or name another model.")) from error
+    model.eval()
+    if adapter is None:
+        whole: nn.Module = model.requires_grad_(True)
+        return whole
+    with _quiet():
+        tuned: nn.Module = get_peft_model(model.requires_grad_(False), _lora(adapter))
+    fuse(tuned)
+    if source.load_in_4bit:  # peft's own forward, which keeps more: there are no fused layers on packed weights
+        for module in tuned.modules():
+            if isinstance(module, LoraLayer):
+                vars(module).pop("forward", None)
+    return tuned
+
+
+def _config(source: ModelSource, layers: int | None) -> Any:
+    try:
+        whole: Any = AutoConfig.from_pretrained(source.location, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        what = f"transformers does not know this kind of model ({type(error).__name__})"
+        raise InputError(Problem(f"model {source.name}", what, "Check config.json, or name another model.")) from error
+    if layers is None:
+        return whole
+    whole = deepcopy(whole)
+    config = whole.get_text_config()
+    config.num_hidden_layers = layers
+    for name in _PER_LAYER:
+        if kinds := getattr(config, name, None):
+            setattr(config, name, kinds[:layers])
+    return whole
+
+
+def _find(name: str) -> ModelSource:
+    if name == EMBEDDED:
+        if not embedded_folder().is_dir():
+            raise InputError(Problem(f"model {name}", "it is not in the cache yet", "Run `preceptor models fetch`."))
+        return ModelSource(name, EMBEDDED_TITLE, embedded_folder(), "embedded")
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return ModelSource(name, folder.resolve().name, folder.resolve(), "folder")
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        cached = try_to_load_from_cache(name, "config.json")
+    except HFValidationError:
+        cached = None
+    if not isinstance(cached, str):
+        what = "there is no such folder, and no model of that name in the cache; the hub is not asked for a plan"
+        raise InputError(Problem(f"model {name}", what, "Name a folder with the model's config.json."))
+    return ModelSource(name, name, Path(cached).parent, "hub")

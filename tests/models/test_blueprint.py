@@ -1,0 +1,69 @@
+"""A model known by its configuration alone is the model that would be loaded, without its numbers."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import Gemma3TextConfig
+
+from preceptor.errors import InputError
+from preceptor.models import (
+    AdapterSettings,
+    ModelSource,
+    blueprint,
+    find_blueprint,
+    layers_of,
+    new_policy,
+    random_model,
+)
+
+
+@pytest.fixture
+def bare(tiny_model_folder: Path, tmp_path: Path) -> ModelSource:
+    """A folder with nothing but a configuration in it."""
+    shutil.copy(tiny_model_folder / "config.json", tmp_path)
+    return find_blueprint(str(tmp_path))
+
+
+@pytest.mark.parametrize("adapter", [None, AdapterSettings(rank=4)])
+def test_it_has_the_weights_of_the_model_itself(
+    bare: ModelSource, tiny_source: ModelSource, adapter: AdapterSettings | None
+) -> None:
+    real = new_policy(tiny_source, adapter, seed=0, dtype=torch.float32).model
+    for made in (blueprint(bare, adapter, torch.float32), random_model(bare, adapter, torch.float32)):
+        assert {name: (w.shape, w.dtype, w.requires_grad) for name, w in made.named_parameters()} == {
+            name: (w.shape, w.dtype, w.requires_grad) for name, w in real.named_parameters()
+        }
+    assert all(weight.is_meta for weight in blueprint(bare, adapter, torch.float32).parameters())
+
+
+def test_a_part_of_it_has_fewer_layers(bare: ModelSource) -> None:
+    assert layers_of(bare) == (2, 1)
+    whole, half = (blueprint(bare, None, torch.bfloat16, layers) for layers in (None, 1))
+    counts = [sum(weight.numel() for weight in model.parameters()) for model in (whole, half)]
+    assert counts[1] < counts[0] < 2 * counts[1] + counts[0]
+    assert {weight.dtype for weight in whole.parameters()} == {torch.bfloat16}
+
+
+def test_layers_of_two_kinds_repeat_after_a_whole_period(tmp_path: Path) -> None:
+    Gemma3TextConfig(num_hidden_layers=12, hidden_size=32, num_attention_heads=2, head_dim=16).save_pretrained(tmp_path)
+    source = find_blueprint(str(tmp_path))
+    assert layers_of(source) == (12, 6)
+    short = blueprint(source, None, torch.float32, 6)
+    assert len(short.model.layers) == 6
+
+
+def test_what_is_not_here_is_said_and_no_hub_is_asked(tmp_path: Path, no_network: None) -> None:
+    for name in (str(tmp_path), "nobody/no-such-model", str(tmp_path / "nowhere" / "at" / "all")):
+        with pytest.raises(InputError, match=r"config\.json"):
+            find_blueprint(name)
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(InputError, match="not valid JSON"):
+        find_blueprint(str(tmp_path))
+    (tmp_path / "config.json").write_text('{"auto_map": {}}')
+    with pytest.raises(InputError, match="code of its own"):
+        find_blueprint(str(tmp_path))
+    (tmp_path / "config.json").write_text('{"model_type": "nobody_knows"}')
+    with pytest.raises(InputError, match="does not know"):
+        layers_of(find_blueprint(str(tmp_path)))
