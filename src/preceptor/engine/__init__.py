@@ -15,6 +15,7 @@ from preceptor.engine._sft import run_sft, sft_steps, sft_steps_worth
 from preceptor.engine._tracking import Tracker, Tracking, find_tracker, tell_once
 from preceptor.engine._trainer import Stage
 from preceptor.engine._tree import Tree, distinct_prefixes, layout
+from preceptor.engine._tune import tune
 from preceptor.engine._workload import (
     Operations,
     Trees,
@@ -69,6 +70,7 @@ __all__ = [
     "time_model",
     "timed",
     "tree_bytes",
+    "tune",
     "whole_logits_bytes",
     "writing_workload",
 ]

@@ -43,18 +43,18 @@ def split_into_trees(
     tokens = 0
     for unit in sorted(units, key=sequences_of):
         sequences = sequences_of(unit)
-        more = _add(held, sequences)
+        more = add_to_tree(held, sequences)
         if trees and tokens + more <= tokens_per_tree:
             trees[-1].append(unit)
             tokens += more
         else:
             trees.append([unit])
             held = []
-            tokens = _add(held, sequences)
+            tokens = add_to_tree(held, sequences)
     return trees
 
 
-def _add(held: list[list[int]], sequences: Sequence[list[int]]) -> int:
+def add_to_tree(held: list[list[int]], sequences: Sequence[list[int]]) -> int:
     """Put sequences into `held`, which stays sorted, and return how many nodes they add to its tree."""
     added = 0
     for sequence in sequences:

@@ -11,10 +11,12 @@ from preceptor.engine._arguments import training_arguments
 from preceptor.engine._batches import schedule, steps_per_epoch
 from preceptor.engine._cost import Cost
 from preceptor.engine._limits import refuse_impossible
-from preceptor.engine._logprobs import can_share
+from preceptor.engine._logprobs import can_share, idle_loss
 from preceptor.engine._losses import dpo_loss, reward_margins, sft_loss
-from preceptor.engine._reference import EncodedPair, cached_reference, pair_logprobs, pair_trees, sums
+from preceptor.engine._parallel import gathered, refuse_unsharded
+from preceptor.engine._reference import EncodedPair, cached_reference, own_pair_trees, pair_logprobs, sums
 from preceptor.engine._settings import DPOSettings, Numerics
+from preceptor.engine._sharded_trainer import ShardedTrainer
 from preceptor.engine._tracking import Tracking
 from preceptor.engine._trainer import LookAtTheEnd, Stage, StepTrainer, run_stage
 from preceptor.errors import PreceptorError
@@ -49,16 +51,22 @@ def run_dpo(
     """
     everything = [*pairs, *validation]
     refuse_impossible([s for pair in everything for s in pair.sequences()], policy.model)
+    refuse_unsharded(policy.model, numerics)
     share = can_share(policy.model)
     file = reference_file or folder / "reference.json"
     reference, reference_cost = cached_reference(policy, everything, numerics, file, share=share)
 
-    def trees(step: Sequence[int]) -> list[tuple[list[int], int, int]]:
-        """The indices of each tree's pairs, with how many pairs and chosen tokens the whole step has."""
-        chosen_tokens = sum(len(everything[i].chosen) for i in step)
-        return [(tree, len(step), chosen_tokens) for tree in pair_trees(everything, step, numerics.tokens_per_tree)]
+    def trees(step: Sequence[int], turn: int = 0) -> list[tuple[list[int], int, int] | None]:
+        """The indices of each tree's pairs, with how many pairs and chosen tokens the whole step has.
 
-    steps = [trees(step) for step in schedule(len(pairs), settings.batch_size, settings.epochs, seed)]
+        None: other processes have a tree, and this one waits.
+        """
+        chosen_tokens = sum(len(everything[i].chosen) for i in step)
+        own = own_pair_trees(everything, step, numerics, turn=turn)
+        return [(tree, len(step), chosen_tokens) if tree else None for tree in own]
+
+    order = schedule(len(pairs), settings.batch_size, settings.epochs, seed)
+    steps = [trees(step, turn) for turn, step in enumerate(order)]
     looked_at = trees(range(len(pairs), len(everything))) if validation else []
 
     def tree_loss(model: nn.Module, item: tuple[list[int], int, int], cost: Cost) -> tuple[Tensor, dict[str, float]]:
@@ -79,11 +87,12 @@ def run_dpo(
 
     @torch.no_grad()
     def validate(cost: Cost) -> float:
-        policy.model.eval()
-        return sum(float(tree_loss(policy.model, item, cost)[0]) for item in looked_at)
+        model = policy.model.eval()
+        losses = [tree_loss(model, item, cost)[0] if item else idle_loss(model) for item in looked_at]
+        return sum(gathered(sum(map(float, losses))))
 
     every = min(len(steps), max(1, steps_per_epoch(len(pairs), settings.batch_size) // settings.looks_per_epoch))
-    trainer = StepTrainer(
+    trainer = (StepTrainer if numerics.processes == 1 else ShardedTrainer)(
         policy.model,
         training_arguments(settings, folder, seed=seed, steps=len(steps), every=every, best=bool(validation)),
         steps,

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from preceptor.engine._attention import TreeAttention, tree_attention
 from preceptor.engine._cost import Cost, forward_flops
 from preceptor.engine._head import token_logprobs
+from preceptor.engine._parallel import in_forward
 from preceptor.engine._tree import layout
 from preceptor.models import Encoded
 
@@ -22,8 +23,14 @@ def answer_logprobs(
     computed as one prefix tree, else one sequence at a time by the model's own code (see `can_share`).
     """
     if share:
-        return _one_tree(model, sequences, cost)
+        return in_forward(model, lambda: _one_tree(model, sequences, cost))
     return [_alone(model, sequence, cost) for sequence in sequences]
+
+
+def idle_loss(model: nn.Module) -> Tensor:
+    """0, by a forward that other processes wait for: what a process takes part with that has no tree of its own."""
+    (logprob,) = answer_logprobs(model, [Encoded([0], [0])])
+    return logprob.sum() * 0.0
 
 
 def _one_tree(model: nn.Module, sequences: Sequence[Encoded], cost: Cost | None) -> list[Tensor]:
@@ -142,7 +149,7 @@ def _windows_reach_attention(model: nn.Module) -> bool:
         return False
     device = next(model.parameters()).device
     attention = TreeAttention(layout([[1, 2, 3]]), device)
-    hidden_states(model, attention)
+    in_forward(model, lambda: hidden_states(model, attention))
     if not kinds:
         kinds = ["sliding_attention" if _has_window(model) else "full_attention"] * len(attention.windows)
     return len(attention.windows) == len(kinds) and all(

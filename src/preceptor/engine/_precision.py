@@ -25,7 +25,7 @@ def choose_numerics(choice: NumericsChoice) -> Numerics:
         torch.set_num_threads(threads)
         dtype = _faster_dtype()
         torch.set_num_threads(before)
-    return Numerics(dtype=dtype, threads=threads, tokens_per_tree=choice.tokens_per_tree)
+    return Numerics(dtype=dtype, threads=threads, tokens_per_tree=choice.tokens_per_tree, processes=choice.processes)
 
 
 def _faster_dtype() -> Literal["float32", "bfloat16"]:

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from preceptor.engine._batches import split_into_trees
-from preceptor.engine._cost import Cost, timed
-from preceptor.engine._logprobs import answer_logprobs
+from preceptor.engine._cost import Cost, side_by_side, timed
+from preceptor.engine._deal import deal
+from preceptor.engine._logprobs import answer_logprobs, idle_loss
+from preceptor.engine._parallel import gathered, rank
 from preceptor.engine._settings import Numerics
 from preceptor.files import digest, write_json
 from preceptor.models import Encoded, Policy
@@ -48,20 +50,52 @@ def cached_reference(
     kept = _read(file, made_for)
     if kept is not None:
         return [tuple(row) for row in kept["logprobs"]], Cost(**kept["cost"])
-    logprobs: list[tuple[float, float]] = [(0.0, 0.0)] * len(pairs)
-    policy.model.eval()
-    with timed() as cost, torch.no_grad():
-        for tree in pair_trees(pairs, range(len(pairs)), 2 * numerics.tokens_per_tree):
-            chosen, rejected = pair_logprobs(policy.model, [pairs[i] for i in tree], share=share, cost=cost)
-            for i, c, r in zip(tree, sums(chosen).tolist(), sums(rejected).tolist(), strict=True):
-                logprobs[i] = (c, r)
-    write_json(file, {"for": made_for, "logprobs": logprobs, "cost": cost.to_json()})
+    with timed() as own_cost:
+        found = gathered(_logprobs_here(policy, pairs, numerics, share=share, cost=own_cost))
+    of_pair = {i: sums for part in found for i, sums in part.items()}
+    logprobs = [of_pair[i] for i in range(len(pairs))]
+    cost = side_by_side(gathered(own_cost))
+    if rank() == 0:
+        write_json(file, {"for": made_for, "logprobs": logprobs, "cost": cost.to_json()})
     return logprobs, cost
+
+
+@torch.no_grad()
+def _logprobs_here(
+    policy: Policy, pairs: Sequence[EncodedPair], numerics: Numerics, *, share: bool, cost: Cost
+) -> dict[int, tuple[float, float]]:
+    """Those of this process's trees, by the index of the pair."""
+    policy.model.eval()
+    logprobs: dict[int, tuple[float, float]] = {}
+    wide = numerics.model_copy(update={"tokens_per_tree": 2 * numerics.tokens_per_tree})
+    for tree in own_pair_trees(pairs, range(len(pairs)), wide):
+        if not tree:
+            idle_loss(policy.model)
+            continue
+        chosen, rejected = pair_logprobs(policy.model, [pairs[i] for i in tree], share=share, cost=cost)
+        logprobs.update(zip(tree, zip(sums(chosen).tolist(), sums(rejected).tolist(), strict=True), strict=True))
+    return logprobs
+
+
+def own_pair_trees(
+    pairs: Sequence[EncodedPair], which: Sequence[int], numerics: Numerics, *, turn: int = 0
+) -> list[list[int]]:
+    """Indices of the pairs of each tree of this process; in a tree without pairs it waits for others.
+
+    At every turn the trees go one process further, so that none always has the most.
+    """
+    dealt = deal(which, lambda i: sequences_of(pairs[i]), numerics.tokens_per_tree, numerics.processes)
+    return dealt[(rank() + turn) % numerics.processes]
 
 
 def pair_trees(pairs: Sequence[EncodedPair], which: Sequence[int], tokens_per_tree: int) -> list[list[int]]:
     """Indices of the pairs of each tree; a pair is never parted."""
-    return split_into_trees(which, lambda i: [s.prompt + s.answer for s in pairs[i].sequences()], tokens_per_tree)
+    return split_into_trees(which, lambda i: sequences_of(pairs[i]), tokens_per_tree)
+
+
+def sequences_of(pair: EncodedPair) -> list[list[int]]:
+    """The token ids of its two sequences, each prompt and answer."""
+    return [s.prompt + s.answer for s in pair.sequences()]
 
 
 def pair_logprobs(

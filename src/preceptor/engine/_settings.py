@@ -7,6 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from preceptor.engine._losses import LossType
 
+Processes = Annotated[int, Field(ge=1, le=64, exclude_if=lambda count: count == 1)]
+"""How many processes train one model together, each on an accelerator of its own where there are any.
+
+One is left out of a study's file and of keys: what was made before there was a choice keeps its name.
+"""
+
 
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -18,6 +24,7 @@ class Numerics(_Settings):
     dtype: Literal["float32", "bfloat16"] = "float32"
     threads: int = Field(default=2, ge=1, le=1024)
     tokens_per_tree: int = Field(default=1536, ge=64)
+    processes: Processes = 1
 
     @property
     def torch_dtype(self) -> torch.dtype:
@@ -31,6 +38,7 @@ class NumericsChoice(_Settings):
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = "auto"
     tokens_per_tree: int = Field(default=1536, ge=64)
+    processes: Processes = 1
 
 
 class SFTSettings(_Settings):

@@ -1,7 +1,7 @@
 """Learning by example: the `sft` stage."""
 
 from collections.abc import Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import torch
@@ -9,12 +9,15 @@ from torch import Tensor, nn
 from transformers import EarlyStoppingCallback
 
 from preceptor.engine._arguments import training_arguments
-from preceptor.engine._batches import endless_schedule, schedule, split_into_trees, steps_per_epoch
+from preceptor.engine._batches import endless_schedule, schedule, steps_per_epoch
 from preceptor.engine._cost import Cost, backward_factor, forward_flops
+from preceptor.engine._deal import deal
 from preceptor.engine._limits import refuse_impossible
-from preceptor.engine._logprobs import answer_logprobs, can_share
+from preceptor.engine._logprobs import answer_logprobs, can_share, idle_loss
 from preceptor.engine._losses import sft_loss
+from preceptor.engine._parallel import gathered, rank, refuse_unsharded
 from preceptor.engine._settings import Numerics, SFTSettings
+from preceptor.engine._sharded_trainer import ShardedTrainer
 from preceptor.engine._tracking import Tracking
 from preceptor.engine._trainer import LookAtTheEnd, Stage, StepTrainer, run_stage
 from preceptor.engine._tree import layout
@@ -47,6 +50,7 @@ def run_sft(
     Raises InputError for answers the model cannot learn.
     """
     refuse_impossible([*train, *validation], policy.model)
+    refuse_unsharded(policy.model, numerics)
     share = can_share(policy.model)
     if flops is None:
         order = schedule(len(train), settings.batch_size, settings.epochs, seed)
@@ -55,8 +59,8 @@ def run_sft(
     every = max(1, steps_per_epoch(len(train), settings.batch_size) // settings.looks_per_epoch)
     every = min(every, len(order))
     steps = [
-        [(tree, _answer_tokens(step)) for tree in _trees(step, numerics)]
-        for step in ([train[i] for i in indices] for indices in order)
+        [(tree, _answer_tokens(step)) if tree else None for tree in _own_trees(step, numerics, turn=number)]
+        for number, step in enumerate([train[i] for i in indices] for indices in order)
     ]
 
     def tree_loss(model: nn.Module, item: tuple[list[Encoded], int], cost: Cost) -> tuple[Tensor, dict[str, float]]:
@@ -67,7 +71,7 @@ def run_sft(
     def validate(cost: Cost) -> float:
         return validation_loss(policy.model, validation, numerics, share=share, cost=cost)
 
-    trainer = StepTrainer(
+    trainer = (StepTrainer if numerics.processes == 1 else ShardedTrainer)(
         policy.model,
         training_arguments(settings, folder, seed=seed, steps=len(order), every=every, best=True),
         steps,
@@ -99,9 +103,13 @@ def validation_loss(
     """Mean negative log-likelihood of an answer token over `examples`, in nats."""
     model.eval()
     total = 0.0
-    for tree in _trees(examples, numerics):
-        total += sum(float(sft_loss(logprobs)) for logprobs in answer_logprobs(model, tree, share=share, cost=cost))
-    return total / _answer_tokens(examples)
+    for tree in _own_trees(examples, numerics):
+        if tree:
+            logprobs = answer_logprobs(model, tree, share=share, cost=cost)
+            total += sum(float(sft_loss(one)) for one in logprobs)
+        else:
+            idle_loss(model)
+    return sum(gathered(total)) / _answer_tokens(examples)
 
 
 def _order_worth(
@@ -119,8 +127,8 @@ def _order_worth(
     spent = 0.0
     steps = endless_schedule(len(train), settings.batch_size, seed)
     for indices in islice(steps, sft_steps(len(train), settings), None):
-        trees = _trees([train[i] for i in indices], numerics)
-        spent += backward_factor(model) * sum(_tree_flops(model, tree, share=share) for tree in trees)
+        trees = chain.from_iterable(_trees([train[i] for i in indices], numerics))
+        spent += backward_factor(model) * sum(_tree_flops(model, tree, share=share) for tree in trees if tree)
         order.append(indices)
         if spent >= flops:
             break
@@ -136,8 +144,14 @@ def _tree_flops(model: nn.Module, tree: Sequence[Encoded], *, share: bool) -> fl
     return forward_flops(model, len(laid), len({node for path in asked for node in path}))
 
 
-def _trees(examples: Sequence[Encoded], numerics: Numerics) -> list[list[Encoded]]:
-    return split_into_trees(examples, lambda e: [e.prompt + e.answer], numerics.tokens_per_tree)
+def _trees(examples: Sequence[Encoded], numerics: Numerics) -> list[list[list[Encoded]]]:
+    """The trees of each process; one without examples is for waiting."""
+    return deal(examples, lambda e: [e.prompt + e.answer], numerics.tokens_per_tree, numerics.processes)
+
+
+def _own_trees(examples: Sequence[Encoded], numerics: Numerics, *, turn: int = 0) -> list[list[Encoded]]:
+    """Those of this process; at every turn they go one process further, so that none always has the most."""
+    return _trees(examples, numerics)[(rank() + turn) % numerics.processes]
 
 
 def _answer_tokens(examples: Sequence[Encoded]) -> int:

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from preceptor.engine._cost import Cost, backward_factor, peak_memory, start_peak_memory
+from preceptor.engine._logprobs import idle_loss
 from preceptor.engine._tracking import Tracking, followed
 from preceptor.errors import InputError, Problem
 from preceptor.files import publish_folder, write_json
@@ -25,7 +26,7 @@ TreeLoss = Callable[[nn.Module, Any, Cost], tuple[Tensor, dict[str, float]]]
 
 
 class Steps(Dataset[list[Any]]):
-    """Item i is everything optimizer step i needs: its trees."""
+    """Item i is everything optimizer step i needs: its trees; None where other processes have one and this has not."""
 
     def __init__(self, steps: Sequence[list[Any]]) -> None:
         self._steps = steps
@@ -80,7 +81,7 @@ class StepTrainer(Trainer):
         self._sums: dict[str, float] = {}
         spent = Cost(optimizer_steps=1)
         for tree in inputs["trees"]:
-            loss, sums = self._tree_loss(model, tree, spent)
+            loss, sums = (idle_loss(model), {}) if tree is None else self._tree_loss(model, tree, spent)
             self.accelerator.backward(loss)
             total += loss.detach()
             self._sums = {name: self._sums.get(name, 0.0) + value for name, value in sums.items()}

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from preceptor.engine import (
     run_sft,
     sft_steps,
     sft_steps_worth,
+    tune,
 )
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest, write_json
-from preceptor.models import ModelSource, Policy, load_policy, load_tokenizer, new_policy, save_policy
+from preceptor.models import ModelSource, Policy, load_policy, load_tokenizer, new_policy
 from preceptor.preferences import Maker
 from preceptor.study._alone import alone_in
 from preceptor.study._done import LEDGER, Done, StageKind
@@ -87,8 +89,9 @@ class Workshop:
         key = self._key("sft", settings.model_dump(), None, seed, _sft_data(prepared))
 
         def work(folder: Path) -> dict[str, Any]:
-            policy = new_policy(self.source, self.study.adapter, seed=seed, dtype=self.numerics.torch_dtype)
-            return self._tune(policy, prepared, folder, seed, sft_steps(len(prepared.train), settings))
+            dtype = self.numerics.torch_dtype
+            start = partial(new_policy, self.source, self.study.adapter, seed=seed, dtype=dtype)
+            return self._tune(start, prepared, folder, seed, sft_steps(len(prepared.train), settings))
 
         return self._once("sft", key, None, work)
 
@@ -99,30 +102,35 @@ class Workshop:
 
         def work(folder: Path) -> dict[str, Any]:
             flops = (pairs.cost + dpo.cost).flops
-            policy = self._load(sft, trainable=True)
-            steps = sft_steps_worth(flops, policy, prepared.train, settings, self.numerics, seed=seed)
-            return self._tune(policy, prepared, folder, seed, steps, flops)
+            start = self._start(sft)
+            steps = sft_steps_worth(flops, start(), prepared.train, settings, self.numerics, seed=seed)
+            return self._tune(start, prepared, folder, seed, steps, flops)
 
         return self._once("sft", key, None, work)
 
     def _tune(
-        self, policy: Policy, prepared: Prepared, folder: Path, seed: int, steps: int, flops: float | None = None
+        self,
+        start: Callable[[], Policy],
+        prepared: Prepared,
+        folder: Path,
+        seed: int,
+        steps: int,
+        flops: float | None = None,
     ) -> dict[str, Any]:
         what = "SFT" if flops is None else "SFT continued"
+        run = partial(
+            run_sft,
+            train=prepared.train,
+            validation=prepared.validation,
+            settings=prepared.entry.sft or self.study.sft,
+            numerics=self.numerics,
+            folder=folder / "checkpoints",
+            seed=seed,
+            flops=flops,
+            tracking=tracking_of(self.study, self.run, f"{prepared.task.name}/{what}/seed-{seed}/{folder.name}"),
+        )
         with self.progress(f"{prepared.task.name}: {what}", steps) as advance:
-            stage = run_sft(
-                policy,
-                prepared.train,
-                prepared.validation,
-                prepared.entry.sft or self.study.sft,
-                self.numerics,
-                folder / "checkpoints",
-                seed=seed,
-                flops=flops,
-                tracking=tracking_of(self.study, self.run, f"{prepared.task.name}/{what}/seed-{seed}/{folder.name}"),
-                advance=advance,
-            )
-        return _keep(policy, folder, stage)
+            return _told(tune(start, run, folder, self.numerics, advance))
 
     def _pairs(self, prepared: Prepared, parent: Done, maker: Maker | None, seed: int) -> Done:
         cases = pair_cases(prepared, self.study.pairs.limit, seed, maker)
@@ -135,7 +143,7 @@ class Workshop:
         key = self._key("pairs", settings, parent, seed, digest(data))
 
         def work(folder: Path) -> dict[str, Any]:
-            policy = self._load(parent, trainable=False)
+            policy = load_policy(self.source, parent.policy, dtype=self.numerics.torch_dtype)
             with self.progress(f"{prepared.task.name}: making pairs", len(cases.examples)) as advance:
                 return work_on_pairs(
                     maker,
@@ -168,24 +176,20 @@ class Workshop:
         reference = self.run.reference(digest([parent.policy.name, data, self.numerics.model_dump()]))
 
         def work(folder: Path) -> dict[str, Any]:
-            policy = self._load(parent, trainable=True)
+            run = partial(
+                run_dpo,
+                pairs=pairs,
+                validation=validation,
+                settings=settings,
+                numerics=self.numerics,
+                folder=folder / "checkpoints",
+                seed=seed,
+                reference_file=reference,
+                tracking=tracking_of(self.study, self.run, f"{prepared.task.name}/DPO/seed-{seed}/{folder.name}"),
+            )
             with self.progress(f"{prepared.task.name}: DPO", dpo_steps(len(pairs), settings)) as advance:
-                stage = run_dpo(
-                    policy,
-                    pairs,
-                    validation,
-                    settings,
-                    self.numerics,
-                    folder / "checkpoints",
-                    seed=seed,
-                    reference_file=reference,
-                    tracking=tracking_of(self.study, self.run, f"{prepared.task.name}/DPO/seed-{seed}/{folder.name}"),
-                    advance=advance,
-                )
-            return _keep(policy, folder, stage) | {
-                "pairs_too_long": too_long,
-                "ordered_rightly": stage.ordered_rightly,
-            }
+                stage = tune(self._start(parent), run, folder, self.numerics, advance)
+            return _told(stage) | {"pairs_too_long": too_long, "ordered_rightly": stage.ordered_rightly}
 
         return self._once("dpo", key, None, work)
 
@@ -217,8 +221,9 @@ class Workshop:
             }
         )
 
-    def _load(self, parent: Done, *, trainable: bool) -> Policy:
-        return load_policy(self.source, parent.policy, dtype=self.numerics.torch_dtype, trainable=trainable)
+    def _start(self, parent: Done) -> Callable[[], Policy]:
+        """What loads the parent's policy to be tuned on, in whichever process calls it."""
+        return partial(load_policy, self.source, parent.policy, dtype=self.numerics.torch_dtype, trainable=True)
 
 
 def _sft_data(prepared: Prepared) -> str:
@@ -226,6 +231,5 @@ def _sft_data(prepared: Prepared) -> str:
     return digest(list(cases))
 
 
-def _keep(policy: Policy, folder: Path, stage: Stage) -> dict[str, Any]:
-    save_policy(policy, folder)
+def _told(stage: Stage) -> dict[str, Any]:
     return {"cost": stage.cost.to_json(), "history": stage.history}

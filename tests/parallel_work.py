@@ -1,0 +1,78 @@
+"""What several processes do together in a test. It stands apart, so that a new process can import it."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from preceptor.engine import DPOSettings, EncodedPair, Numerics, SFTSettings, Stage, run_dpo, run_sft
+from preceptor.engine._parallel import rank
+from preceptor.engine._tune import Run, one_of_several
+from preceptor.errors import InputError, Problem
+from preceptor.models import AdapterSettings, Encoded, ModelSource, Policy, new_policy
+from preceptor.progress import Advance
+
+STOP = 2
+INSTRUCTION = list(range(100, 120))
+PAIRS = [
+    EncodedPair([*INSTRUCTION, 200 + n, 300], [10 + n % 2] * (1 + n % 2) + [STOP], [11 - n % 2] * (1 + n % 3) + [STOP])
+    for n in range(11)
+]
+"""Nine to learn and two to look at: in the last step of an epoch one process has nothing to do."""
+EXAMPLES = [Encoded(pair.prompt, pair.chosen) for pair in PAIRS]
+SFT = SFTSettings(learning_rate=2e-3, epochs=2, batch_size=4, warmup_steps=0)
+DPO = DPOSettings(learning_rate=2e-3, epochs=2, batch_size=4)
+ADAPTER = AdapterSettings(rank=4, alpha=8)
+
+
+def start(source: ModelSource, adapter: AdapterSettings | None = ADAPTER) -> Policy:
+    """A policy whose layers are sharp enough that a wrong weight, gathered or not, shows."""
+    policy = new_policy(source, adapter, seed=0, dtype=torch.float32)
+    with torch.no_grad():
+        for name, weight in policy.model.named_parameters():
+            if weight.dim() > 1 and not source.load_in_4bit:
+                weight *= 12
+            elif "lora_B" in name:
+                weight += 0.02
+    return policy
+
+
+def sft(folder: Path, numerics: Numerics, settings: SFTSettings = SFT) -> Run:
+    """`run_sft` of everything but the policy."""
+    return partial(
+        run_sft,
+        train=EXAMPLES[:9],
+        validation=EXAMPLES[9:],
+        settings=settings,
+        numerics=numerics,
+        folder=folder / "checkpoints",
+        seed=3,
+    )
+
+
+def dpo(folder: Path, numerics: Numerics) -> Run:
+    """`run_dpo` of everything but the policy."""
+    return partial(
+        run_dpo,
+        pairs=PAIRS[:9],
+        validation=PAIRS[9:],
+        settings=DPO,
+        numerics=numerics,
+        folder=folder / "checkpoints",
+        seed=3,
+    )
+
+
+def all_in_turn(
+    cases: Sequence[tuple[partial[Policy], Run, Path]], numerics: Numerics, advance: Advance
+) -> list[Stage]:
+    """Several stages by the same processes: starting those takes longer than the stages."""
+    return [one_of_several(make, run, folder, numerics, advance) for make, run, folder in cases]
+
+
+def one_refuses(advance: Advance) -> None:
+    """The second process finds something wrong while the first waits for it."""
+    if rank() == 1:
+        raise InputError(Problem("sequence 3", "it has no prompt", "Give it one."))
+    torch.distributed.barrier()
