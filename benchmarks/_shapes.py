@@ -43,6 +43,17 @@ SHAPES = {
     )
 }
 
+LARGE_SHAPES = {
+    shape.name: shape
+    for shape in (
+        Shape("e", pairs=8, shared=0, own=1024, answer=128),
+        Shape("f", pairs=16, shared=1500, own=300, answer=32),
+        Shape("g", pairs=2, shared=0, own=6000, answer=256),
+    )
+}
+"""For an accelerator, with trees of `LARGE_TREE` tokens."""
+LARGE_TREE = 8192
+
 
 def word_tokens(tokenizer: Any) -> list[int]:
     """The tokens that are a space and a word, and that the tokenizer makes of that word again."""

@@ -19,17 +19,10 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from benchmarks._measure import Row, at_least, at_most
-from benchmarks._shapes import Shape, draw_pairs, word_tokens
+from benchmarks._shapes import LARGE_SHAPES, LARGE_TREE, Shape, draw_pairs, word_tokens
 from preceptor.engine import EncodedPair, Numerics
 from preceptor.models import EMBEDDED, AdapterSettings, ModelSource, Policy, find_model, load_tokenizer
 from preceptor.models._fused import fuse
-
-SHAPES = (
-    Shape("e", pairs=8, shared=0, own=1024, answer=128),
-    Shape("f", pairs=16, shared=1500, own=300, answer=32),
-    Shape("g", pairs=2, shared=0, own=6000, answer=256),
-)
-TOKENS_PER_TREE = 8192
 
 
 def llama_8b(layers: int, vocabulary: int) -> Any:
@@ -56,7 +49,7 @@ def our_step(source: ModelSource, tokenizer: Any, pairs: Sequence[EncodedPair], 
     model: Any = get_peft_model(llama_8b(layers, len(tokenizer)), adapter)
     fuse(model)
     policy = Policy(model, tokenizer, source, same)
-    return _ours.dpo_step(policy, pairs, Numerics(dtype="bfloat16", tokens_per_tree=TOKENS_PER_TREE))
+    return _ours.dpo_step(policy, pairs, Numerics(dtype="bfloat16", tokens_per_tree=LARGE_TREE))
 
 
 def measure(step: Callable[[], object]) -> tuple[float, int]:
@@ -106,13 +99,13 @@ def main() -> None:
         return
     folder = arguments.tokenizer
     source = ModelSource(str(folder), folder.name, folder, "folder") if folder else find_model(EMBEDDED)
-    found = [row for shape in SHAPES for row in rows(source, shape, arguments.layers, arguments.steps)]
+    found = [row for shape in LARGE_SHAPES.values() for row in rows(source, shape, arguments.layers, arguments.steps)]
     if arguments.json:
         print(json.dumps([asdict(row) for row in found], indent=2))
         return
     for row in found:
         print(f"{row.case:4}{row.what:46}{row.ours:>9.3g}{row.peer:>9.3g} {row.unit:9} ratio {row.ratio:.2f}")
-    for shape in SHAPES:
+    for shape in LARGE_SHAPES.values():
         print(shape.title)
 
 
