@@ -64,8 +64,9 @@ def _connect(ray: Any, address: str) -> None:
         raise InputError(Problem(f"--address {address}", "a Ray client is not one of the cluster's machines", fix))
     try:
         ray.init(address=address, **said)
-    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
-        what = f"Ray cannot be reached or started ({type(error).__name__}: {str(error).splitlines()[0][:200]})"
+    except Exception as error:  # of many kinds, plain ones among them
+        said_first = str(error).strip().partition("\n")[0][:200]
+        what = f"Ray cannot be reached or started ({said_first or type(error).__name__})"
         fix = "Look whether `ray status` finds the cluster from this machine; docs/CLUSTER.md says how one is started."
         raise InputError(Problem(f"--on ray, --address {address}", what, fix)) from error
 

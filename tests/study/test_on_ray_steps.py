@@ -1,0 +1,194 @@
+"""What a cluster is handed: steps in order, told by names and hashes; errors come back without a word of a case."""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from command_line import CommandLine
+from preceptor.engine import Numerics
+from preceptor.errors import InputError, PreceptorError, Problem
+from preceptor.models import fingerprint, load_tokenizer
+from preceptor.study._alone import alone_in
+from preceptor.study._check import check_study, model_of
+from preceptor.study._on_ray import _crew
+from preceptor.study._on_ray._crew import StepError
+from preceptor.study._on_ray._steps import steps_left
+from preceptor.study._on_ray._worker import Job, _failure, do, job_of, problems_here
+from preceptor.study._prepare import prepare
+from preceptor.study._run_folder import RunFolder, hold
+from preceptor.study._runner import numerics_of
+from preceptor.study._stages import Workshop
+from prepared_study import prepare_tiny
+from study_runs import Run, run
+
+# What is left, and in which order
+
+
+def test_every_stage_and_arm_is_a_step_behind_what_it_needs(
+    tmp_path: Path, tiny_source: Any, tiny_tokenizer: Any
+) -> None:
+    study, prepared = prepare_tiny(tmp_path, tiny_tokenizer, seeds=[0, 1], arms=["base", "sft", "sft+dpo", "sft+sft"])
+    workshop = Workshop(study, Numerics(threads=1), tiny_source, "hash", RunFolder(tmp_path / "run"), None)
+    steps = [(one.seed, one.arm, one.what, one.after and one.after.what) for one in steps_left(workshop, [prepared])]
+    assert steps == [
+        (0, "base", "held-out answers", None),
+        *(
+            (seed, *step)
+            for seed in (0, 1)
+            for step in [
+                ("sft", "SFT", None),
+                ("sft", "held-out answers", "SFT"),
+                ("sft+dpo", "pairs", "SFT"),
+                ("sft+dpo", "DPO", "pairs"),
+                ("sft+dpo", "held-out answers", "DPO"),
+                ("sft+sft", "SFT continued", "DPO"),
+                ("sft+sft", "held-out answers", "SFT continued"),
+            ]
+        ),
+    ]
+
+
+def test_only_what_is_missing_is_left(tmp_path: Path, tiny_model_folder: Path) -> None:
+    finished = run(tmp_path, tiny_model_folder, tmp_path / "run", sft={"epochs": 1}, arms=["base", "sft"])
+    workshop, prepared = workshop_of(finished)
+    assert steps_left(workshop, [prepared]) == []
+    more = replace(workshop, study=finished.study.model_copy(update={"arms": ("base", "sft", "sft+dpo")}))
+    left = [(one.what, one.after and one.after.what) for one in steps_left(more, [prepared])]
+    assert left == [("pairs", None), ("DPO", "pairs"), ("held-out answers", "DPO")]
+
+
+# What a machine is asked before it works
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A study whose run folder this process holds, as other machines are told of it."""
+
+    job: Job
+    steps: list[Any]
+    table: Path
+
+
+@pytest.fixture
+def begun(tmp_path: Path, tiny_model_folder: Path) -> Iterator[Begun]:
+    finished = run(tmp_path, tiny_model_folder, tmp_path / "run", sft={"epochs": 1}, arms=["base", "sft"])
+    workshop, prepared = workshop_of(finished)
+    for ledger in finished.folder.glob("stages/*/ledger.json"):
+        ledger.unlink()
+    with hold(finished.folder):
+        steps = steps_left(workshop, [prepared])
+        yield Begun(job_of(workshop, [prepared], tmp_path), steps, tmp_path / "cases.csv")
+
+
+def test_a_step_is_done_from_names_and_hashes_alone(begun: Begun) -> None:
+    shares: list[float] = []
+    assert problems_here(begun.job) == []
+    assert [do(begun.job, step, shares.append) for step in begun.steps] == [None, None]
+    assert list(begun.job.run_folder.glob("stages/*/ledger.json"))
+    assert shares[0] > 0
+    assert max(shares) == 1.0
+    told = repr(begun.job) + repr(begun.steps)
+    assert "heart rate" in begun.table.read_text()
+    assert "heart rate" not in told
+
+
+def test_a_machine_that_reads_other_cases_does_not_work(begun: Begun) -> None:
+    begun.table.write_text(begun.table.read_text().replace("heart rate", "pulse"))
+    (found,) = problems_here(begun.job)
+    assert "not those of the machine where the command was started" in found.what
+    assert "pulse" not in str(found)
+
+
+def test_a_machine_with_other_versions_or_another_model_does_not_work(begun: Begun) -> None:
+    versions = tuple((name, "0.1" if name == "torch" else version) for name, version in begun.job.versions)
+    found = problems_here(replace(begun.job, versions=versions, model_hash="other"))
+    assert ["torch is " in found[0].what, "files of the model" in found[1].what] == [True, True]
+
+
+def test_a_machine_without_the_run_folder_does_not_work(begun: Begun, tmp_path: Path) -> None:
+    (found,) = problems_here(replace(begun.job, run_folder=tmp_path / "elsewhere"))
+    assert found.what == "the run folder is not there"
+
+
+def test_a_machine_that_does_not_see_the_lock_does_not_work(tmp_path: Path, tiny_model_folder: Path) -> None:
+    finished = run(tmp_path, tiny_model_folder, tmp_path / "run", sft={"epochs": 1}, arms=["base"])
+    workshop, prepared = workshop_of(finished)  # nobody holds the folder, as it looks from where locks do not reach
+    (found,) = problems_here(job_of(workshop, [prepared], tmp_path))
+    assert "two machines could write the same file" in found.what
+
+
+def workshop_of(finished: Run) -> tuple[Workshop, Any]:
+    base, folder = finished.study_file.parent, RunFolder(finished.folder)
+    source = model_of(finished.study, base)
+    (checked,) = check_study(finished.study, base, Console(quiet=True))
+    numerics = numerics_of(finished.study, folder)
+    prepared = prepare(checked, finished.study, load_tokenizer(source))
+    return Workshop(finished.study, numerics, source, fingerprint(source), folder, None), prepared
+
+
+# Two machines never write one stage at once
+
+
+def test_who_comes_second_waits_until_the_first_is_done(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with alone_in(tmp_path / "stage"):
+            order.append("second")
+
+    with alone_in(tmp_path / "stage"):
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        time.sleep(0.3)
+        order.append("first")
+    waiting.join()
+    assert order == ["first", "second"]
+    assert not (tmp_path / "stage" / ".lock").exists()
+
+
+def test_who_waits_too_long_is_told_what_to_end(tmp_path: Path) -> None:
+    with alone_in(tmp_path / "stage"), pytest.raises(InputError, match="cut off"), alone_in(tmp_path / "stage", 0.1):
+        raise AssertionError("two are in the folder")
+    with alone_in(tmp_path / "stage"):
+        pass
+
+
+# What is told of an error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "told"),
+    [
+        (InputError(Problem("here", "what", "fix")), InputError, "here: what. fix"),
+        (PreceptorError("our own words"), PreceptorError, "our own words"),
+        (MemoryError("case text"), PreceptorError, "not enough memory"),
+        (OSError(28, "No space left on device", "/runs/x"), OSError, "No space left"),
+        (ValueError("case text"), StepError, "ValueError"),
+    ],
+)
+def test_an_error_is_raised_again_without_a_word_of_a_case(error: Exception, kind: type, told: str) -> None:
+    failure = _failure(error)
+    assert "case text" not in repr(failure)
+    with pytest.raises(kind, match=told) as raised:
+        _crew._raise_again(failure, "a step")
+    assert type(raised.value) is kind
+    assert getattr(raised.value, "errno", None) == getattr(error, "errno", None)
+
+
+def test_without_ray_the_command_says_how_to_get_it(preceptor: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    ended = preceptor.run("study", "quickstart", "--on", "ray")
+    assert ended.code == 2
+    assert "pip install 'preceptor[ray]'" in ended.errors
+
+
+@pytest.mark.parametrize("words", [["--address", "auto"], ["--on", "slurm"]])
+def test_options_that_do_not_go_together_are_refused(preceptor: CommandLine, words: list[str]) -> None:
+    assert preceptor.run("study", "quickstart", *words).code == 2
