@@ -21,7 +21,7 @@ class Asked:
     @property
     def same(self) -> bool:
         """Whether the two texts are the same; white space around them says nothing."""
-        return self.measured.strip() == self.served.strip()
+        return bare(self.measured) == bare(self.served)
 
     @property
     def parts_at(self) -> int:
@@ -31,15 +31,20 @@ class Asked:
     @property
     def goes_on(self) -> bool:
         """Whether the served text is the measured one and more."""
-        return not self.same and 0 < self.parts_at == len(self.measured.strip())
+        return not self.same and 0 < self.parts_at == len(bare(self.measured))
 
     @property
     def stops_short(self) -> bool:
         """Whether the served text is the beginning of the measured one."""
-        return not self.same and 0 < self.parts_at == len(self.served.strip())
+        return not self.same and 0 < self.parts_at == len(bare(self.served))
+
+
+def bare(text: str) -> str:
+    """Without the white space around it, which says nothing unless there is nothing else."""
+    return text.strip() or text
 
 
 def common(one: str, other: str) -> int:
     """How many characters two texts begin with in common, white space around them left out."""
-    a, b = one.strip(), other.strip()
+    a, b = bare(one), bare(other)
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

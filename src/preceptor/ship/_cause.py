@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from preceptor.ship._asked import Asked, common
+from preceptor.ship._asked import Asked, bare, common
 
 Kind = Literal["adapter", "merge", "arm", "template", "stop token", "dtype", "weights"]
 
@@ -48,9 +48,9 @@ class Evidence:
     gap: float | None = None
 
 
-_ALIKE = 0.1
+ALIKE = 0.1
 """Log-probabilities no further apart than this, in nats a token, are those of one model under different rounding."""
-EXACT = 0.01
+EXACT = 0.001
 """No further apart than this, they are those of one model in one precision."""
 _NEARER = 0.25
 """A model whose log-probabilities are this much nearer than the measured one's is the one that is served."""
@@ -71,7 +71,7 @@ def likely_cause(asked: Sequence[Asked], evidence: Evidence) -> Cause | None:
     differing = [i for i, case in enumerate(asked) if not case.same]
     if likelier := _likelier_model(evidence):
         return likelier
-    if not differing and (evidence.gap is None or evidence.gap <= _ALIKE):
+    if not differing and (evidence.gap is None or evidence.gap <= ALIKE):
         return None
     return (
         _goes_on(asked, differing, evidence.unstopped)
@@ -109,12 +109,12 @@ def _likelier_model(evidence: Evidence) -> Cause | None:
         return None
     known = [(one.gap, one.cause) for one in evidence.suspects if one.gap is not None]
     gap, cause = min(known, key=lambda one: one[0], default=(evidence.gap, None))
-    return cause if gap <= _ALIKE and gap < _NEARER * evidence.gap else None
+    return cause if gap <= ALIKE and gap < _NEARER * evidence.gap else None
 
 
 def _model_that_says_so(asked: Sequence[Asked], evidence: Evidence) -> Cause | None:
     """The suspect whose answers are the served ones, also where the measured model says something else."""
-    if evidence.gap is not None and evidence.gap <= _ALIKE:
+    if evidence.gap is not None and evidence.gap <= ALIKE:
         return None  # it is the measured model
     shares = [_share(asked, one.texts, evidence.margins) for one in evidence.suspects]
     best = max(range(len(shares)), key=lambda i: shares[i], default=None)
@@ -123,8 +123,8 @@ def _model_that_says_so(asked: Sequence[Asked], evidence: Evidence) -> Cause | N
 
 def _share(asked: Sequence[Asked], texts: Mapping[int, str], margins: Mapping[int, float]) -> float:
     """The share of answers that are a suspect's; 0 where that shows nothing."""
-    said = {i: asked[i].served.strip() == text.strip() for i, text in texts.items()}
-    telling = [i for i, text in texts.items() if text.strip() != asked[i].measured.strip()]
+    said = {i: bare(asked[i].served) == bare(text) for i, text in texts.items()}
+    telling = [i for i, text in texts.items() if bare(text) != bare(asked[i].measured)]
     if not telling:
         return 0.0
     if len(telling) <= 2 and all(margins.get(i, _CLOSE) < _CLOSE for i in telling):
@@ -140,7 +140,7 @@ def _share(asked: Sequence[Asked], texts: Mapping[int, str], margins: Mapping[in
 def _rounding(differing: Sequence[int], evidence: Evidence, cases: int) -> Cause | None:
     close = [i for i in differing if i in evidence.margins and evidence.margins[i] < _CLOSE]
     known = [i for i in differing if i in evidence.margins]
-    if not known or len(close) < _MOST * len(known) or (evidence.gap or 0.0) > _ALIKE:
+    if not known or len(close) < _MOST * len(known) or (evidence.gap or 0.0) > ALIKE:
         return None
     what = (
         f"the numbers are rounded otherwise (precision, quantisation, another library): {len(differing)} of {cases} "
@@ -150,10 +150,10 @@ def _rounding(differing: Sequence[int], evidence: Evidence, cases: int) -> Cause
 
 
 def _goes_on(asked: Sequence[Asked], differing: Sequence[int], unstopped: Mapping[int, Sequence[str]]) -> Cause | None:
-    """The served texts are those of the measured model when nothing stops it."""
+    """The served texts go on as those of the measured model when nothing stops it."""
     on = [i for i in differing if asked[i].goes_on and i in unstopped]
     on = [i for i in on if any(common(asked[i].served, text) > asked[i].parts_at for text in unstopped[i])]
-    if not on or len(on) < _MOST * sum(i in unstopped for i in differing):
+    if not on or len(on) < _MOST * len(unstopped) or sum(asked[i].goes_on for i in differing) < _MOST * len(differing):
         return None
     what = (
         f"the stop token is not known to the server: {sum(asked[i].goes_on for i in differing)} answers go on where "

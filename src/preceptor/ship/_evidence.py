@@ -7,7 +7,7 @@ from rich.console import Console
 
 from preceptor.progress import progress
 from preceptor.ship._asked import Asked
-from preceptor.ship._cause import EXACT, Evidence, Suspect, other_prompts
+from preceptor.ship._cause import ALIKE, EXACT, Evidence, Suspect, other_prompts
 from preceptor.ship._measured_model import MeasuredModel, wrong_strengths
 from preceptor.ship._other_arms import other_arms, spread
 from preceptor.study import ArmOfRun
@@ -51,13 +51,12 @@ def gather(
     margins = model.margins(parted.prompts, parted.asked)
     tried = these(sorted([*parted.numbers, *spread(same, _TRIED - len(parted.numbers))]))
     arms = list(_of_other_arms(arm, chosen, tried, told=gap is not None))
-    suspects, unstopped = _put_together_wrongly(model, tried, console)
-    return Evidence(
-        [*arms, *suspects],
-        {number: margins[i] for i, number in enumerate(parted.numbers) if i in margins},
-        unstopped,
-        gap,
-    )
+    known = gap is not None and gap <= ALIKE  # then it answers as the measured model or nearly so: no need to ask
+    suspects = _put_together_wrongly(model, tried, console, answers=not known)
+    on = these([i for i in parted.numbers if asked[i].goes_on])
+    unstopped = dict(zip(on.numbers, model.unstopped(on.prompts), strict=True))
+    found = {number: margins[i] for i, number in enumerate(parted.numbers) if i in margins}
+    return Evidence([*arms, *suspects], found, unstopped, gap)
 
 
 def _of_other_arms(arm: ArmOfRun, chosen: Sequence[int], tried: _Cases, *, told: bool) -> Iterator[Suspect]:
@@ -68,18 +67,15 @@ def _of_other_arms(arm: ArmOfRun, chosen: Sequence[int], tried: _Cases, *, told:
         yield Suspect(other.cause(arm), texts, gap)
 
 
-def _put_together_wrongly(
-    model: MeasuredModel, tried: _Cases, console: Console
-) -> tuple[list[Suspect], dict[int, tuple[str, str]]]:
-    """What the measured model answers with its adapter at wrong strengths, and what it writes when nothing stops it."""
+def _put_together_wrongly(model: MeasuredModel, tried: _Cases, console: Console, *, answers: bool) -> list[Suspect]:
+    """The measured model with its adapter at wrong strengths; what it `answers` so only where that is asked."""
     strengths = wrong_strengths(model.adapter) if model.adapter else {}
     suspects = []
-    with progress("Looking for the cause", len(strengths) + 1, console) as advance:
-        unstopped = dict(zip(tried.numbers, model.unstopped(tried.prompts), strict=True))
-        advance()
+    with progress("Looking for the cause", len(strengths), console) as advance:
         for factor, cause in strengths.items():
             with model.at_strength(factor):
-                texts = dict(zip(tried.numbers, model.answers(tried.prompts), strict=True))
-                suspects.append(Suspect(cause, texts, model.gap(tried.prompts, tried.asked)))
+                texts = model.answers(tried.prompts) if answers else []
+                gap = model.gap(tried.prompts, tried.asked)
+            suspects.append(Suspect(cause, dict(zip(tried.numbers, texts, strict=False)), gap))
             advance()
-    return suspects, unstopped
+    return suspects

@@ -8,7 +8,7 @@ import torch
 
 from preceptor.engine import generate, score_answers
 from preceptor.models import AdapterSettings, encode, load_policy, stop_tokens
-from preceptor.ship._asked import Asked
+from preceptor.ship._asked import Asked, bare
 from preceptor.ship._cause import Cause
 from preceptor.study import ArmOfRun
 
@@ -54,6 +54,8 @@ class MeasuredModel:
         """By case: how much likelier it finds the measured next token than the served one where they part, in nats."""
         parted = {i: self._parting(case) for i, case in enumerate(asked)}
         known = {i: both for i, both in parted.items() if both is not None}
+        if not known:
+            return {}
         scores, _ = score_answers(self._policy, [prompts[i] for i in known], list(known.values()), self._numerics)
         return {i: measured - served for i, (measured, served) in zip(known, scores, strict=True)}
 
@@ -67,7 +69,7 @@ class MeasuredModel:
 
     def _ended(self, text: str) -> list[int]:
         """The tokens of an answer with the stop token, unless there was no room for one."""
-        ids = self._ids(text.strip())
+        ids = self._ids(bare(text))
         return ids if len(ids) >= self._room else [*ids, self._stop]
 
     def gap(self, prompts: Sequence[list[int]], asked: Sequence[Asked]) -> float | None:
@@ -85,7 +87,7 @@ class MeasuredModel:
 
     def _told(self, case: Asked) -> tuple[list[int], float]:
         """The tokens of a served answer whose log-probabilities were told, and their sum."""
-        ids, total, length = [], 0.0, 0
+        ids, total, length = [], 0.0, -case.served.find(bare(case.served))
         for one, (token, logprob) in zip(self._ids(case.served), case.logprobs or (), strict=False):
             text: str = self._tokenizer.decode([one])
             length += len(text)

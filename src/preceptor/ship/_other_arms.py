@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from preceptor.errors import InputError
+from preceptor.ship._asked import bare
 from preceptor.ship._cause import Cause
 from preceptor.ship._measured_model import NOT_LOADED
 from preceptor.study import ArmOfRun, open_arm, read_predictions
@@ -47,8 +48,8 @@ def _others(arm: ArmOfRun) -> Iterator[OtherArm]:
 
 def telling_first(arm: ArmOfRun, cases: int, count: int) -> list[int]:
     """At most `count` of the held-out cases, in order: those on which arms of the run differ, then others."""
-    measured = [one.text.strip() for one in arm.predictions]
-    others = [[text.strip() for text in one.texts] for one in other_arms(arm)]
+    measured = [bare(one.text) for one in arm.predictions]
+    others = [[bare(text) for text in one.texts] for one in other_arms(arm)]
     telling = [i for i in range(cases) if any(texts[i] != measured[i] for texts in others)]
     rest = sorted(set(range(cases)) - set(telling))
     return sorted([*spread(telling, count), *spread(rest, max(0, count - len(telling)))])

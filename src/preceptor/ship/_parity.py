@@ -8,7 +8,7 @@ from rich.console import Console
 from preceptor.chat_server import Reply
 from preceptor.errors import InputError
 from preceptor.ship._asked import Asked
-from preceptor.ship._cause import Cause, Evidence, likely_cause
+from preceptor.ship._cause import Cause, Evidence, Kind, likely_cause
 from preceptor.ship._evidence import gather
 from preceptor.ship._other_arms import telling_first
 from preceptor.study import ArmOfRun, Prepared, held_out
@@ -56,12 +56,13 @@ class Parity:
     def passes(self, threshold: float = 1.0) -> bool:
         """Whether enough answers are the same, and nothing shows that this is another model all the same.
 
-        Only a threshold below 1 lets weights pass that have changed, as in four bits, or prompts that were counted
-        otherwise.
+        A threshold below 1 lets weights pass that have changed, as in four bits, and prompts that were counted
+        otherwise; with 0 everything passes.
         """
-        kind = self.cause.kind if self.cause else None
-        refused = ("adapter", "merge", "arm") if threshold < 1 else ("adapter", "merge", "arm", "template", "weights")
-        return self.same >= threshold * self.asked and kind not in refused
+        refused: tuple[Kind, ...] = ("adapter", "merge", "arm")
+        refused = (*refused, "template", "weights") if threshold == 1 else refused
+        recognised = self.cause is not None and self.cause.kind in refused
+        return threshold == 0 or (self.same >= threshold * self.asked and not recognised)
 
     def __str__(self) -> str:
         texts = "" if self.same_texts == self.same else f", {self.same_texts} word for word"
