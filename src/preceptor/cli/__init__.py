@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from preceptor import __version__
 from preceptor.cli._convert import convert
+from preceptor.cli._export import export
 from preceptor.cli._label import label
 from preceptor.cli._lists import models, tasks
 from preceptor.cli._new import new
@@ -31,7 +32,7 @@ _INTERRUPTED = 130
 """What a command ends with after Ctrl-C, as shells expect it."""
 
 # In the order in which a user meets them; the help shows them so.
-_COMMANDS = (new, check, study, report, compare, label, convert, serve, verify, purge, tasks, models)
+_COMMANDS = (new, check, study, report, compare, label, convert, export, serve, verify, purge, tasks, models)
 for _command in _COMMANDS:
     app.command()(_command)
 

@@ -5,7 +5,7 @@ from preceptor.models._blueprint import blueprint, find_blueprint, layers_of, ra
 from preceptor.models._embedded import EMBEDDED, EMBEDDED_TITLE, fetch_embedded
 from preceptor.models._policy import AdapterSettings, Policy, compute_device, load_policy, new_policy, save_policy
 from preceptor.models._source import KnownModel, ModelSource, find_model, fingerprint, list_models, places
-from preceptor.models._tokens import Encoded, encode, load_tokenizer, stop_tokens
+from preceptor.models._tokens import Encoded, encode, load_tokenizer, measured_template, stop_tokens
 
 __all__ = [
     "EMBEDDED",
@@ -26,6 +26,7 @@ __all__ = [
     "list_models",
     "load_policy",
     "load_tokenizer",
+    "measured_template",
     "new_policy",
     "places",
     "random_model",

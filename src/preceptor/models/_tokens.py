@@ -91,6 +91,22 @@ def stop_tokens(tokenizer: Any) -> frozenset[int]:
     return frozenset({_template(tokenizer).stop, tokenizer.eos_token_id} - {None})
 
 
+def measured_template(tokenizer: Any) -> str:
+    """The chat template with what is fixed here written into it, for programs that know nothing of Preceptor.
+
+    Read by transformers, vLLM or llama.cpp it gives the prompts that `encode` gives: without thinking aloud, and with
+    the same date for ever. Templates that ask for neither are given as they are.
+    """
+    template: str = tokenizer.get_chat_template()
+    fixed = [
+        f"{{%- set {name} = {str(value).lower() if isinstance(value, bool) else repr(value)} %}}\n"
+        for name, value in _TEMPLATE_ARGUMENTS.items()
+        if name in template
+    ]
+    date_macro = _DATE_MACRO if "strftime_now" in template else ""
+    return "".join(fixed) + date_macro + template
+
+
 def _answer_ids(tokenizer: Any, answer: str) -> list[int]:
     template = _template(tokenizer)
     masks = _masks(tokenizer, [answer])

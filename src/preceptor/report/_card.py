@@ -25,8 +25,11 @@ def write_cards(run_folder: Path) -> list[Path]:
     return written
 
 
-def model_card(run: Run, task: str, arm: str) -> str:
-    """The card of what `arm` made for `task`, as Markdown; no path of this machine and no text of a case is in it."""
+def model_card(run: Run, task: str, arm: str, library: str | None = None) -> str:
+    """The card of what `arm` made for `task`, as Markdown; no path of this machine and no text of a case is in it.
+
+    library: what loads the model, where it is not what the study kept.
+    """
     results = run.results
     part = next(each for each in results.study.tasks if each.name == task)
     cells = results.of_arm(task, arm)
@@ -34,6 +37,7 @@ def model_card(run: Run, task: str, arm: str) -> str:
         "card.md.j2",
         run=run,
         results=results,
+        library=library or ("peft" if run.settings.get("adapter") else "transformers"),
         study=results.study,
         task=part,
         arm=arm,

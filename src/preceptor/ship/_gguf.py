@@ -1,0 +1,131 @@
+"""A Llama model as one GGUF file, which llama.cpp and Ollama read."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from gguf import MODEL_ARCH, GGUFWriter, LlamaFileType, get_tensor_name_map
+from torch import Tensor
+
+from preceptor.errors import Problem
+from preceptor.models import encode, measured_template
+from preceptor.ship._gguf_vocabulary import Vocabulary, read_vocabulary
+
+GGUFType = Literal["f16", "f32"]
+"""What the matrices are stored in; vectors, which are few, are always float32."""
+
+_ARCHITECTURE = "llama"
+_ROPES = ("default", "llama3")
+_NO_PROMPT = [{"role": "user", "content": ""}]
+
+
+def cannot_be_gguf(config: Any, tokenizer: Any) -> Problem | None:
+    """Why the model cannot be written here; None where it can."""
+    what = None
+    if config.model_type != _ARCHITECTURE:
+        what = f"only models of the Llama family can be written, and this one is of the family {config.model_type}"
+    elif config.attention_bias or config.mlp_bias:
+        what = "its layers have biases, which Llama's do not have"
+    elif (rope := config.rope_parameters["rope_type"]) not in _ROPES:
+        what = f"its positions are scaled by the rule {rope}, which is not known here"
+    elif read_vocabulary(tokenizer, config.vocab_size) is None:
+        what = "its tokenizer is none of those that are known here (byte-level BPE, as of GPT-2, SmolLM and Llama 3)"
+    if what is None:
+        return None
+    fix = (
+        "Take `--to merged`, then llama.cpp's converter on that folder: "
+        "`python convert_hf_to_gguf.py FOLDER --outfile model.gguf`"
+    )
+    return Problem("--to gguf", what, fix)
+
+
+def write_gguf(model: Any, tokenizer: Any, file: Path, name: str, stored: GGUFType) -> None:
+    """Write `model`, whose weights are float32 on the CPU, to `file`. `cannot_be_gguf` must have said None."""
+    vocabulary = read_vocabulary(tokenizer, model.config.vocab_size)
+    assert vocabulary is not None
+    writer = GGUFWriter(file, _ARCHITECTURE)
+    writer.add_type("model")
+    writer.add_name(name)
+    writer.add_file_type(LlamaFileType.MOSTLY_F16 if stored == "f16" else LlamaFileType.ALL_F32)
+    _add_shape(writer, model.config)
+    _add_tokenizer(writer, tokenizer, vocabulary)
+    for key, tensor in _tensors(model):
+        short = stored == "f16" and tensor.ndim > 1
+        writer.add_tensor(key, tensor.astype(np.float16) if short else tensor)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def _add_shape(writer: GGUFWriter, config: Any) -> None:
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_key_length(config.head_dim)
+    writer.add_value_length(config.head_dim)
+    writer.add_rope_dimension_count(config.head_dim)
+    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_vocab_size(config.vocab_size)
+
+
+def _add_tokenizer(writer: GGUFWriter, tokenizer: Any, vocabulary: Vocabulary) -> None:
+    (stop,) = encode(tokenizer, _NO_PROMPT, "").answer[-1:]
+    writer.add_tokenizer_model("gpt2")  # llama.cpp's name for byte-level BPE
+    writer.add_tokenizer_pre(vocabulary.cut)
+    writer.add_token_list(vocabulary.tokens)
+    writer.add_token_types(vocabulary.types)
+    writer.add_token_merges(vocabulary.merges)
+    writer.add_eos_token_id(stop)
+    writer.add_eot_token_id(stop)
+    for add, token in (
+        (writer.add_bos_token_id, tokenizer.bos_token_id),
+        (writer.add_unk_token_id, tokenizer.unk_token_id),
+        (writer.add_pad_token_id, tokenizer.pad_token_id),
+    ):
+        if token is not None:
+            add(token)
+    # Whatever stands before a prompt, the template writes it.
+    writer.add_add_bos_token(False)
+    writer.add_add_space_prefix(False)
+    writer.add_chat_template(measured_template(tokenizer))
+
+
+def _tensors(model: Any) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
+    """Each tensor under its name in GGUF files."""
+    config = model.config
+    names = get_tensor_name_map(MODEL_ARCH.LLAMA, config.num_hidden_layers)
+    heads = {"attn_q.weight": config.num_attention_heads, "attn_k.weight": config.num_key_value_heads}
+    if config.rope_parameters["rope_type"] != "default":
+        yield "rope_freqs.weight", _rope_factors(model, config.rope_parameters).numpy()
+    weights: Mapping[str, Tensor] = model.state_dict()
+    for key, weight in weights.items():
+        if key == "lm_head.weight" and config.tie_word_embeddings:
+            continue
+        name = names.get_name(key, try_suffixes=(".weight",))
+        assert name is not None, key
+        count = heads.get(name.partition(".")[2].partition(".")[2])
+        yield name, (weight if count is None else _interleaved(weight, count)).contiguous().numpy()
+
+
+def _interleaved(weight: Tensor, heads: int) -> Tensor:
+    """Rows of a query or key projection in llama.cpp's order, which turns neighbouring rows of a head together.
+
+    transformers turns row i of a head together with row i + half. weight: [heads * width, in].
+    """
+    halves = weight.view(heads, 2, -1, weight.shape[1])
+    return halves.transpose(1, 2).reshape(weight.shape)
+
+
+def _rope_factors(model: Any, rope: Mapping[str, Any]) -> Tensor:
+    """By how much each frequency of the rotary embedding is slowed down. [width of a head / 2], float32."""
+    used: Tensor = model.model.rotary_emb.inv_freq.double().cpu()
+    share = torch.arange(len(used), dtype=torch.float64) / len(used)
+    plain = torch.pow(float(rope["rope_theta"]), -share)
+    return (plain / used).float()
