@@ -1,16 +1,18 @@
 """What several processes do together in a test. It stands apart, so that a new process can import it."""
 
+import multiprocessing
+import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import torch
 
-from preceptor.engine import DPOSettings, EncodedPair, Numerics, SFTSettings, Stage, run_dpo, run_sft
+from preceptor.engine import DPOSettings, EncodedPair, Numerics, SFTSettings, Stage, run_dpo, run_sft, tune
 from preceptor.engine._parallel import rank
 from preceptor.engine._tune import Run, one_of_several
 from preceptor.errors import InputError, Problem
-from preceptor.models import AdapterSettings, Encoded, ModelSource, Policy, new_policy
+from preceptor.models import AdapterSettings, Encoded, ModelSource, Policy, find_model, new_policy
 from preceptor.progress import Advance
 
 STOP = 2
@@ -76,3 +78,19 @@ def one_refuses(advance: Advance) -> None:
     if rank() == 1:
         raise InputError(Problem("sequence 3", "it has no prompt", "Give it one."))
     torch.distributed.barrier()
+
+
+def tell_who_works(source: ModelSource, folder: Path) -> None:
+    """Train by two processes for long, and print their numbers as soon as they have taken a step."""
+    numerics = Numerics(threads=1, processes=2)
+
+    def tell(units: float = 1, /) -> None:
+        if units:
+            print(*[one.pid for one in multiprocessing.active_children()], flush=True)
+
+    many = SFT.model_copy(update={"epochs": 10_000, "patience": 10_000})
+    tune(partial(start, source), sft(folder, numerics, many), folder, numerics, tell)
+
+
+if __name__ == "__main__":
+    tell_who_works(find_model(sys.argv[1]), Path(sys.argv[2]))

@@ -1,6 +1,9 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -47,9 +50,10 @@ def test_two_processes_give_the_curve_and_the_weights_of_one(
     alone = tune(start_of(case, tiny_source), run_of(case)(tmp_path, ONE), tmp_path, ONE, quiet)
     together, folder = by_two[case]
     assert len(alone.history) == len(together.history) > 8
-    for a, b in zip(alone.history, together.history, strict=True):
+    for step, (a, b) in enumerate(zip(alone.history, together.history, strict=True)):
         for name in {"loss", "eval_loss", "grad_norm", "rewards/margins", "rewards/accuracies"} & a.keys():
-            assert b[name] == pytest.approx(a[name], rel=1e-4, abs=1e-4), name
+            if (step, name) != (0, "rewards/accuracies"):  # before the first step margins are 0, on either side of it
+                assert b[name] == pytest.approx(a[name], rel=1e-4, abs=1e-4), name
     assert (alone.cost.tokens_seen, alone.cost.optimizer_steps) == (
         together.cost.tokens_seen,
         together.cost.optimizer_steps,
@@ -59,7 +63,9 @@ def test_two_processes_give_the_curve_and_the_weights_of_one(
     kept, expected = (load_policy(source, one, dtype=torch.float32).model.state_dict() for one in (folder, tmp_path))
     assert kept.keys() == expected.keys()
     for name, weight in expected.items():
-        torch.testing.assert_close(kept[name], weight, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            kept[name], weight, atol=1e-4, rtol=1e-4, equal_nan=True
+        )  # packed weights read as any
 
 
 @pytest.mark.slow
@@ -71,7 +77,7 @@ def test_a_killed_process_ends_the_stage_which_goes_on_from_its_checkpoint(
     def kill_after_a_checkpoint(units: float = 1, /) -> None:
         steps.append(units)
         if len(steps) == 5:
-            second = next(one for one in multiprocessing.active_children() if one.name.endswith("2"))
+            second = max(multiprocessing.active_children(), key=lambda one: int(one.name.rsplit("-")[1]))
             os.kill(second.pid or 0, signal.SIGKILL)
 
     job = (start_of("sft", tiny_source), work.sft(tmp_path, TWO), tmp_path, TWO)
@@ -89,6 +95,29 @@ def test_a_killed_process_ends_the_stage_which_goes_on_from_its_checkpoint(
     assert stage.cost.tokens_computed == undisturbed.cost.tokens_computed
     name = "adapter/adapter_model.safetensors"
     assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_when_the_command_is_killed_its_processes_end(tiny_model_folder: Path, tmp_path: Path) -> None:
+    command = [sys.executable, work.__file__, str(tiny_model_folder), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        numbers = [int(number) for number in parent.stdout.readline().split()]
+        parent.kill()
+    assert len(numbers) == 2
+    ends = time.monotonic() + 30
+    while any(works(number) for number in numbers):
+        assert time.monotonic() < ends, "they work on without anybody"
+        time.sleep(0.1)
+
+
+def works(number: int) -> bool:
+    """Whether the process lives, as more than an entry that nobody has fetched yet."""
+    try:
+        state = Path(f"/proc/{number}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
 
 
 @pytest.mark.slow

@@ -4,9 +4,11 @@ import multiprocessing
 import os
 import socket
 import tempfile
+import threading
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
@@ -38,9 +40,7 @@ def in_processes(work: Callable[[Advance], Out], numerics: Numerics, advance: Ad
     torch.cuda.empty_cache()  # memory that this process has kept for later is the workers' now
     messages: SimpleQueue[Any] = multiprocessing.get_context("spawn").SimpleQueue()
     with tempfile.TemporaryDirectory(prefix="preceptor-") as private:
-        arguments = (work, numerics, Path(private) / "meeting-point", messages)
-        context = start_processes(_worker, arguments, numerics.processes, join=False)
-        assert context is not None
+        context = _start((work, numerics, Path(private) / "meeting-point", messages), numerics.processes)
         try:
             result: Out = _result(context, messages, advance)
             return result
@@ -54,6 +54,29 @@ def _refuse_too_many(processes: int) -> None:
     if 0 < accelerators < processes:
         what = f"{processes} processes are asked for, and this machine has {accelerators} accelerators"
         raise InputError(Problem("numerics: processes", what, f"Set it to {accelerators} or less."))
+
+
+def _start(arguments: tuple[Any, ...], count: int) -> ProcessContext:
+    """As many workers, each of which sees one accelerator only: transformers takes the first that a process sees."""
+    accelerators = [str(number) for number in range(torch.cuda.device_count())]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(accelerators)).split(",")
+    started = []
+    for rank in range(count):
+        with _environment(CUDA_VISIBLE_DEVICES=visible[rank]) if accelerators else nullcontext():
+            started.append(start_processes(_worker, (rank, *arguments), nprocs=1, join=False))
+    return ProcessContext([one.processes[0] for one in started], [one.error_files[0] for one in started])
+
+
+@contextmanager
+def _environment(**settings: str) -> Iterator[None]:
+    """Processes started within the block find these in their environment."""
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ |= settings
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def _result(context: ProcessContext, messages: "SimpleQueue[Any]", advance: Advance) -> Any:
@@ -92,21 +115,18 @@ def _cause(context: ProcessContext, errors: list[Any]) -> PreceptorError:
 
 
 def _worker(
-    rank: int, work: Callable[[Advance], Any], numerics: Numerics, store: Path, messages: "SimpleQueue[Any]"
+    _: int, rank: int, work: Callable[[Advance], Any], numerics: Numerics, store: Path, messages: "SimpleQueue[Any]"
 ) -> None:
     """One process of the group."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     transformers_logging.set_verbosity_error()  # it would advise to launch it otherwise
     warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view")  # nobody changes it in place
     torch.set_num_threads(max(1, numerics.threads // numerics.processes))
-    accelerated = torch.cuda.is_available()
-    if accelerated:
-        torch.cuda.set_device(rank)
     loopback = next((name for _, name in socket.if_nameindex() if name.startswith("lo")), None)
     if loopback:
         os.environ["GLOO_SOCKET_IFNAME"] = os.environ["NCCL_SOCKET_IFNAME"] = loopback
-    dist.init_process_group(
-        "nccl" if accelerated else "gloo", init_method=f"file://{store}", rank=rank, world_size=numerics.processes
-    )
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    dist.init_process_group(backend, init_method=f"file://{store}", rank=rank, world_size=numerics.processes)
     try:
         result = work(partial(_tell, messages, "units") if rank == 0 else quiet)
     except InputError as error:
@@ -119,6 +139,14 @@ def _worker(
         messages.put(("result", result))
     dist.barrier()
     dist.destroy_process_group()
+
+
+def _end_with_parent() -> None:
+    """A stage of a command that was killed must not go on beside that of the next one."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _kind_and_place(error: Exception) -> str:
