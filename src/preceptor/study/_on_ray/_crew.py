@@ -114,10 +114,10 @@ def _do_in_a_task(job: Job, step: Step, number: int, board: Any) -> Failure | No
 
     node = ray.get_runtime_context().get_node_id()
 
-    def tell(share: float) -> None:
-        board.tell.remote(number, node, share)  # nobody waits for it
+    def tell(share: float) -> Any:
+        return board.tell.remote(number, node, share)  # nobody waits for it, but at the start
 
-    tell(0.0)
+    ray.wait([tell(0.0)], timeout=30)
     return do(job, step, tell)
 
 
