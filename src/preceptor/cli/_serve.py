@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from preceptor.cli._say import console
-from preceptor.errors import InputError, Problem
+from preceptor.errors import InputError, PreceptorError, Problem
 
 if TYPE_CHECKING:
     from preceptor.preferences.labelling import Door
+    from preceptor.ship.serving import Served
+    from preceptor.study import ArmOfRun
 
 
 def serve(
@@ -27,6 +29,9 @@ def serve(
         Path | None, typer.Option(help="File with the token clients must bring; default: $PRECEPTOR_TOKEN, or none.")
     ] = None,
     queue: Annotated[int, typer.Option(min=1, help="So many requests may wait; more are turned away.")] = 64,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Least share of held-out answers that must be the study's, to start.")
+    ] = 1.0,
 ) -> None:
     """Answer as an arm of a study did, to any program that speaks OpenAI's chat completions."""
     _refuse_without_packages()
@@ -40,6 +45,7 @@ def serve(
         what = "whoever reaches this machine could ask the model"
         raise InputError(Problem("--host", what, "Give --token-file, a file with a token that clients bring"))
     served = serving.load(opened, places=queue)
+    _check(opened, served, threshold)
     shown = None if token is None else f"$(cat '{token_file}')" if token_file else "$PRECEPTOR_TOKEN"
     said = [
         f"Serving {served.name} at {door.url}/v1",
@@ -62,6 +68,21 @@ def _door(host: str, port: int, certificate: Path | None, key: Path | None) -> "
     if (certificate is None) != (key is None):
         raise InputError(Problem("--certificate, --key", "one of the two is missing", "Give both, or none"))
     return open_door(host, port, Tls(certificate, key) if certificate and key else None)
+
+
+def _check(arm: "ArmOfRun", served: "Served", threshold: float) -> None:
+    """Ask some held-out cases again. Raises `PreceptorError` when too few are answered as in the study."""
+    from preceptor.ship import short_check
+    from preceptor.ship.serving import answerer
+
+    parity = short_check(arm, answerer(served), console)
+    if parity is None:  # the held-out cases are not on this machine, which was said
+        return
+    _say(f"Checked: {parity}.")
+    if parity.cause is not None:
+        _say(f"Likely cause: {parity.cause}")
+    if not parity.passes(threshold):
+        raise PreceptorError("This is not the model that was measured. --threshold says how many must answer as it did")
 
 
 def _say(*lines: str) -> None:

@@ -9,7 +9,7 @@ from openai import OpenAI
 from rich.console import Console
 
 from preceptor.study import load_study, run_study
-from ship.serving.process import Server
+from ship.serving.process import TOKEN, Server
 from tiny_study import TASK, write_study
 
 LONG = {
@@ -52,10 +52,11 @@ def server(served_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture(scope="session")
 def slow_server(served_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Serves long answers, and lets two requests wait."""
-    with Server(
-        tmp_path_factory.mktemp("log") / "long.log", served_run, "--queue", "2", task="letter", arm="base"
-    ) as server:
+    """Serves long answers to those who have the token, and lets two requests wait."""
+    folder = tmp_path_factory.mktemp("log")
+    (folder / "token.txt").write_text(TOKEN + "\n")
+    options = ["--queue", "2", "--token-file", str(folder / "token.txt")]
+    with Server(folder / "long.log", served_run, *options, task="letter", arm="base", token=TOKEN) as server:
         yield server
 
 
@@ -67,5 +68,5 @@ def client(server: Server) -> Iterator[OpenAI]:
 
 @pytest.fixture
 def slow_client(slow_server: Server) -> Iterator[OpenAI]:
-    with OpenAI(base_url=slow_server.url, api_key="none", max_retries=0, timeout=60) as client:
+    with OpenAI(base_url=slow_server.url, api_key=TOKEN, max_retries=0, timeout=60) as client:
         yield client

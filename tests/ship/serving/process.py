@@ -10,20 +10,28 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 _COMMAND = [sys.executable, "-c", "from preceptor.cli import main; main()", "serve"]
-_PATIENCE = 60
+TOKEN = "0123456789abcdef0123"
+_PATIENCE = 180
 """Seconds until a server must answer, on a busy machine."""
 
 
 class Server:
     """Serves an arm on a free port. `said` is everything it wrote, on both of its streams."""
 
-    def __init__(self, log: Path, run: Path, *options: str, task: str = "urgency", arm: str = "sft") -> None:
+    def __init__(
+        self, log: Path, run: Path, *options: str, task: str = "urgency", arm: str = "sft", token: str | None = None
+    ) -> None:
         self._log = log
+        self._known = {"Authorization": f"Bearer {token}"} if token else {}
         words = [str(run), "--task", task, "--arm", arm, "--port", "0", *options]
         with log.open("wb") as file:
             environment = os.environ | {"OMP_NUM_THREADS": "1"}
             self._process = subprocess.Popen([*_COMMAND, *words], stdout=file, stderr=file, env=environment)
-        self._wait_until_ready()
+        try:
+            self._wait_until_ready()
+        except AssertionError:
+            self.__exit__()
+            raise
         words = self.said.split()
         self.url = words[words.index("at") + 1] if "at" in words else ""
         self.model = words[words.index("Serving") + 1]
@@ -51,7 +59,7 @@ class Server:
         """A request as written: status, headers and body of the answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE)
         try:
-            connection.request(method, path, body, headers or {})
+            connection.request(method, path, body, self._known if headers is None else headers)
             answer = connection.getresponse()
             return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read().decode()
         finally:

@@ -35,11 +35,13 @@ def open_door(host: str = LOCAL, port: int = PORT, tls: Tls | None = None) -> Do
     _refuse_without_packages()
     address = _address(host)
     if address.is_unspecified:
-        fix = "Name the one name or address under which raters reach this machine"
+        fix = "Name the one name or address under which others reach this machine"
         raise InputError(Problem("--host", f"{host} is every address of this machine", fix))
     if not address.is_loopback and tls is None:
         what = f"{host} can be reached from other machines, and what is sent could be read on the way"
-        raise InputError(Problem("--host", what, "Give --certificate and --key, or --self-signed"))
+        raise InputError(
+            Problem("--host", what, "Give --certificate and --key; `preceptor label --self-signed` makes its own")
+        )
     if tls is not None:
         tls.check()
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6

@@ -158,11 +158,10 @@ class Desk:
             if not self._waiting:
                 self._came.clear()
             if self._batch:
-                cost = await asyncio.get_running_loop().run_in_executor(thread, self._write, self._batch)
-                self._count(self._batch, cost)
+                await asyncio.get_running_loop().run_in_executor(thread, self._write, self._batch)
                 self._batch = []
 
-    def _write(self, batch: Sequence[Job]) -> Cost:
+    def _write(self, batch: Sequence[Job]) -> None:
         """Answer a batch, in the answering thread."""
 
         def told(indices: list[int], tokens: list[int], logits: Tensor) -> list[int]:
@@ -173,7 +172,7 @@ class Desk:
             return [i for i in indices if batch[i].over]
 
         try:
-            return generate(
+            cost = generate(
                 self._policy,
                 [job.prompt for job in batch],
                 max_new_tokens=max(job.room for job in batch),
@@ -184,13 +183,13 @@ class Desk:
             )
         except Exception as error:
             log.error("fault: %s", describe(error))
-            return Cost()
-        finally:
             for job in batch:
-                job.end(None)  # those that the fault left unanswered
+                job.end(None)
+        else:
+            self._count(batch, cost)
 
     def _count(self, batch: Sequence[Job], cost: Cost) -> None:
-        self._seconds = cost.seconds or self._seconds
+        self._seconds = cost.seconds
         self.counts.batches += 1
         self.counts.batch_seconds += cost.seconds
         self.counts.prompt_tokens += sum(len(job.prompt) for job in batch)
