@@ -13,6 +13,7 @@ from preceptor.cli._export import export
 from preceptor.cli._label import label
 from preceptor.cli._lists import models, tasks
 from preceptor.cli._new import new
+from preceptor.cli._plan import plan
 from preceptor.cli._purge import purge
 from preceptor.cli._say import console, errors
 from preceptor.cli._serve import serve
@@ -32,7 +33,7 @@ _INTERRUPTED = 130
 """What a command ends with after Ctrl-C, as shells expect it."""
 
 # In the order in which a user meets them; the help shows them so.
-_COMMANDS = (new, check, study, report, compare, label, convert, export, serve, verify, purge, tasks, models)
+_COMMANDS = (new, check, plan, study, report, compare, label, convert, export, serve, verify, purge, tasks, models)
 for _command in _COMMANDS:
     app.command()(_command)
 

@@ -1,7 +1,7 @@
 """How a model is tuned: prefix trees, losses, the `sft` and `dpo` stages, generation and scoring. Knows token ids."""
 
 from preceptor.engine._bytes import TreeBytes, head_bytes, tree_bytes, whole_logits_bytes
-from preceptor.engine._cost import Cost, timed
+from preceptor.engine._cost import Cost, let_go, timed
 from preceptor.engine._dpo import dpo_steps, run_dpo
 from preceptor.engine._generate import Sampling, generate
 from preceptor.engine._logprobs import answer_logprobs, can_share
@@ -57,6 +57,7 @@ __all__ = [
     "generate",
     "head_bytes",
     "layout",
+    "let_go",
     "reward_margins",
     "run_dpo",
     "run_sft",

@@ -8,7 +8,10 @@ from preceptor.study._evaluate import Prediction, read_predictions
 from preceptor.study._gold_items import gold_items
 from preceptor.study._label_items import items_to_label
 from preceptor.study._looks import ordinal
+from preceptor.study._machine import Machine, machine
 from preceptor.study._made_from import refuse_old_results
+from preceptor.study._needs import Need, Plan, plan_study, read_planned
+from preceptor.study._needs_remedies import remedies
 from preceptor.study._prepare import Checked, Prepared
 from preceptor.study._purge import Purge, open_purge
 from preceptor.study._purged import refuse_purged
@@ -19,6 +22,9 @@ from preceptor.study._study_file import builtin_studies, load_study, make_study
 __all__ = [
     "ArmOfRun",
     "Checked",
+    "Machine",
+    "Need",
+    "Plan",
     "Prediction",
     "Prepared",
     "Purge",
@@ -31,13 +37,17 @@ __all__ = [
     "in_own_words",
     "items_to_label",
     "load_study",
+    "machine",
     "make_study",
     "open_arm",
     "open_purge",
     "ordinal",
+    "plan_study",
+    "read_planned",
     "read_predictions",
     "refuse_old_results",
     "refuse_purged",
+    "remedies",
     "rows_of_arm",
     "run_study",
 ]

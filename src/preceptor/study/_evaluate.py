@@ -17,6 +17,7 @@ from preceptor.study._prepare import Prepared
 from preceptor.study._score import case_score
 
 _PREDICTIONS = "predictions.jsonl"
+_PART = "predictions.part.jsonl"
 _NOTE = "cell.json"
 """Names the policy and the cases. Written last and removed first: a folder with one holds exactly its predictions."""
 
@@ -64,7 +65,7 @@ def evaluate(
     Each batch is on disk before the next begins; a run that was killed continues behind the last whole batch.
     """
     private_folder(folder)
-    part = _Part.open(folder / "predictions.part.jsonl", key)
+    part = _Part.open(folder / _PART, key)
     advance(len(part.texts))
 
     def keep(texts: dict[int, str]) -> None:
@@ -78,6 +79,16 @@ def evaluate(
     write_jsonl(folder / _PREDICTIONS, [_row(prepared, i, part.texts[i]) for i in sorted(part.texts)])
     write_json(folder / _NOTE, {"key": key, "evaluation_seconds": part.seconds, "cost": cost.to_json(), **(note or {})})
     part.path.unlink()
+
+
+def share_answered(folder: Path, key: str, cases: int) -> float:
+    """Which share of the cases was answered by an earlier try with the same key."""
+    file = folder / _PART
+    lines = file.read_bytes().split(b"\n")[:-1] if file.exists() else []
+    with kept(file):
+        if not lines or json.loads(lines[0])["key"] != key:
+            return 0.0
+        return sum(len(json.loads(line)["texts"]) for line in lines[1:]) / cases
 
 
 def copy_predictions(finished_folder: Path, folder: Path) -> None:

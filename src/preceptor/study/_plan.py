@@ -1,11 +1,27 @@
 """What of a study is still to be done: looked for under its keys, nothing is trained."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from preceptor.study._cells import answers_key, arms_for, is_answered
+from preceptor.study._cells import answers_key, arms_for, cell_folder, is_answered
+from preceptor.study._evaluate import share_answered
 from preceptor.study._prepare import Prepared
-from preceptor.study._stages import NotDoneYet, Workshop
+from preceptor.study._stages import NotDoneYet, Workshop, chain
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What was done, before the study was stopped, of something that is left: of a stage, or of an arm's answers."""
+
+    arm: str
+    what: str
+    share: float
+
+
+ANSWERS = "answers"
+"""What `Begun` calls them; stages are called as in `chain`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +34,7 @@ class Left:
     prepared: Prepared
     stages: tuple[str, ...]
     answers: tuple[str, ...]
+    begun: tuple[Begun, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.stages or self.answers)
@@ -26,29 +43,51 @@ class Left:
 def what_is_left(workshop: Workshop, prepared: Prepared) -> Left:
     """Look for every stage and every answer of one task. Raises `InputError` for a kept file that is damaged."""
     looking = replace(workshop, looking=True)
-    return Left(prepared, tuple(_stages(looking, prepared)), tuple(_answers(looking, prepared)))
+    stages, answers = list(_stages(looking, prepared)), list(_answers(looking, prepared))
+    begun = [one for _, parts in (*stages, *answers) for one in parts if one.share]
+    return Left(prepared, tuple(arm for arm, _ in stages), tuple(arm for arm, _ in answers), tuple(begun))
 
 
-def _stages(looking: Workshop, prepared: Prepared) -> Iterator[str]:
+def _stages(looking: Workshop, prepared: Prepared) -> Iterator[tuple[str, list[Begun]]]:
     trained = [arm for arm in arms_for(looking.study, prepared) if arm.startswith("sft")]
     wanted = dict.fromkeys(["sft", *trained]) if trained else {}
     for seed in looking.study.seeds:
         for arm in wanted:
+            done = 0
             try:
-                looking.stages(arm, prepared, seed)
-            except NotDoneYet:
-                yield arm
+                for _ in looking.walk(arm, prepared, seed):
+                    done += 1
+            except NotDoneYet as missing:
+                yield arm, _begun(arm, done, missing.folder)
 
 
-def _answers(looking: Workshop, prepared: Prepared) -> Iterator[str]:
+def _begun(arm: str, done: int, folder: Path) -> list[Begun]:
+    """Of the arm's own stages: those that are whole, and how far the training in `folder` came."""
+    own = [(number, what) for number, (owner, what) in enumerate(chain(arm)) if owner == arm]
+    return [
+        Begun(arm, what, 1.0 if number < done else _share_trained(folder)) for number, what in own if number <= done
+    ]
+
+
+def _share_trained(folder: Path) -> float:
+    """The newest checkpoint's step over all steps."""
+    found = sorted(folder.glob("checkpoints/checkpoint-*/trainer_state.json"), key=lambda file: file.stat().st_mtime)
+    if not found:
+        return 0.0
+    state = json.loads(found[-1].read_text(encoding="utf-8"))
+    return float(state["global_step"] / state["max_steps"])
+
+
+def _answers(looking: Workshop, prepared: Prepared) -> Iterator[tuple[str, list[Begun]]]:
     asked = set()
     for arm in arms_for(looking.study, prepared):
         for seed in looking.study.seeds:
             try:
                 key = answers_key(looking, prepared, arm, seed, looking.stages(arm, prepared, seed))
             except NotDoneYet:
-                yield arm
+                yield arm, []
                 continue
             if key not in asked and not is_answered(looking, prepared, arm, key):
-                yield arm
+                share = share_answered(cell_folder(looking, prepared, arm, seed), key, len(prepared.test))
+                yield arm, [Begun(arm, ANSWERS, share)]
             asked.add(key)

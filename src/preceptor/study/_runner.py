@@ -119,8 +119,8 @@ def _say_forecast(workshop: Workshop, left: Sequence[Left], console: Console) ->
     if not left:
         console.print("Everything was trained and answered already; only the results are computed again.")
         return
-    console.print("Measuring this machine: seconds for a small model, minutes for one of billions of weights ...")
-    speed = measure_speed(workshop.study, workshop.numerics, workshop.source, left[0].prepared)
+    console.print("Measuring this machine ...")
+    speed = measure_speed(workshop.study, workshop.numerics, workshop.source, left[0].prepared, workshop.run.root)
     if not speed.shares:
         console.print(
             "This model's own attention or output code does not take prefix trees: nothing is shared, slower."

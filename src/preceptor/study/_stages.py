@@ -11,6 +11,7 @@ from preceptor.engine import (
     Numerics,
     Stage,
     dpo_steps,
+    let_go,
     run_dpo,
     run_sft,
     sft_steps,
@@ -35,7 +36,11 @@ Progress = Callable[[str, int], Any]
 
 
 class NotDoneYet(Exception):  # noqa: N818 - the name says it
-    """A stage that was only looked for is not there."""
+    """A stage that was only looked for is not there; what there is of it lies in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(str(folder))
+        self.folder = folder
 
 
 def chain(arm: str) -> tuple[tuple[str, str], ...]:
@@ -198,9 +203,10 @@ class Workshop:
         folder = self.run.stage(key)
         if not (folder / LEDGER).exists():
             if self.looking:
-                raise NotDoneYet
+                raise NotDoneYet(folder)
             with alone_in(folder):
                 if not (folder / LEDGER).exists():  # whoever was waited for may have done it
+                    let_go()
                     ledger = work(folder)
                     write_json(folder / LEDGER, {"kind": kind, "key": key, **ledger})
         if not self.looking:

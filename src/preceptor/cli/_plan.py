@@ -1,0 +1,81 @@
+"""`preceptor plan`: what a study will need, before a machine is bought, booked or kept busy."""
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.box import SIMPLE
+from rich.markup import escape
+from rich.table import Table
+
+from preceptor.cli._say import console, with_model
+
+if TYPE_CHECKING:
+    from preceptor.study import Need, Plan
+
+
+def plan(
+    what: Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or `quickstart`.")],
+    model: Annotated[
+        str | None, typer.Option(help="Model in place of the study's; a folder needs no more than its config.json.")
+    ] = None,
+    devices: Annotated[int | None, typer.Option(min=1, help="Another machine: how many accelerators it has.")] = None,
+    memory_gib: Annotated[float | None, typer.Option(min=1, help="Memory of one of them, or of the machine.")] = None,
+    tflops: Annotated[
+        float | None, typer.Option(min=0.01, help="What matrix products reach on one of them, in 10^12 a second.")
+    ] = None,
+) -> None:
+    """Say how much memory, work and time a study needs, here or on a machine you describe. Trains nothing."""
+    from preceptor.study import load_study, machine, plan_study, read_planned, remedies
+
+    study, folder = load_study(what)
+    on = machine(devices, memory_gib, tflops)
+    planned = read_planned(with_model(study, model), folder)
+    if on.tflops is None:
+        console.print("Measuring this machine ...")
+    made = plan_study(planned, on)
+    console.print(_table(made, f"{study.name}: {made.model} on {on.title}, {made.numerics.dtype}"))
+    for note in made.notes:
+        console.print(f"  - {escape(note)}", highlight=False)
+    fits = made.peak <= on.room
+    room = f"{_gib(made.peak)} of {_gib(on.memory)} GiB on each device"
+    console.print(f"\n[bold]{'It fits' if fits else 'It does not fit'}[/bold]: {room}; {_time(made.seconds)} in all.")
+    if not fits:
+        console.print("What would help:")
+        for remedy in remedies(planned, on):
+            console.print(f"  - {escape(remedy)}", highlight=False)
+
+
+def _table(made: "Plan", title: str) -> Table:
+    table = Table(title=escape(title), box=SIMPLE)
+    table.add_column("stage", no_wrap=True)
+    for name in ("tokens", "all tokens", "TFLOP", "minutes", "peak GiB"):
+        table.add_column(name, justify="right")
+    for task, needs in groupby(made.needs, key=lambda need: need.task):
+        table.add_row(f"[bold]{escape(task)}[/bold]")
+        for need in needs:
+            table.add_row(*_cells(need))
+    return table
+
+
+def _cells(need: "Need") -> list[str]:
+    times = f", {need.times} seeds" if need.times > 1 else ""
+    work = (need.work.tokens, need.work.seen)
+    return [
+        f"  {need.what}{times}",
+        *(f"{need.times * tokens:,.0f}" for tokens in work),
+        f"{need.times * need.flops / 1e12:.1f}",
+        "-" if need.seconds is None else f"{need.times * need.seconds / 60:.1f}",
+        _gib(need.peak) if need.peak else "-",
+    ]
+
+
+def _gib(size: float) -> str:
+    return f"{size / 2**30:.1f}"
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "how long it takes cannot be measured here"
+    minutes = max(1, round(seconds / 60))
+    return f"about {minutes} minute{'s' if minutes > 1 else ''}" if minutes < 120 else f"about {minutes / 60:.1f} hours"
