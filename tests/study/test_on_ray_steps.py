@@ -19,6 +19,7 @@ from preceptor.study._alone import alone_in
 from preceptor.study._check import check_study, model_of
 from preceptor.study._on_ray import _crew
 from preceptor.study._on_ray._crew import StepError
+from preceptor.study._on_ray._fit import needs_of
 from preceptor.study._on_ray._steps import steps_left
 from preceptor.study._on_ray._worker import Job, _failure, do, job_of, problems_here
 from preceptor.study._prepare import prepare
@@ -62,6 +63,29 @@ def test_only_what_is_missing_is_left(tmp_path: Path, tiny_model_folder: Path) -
     more = replace(workshop, study=finished.study.model_copy(update={"arms": ("base", "sft", "sft+dpo")}))
     left = [(one.what, one.after and one.after.what) for one in steps_left(more, [prepared])]
     assert left == [("pairs", None), ("DPO", "pairs"), ("held-out answers", "DPO")]
+
+
+def test_a_step_asks_for_what_the_study_says_and_not_the_machine(
+    tmp_path: Path, tiny_source: Any, tiny_tokenizer: Any
+) -> None:
+    server = {"url": "http://127.0.0.1:9/v1", "model": "m"}
+    arms = ["base", "sft", "tfidf", "endpoint"]
+    study, prepared = prepare_tiny(tmp_path, tiny_tokenizer, arms=arms, endpoint=server)
+    numerics = Numerics(threads=4, processes=2)
+    workshop = Workshop(study, numerics, tiny_source, "hash", RunFolder(tmp_path / "run"), None)
+    needs = {(one.arm, one.what): needs_of(workshop, one, gpus=True) for one in steps_left(workshop, [prepared])}
+    asked = {step: (need.cpus, need.gpus, need.here) for step, need in needs.items()}
+    answers = "held-out answers"
+    assert asked == {
+        ("base", answers): (4, 1, False),
+        ("sft", "SFT"): (4, 2, False),
+        ("sft", answers): (4, 1, False),
+        ("tfidf", answers): (4, 0, False),
+        ("endpoint", answers): (0, 0, True),
+    }
+    assert needs["sft", "SFT"].memory == 2 * needs["base", answers].memory > 2e9
+    nowhere = [needs_of(workshop, one, gpus=False).gpus for one in steps_left(workshop, [prepared])]
+    assert nowhere == [0] * 5
 
 
 # What a machine is asked before it works

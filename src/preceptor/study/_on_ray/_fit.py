@@ -25,22 +25,24 @@ class Needs:
 
 
 def needs_of(workshop: Workshop, step: Step, *, gpus: bool) -> Needs:
-    study = workshop.study
-    threads = workshop.numerics.threads
+    """What the step takes, in a cluster with or without GPUs; the threads and processes are the study's own."""
+    study, numerics = workshop.study, workshop.numerics
     if step.arm == "endpoint":
         assert study.endpoint is not None
         return Needs(cpus=0, here=study.endpoint.is_here)
     if step.arm == "tfidf":
-        return Needs(threads, memory=_ROOM_BYTES)
+        return Needs(numerics.threads, memory=_ROOM_BYTES)
     judge: ChatServer | None = study.judge if step.what == "pairs" and study.maker_of(step.arm) == "judge" else None
     trains = step.what not in (ANSWERS, "pairs")
-    return Needs(threads, int(gpus), _memory(workshop, trains=trains), judge is not None and judge.is_here)
+    together = numerics.processes if trains else 1
+    memory = together * (_ROOM_BYTES + _weights(workshop, trains=trains))
+    return Needs(numerics.threads, together * int(gpus), memory, judge is not None and judge.is_here)
 
 
-def _memory(workshop: Workshop, *, trains: bool) -> int:
+def _weights(workshop: Workshop, *, trains: bool) -> int:
     """Bytes of the weights; where every weight is tuned, their gradients and two moments of each, too."""
     stored = sum(file.stat().st_size for file in workshop.source.location.glob("*.safetensors"))
-    return _ROOM_BYTES + stored * (4 if trains and workshop.study.adapter is None else 1)
+    return stored * (4 if trains and workshop.study.adapter is None else 1)
 
 
 def has_gpus(ray: Any) -> bool:
