@@ -43,8 +43,8 @@ Parabola = Callable[[float], float]
 def tree_bytes(model_of: Callable[[int], nn.Module], layers: int, period: int) -> TreeBytes:
     """Count a model's bytes. Layers that are alike take alike: two short models tell what one more layer takes.
 
-    The first layer differs, because nothing before it is freed. model_of: makes the model of so many layers on the device
-    `meta`. period: after how many layers their kinds repeat.
+    The first layer differs, because nothing before it is freed. model_of: makes the model of so many layers
+    on the device `meta`. period: after how many layers their kinds repeat.
     """
     short, longer = min(2 * period, layers), min(3 * period, layers)
     counted = [_parabolas(model_of(count)) for count in dict.fromkeys((short, longer))]
