@@ -29,8 +29,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> ModelSource:
     return find_blueprint(str(folder))
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("tokens", [200, 700])
+@pytest.mark.parametrize(("dtype", "tokens"), [(torch.float32, 200), (torch.bfloat16, 700)])
 def test_an_adapter_on_a_tree(source: ModelSource, dtype: torch.dtype, tokens: int) -> None:
     adapter = AdapterSettings(rank=4)
     model = random_model(source, adapter, dtype)
@@ -71,7 +70,7 @@ def test_without_gradients_there_is_little(source: ModelSource) -> None:
     kept, passing = head_bytes(blueprint(source, adapter, torch.float32), 20)
     assert max(counted.forward(500), kept + passing) == pytest.approx(peak, rel=0.1)
     assert counted.forward(500) < counted.reading(500) < counted.held(500) / 2
-    assert counted.kept(500) == 500 * LAYERS * 2 * 2 * 8 * 4
+    assert counted.kept(500) == pytest.approx(500 * LAYERS * 2 * 2 * 8 * 4)
 
 
 def test_folder_of_the_source_needs_no_weights(source: ModelSource) -> None:
