@@ -18,8 +18,8 @@ study: $(READY) ## install, fetch the embedded model, run the built-in study
 	$(BIN)/preceptor models fetch
 	$(BIN)/preceptor study quickstart
 
-test: $(READY) ## every test
-	$(BIN)/python -m pytest
+test: $(READY) ## every test, in two processes
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-quick: $(READY) ## the tests that take seconds
 	$(BIN)/python -m pytest -m "not slow"

@@ -21,7 +21,6 @@ from preceptor.progress import progress
 from preceptor.study import load_study, machine, plan_study, read_planned
 from preceptor.study._cells import cells_of
 from preceptor.study._check import check_study, model_of
-from preceptor.study._needs import Plan
 from preceptor.study._prepare import prepare
 from preceptor.study._run_folder import RunFolder
 from preceptor.study._stages import Workshop
@@ -35,7 +34,7 @@ def main() -> None:
     arguments = parser.parse_args()
     study, folder = load_study(arguments.study)
     plan, planning_cores, planning_seconds = _with_cores(
-        lambda: _planned(plan_study(read_planned(study, folder), machine(None, None, None)))
+        lambda: plan_study(read_planned(study, folder), machine(None, None, None))
     )
     torch.set_num_threads(plan.numerics.threads)
     quiet = Console(quiet=True)
@@ -47,25 +46,22 @@ def main() -> None:
     workshop = Workshop(study, plan.numerics, source, fingerprint(source), RunFolder(arguments.run), show)
     start_peak_memory()
     _, cores, seconds = _with_cores(lambda: [cells_of(workshop, one) for one in prepared])
+    ledgers = _ledgers(arguments.run)
     print(
         json.dumps(
             {
                 "planned_seconds": plan.seconds,
                 "planned_bytes": plan.peak,
                 "seconds": seconds,
-                "bytes": peak_memory(),
+                "bytes": max([peak_memory(), *(peak for _, _, peak in ledgers)]),  # each stage begins a new mark
                 "planning_seconds": planning_seconds,
                 "planning_cores": planning_cores,
                 "cores": cores,
                 "stages": [[need.what, need.seconds, need.peak] for need in plan.needs],
-                "ledgers": _ledgers(arguments.run),
+                "ledgers": ledgers,
             }
         )
     )
-
-
-def _planned(plan: Plan) -> Plan:
-    return plan
 
 
 def _with_cores(work: Callable[[], Any]) -> tuple[Any, float, float]:

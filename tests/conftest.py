@@ -21,6 +21,14 @@ def data_home_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def data_home_of_this_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What the fixtures of one file looked at, those of another have not seen."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data-home")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def data_home_of_this_test(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test looked at, another has not seen."""

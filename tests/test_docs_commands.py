@@ -147,10 +147,24 @@ def world(tmp_path_factory: pytest.TempPathFactory, tiny_model_folder: Path) -> 
         yield folder
 
 
+@pytest.fixture(scope="module")
+def quickstart(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of a quickstart that takes seconds."""
+    folder = tmp_path_factory.mktemp("quickstart")
+    (folder / "small.yaml").write_text(QUICKSTART)
+    assert call(folder, ["study", "small.yaml", "--output-dir", "run"]) == 0
+    return folder / "run"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("block", RUN, ids=lambda block: block.where)
 def test_the_commands_of_a_block_run(
-    block: Block, world: Path, tmp_path: Path, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch
+    block: Block,
+    world: Path,
+    quickstart: Path,
+    tmp_path: Path,
+    tiny_model_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder: Path = shutil.copytree(world, tmp_path / "world", symlinks=True)
     monkeypatch.setattr(socket, "getaddrinfo", at_home(socket.getaddrinfo))
@@ -161,7 +175,7 @@ def test_the_commands_of_a_block_run(
             ran = [test for test in ROOT.glob(tests) if f'"{words[1]}"' in test.read_text()]
             assert ran, f"no test of {tests} runs preceptor {words[1]}"
             continue
-        provide(folder, parse(words[1], words[2:], whole=True), words, tiny_model_folder)
+        provide(folder, parse(words[1], words[2:], whole=True), words, tiny_model_folder, quickstart)
         assert call(folder, words[1:]) in (0, 130 if words[1] in SERVERS else 0), words
 
 
@@ -174,7 +188,7 @@ def run_by(words: list[str]) -> str | None:
     return None
 
 
-def provide(folder: Path, given: dict[str, Any], words: list[str], model: Path) -> None:
+def provide(folder: Path, given: dict[str, Any], words: list[str], model: Path, quickstart: Path) -> None:
     """What the page takes for granted: a model, a run, a round, a certificate, no file where one will be written."""
     name = words[1]
     if name == "new":
@@ -198,8 +212,7 @@ def provide(folder: Path, given: dict[str, Any], words: list[str], model: Path) 
             (folder.parent / "shared").mkdir()
             (folder.parent / "shared" / "data").symlink_to(DATA.resolve())
         if word.startswith("runs/quickstart") and not path.exists():
-            (folder / "small.yaml").write_text(QUICKSTART)
-            assert call(folder, ["study", "small.yaml", "--output-dir", "runs/quickstart"]) == 0
+            shutil.copytree(quickstart, path)
         if word.endswith(".sqlite") and not path.exists():
             learn_to_answer(folder)
             assert call(folder, ["label", "notes.study.yaml"]) in (0, 130)

@@ -22,3 +22,13 @@ def test_a_bar_fits_on_one_line_of_a_narrow_terminal() -> None:
 
 def test_names_are_shown_as_they_are() -> None:
     assert any("[/b] task" in line for line in shown("[/b] task", 80))
+
+
+def test_parts_of_a_unit_add_up_to_all() -> None:
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+    assert sum([0.1] * 10) < 1
+    with progress("Stages and answers", 1, console) as advance:
+        for _ in range(10):
+            advance(0.1)
+    assert isinstance(console.file, io.StringIO)
+    assert "1/1" in console.file.getvalue()

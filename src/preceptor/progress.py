@@ -31,6 +31,13 @@ def progress(what: str, total: int, console: Console | None = None) -> Iterator[
         TimeRemainingColumn(),
         console=console or Console(stderr=True),
     )
+    done = 0.0
+
+    def advance(units: float = 1, /) -> None:
+        nonlocal done
+        done = round(done + units, 6)  # parts of units must add up to a whole, or the last one never shows
+        bar.update(task, completed=done)
+
     with bar:
         task = bar.add_task(what, total=total)
-        yield lambda units=1: bar.advance(task, units)
+        yield advance

@@ -259,3 +259,26 @@ def test_weights_that_are_no_adapter_of_peft_are_noticed(arm: ArmOfRun, tmp_path
     assert not parity.passes()
     assert parity.cause is not None
     assert parity.cause.kind == "adapter"
+
+
+def test_an_adapter_measured_on_four_bits_is_merged_into_these(tmp_path: Path, tiny_model_folder: Path) -> None:
+    sft = {"epochs": 4, "batch_size": 8, "learning_rate": 0.01}
+    more: dict[str, Any] = {"arms": ["base", "sft"], "primary": [["sft", "base"]], "sft": sft, "load_in_4bit": True}
+    arm = open_arm(finished(tmp_path, tiny_model_folder, **more), "urgency", "sft")
+    measured_model = load_policy(arm.source, arm.folder, dtype=torch.float32).model
+    done = export(arm, "merged", tmp_path / "out", console=QUIET)
+    assert done.parity is not None
+    assert done.parity.passes()
+    out: Any = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    assert "quantization_config" not in json.loads((tmp_path / "out" / "config.json").read_text())
+    assert {weight.dtype for weight in out.parameters()} == {torch.float32}
+    on_originals = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_model_folder), _adapter(arm))
+    apart = (logits(out, arm) - logits(measured_model, arm)).abs().max()
+    assert apart < 1e-4
+    assert (logits(on_originals, arm) - logits(measured_model, arm)).abs().max() > 100 * apart
+    export(arm, "gguf", tmp_path / "gguf", console=QUIET)
+
+
+def _adapter(arm: ArmOfRun) -> Path:
+    assert arm.folder is not None
+    return arm.folder / "adapter"

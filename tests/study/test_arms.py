@@ -130,7 +130,9 @@ def test_other_predictions_on_the_same_cases_are_a_second_look_and_exploratory(f
     assert finished.again(**SHORT).results["exploratory"] is False
     renamed = finished.again(**{**SHORT, "name": "renamed", "max_length": 300}).results
     assert (renamed["exploratory"], renamed["study"]["tasks"][0]["looks"]) == (False, 1), "the same predictions"
-    other = finished.again(**{**SHORT, "dpo": {**SHORT["dpo"], "learning_rate": 0.1, "epochs": 4}}).results
+    other = finished.again(**{**SHORT, "sft": {**SHORT["sft"], "learning_rate": 1e-9}}).results
+    sft, base = (next(cell for cell in other["cells"] if cell["arm"] == arm) for arm in ("sft", "base"))
+    assert sft["predictions"]["sha256"] == base["predictions"]["sha256"], "it learned nothing, and so answers otherwise"
     assert (other["exploratory"], other["study"]["tasks"][0]["looks"]) == (True, 2)
     assert not other["design"]["changed"]
 
@@ -161,13 +163,14 @@ def test_a_run_that_was_stopped_in_a_control_ends_with_the_same_answers(
 
         yield advance
 
+    one_seed = SHORT | {"seeds": [0]}
     with monkeypatch.context() as patch:
         patch.setattr(_runner, "progress", progress)
         with pytest.raises(Killed):
-            run(tmp_path, tiny_model_folder, tmp_path / "run", **SHORT)
-    resumed = run(tmp_path, tiny_model_folder, tmp_path / "run", **SHORT)
-    for cell in finished_once.results["cells"]:
-        (same,) = (one for one in cells(resumed, cell["arm"]) if one["seed"] == cell["seed"])
+            run(tmp_path, tiny_model_folder, tmp_path / "run", **one_seed)
+    resumed = run(tmp_path, tiny_model_folder, tmp_path / "run", **one_seed)
+    for arm in ARMS:
+        (same,), cell = cells(resumed, arm), cells(finished_once, arm)[0]
         assert same["predictions"]["sha256"] == cell["predictions"]["sha256"]
         assert same["cost"]["flops"] == cell["cost"]["flops"]
 

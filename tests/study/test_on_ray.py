@@ -30,8 +30,8 @@ SCRIPT = Path(__file__).parents[2] / "examples" / "ray_node.sh"
 LONG: dict[str, Any] = {
     "seeds": [0, 1],
     "arms": ["base", "sft", "sft+dpo", "sft+sft", "tfidf"],
-    "sft": {"epochs": 6, "batch_size": 8, "learning_rate": 0.01, "looks_per_epoch": 4, "patience": 24},
-    "dpo": {"epochs": 3, "batch_size": 4, "learning_rate": 0.001, "looks_per_epoch": 4},
+    "sft": {"epochs": 4, "batch_size": 8, "learning_rate": 0.01, "looks_per_epoch": 4, "patience": 16},
+    "dpo": {"epochs": 2, "batch_size": 4, "learning_rate": 0.001, "looks_per_epoch": 4},
 }
 
 

@@ -1,6 +1,7 @@
 """How long a study will take: its work is counted, and a few of its own trees are timed before anything is trained."""
 
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -121,9 +122,12 @@ def _learning(model: nn.Module) -> int:
 
 def _seconds_a_byte(folder: Path) -> float:
     """Of writing to the disk for good."""
+    size = min(
+        _WRITTEN_BYTES, shutil.disk_usage(folder).free // 10
+    )  # a disk that is nearly full is not filled for this
     started = time.perf_counter()
     with tempfile.TemporaryFile(dir=folder) as file:
-        file.write(os.urandom(_WRITTEN_BYTES))
+        file.write(os.urandom(size))
         file.flush()
         os.fsync(file.fileno())
-    return (time.perf_counter() - started) / _WRITTEN_BYTES
+    return (time.perf_counter() - started) / max(1, size)

@@ -18,6 +18,8 @@ _OF_RATE = 0.5
 """Share of the rate of its matrix products at which a machine trains: what was measured, see docs/PERFORMANCE.md."""
 _FIT = 0.92
 """Share of a device's memory that can be filled: allocators lose some between blocks, and others use it too."""
+_LOOSE = 1.6
+"""Read off four of the cases of benchmarks/plan.py, which other cases there confirm or not; see docs/PLAN.md."""
 _DRIVER_BYTES = 0.8 * GIB
 """What the driver and the libraries take on an accelerator. Not measured by us."""
 _ORDER_SECONDS = 1e-3
@@ -88,6 +90,11 @@ def speed_of(described: Machine, model: ModelBytes) -> Speed:
         start=_START_SECONDS + model.weights / _LOADED_BYTES_A_SECOND,
         saving=_SAVING_SECONDS,
     )
+
+
+def looseness(described: Machine) -> float:
+    """How many times its bytes what is made in passing holds: C's library keeps much of what is freed in between."""
+    return 1.0 if described.accelerator else _LOOSE
 
 
 def own_bytes(described: Machine) -> float:

@@ -13,7 +13,7 @@ from preceptor.errors import InputError, Problem
 from preceptor.models import EMBEDDED, ModelSource, find_blueprint, load_tokenizer, places
 from preceptor.study._cells import arms_for
 from preceptor.study._forecast import answer_seconds, bytes_to_time, measure_speed
-from preceptor.study._machine import Machine, available_here, own_bytes, speed_of
+from preceptor.study._machine import Machine, available_here, looseness, own_bytes, speed_of
 from preceptor.study._needs_memory import ModelBytes, answering_peak, model_bytes, training_peak
 from preceptor.study._prepare import Prepared, check_task, prepare, read_task
 from preceptor.study._spec import Study
@@ -103,7 +103,7 @@ def plan_study(planned: Planned, machine: Machine, *, timed: bool = True) -> Pla
     study = planned.study
     numerics = _numerics(study, machine)
     own = own_bytes(machine)
-    model = model_bytes(planned.source, study.adapter, numerics.torch_dtype)
+    model = model_bytes(planned.source, study.adapter, numerics.torch_dtype, looseness(machine))
     speed = _speed(planned, machine, numerics, model) if timed else None
     needs = [
         replace(need, peak=own + need.peak if need.peak else 0.0)

@@ -24,7 +24,7 @@ class ModelBytes:
     weights: all of them, the adapter too. learning: gradients of those that learn. states: the optimizer's. layer:
     weights of the largest layer. outside: of what stands outside the layers. embedding: what embeddings that learn take
     when a backward ends. unpacked: the largest 4-bit matrix, when it is computed with. layers: how many. width: of all
-    heads together. spread: how many heads share a key.
+    heads together. spread: how many heads share a key. loose: what is made in passing holds so many times its bytes.
     """
 
     operations: Operations
@@ -38,13 +38,16 @@ class ModelBytes:
     layers: int
     width: int
     spread: int
+    loose: float
     tree: TreeBytes
     head: Callable[[int], tuple[float, float]]
     whole_logits: Callable[[int], float]
 
 
 @lru_cache(maxsize=8)
-def model_bytes(source: ModelSource, adapter: AdapterSettings | None, dtype: torch.dtype) -> ModelBytes:
+def model_bytes(
+    source: ModelSource, adapter: AdapterSettings | None, dtype: torch.dtype, loose: float = 1.0
+) -> ModelBytes:
     """Count a model, which is made of its configuration alone."""
     layers, period = layers_of(source)
     model: Any = blueprint(source, adapter, dtype)
@@ -68,6 +71,7 @@ def model_bytes(source: ModelSource, adapter: AdapterSettings | None, dtype: tor
         layers,
         heads * (getattr(config, "head_dim", None) or config.hidden_size // heads),
         heads // (getattr(config, "num_key_value_heads", None) or heads),
+        loose,
         tree_bytes(lambda count: blueprint(source, adapter, dtype, count), layers, period),
         lambda rows: head_bytes(model, rows),
         lambda rows: whole_logits_bytes(model, rows),
@@ -78,7 +82,7 @@ def training_peak(model: ModelBytes, work: Workload, processes: int, *, shares: 
     """The most that a training stage holds on one of its devices, beside what the process takes itself."""
     kept, passing = _head(model, work.train.largest_rows, shares=shares)
     tokens = work.train.largest
-    tree = kept + model.unpacked + max(model.tree.peak(tokens), model.tree.held(tokens) + passing)
+    tree = model.loose * (kept + model.unpacked + max(model.tree.peak(tokens), model.tree.held(tokens) + passing))
     gradients = model.learning / processes
     # With several trees a step, gradients are there while the next tree is computed. Those of embeddings come last.
     computing = max(tree + (gradients if work.together > 1 else 0.0), gradients + model.embedding)
@@ -97,14 +101,14 @@ def answering_peak(model: ModelBytes, work: Workload, *, shares: bool) -> float:
     into_cache = model.tree.kept(work.read.largest) + cache
     # A layer's keys and values are written out once for every head, while it attends.
     writing = cache * (1 + model.spread / model.layers)
-    return model.weights + max(_forward(model, work, shares=shares), read, into_cache, writing)
+    return model.weights + max(_forward(model, work, shares=shares), model.loose * max(read, into_cache, writing))
 
 
 def _forward(model: ModelBytes, work: Workload, *, shares: bool) -> float:
     """Trees without gradients."""
     tokens = work.forward.largest
     kept, passing = _head(model, work.forward.largest_rows, shares=shares)
-    return model.unpacked + max(model.tree.forward(tokens), kept + passing)
+    return model.loose * (model.unpacked + max(model.tree.forward(tokens), kept + passing))
 
 
 def _head(model: ModelBytes, rows: int, *, shares: bool) -> tuple[float, float]:

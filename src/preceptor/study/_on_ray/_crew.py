@@ -1,6 +1,7 @@
 """Steps at work in a cluster: which wait, which run and where, and what becomes of those that fail."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from rich.console import Console
@@ -117,7 +118,8 @@ def _do_in_a_task(job: Job, step: Step, number: int, board: Any) -> Failure | No
     def tell(share: float) -> Any:
         return board.tell.remote(number, node, share)  # nobody waits for it, but at the start
 
-    ray.wait([tell(0.0)], timeout=30)
+    with suppress(TimeoutError):
+        tell(0.0).future().result(timeout=30)  # in `ray.wait` a task lends its processors to the next one
     return do(job, step, tell)
 
 
