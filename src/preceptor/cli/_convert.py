@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from preceptor.cli._say import console
+from preceptor.cli._say import say
 from preceptor.errors import InputError
 
 
@@ -43,7 +43,7 @@ def convert(
     unwritten = write(rows, target, to, overwrite=overwrite, data_leaves_this_machine=data_leaves_this_machine)
     for what, lost in (("Not read", unread), ("Not held by the new file", unwritten)):
         if lost:
-            console.print(f"{what}:", highlight=False, markup=False)
+            say(f"{what}:")
             for line in str(lost).split("\n"):
-                console.print(f"  {printable(line)}", highlight=False, markup=False)
-    console.print(f"Wrote {target}: patient data, readable by you only.", highlight=False, markup=False)
+                say(f"  {printable(line)}")
+    say(f"Wrote {target}: patient data, readable by you only.")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from preceptor.cli._say import console, full_disk_named
+from preceptor.cli._say import console, full_disk_named, say
 from preceptor.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -51,14 +51,14 @@ def export(
             console=console,
         )
     if result.rounding is not None:
-        _say(str(result.rounding))
+        say(str(result.rounding))
     if result.parity is not None:
-        _say(f"Checked: {result.parity}.")
+        say(f"Checked: {result.parity}.")
         if result.parity.cause is not None:
-            _say(f"Likely cause: {result.parity.cause}")
+            say(f"Likely cause: {result.parity.cause}")
     if opened.folder is not None:
-        _say(MAY_REPEAT)
-    _say(f"Written: {output_dir}")
+        say(MAY_REPEAT)
+    say(f"Written: {output_dir}")
 
 
 def _card(arm: "ArmOfRun", to: str) -> str:
@@ -69,7 +69,3 @@ def _card(arm: "ArmOfRun", to: str) -> str:
         return ""
     library = {"adapter": "peft", "merged": "transformers", "gguf": "gguf"}[to]
     return model_card(read_run(arm.root), arm.task.name, arm.arm, library)
-
-
-def _say(line: str) -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from preceptor.cli._say import console, full_disk_named, refuse_without
+from preceptor.cli._say import console, full_disk_named, refuse_without, say
 from preceptor.errors import InputError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _export_round(store_path: Path, file: Path, task: str | None) -> None:
         console.print(f"{len(found.rows)} gold labels; {open_cases} cases are still open.", highlight=False)
     else:
         export(Store.open(store_path), file)
-    console.print(f"Wrote {file}: patient data, readable by you only.", highlight=False, markup=False)
+    say(f"Wrote {file}: patient data, readable by you only.")
 
 
 def _tls(host: str, store_path: Path, certificate: Path | None, key: Path | None, *, self_signed: bool) -> "Tls | None":
@@ -129,8 +129,7 @@ def _show_round(store: "Store", door: "Door", names: list[str], *, going_on: boo
     if door.tls:
         said += [f"The certificate's SHA-256, to compare with what a browser shows: {door.tls.fingerprint()}"]
     said += ["Ctrl-C ends the page; the same command goes on."]
-    for line in said:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    say(*said)
 
 
 def _refuse_with_gold(**given: bool) -> None:

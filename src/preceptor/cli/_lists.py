@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from preceptor.cli._say import console, errors
+from preceptor.cli._say import console, errors, say
 from preceptor.errors import InputError
 
 
@@ -39,7 +39,7 @@ def models(
     from preceptor.models import fetch_embedded, list_models
 
     if action == "fetch":
-        console.print(f"Ready: {fetch_embedded(errors)}", highlight=False, markup=False)
+        say(f"Ready: {fetch_embedded(errors)}")
         return
     if action is not None:
         raise InputError(
@@ -47,5 +47,5 @@ def models(
         )
     for model in list_models():
         where = f"{model.size // 1_000_000} MB in {model.location}" if model.fetched else "not fetched yet"
-        console.print(f"{model.name}  {model.title}  {where}", highlight=False, markup=False)
+        say(f"{model.name}  {model.title}  {where}")
     console.print("Any other model: a local folder, or a hub id, named as `model:` in the study.", highlight=False)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from preceptor.cli._say import console
+from preceptor.cli._say import say
 
 
 def new(
@@ -44,9 +44,9 @@ def new(
     )
     taken = {"text": ", ".join(text), "target": target, "group": group, "date, not read": date}
     for what, column in taken.items():
-        console.print(f"{what}: {column or 'none'}", highlight=False, markup=False)
-    console.print(f"Wrote {files.task} and {files.study}. Read them, then:", highlight=False, markup=False)
-    console.print(f"  preceptor check {files.study}\n  preceptor study {files.study}", highlight=False, markup=False)
+        say(f"{what}: {column or 'none'}")
+    say(f"Wrote {files.task} and {files.study}. Read them, then:")
+    say(f"  preceptor check {files.study}\n  preceptor study {files.study}")
 
 
 def _asked(question: str, guess: str) -> str:

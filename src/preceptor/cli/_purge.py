@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from preceptor.cli._say import console
+from preceptor.cli._say import console, say
 from preceptor.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -28,24 +28,24 @@ def purge(
     with open_purge(run, everything=everything) as found:
         interrupted = found.before is not None and found.before["ended"] is None
         if not found.holdings and not interrupted:
-            console.print(f"There is nothing left to delete in {run}.", highlight=False, markup=False)
+            say(f"There is nothing left to delete in {run}.")
             return
         if interrupted:
-            _say("An earlier purge of this run was interrupted; it goes on.")
+            say("An earlier purge of this run was interrupted; it goes on.")
         _list(found)
         if not (yes or _agreed()):
-            _say("Nothing was deleted.")
+            say("Nothing was deleted.")
             return
         found.delete()
-    _say("Deleted.")
+    say("Deleted.")
     if everything:
         if run.is_symlink():  # to the folder that is gone
             run.unlink()
     elif (run / "results.json").exists():
         from preceptor.report import write_report
 
-        _say(f"Report, without the text of any case: {write_report(run)}")
-    _say(
+        say(f"Report, without the text of any case: {write_report(run)}")
+    say(
         "A deleted file can often be brought back from the disk, and stays in backups and snapshots. Where that must "
         "not be, overwrite or destroy the disk, or the key it is encrypted with, and ask who makes the backups."
     )
@@ -61,20 +61,20 @@ def _list(found: "Purge") -> None:
     console.print(table)
     unknown = next((one.files for one in found.holdings if one.what == "other files"), [])
     for name in unknown[:_SHOWN]:
-        _say(f"  other file: {name}")
+        say(f"  other file: {name}")
     if len(unknown) > _SHOWN:
-        _say(f"  and {len(unknown) - _SHOWN} more")
+        say(f"  and {len(unknown) - _SHOWN} more")
     for name, target in found.links:
-        _say(f"Only a link: {name}. What it points to is not deleted: {target}")
+        say(f"Only a link: {name}. What it points to is not deleted: {target}")
     if found.stays:
-        _say(
+        say(
             "What stays: the study, its tasks and design, what the check counted, the results, the report, model cards."
         )
-        _say("They hold no case and no id; raters' names and paths they do hold. Read them before you pass them on.")
-    _say("Not in this folder, so not deleted:")
+        say("They hold no case and no id; raters' names and paths they do hold. Read them before you pass them on.")
+    say("Not in this folder, so not deleted:")
     for what, where in found.elsewhere:
-        _say(f"  {what}: {where}")
-    _say("  whatever was exported, converted, compared, served or sent to a tracker's server; copies and backups")
+        say(f"  {what}: {where}")
+    say("  whatever was exported, converted, compared, served or sent to a tracker's server; copies and backups")
 
 
 def _agreed() -> bool:
@@ -82,10 +82,6 @@ def _agreed() -> bool:
         what = "it asks before it deletes, and nobody can answer here"
         raise InputError(Problem("preceptor purge", what, "Read the list, then add --yes."))
     return typer.confirm("Delete all this for good?")
-
-
-def _say(line: str) -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _size(count: int) -> str:

@@ -18,6 +18,12 @@ console = Console()
 errors = Console(stderr=True)
 
 
+def say(*lines: str) -> None:
+    """Each line as it is: neither coloured nor broken, so that a path or a command in it can be copied."""
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
 def with_model(study: "Study", model: str | None) -> "Study":
     """The study with another model. A folder is named from here, as commands do, and not from beside the study file."""
     from preceptor.models import EMBEDDED

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from preceptor.cli._say import console
+from preceptor.cli._say import console, say
 from preceptor.errors import InputError, PreceptorError, Problem
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def serve(
         f"  {serving.curl_line(served, door, shown)}",
         "Ctrl-C ends it.",
     ]
-    serving.serve(served, door, token=token, ready=lambda: _say(*said))
+    serving.serve(served, door, token=token, ready=lambda: say(*said))
 
 
 def _refuse_without_packages() -> None:
@@ -78,13 +78,8 @@ def _check(arm: "ArmOfRun", served: "Served", threshold: float) -> None:
     parity = short_check(arm, answerer(served), console)
     if parity is None:  # the held-out cases are not on this machine, which was said
         return
-    _say(f"Checked: {parity}.")
+    say(f"Checked: {parity}.")
     if parity.cause is not None:
-        _say(f"Likely cause: {parity.cause}")
+        say(f"Likely cause: {parity.cause}")
     if not parity.passes(threshold):
         raise PreceptorError("This is not the model that was measured. --threshold says how many must answer as it did")
-
-
-def _say(*lines: str) -> None:
-    for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)

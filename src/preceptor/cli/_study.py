@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from preceptor.cli._results_table import show
-from preceptor.cli._say import console, full_disk_named, refuse_without, with_model, words_of
+from preceptor.cli._say import console, full_disk_named, refuse_without, say, with_model, words_of
 from preceptor.errors import InputError, Problem
 
 
@@ -40,7 +40,7 @@ def check(
         study, folder = make_study(settings, "preceptor check"), Path()
     check_study(study, folder, console)
     ready = "Ready to train." if task else f"Ready: preceptor study {words_of(what, model)}"
-    console.print(ready, highlight=False, markup=False)
+    say(ready)
 
 
 def study(
@@ -70,7 +70,7 @@ def study(
         report = write_report(run_folder)
         write_cards(run_folder)
     show(results)
-    console.print(f"\nReport: {report}", highlight=False, markup=False)
+    say(f"\nReport: {report}")
 
 
 def _ray_address(on: str | None, address: str | None) -> str | None:
@@ -97,7 +97,7 @@ def report(
     refuse_old_results(run)
     if with_text:
         refuse_purged(run)
-    console.print(f"Report: {write_report(run, with_text=with_text)}", highlight=False, markup=False)
+    say(f"Report: {write_report(run, with_text=with_text)}")
 
 
 def compare(
@@ -111,4 +111,4 @@ def compare(
 
     for run in (a, b):
         refuse_old_results(run)
-    console.print(f"Comparison: {write_comparison(a, b, output)}", highlight=False, markup=False)
+    say(f"Comparison: {write_comparison(a, b, output)}")

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from preceptor.cli._say import console
+from preceptor.cli._say import console, say
 from preceptor.errors import InputError, Problem, printable
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ def verify(
     parity = verified(server, opened, console, limit=limit, token=token)
     _tell(parity, labels=bool(opened.task.labels), with_text=with_text)
     if not parity.passes(threshold):
-        _say(f"FAILED at --threshold {threshold:g}: what is served is not the model that was measured.")
+        say(f"FAILED at --threshold {threshold:g}: what is served is not the model that was measured.")
         raise typer.Exit(1)
-    _say(f"Passed at --threshold {threshold:g}.")
+    say(f"Passed at --threshold {threshold:g}.")
 
 
 def _token(file: Path | None) -> str | None:
@@ -67,15 +67,15 @@ def _token(file: Path | None) -> str | None:
 
 
 def _tell(parity: "Parity", *, labels: bool, with_text: bool) -> None:
-    _say(f"{parity}.")
+    say(f"{parity}.")
     if parity.gap is not None:
-        _say(f"Log-probabilities: {parity.gap:.2g} nats a token, on average, from those of the measured model.")
+        say(f"Log-probabilities: {parity.gap:.2g} nats a token, on average, from those of the measured model.")
     if parity.differences:
         console.print(_table(parity.differences[:_SHOWN], labels=labels, with_text=with_text))
         if (left := len(parity.differences) - _SHOWN) > 0:
-            _say(f"and {left} more")
+            say(f"and {left} more")
     if parity.cause is not None:
-        _say(f"Likely cause: {parity.cause}")
+        say(f"Likely cause: {parity.cause}")
 
 
 def _table(differences: tuple["Difference", ...], *, labels: bool, with_text: bool) -> Table:
@@ -103,7 +103,3 @@ def _where(one: "Difference") -> str:
 
 def _plain(text: str) -> str:
     return escape(printable(text))
-
-
-def _say(line: str) -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -29,12 +29,12 @@ _OBJECT_STORE_BYTES = 100_000_000
 
 def require_ray(address: str) -> Any:
     """Ray, with its reports off. Raises `InputError` when it is not installed."""
-    os.environ.update(_QUIET | (_LOOPBACK_ALONE if address == THIS_MACHINE else {}))  # read when Ray is imported
-    try:
-        import ray
-    except ImportError:
-        fix = "Install it: pip install 'preceptor[ray]'"
-        raise InputError(Problem("--on ray", "Ray is not installed", fix)) from None
+    with _environment(_quiet(address)):  # part of it is read when Ray is imported
+        try:
+            import ray
+        except ImportError:
+            fix = "Install it: pip install 'preceptor[ray]'"
+            raise InputError(Problem("--on ray", "Ray is not installed", fix)) from None
     return ray
 
 
@@ -42,7 +42,7 @@ def require_ray(address: str) -> Any:
 def cluster(address: str) -> Iterator[Any]:
     """Ray, connected; what runs there ends with the block. Raises `InputError` when that is not possible."""
     ray = require_ray(address)
-    with _environment(_only_us() if address == THIS_MACHINE else {}):
+    with _environment(_quiet(address) | (_only_us() if address == THIS_MACHINE else {})):
         try:
             _connect(ray, address)
             _refuse_reports(ray, address)
@@ -69,6 +69,11 @@ def _connect(ray: Any, address: str) -> None:
         what = f"Ray cannot be reached or started ({said_first or type(error).__name__})"
         fix = "Look whether `ray status` finds the cluster from this machine; docs/CLUSTER.md says how one is started."
         raise InputError(Problem(f"--on ray, --address {address}", what, fix)) from error
+
+
+def _quiet(address: str) -> dict[str, str]:
+    """The environment in which Ray neither reports nor, on this machine alone, is reached from the network."""
+    return _QUIET | (_LOOPBACK_ALONE if address == THIS_MACHINE else {})
 
 
 def asks_for_token() -> bool:
