@@ -41,6 +41,11 @@ def _wide(folder: Path) -> str:
     return _random_model(folder / "36M", hidden_size=512, intermediate_size=1024, num_hidden_layers=6, heads=8)
 
 
+def _almost_nothing(folder: Path) -> str:
+    """A model whose process takes hardly more than a process."""
+    return _random_model(folder / "tiny", hidden_size=32, intermediate_size=64, num_hidden_layers=2, heads=4)
+
+
 def _larger(folder: Path) -> str:
     """A model of about 300 million weights."""
     return _random_model(folder / "300M", hidden_size=1024, intermediate_size=3072, num_hidden_layers=20, heads=16)
@@ -88,6 +93,26 @@ CASES: Mapping[str, dict[str, Any]] = {
         "model": _wide,
     },
     "300M weights": {"arms": ["sft"], "tasks": _task(_NUMBERS, 16, 8), "sft": _ONE_EPOCH, "model": _larger},
+    "a model of almost nothing": {
+        "arms": ["sft+dpo"],
+        "tasks": _task(_SHORT, 48, 16),
+        "sft": _ONE_EPOCH,
+        "model": _almost_nothing,
+    },
+    "36M, SFT and DPO, 1,000 tokens": {"arms": ["sft+dpo"], "long": True, "sft": _ONE_EPOCH, "model": _wide},
+    "16-bit numbers, SFT and DPO": {
+        "arms": ["sft+dpo"],
+        "tasks": _task(_NUMBERS, 24, 8),
+        "sft": _ONE_EPOCH,
+        "numerics": {"dtype": "bfloat16"},
+    },
+    "300M, every weight": {
+        "arms": ["sft"],
+        "tasks": _task(_NUMBERS, 16, 8),
+        "sft": _ONE_EPOCH,
+        "model": _larger,
+        "adapter": "none",
+    },
 }
 """Changes to a study of the embedded model; `model` makes one, and `long` gives a table of long notes."""
 

@@ -24,6 +24,7 @@ SPEED = Speed(
     forward=Pace(1e-9, 1e-6, 1e-3),
     write=Pace(1e-9, 1e-7, 1e-2),
     step=0.01,
+    first_step=0.02,
     start=0.1,
     saving=0.1,
 )

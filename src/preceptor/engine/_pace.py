@@ -44,8 +44,9 @@ class Pace:
 class Speed:
     """How fast a model of `layers` layers trains, computes without gradients, and writes on a machine.
 
-    step: seconds of an optimizer step beside its trees. start: of a stage's or an evaluation's beginning and end.
-    saving: of a look's checkpoint. shares: whether what sequences share is computed once.
+    step: seconds of an optimizer step beside its trees. first_step: what the first one takes beyond that, which makes
+    the optimizer's state. start: of a stage's or an evaluation's beginning and end. saving: of a look's checkpoint, of
+    which the weights are a third. shares: whether what sequences share is computed once.
     """
 
     layers: int
@@ -54,6 +55,7 @@ class Speed:
     forward: Pace
     write: Pace
     step: float
+    first_step: float
     start: float
     saving: float
     shares: bool = True
@@ -72,6 +74,7 @@ class Speed:
             + self.write.seconds(operations, self.layers * writing.met, self.layers * writing.steps)
             + self.step * work.steps
             + self.saving * work.looks
+            + (self.first_step + self.saving / 3 if work.steps else 0.0)
         )
 
     def _seconds(self, pace: Pace, trees: Trees) -> float:
@@ -105,7 +108,7 @@ def time_model(policy: Policy, layers: int, trees: Sequence[Sequence[Encoded]], 
     for _ in range(_ROUNDS):
         train.append([_timed(partial(_train, model, tree, shares))[0] for tree in trees])
         forward.append([_timed(partial(_forward, model, tree, shares))[0] for tree in trees])
-    step = _step_seconds(model)
+    step, first_step = _step_seconds(model)
     model.zero_grad()
     return Speed(
         layers,
@@ -114,6 +117,7 @@ def time_model(policy: Policy, layers: int, trees: Sequence[Sequence[Encoded]], 
         fit_pace(work, np.min(forward, axis=0)),
         _write_pace(policy, layers, operations.forward(1, 1), prompts, _ROWS if shares else _ROWS[-1:]),
         step,
+        first_step,
         start,
         0.0,
         shares,
@@ -134,8 +138,11 @@ def _forward(model: nn.Module, tree: Sequence[Encoded], share: bool) -> None:
     answer_logprobs(model, tree, share=share)
 
 
-def _step_seconds(model: nn.Module) -> float:
-    """What Trainer does between a step's last tree and the next step's first, on the gradients that are there."""
+def _step_seconds(model: nn.Module) -> tuple[float, float]:
+    """What Trainer does between a step's last tree and the next step's first, on the gradients that are there.
+
+    And what it does more the first time.
+    """
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=0.0, fused=True)
 
@@ -143,8 +150,9 @@ def _step_seconds(model: nn.Module) -> float:
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
 
-    step()  # makes the optimizer's state
-    return min(_timed(step)[0] for _ in range(_ROUNDS))
+    first = _timed(step)[0]
+    later = min(_timed(step)[0] for _ in range(_ROUNDS))
+    return later, max(0.0, first - later)
 
 
 def _write_pace(

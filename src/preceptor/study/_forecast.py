@@ -20,8 +20,10 @@ from preceptor.study._work import answer_work, stage_work
 _TIMED_WEIGHTS = 500_000_000
 """A model with more numbers is timed on as many of its layers as have about so many."""
 _TREE_BYTES = 2_000_000_000
-_LOAD_SECONDS = 2.0
-"""Loading the tokenizer and the model, and keeping what a stage made, beside the bytes themselves."""
+_LOAD_SECONDS, _LOADED_BYTES_A_SECOND = 0.8, 1e9
+"""Loading the tokenizer and the model, and keeping what a stage made: seconds whatever the size, as benchmarks/plan.py
+measures them with a model of almost nothing; and how fast weights are read, which is guessed.
+"""
 _TFIDF_SECONDS = 5.0
 _WRITTEN_BYTES = 32_000_000
 
@@ -70,13 +72,15 @@ def measure_speed(study: Study, numerics: Numerics, source: ModelSource, prepare
     prompts = sorted(prepared.test, key=len)
     timed = time_model(policy, layers, trees, [prompts[0], prompts[-1]])
     learning = _learning(model)
+    scale = learning / _learning(policy.model)
     written = 3 * 4 * learning * _seconds_a_byte(folder)  # what learned, and two numbers of AdamW for each
     return replace(
         timed,
         layers=layers_of(source)[0],
         operations=Operations.of(model),
-        step=timed.step * learning / _learning(policy.model),
-        start=_LOAD_SECONDS + timed.start * layers_of(source)[0] / layers,
+        step=timed.step * scale,
+        first_step=timed.first_step * scale,
+        start=_LOAD_SECONDS + _bytes(model) / _LOADED_BYTES_A_SECOND + timed.start * layers_of(source)[0] / layers,
         saving=written,
     )
 
@@ -85,7 +89,7 @@ def bytes_to_time(source: ModelSource, adapter: AdapterSettings | None, numerics
     """Bytes that `measure_speed` holds, about: weights, gradients and a tree."""
     model = blueprint(source, adapter, numerics.torch_dtype, _layers_to_time(source, numerics))
     learning = sum(weight.nbytes for weight in model.parameters() if weight.requires_grad)
-    return sum(weight.nbytes for weight in model.parameters()) + 3.0 * learning + _TREE_BYTES
+    return _bytes(model) + 3.0 * learning + _TREE_BYTES
 
 
 def _layers_to_time(source: ModelSource, numerics: Numerics) -> int:
@@ -110,6 +114,10 @@ def _tree_of(cases: Sequence[Encoded], tokens: int) -> list[Encoded]:
             break
         tree.append(case)
     return tree
+
+
+def _bytes(model: nn.Module) -> int:
+    return sum(weight.nbytes for weight in model.parameters())
 
 
 def _weights(model: nn.Module) -> int:

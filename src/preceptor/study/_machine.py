@@ -18,8 +18,12 @@ _OF_RATE = 0.5
 """Share of the rate of its matrix products at which a machine trains: what was measured, see docs/PERFORMANCE.md."""
 _FIT = 0.92
 """Share of a device's memory that can be filled: allocators lose some between blocks, and others use it too."""
-_LOOSE = 1.6
-"""Read off four of the cases of benchmarks/plan.py, which other cases there confirm or not; see docs/PLAN.md."""
+_LOOSE, _LOOSE_16_BITS = 1.65, 2.3
+"""Read off nine of the cases of benchmarks/plan.py; docs/PLAN.md says which, and how far they lie apart."""
+_GROWN_BYTES = 0.1 * GIB
+"""What a process grows by in its first stage, however small the model: libraries load what they need when it is needed.
+benchmarks/plan.py measures it with a model of almost nothing.
+"""
 _DRIVER_BYTES = 0.8 * GIB
 """What the driver and the libraries take on an accelerator. Not measured by us."""
 _ORDER_SECONDS = 1e-3
@@ -87,19 +91,22 @@ def speed_of(described: Machine, model: ModelBytes) -> Speed:
         forward=Pace(1 / rate, meeting, _ORDER_SECONDS),
         write=Pace(1 / rate, meeting, max(_ORDER_SECONDS, reading)),
         step=_STEP_SECONDS,
+        first_step=0.0,
         start=_START_SECONDS + model.weights / _LOADED_BYTES_A_SECOND,
         saving=_SAVING_SECONDS,
     )
 
 
-def looseness(described: Machine) -> float:
+def looseness(described: Machine, dtype: torch.dtype) -> float:
     """How many times its bytes what is made in passing holds: C's library keeps much of what is freed in between."""
-    return 1.0 if described.accelerator else _LOOSE
+    if described.accelerator:
+        return 1.0
+    return _LOOSE if dtype.itemsize == 4 else _LOOSE_16_BITS
 
 
 def own_bytes(described: Machine) -> float:
-    """What a process takes on a device before it holds a model: on the CPU, what this one does."""
-    return _DRIVER_BYTES if described.accelerator else _resident_bytes()
+    """What a process takes on a device beside a model: on the CPU, what this one does, and what it will grow by."""
+    return _DRIVER_BYTES if described.accelerator else _resident_bytes() + _GROWN_BYTES
 
 
 def _resident_bytes() -> float:
