@@ -6,14 +6,16 @@ may prefer the longer answer is not mended but counted, in what is found in the 
 """
 
 import re
+import time
 from collections import Counter
-from typing import Literal
+from dataclasses import replace
 
 import httpx2
 
 from preceptor.chat_server import ChatServer, ask, open_client
 from preceptor.engine import timed
 from preceptor.preferences._answers import drawn_answers
+from preceptor.preferences._judged import Judged, Outcome, pair_name
 from preceptor.preferences._pair import Made, Pair
 from preceptor.preferences._request import Request
 from preceptor.tasks import Example, Task
@@ -26,8 +28,6 @@ _INSTRUCTION = (
 _ROOM = 512
 """Tokens for a reply: a word is enough, but some models think aloud first."""
 
-Outcome = Literal["first", "second", "ties", "order decided", "unreadable"]
-
 
 def judge(request: Request) -> Made:
     """The better of two different drawn answers to each case against the other, where the judge is of one mind.
@@ -36,21 +36,29 @@ def judge(request: Request) -> Made:
     replies. Raises `InputError` when the server cannot be asked.
     """
     assert request.judge is not None
+    assert request.judged is not None
     drawn, cost = drawn_answers(request)
-    pairs, outcomes = [], Counter[str]()
+    judged = Judged.open(request.judged)
+    pairs, outcomes, seconds = [], Counter[str](), 0.0
     with timed() as asking, open_client(request.judge) as client:
         for example, answers in zip(request.examples, drawn, strict=True):
             two = list(dict.fromkeys(answer for answer in answers if answer))[:2]
             if len(two) < 2:
                 outcomes["alike"] += 1
                 continue
-            outcome = _asked_twice(client, request.judge, request.task, example, (two[0], two[1]))
+            pair = pair_name(example.id, two)
+            if pair not in judged.said:
+                started = time.perf_counter()
+                outcome = _asked_twice(client, request.judge, request.task, example, (two[0], two[1]))
+                judged.add(pair, outcome, time.perf_counter() - started)
+            outcome, took = judged.said[pair]
+            seconds += took
             outcomes[outcome] += 1
             if outcome in ("first", "second"):
                 chosen, rejected = two if outcome == "first" else reversed(two)
                 pairs.append(Pair(example.id, chosen, rejected, "judge"))
     notes = {name: outcomes[name] for name in ("alike", "ties", "order decided", "unreadable")}
-    return Made(pairs, cost + asking, notes)
+    return Made(pairs, cost + replace(asking, seconds=seconds), notes)
 
 
 def _asked_twice(

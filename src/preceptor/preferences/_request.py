@@ -18,8 +18,8 @@ Score = Callable[[str, Example], float]
 class Request:
     """Cases of one task with the SFT policy they are asked of; prompts[i] are the token ids of examples[i].
 
-    `samples` and `temperature` are those of answers that are drawn. `judge` and `votes` (the store) are needed by the
-    makers of that name only.
+    `samples` and `temperature` are those of answers that are drawn. `judge`, `judged` (the file in which what it says
+    is kept as it comes) and `votes` (the store) are needed by the makers of that name only.
     """
 
     task: Task
@@ -32,6 +32,7 @@ class Request:
     samples: int = 4
     temperature: float = 1.0
     judge: ChatServer | None = None
+    judged: Path | None = None
     votes: Path | None = None
     advance: Advance = quiet
 

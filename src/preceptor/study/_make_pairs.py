@@ -65,6 +65,7 @@ def work_on_pairs(
             samples=study.pairs.samples,
             temperature=study.pairs.temperature,
             judge=study.judge,
+            judged=folder / "judged.jsonl",
             votes=store,
             advance=advance,
         ),
