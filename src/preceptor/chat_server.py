@@ -159,7 +159,7 @@ def _read(reply: httpx2.Response, where: str, case: str) -> Reply:
         choice = body["choices"][0]
         content = choice["message"]["content"]
         text = "" if content is None else _only_text(content)
-    except (ValueError, KeyError, IndexError, TypeError):
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
         what = f"what came back for case {case} is no chat completion"
         fix = "Give the address of an OpenAI-compatible interface, which mostly ends in /v1."
         raise InputError(Problem(where, what, fix)) from None
@@ -177,7 +177,7 @@ def _prompt_tokens(body: Mapping[str, Any]) -> int | None:
 def _logprobs(choice: Mapping[str, Any]) -> tuple[tuple[str, float], ...] | None:
     try:
         return tuple((_only_text(one["token"]), float(one["logprob"])) for one in choice["logprobs"]["content"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
 
 
@@ -191,7 +191,7 @@ def _model_names(reply: httpx2.Response) -> list[str]:
     """The models the server lists; none when it does not list any."""
     try:
         return [str(one["id"]) for one in reply.json()["data"]] if reply.status_code == 200 else []
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return []
 
 

@@ -26,6 +26,10 @@ def test_two_runs_are_compared(
     assert refused.code == 2
     assert "the two runs share no task" in refused.errors
     assert not (tmp_path / "no.html").exists()
+    before = (synthetic / "results.json").read_bytes()
+    refused = preceptor.run("compare", synthetic, synthetic, "--output", synthetic / "results.json")
+    assert (refused.code, (synthetic / "results.json").read_bytes()) == (2, before)
+    assert "ends in .html" in refused.errors
 
 
 def test_damaged_results_end_in_words(preceptor: CommandLine, real: Path) -> None:

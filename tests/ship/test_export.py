@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -157,6 +158,9 @@ def test_an_export_is_closed_to_others_and_says_nothing_of_this_machine_or_of_a_
 def test_only_an_earlier_export_is_ever_replaced(arm: ArmOfRun, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    (tmp_path / "mine" / "export.json").write_text("{}")
+    (tmp_path / ".empty.part").mkdir()
+    (tmp_path / ".empty.part" / "notes.txt").write_text("somebody's")
     (tmp_path / "empty").mkdir()
     for overwrite in (False, True):
         with pytest.raises(InputError, match="something else lies there"):
@@ -166,7 +170,30 @@ def test_only_an_earlier_export_is_ever_replaced(arm: ArmOfRun, tmp_path: Path) 
         export(arm, "merged", tmp_path / "empty", console=QUIET)
     export(arm, "merged", tmp_path / "empty", overwrite=True, console=QUIET)
     assert not (tmp_path / "empty" / "adapter_config.json").exists()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "mine"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".empty.part", "empty", "mine"]
+    assert (tmp_path / ".empty.part" / "notes.txt").exists()
+    (tmp_path / "empty" / "diary.txt").write_text("written into the export")
+    with pytest.raises(InputError, match="something else lies there"):
+        export(arm, "merged", tmp_path / "empty", overwrite=True, console=QUIET)
+    with pytest.raises(InputError, match="is a file"):
+        export(arm, "adapter", tmp_path / "mine" / "thesis.txt" / "out", console=QUIET)
+
+
+@pytest.mark.parametrize("harm", ["short", "not JSON", "no numbers"])
+def test_a_damaged_adapter_is_named(shipped_run: Path, tmp_path: Path, harm: str) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(shipped_run, run)
+    folder = open_arm(run, "urgency", "sft+dpo").folder
+    assert folder is not None
+    weights = folder / "adapter" / "adapter_model.safetensors"
+    if harm == "short":
+        weights.write_bytes(weights.read_bytes()[:-100])
+    elif harm == "not JSON":
+        (folder / "adapter" / "adapter_config.json").write_text("{")
+    else:
+        save_file({name: torch.full_like(one, torch.nan) for name, one in load_file(weights).items()}, weights)
+    with pytest.raises(InputError, match="is damaged"):
+        open_arm(run, "urgency", "sft+dpo")
 
 
 def test_weights_merged_wrongly_are_not_let_out(arm: ArmOfRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

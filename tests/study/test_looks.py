@@ -37,6 +37,8 @@ def test_a_line_torn_by_a_crash_costs_no_other() -> None:
         ledger.write('{"test_sha256": "set", "predi')
     assert note_look("set", "b", "study") == 2
     assert note_look("set", "c", "study") == 3
+    with ledger_file().open("a") as ledger:
+        ledger.write("[" * 200_000 + "\n")
     assert note_look("set", "a", "study") == 1
 
 

@@ -185,6 +185,17 @@ def test_links_go_and_what_they_point_to_stays(finished: Path, preceptor: Comman
     assert not any(path.is_symlink() for path in finished.rglob("*"))
 
 
+def test_labels_that_lie_elsewhere_are_not_touched(finished: Path, preceptor: CommandLine, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "pairs.sqlite").write_text("another round")
+    shutil.rmtree(finished / "labels")
+    (finished / "labels").symlink_to(outside)
+    assert preceptor.run("purge", finished, "--yes").code == 0
+    assert contents(outside) == {"pairs.sqlite": "another round"}
+    assert not (finished / "labels").is_symlink()
+
+
 def test_a_run_named_by_a_link_is_purged_where_it_lies(finished: Path, preceptor: CommandLine, tmp_path: Path) -> None:
     named = tmp_path / "named"
     named.symlink_to(finished)

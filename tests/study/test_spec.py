@@ -70,3 +70,10 @@ def test_every_weight_in_sixteen_bits_is_refused() -> None:
     with pytest.raises(InputError, match="rounds small steps away; use float32"):
         make_study({**LEAST, "adapter": "none", "numerics": {"dtype": "bfloat16"}}, "here")
     assert make_study({**LEAST, "adapter": "none"}, "here").numerics.dtype == "auto"
+
+
+@pytest.mark.parametrize("again", [["sft", "base"], ["base", "sft"]])
+def test_one_contrast_is_not_named_twice(again: list[str]) -> None:
+    settings = LEAST | {"arms": ["base", "sft"], "primary": [["sft", "base"], again]}
+    with pytest.raises(InputError, match="primary"):
+        make_study(settings, "here")

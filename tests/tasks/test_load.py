@@ -70,6 +70,8 @@ def test_an_empty_cut_is_none(tmp_path: Path) -> None:
         ("also: [accuracy]", "cases: dreams", "cases", "no built-in cases 'dreams'"),
         ("max_new_tokens: 4", "max_new_tokens: many", "answer.max_new_tokens", "integer"),
         ("max_new_tokens: 4", "max_new_tokens: 0", "answer.max_new_tokens", "greater than 0"),
+        ("title: Smoking", 'title: "Smo\\aking"', "title", "the control character U+0007"),
+        ("    no: does not", '    "no\\u202e": does not', "answer.labels", "the control character U+202E"),
         ("question: Does", "question: [Does", "line", "is not YAML"),
         ("question: Does", "? [a, b]\n: Does", "line 3", "is not YAML"),
     ],

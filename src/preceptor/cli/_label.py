@@ -88,10 +88,15 @@ def _gold_round(
 
 
 def _export_round(store_path: Path, file: Path, task: str | None) -> None:
+    from preceptor.errors import Problem
     from preceptor.preferences import write_gold
     from preceptor.preferences.labelling import Store, export
     from preceptor.tasks import load_task
 
+    if file.suffix not in (".csv", ".jsonl"):
+        raise InputError(Problem("--export", f"{file} is neither .jsonl nor .csv", "End the name with one of them"))
+    if file.exists():
+        raise InputError(Problem("--export", f"{file} exists, and is not overwritten", "Name another file"))
     if file.suffix == ".csv" and task is not None:
         found = write_gold(store_path, load_task(task), file)
         open_cases = len(found.in_dispute) + len(found.waiting)

@@ -109,6 +109,8 @@ def compare(
     from preceptor.report import write_comparison
     from preceptor.study import refuse_old_results
 
+    if output.suffix not in (".html", ".htm"):
+        raise InputError(Problem("--output", f"{output} is no name of a page", "Name a file that ends in .html"))
     for run in (a, b):
         refuse_old_results(run)
     say(f"Comparison: {write_comparison(a, b, output)}")

@@ -3,7 +3,15 @@
 from preceptor.models import _bits  # noqa: F401 - before peft, see there
 from preceptor.models._blueprint import blueprint, find_blueprint, layers_of, random_model
 from preceptor.models._embedded import EMBEDDED, EMBEDDED_TITLE, fetch_embedded
-from preceptor.models._policy import AdapterSettings, Policy, compute_device, load_policy, new_policy, save_policy
+from preceptor.models._policy import (
+    AdapterSettings,
+    Policy,
+    compute_device,
+    load_policy,
+    new_policy,
+    readable_adapter,
+    save_policy,
+)
 from preceptor.models._source import KnownModel, ModelSource, find_model, fingerprint, list_models, places
 from preceptor.models._tokens import Encoded, encode, load_tokenizer, measured_template, stop_tokens
 
@@ -30,6 +38,7 @@ __all__ = [
     "new_policy",
     "places",
     "random_model",
+    "readable_adapter",
     "save_policy",
     "stop_tokens",
 ]

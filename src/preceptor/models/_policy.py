@@ -12,7 +12,8 @@ from typing import Any, Literal
 import torch
 from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from pydantic import BaseModel, ConfigDict, Field
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging as transformers_logging
@@ -84,6 +85,15 @@ def load_policy(source: ModelSource, folder: Path | None, *, dtype: torch.dtype,
     else:
         raise InputError(Problem(str(folder), "there is neither adapter/ nor model/ in it", "Name a stage's folder."))
     return Policy(model.requires_grad_(trainable), tokenizer, source, None)
+
+
+def readable_adapter(folder: Path) -> bool:
+    """Whether the adapter kept in `folder` is whole: its settings are JSON, its weights safetensors and numbers."""
+    try:
+        json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        return all(bool(weight.isfinite().all()) for weight in load_file(folder / "adapter_model.safetensors").values())
+    except (OSError, ValueError, SafetensorError):
+        return False
 
 
 def save_policy(policy: Policy, folder: Path, weights: dict[str, Tensor] | None = None) -> None:

@@ -1,10 +1,12 @@
 """The way out: an arm's model as a folder that other programs load, checked against what was measured."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import torch
@@ -12,7 +14,7 @@ from rich.console import Console
 from transformers import AutoConfig, GenerationConfig
 
 from preceptor.errors import InputError, PreceptorError, Problem
-from preceptor.files import private_folder, publish_folder, write_atomic
+from preceptor.files import publish_folder, write_atomic
 from preceptor.models import load_tokenizer, measured_template, stop_tokens
 from preceptor.ship._export_papers import MANIFEST, write_papers
 from preceptor.ship._gguf import GGUFType, cannot_be_gguf, write_gguf
@@ -90,20 +92,31 @@ def _in_the_way(folder: Path, overwrite: bool) -> list[Problem]:
     """Why nothing can be written there. Only an earlier export is ever replaced."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return []
-    if not (folder / MANIFEST).is_file():
+    if not _is_export(folder):
         return [Problem(str(folder), "something else lies there", "Name a folder that does not exist yet")]
     if not overwrite:
         return [Problem(str(folder), "an export lies there already", "Name another folder, or add --overwrite")]
     return []
 
 
+def _is_export(folder: Path) -> bool:
+    """Whether nothing lies there but what an export wrote."""
+    try:
+        names = set(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+    return {path.name for path in folder.iterdir()} <= names | {MANIFEST}
+
+
 @contextmanager
 def _aside(folder: Path) -> Iterator[Path]:
-    """A folder beside `folder`, closed to other users, which is gone afterwards, whatever happens."""
-    aside = folder.parent / f".{folder.name}.part"
-    shutil.rmtree(aside, ignore_errors=True)  # what a killed export left behind
+    """A new folder beside `folder`, closed to other users, which is gone afterwards, unless the process is killed."""
+    if folder.parent.exists() and not folder.parent.is_dir():
+        raise InputError(Problem(str(folder.parent), "is a file", "Name a folder that does not exist yet"))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(mkdtemp(prefix=".export-", suffix=".part", dir=folder.parent))
     try:
-        yield private_folder(aside)
+        yield aside
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 

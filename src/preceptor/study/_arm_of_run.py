@@ -6,7 +6,7 @@ from typing import Any
 
 from preceptor.engine import Numerics, choose_numerics
 from preceptor.errors import InputError, Problem
-from preceptor.models import ModelSource, load_tokenizer
+from preceptor.models import ModelSource, load_tokenizer, readable_adapter
 from preceptor.study._evaluate import Prediction, read_predictions
 from preceptor.study._finished import AGAIN, Finished, read_finished
 from preceptor.study._prepare import Prepared, check_task, prepare
@@ -59,6 +59,8 @@ def open_arm(run_folder: Path, task: str, arm: str, seed: int | None = None) -> 
     folder = root / cell["policy"] if cell["policy"] else None
     if folder is not None and not any((folder / kind).is_dir() for kind in ("adapter", "model")):
         raise InputError(Problem(str(folder), "the tuned model is no longer there", AGAIN))
+    if folder is not None and (folder / "adapter").is_dir() and not readable_adapter(folder / "adapter"):
+        raise InputError(Problem(str(folder / "adapter"), "it was kept by an earlier run and is damaged", AGAIN))
     predictions = root / cell["predictions"]["path"]
     for path in (folder, predictions):
         if path is not None and not path.resolve().is_relative_to(root.resolve()):

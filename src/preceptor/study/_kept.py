@@ -14,7 +14,8 @@ def kept(file: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise _lost(file, "is missing from what an earlier run kept") from error
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:  # no JSON, or not what we write
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        # no JSON, or not what we write
         raise _lost(file, "was kept by an earlier run and is damaged") from error
 
 

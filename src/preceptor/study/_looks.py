@@ -68,7 +68,7 @@ def _read(file: Path) -> Iterable[dict[str, Any]]:
         try:
             look = json.loads(line)
             yield {name: look[name] for name in ("test_sha256", "predictions_sha256")}
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue
 
 

@@ -98,8 +98,10 @@ def open_purge(run_folder: Path, *, everything: bool = False) -> Iterator[Purge]
     """
     root = run_folder.resolve()
     _refuse_what_is_no_run(run_folder, root)
+    labels = root / "labels"
     with hold(root), ExitStack() as rounds:
-        for store in sorted((root / "labels").glob("*.sqlite")):
+        # Of a link only the link itself is deleted: nothing is touched where it leads to.
+        for store in () if labels.is_symlink() else sorted(labels.glob("*.sqlite")):
             rounds.enter_context(_round_ended(store))
         yield _look(root, everything=everything)
 

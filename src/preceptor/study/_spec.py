@@ -148,7 +148,10 @@ class Study(_Frozen):
         if "endpoint" in self.arms and self.endpoint is None:
             yield "arms: endpoint needs to know its server; add `endpoint: {url: ..., model: ...}`"
         yield from self._maker_problems()
+        unordered = [frozenset(contrast) for contrast in self.primary or ()]
         for a, b in self.primary or ():
+            if unordered.count(frozenset((a, b))) > 1 and a != b:
+                yield f"primary: {a} and {b} are compared more than once"
             if a == b:
                 yield f"primary: {a} is compared with itself"
             for arm in sorted({a, b} - set(self.arms)):

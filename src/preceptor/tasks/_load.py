@@ -1,5 +1,6 @@
 """Reading a task file: everything that is wrong with it is said at once, with file and key."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ _AS_GIVEN = "as_given"
 _METRICS = {"label": ("macro_f1", "accuracy", "sensitivity"), "text": ("rouge_l", "fact_f1")}
 _PARSERS = {"label": ("label", "final_answer"), "text": ("text", "elements")}
 _SEE = "docs/TASKS.md lists the keys"
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def builtin_tasks() -> list[str]:
@@ -41,7 +43,7 @@ def load_task(name_or_path: str | Path) -> Task:
     """The built-in task of that name, or the task in that YAML file; InputError lists every problem of the file."""
     path = task_file(name_or_path)
     raw, repeated = _read(path)
-    problems = [*repeated, *_shape(path, raw), *_sense(path, raw)]
+    problems = [*repeated, *_shape(path, raw), *_sense(path, raw)] or list(_unseen(path, raw))
     if problems:
         raise InputError(problems)
     return Task.model_validate(raw)
@@ -80,6 +82,21 @@ def _read(path: Path) -> tuple[dict[str, Any], list[Problem]]:
         Problem(f"{path}, line {line}", f"{key!r} stands there twice", "Keep one") for line, key in loader.repeated
     ]
     return raw, repeated
+
+
+def _unseen(path: Path, raw: Any, where: str = "") -> Iterator[Problem]:
+    """Signs in keys and values that nobody sees, and that neither a figure nor a terminal can show."""
+    if isinstance(raw, str):
+        if sign := _UNSEEN.search(raw):
+            place = f"{path}: {_UNSEEN.sub('?', where)}"
+            yield Problem(place, f"holds the control character U+{ord(sign.group()):04X}", "Remove it")
+    elif isinstance(raw, Mapping):
+        for key, value in raw.items():
+            yield from _unseen(path, str(key), where or "a key")
+            yield from _unseen(path, value, f"{where}.{key}".removeprefix("."))
+    elif isinstance(raw, list):
+        for value in raw:
+            yield from _unseen(path, value, where)
 
 
 def _shape(path: Path, raw: Mapping[str, Any]) -> Iterator[Problem]:

@@ -70,6 +70,12 @@ def test_what_there_is_can_be_written_without_a_page(preceptor: CommandLine, fol
     preceptor.run(*GOLD, "--export", "round.jsonl")
     assert json.loads(Path("round.jsonl").read_text().splitlines()[0])["title"] == "cases"
     assert stat.S_IMODE(Path("round.jsonl").stat().st_mode) == 0o600
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for file in ("gold.csv", "cases.csv", STORE, "urgency.task.yaml"):
+        refused = preceptor.run(*GOLD, "--export", file)
+        assert refused.code == 2, file
+        assert "--export" in refused.errors
+    assert all(path.read_bytes() == written for path, written in before.items())
 
 
 @pytest.mark.parametrize(

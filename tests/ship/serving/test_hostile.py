@@ -47,6 +47,15 @@ def test_ten_megabytes_in_chunks_without_a_length(server: Server) -> None:
         assert sender.recv(100).startswith(b"HTTP/1.1 413")
 
 
+def test_a_body_without_end_is_cut_off(server: Server) -> None:
+    chunk = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as sender:
+        head = f"POST {CHAT} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        sender.sendall(head.encode())
+        with pytest.raises(OSError):  # noqa: PT011 (a broken pipe, or a reset)
+            sender.sendall(chunk * 200)
+
+
 def test_a_prompt_that_does_not_fit(server: Server, client: OpenAI) -> None:
     with pytest.raises(BadRequestError) as caught:
         client.chat.completions.create(model=server.model, messages=[{"role": "user", "content": SECRET * 60_000}])
