@@ -59,12 +59,13 @@ def open_arm(run_folder: Path, task: str, arm: str, seed: int | None = None) -> 
     folder = root / cell["policy"] if cell["policy"] else None
     if folder is not None and not any((folder / kind).is_dir() for kind in ("adapter", "model")):
         raise InputError(Problem(str(folder), "the tuned model is no longer there", AGAIN))
-    if folder is not None and (folder / "adapter").is_dir() and not readable_adapter(folder / "adapter"):
-        raise InputError(Problem(str(folder / "adapter"), "it was kept by an earlier run and is damaged", AGAIN))
     predictions = root / cell["predictions"]["path"]
     for path in (folder, predictions):
         if path is not None and not path.resolve().is_relative_to(root.resolve()):
             raise InputError(Problem(str(finished.run.results), "it names files outside of its folder", AGAIN))
+    if folder is not None and (folder / "adapter").is_dir() and not readable_adapter(folder / "adapter"):
+        fix = f"Delete the folder {folder}; `preceptor study` with this run folder then makes again what was in it."
+        raise InputError(Problem(str(folder / "adapter"), "it was kept by an earlier run and is damaged", fix))
     return ArmOfRun(
         finished, load_task(finished.run.task(task)), arm, seed, finished.source(), numerics, folder, predictions
     )
