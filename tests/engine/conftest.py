@@ -41,8 +41,13 @@ def sharpen() -> Callable[[nn.Module], Any]:
 def make_policy(tiny_source: ModelSource, sharpen: Callable[[nn.Module], Any]) -> MakePolicy:
     """The same policy at every call: `tuned` moves its adapter away from the base model, as an earlier stage would."""
 
-    def make(adapter: AdapterSettings | None = AdapterSettings(rank=4, alpha=8), *, tuned: int = 0) -> Policy:  # noqa: B008
-        policy = new_policy(tiny_source, adapter, seed=0, dtype=torch.float32)
+    def make(
+        adapter: AdapterSettings | None = AdapterSettings(rank=4, alpha=8),  # noqa: B008
+        *,
+        tuned: int = 0,
+        dtype: torch.dtype = torch.float32,
+    ) -> Policy:
+        policy = new_policy(tiny_source, adapter, seed=0, dtype=dtype)
         sharpen(policy.model)
         generator = torch.Generator().manual_seed(tuned)
         with torch.no_grad():

@@ -1,4 +1,3 @@
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +11,14 @@ from preceptor.engine import (
     EncodedPair,
     Numerics,
     Stage,
-    _reference,
     answer_logprobs,
     dpo_loss,
     dpo_steps,
     run_dpo,
 )
-from preceptor.errors import InputError, PreceptorError
+from preceptor.engine._batches import schedule
+from preceptor.engine._reference import reference_of_policy
+from preceptor.errors import InputError
 from preceptor.models import Policy
 
 Weights = Callable[[Policy], dict[str, torch.Tensor]]
@@ -88,6 +88,28 @@ def test_the_first_step_starts_at_margin_0_and_ln_2(make_policy: Callable[..., P
     assert logged(stage, "loss")[0] == pytest.approx(math.log(2), abs=1e-5)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("tokens_per_tree", [64, 4096])
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [EncodedPair([*INSTRUCTION, 200 + n], [10], [11]) for n in range(8)],
+        [EncodedPair([*INSTRUCTION, 200 + n], [10 + n] * 299 + [STOP], [20 + n] * 250 + [STOP]) for n in range(4)],
+        [EncodedPair([*INSTRUCTION, 200 + n], [10, 11, STOP], [10, 11, STOP]) for n in range(8)],
+    ],
+    ids=["one token", "300 tokens", "identical likelihood"],
+)
+def test_before_the_first_step_the_margin_is_0_to_the_bit(
+    pairs: list[EncodedPair], tokens_per_tree: int, dtype: Any, make_policy: Callable[..., Policy], tmp_path: Path
+) -> None:
+    numerics = Numerics(threads=1, dtype=dtype, tokens_per_tree=tokens_per_tree)
+    policy = make_policy(tuned=1, dtype=numerics.torch_dtype)
+    stage = run(policy, tmp_path, pairs=pairs, numerics=numerics)
+    assert stage.first_margin == 0.0
+    assert stage.reference_gap is None, "it was computed here, on these very trees"
+    assert logged(stage, "rewards/margins")[0] == 0.0
+
+
 def test_the_sft_term_is_the_mean_over_chosen_tokens(make_policy: Callable[..., Policy], tmp_path: Path) -> None:
     with torch.no_grad():
         chosen = answer_logprobs(make_policy(tuned=1).model, [pair.sequences()[0] for pair in PAIRS], share=False)
@@ -96,22 +118,10 @@ def test_the_sft_term_is_the_mean_over_chosen_tokens(make_policy: Callable[..., 
     assert logged(run(make_policy(tuned=1), tmp_path, settings), "loss")[0] == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_reference_is_the_policy_as_the_stage_finds_it(
-    make_policy: Callable[..., Policy], tmp_path: Path, numerics: Numerics
-) -> None:
-    policy = make_policy(tuned=1)
-    kept, cost = _reference.cached_reference(policy, PAIRS, numerics, tmp_path / "reference.json", share=True)
-    gap = torch.tensor([chosen - rejected for chosen, rejected in kept])
-    torch.testing.assert_close(gap, gaps(policy), atol=1e-4, rtol=0)
-    assert not torch.allclose(gap, gaps(make_policy()), atol=0.01), "the untouched model would do as well"
-    assert cost.tokens_seen == sum(len(one.prompt + one.answer) for pair in PAIRS for one in pair.sequences())
-    assert cost.optimizer_steps == 0
-
-
-def test_the_cost_holds_the_reference_and_the_steps(
-    make_policy: Callable[..., Policy], tmp_path: Path, numerics: Numerics
-) -> None:
-    _, reference = _reference.cached_reference(make_policy(), PAIRS, numerics, tmp_path / "elsewhere.json", share=True)
+def test_the_cost_holds_the_reference_and_the_steps(make_policy: Callable[..., Policy], tmp_path: Path) -> None:
+    file = tmp_path / "elsewhere.json"
+    steps = schedule(len(PAIRS), SETTINGS.batch_size, 1, 3)
+    reference = reference_of_policy(make_policy(), PAIRS, steps, Numerics(threads=1), file, share=True).cost
     cost = run(make_policy(), tmp_path / "run").cost
     assert cost.optimizer_steps == dpo_steps(len(PAIRS), SETTINGS) == 6
     assert cost.tokens_seen == 3 * reference.tokens_seen
@@ -119,24 +129,6 @@ def test_the_cost_holds_the_reference_and_the_steps(
     assert cost.flops > 3 * reference.flops
     assert cost.seconds > 0
     assert cost.peak_memory_bytes > 0
-
-
-def test_a_reference_of_another_policy_is_refused(make_policy: Callable[..., Policy], tmp_path: Path) -> None:
-    _reference.cached_reference(
-        make_policy(tuned=2), PAIRS, Numerics(threads=1), tmp_path / "reference.json", share=True
-    )
-    with pytest.raises(PreceptorError, match="does not belong to this policy"):
-        run(make_policy(tuned=1), tmp_path)
-
-
-def test_a_reference_that_is_not_a_number_is_refused(make_policy: Callable[..., Policy], tmp_path: Path) -> None:
-    file = tmp_path / "reference.json"
-    _reference.cached_reference(make_policy(), PAIRS, Numerics(threads=1), file, share=True)
-    kept = json.loads(file.read_text())
-    kept["logprobs"][0][0] = math.nan
-    file.write_text(json.dumps(kept))
-    with pytest.raises(PreceptorError, match="must be 0"):
-        run(make_policy(), tmp_path)
 
 
 def test_a_backbone_with_dropout_is_still_its_own_reference(
@@ -225,38 +217,6 @@ def test_the_last_step_is_looked_at(make_policy: Callable[..., Policy], tmp_path
     assert dpo_steps(len(PAIRS), settings) == 6
     stage = run(make_policy(tuned=1), tmp_path / "odd", settings, pairs=PAIRS[:11], validation=UPSIDE_DOWN)
     assert [row["step"] for row in stage.history if "eval_loss" in row][-1] == 6
-
-
-def test_the_kept_reference_is_read_not_computed(
-    make_policy: Callable[..., Policy], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file, numerics = tmp_path / "reference.json", Numerics(threads=1)
-    first = _reference.cached_reference(make_policy(), PAIRS, numerics, file, share=True)
-    monkeypatch.setattr(_reference, "answer_logprobs", None)
-    assert _reference.cached_reference(make_policy(), PAIRS, numerics, file, share=True) == first
-
-
-def test_a_reference_kept_for_other_tokens_or_another_dtype_is_computed_anew(
-    make_policy: Callable[..., Policy], tmp_path: Path
-) -> None:
-    file, numerics = tmp_path / "reference.json", Numerics(threads=1)
-    _reference.cached_reference(make_policy(), PAIRS[:4], numerics, file, share=True)
-    kept, _ = _reference.cached_reference(make_policy(), PAIRS, numerics, file, share=True)
-    assert len(kept) == len(PAIRS)
-    made_for = json.loads(file.read_text())["for"]
-    _reference.cached_reference(make_policy(), PAIRS, Numerics(threads=1, dtype="bfloat16"), file, share=True)
-    assert json.loads(file.read_text())["for"] != made_for
-
-
-def test_a_reference_kept_for_another_vocabulary_is_computed_anew(
-    make_policy: Callable[..., Policy], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file, numerics, policy = tmp_path / "reference.json", Numerics(threads=1), make_policy()
-    _reference.cached_reference(policy, PAIRS, numerics, file, share=True)
-    before = json.loads(file.read_text())["for"]
-    policy.tokenizer = [*range(len(policy.tokenizer) + 1)]  # only its length is asked for
-    _reference.cached_reference(policy, PAIRS, numerics, file, share=True)
-    assert json.loads(file.read_text())["for"] != before
 
 
 def test_runs_that_differ_in_beta_share_a_reference(make_policy: Callable[..., Policy], tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_these_answers_end_at_different_times(policy: Policy) -> None:
 def test_what_is_done_is_skipped_and_changes_nothing(policy: Policy) -> None:
     stop = some_stops(policy, PROMPTS)
     whole = answers(policy, PROMPTS, stop, rows=4)
-    first, *rest = generation_batches(PROMPTS, 4)
+    first, *rest = generation_batches(PROMPTS, 4, NEW_TOKENS)
     left = answers(policy, PROMPTS, stop, rows=4, done=frozenset(first))
     assert left == [whole[i] for i in sorted(i for batch in rest for i in batch)]
     # A batch that is not wholly done is answered again, whole.
@@ -89,11 +89,19 @@ def test_what_is_done_is_skipped_and_changes_nothing(policy: Policy) -> None:
 
 
 def test_batches_hold_each_prompt_once_and_are_alike_in_length() -> None:
-    batches = generation_batches(PROMPTS, 4)
+    batches = generation_batches(PROMPTS, 4, NEW_TOKENS)
     order = [i for batch in batches for i in batch]
     assert sorted(order) == list(range(9))
     assert [len(batch) for batch in batches] == [4, 4, 1]
     assert sorted(order, key=lambda i: len(PROMPTS[i])) == order
+
+
+def test_the_room_that_is_kept_for_answers_counts_in_a_batch() -> None:
+    prompts = [[1] * 100] * 32
+    assert [len(batch) for batch in generation_batches(prompts, 32, 0, tokens=3200)] == [32]
+    for max_new_tokens in (60, 4096):
+        for batch in generation_batches(prompts, 32, max_new_tokens, tokens=3200):
+            assert len(batch) == 1 or len(batch) * (100 + max_new_tokens) <= 3200
 
 
 def test_a_model_with_a_window_answers_as_it_does_one_by_one(

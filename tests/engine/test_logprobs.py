@@ -11,7 +11,6 @@ from transformers import (
     Gemma3TextConfig,
     GPT2Config,
     GraniteConfig,
-    Llama4TextConfig,
     LlamaConfig,
     MistralConfig,
     PretrainedConfig,
@@ -101,30 +100,6 @@ def test_a_model_that_cannot_take_a_tree_is_found_out_and_still_right(family: st
     assert not can_share(model)
     with torch.no_grad():
         assert_close(answer_logprobs(model, BATCH, share=False), [naive(model, sequence) for sequence in BATCH])
-
-
-@pytest.mark.parametrize(
-    "text", [MistralConfig(**SMALL, sliding_window=512), Llama4TextConfig(**SMALL, attention_chunk_size=512)]
-)
-def test_a_window_is_found_that_is_wider_than_the_probe(text: PretrainedConfig, build: Callable[..., Any]) -> None:
-    model = build(LlamaConfig(**SMALL))
-    model.config = text
-    assert not can_share(model)
-
-    class PicturesAndText(PretrainedConfig):
-        sub_configs = {"text_config": type(text)}  # noqa: RUF012
-
-    model.config = PicturesAndText()
-    model.config.text_config = text
-    assert not can_share(model)
-
-
-def test_asking_whether_a_model_can_share_leaves_it_as_it_was(build: Callable[..., Any]) -> None:
-    model = build(LlamaConfig(**SMALL))
-    for training in (True, False):
-        model.train(training)
-        assert can_share(model)
-        assert model.training is training
 
 
 def test_a_batch_of_one(build: Callable[..., Any]) -> None:

@@ -1,8 +1,7 @@
 import os
 
-import pytest
-
-from preceptor.engine import Numerics, NumericsChoice, _precision, choose_numerics
+from preceptor.engine import Numerics, NumericsChoice, choose_numerics
+from preceptor.models import compute_device
 
 
 def test_what_is_asked_for_is_what_is_used() -> None:
@@ -10,13 +9,7 @@ def test_what_is_asked_for_is_what_is_used() -> None:
     assert choose_numerics(choice) == Numerics(dtype="bfloat16", threads=3, tokens_per_tree=99)
 
 
-def test_auto_is_every_core_and_a_format_this_machine_has() -> None:
+def test_auto_is_every_core_and_float32_on_a_cpu_whatever_it_could_do_faster() -> None:
     chosen = choose_numerics(NumericsChoice())
     assert chosen.threads == len(os.sched_getaffinity(0))
-    assert chosen.dtype in ("float32", "bfloat16")
-
-
-@pytest.mark.parametrize(("gain", "dtype"), [(0.6, "float32"), (1.2, "float32"), (2.0, "bfloat16")])
-def test_16_bits_must_be_worth_it(gain: float, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_precision, "_products_a_second", lambda dtype: gain if dtype.itemsize == 2 else 1.0)
-    assert choose_numerics(NumericsChoice(threads=1)).dtype == dtype
+    assert chosen.dtype == ("float32" if compute_device().type == "cpu" else "bfloat16")

@@ -3,8 +3,9 @@
 from preceptor.engine._bytes import TreeBytes, head_bytes, tree_bytes, whole_logits_bytes
 from preceptor.engine._cost import Cost, let_go, timed
 from preceptor.engine._dpo import dpo_steps, run_dpo
+from preceptor.engine._float32_head import float32_head
 from preceptor.engine._generate import Sampling, generate
-from preceptor.engine._logprobs import answer_logprobs, can_share
+from preceptor.engine._logprobs import answer_logprobs
 from preceptor.engine._losses import dpo_loss, reward_margins, sft_loss
 from preceptor.engine._pace import Pace, Speed, time_model
 from preceptor.engine._precision import choose_numerics
@@ -12,6 +13,7 @@ from preceptor.engine._reference import EncodedPair
 from preceptor.engine._score import score_answers
 from preceptor.engine._settings import DPOSettings, Numerics, NumericsChoice, SFTSettings
 from preceptor.engine._sft import run_sft, sft_steps, sft_steps_worth
+from preceptor.engine._sharing import can_share
 from preceptor.engine._tracking import Tracker, Tracking, find_tracker, tell_once
 from preceptor.engine._trainer import Stage
 from preceptor.engine._tree import Tree, distinct_prefixes, layout
@@ -54,6 +56,7 @@ __all__ = [
     "dpo_steps",
     "dpo_workload",
     "find_tracker",
+    "float32_head",
     "generate",
     "head_bytes",
     "layout",

@@ -13,6 +13,8 @@ from typing import Any, Self
 import torch
 from transformers.pytorch_utils import Conv1D  # GPT-2's name for a linear layer
 
+from preceptor.engine._float32_head import output_layer
+
 
 @dataclass(slots=True)
 class Cost:
@@ -55,9 +57,10 @@ def side_by_side(costs: Sequence[Cost]) -> Cost:
 def forward_flops(model: torch.nn.Module, tokens: int, logit_rows: int) -> float:
     """Multiply-adds of the linear layers, two operations each: body for every token, head for the rows asked for."""
     body = head = 0
-    for name, module in model.named_modules():
+    vocabulary = output_layer(model)
+    for module in model.modules():
         if isinstance(module, torch.nn.Linear | Conv1D):
-            if name.endswith("lm_head"):
+            if module is vocabulary:
                 head += _numbers(module)
             else:
                 body += _numbers(module)
@@ -79,13 +82,18 @@ def backward_factor(model: torch.nn.Module) -> float:
 
 
 def start_peak_memory() -> None:
-    """Begin a new high-water mark, so that a stage does not inherit that of the one before. Linux only."""
+    """Begin a new high-water mark, so that a stage does not inherit that of the one before. Linux only on a CPU."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        return
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_memory() -> int:
-    """Most memory this process has held since `start_peak_memory`, in bytes."""
+    """Most memory held since `start_peak_memory`, in bytes: the accelerator's, or the process's where there is none."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):

@@ -1,6 +1,5 @@
 """Learning by preference: the `dpo` stage. The reference is the policy as the stage finds it."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,20 +10,25 @@ from preceptor.engine._arguments import training_arguments
 from preceptor.engine._batches import schedule, steps_per_epoch
 from preceptor.engine._cost import Cost
 from preceptor.engine._limits import refuse_impossible
-from preceptor.engine._logprobs import can_share, idle_loss
+from preceptor.engine._logprobs import idle_loss
 from preceptor.engine._losses import dpo_loss, reward_margins, sft_loss
 from preceptor.engine._parallel import gathered, refuse_unsharded
-from preceptor.engine._reference import EncodedPair, cached_reference, own_pair_trees, pair_logprobs, sums
+from preceptor.engine._reference import (
+    EncodedPair,
+    Gap,
+    own_pair_trees,
+    pair_logprobs,
+    reference_of_policy,
+    refuse_gap,
+    sums,
+)
 from preceptor.engine._settings import DPOSettings, Numerics
 from preceptor.engine._sharded_trainer import ShardedTrainer
+from preceptor.engine._sharing import shares_prefixes
 from preceptor.engine._tracking import Tracking
 from preceptor.engine._trainer import LookAtTheEnd, Stage, StepTrainer, run_stage
-from preceptor.errors import PreceptorError
 from preceptor.models import Policy
 from preceptor.progress import Advance, quiet
-
-_MARGIN_TOLERANCE = {"float32": 1e-4, "bfloat16": 0.1}
-"""A token, in nats: rounding that differs with the tree adds up like a random walk over an answer."""
 
 
 def run_dpo(
@@ -44,17 +48,21 @@ def run_dpo(
 
     Looks at the same loss on the `validation` pairs (`looks_per_epoch` times, and after the last step) and ends with
     the weights of the best look; without such pairs, with the last weights. The reference's log-probabilities are
-    computed once, before the first step, and kept in `reference_file` (in `folder` without one), where another run
-    from the same policy finds them. `folder` holds the checkpoints: an interrupted run continues from the newest.
-    `tracking` says which tracker is told how it goes.
-    Raises InputError for answers the model cannot learn.
+    computed once, before the first step and on the trees of the steps, and kept in `reference_file` (in `folder`
+    without one), where another run from the same policy finds them. `folder` holds the checkpoints: an interrupted run
+    continues from the newest. `tracking` says which tracker is told how it goes.
+    Raises InputError for answers the model cannot learn, and when the policy is not its own reference.
     """
     everything = [*pairs, *validation]
     refuse_impossible([s for pair in everything for s in pair.sequences()], policy.model)
     refuse_unsharded(policy.model, numerics)
-    share = can_share(policy.model)
+    share = shares_prefixes(policy)
+    order = schedule(len(pairs), settings.batch_size, settings.epochs, seed)
+    to_look_at = range(len(pairs), len(everything))
+    one_epoch = [*order[: steps_per_epoch(len(pairs), settings.batch_size)], *([to_look_at] if validation else [])]
     file = reference_file or folder / "reference.json"
-    reference, reference_cost = cached_reference(policy, everything, numerics, file, share=share)
+    kept = reference_of_policy(policy, everything, one_epoch, numerics, file, share=share)
+    reference = kept.logprobs
 
     def trees(step: Sequence[int], turn: int = 0) -> list[tuple[list[int], int, int] | None]:
         """The indices of each tree's pairs, with how many pairs and chosen tokens the whole step has.
@@ -65,25 +73,25 @@ def run_dpo(
         own = own_pair_trees(everything, step, numerics, turn=turn)
         return [(tree, len(step), chosen_tokens) if tree else None for tree in own]
 
-    order = schedule(len(pairs), settings.batch_size, settings.epochs, seed)
     steps = [trees(step, turn) for turn, step in enumerate(order)]
-    looked_at = trees(range(len(pairs), len(everything))) if validation else []
+    looked_at = trees(to_look_at) if validation else []
 
     def tree_loss(model: nn.Module, item: tuple[list[int], int, int], cost: Cost) -> tuple[Tensor, dict[str, float]]:
         tree, pairs_in_step, chosen_tokens_in_step = item
         some = [everything[i] for i in tree]
         chosen, rejected = pair_logprobs(model, some, share=share, cost=cost)
         margins = _margins(chosen, rejected, [reference[i] for i in tree], mean=settings.loss_type == "ipo")
-        if trainer.state.global_step == 0:
-            _assert_no_margin(chosen, rejected, [reference[i] for i in tree], numerics, file)
         losses = dpo_loss(margins, settings.beta, settings.loss_type, settings.label_smoothing)
         loss = losses.sum() / pairs_in_step
         if settings.sft_weight:
             loss = loss + settings.sft_weight * sft_loss(torch.cat(chosen)) / chosen_tokens_in_step
-        return loss, {
+        figures = {
             "rewards/margins": float(settings.beta * margins.detach().sum()) / pairs_in_step,
             "rewards/accuracies": float((margins.detach() > 0).sum()) / pairs_in_step,
         }
+        if trainer.state.global_step == 0:
+            figures["first_margin"] = _first_margin(chosen, rejected, [reference[i] for i in tree]) / pairs_in_step
+        return loss, figures
 
     @torch.no_grad()
     def validate(cost: Cost) -> float:
@@ -102,27 +110,24 @@ def run_dpo(
         advance,
     )
     stage = run_stage(trainer, tracking)
-    stage.cost = reference_cost + stage.cost
+    stage.cost = kept.cost + stage.cost
+    stage.reference_gap = kept.gap
+    stage.first_margin = next(row["first_margin"] for row in stage.history if "first_margin" in row)
     stage.ordered_rightly = sum(chosen > rejected for chosen, rejected in reference[: len(pairs)]) / len(pairs)
     return stage
 
 
-def _assert_no_margin(
-    chosen: Sequence[Tensor],
-    rejected: Sequence[Tensor],
-    reference: Sequence[tuple[float, float]],
-    numerics: Numerics,
-    file: Path,
-) -> None:
-    """In the first step the policy is its own reference: a margin that is not 0 means that one of the two is wrong."""
+def _first_margin(
+    chosen: Sequence[Tensor], rejected: Sequence[Tensor], reference: Sequence[tuple[float, float]]
+) -> float:
+    """Sum of the pairs' absolute margins before the first step, in nats: 0 where the policy is its own reference.
+
+    Raises InputError for a margin that rounding does not explain.
+    """
     margins = _margins([one.detach() for one in chosen], [one.detach() for one in rejected], reference, mean=False)
-    longest = max(len(c) + len(r) for c, r in zip(chosen, rejected, strict=True))
-    margin = float(margins.abs().max())
-    if not margin <= _MARGIN_TOLERANCE[numerics.dtype] * math.sqrt(longest):
-        raise PreceptorError(
-            f"DPO's reward margin before the first step is {margin:.4f} and must be 0: "
-            f"the cached reference does not belong to this policy. Delete {file.name} and run again."
-        )
+    tokens = sum(map(len, (*chosen, *rejected)))
+    refuse_gap(Gap(float(margins.abs().sum()) / tokens, float(margins.abs().max())))
+    return float(margins.abs().sum())
 
 
 def dpo_steps(pairs: int, settings: DPOSettings) -> int:

@@ -12,8 +12,10 @@ from transformers import DynamicCache
 from preceptor.engine._attention import TreeAttention
 from preceptor.engine._cache import cache_of_paths
 from preceptor.engine._cost import Cost, forward_flops, timed
+from preceptor.engine._float32_head import float32_head
 from preceptor.engine._head import logits_of
-from preceptor.engine._logprobs import can_share, causal_and_head, hidden_states, needs_dense_mask
+from preceptor.engine._logprobs import causal_and_head, hidden_states, logit_softcap
+from preceptor.engine._sharing import needs_dense_mask, shares_prefixes
 from preceptor.engine._tree import layout
 from preceptor.models import Policy
 
@@ -26,7 +28,8 @@ ends its answer, and the logits [prompts, vocabulary] it was chosen from. Gives 
 """
 
 _CACHED_TOKENS = 24_576
-"""Prompt tokens whose keys and values are held at a time: about 1 GB for a model of 135 million weights."""
+"""Tokens whose keys and values are held at a time, of prompts and of the answers that room is kept for: about 1 GB for
+a model of 135 million weights."""
 _MASKED_TOKENS = 4096
 """The same where attention needs a cell for every two of them."""
 
@@ -42,13 +45,15 @@ class Sampling:
     seeds: Sequence[int | str]
 
 
-def generation_batches(prompts: Sequence[Sequence[int]], rows: int, tokens: int = _CACHED_TOKENS) -> list[list[int]]:
+def generation_batches(
+    prompts: Sequence[Sequence[int]], rows: int, max_new_tokens: int, tokens: int = _CACHED_TOKENS
+) -> list[list[int]]:
     """Indices of the prompts of each batch, always the same: alike in length, at most `rows` of them, and fewer when
-    they are so long that more than `tokens` tokens would have to be remembered.
+    prompts and answers are so long that more than `tokens` tokens would have to be remembered.
     """
     batches: list[list[int]] = []
     for index in sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i)):
-        room = min(rows, max(1, tokens // len(prompts[index])))
+        room = min(rows, max(1, tokens // (len(prompts[index]) + max_new_tokens)))
         if batches and len(batches[-1]) < room:
             batches[-1].append(index)
         else:
@@ -77,10 +82,10 @@ def generate(
     whose indices are all in `done` gives the same answers.
     """
     policy.model.eval()
-    share = can_share(policy.model)
-    with timed() as cost:
+    share = shares_prefixes(policy)
+    with timed() as cost, float32_head(policy.model):
         tokens = _MASKED_TOKENS if needs_dense_mask(policy.model) else _CACHED_TOKENS
-        for batch in generation_batches(prompts, rows if share else 1, tokens):
+        for batch in generation_batches(prompts, rows if share else 1, max_new_tokens, tokens):
             if done.issuperset(batch):
                 continue
             some = [prompts[i] for i in batch]
@@ -137,7 +142,6 @@ def _read_tree(policy: Policy, prompts: Sequence[list[int]], room: int) -> _Read
     """Read all prompts as one tree, then give each row the keys and values of its own path."""
     device = policy.model.device
     causal, head = causal_and_head(policy.model)
-    softcap = getattr(causal.config.get_text_config(), "final_logit_softcapping", None)
     tree = layout(prompts)
     attention = TreeAttention(tree, device, keep=True)
     hidden = hidden_states(policy.model, attention)
@@ -146,7 +150,7 @@ def _read_tree(policy: Policy, prompts: Sequence[list[int]], room: int) -> _Read
     nodes = torch.tensor([[0] * (longest - len(path)) + path for path in tree.paths], device=device)
     cache = cache_of_paths(policy.model.config, attention.kept, nodes, room)
     mask = torch.tensor([[0] * (longest - len(path)) + [1] * len(path) for path in tree.paths], device=device)
-    return _Read(cache, mask, logits_of(hidden[ends], head.weight, head.bias, softcap), len(tree))
+    return _Read(cache, mask, logits_of(hidden[ends], head, logit_softcap(causal)), len(tree))
 
 
 def _read_alone(policy: Policy, prompt: list[int]) -> _Read:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from preceptor.engine._attention import TreeAttention, tree_attention
 from preceptor.engine._cost import Cost, forward_flops
+from preceptor.engine._float32_head import float32_head
 from preceptor.engine._head import token_logprobs
 from preceptor.engine._parallel import in_forward
 from preceptor.engine._tree import layout
@@ -20,11 +21,12 @@ def answer_logprobs(
     """Log-probability of every answer token.
 
     Returns one [answer length] float32 tensor a sequence, in nats, in the order given. With `share` the batch is
-    computed as one prefix tree, else one sequence at a time by the model's own code (see `can_share`).
+    computed as one prefix tree, else one sequence at a time by the model's own code (see `shares_prefixes`).
     """
-    if share:
-        return in_forward(model, lambda: _one_tree(model, sequences, cost))
-    return [_alone(model, sequence, cost) for sequence in sequences]
+    with float32_head(model):
+        if share:
+            return in_forward(model, lambda: _one_tree(model, sequences, cost))
+        return [_alone(model, sequence, cost) for sequence in sequences]
 
 
 def idle_loss(model: nn.Module) -> Tensor:
@@ -47,7 +49,7 @@ def _one_tree(model: nn.Module, sequences: Sequence[Encoded], cost: Cost | None)
         head,
         torch.tensor([row_of[node] for path in asked for node in path], device=device),
         torch.tensor([token for s in sequences for token in s.answer], device=device),
-        getattr(causal.config.get_text_config(), "final_logit_softcapping", None),
+        logit_softcap(causal),
     )
     _count(cost, model, sum(map(len, tree.paths)), len(tree), len(kept))
     return list(logprobs.split([len(s.answer) for s in sequences]))
@@ -89,69 +91,14 @@ def causal_and_head(model: nn.Module) -> tuple[Any, nn.Linear]:
     return causal, head
 
 
+def logit_softcap(causal: Any) -> float | None:
+    """The bend of Gemma's logits; None for models that have none."""
+    softcap: float | None = getattr(causal.config.get_text_config(), "final_logit_softcapping", None)
+    return softcap
+
+
 def _count(cost: Cost | None, model: nn.Module, seen: int, computed: int, logit_rows: int) -> None:
     if cost is not None:
         cost.tokens_seen += seen
         cost.tokens_computed += computed
         cost.flops += forward_flops(model, computed, logit_rows)
-
-
-@torch.no_grad()
-def can_share(model: nn.Module) -> bool:
-    """Whether the model computes a small tree as its own code computes the same sequences one by one.
-
-    False for models with state, with mask code or an output layer of their own, and for kinds of attention whose
-    limits do not reach tree attention; those run one sequence at a time.
-    """
-    tokens = list(range(1, 9))
-    sequences = [Encoded(tokens, [9, 10]), Encoded(tokens, [11]), Encoded(tokens[:4], [12, 13])]
-    training = model.training
-    model.eval()
-    try:
-        if not _windows_reach_attention(model):
-            return False
-        tree, plain = (answer_logprobs(model, sequences, share=share) for share in (True, False))
-    except torch.OutOfMemoryError:
-        raise
-    except (AttributeError, TypeError, ValueError, RuntimeError, IndexError):
-        return False  # code that was never meant for trees refuses them in any of these ways
-    finally:
-        model.train(training)
-    # Sixteen bits hold a logit of 20 to 0.1 only.
-    atol, rtol = (1e-3, 1e-5) if next(model.parameters()).dtype == torch.float32 else (0.1, 0.02)
-    return all(torch.allclose(a, b, atol=atol, rtol=rtol) for a, b in zip(tree, plain, strict=True))
-
-
-def needs_dense_mask(model: nn.Module) -> bool:
-    """Whether attention on the CPU holds a cell for every two tokens of a tree: with windows and bent scores."""
-    whole: Any = model.config
-    config = whole.get_text_config()
-    kinds = getattr(config, "layer_types", None) or ()
-    return "sliding_attention" in kinds or _has_window(model) or bool(getattr(config, "attn_logit_softcapping", None))
-
-
-def _has_window(model: nn.Module) -> bool:
-    """Whether a model that does not list its layers' kinds has a window in all of them."""
-    whole: Any = model.config
-    config = whole.get_text_config()
-    return bool(getattr(config, "sliding_window", None)) and getattr(config, "use_sliding_window", True)
-
-
-def _windows_reach_attention(model: nn.Module) -> bool:
-    """Whether every layer with a window by configuration tells tree attention so: a short probe would not show it."""
-    causal, _ = causal_and_head(model)
-    config = causal.config.get_text_config()
-    kinds = list(getattr(config, "layer_types", None) or ())
-    if set(kinds) - {"full_attention", "sliding_attention"} or getattr(config, "attention_chunk_size", None):
-        return False
-    rope: Any = getattr(config, "rope_parameters", None) or {}
-    if "longrope" in str(rope) or "dynamic" in str(rope):  # frequencies that depend on the longest sequence at hand
-        return False
-    device = next(model.parameters()).device
-    attention = TreeAttention(layout([[1, 2, 3]]), device)
-    in_forward(model, lambda: hidden_states(model, attention))
-    if not kinds:
-        kinds = ["sliding_attention" if _has_window(model) else "full_attention"] * len(attention.windows)
-    return len(attention.windows) == len(kinds) and all(
-        (told is not None) == (kind == "sliding_attention") for told, kind in zip(attention.windows, kinds, strict=True)
-    )

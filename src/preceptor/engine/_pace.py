@@ -13,8 +13,10 @@ import torch
 from scipy.optimize import nnls
 from torch import nn
 
+from preceptor.engine._float32_head import float32_head
 from preceptor.engine._generate import generate
-from preceptor.engine._logprobs import answer_logprobs, can_share
+from preceptor.engine._logprobs import answer_logprobs
+from preceptor.engine._sharing import shares_prefixes
 from preceptor.engine._workload import Operations, Trees, Workload, tree_workload
 from preceptor.models import Encoded, Policy
 
@@ -97,10 +99,15 @@ def time_model(policy: Policy, layers: int, trees: Sequence[Sequence[Encoded]], 
     """Time a model of `layers` layers on `trees`, forward and backward, and on answers to the `prompts`.
 
     Give trees and prompts of different sizes. The best of a few rounds counts, which go through all trees in turn, so
-    that a busy moment of the machine hits all of them. `start` is only what `can_share` takes, and `saving` 0.
+    that a busy moment of the machine hits all of them. `start` is only what `shares_prefixes` takes, and `saving` 0.
     """
+    with float32_head(policy.model):  # held as long as in a stage, not made anew for each tree
+        return _time_model(policy, layers, trees, prompts)
+
+
+def _time_model(policy: Policy, layers: int, trees: Sequence[Sequence[Encoded]], prompts: Sequence[list[int]]) -> Speed:
     model = policy.model
-    start, shares = _timed(lambda: can_share(model))
+    start, shares = _timed(lambda: shares_prefixes(policy))
     operations = Operations.of(model)
     counted = [tree_workload(tree, share=shares) for tree in trees]
     work = [(operations.forward(one.tokens, one.rows), layers * one.met, layers * one.count) for one in counted]

@@ -6,9 +6,11 @@ import torch
 
 from preceptor.engine._batches import split_into_trees
 from preceptor.engine._cost import Cost, timed
+from preceptor.engine._float32_head import float32_head
 from preceptor.engine._limits import refuse_impossible
-from preceptor.engine._logprobs import answer_logprobs, can_share
+from preceptor.engine._logprobs import answer_logprobs
 from preceptor.engine._settings import Numerics
+from preceptor.engine._sharing import shares_prefixes
 from preceptor.models import Encoded, Policy
 from preceptor.progress import Advance, quiet
 
@@ -26,14 +28,14 @@ def score_answers(
     """
     asked = [Encoded(prompt, list(a)) for prompt, answers in zip(prompts, candidates, strict=True) for a in answers]
     refuse_impossible(asked, policy.model)
-    share = can_share(policy.model)
+    share = shares_prefixes(policy)
     policy.model.eval()
 
     def sequences(i: int) -> list[list[int]]:
         return [prompts[i] + answer for answer in candidates[i]]
 
     scores: list[list[float]] = [[] for _ in prompts]
-    with timed() as cost, torch.no_grad():
+    with timed() as cost, float32_head(policy.model), torch.no_grad():
         for tree in split_into_trees(range(len(prompts)), sequences, numerics.tokens_per_tree):
             encoded = [Encoded(prompts[i], list(answer)) for i in tree for answer in candidates[i]]
             logprobs = iter(answer_logprobs(policy.model, encoded, share=share, cost=cost))

@@ -33,7 +33,7 @@ class Numerics(_Settings):
 
 
 class NumericsChoice(_Settings):
-    """Numerics as a study asks for them: `auto` is what suits this machine, found out once (`choose_numerics`)."""
+    """Numerics as a study asks for them: `auto` is decided once (`choose_numerics`)."""
 
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = "auto"

@@ -13,11 +13,12 @@ from preceptor.engine._batches import endless_schedule, schedule, steps_per_epoc
 from preceptor.engine._cost import Cost, backward_factor, forward_flops
 from preceptor.engine._deal import deal
 from preceptor.engine._limits import refuse_impossible
-from preceptor.engine._logprobs import answer_logprobs, can_share, idle_loss
+from preceptor.engine._logprobs import answer_logprobs, idle_loss
 from preceptor.engine._losses import sft_loss
 from preceptor.engine._parallel import gathered, rank, refuse_unsharded
 from preceptor.engine._settings import Numerics, SFTSettings
 from preceptor.engine._sharded_trainer import ShardedTrainer
+from preceptor.engine._sharing import shares_prefixes
 from preceptor.engine._tracking import Tracking
 from preceptor.engine._trainer import LookAtTheEnd, Stage, StepTrainer, run_stage
 from preceptor.engine._tree import layout
@@ -51,7 +52,7 @@ def run_sft(
     """
     refuse_impossible([*train, *validation], policy.model)
     refuse_unsharded(policy.model, numerics)
-    share = can_share(policy.model)
+    share = shares_prefixes(policy)
     if flops is None:
         order = schedule(len(train), settings.batch_size, settings.epochs, seed)
     else:
@@ -92,7 +93,7 @@ def sft_steps_worth(
     flops: float, policy: Policy, train: Sequence[Encoded], settings: SFTSettings, numerics: Numerics, *, seed: int
 ) -> int:
     """How many optimizer steps `run_sft` takes with `flops`."""
-    share = can_share(policy.model)
+    share = shares_prefixes(policy)
     return len(_order_worth(flops, policy.model, train, settings, numerics, seed, share=share))
 
 

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from preceptor.engine._cost import Cost, backward_factor, peak_memory, start_peak_memory
+from preceptor.engine._float32_head import float32_head
 from preceptor.engine._logprobs import idle_loss
 from preceptor.engine._tracking import Tracking, followed
 from preceptor.errors import InputError, Problem
@@ -84,7 +85,8 @@ class StepTrainer(Trainer):
             loss, sums = (idle_loss(model), {}) if tree is None else self._tree_loss(model, tree, spent)
             self.accelerator.backward(loss)
             total += loss.detach()
-            self._sums = {name: self._sums.get(name, 0.0) + value for name, value in sums.items()}
+            for name, value in sums.items():
+                self._sums[name] = self._sums.get(name, 0.0) + value
         spent.flops *= backward_factor(model)
         self.cost += spent
         return total
@@ -191,19 +193,24 @@ class _Progress(TrainerCallback):
 class Stage:
     """What a finished training stage leaves: its cost and the figures it logged.
 
-    `ordered_rightly`: of DPO's pairs, the share whose chosen answer the reference found likelier than the rejected one.
+    Of DPO's pairs, `ordered_rightly` is the share whose chosen answer the reference found likelier than the rejected
+    one, and `first_margin` the mean absolute reward margin (without beta, in nats) of the first optimizer step, where
+    the policy is still its own reference. `reference_gap`: see `Reference`.
     """
 
     cost: Cost
     history: list[dict[str, float]]
     ordered_rightly: float | None = None
+    first_margin: float | None = None
+    reference_gap: float | None = None
 
 
 def run_stage(trainer: StepTrainer, tracking: Tracking | None = None) -> Stage:
     """Train from the newest checkpoint, or from the start; `tracking` says who is told how it goes."""
     checkpoint = trainer.resume()
     told = tracking if trainer.is_world_process_zero() else None
-    with followed(told, from_step=_step_of(checkpoint) if checkpoint else 0) as callbacks:
+    model: Any = trainer.model
+    with float32_head(model), followed(told, from_step=_step_of(checkpoint) if checkpoint else 0) as callbacks:
         for callback in callbacks:
             trainer.add_callback(callback)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

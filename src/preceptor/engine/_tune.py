@@ -7,10 +7,10 @@ from typing import Protocol
 
 from torch.distributed.device_mesh import init_device_mesh
 
-from preceptor.engine._logprobs import can_share
 from preceptor.engine._parallel import gathered, learned_weights, rank, shard
 from preceptor.engine._processes import in_processes
 from preceptor.engine._settings import Numerics
+from preceptor.engine._sharing import shares_prefixes
 from preceptor.engine._trainer import Stage
 from preceptor.errors import InputError, Problem
 from preceptor.models import Policy, compute_device, save_policy
@@ -40,7 +40,7 @@ def tune(start: Callable[[], Policy], run: Run, folder: Path, numerics: Numerics
 def one_of_several(start: Callable[[], Policy], run: Run, folder: Path, numerics: Numerics, advance: Advance) -> Stage:
     """What each process does: the whole model is loaded, and only a part of it kept from then on."""
     policy = start()
-    if not can_share(policy.model):
+    if not shares_prefixes(policy):
         what = "this model's own code does not take prefix trees, so processes cannot share it"
         raise InputError(Problem("numerics: processes", what, "Set it to 1."))
     shard(policy.model, init_device_mesh(compute_device().type, (numerics.processes,)))

@@ -152,22 +152,19 @@ def dpo_workload(
 ) -> Workload:
     """The reference of all pairs, and all epochs of `run_dpo`."""
 
-    def trees(some: Sequence[EncodedPair], tokens: int) -> list[Trees]:
-        dealt = pair_trees(some, range(len(some)), tokens)
+    def trees(some: Sequence[EncodedPair]) -> list[Trees]:
+        dealt = pair_trees(some, range(len(some)), numerics.tokens_per_tree)
         return _counted([[s for i in tree for s in some[i].sequences()] for tree in dealt], share=share)
 
-    steps = [
-        trees([pairs[i] for i in indices], numerics.tokens_per_tree)
-        for indices in schedule(len(pairs), settings.batch_size, 1, 0)
-    ]
-    reference = trees([*pairs, *validation], 2 * numerics.tokens_per_tree)
+    steps = [trees([pairs[i] for i in indices]) for indices in schedule(len(pairs), settings.batch_size, 1, 0)]
+    one_epoch = sum((one for step in steps for one in step), Trees())
+    look = sum(trees(validation), Trees())
     total = len(steps) * settings.epochs
     every = min(total, max(1, steps_per_epoch(len(pairs), settings.batch_size) // settings.looks_per_epoch))
     looks = -(-total // every)
-    look = sum(trees(validation, numerics.tokens_per_tree), Trees())
     return Workload(
-        train=sum((one for step in steps for one in step), Trees()).times(settings.epochs),
-        forward=sum(reference, look.times(looks)),
+        train=one_epoch.times(settings.epochs),
+        forward=one_epoch + look + look.times(looks),  # the reference is computed on the trees of the steps and looks
         steps=total,
         together=max(map(len, steps)),
         looks=looks,
@@ -192,7 +189,7 @@ def writing_workload(
 ) -> Workload:
     """`generate` for the prompts, where their answers have these lengths, the stop token included."""
     total = Workload()
-    for batch in generation_batches(prompts, rows if share else 1):
+    for batch in generation_batches(prompts, rows if share else 1, max_new_tokens):
         some = [prompts[i] for i in batch]
         longest = max(map(len, some))
         # An answer of n tokens is n - 1 steps behind the reading, which tells the first.

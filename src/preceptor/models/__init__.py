@@ -1,7 +1,7 @@
 """What is tuned: finding and loading a model safely, its tokenizer and chat template, adapters."""
 
 from preceptor.models import _bits  # noqa: F401 - before peft, see there
-from preceptor.models._blueprint import blueprint, find_blueprint, layers_of, random_model
+from preceptor.models._blueprint import blueprint, find_blueprint, keep_layers, layer_period, layers_of, random_model
 from preceptor.models._embedded import EMBEDDED, EMBEDDED_TITLE, fetch_embedded
 from preceptor.models._policy import (
     AdapterSettings,
@@ -30,6 +30,8 @@ __all__ = [
     "find_blueprint",
     "find_model",
     "fingerprint",
+    "keep_layers",
+    "layer_period",
     "layers_of",
     "list_models",
     "load_policy",

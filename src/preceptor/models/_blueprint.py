@@ -62,13 +62,26 @@ def random_model(
 
 def layers_of(source: ModelSource) -> tuple[int, int]:
     """How many layers the model has, and after how many their kinds repeat."""
-    config = _config(source, None).get_text_config()
-    kinds = list(getattr(config, "layer_types", None) or ())
-    count = int(config.num_hidden_layers)
+    config = _config(source, None)
+    return int(config.get_text_config().num_hidden_layers), layer_period(config)
+
+
+def layer_period(config: Any) -> int:
+    """After how many layers their kinds repeat, by a model's configuration."""
+    kinds = list(getattr(config.get_text_config(), "layer_types", None) or ())
     for period in range(1, len(kinds)):
         if all(kind == kinds[at % period] for at, kind in enumerate(kinds)):
-            return count, period
-    return count, 1
+            return period
+    return 1
+
+
+def keep_layers(config: Any, layers: int) -> None:
+    """Change a model's configuration to its first so many layers."""
+    text = config.get_text_config()
+    text.num_hidden_layers = layers
+    for name in _PER_LAYER:
+        if kinds := getattr(text, name, None):
+            setattr(text, name, kinds[:layers])
 
 
 def _built(source: ModelSource, adapter: AdapterSettings | None, dtype: torch.dtype, layers: int | None) -> nn.Module:
@@ -100,11 +113,7 @@ def _config(source: ModelSource, layers: int | None) -> Any:
     if layers is None:
         return whole
     whole = deepcopy(whole)
-    config = whole.get_text_config()
-    config.num_hidden_layers = layers
-    for name in _PER_LAYER:
-        if kinds := getattr(config, name, None):
-            setattr(config, name, kinds[:layers])
+    keep_layers(whole, layers)
     return whole
 
 

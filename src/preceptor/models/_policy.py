@@ -45,12 +45,16 @@ class AdapterSettings(BaseModel):
 
 @dataclass(slots=True)
 class Policy:
-    """What is tuned and asked. `adapter` is None when every weight is its own, or when it is the untouched model."""
+    """What is tuned and asked. `adapter` is None when every weight is its own, or when it is the untouched model.
+
+    shares_prefixes: whether its model computes a prefix tree as it computes sequences one by one; None: not asked yet.
+    """
 
     model: Any = field(repr=False)
     tokenizer: Any = field(repr=False)
     source: ModelSource
     adapter: AdapterSettings | None
+    shares_prefixes: bool | None = None
 
 
 def new_policy(source: ModelSource, adapter: AdapterSettings | None, *, seed: int, dtype: torch.dtype) -> Policy:

@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from preceptor.engine import Cost, generate
+from preceptor.engine import Cost, float32_head, generate
 from preceptor.models import Policy, stop_tokens
 from preceptor.ship.serving._counts import Counts
 from preceptor.ship.serving._guard import describe
@@ -140,7 +140,8 @@ class Desk:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Answer those who wait. At the end, who is still waiting is told that it will not be answered."""
-        with ThreadPoolExecutor(1, "answering", torch.set_num_threads, (self.threads,)) as thread:
+        answering = ThreadPoolExecutor(1, "answering", torch.set_num_threads, (self.threads,))
+        with float32_head(self._policy.model), answering as thread:
             work = asyncio.create_task(self._work(thread))
             try:
                 yield
