@@ -123,7 +123,7 @@ def test_from_a_table_to_a_report(
     assert "preceptor check mine.study.yaml preceptor study mine.study.yaml" in written.shown
     file = tmp_path / "mine.study.yaml"
     settings = file.read_text().replace("smollm2-135m-instruct", str(tiny_model_folder))
-    file.write_text(settings + "max_length: 256\nnumerics: {threads: 1}\n")
+    file.write_text(settings + "max_length: 256\nnumerics: {dtype: float32, threads: 1}\n")
 
     checked = preceptor.run("check", file.name)
     assert checked.code == 0, checked

@@ -22,7 +22,7 @@ STUDY = {
     "sft": {"epochs": 1, "learning_rate": 1e-3},
     "dpo": {"epochs": 1},
     "pairs": {"limit": 4},
-    "numerics": {"threads": 2},
+    "numerics": {"dtype": "float32", "threads": 2},
     "max_length": 512,
 }
 

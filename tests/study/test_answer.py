@@ -10,7 +10,9 @@ import torch
 
 from preceptor.engine import Numerics, answer_logprobs
 from preceptor.models import Encoded, Policy, encode, load_policy
-from preceptor.study._answer import Answerer, held_to_labels, in_own_words
+from preceptor.progress import quiet
+from preceptor.study._answer import Answerer, _tokens, held_to_labels, in_own_words
+from preceptor.study._evaluate import evaluate, label_ties
 from preceptor.study._prepare import Prepared
 from preceptor.tasks import INVALID
 from prepared_study import prepare_tiny
@@ -36,7 +38,11 @@ def policy(tiny_source: Any) -> Policy:
 
 def told(answerer: Answerer, done: frozenset[int] = frozenset()) -> dict[int, str]:
     texts: dict[int, str] = {}
-    answerer(done, texts.update)
+
+    def keep(batch: dict[int, str], label_ties: int = 0) -> None:
+        texts.update(batch)
+
+    answerer(done, keep)
     return texts
 
 
@@ -68,7 +74,11 @@ def test_what_is_done_is_not_asked_again_and_the_rest_is_the_same(
         return held_to_labels(policy, task, prepared.test, NUMERICS, 256, rows=4)
 
     batches: list[dict[int, str]] = []
-    answerer()(frozenset(), batches.append)
+
+    def keep(batch: dict[int, str], label_ties: int = 0) -> None:
+        batches.append(batch)
+
+    answerer()(frozenset(), keep)
     assert len(batches) == -(-len(prepared.test) // 4)
     first = frozenset(batches[0])
     rest = told(answerer(), first)
@@ -97,7 +107,45 @@ def test_reasoning_is_shortened_where_a_label_would_not_fit_behind_it(prepared: 
     held = told(held_to_labels(policy, task, prepared.test, NUMERICS, longest))
     assert all(task.parse(text) in task.labels for text in held.values())
     ids = [encode(policy.tokenizer, [{"role": "user", "content": ""}], held[i]).answer for i in range(len(held))]
-    assert all(len(prompt) + len(answer) <= longest + 4 for prompt, answer in zip(prepared.test, ids, strict=True))
+    assert all(len(prompt) + len(answer) <= longest for prompt, answer in zip(prepared.test, ids, strict=True))
+
+
+@pytest.mark.parametrize("spare", range(8, 16))
+def test_every_label_fits_behind_the_reasoning_at_the_models_own_context_length(
+    spare: int, prepared: Prepared, policy: Policy
+) -> None:
+    """The line break before the marker was not counted, and a prompt near the context length was refused."""
+    task = reasoning(prepared).task
+    context_length = max(map(len, prepared.test)) + spare
+    policy.model.config.max_position_embeddings = context_length
+    held = told(held_to_labels(policy, task, prepared.test, NUMERICS, context_length))
+    assert all(task.parse(text) in task.labels for text in held.values())
+
+
+def test_labels_that_are_equally_likely_are_drawn_and_counted(
+    prepared: Prepared, policy: Policy, tmp_path: Path
+) -> None:
+    lengths = {label: len(_tokens(policy, label)) for label in ("yes", "no", "stage", "nurse", "system", "user")}
+    same = [label for label, length in lengths.items() if length == lengths["yes"]]
+    assert len(same) > 2, "labels of one length are needed for a tie"
+    answer = prepared.task.answer.model_copy(update={"labels": dict.fromkeys(same, "a label")})
+    task = prepared.task.model_copy(update={"answer": answer})
+    with torch.no_grad():
+        policy.model.get_output_embeddings().weight.zero_()  # every token is as likely as any other
+    texts: dict[int, str] = {}
+    ties = []
+
+    def keep(batch: dict[int, str], label_ties: int = 0) -> None:
+        texts.update(batch)
+        ties.append(label_ties)
+
+    held_to_labels(policy, task, prepared.test, NUMERICS, 256, rows=4)(frozenset(), keep)
+    assert sum(ties) == len(texts) == len(prepared.test)
+    assert len(set(texts.values())) > 1, "the first label was favoured"
+
+    answerer = held_to_labels(policy, task, prepared.test, NUMERICS, 256, rows=4)
+    evaluate(answerer, replace(prepared, task=task), tmp_path / "cell", "key", quiet)
+    assert label_ties(tmp_path / "cell") == len(prepared.test)
 
 
 def test_a_label_that_was_given_is_kept(prepared: Prepared, policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,7 +86,7 @@ def test_nothing_is_computed_twice(finished: Run) -> None:
         ({"pairs": {"limit": 5}}, {"pairs", "dpo"}),
         ({"seeds": [1]}, ALL),
         ({"adapter": {"rank": 2, "alpha": 8}}, ALL),
-        ({"numerics": {"threads": 1, "tokens_per_tree": 512}}, ALL),
+        ({"numerics": {"dtype": "float32", "threads": 1, "tokens_per_tree": 512}}, ALL),
         ({"max_length": 300}, set()),
         ({"name": "renamed", "question": "Why?"}, set()),
     ],

@@ -10,7 +10,7 @@ from preceptor.engine._losses import dpo_loss, reward_margins, sft_loss
 from preceptor.engine._pace import Pace, Speed, time_model
 from preceptor.engine._precision import choose_numerics
 from preceptor.engine._reference import EncodedPair
-from preceptor.engine._score import score_answers
+from preceptor.engine._score import Likeliest, likeliest, score_answers
 from preceptor.engine._settings import DPOSettings, Numerics, NumericsChoice, SFTSettings
 from preceptor.engine._sft import run_sft, sft_steps, sft_steps_worth
 from preceptor.engine._sharing import can_share
@@ -33,6 +33,7 @@ __all__ = [
     "Cost",
     "DPOSettings",
     "EncodedPair",
+    "Likeliest",
     "Numerics",
     "NumericsChoice",
     "Operations",
@@ -61,6 +62,7 @@ __all__ = [
     "head_bytes",
     "layout",
     "let_go",
+    "likeliest",
     "reward_margins",
     "run_dpo",
     "run_sft",

@@ -1,6 +1,8 @@
 """How likely a policy finds each of several answers to a prompt."""
 
+import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -13,6 +15,26 @@ from preceptor.engine._settings import Numerics
 from preceptor.engine._sharing import shares_prefixes
 from preceptor.models import Encoded, Policy
 from preceptor.progress import Advance, quiet
+
+
+@dataclass(frozen=True, slots=True)
+class Likeliest:
+    """The place of the highest score, and whether another candidate has the same one."""
+
+    index: int
+    tied: bool
+
+
+def likeliest(scores: Sequence[float], prompt: Sequence[int]) -> Likeliest:
+    """The highest of a prompt's scores.
+
+    Between equal ones chance decides, drawn from the prompt's token ids: no candidate is favoured for its place, and
+    the same prompt gets the same answer again.
+    """
+    highest = max(scores)
+    best = [index for index, score in enumerate(scores) if score == highest]
+    drawn = random.Random(" ".join(map(str, prompt))).choice(best) if len(best) > 1 else best[0]
+    return Likeliest(drawn, len(best) > 1)
 
 
 def score_answers(

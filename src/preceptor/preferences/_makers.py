@@ -59,10 +59,11 @@ def _whatever_works(request: Request) -> Made:
     if request.task.answer.parser != "label":
         makers = [published, own_mistakes, near_miss]
     made: dict[str, Pair] = {}
-    cost = Cost()
+    cost, label_ties = Cost(), 0
     for maker in makers:
         if (rest := request.without(made)).examples:
             some = maker(rest)
             made |= {pair.example_id: pair for pair in some.pairs}
-            cost = cost + some.cost
-    return Made([made[example.id] for example in request.examples if example.id in made], cost)
+            cost, label_ties = cost + some.cost, label_ties + some.label_ties
+    pairs = [made[example.id] for example in request.examples if example.id in made]
+    return Made(pairs, cost, label_ties=label_ties)

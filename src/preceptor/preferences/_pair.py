@@ -21,8 +21,12 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a maker made, and what it cost. `notes` counts what gave no pair, in a word or two each: `ties`."""
+    """What a maker made, and what it cost. `notes` counts what gave no pair, in a word or two each: `ties`.
+
+    label_ties: pairs whose rejected label was as likely as another wrong one, so that chance decided.
+    """
 
     pairs: list[Pair]
     cost: Cost = field(default_factory=Cost)
     notes: dict[str, int] = field(default_factory=dict)
+    label_ties: int = 0

@@ -66,9 +66,14 @@ def _row(cell: Cell, show: Show) -> PairsRow:
     origins = {name: n for name, n in cell.pairs.items() if name not in ("without_pair", "too_long")}
     several = len(origins) > 1
     found = cell.pair_findings or PairFindings()
+    origin = ", ".join(
+        f"{maker_title(name)} {show(n)}" if several else maker_title(name) for name, n in origins.items()
+    )
+    if found.label_ties:
+        origin += f" (equally likely labels, one drawn: {show(found.label_ties)})"
     return PairsRow(
         cell,
-        ", ".join(f"{maker_title(name)} {show(n)}" if several else maker_title(name) for name, n in origins.items()),
+        origin,
         show(sum(origins.values())),
         "; ".join(_left_out(cell, found, show)),
         found.longer_chosen,

@@ -166,6 +166,8 @@ class PairFindings(_Part):
     longer_chosen: Share | None = None
     ordered_rightly: Share | None = None
     notes: dict[str, Count] = {}
+    label_ties: Count = 0
+    """Pairs whose rejected label was as likely as another wrong one: chance decided."""
 
 
 class Confusion(_Part):
@@ -203,6 +205,8 @@ class Cell(_Part):
     also: dict[str, float | None] = {}
     confusion: Confusion | None = None
     never_predicted: list[str] = []
+    label_ties: Count = 0
+    """Cases on which several labels were equally likely: chance decided."""
     length_ratio: float | None = None
     curves: dict[str, dict[str, Points]] = {}
     policy: str | None = None

@@ -2,13 +2,22 @@
 
 import re
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from preceptor.engine import Numerics, generate, score_answers
+from preceptor.engine import Numerics, generate, likeliest, score_answers
 from preceptor.models import Policy, encode, stop_tokens
 from preceptor.tasks import INVALID, Task
 
-Keep = Callable[[dict[int, str]], None]
-"""Called after each batch with the answers' texts by the number of their case."""
+
+class Keep(Protocol):
+    """Called after each batch with the answers' texts by the number of their case.
+
+    label_ties: for how many of them several labels were equally likely, so that chance decided.
+    """
+
+    def __call__(self, texts: dict[int, str], label_ties: int = 0) -> None:
+        """Keep them."""
+
 
 Answerer = Callable[[frozenset[int], Keep], None]
 """Answers every held-out case that is not done. Batches are always the same, so that a run that was killed goes on."""
@@ -49,26 +58,26 @@ def held_to_labels(
     label is one chosen for it, by how likely each is behind what it wrote.
     """
 
-    def choose(batch: Sequence[int], stems: Sequence[str]) -> dict[int, str]:
+    def choose(batch: Sequence[int], stems: Sequence[str]) -> tuple[dict[int, str], int]:
         texts = [[stem + label for label in task.labels] for stem in stems]
-        candidates = [[encode(policy.tokenizer, _NO_PROMPT, text).answer for text in row] for row in texts]
+        candidates = [[_tokens(policy, text) for text in row] for row in texts]
         scores, _ = score_answers(policy, [prompts[i] for i in batch], candidates, numerics)
-        return {i: row[values.index(max(values))] for i, row, values in zip(batch, texts, scores, strict=True)}
+        chosen = [likeliest(values, prompts[i]) for i, values in zip(batch, scores, strict=True)]
+        answers = {i: row[one.index] for i, row, one in zip(batch, texts, chosen, strict=True)}
+        return answers, sum(one.tied for one in chosen)
 
     def choose_label(done: frozenset[int], keep: Keep) -> None:
         for start in range(0, len(prompts), rows):
             batch = range(start, min(start + rows, len(prompts)))
             if not done.issuperset(batch):
-                keep(choose(batch, [""] * len(batch)))
+                keep(*choose(batch, [""] * len(batch)))
 
     def reason_then_choose(done: frozenset[int], keep: Keep) -> None:
-        longest = max(len(encode(policy.tokenizer, _NO_PROMPT, _stem("", task) + one).answer) for one in task.labels)
-
-        def end_in_label(texts: dict[int, str]) -> None:
+        def end_in_label(texts: dict[int, str], label_ties: int = 0) -> None:
             unread = [i for i, text in texts.items() if task.parse(text) == INVALID]
-            rooms = [max_length - len(prompts[i]) - longest for i in unread]
-            stems = [_stem(_shortened(policy, texts[i], room), task) for i, room in zip(unread, rooms, strict=True)]
-            keep(texts | (choose(unread, stems) if unread else {}))
+            stems = [_fitting_stem(policy, texts[i], task, max_length - len(prompts[i])) for i in unread]
+            chosen, ties = choose(unread, stems) if unread else ({}, 0)
+            keep(texts | chosen, label_ties + ties)
 
         in_own_words(policy, prompts, task.answer.max_new_tokens, rows=rows)(done, end_in_label)
 
@@ -82,7 +91,17 @@ def _stem(text: str, task: Task) -> str:
     return f"{reasoning}\n{task.answer.marker} " if reasoning else f"{task.answer.marker} "
 
 
-def _shortened(policy: Policy, text: str, room: int) -> str:
-    """The first `room` tokens of `text`."""
+def _fitting_stem(policy: Policy, text: str, task: Task, room: int) -> str:
+    """The stem of `text`, shortened at its end until each label fits behind it in `room` tokens."""
     spans = policy.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-    return text if len(spans) <= room else text[: spans[room - 1][1]] if room > 0 else ""
+    kept = len(spans)
+    while True:
+        stem = _stem(text[: spans[kept - 1][1]] if kept else "", task)
+        excess = max(len(_tokens(policy, stem + label)) for label in task.labels) - room
+        if excess <= 0 or not kept:
+            return stem
+        kept = max(0, kept - excess)
+
+
+def _tokens(policy: Policy, answer: str) -> list[int]:
+    return encode(policy.tokenizer, _NO_PROMPT, answer).answer

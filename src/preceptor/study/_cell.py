@@ -42,6 +42,8 @@ class Cell:
     """The folder of the tuned model that answered, relative to the run folder; None where none did."""
     pair_findings: dict[str, Any] | None = None
     """What was found in the pairs before anything learned from them; None for arms without pairs."""
+    label_ties: int = 0
+    """On how many cases several labels were equally likely, so that chance decided."""
 
     def sample(self, metric: str) -> Sample:
         """The held-out results as arrays, in the order of the held-out cases."""

@@ -19,6 +19,7 @@ from preceptor.study._evaluate import (
     evaluate,
     evaluation_seconds,
     finished,
+    label_ties,
     preparation_cost,
     read_predictions,
 )
@@ -108,6 +109,7 @@ def _cell(workshop: Workshop, prepared: Prepared, arm: str, seed: int) -> Cell:
         pair_findings=pair_findings(done),
         curves=curves(done),
         policy=done[-1].policy.relative_to(workshop.run.root).as_posix() if done else None,
+        label_ties=label_ties(folder),
     )
 
 

@@ -68,8 +68,8 @@ def evaluate(
     part = _Part.open(folder / _PART, key)
     advance(len(part.texts))
 
-    def keep(texts: dict[int, str]) -> None:
-        part.append(texts, time.perf_counter() - started)
+    def keep(texts: dict[int, str], label_ties: int = 0) -> None:
+        part.append(texts, label_ties, time.perf_counter() - started)
         advance(len(texts))
 
     started = time.perf_counter()
@@ -77,7 +77,8 @@ def evaluate(
     cost = preparation or Cost()
     (folder / _NOTE).unlink(missing_ok=True)
     write_jsonl(folder / _PREDICTIONS, [_row(prepared, i, part.texts[i]) for i in sorted(part.texts)])
-    write_json(folder / _NOTE, {"key": key, "evaluation_seconds": part.seconds, "cost": cost.to_json(), **(note or {})})
+    noted = {"key": key, "evaluation_seconds": part.seconds, "label_ties": part.label_ties, "cost": cost.to_json()}
+    write_json(folder / _NOTE, noted | dict(note or {}))
     part.path.unlink()
 
 
@@ -104,6 +105,11 @@ def evaluation_seconds(folder: Path) -> float:
     return float(read_note(folder)["evaluation_seconds"])
 
 
+def label_ties(folder: Path) -> int:
+    """On how many cases several labels were equally likely."""
+    return int(read_note(folder)["label_ties"])
+
+
 def preparation_cost(folder: Path) -> Cost:
     """What it took before the answers kept in `folder` could be given, beside the arm's stages."""
     return Cost(**read_note(folder)["cost"])
@@ -112,8 +118,8 @@ def preparation_cost(folder: Path) -> Cost:
 def read_note(folder: Path) -> dict[str, Any]:
     """What is known of the answers kept in `folder`. Raises `InputError` when that file is damaged."""
     with kept(folder / _NOTE):
-        note: dict[str, Any] = {"cost": {}} | json.loads((folder / _NOTE).read_text(encoding="utf-8"))
-        Cost(seconds=note["evaluation_seconds"]) + Cost(**note["cost"])  # raises when one of them is no number
+        note: dict[str, Any] = {"cost": {}, "label_ties": 0} | json.loads((folder / _NOTE).read_text(encoding="utf-8"))
+        Cost(seconds=note["evaluation_seconds"] + note["label_ties"]) + Cost(**note["cost"])  # raises for what is none
         len(note["key"])
     return note
 
@@ -124,6 +130,7 @@ class _Part:
 
     path: Path
     texts: dict[int, str]
+    label_ties: int
     seconds_before: float
     seconds: float
 
@@ -134,19 +141,22 @@ class _Part:
         with kept(path):
             if not lines or json.loads(lines[0])["key"] != key:
                 write_atomic(path, json.dumps({"key": key}) + "\n")
-                return cls(path, {}, 0.0, 0.0)
+                return cls(path, {}, 0, 0.0, 0.0)
             batches = [json.loads(line) for line in lines[1:]]
             texts = {int(index): str(text) for batch in batches for index, text in batch["texts"].items()}
+            label_ties = sum(int(batch.get("label_ties", 0)) for batch in batches)
             seconds = float(batches[-1]["seconds"]) if batches else 0.0
         write_atomic(path, b"".join(line + b"\n" for line in lines))
-        return cls(path, texts, seconds, seconds)
+        return cls(path, texts, label_ties, seconds, seconds)
 
-    def append(self, texts: dict[int, str], seconds: float) -> None:
+    def append(self, texts: dict[int, str], label_ties: int, seconds: float) -> None:
         """Keep a batch; `seconds` since this process began to answer."""
         self.texts.update(texts)
+        self.label_ties += label_ties
         self.seconds = self.seconds_before + seconds
         with self.path.open("ab") as file:
-            file.write(json.dumps({"seconds": self.seconds, "texts": texts}).encode() + b"\n")
+            line = {"seconds": self.seconds, "label_ties": label_ties, "texts": texts}
+            file.write(json.dumps(line).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 

@@ -80,5 +80,5 @@ def work_on_pairs(
         "cost": made.cost.to_json(),
         "pairs": found.makers,
         "without_pair": cases.passed_over + len(trained_on) - len(with_pair),
-        "findings": asdict(found) | {"notes": made.notes},
+        "findings": asdict(found) | {"notes": made.notes, "label_ties": made.label_ties},
     }

@@ -28,6 +28,7 @@ def measure(prepared: Prepared, cell: Cell) -> dict[str, Any]:
         "patients": main.patients,
         "invalid_rate": main.invalid_rate,
         "never_predicted": _never_predicted(prepared, cell),
+        "label_ties": cell.label_ties,
         "length_ratio": _length_ratio(prepared, cell),
         "cost": cell.cost.to_json(),
         "evaluation_seconds": cell.evaluation_seconds,

@@ -178,7 +178,8 @@ class Workshop:
             raise InputError(Problem(where, what, fix))
         data = digest([[[p.prompt, p.chosen, p.rejected] for p in part] for part in (pairs, validation)])
         key = self._key("dpo", settings.model_dump(), parent, seed, data)
-        reference = self.run.reference(digest([parent.policy.name, data, self.numerics.model_dump()]))
+        trees = [settings.batch_size, seed]  # with the numerics, what the steps' trees depend on
+        reference = self.run.reference(digest([parent.policy.name, data, trees, self.numerics.model_dump()]))
 
         def work(folder: Path) -> dict[str, Any]:
             run = partial(
@@ -194,7 +195,12 @@ class Workshop:
             )
             with self.progress(f"{prepared.task.name}: DPO", dpo_steps(len(pairs), settings)) as advance:
                 stage = tune(self._start(parent), run, folder, self.numerics, advance)
-            return _told(stage) | {"pairs_too_long": too_long, "ordered_rightly": stage.ordered_rightly}
+            return _told(stage) | {
+                "pairs_too_long": too_long,
+                "ordered_rightly": stage.ordered_rightly,
+                "first_margin": stage.first_margin,
+                "reference_gap": stage.reference_gap,
+            }
 
         return self._once("dpo", key, None, work)
 
