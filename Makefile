@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help study test test-quick check format bench clean
+.PHONY: help study five-tasks test test-quick check format bench clean
 
 help: ## show these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -14,9 +14,13 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
 	touch $(READY)
 
-study: $(READY) ## install, fetch the embedded model, run the built-in study
+study: $(READY) ## install, fetch the embedded model, run the built-in study: minutes
 	$(BIN)/preceptor models fetch
 	$(BIN)/preceptor study quickstart
+
+five-tasks: $(READY) ## the same with all six outputs and every control: about three quarters of an hour
+	$(BIN)/preceptor models fetch
+	$(BIN)/preceptor study five-tasks
 
 test: $(READY) ## every test, in two processes
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -27,7 +27,7 @@ from preceptor.engine import (
 )
 from preceptor.engine._batches import split_into_trees
 from preceptor.engine._cost import backward_factor
-from preceptor.engine._reference import cached_reference, pair_logprobs, pair_trees, sums
+from preceptor.engine._reference import pair_logprobs, pair_trees, reference_of_policy, sums
 from preceptor.models import Encoded, Policy
 
 Tree = TypeVar("Tree")
@@ -37,7 +37,8 @@ def dpo_step(policy: Policy, pairs: Sequence[EncodedPair], numerics: Numerics) -
     """One optimizer step on all pairs. The reference is cached, as it always is."""
     share = can_share(policy.model)
     with TemporaryDirectory() as folder:
-        reference, _ = cached_reference(policy, pairs, numerics, Path(folder) / "reference.json", share=share)
+        file = Path(folder) / "reference.json"
+        reference = reference_of_policy(policy, pairs, [range(len(pairs))], numerics, file, share=share).logprobs
 
     def tree_loss(tree: list[int]) -> Tensor:
         some = [pairs[i] for i in tree]

@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     told = parser.parse_args()
     fetch_embedded(Console(stderr=True))
-    study, base = load_study("quickstart")
+    study, base = load_study("five-tasks")
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(smaller(study, told.cases, told.tasks), base, Path(folder))
     print(json.dumps([asdict(row) for row in rows], indent=2) if told.json else _table(rows))

@@ -1,5 +1,10 @@
 """What many tests share: the tiny model, the real one, and a machine without network."""
 
+from preceptor.openmp import limit_spinning
+
+limit_spinning()  # as the commands do, before anything imports torch
+
+# ruff: noqa: E402 - see above
 import socket
 from collections.abc import Iterator
 from pathlib import Path

@@ -20,8 +20,8 @@ DATA_IN_STUDIES = "../../shared/data"
 
 PAPER = ["replication", "savage2024"]
 """Studies of the main paper's design on the built-in tasks."""
-SIX_OUTPUTS = [entry.task for entry in load_study("quickstart")[0].tasks]
-SEEDS_LOOKED_AT = {entry.data.seed for entry in load_study("quickstart")[0].tasks}
+SIX_OUTPUTS = [entry.task for entry in load_study("five-tasks")[0].tasks]
+SEEDS_LOOKED_AT = {entry.data.seed for entry in load_study("five-tasks")[0].tasks}
 """Of generated cases, on whose validation part the settings were chosen."""
 STUDIES = sorted(path.stem for path in EXAMPLES.glob("*.yaml") if not path.stem.endswith(".task"))
 PUBLIC = [name for name in STUDIES if name not in PAPER]

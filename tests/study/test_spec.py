@@ -13,14 +13,25 @@ from tiny_study import write_study
 LEAST = {"name": "least", "tasks": [{"task": "triage_provider", "data": {"cases": 30}}]}
 
 
-def test_the_quickstart_compares_six_arms_on_every_built_in_task() -> None:
-    assert builtin_studies() == ["quickstart"]
-    study, _ = load_study("quickstart")
+def test_the_five_tasks_compare_six_arms_on_every_built_in_task() -> None:
+    assert builtin_studies() == ["five-tasks", "quickstart"]
+    study, _ = load_study("five-tasks")
     assert sorted(entry.task for entry in study.tasks) == builtin_tasks()
     assert study.arms == ("base", "base+shots", "sft", "sft+dpo", "sft+sft", "tfidf")
     assert all(entry.margin == 0.05 for entry in study.tasks)
     assert study.model == EMBEDDED
     assert all(entry.limit["test"] >= 60 for entry in study.tasks)
+
+
+def test_the_quickstart_compares_what_the_five_tasks_compare_on_fewer_cases() -> None:
+    quick, whole = load_study("quickstart")[0], load_study("five-tasks")[0]
+    assert quick.arms == ("base", "sft", "sft+dpo")
+    assert [entry.task for entry in quick.tasks] == ["text_classification", "summarization", "triage_urgency"]
+    assert [entry.limit["train"] for entry in quick.tasks] == [96, 80, 256]
+    assert [entry.limit["test"] for entry in quick.tasks] == [60, 40, 80]
+    of = {entry.task: entry for entry in whole.tasks}
+    assert all(entry.sft == of[entry.task].sft for entry in quick.tasks)
+    assert (quick.sft, quick.dpo, quick.pairs) == (whole.sft, whole.dpo, whole.pairs)
 
 
 def test_every_default_has_a_value() -> None:

@@ -1,5 +1,10 @@
 """The front door: thin commands that put the rooms together. Heavy imports stand inside them."""
 
+from preceptor.openmp import limit_spinning
+
+limit_spinning()  # before anything imports torch
+
+# ruff: noqa: E402 - see above
 import io
 import sys
 from typing import Annotated

@@ -44,7 +44,9 @@ def check(
 
 
 def study(
-    what: Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or `quickstart`.")] = "quickstart",
+    what: Annotated[
+        str, typer.Argument(metavar="STUDY", help="A study file, `quickstart` or `five-tasks`.")
+    ] = "quickstart",
     model: Annotated[str | None, typer.Option(help="Model in place of the study's; a folder, hub id or name.")] = None,
     output_dir: Annotated[
         Path | None, typer.Option(help="The run folder; default: runs/<name>, here; with --model runs/<name>-<model>.")
