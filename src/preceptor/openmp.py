@@ -3,8 +3,8 @@
 import os
 
 SPIN_COUNT = 1000
-"""How often a waiting thread looks again before it sleeps: chosen from 0 to 300,000 by `python -m benchmarks.neighbour`,
-whose curve stands in docs/PERFORMANCE.md."""
+"""How often a waiting thread looks again before it sleeps: chosen by `python -m benchmarks.neighbour`, whose curve stands
+in docs/PERFORMANCE.md."""
 
 
 def limit_spinning() -> None:
