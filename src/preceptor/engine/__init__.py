@@ -6,6 +6,7 @@ from preceptor.engine._dpo import dpo_steps, run_dpo
 from preceptor.engine._generate import Sampling, generate
 from preceptor.engine._logprobs import answer_logprobs, can_share
 from preceptor.engine._losses import dpo_loss, reward_margins, sft_loss
+from preceptor.engine._memory import out_of_memory
 from preceptor.engine._pace import Pace, Speed, time_model
 from preceptor.engine._precision import choose_numerics
 from preceptor.engine._reference import EncodedPair
@@ -58,6 +59,7 @@ __all__ = [
     "head_bytes",
     "layout",
     "let_go",
+    "out_of_memory",
     "reward_margins",
     "run_dpo",
     "run_sft",
