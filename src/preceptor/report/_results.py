@@ -328,8 +328,9 @@ class Results(_Part):
     @model_validator(mode="after")
     def _cells_belong_to_the_study(self) -> Self:
         tasks = {task.name for task in self.study.tasks}
-        for cell in (*self.cells, *self.failed):
-            if cell.task not in tasks or cell.arm not in self.study.arms:
+        places = [(cell.task, cell.arm) for cell in self.cells] + [(one.task, one.arm) for one in self.failed]
+        for task, arm in places:
+            if task not in tasks or arm not in self.study.arms:
                 raise ValueError("a cell belongs to a task or an arm that the study does not have")
         return self
 

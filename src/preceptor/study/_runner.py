@@ -133,7 +133,9 @@ def _say_failed(failed: Sequence[Failure], console: Console) -> None:
 
 def _say_forecast(workshop: Workshop, left: Sequence[Left], console: Console) -> None:
     if not left:
-        everything = "Nothing else is left to do" if workshop.failures else "Everything was trained and answered already"
+        everything = (
+            "Nothing else is left to do" if workshop.failures else "Everything was trained and answered already"
+        )
         console.print(f"{everything}; only the results are computed again.")
         return
     console.print("Measuring this machine ...")

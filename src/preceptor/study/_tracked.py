@@ -33,7 +33,9 @@ def tell_results(study: Study, run: RunFolder, results: dict[str, Any]) -> None:
         f"{one['task']}/{one['arm']} seed {one['seed']}/failed": f"{one['stage']}: {one['reason']}. {one['fix']}"
         for one in results["failed"]
     }
-    tell_once(tracking, {"study": study.name, "exploratory": str(results["exploratory"])}, {}, verdicts | sentences | failures)
+    tell_once(
+        tracking, {"study": study.name, "exploratory": str(results["exploratory"])}, {}, verdicts | sentences | failures
+    )
 
 
 def _figures(cell: dict[str, Any]) -> dict[str, float]:

@@ -22,8 +22,8 @@ def work_on_ray(
 ) -> None:
     """Do all that is left of the study on the cluster at `address`; its results then only need to be put together.
 
-    Why steps failed is noted in the workshop's `failures`, when that costs only what rests on them. Raises what any other
-    step raised, or `InputError` when a machine cannot work on the study.
+    Why steps failed is noted in the workshop's `failures`, where that costs only what rests on them. Raises what any
+    other step raised, or `InputError` when a machine cannot work on the study.
     """
     steps = steps_left(workshop, tasks)
     if not steps:
@@ -45,4 +45,4 @@ def work_on_ray(
             for cause in Crew(ray, job, steps, needs, names, console, advance).work():
                 workshop.failures[cause.part] = cause
                 if cause.part.arm in SEEDLESS and not cause.part.answers_key:
-                    workshop.failures |= {replace(cause.part, seed=seed): cause for seed in workshop.study.seeds}
+                    workshop.failures.update({replace(cause.part, seed=seed): cause for seed in workshop.study.seeds})
