@@ -61,7 +61,7 @@ def study(
 ) -> None:
     """Train and compare the study's arms on the same held-out patients. Continues where it was stopped.
 
-    Exit codes: 0 done; 3 done, but for what is listed as failed: the same command tries that again; 2 something you gave
+    Exit codes: 0 done; 3 done but for what is listed as failed, which the same command tries again; 2 something given
     must be put right first; 1 a fault of ours.
     """
     from preceptor.report import write_cards, write_report

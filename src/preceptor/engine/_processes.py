@@ -35,8 +35,8 @@ def in_processes(work: Callable[[Advance], Out], numerics: Numerics, advance: Ad
     """What `work` returns in the first of as many processes as the numerics say. All of them run it, as one group.
 
     `work` and what it returns can be pickled. The processes speak over this machine's own loopback only. When one of
-    them fails or dies, the others are ended. Raises the InputError that one raised, `UnforeseenError` for a fault of ours,
-    PreceptorError for anything else.
+    them fails or dies, the others are ended. Raises the InputError that one raised, UnforeseenError for a fault of
+    ours, PreceptorError for anything else.
     """
     _refuse_too_many(numerics.processes)
     torch.cuda.empty_cache()  # memory that this process has kept for later is the workers' now

@@ -18,7 +18,7 @@ _RIGHT = 1.18  # inches for the numbers
 
 
 def values_figure(name: str, results: Results) -> str:
-    """SVG: a block a task, a row an arm and seed, each value with its 95% interval between 0 and 1; `failed` for none."""
+    """SVG: a block a task, a row an arm and seed, each value with its 95% interval between 0 and 1, or `failed`."""
     blocks = [(task, _rows(results, task)) for task in results.study.tasks]
     height = sum(_TITLE + _ROW * (len(cells) + 0.35) for _, cells in blocks) + _FOOTER
     with rc_context(STYLE):

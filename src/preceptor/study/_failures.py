@@ -20,8 +20,8 @@ EVALUATION = "evaluation"
 """Where a cell may fail beside its stages: giving the held-out answers, and reading them back to be scored."""
 
 _MORE_MEMORY = (
-    "Lower `tokens_per_tree` under `numerics`, or `max_length`, or take a larger machine; `preceptor plan` says how much "
-    "memory each stage takes."
+    "Lower `tokens_per_tree` under `numerics`, or `max_length`, or take a larger machine; `preceptor plan` says how "
+    "much memory each stage takes."
 )
 _AGAIN = "Run the same command again: it tries this again, and nothing that is finished."
 
@@ -48,7 +48,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What can fail: a stage of `arm`, or its answers. The arms that rest on a stage name it by the arm it belongs to."""
+    """What can fail: a stage of `arm`, or its answers. Arms that rest on a stage name it by the arm it belongs to."""
 
     task: str
     arm: str

@@ -97,7 +97,7 @@ class Workshop:
 
     @contextmanager
     def costs_one_cell(self, part: Part, prepared: Prepared) -> Iterator[None]:
-        """Do `part` in the block. Raises `CellError` for what costs only what rests on it; at once if it failed before."""
+        """Do `part` in the block. Raises `CellError` for what costs only what rests on it, or did in this run."""
         if part in self.failures:
             raise CellError(self.failures[part])
         try:

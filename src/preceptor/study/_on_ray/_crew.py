@@ -59,7 +59,7 @@ class Crew:
         self._places: dict[int, str] = {}
 
     def work(self) -> list[Cause]:
-        """Every step, each as soon as what it needs is done. Returns why those failed that cost only what rests on them.
+        """Every step, each as soon as what it needs is done. Returns why some failed, which costs what rests on them.
 
         Raises what any other step raised, and ends all.
         """
