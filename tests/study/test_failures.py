@@ -21,7 +21,7 @@ from html_page import Page
 from preceptor import chat_server
 from preceptor.engine import Numerics, run_dpo
 from preceptor.errors import InputError, OutOfMemoryError, PreceptorError, Problem, UnforeseenError
-from preceptor.study import load_study, open_arm, rows_of_arm, run_study
+from preceptor.study import items_to_label, load_study, open_arm, rows_of_arm, run_study
 from preceptor.study._alone import FolderHeldError
 from preceptor.study._failures import CellError, Part
 from preceptor.study._looks import ledger_path
@@ -233,6 +233,16 @@ def test_an_arm_that_failed_is_named_with_its_reason_by_whoever_asks_for_it(
     assert open_arm(three.folder, "urgency", "sft+dpo").folder is not None
     assert preceptor.run("compare", three.folder, three.folder, "--output", tmp_path / "page.html").code == 0
     assert "failed seed 0, in SFT" in Page((tmp_path / "page.html").read_text()).text
+
+
+def test_raters_are_shown_what_there_is_and_told_what_failed(three: Run, tmp_path: Path) -> None:
+    console = Console(record=True, width=200, file=(tmp_path / "said").open("w"))
+    base = three.study_file.parent
+    with pytest.raises(InputError, match="no case has two answers that differ"):
+        items_to_label(three.study, base, three.folder, console, held_out=True)
+    said = console.export_text()
+    assert "letter: no held-out answers to compare: SFT+DPO failed in DPO (seed 0)." in said
+    assert "urgency: 0 held-out cases with two answers that differ." in said
 
 
 @pytest.mark.slow
