@@ -205,17 +205,15 @@ def test_a_damaged_file_of_an_earlier_run_costs_what_rests_on_it_and_is_named_wi
         if "ledger" not in file:
             break
     done = finished.again(**SHORT)
-    assert {(cell["arm"], cell["seed"]) for cell in cells(done, "base")} == {("base", 0), ("base", 1)}
     assert done.results["failed"]
-    named = {one["fix"].removeprefix("Delete the folder ").partition(";")[0] for one in done.results["failed"]}
-    assert all((finished.folder.parent / one).parent == folder.parent for one in named)
-    for one in done.results["failed"]:
-        assert (
-            f"{one['fix'].removeprefix('Delete the folder ').partition(';')[0]}/{Path(file).name}: it " in one["reason"]
-        )
-    for one in named:
-        shutil.rmtree(finished.folder.parent / one)
-    assert finished.again(**SHORT).results["failed"] == []
+    assert len(cells(done, "base")) == 2
+    while lost := done.results["failed"]:  # behind one that is damaged, another may be
+        named = {one["fix"].removeprefix("Delete the folder ").partition(";")[0] for one in lost}
+        assert all((finished.folder.parent / one).parent == folder.parent for one in named)
+        assert all(any(f"{one}/{Path(file).name}: it " in each["reason"] for one in named) for each in lost)
+        for one in named:
+            shutil.rmtree(finished.folder.parent / one)
+        done = finished.again(**SHORT)
 
 
 def test_a_damaged_part_of_answers_is_named(finished: Run) -> None:
