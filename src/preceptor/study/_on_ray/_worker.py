@@ -75,7 +75,7 @@ def do(job: Job, step: Step, tell: Tell) -> Failure | None:
     """Do one step; what it rests on stands. None when it is done."""
     try:
         prepared = _prepared(job, step.task)
-        workshop = replace(_workshop(job), progress=partial(_telling, tell))
+        workshop = replace(_workshop(job), progress=partial(_telling, tell), failures={})  # the driver remembers them
         torch.set_num_threads(workshop.numerics.threads)
         if step.what == ANSWERS:
             answered(workshop, prepared, step.arm, step.seed)
