@@ -61,8 +61,7 @@ def study(
 ) -> None:
     """Train and compare the study's arms on the same held-out patients. Continues where it was stopped.
 
-    Exit codes: 0 done; 3 done but for what is listed as failed, which the same command tries again; 2 something given
-    must be put right first; 1 a fault of ours.
+    Exit code 3: some arms failed and are listed; all others are finished, and the same command tries those again.
     """
     from preceptor.report import write_cards, write_report
     from preceptor.study import load_study, run_study
