@@ -89,7 +89,9 @@ def _moved(run: Results, task: str, b: str) -> str:
 
 
 def _mean(run: Results, task: str, arm: str) -> float | None:
-    """The mean over seeds of the arm's value; None where it has none."""
+    """The mean over seeds of the arm's value; None where it has none, or failed with one of them."""
+    if any((one["task"], one["arm"]) == (task, arm) for one in run.get("failed", ())):
+        return None
     values: Sequence[float | None] = [c["value"] for c in run["cells"] if (c["task"], c["arm"]) == (task, arm)]
     known = [value for value in values if value is not None]
     return fmean(known) if known and len(known) == len(values) else None

@@ -15,6 +15,7 @@ import torch
 from rich.console import Console
 
 from preceptor.engine._cost import peak_memory, start_peak_memory
+from preceptor.errors import PreceptorError
 from preceptor.files import private_folder
 from preceptor.models import fingerprint, load_tokenizer
 from preceptor.progress import progress
@@ -45,7 +46,9 @@ def main() -> None:
     show = partial(progress, console=quiet)
     workshop = Workshop(study, plan.numerics, source, fingerprint(source), RunFolder(arguments.run), show)
     start_peak_memory()
-    _, cores, seconds = _with_cores(lambda: [cells_of(workshop, one) for one in prepared])
+    done, cores, seconds = _with_cores(lambda: [cells_of(workshop, one) for one in prepared])
+    if failed := [one for _, lost in done for one in lost]:
+        raise PreceptorError(f"what failed was not measured: {failed[0].stage} of {failed[0].arm}: {failed[0].reason}")
     ledgers = _ledgers(arguments.run)
     print(
         json.dumps(

@@ -92,10 +92,24 @@ def study_section(run: Results) -> list[str]:
             for each in run["contrasts"]
             if each.get("family", "primary") == "primary" or "@" in each["a"]  # another maker of rejected answers
         ),
+        *(
+            f"- **not compared**: {one['sentence']}"
+            for one in run.get("not_compared", ())
+            if one["family"] == "primary"
+        ),
+        *_failures(run),
     ]
     if any(task["name"] in PAPER_ROWS for task in study["tasks"]):
         lines += ["", *paper_section(run)]
     return lines
+
+
+def _failures(run: Results) -> list[str]:
+    """What has no result, and why; nothing in a run that finished everything."""
+    return [
+        f"- **failed**: {one['task']}, {_arm(one['arm'])}, seed {one['seed']}, in {one['stage']}: {one['reason']}."
+        for one in run.get("failed", ())
+    ]
 
 
 def _conclusions(run: Results) -> list[str]:
@@ -133,8 +147,7 @@ def _value_rows(run: Results) -> Iterator[list[str]]:
         counts = task["counts"]
         held_out = f"{counts['test']} ({counts['groups_test']} patients)"
         for seed in study["seeds"]:
-            cells = [_cell(run, task["name"], arm, seed) for arm in study["arms"]]
-            shown = [NONE if cell is None else _with_interval(cell) for cell in cells]
+            shown = [_shown(run, task["name"], arm, seed) for arm in study["arms"]]
             yield [
                 _output(study, task, seed),
                 metric_title(task["metric"]),
@@ -151,7 +164,7 @@ def _cost_rows(run: Results) -> Iterator[list[str]]:
         for seed in study["seeds"]:
             for arm in study["arms"]:
                 cell = _cell(run, task["name"], arm, seed)
-                if cell is None:  # word counts give labels only
+                if cell is None:  # word counts give labels only, and some arm may have failed
                     continue
                 cost = cell["cost"]
                 yield [
@@ -164,6 +177,14 @@ def _cost_rows(run: Results) -> Iterator[list[str]]:
                     ", ".join(f"{metric_title(name)} {value_or_dash(value)}" for name, value in cell["also"].items())
                     or NONE,
                 ]
+
+
+def _shown(run: Results, task: str, arm: str, seed: int) -> str:
+    """The arm's value, `failed`, or a dash where the arm is not for this task."""
+    if cell := _cell(run, task, arm, seed):
+        return _with_interval(cell)
+    failed = {(one["task"], one["arm"], one["seed"]) for one in run.get("failed", ())}
+    return "failed" if (task, arm, seed) in failed else NONE
 
 
 def _flops_ratio(run: Results, cell: Results) -> str:

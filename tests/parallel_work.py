@@ -80,6 +80,20 @@ def one_refuses(advance: Advance) -> None:
     torch.distributed.barrier()
 
 
+def one_has_a_fault(advance: Advance) -> None:
+    """The second process comes upon a fault of ours while the first waits for it."""
+    if rank() == 1:
+        raise TypeError("a word of a case")
+    torch.distributed.barrier()
+
+
+def one_lacks_memory(advance: Advance) -> None:
+    """The second process runs out of memory while the first waits for it."""
+    if rank() == 1:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
+    torch.distributed.barrier()
+
+
 def tell_who_works(source: ModelSource, folder: Path) -> None:
     """Train by two processes for long, and print their numbers as soon as they have taken a step."""
     numerics = Numerics(threads=1, processes=2)

@@ -14,6 +14,7 @@ from preceptor.models import ModelSource, load_tokenizer
 from preceptor.study import Prediction, Study, make_study
 from preceptor.study._cell import Cell
 from preceptor.study._design import freeze
+from preceptor.study._failures import Failure
 from preceptor.study._prepare import Checked, Prepared, check_task, prepare, read_task
 from preceptor.study._record import preflight_of, results_of
 from preceptor.study._run_folder import RunFolder
@@ -25,6 +26,10 @@ RIGHT = {"base": 0.1, "base+shots": 0.4, "sft": 0.7, "sft+dpo": 0.85, "sft+sft":
 """How often each arm answers rightly."""
 SECRET = "burning when passing water since Tuesday"
 """Stands in answers that could not be read: text of a case."""
+
+REASON = "optimizer step 3: <b>the loss</b> or its gradient is no longer a number"
+FIX = "Lower learning_rate | (it is 1e+06)."
+"""Why arms of a drawn run failed, and what to do; with signs that HTML and Markdown obey."""
 
 _SECONDS = {"sft": 71.4, "sft+dpo": 164.2, "sft+sft": 160.9, "tfidf": 0.8}
 _CURVES = {
@@ -47,8 +52,9 @@ def synthetic_run(
     limits: Mapping[str, int] = TWO,
     arms: Sequence[str] = ARMS,
     seeds: Sequence[int] = (0,),
+    failed: Sequence[tuple[str, str, int]] = (),
 ) -> Path:
-    """Built-in cases: as many held-out ones as `limits` says for each task."""
+    """Built-in cases: as many held-out ones as `limits` says for each task. `failed`: task, arm, seed without any."""
     entries = [
         {
             "task": task,
@@ -59,7 +65,7 @@ def synthetic_run(
         for task, limit in limits.items()
     ]
     raw = {"name": "synthetic", "model": "tiny", "arms": list(arms), "seeds": list(seeds), "tasks": entries}
-    return _write(root, make_study(raw, "test"), Path(), source, "preceptor study synthetic")
+    return _write(root, make_study(raw, "test"), Path(), source, "preceptor study synthetic", failed)
 
 
 def real_run(root: Path, source: ModelSource, seeds: Sequence[int] = (0, 1)) -> Path:
@@ -73,7 +79,14 @@ def real_run(root: Path, source: ModelSource, seeds: Sequence[int] = (0, 1)) -> 
     return _write(root, make_study(raw, "test"), own, source, f"preceptor study {file}")
 
 
-def _write(root: Path, study: Study, base: Path, source: ModelSource, command: str) -> Path:
+def _write(
+    root: Path,
+    study: Study,
+    base: Path,
+    source: ModelSource,
+    command: str,
+    failed: Sequence[tuple[str, str, int]] = (),
+) -> Path:
     tokenizer = load_tokenizer(source)
     checked = [check_task(read_task(entry, study, base), study, tokenizer) for entry in study.tasks]
     tasks = [(one, prepare(one, study, tokenizer)) for one in checked]
@@ -85,11 +98,12 @@ def _write(root: Path, study: Study, base: Path, source: ModelSource, command: s
         for _, prepared in tasks
         for seed in study.seeds
         for arm in study.arms
-        if arm != "tfidf" or prepared.task.labels
+        if (arm != "tfidf" or prepared.task.labels) and (prepared.task.name, arm, seed) not in failed
     ]
+    lost = [Failure(task, source.name, arm, seed, "DPO", REASON, FIX) for task, arm, seed in failed]
     with pytest.MonkeyPatch.context() as patch:  # another test's run of the same cases is no earlier look at these
         patch.setenv("XDG_DATA_HOME", str(root.parent.absolute() / "data-home"))
-        write_json(run.results, results_of(study, source, run, design, tasks, cells, command))
+        write_json(run.results, results_of(study, source, run, design, tasks, cells, command, lost))
     return root
 
 

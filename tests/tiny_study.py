@@ -27,7 +27,7 @@ STUDY: dict[str, Any] = {
     "sft": {"epochs": 4, "batch_size": 8, "learning_rate": 0.01},
     "dpo": {"epochs": 1, "batch_size": 4, "learning_rate": 0.001},
     "pairs": {"limit": 12},
-    "numerics": {"dtype": "float32", "threads": 1},
+    "numerics": {"threads": 1, "dtype": "float32"},
     "max_length": 256,
 }
 

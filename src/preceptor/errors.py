@@ -27,6 +27,17 @@ class PreceptorError(Exception):
     exit_code = 1
 
 
+class OutOfMemoryError(PreceptorError):
+    """There is not enough memory, in another process."""
+
+    def __init__(self, words: str = "there is not enough memory") -> None:
+        super().__init__(words)
+
+
+class UnforeseenError(PreceptorError):
+    """A fault of ours in another process, told by its kind and place alone: its own words could repeat a case."""
+
+
 class InputError(PreceptorError):
     """The user's input cannot be used; holds every problem found, not only the first. Exit code 2."""
 

@@ -15,7 +15,7 @@ from benchmarks.results import main, page, read_results, without_machine_path
 
 from preceptor.errors import InputError
 from preceptor.tasks import builtin_tasks
-from run_folders import SECRET, synthetic_run
+from run_folders import REASON, SECRET, synthetic_run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -209,3 +209,16 @@ def test_results_that_lack_an_entry_are_said_to(
     (tmp_path / "results.json").write_text(json.dumps(results))
     assert main([str(tmp_path), "--output", str(tmp_path / "page.md")]) == 2
     assert "lacks an entry this page needs: 'invalid_rate'" in capsys.readouterr().err
+
+
+def test_what_failed_is_shown_as_failed_and_why(tmp_path: Path, tiny_source: Any) -> None:
+    folder = synthetic_run(
+        tmp_path / "run", tiny_source, {"triage_urgency": 24}, ARMS, failed=[("triage_urgency", "sft+dpo", 0)]
+    )
+    (found,) = read_results([folder])
+    text = page([found], "command")
+    assert row(text, "triage_urgency", "macro-F1")[-1] == "failed"
+    assert (
+        "**not compared**: SFT+DPO and SFT on triage_urgency were not compared: SFT+DPO failed in DPO (seed 0)." in text
+    )
+    assert f"**failed**: triage_urgency, SFT+DPO, seed 0, in DPO: {REASON}." in text

@@ -14,7 +14,7 @@ import torch
 import parallel_work as work
 from preceptor.engine import Numerics, Stage, run_sft, tune
 from preceptor.engine._processes import in_processes
-from preceptor.errors import InputError, PreceptorError
+from preceptor.errors import InputError, OutOfMemoryError, PreceptorError, UnforeseenError
 from preceptor.models import ModelSource, Policy, load_policy
 from preceptor.progress import quiet
 
@@ -125,6 +125,15 @@ def test_what_one_process_finds_wrong_is_said_and_nobody_waits() -> None:
     with pytest.raises(InputError, match="sequence 3: it has no prompt") as raised:
         in_processes(work.one_refuses, TWO, quiet)
     assert len(raised.value.problems) == 1
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.slow
+def test_a_fault_of_ours_and_too_little_memory_in_one_process_are_told_apart_without_their_words() -> None:
+    with pytest.raises(UnforeseenError, match=r"^TypeError at line \d+ of parallel_work\.py$"):
+        in_processes(work.one_has_a_fault, TWO, quiet)
+    with pytest.raises(OutOfMemoryError, match=r"^there is not enough memory$"):
+        in_processes(work.one_lacks_memory, TWO, quiet)
     assert not multiprocessing.active_children()
 
 

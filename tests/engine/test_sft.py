@@ -260,3 +260,14 @@ def test_a_moved_run_folder_goes_on(
     resumed = make_policy()
     run(resumed, tmp_path / "there")
     assert_same(weights(resumed), undisturbed[0])
+
+
+def test_weights_whose_validation_loss_is_no_number_reach_no_checkpoint(
+    make_policy: Callable[..., Policy], tmp_path: Path
+) -> None:
+    """The loss of a step is that of the weights before it: the look behind it is the first to meet those after it."""
+    diverging = SETTINGS.model_copy(update={"learning_rate": 1e30, "looks_per_epoch": 3})
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"optimizer step 1: the loss or its gradient is no longer a number"):
+            run(make_policy(), tmp_path, diverging)
+        assert list(tmp_path.glob("checkpoint-*")) == [], "the same command would go on from there"

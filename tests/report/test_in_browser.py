@@ -21,7 +21,7 @@ HOSTILE = [
 ]
 """What notes say; the last has nowhere to break."""
 
-PAGES = ["synthetic", "closed", "with text", "comparison"]
+PAGES = ["synthetic", "closed", "with text", "comparison", "failed"]
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +38,14 @@ def pages(tmp_path_factory: pytest.TempPathFactory, tiny_source: Any) -> dict[st
     closed = write_report(hostile).rename(folder / "closed.html")
     return {
         "synthetic": write_report(synthetic),
+        "failed": write_report(
+            synthetic_run(
+                folder / "failed/run",
+                tiny_source,
+                seeds=(0, 1),
+                failed=[("triage_urgency", "sft+dpo", 0), *(("summarization", "sft", seed) for seed in (0, 1))],
+            )
+        ),
         "closed": closed,
         "with text": write_report(hostile, with_text=True),
         "comparison": write_comparison(hostile, hostile, folder / "comparison.html"),

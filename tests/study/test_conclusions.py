@@ -281,3 +281,59 @@ def test_free_text_has_no_counts() -> None:
     found = conclude(texts, cells, labels=[])
     assert found["conclusion"] == "dpo_worth_it"
     assert "of 120 cases" not in found["sentence"]
+
+
+def failure(arm: str, stage: str, seed: int = 0) -> dict[str, Any]:
+    return {
+        "task": "triage", "model": "tiny", "arm": arm, "seed": seed, "stage": stage, "reason": "why", "fix": "Mend it.",
+    }  # fmt: skip
+
+
+def conclude_without(contrasts: list[dict[str, Any]], *failed: dict[str, Any], answered: str) -> dict[str, Any]:
+    """The conclusion of a study in which the arms of `failed` have no answers; `answered` are those that have."""
+    (found,) = conclusions(contrasts, [cell(arm) for arm in answered.split()], [TASK], failed)
+    return found
+
+
+def test_a_question_that_a_failure_took_is_not_answered_by_another_contrast() -> None:
+    over_base = contrast("sft", "base", "better", 0.3)
+    found = conclude_without([over_base], failure("sft+dpo", "DPO"), answered="base sft")
+    assert (found["conclusion"], found["recommendation"]) == ("unsettled", "do not deploy")
+    assert found["sentence"].startswith(
+        "On triage, whether DPO is worth it was not compared: SFT+DPO failed in DPO (seed 0); "
+        "+0.30 macro-F1 [0.06, 0.54] for SFT over the base model"
+    )
+    assert found["warnings"][0] == "SFT+DPO failed in DPO (seed 0): nothing is known of it here."
+
+
+def test_where_no_arm_is_left_that_is_said() -> None:
+    found = conclude_without([], failure("base", "answers"), failure("sft", "SFT"), answered="")
+    assert (found["conclusion"], found["recommendation"]) == ("unsettled", "do not deploy")
+    assert found["sentence"] == (
+        "On triage, whether SFT is worth it was not compared: SFT failed in SFT (seed 0); "
+        "the base model failed in answers (seed 0)."
+    )
+
+
+def test_longer_sft_that_failed_is_no_proof_that_dpo_is_worth_it() -> None:
+    found = conclude_without(
+        without(DPO_WINS, "sft+sft"), failure("sft+sft", "SFT continued"), answered="base sft sft+dpo"
+    )
+    assert found["conclusion"] == "unsettled"
+    assert "SFT+SFT failed in SFT continued (seed 0), so the gain may be that of longer training" in found["sentence"]
+
+
+@pytest.mark.parametrize("arm", ["base", "tfidf"])
+def test_what_was_to_be_beaten_and_failed_was_not_beaten(arm: str) -> None:
+    found = conclude_without(
+        without(SFT_IS_LEFT, arm), failure(arm, "answers"), answered=" ".join({"base", "sft", "sft+dpo"} - {arm})
+    )
+    assert found["recommendation"] == "do not deploy"
+    assert conclude(SFT_IS_LEFT)["recommendation"] == "pilot silently"
+
+
+def test_seeds_that_failed_stand_beside_the_conclusion() -> None:
+    cells = [cell(arm, seed=seed) for arm in ("base", "sft", "sft+dpo", "sft+sft") for seed in (0, 1)]
+    (found,) = conclusions(DPO_WINS, cells, [TASK], [failure("sft+dpo", "DPO", 2), failure("sft+dpo", "DPO", 3)])
+    assert found["conclusion"] == "dpo_worth_it"
+    assert found["warnings"] == ["SFT+DPO failed in DPO (seeds 2, 3): it is compared over the other seeds only."]

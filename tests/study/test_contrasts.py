@@ -12,7 +12,7 @@ from preceptor.engine import Cost
 from preceptor.study import Prediction, TaskEntry
 from preceptor.study._cell import Cell
 from preceptor.study._conclusions import conclusions
-from preceptor.study._contrasts import contrasts
+from preceptor.study._contrasts import contrasts, not_compared
 from preceptor.study._prepare import Prepared
 from preceptor.study._results import measure
 from preceptor.tasks import Example, Task, load_task
@@ -168,3 +168,57 @@ def test_text_has_lengths_and_neither_counts_nor_classes() -> None:
     found = contrasts([sft, dpo], PRIMARY, {})
     assert [(one["a"], one["b"]) for one in found] == [("sft+dpo", "sft")]
     assert (found[0]["counts"], found[0]["dangerous"]) == (None, None)
+
+
+def failure(arm: str, seed: int = 0, stage: str = "DPO") -> dict[str, Any]:
+    return {
+        "task": "triage", "model": "tiny", "arm": arm, "seed": seed, "stage": stage, "reason": "why", "fix": "Mend it.",
+    }  # fmt: skip
+
+
+def test_seeds_that_one_arm_lost_are_left_out_and_never_paired_with_others() -> None:
+    case = prepared(GOLD)
+    sft = [cell(case, "sft", mistaken(GOLD, range(wrong)), seed) for seed, wrong in ((0, 40), (1, 60), (2, 50))]
+    dpo = [cell(case, "sft+dpo", mistaken(GOLD, range(wrong)), seed) for seed, wrong in ((1, 20), (2, 30))]
+    found = only(contrasts([*sft, *dpo], PRIMARY, {}, [failure("sft+dpo", 0)]), "sft+dpo", "sft")
+    assert found["seeds"] == [
+        {"seed": 1, "delta": pytest.approx(40 / 120)},
+        {"seed": 2, "delta": pytest.approx(20 / 120)},
+    ]
+    assert found["counts"]["only_a"] == 40, "counts are those of the first seed that both have"
+    assert found["sentence"].endswith("Only seeds 1, 2: SFT+DPO failed in DPO (seed 0).")
+
+
+def test_arms_without_a_seed_in_common_are_not_compared() -> None:
+    case = prepared(GOLD)
+    cells = [cell(case, "sft", GOLD, 0), cell(case, "sft+dpo", GOLD, 1)]
+    failed = [failure("sft", 1, "SFT"), failure("sft+dpo", 0)]
+    assert ("sft+dpo", "sft") not in {(one["a"], one["b"]) for one in contrasts(cells, PRIMARY, {}, failed)}
+    lost = only(not_compared(cells, PRIMARY, failed), "sft+dpo", "sft")
+    assert lost["family"] == "primary"
+    assert lost["sentence"] == (
+        "SFT+DPO and SFT on triage were not compared: SFT+DPO failed in DPO (seed 0); SFT failed in SFT (seed 1)."
+    )
+
+
+def test_a_contrast_that_a_failure_took_still_counts_in_the_adjustment() -> None:
+    case = prepared(GOLD)
+    primary = [("sft", "base"), ("sft+dpo", "sft")]
+    cells = [cell(case, "base", mistaken(GOLD, range(40))), cell(case, "sft", mistaken(GOLD, range(26)))]
+    alone = only(contrasts(cells, primary, {}), "sft", "base")
+    beside = only(contrasts(cells, primary, {}, [failure("sft+dpo")]), "sft", "base")
+    assert alone["p_adjusted"] == alone["p"]
+    assert beside["p"] == alone["p"]
+    assert beside["p_adjusted"] == pytest.approx(2 * alone["p"])
+    lost = {(one["a"], one["b"]): one["family"] for one in not_compared(cells, primary, [failure("sft+dpo")])}
+    assert lost == {
+        ("sft+dpo", "sft"): "primary",
+        ("sft+dpo", "base"): "secondary",
+        ("sft+dpo", "majority"): "secondary",
+    }
+
+
+def test_what_the_study_has_not_is_no_contrast_that_failed() -> None:
+    case = prepared(GOLD)
+    cells = [cell(case, "base", GOLD), cell(case, "sft", GOLD)]
+    assert not_compared(cells, PRIMARY, []) == []

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import yaml
 
-from preceptor.errors import InputError
 from preceptor.files import read_jsonl
 from preceptor.study._pairs import drawn
 from study_runs import Run, run
@@ -146,11 +145,14 @@ def test_answers_of_a_run_killed_between_its_two_last_files_are_not_taken_for_an
     assert (folder / "predictions.jsonl").read_bytes() == answers
 
 
-def test_a_task_that_gives_no_pair_is_refused_by_name(finished: Run) -> None:
+def test_a_task_that_gives_no_pair_is_named_and_its_other_arms_are_finished(finished: Run) -> None:
     text = {**TASK, "answer": {"kind": "text", "max_new_tokens": 1}, "metric": "rouge_l", "also": []}
     (finished.study_file.parent / "text.task.yaml").write_text(yaml.safe_dump({**text, "name": "text"}))
-    with pytest.raises(InputError, match="task text: no training case gave a pair"):
-        finished.again(**SHORT, tasks=[{**entry(), "task": "text.task.yaml"}], max_length=256)
+    done = finished.again(**SHORT, tasks=[{**entry(), "task": "text.task.yaml"}], max_length=256)
+    (failed,) = done.results["failed"]
+    assert (failed["task"], failed["arm"], failed["stage"]) == ("text", "sft+dpo", "DPO")
+    assert failed["reason"].startswith("task text: no training case gave a pair of answers that fits")
+    assert [cell["arm"] for cell in done.results["cells"]] == ["base", "sft"]
 
 
 @pytest.mark.parametrize("limit", [None, 10, 11])

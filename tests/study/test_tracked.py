@@ -4,11 +4,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from command_line import CommandLine
+from preceptor.study._run_folder import RunFolder
+from preceptor.study._tracked import tell_results
 from study_runs import Run, run
 from tiny_study import write_study
 
@@ -123,3 +126,16 @@ def test_off_means_that_no_tracker_is_imported(tmp_path: Path, tiny_model_folder
     done = subprocess.run(words, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+def test_what_failed_is_told_with_its_reason(followed: Run, tmp_path: Path) -> None:
+    cell = {"task": "urgency", "model": "tiny", "arm": "sft+dpo", "seed": 1, "stage": "DPO"}
+    failed = [cell | {"reason": "there is not enough memory", "fix": "Take a larger machine."}]
+    elsewhere = RunFolder(tmp_path / "run")
+    study = followed.study
+    tell_results(study, elsewhere, followed.results | {"cells": [], "failed": failed})
+    told = {
+        name: text for _, _, texts in events(replace(followed, folder=elsewhere.root)) for name, text in texts.items()
+    }
+    (said,) = [text for name, text in told.items() if "failed" in name]
+    assert said == "DPO: there is not enough memory. Take a larger machine."

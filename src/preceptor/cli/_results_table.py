@@ -9,7 +9,7 @@ from preceptor.cli._say import console
 
 
 def show(results: dict[str, Any]) -> None:
-    """Each output with its arms, what follows, and how often the test sets were looked at."""
+    """Each output with its arms, what failed, what follows, and how often the test sets were looked at."""
     from preceptor.evidence import arm_title, metric_title
     from preceptor.study import ordinal
 
@@ -28,22 +28,47 @@ def show(results: dict[str, Any]) -> None:
             seed = f" [dim]seed {cell['seed']}[/dim]" if len(study["seeds"]) > 1 else ""
             table.add_row(what, arm_title(cell["arm"]) + seed, f"{cell['value']:.2f}", _interval(cell))
             what = ""
+        for one in (one for one in results["failed"] if one["task"] == task["name"]):
+            seed = f" [dim]seed {one['seed']}[/dim]" if len(study["seeds"]) > 1 else ""
+            table.add_row(what, arm_title(one["arm"]) + seed, "failed", f"in {one['stage']}")
+            what = ""
         table.add_section()
     console.print(table)
+    _show_failed(results)
     for one in results["conclusions"]:
         console.print(f"\n[bold]{escape(one['recommendation'])}[/bold]  {escape(one['sentence'])}", highlight=False)
         for warning in one["warnings"]:
             console.print(f"  - {escape(warning)}", highlight=False)
     if any(task["synthetic"] for task in study["tasks"]):
         console.print("\nThe built-in cases are synthetic; no clinician has reviewed them.")
-    again = [f"{ordinal(task['looks'])} look at the test set of {task['name']}" for task in study["tasks"]]
-    console.print(f"\nThis was the {escape(', the '.join(again))}.", highlight=False)
+    looks = [
+        f"{ordinal(task['looks'])} look at the test set of {task['name']}" for task in study["tasks"] if task["looks"]
+    ]
+    if looks:
+        console.print(f"\nThis was the {escape(', the '.join(looks))}.", highlight=False)
     if results["design"]["changed"]:
         console.print("The design was changed after predictions had been made.")
     if results["exploratory"]:
         console.print(
             "[bold]So these results are exploratory: what they suggest is to be confirmed on new cases.[/bold]"
         )
+
+
+def _show_failed(results: dict[str, Any]) -> None:
+    """Why each cell failed and what to do, said once for all that failed alike."""
+    from preceptor.evidence import arm_title
+
+    cells: dict[tuple[str, str], list[str]] = {}
+    for one in results["failed"]:
+        cell = f"{one['task']}, {arm_title(one['arm'])}, seed {one['seed']} (in {one['stage']})"
+        cells.setdefault((one["reason"], one["fix"]), []).append(cell)
+    if cells:
+        console.print("\n[bold red]Failed[/bold red]; everything else is finished. The same command tries these again:")
+    for (reason, fix), some in cells.items():
+        console.print(f"  - {escape('; '.join(some))}: {escape(reason)}. {escape(fix)}", highlight=False)
+    for one in results["not_compared"]:
+        if one["family"] == "primary":
+            console.print(f"  - {escape(one['sentence'])}", highlight=False)
 
 
 def _interval(cell: dict[str, Any]) -> str:

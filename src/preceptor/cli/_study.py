@@ -9,6 +9,9 @@ from preceptor.cli._results_table import show
 from preceptor.cli._say import console, full_disk_named, refuse_without, say, with_model, words_of
 from preceptor.errors import InputError, Problem
 
+_WITH_FAILED_CELLS = 3
+"""What `study` ends with when it finished all but what its results list as failed."""
+
 
 def check(
     what: Annotated[
@@ -58,7 +61,10 @@ def study(
         str | None, typer.Option(help="With --on ray: HOST:PORT of its head, or auto; default: Ray on this machine.")
     ] = None,
 ) -> None:
-    """Train and compare the study's arms on the same held-out patients. Continues where it was stopped."""
+    """Train and compare the study's arms on the same held-out patients. Continues where it was stopped.
+
+    Exit code 3: some arms failed and are listed; all others are finished, and the same command tries those again.
+    """
     from preceptor.report import write_cards, write_report
     from preceptor.study import load_study, run_study
 
@@ -73,6 +79,8 @@ def study(
         write_cards(run_folder)
     show(results)
     say(f"\nReport: {report}")
+    if results["failed"]:
+        raise typer.Exit(_WITH_FAILED_CELLS)
 
 
 def _ray_address(on: str | None, address: str | None) -> str | None:

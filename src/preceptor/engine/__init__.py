@@ -7,6 +7,7 @@ from preceptor.engine._float32_head import float32_head
 from preceptor.engine._generate import Sampling, generate
 from preceptor.engine._logprobs import answer_logprobs
 from preceptor.engine._losses import dpo_loss, reward_margins, sft_loss
+from preceptor.engine._memory import out_of_memory
 from preceptor.engine._pace import Pace, Speed, time_model
 from preceptor.engine._precision import choose_numerics
 from preceptor.engine._reference import EncodedPair
@@ -63,6 +64,7 @@ __all__ = [
     "layout",
     "let_go",
     "likeliest",
+    "out_of_memory",
     "reward_margins",
     "run_dpo",
     "run_sft",

@@ -19,8 +19,9 @@ import torch.distributed as dist
 from torch.multiprocessing.spawn import ProcessContext, ProcessException, start_processes
 from transformers.utils import logging as transformers_logging
 
+from preceptor.engine._memory import out_of_memory
 from preceptor.engine._settings import Numerics
-from preceptor.errors import InputError, PreceptorError, Problem
+from preceptor.errors import InputError, OutOfMemoryError, PreceptorError, Problem, UnforeseenError
 from preceptor.progress import Advance, quiet
 
 Out = TypeVar("Out")
@@ -34,7 +35,8 @@ def in_processes(work: Callable[[Advance], Out], numerics: Numerics, advance: Ad
     """What `work` returns in the first of as many processes as the numerics say. All of them run it, as one group.
 
     `work` and what it returns can be pickled. The processes speak over this machine's own loopback only. When one of
-    them fails or dies, the others are ended. Raises the InputError that one raised, PreceptorError for anything else.
+    them fails or dies, the others are ended. Raises the InputError that one raised, UnforeseenError for a fault of
+    ours, PreceptorError for anything else.
     """
     _refuse_too_many(numerics.processes)
     torch.cuda.empty_cache()  # memory that this process has kept for later is the workers' now
@@ -111,7 +113,7 @@ def _cause(context: ProcessContext, errors: list[Any]) -> PreceptorError:
             return PreceptorError(f"{who} was killed; often the machine had no memory left. {_AGAIN}.")
     if not errors:
         return PreceptorError(f"one of the {len(processes)} processes that train one model together ended. {_AGAIN}.")
-    return InputError(errors[0]) if isinstance(errors[0], list) else PreceptorError(str(errors[0]))
+    return InputError(errors[0]) if isinstance(errors[0], list) else errors[0]
 
 
 def _worker(
@@ -133,7 +135,7 @@ def _worker(
         messages.put(("error", error.problems))
         raise
     except Exception as error:
-        messages.put(("error", str(error) if isinstance(error, PreceptorError) else _kind_and_place(error)))
+        messages.put(("error", _without_case(error)))
         raise
     if rank == 0:
         messages.put(("result", result))
@@ -147,6 +149,13 @@ def _end_with_parent() -> None:
     assert parent is not None
     parent.join()
     os._exit(1)
+
+
+def _without_case(error: Exception) -> PreceptorError:
+    """The error as it is told to the process that waits; an InputError is told by its problems."""
+    if out_of_memory(error):
+        return OutOfMemoryError()
+    return PreceptorError(str(error)) if isinstance(error, PreceptorError) else UnforeseenError(_kind_and_place(error))
 
 
 def _kind_and_place(error: Exception) -> str:

@@ -98,10 +98,10 @@ class StepTrainer(Trainer):
         """
         if "loss" in logs:
             logs |= self._sums
-            if not math.isfinite(logs["loss"] + logs.get("grad_norm", 0.0)):
-                what = "the loss or its gradient is no longer a number"
-                fix = f"Lower learning_rate (it is {self.args.learning_rate:g})"
-                raise InputError(Problem(f"optimizer step {self.state.global_step}", what, fix))
+        if not math.isfinite(sum(logs.get(name, 0.0) for name in ("loss", "grad_norm", "eval_loss"))):
+            what = "the loss or its gradient is no longer a number"
+            fix = f"Lower learning_rate (it is {self.args.learning_rate:g})"
+            raise InputError(Problem(f"optimizer step {self.state.global_step}", what, fix))
         super().log(logs, start_time)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:

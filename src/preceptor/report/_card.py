@@ -43,6 +43,8 @@ def model_card(run: Run, task: str, arm: str, library: str | None = None) -> str
         arm=arm,
         made=_made(arm, [cell.seed for cell in cells]),
         cells=cells,
+        failed=[one for one in results.failed_of(task) if one.arm == arm],
+        not_compared=[one for one in results.not_compared_of(task) if arm in (one.a, one.b)],
         contrasts=[c for c in results.contrasts_of(task) if arm in (c.a, c.b)],
         conclusions=results.conclusions_of(task),
         asked=run.tasks.get(task),

@@ -151,8 +151,10 @@ def _note(example: Example | None) -> list[tuple[str, str]]:
 
 
 def _predictions(run: Run, contrast: Contrast, arm: str) -> dict[str, dict[str, Any]] | None:
-    """Case id -> what the arm answered, first seed; None for what is no arm, such as the majority answer."""
+    """Case id -> what the arm answered, first seed compared; None for what is no arm, such as the majority answer."""
     cells = [c for c in run.results.of_arm(contrast.task, arm) if c.model == contrast.model]
+    seed = contrast.seeds[0].seed if contrast.seeds else None
+    cells.sort(key=lambda cell: cell.seed != seed)  # an arm may have failed with the first seed
     return _read(run, cells[0]) if cells else None
 
 

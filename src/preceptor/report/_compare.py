@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.errors import InputError, Problem
-from preceptor.report._results import Cell, Conclusion, TaskPart
+from preceptor.report._results import Cell, Conclusion, Failed, TaskPart
 from preceptor.report._run import Run, read_run
 from preceptor.report._template import fill
 from preceptor.report._writing import write_page
@@ -22,8 +22,8 @@ class SharedTask:
     b: TaskPart
     same: bool | None
     conclusions: tuple[list[Conclusion], list[Conclusion]]
-    rows: list[tuple[str, list[Cell], list[Cell]]]
-    """Arm, and its cells in each run."""
+    rows: list[tuple[str, list[Cell], list[Cell], tuple[list[Failed], list[Failed]]]]
+    """Arm, its cells in each run, and what failed of it in each."""
 
 
 def write_comparison(a: Path, b: Path, file: Path) -> Path:
@@ -67,14 +67,19 @@ def _read_both(a: Path, b: Path) -> tuple[Run, Run]:
 def _shared(runs: tuple[Run, Run], name: str) -> SharedTask:
     results = [run.results for run in runs]
     a, b = (next(task for task in each.study.tasks if task.name == name) for each in results)
-    arms = dict.fromkeys(cell.arm for each in results for cell in each.of_task(name))
+    answered = [cell.arm for each in results for cell in each.of_task(name)]
+    arms = dict.fromkeys([*answered, *(one.arm for each in results for one in each.failed_of(name))])
+    lost = [{arm: [one for one in each.failed_of(name) if one.arm == arm] for arm in arms} for each in results]
     known = a.test_sha256 is not None and b.test_sha256 is not None
     return SharedTask(
         a,
         b,
         a.test_sha256 == b.test_sha256 if known else None,
         (results[0].conclusions_of(name), results[1].conclusions_of(name)),
-        [(arm, results[0].of_arm(name, arm), results[1].of_arm(name, arm)) for arm in arms],
+        [
+            (arm, results[0].of_arm(name, arm), results[1].of_arm(name, arm), (lost[0][arm], lost[1][arm]))
+            for arm in arms
+        ],
     )
 
 

@@ -1,5 +1,6 @@
 """What a study like this does not show, said on its own page."""
 
+from preceptor.report._looks import arm_label
 from preceptor.report._results import Results
 
 FEWEST_SEEDS = 5
@@ -7,7 +8,14 @@ FEWEST_SEEDS = 5
 
 def limits(results: Results) -> list[str]:
     """The limits that hold for this study, most important first."""
-    said = [_synthetic(results), _seeds(results), _control(results), _shots(results), _degenerate(results)]
+    said = [
+        _failed(results),
+        _synthetic(results),
+        _seeds(results),
+        _control(results),
+        _shots(results),
+        _degenerate(results),
+    ]
     return [limit for limit in said if limit] + [
         f"It is about one model, {results.study.model.title}, with one prompt for each task. A larger or other model "
         "may need no tuning, or gain more from it.",
@@ -63,6 +71,14 @@ def _agreement(results: Results) -> str:
         f"How well clinicians would agree with each other on {these} was not measured (`gold:` in the study file names "
         "labels of several), nor how long they took to label them."
     )
+
+
+def _failed(results: Results) -> str:
+    if not results.failed:
+        return ""
+    titles = {task.name: task.title for task in results.study.tasks}
+    cells = dict.fromkeys(f"{arm_label(one.arm)} on {titles[one.task]} (seed {one.seed})" for one in results.failed)
+    return f"These failed and have no result: {', '.join(cells)}. Nothing here is known of them."
 
 
 def _synthetic(results: Results) -> str:

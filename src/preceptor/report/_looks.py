@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from preceptor.report._results import Cell, Contrast
+from preceptor.report._results import Cell, Contrast, NotCompared
 
 # Okabe and Ito's colours, some darkened to 3:1 on white; marks differ too, for eyes that see no colours.
 _LOOKS = {
@@ -60,7 +60,7 @@ def arm_label(arm: str) -> str:
     return f"{label} ({maker.replace('_', ' ')})" if maker else label
 
 
-def pair_label(contrast: Contrast) -> str:
+def pair_label(contrast: Contrast | NotCompared) -> str:
     """How a contrast is called: the first arm minus the second."""
     return f"{arm_label(contrast.a)} \N{MINUS SIGN} {arm_label(contrast.b)}"
 

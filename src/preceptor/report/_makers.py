@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from preceptor.evidence import gain, p_text
 from preceptor.report._looks import arm_label
 from preceptor.report._numbers import count, whole_percent
-from preceptor.report._results import Cell, Contrast, PairFindings, Results, TaskPart
+from preceptor.report._results import Cell, Contrast, Failed, PairFindings, Results, TaskPart
 from preceptor.report._small_counts import shown_count
 
 _MOST_ORDERED = 0.9
@@ -34,6 +34,7 @@ class MakersOfTask:
 
     task: TaskPart
     rows: list[PairsRow]
+    failed: list[Failed]
     sentences: list[str]
     warnings: list[str]
 
@@ -53,7 +54,8 @@ def makers_of_tasks(results: Results, *, with_text: bool) -> list[MakersOfTask]:
             warned = [line for cell in cells for line in _warnings(task, cell, show, several=several)]
             further = [c for c in results.contrasts_of(task.name) if "@" in c.a and c.b == "sft+dpo"]
             sentences = [_sentence(contrast, results.study.makers) for contrast in further]
-            found.append(MakersOfTask(task, [_row(cell, show) for cell in cells], sentences, warned))
+            failed = [one for one in results.failed_of(task.name) if one.arm.startswith("sft+dpo")]
+            found.append(MakersOfTask(task, [_row(cell, show) for cell in cells], failed, sentences, warned))
     return found
 
 

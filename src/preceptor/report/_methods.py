@@ -49,7 +49,17 @@ def _arms(run: Run) -> str:
     compared = [words.get(arm, arm) for arm in study.arms if "@" not in arm]
     further = [maker_title(arm.partition("@")[2]) for arm in study.arms if "@" in arm]
     also = f" SFT+DPO was also done with rejected answers from other makers: {_listed(further)}." if further else ""
-    return f"With {study.model.title} we compared {_listed(compared)}, with {seeds}.{also}"
+    return f"With {study.model.title} we compared {_listed(compared)}, with {seeds}.{also}{_failed(run)}"
+
+
+def _failed(run: Run) -> str:
+    """Which of the planned results are missing."""
+    titles = {task.name: task.title for task in run.results.study.tasks}
+    said = [
+        f"{arm_title(one.arm)} on {titles[one.task]} with seed {one.seed} (in {one.stage}: {one.reason})"
+        for one in run.results.failed
+    ]
+    return f" Planned and failed, so without a result: {'; '.join(said)}." if said else ""
 
 
 def training(run: Run, task: str | None = None) -> str:

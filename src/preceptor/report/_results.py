@@ -213,6 +213,18 @@ class Cell(_Part):
     """The folder, in the run folder, of the tuned model that answered."""
 
 
+class Failed(_Part):
+    """A cell that has no result: where it failed, why, and what to do."""
+
+    task: str
+    model: str
+    arm: str
+    seed: int
+    stage: str
+    reason: str
+    fix: str
+
+
 class SeedDelta(_Part):
     """The difference with one seed."""
 
@@ -268,6 +280,17 @@ class Contrast(_Part):
     needed: int | None = None
 
 
+class NotCompared(_Part):
+    """A contrast that the study would have, but for what failed."""
+
+    task: str
+    model: str
+    family: Literal["primary", "secondary"]
+    a: str
+    b: str
+    sentence: str
+
+
 class Conclusion(_Part):
     """What a task's contrasts come to."""
 
@@ -296,7 +319,10 @@ class Results(_Part):
     created: str
     command: str
     cells: list[Cell]
+    failed: list[Failed] = []
+    """Older versions ended a study at the first failure, and had none to tell of."""
     contrasts: list[Contrast]
+    not_compared: list[NotCompared] = []
     conclusions: list[Conclusion] = []
     human: list[Human] = []
     clinician_seconds: dict[Literal["gold", "pairs", "held_out"], float] = {}
@@ -306,8 +332,9 @@ class Results(_Part):
     @model_validator(mode="after")
     def _cells_belong_to_the_study(self) -> Self:
         tasks = {task.name for task in self.study.tasks}
-        for cell in self.cells:
-            if cell.task not in tasks or cell.arm not in self.study.arms:
+        places = [(cell.task, cell.arm) for cell in self.cells] + [(one.task, one.arm) for one in self.failed]
+        for task, arm in places:
+            if task not in tasks or arm not in self.study.arms:
                 raise ValueError("a cell belongs to a task or an arm that the study does not have")
         return self
 
@@ -319,6 +346,15 @@ class Results(_Part):
     def of_arm(self, task: str, arm: str) -> list[Cell]:
         """The cells of one arm on one task, one a seed."""
         return [cell for cell in self.of_task(task) if cell.arm == arm]
+
+    def failed_of(self, task: str) -> list[Failed]:
+        """The task's cells that failed, in the order of the arms, then seeds."""
+        arms = self.study.arms
+        return sorted((f for f in self.failed if f.task == task), key=lambda f: (arms.index(f.arm), f.seed))
+
+    def not_compared_of(self, task: str) -> list[NotCompared]:
+        """The task's contrasts that are missing because of what failed, primary ones first."""
+        return sorted((c for c in self.not_compared if c.task == task), key=lambda c: c.family != "primary")
 
     def contrasts_of(self, task: str) -> list[Contrast]:
         """The task's contrasts, primary ones first."""

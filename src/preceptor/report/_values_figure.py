@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from preceptor.evidence import metric_title
 from preceptor.report import _numbers as numbers
 from preceptor.report._looks import FAINT, GRID, INK, STYLE, WIDTH, arm_label, arms_of, bare, colour, mark
-from preceptor.report._results import Cell, Results, TaskPart
+from preceptor.report._results import Cell, Failed, Results, TaskPart
 from preceptor.report._svg import to_svg
 
 _ROW, _TITLE, _FOOTER = 0.2, 0.42, 0.42  # inches
@@ -18,8 +18,8 @@ _RIGHT = 1.18  # inches for the numbers
 
 
 def values_figure(name: str, results: Results) -> str:
-    """SVG: a block a task, a row an arm and seed, each value with its 95% interval between 0 and 1."""
-    blocks = [(task, results.of_task(task.name)) for task in results.study.tasks]
+    """SVG: a block a task, a row an arm and seed, each value with its 95% interval between 0 and 1, or `failed`."""
+    blocks = [(task, _rows(results, task)) for task in results.study.tasks]
     height = sum(_TITLE + _ROW * (len(cells) + 0.35) for _, cells in blocks) + _FOOTER
     with rc_context(STYLE):
         figure = Figure(figsize=(_WIDE, height))
@@ -33,6 +33,13 @@ def values_figure(name: str, results: Results) -> str:
             _block(axes, task, cells, left, last=number == len(blocks) - 1)
         said = "; ".join(_in_words(task, cells) for task, cells in blocks)
         return to_svg(figure, name, "Every arm on every task with its 95% interval", said)
+
+
+def _rows(results: Results, task: TaskPart) -> list[Cell | Failed]:
+    """The task's arms and seeds in the order of the study, those that failed among them."""
+    arms = results.study.arms
+    rows: list[Cell | Failed] = [*results.of_task(task.name), *results.failed_of(task.name)]
+    return sorted(rows, key=lambda row: (arms.index(row.arm), row.seed))
 
 
 def price_figure(name: str, task: TaskPart, cells: Sequence[Cell]) -> str:
@@ -62,7 +69,7 @@ def price_figure(name: str, task: TaskPart, cells: Sequence[Cell]) -> str:
         return to_svg(figure, name, f"{task.title}: value against training time", _prices_in_words(shown))
 
 
-def _block(axes: Axes, task: TaskPart, cells: Sequence[Cell], left: float, *, last: bool) -> None:
+def _block(axes: Axes, task: TaskPart, cells: Sequence[Cell | Failed], left: float, *, last: bool) -> None:
     bare(axes)
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1], [f"{tick:g}" for tick in (0, 0.2, 0.4, 0.6, 0.8, 1)] if last else [])
@@ -72,12 +79,12 @@ def _block(axes: Axes, task: TaskPart, cells: Sequence[Cell], left: float, *, la
     if task.majority is not None:
         axes.axvline(task.majority, color=FAINT, linewidth=1, linestyle=(0, (4, 3)))
     for row, cell in enumerate(cells):
-        _interval(axes, None, cell, row)
-        if cell.value is not None:
-            axes.plot([cell.value], [row], mark(cell.arm), color=colour(cell.arm), markersize=5.5, clip_on=False)
-        words = f"{numbers.value(cell.value)} {numbers.interval(cell.ci)}"
+        if isinstance(cell, Cell):
+            _interval(axes, None, cell, row)
+            if cell.value is not None:
+                axes.plot([cell.value], [row], mark(cell.arm), color=colour(cell.arm), markersize=5.5, clip_on=False)
         axes.annotate(
-            words, (1, row), xytext=(_RIGHT * 72 - 2, 0), textcoords="offset points",
+            _value(cell), (1, row), xytext=(_RIGHT * 72 - 2, 0), textcoords="offset points",
             ha="right", va="center", fontsize=8.5, annotation_clip=False,
         )  # fmt: skip
     axes.annotate(
@@ -96,7 +103,11 @@ def _interval(axes: Axes, x: list[float] | None, cell: Cell, row: int = 0) -> No
         axes.plot(xs, ys, color=colour(cell.arm), linewidth=1.8, solid_capstyle="butt")
 
 
-def _row_label(cell: Cell, cells: Sequence[Cell]) -> str:
+def _value(row: Cell | Failed) -> str:
+    return "failed" if isinstance(row, Failed) else f"{numbers.value(row.value)} {numbers.interval(row.ci)}"
+
+
+def _row_label(cell: Cell | Failed, cells: Sequence[Cell | Failed]) -> str:
     several = sum(other.arm == cell.arm for other in cells) > 1
     return f"{arm_label(cell.arm)}, {cell.seed}" if several else arm_label(cell.arm)
 
@@ -109,8 +120,8 @@ def _unit(cells: Sequence[Cell]) -> tuple[str, float]:
     )
 
 
-def _in_words(task: TaskPart, cells: Sequence[Cell]) -> str:
-    said = [f"{_row_label(c, cells)} {numbers.value(c.value)} {numbers.interval(c.ci)}" for c in cells]
+def _in_words(task: TaskPart, cells: Sequence[Cell | Failed]) -> str:
+    said = [f"{_row_label(c, cells)} {_value(c)}" for c in cells]
     majority = [] if task.majority is None else [f"majority answer {numbers.value(task.majority)}"]
     return f"{task.title}: {', '.join(said + majority)}"
 

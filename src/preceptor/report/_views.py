@@ -11,7 +11,7 @@ from preceptor.report._cases import Group, find_examples, side_by_side
 from preceptor.report._curves_figure import curves_figure
 from preceptor.report._gains_figure import gains_figure
 from preceptor.report._looks import arm_label
-from preceptor.report._results import Cell, Conclusion, Contrast, Results, TaskPart
+from preceptor.report._results import Cell, Conclusion, Contrast, Failed, NotCompared, Results, TaskPart
 from preceptor.report._run import Finding, Run, TaskPreflight
 from preceptor.report._small_counts import shown_count, shown_labels, shown_matrix, shown_pairs
 from preceptor.report._subgroups import Gap, GroupRow, gaps, group_rows
@@ -57,7 +57,9 @@ class TaskView:
     task: TaskPart
     question: str
     cells: list[Cell]
+    failed: list[Failed]
     contrasts: list[Contrast]
+    not_compared: list[NotCompared]
     conclusions: list[Conclusion]
     also: dict[str, str]
     """Metric beside the main one -> how it is called."""
@@ -74,6 +76,12 @@ class TaskView:
     opened: bool
     found: bool
     """Whether the cases were found again."""
+
+    @property
+    def without_cell(self) -> list[str]:
+        """The arms that failed with every seed."""
+        answered = {cell.arm for cell in self.cells}
+        return list(dict.fromkeys(one.arm for one in self.failed if one.arm not in answered))
 
     @property
     def descriptive(self) -> list[str]:
@@ -123,7 +131,9 @@ def view(run: Run, place: int, *, with_text: bool) -> TaskView:
         task=task,
         question=asked.question if asked else "",
         cells=cells,
+        failed=results.failed_of(task.name),
         contrasts=contrasts,
+        not_compared=results.not_compared_of(task.name),
         conclusions=results.conclusions_of(task.name),
         also=dict(_also(extra.metric, extra.labels) for extra in task.also),
         training=_training(cells),

@@ -13,11 +13,15 @@ _LONGEST_WAIT = 600.0
 """Seconds. A machine that was cut off from the others may go on for a while; its lock falls when it ends."""
 
 
+class FolderHeldError(InputError):
+    """Another process works in a folder and does not end."""
+
+
 @contextmanager
 def alone_in(folder: Path, longest_wait: float = _LONGEST_WAIT) -> Iterator[None]:
     """Make `folder` and hold it until the block ends; what stands there by then may be another process's work.
 
-    Raises `InputError` when another process still holds it after `longest_wait` seconds.
+    Raises `FolderHeldError` when another process still holds it after `longest_wait` seconds.
     """
     private_folder(folder)
     lock = FileLock(folder / ".lock", mode=0o600)
@@ -26,7 +30,7 @@ def alone_in(folder: Path, longest_wait: float = _LONGEST_WAIT) -> Iterator[None
     except Timeout as error:
         what = f"another process has been working in this folder for {longest_wait / 60:.0f} minutes"
         fix = "It may be left over on a machine that was cut off: end it there. The same command then goes on."
-        raise InputError(Problem(str(folder), what, fix)) from error
+        raise FolderHeldError(Problem(str(folder), what, fix)) from error
     try:
         yield
         (folder / ".lock").unlink(missing_ok=True)  # the work is whole, and nobody will come for it again

@@ -86,7 +86,8 @@ _OWN_MODEL = ("base", "sft")
 
 
 def _cell(finished: Finished, task: str, arm: str, seed: int) -> dict[str, Any]:
-    """The arm's line of the results; one problem for each name that this run does not know."""
+    """The arm's line of the results; one problem for each name that this run does not know, or why the arm failed."""
+    finished.refuse_failed(task, arm, seed)
     cells: list[dict[str, Any]] = finished.results["cells"]
     ours = [cell for cell in cells if cell["arm"] != "base+shots" and cell["arm"].startswith(_OWN_MODEL)]
     problems = []

@@ -25,6 +25,7 @@ def rows_of_arm(run_folder: Path, task: str, arm: str, seed: int | None = None) 
     """
     finished = read_finished(run_folder)
     seed = finished.study.seeds[0] if seed is None else seed
+    finished.refuse_failed(task, arm, seed)
     _refuse_unknown(finished.results, run_folder, task, arm, seed)
     return _rows(finished, task, arm, seed)
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from preceptor.evidence import arm_title
 from preceptor.study._cell import MAJORITY
+from preceptor.study._failures import in_words
 from preceptor.study._task_evidence import TaskEvidence
 
 Recommendation = Literal["do not deploy", "pilot silently", "more cases"]
@@ -17,6 +18,7 @@ def warnings(evidence: TaskEvidence, arm: str | None) -> list[str]:
     """Everything a reader must know beside the conclusion. `arm` is the one it leaves to be used, if any."""
     arm = arm if arm in _TUNED else next(reversed(evidence.trained), None)
     return [
+        *_about_failures(evidence),
         *_about_cases(evidence),
         *(line for each in evidence.cells for line in _about_answers(evidence, each)),
         *_about_seeds(evidence),
@@ -43,6 +45,14 @@ def _speaks_against(evidence: TaskEvidence, arm: str) -> bool:
         return True
     tuned = "sft" if arm == "sft+sft" else arm
     return any(evidence.verdict(tuned, other) not in ("better", None) for other in ("tfidf", MAJORITY))
+
+
+def _about_failures(evidence: TaskEvidence) -> list[str]:
+    return [
+        f"{_capital(in_words(failed))}: "
+        + ("it is compared over the other seeds only." if arm in evidence.cells else "nothing is known of it here.")
+        for arm, failed in evidence.failed.items()
+    ]
 
 
 def _about_cases(evidence: TaskEvidence) -> list[str]:

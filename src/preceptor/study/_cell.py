@@ -14,6 +14,9 @@ from preceptor.study._prepare import Prepared
 from preceptor.study._score import case_score, gold_label
 from preceptor.tasks import INVALID
 
+SEEDLESS = frozenset({"base", "tfidf", "endpoint"})
+"""Arms that chance has no part in: they answer alike with every seed."""
+
 MAJORITY = "majority"
 """Stands for the answer that is commonest in training, given to every case."""
 

@@ -23,6 +23,8 @@ from preceptor.study._evaluate import (
     preparation_cost,
     read_predictions,
 )
+from preceptor.study._failures import ANSWERS, EVALUATION, CellError, Failure, Part
+from preceptor.study._kept import kept
 from preceptor.study._prepare import Prepared
 from preceptor.study._shots import Shots, with_shots
 from preceptor.study._spec import Study
@@ -46,10 +48,17 @@ def why_left_out(study: Study, prepared: Prepared, arm: str) -> str | None:
     return None
 
 
-def cells_of(workshop: Workshop, prepared: Prepared) -> list[Cell]:
-    """All arms and seeds of one task."""
-    study = workshop.study
-    return [_cell(workshop, prepared, arm, seed) for seed in study.seeds for arm in arms_for(study, prepared)]
+def cells_of(workshop: Workshop, prepared: Prepared) -> tuple[list[Cell], list[Failure]]:
+    """All arms and seeds of one task, and those of them that failed."""
+    cells: list[Cell] = []
+    failed: list[Failure] = []
+    for seed in workshop.study.seeds:
+        for arm in arms_for(workshop.study, prepared):
+            try:
+                cells.append(_cell(workshop, prepared, arm, seed))
+            except CellError as error:
+                failed.append(error.cause.of_cell(prepared.task.name, workshop.source.name, arm, seed))
+    return cells, failed
 
 
 def is_answered(workshop: Workshop, prepared: Prepared, arm: str, key: str) -> bool:
@@ -82,35 +91,48 @@ def answers_key(workshop: Workshop, prepared: Prepared, arm: str, seed: int, don
 
 
 def answered(workshop: Workshop, prepared: Prepared, arm: str, seed: int) -> tuple[Path, list[Done]]:
-    """Where the arm's answers stand, which are found or given now, and the stages they come from."""
+    """Where the arm's answers stand, which are found or given now, and the stages they come from.
+
+    Raises `CellError` when a stage fails, or giving the answers does.
+    """
     done = workshop.stages(arm, prepared, seed)
     folder = cell_folder(workshop, prepared, arm, seed)
-    key = answers_key(workshop, prepared, arm, seed, done)
-    if not finished(folder, key):
-        with alone_in(folder):
-            if not finished(folder, key) and not _copied(workshop, prepared, arm, folder, key):
-                _answer(workshop, prepared, arm, seed, done, folder, key)
+    part = Part(prepared.task.name, arm, seed, ANSWERS)
+    with workshop.costs_one_cell(part, prepared):
+        key = answers_key(workshop, prepared, arm, seed, done)
+        if not finished(folder, key):
+            with alone_in(folder):
+                if not finished(folder, key) and not _copied(workshop, prepared, arm, folder, key):
+                    # Known by the key too: what cannot answer with one seed is not asked again for the next.
+                    with workshop.costs_one_cell(Part(prepared.task.name, arm, 0, ANSWERS, key), prepared):
+                        _answer(workshop, prepared, arm, seed, done, folder, key)
     return folder, done
 
 
 def _cell(workshop: Workshop, prepared: Prepared, arm: str, seed: int) -> Cell:
     folder, done = answered(workshop, prepared, arm, seed)
-    return Cell(
-        prepared,
-        workshop.source.name,
-        arm,
-        seed,
-        read_predictions(folder),
-        sum((stage.cost for stage in done), preparation_cost(folder)),
-        evaluation_seconds(folder),
-        predictions_file=(folder / "predictions.jsonl").relative_to(workshop.run.root).as_posix(),
-        predictions_sha256=digest_file(folder / "predictions.jsonl"),
-        pairs=pair_counts(done),
-        pair_findings=pair_findings(done),
-        curves=curves(done),
-        policy=done[-1].policy.relative_to(workshop.run.root).as_posix() if done else None,
-        label_ties=label_ties(folder),
-    )
+    file, root = folder / "predictions.jsonl", workshop.run.root
+    with workshop.costs_one_cell(Part(prepared.task.name, arm, seed, EVALUATION), prepared):
+        predictions = read_predictions(folder)
+        with kept(file):
+            if [one.id for one in predictions] != [example.id for example in prepared.splits.test]:
+                raise ValueError("answers to other cases")
+        return Cell(
+            prepared,
+            workshop.source.name,
+            arm,
+            seed,
+            predictions,
+            sum((stage.cost for stage in done), preparation_cost(folder)),
+            evaluation_seconds(folder),
+            predictions_file=file.relative_to(root).as_posix(),
+            predictions_sha256=digest_file(file),
+            pairs=pair_counts(done),
+            pair_findings=pair_findings(done),
+            curves=curves(done),
+            policy=done[-1].policy.relative_to(root).as_posix() if done else None,
+            label_ties=label_ties(folder),
+        )
 
 
 def _answer(

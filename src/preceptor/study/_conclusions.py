@@ -11,6 +11,7 @@ from preceptor.evidence import arm_title
 from preceptor.study._caveats import recommendation, warnings
 from preceptor.study._cell import MAJORITY
 from preceptor.study._conclusion_words import compared, compute, counted, over, these_models
+from preceptor.study._failures import in_words
 from preceptor.study._task_evidence import UNREADABLE, Entry, TaskEvidence, by_task_and_model
 
 Conclusion = Literal[
@@ -40,9 +41,11 @@ class _Outcome:
     spoiled: bool = False
 
 
-def conclusions(contrasts: Sequence[Entry], cells: Sequence[Entry], tasks: Sequence[Entry]) -> list[dict[str, Any]]:
-    """One conclusion for each task and model, from the `contrasts`, `cells` and `study.tasks` of `results.json`."""
-    return [_entry(evidence, _outcome(evidence)) for evidence in by_task_and_model(contrasts, cells, tasks)]
+def conclusions(
+    contrasts: Sequence[Entry], cells: Sequence[Entry], tasks: Sequence[Entry], failed: Sequence[Entry] = ()
+) -> list[dict[str, Any]]:
+    """One conclusion for each task and model, from `contrasts`, `cells`, `study.tasks`, `failed` of `results.json`."""
+    return [_entry(evidence, _outcome(evidence)) for evidence in by_task_and_model(contrasts, cells, tasks, failed)]
 
 
 def _entry(evidence: TaskEvidence, outcome: _Outcome) -> dict[str, Any]:
@@ -58,14 +61,23 @@ def _entry(evidence: TaskEvidence, outcome: _Outcome) -> dict[str, Any]:
 
 def _outcome(evidence: TaskEvidence) -> _Outcome:
     question = evidence.question
-    if question is None:
+    if evidence.asked is None:
         return _Outcome("unsettled", "this study compares no tuned model with another", None)
+    if question is None:
+        return _lost(evidence, *evidence.asked)
     if question["descriptive"]:
         claim = "these cases only describe what the models did and allow no conclusion"
         return _Outcome("descriptive", claim, question, because=(question["descriptive"],))
     if untouched := _untouched_is_enough(evidence):
         return untouched
     return _dpo(evidence, question) if question["a"] == "sft+dpo" else _sft(evidence, question)
+
+
+def _lost(evidence: TaskEvidence, a: str, b: str) -> _Outcome:
+    """An arm of the question failed. What else is known of the task does not answer it."""
+    claim = f"whether {'DPO' if a == 'sft+dpo' else 'SFT'} is worth it was not compared"
+    because = (in_words([*evidence.failed.get(a, ()), *evidence.failed.get(b, ())]), *_over_untouched(evidence, "sft"))
+    return _Outcome("unsettled", claim, None, because=because, spoiled=True)
 
 
 def _untouched_is_enough(evidence: TaskEvidence) -> _Outcome | None:
@@ -99,6 +111,8 @@ def _dpo(evidence: TaskEvidence, question: Entry) -> _Outcome:
     control = evidence.contrast("sft+dpo", "sft+sft")
     if control is None:
         why = "SFT was not trained on for the same compute in this study, so the gain may be that of longer training"
+        if evidence.lost("sft+dpo", "sft+sft"):
+            why = f"{in_words(evidence.failed['sft+sft'])}, so the gain may be that of longer training"
         return _Outcome(
             "unsettled", "DPO is better than SFT, and yet not shown to be worth it", question, because=(why,)
         )

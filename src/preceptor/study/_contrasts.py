@@ -1,13 +1,25 @@
 """Which arms are compared with which, decided before any prediction is made, and what each comparison found."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
-from preceptor.evidence import Comparison, Judgement, Sample, benjamini_hochberg, compare, holm, judge, power, sentence
-from preceptor.study._cell import MAJORITY, Cell, dangerous_labels, majority_sample, metric_of
+from preceptor.evidence import (
+    Comparison,
+    Judgement,
+    Sample,
+    arm_title,
+    benjamini_hochberg,
+    compare,
+    holm,
+    judge,
+    power,
+    sentence,
+)
+from preceptor.study._cell import MAJORITY, SEEDLESS, Cell, dangerous_labels, majority_sample, metric_of
+from preceptor.study._failures import Entry, in_words
 
 Family = Literal["primary", "secondary"]
 
@@ -35,7 +47,7 @@ _RESAMPLING_SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """One comparison; `ours` are arm a's samples, one a seed, `theirs` arm b's."""
+    """One comparison; `ours` are arm a's samples, one a seed, `theirs` arm b's. `lost`: what failed of the two."""
 
     family: Family
     a: Sequence[Cell]
@@ -44,67 +56,133 @@ class _Found:
     ours: Sequence[Sample]
     theirs: Sequence[Sample]
     comparison: Comparison
+    lost: Sequence[Entry]
+
+
+@dataclass(slots=True)
+class _Arms:
+    """What there is of one task and model: arm -> its cells, one a seed; arm -> its failures."""
+
+    cells: dict[str, list[Cell]] = field(default_factory=dict)
+    failed: dict[str, list[Entry]] = field(default_factory=dict)
+
+    def lost(self, a: str, b: str) -> list[Entry]:
+        """What failed of two arms."""
+        return [*self.failed.get(a, ()), *self.failed.get(b, ())]
 
 
 def contrasts(
-    cells: Sequence[Cell], primary: Sequence[Sequence[str]], margins: Mapping[str, float | None]
+    cells: Sequence[Cell],
+    primary: Sequence[Sequence[str]],
+    margins: Mapping[str, float | None],
+    failed: Sequence[Entry] = (),
 ) -> list[dict[str, Any]]:
     """Every contrast that the arms allow, one for each task, model and pair of arms: the mean over paired seeds.
 
     `primary` pairs come first and are adjusted by Holm over the study, the others by Benjamini and Hochberg. `margins`
-    gives each task's margin in its metric's unit, None where the user set none.
+    gives each task's margin in its metric's unit, None where the user set none. `failed` are the entries of
+    `results.json`: a seed of which one arm failed is left out, and a contrast that is lost altogether still counts in
+    the adjustment, with p = 1, so that nothing looks surer for a failure.
     """
-    chosen: dict[tuple[str, str], Family] = {}
-    for a, b in primary:
-        chosen[a, b] = "primary"
-    further = dict.fromkeys(cell.arm for cell in cells if "@" in cell.arm)
-    for pair in (*SECONDARY, *((arm, other) for arm in further for other in _AGAINST_FURTHER_MAKERS)):
-        chosen.setdefault(pair, "secondary")
     found = [
         one
-        for arms in _by_task_and_model(cells)
-        for (a, b), family in chosen.items()
+        for arms in _by_task_and_model(cells, failed).values()
+        for (a, b), family in _chosen(cells, primary, failed).items()
         if (one := _compared(arms, a, b, family))
     ]
     found.sort(key=lambda one: one.family != "primary")
     first = [one for one in found if one.family == "primary"]
+    lost = [one["family"] for one in not_compared(cells, primary, failed)]
     p_values = [one.comparison.p for one in found]
-    adjusted = holm(p_values[: len(first)]) + benjamini_hochberg(p_values[len(first) :])
+    adjusted = [
+        *holm(p_values[: len(first)] + [1.0] * lost.count("primary"))[: len(first)],
+        *benjamini_hochberg(p_values[len(first) :] + [1.0] * lost.count("secondary"))[: len(found) - len(first)],
+    ]
     return [_entry(one, p, margins.get(one.a[0].prepared.task.name)) for one, p in zip(found, adjusted, strict=True)]
 
 
-def _by_task_and_model(cells: Sequence[Cell]) -> list[dict[str, list[Cell]]]:
-    """Arm -> its cells, one a seed, for each task and model."""
-    grouped: dict[tuple[str, str], dict[str, list[Cell]]] = {}
+def not_compared(
+    cells: Sequence[Cell], primary: Sequence[Sequence[str]], failed: Sequence[Entry]
+) -> list[dict[str, Any]]:
+    """The contrasts that the study would have and for which no seed of both arms is left, primary ones first."""
+    lost = [
+        {
+            "task": task,
+            "model": model,
+            "family": family,
+            "a": a,
+            "b": b,
+            "sentence": f"{arm_title(a)} and {arm_title(b)} on {task} were not compared: {in_words(arms.lost(a, b))}.",
+        }
+        for (task, model), arms in _by_task_and_model(cells, failed).items()
+        for (a, b), family in _chosen(cells, primary, failed).items()
+        if _is_lost(arms, a, b)
+    ]
+    return sorted(
+        (one | {"sentence": one["sentence"][0].upper() + one["sentence"][1:]} for one in lost),
+        key=lambda one: one["family"] != "primary",
+    )
+
+
+def _chosen(
+    cells: Sequence[Cell], primary: Sequence[Sequence[str]], failed: Sequence[Entry]
+) -> dict[tuple[str, str], Family]:
+    """The pairs of arms to compare, where a study has both."""
+    chosen: dict[tuple[str, str], Family] = {}
+    for a, b in primary:
+        chosen[a, b] = "primary"
+    further = dict.fromkeys(arm for arm in [*(c.arm for c in cells), *(one["arm"] for one in failed)] if "@" in arm)
+    for pair in (*SECONDARY, *((arm, other) for arm in further for other in _AGAINST_FURTHER_MAKERS)):
+        chosen.setdefault(pair, "secondary")
+    return chosen
+
+
+def _by_task_and_model(cells: Sequence[Cell], failed: Sequence[Entry]) -> dict[tuple[str, str], _Arms]:
+    grouped: dict[tuple[str, str], _Arms] = {}
     for cell in cells:
-        arms = grouped.setdefault((cell.prepared.task.name, cell.model), {})
-        arms.setdefault(cell.arm, []).append(cell)
-    return list(grouped.values())
+        arms = grouped.setdefault((cell.prepared.task.name, cell.model), _Arms())
+        arms.cells.setdefault(cell.arm, []).append(cell)
+    for one in failed:
+        grouped.setdefault((one["task"], one["model"]), _Arms()).failed.setdefault(one["arm"], []).append(one)
+    return grouped
 
 
-def _compared(arms: Mapping[str, list[Cell]], a: str, b: str, family: Family) -> _Found | None:
-    if a not in arms:
+def _is_lost(arms: _Arms, a: str, b: str) -> bool:
+    """Whether the study has both arms, and they have no seed in common because of what failed."""
+    known = arms.cells.keys() | arms.failed.keys()
+    if b == MAJORITY:  # what is commonest is known wherever another arm answered a task with labels
+        labels = any(cell.prepared.task.labels for cells in arms.cells.values() for cell in cells)
+        return labels and a in arms.failed and a not in arms.cells
+    return {a, b} <= known and not _paired(arms, a, b)
+
+
+def _compared(arms: _Arms, a: str, b: str, family: Family) -> _Found | None:
+    if a not in arms.cells:
         return None
-    ours, prepared = arms[a], arms[a][0].prepared
+    ours, prepared = arms.cells[a], arms.cells[a][0].prepared
     metric = prepared.task.metric
+    others: list[Cell] = []
     if b == MAJORITY:
         everywhere = majority_sample(prepared)
         if everywhere is None:
             return None
-        others, theirs = [], [everywhere] * len(ours)
-    elif b in arms:
-        others = [_same_seed(cell, arms[b]) for cell in ours]
+        theirs = [everywhere] * len(ours)
+    elif paired := _paired(arms, a, b):
+        ours, others = [cell for cell, _ in paired], [other for _, other in paired]
         theirs = [cell.sample(metric) for cell in others]
     else:
         return None
     samples = [cell.sample(metric) for cell in ours]
     comparison = compare(metric_of(prepared, metric), samples, theirs, seed=_RESAMPLING_SEED)
-    return _Found(family, ours, b, others, samples, theirs, comparison)
+    return _Found(family, ours, b, others, samples, theirs, comparison, arms.lost(a, b))
 
 
-def _same_seed(cell: Cell, others: Sequence[Cell]) -> Cell:
-    """The other arm's cell of the same seed; an arm without seeds has one cell for all."""
-    return next((other for other in others if other.seed == cell.seed), others[0])
+def _paired(arms: _Arms, a: str, b: str) -> list[tuple[Cell, Cell]]:
+    """The cells of both arms by seed; of an arm that chance has no part in, one cell stands for all seeds."""
+    theirs = arms.cells.get(b, [])
+    of_seed = {cell.seed: cell for cell in theirs}
+    always = theirs[0] if theirs and b in SEEDLESS else None
+    return [(cell, other) for cell in arms.cells.get(a, ()) if (other := of_seed.get(cell.seed, always))]
 
 
 def _entry(found: _Found, p_adjusted: float, margin: float | None) -> dict[str, Any]:
@@ -112,6 +190,7 @@ def _entry(found: _Found, p_adjusted: float, margin: float | None) -> dict[str, 
     comparison, task = found.comparison, found.a[0].prepared.task
     judgement = judge(comparison, p_adjusted, margin)
     price = _price_ratio(found)
+    only = _only_these_seeds(found)
     return {
         "task": task.name,
         "model": found.a[0].model,
@@ -151,8 +230,17 @@ def _entry(found: _Found, p_adjusted: float, margin: float | None) -> dict[str, 
             b=found.b_name,
             p_adjusted=p_adjusted,
             price_ratio=price,
-        ),
+        )
+        + only,
     }
+
+
+def _only_these_seeds(found: _Found) -> str:
+    """Which seeds the comparison rests on where not on all of the study's; empty where it does."""
+    seeds = [cell.seed for cell in found.a]
+    if all(one["seed"] in seeds for one in found.lost):
+        return ""
+    return f" Only seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}: {in_words(found.lost)}."
 
 
 def _price_ratio(found: _Found) -> float | None:

@@ -35,6 +35,19 @@ class Finished:
         """The names of its tasks, in the order of the study."""
         return [one["name"] for one in self.results["study"]["tasks"]]
 
+    def refuse_failed(self, task: str, arm: str, seed: int) -> None:
+        """Raises `InputError` that says why the arm failed on the task with this seed, if it did."""
+        lost = [one for one in self.results.get("failed", []) if (one["task"], one["arm"]) == (task, arm)]
+        why = next((one for one in lost if one["seed"] == seed), None)
+        if why is None:
+            return
+        cells = self.results["cells"]
+        whole = [str(cell["seed"]) for cell in cells if (cell["task"], cell["arm"]) == (task, arm)]
+        other = f" Or name a seed that did not fail: {', '.join(whole)}." if whole else ""
+        what = f"{arm} failed on {task} with seed {seed}, in {why['stage']}: {why['reason']}"
+        again = "Then run `preceptor study` again with this folder; what is finished is not computed again."
+        raise InputError(Problem(str(self.run.root), what, f"{why['fix'].removesuffix('.')}. {again}{other}"))
+
     def source(self) -> ModelSource:
         """The model that was tuned. Raises `InputError` when it cannot be found from here."""
         missing: InputError | None = None

@@ -7,6 +7,7 @@ from typing import Any
 from preceptor.errors import InputError, Problem
 from preceptor.preferences.labelling import Answer
 from preceptor.study._evaluate import read_predictions
+from preceptor.study._failures import in_words
 from preceptor.study._kept import kept
 from preceptor.study._made_from import refuse_old_results
 from preceptor.study._prepare import Prepared
@@ -53,6 +54,20 @@ def held_out_answers(study: Study, run: RunFolder, prepared: Prepared) -> dict[s
         for arm, path in zip(arms, found, strict=True)
     )
     return {example.id: (a[example.id], b[example.id]) for example in prepared.splits.test}
+
+
+def what_failed(study: Study, run: RunFolder, prepared: Prepared) -> str:
+    """Which of the two arms failed on this task with the first seed, in words; empty where both answered."""
+    arms, seed = rated_arms(study, run.root), study.seeds[0]
+    with kept(run.results):
+        results: dict[str, Any] = json.loads(run.results.read_text(encoding="utf-8"))
+        return in_words(
+            [
+                one
+                for one in results.get("failed", [])
+                if one["task"] == prepared.task.name and one["arm"] in arms and one["seed"] == seed
+            ]
+        )
 
 
 def differing(task: Task, a: Answer, b: Answer) -> bool:

@@ -18,7 +18,7 @@ from preceptor.preferences import Request, make_item, two_answers
 from preceptor.preferences.labelling import COUNTS, Item
 from preceptor.progress import progress
 from preceptor.study._check import check_study, model_of
-from preceptor.study._held_out_answers import differing, held_out_answers, rated_arms
+from preceptor.study._held_out_answers import differing, held_out_answers, rated_arms, what_failed
 from preceptor.study._prepare import Prepared, prepare
 from preceptor.study._run_folder import open_run_folder
 from preceptor.study._runner import numerics_of, write_what_is_studied
@@ -53,13 +53,21 @@ def items_to_label(
     with _workshop(study, base_folder, run_folder, console) as (workshop, tasks):
         make = partial(_held_out_items, cases=cases) if held_out else partial(_pair_items, cases=cases, scores=scores)
         items: list[Item] = []
+        failed = ""
         for prepared in tasks:
+            if held_out and (failed := what_failed(study, workshop.run, prepared)):
+                console.print(f"{escape(prepared.task.name)}: no held-out answers to compare: {escape(failed)}.")
+                continue
             found = make(workshop, prepared)
             items += found
             what = "held-out" if held_out else "training"
             console.print(f"{escape(prepared.task.name)}: {len(found)} {what} cases with two answers that differ.")
     if not items:
         what = "no case has two answers that differ, so there is nothing to compare"
+        if failed:
+            what = f"there are no two answers to compare: {failed}"
+            fix = "Run `preceptor study` again with this folder: it tries again what failed."
+            raise InputError(Problem(str(run_folder), what, fix))
         drawn = "Raise `samples` or change `temperature` under `pairs` in the study."
         raise InputError(Problem(str(run_folder), what, "Compare other arms." if held_out else drawn))
     return items
@@ -123,6 +131,8 @@ def _pairs_of(workshop: Workshop, prepared: Prepared, chosen: Sequence[int], sca
 def _held_out_items(workshop: Workshop, prepared: Prepared, *, cases: int) -> list[Item]:
     task, examples = prepared.task, prepared.splits.test
     answers = held_out_answers(workshop.study, workshop.run, prepared)
+    if not answers:
+        return []
     order = [i for i in _by_patient(examples, workshop.study.split_seed) if differing(task, *answers[examples[i].id])]
     return [make_item(task, examples[i], "score", answers[examples[i].id], scales_of(task)) for i in order[:cases]]
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from preceptor.errors import InputError
 from preceptor.study._cells import answers_key, arms_for, cell_folder, is_answered
 from preceptor.study._evaluate import share_answered
 from preceptor.study._prepare import Prepared
@@ -41,7 +42,7 @@ class Left:
 
 
 def what_is_left(workshop: Workshop, prepared: Prepared) -> Left:
-    """Look for every stage and every answer of one task. Raises `InputError` for a kept file that is damaged."""
+    """Look for every stage and every answer of one task. What is sure to fail, and what rests on it, is not left."""
     looking = replace(workshop, looking=True)
     stages, answers = list(_stages(looking, prepared)), list(_answers(looking, prepared))
     begun = [one for _, parts in (*stages, *answers) for one in parts if one.share]
@@ -59,6 +60,8 @@ def _stages(looking: Workshop, prepared: Prepared) -> Iterator[tuple[str, list[B
                     done += 1
             except NotDoneYet as missing:
                 yield arm, _begun(arm, done, missing.folder)
+            except InputError:
+                continue
 
 
 def _begun(arm: str, done: int, folder: Path) -> list[Begun]:
@@ -84,10 +87,11 @@ def _answers(looking: Workshop, prepared: Prepared) -> Iterator[tuple[str, list[
         for seed in looking.study.seeds:
             try:
                 key = answers_key(looking, prepared, arm, seed, looking.stages(arm, prepared, seed))
+                if key not in asked and not is_answered(looking, prepared, arm, key):
+                    share = share_answered(cell_folder(looking, prepared, arm, seed), key, len(prepared.test))
+                    yield arm, [Begun(arm, ANSWERS, share)]
+                asked.add(key)
             except NotDoneYet:
                 yield arm, []
+            except InputError:
                 continue
-            if key not in asked and not is_answered(looking, prepared, arm, key):
-                share = share_answered(cell_folder(looking, prepared, arm, seed), key, len(prepared.test))
-                yield arm, [Begun(arm, ANSWERS, share)]
-            asked.add(key)

@@ -12,9 +12,10 @@ from preceptor.files import digest
 from preceptor.models import ModelSource
 from preceptor.study._cell import Cell, dangerous_labels
 from preceptor.study._conclusions import conclusions
-from preceptor.study._contrasts import contrasts
+from preceptor.study._contrasts import contrasts, not_compared
 from preceptor.study._design import Design
 from preceptor.study._evaluate import read_note
+from preceptor.study._failures import Failure
 from preceptor.study._looks import note_look
 from preceptor.study._made_from import made_from
 from preceptor.study._power import power_of
@@ -35,12 +36,14 @@ def results_of(
     tasks: Sequence[tuple[Checked, Prepared]],
     cells: Sequence[Cell],
     command: str,
+    failed: Sequence[Failure] = (),
 ) -> dict[str, Any]:
     """All that `results.json` holds. Whoever asks for it looks at the test sets, and the look is noted."""
+    lost = [one.to_json() for one in failed]
     told = [_task(study, run, checked, prepared, cells, len(tasks)) for checked, prepared in tasks]
     margins = {prepared.task.name: prepared.entry.margin for _, prepared in tasks}
     measured = [measure(cell.prepared, cell) for cell in cells]
-    compared = contrasts(cells, study.primary_contrasts, margins)
+    compared = contrasts(cells, study.primary_contrasts, margins, lost)
     return {
         "study": {
             "name": study.name,
@@ -59,8 +62,10 @@ def results_of(
         "command": command,
         "made_from": made_from(run),
         "cells": measured,
+        "failed": lost,
         "contrasts": compared,
-        "conclusions": conclusions(compared, measured, told),
+        "not_compared": not_compared(cells, study.primary_contrasts, lost),
+        "conclusions": conclusions(compared, measured, told, lost),
     }
 
 
@@ -109,7 +114,7 @@ def _task(
         "dates": dates_of(prepared),
         "subgroups": subgroups_of(prepared, own),
         "test_sha256": prepared.test_set,
-        "looks": note_look(prepared.test_set, answers, study.name),
+        "looks": note_look(prepared.test_set, answers, study.name) if own else 0,
         "leakage": _leakage(checked),
         "power": power_of(prepared, study, tasks),
         "shots": {

@@ -16,9 +16,11 @@ from preceptor.errors import InputError, Problem
 from preceptor.files import write_atomic, write_json
 from preceptor.models import fingerprint, load_tokenizer
 from preceptor.progress import progress
+from preceptor.study._cell import Cell
 from preceptor.study._cells import cells_of, why_left_out
 from preceptor.study._check import check_study, gold_of, model_of, votes_of
 from preceptor.study._design import freeze
+from preceptor.study._failures import Failure
 from preceptor.study._forecast import forecast, measure_speed
 from preceptor.study._human import with_human
 from preceptor.study._looks import ledger_file
@@ -47,7 +49,8 @@ def run_study(
 ) -> dict[str, Any]:
     """Run or continue a study in `run_folder`, write `results.json` there, and return what is in it.
 
-    With `ray_address`, stages and answers are the work of that Ray cluster; `local` is one of this machine alone.
+    With `ray_address`, stages and answers are the work of that Ray cluster; `local` is one of this machine alone. What
+    fails and concerns one arm on one task only is told under `failed`, and the others go on.
     Raises `InputError` before any training when something is wrong with the study, its data or the folder.
     """
     if ray_address is not None:
@@ -73,8 +76,14 @@ def run_study(
         design = freeze(run, study, tasks)
         if ray_address is not None:
             work_on_ray(workshop, tasks, base_folder, ray_address, console)
-        cells = [cell for prepared in tasks for cell in cells_of(workshop, prepared)]
-        results = results_of(study, source, run, design, list(zip(checked, tasks, strict=True)), cells, command)
+        cells: list[Cell] = []
+        failed: list[Failure] = []
+        for prepared in tasks:
+            answered, lost = cells_of(workshop, prepared)
+            cells += answered
+            failed += lost
+            _say_failed(lost, console)
+        results = results_of(study, source, run, design, list(zip(checked, tasks, strict=True)), cells, command, failed)
         gold = {one.task.name: path for one in tasks if (path := gold_of(one.entry, base_folder))}
         trained_on = workshop.votes if "votes" in study.makers else None
         results = with_human(results, run, tasks, cells, gold=gold, votes=trained_on)
@@ -115,9 +124,19 @@ def _say_skipped(study: Study, tasks: Sequence[Prepared], console: Console) -> N
             console.print(f"The arm {arm} is left out for {escape(', '.join(names))}: {why}.")
 
 
+def _say_failed(failed: Sequence[Failure], console: Console) -> None:
+    """Said as soon as it is known: a study may go on for hours after it."""
+    for one in failed:
+        said = f"{one.task}: {one.arm} with seed {one.seed} failed in {one.stage}: {one.reason}."
+        console.print(escape(said), highlight=False)
+
+
 def _say_forecast(workshop: Workshop, left: Sequence[Left], console: Console) -> None:
     if not left:
-        console.print("Everything was trained and answered already; only the results are computed again.")
+        everything = (
+            "Nothing else is left to do" if workshop.failures else "Everything was trained and answered already"
+        )
+        console.print(f"{everything}; only the results are computed again.")
         return
     console.print("Measuring this machine ...")
     speed = measure_speed(workshop.study, workshop.numerics, workshop.source, left[0].prepared, workshop.run.root)

@@ -2,7 +2,8 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from preceptor.models import ModelSource, Policy, load_policy, load_tokenizer, n
 from preceptor.preferences import Maker
 from preceptor.study._alone import alone_in
 from preceptor.study._done import LEDGER, Done, StageKind
+from preceptor.study._failures import Cause, CellError, Part, cause_of
 from preceptor.study._make_pairs import maker_settings, work_on_pairs
 from preceptor.study._pairs import encode_pairs, pair_cases, read_pairs
 from preceptor.study._prepare import Prepared
@@ -57,7 +59,10 @@ def chain(arm: str) -> tuple[tuple[str, str], ...]:
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """What every stage of a study shares; `votes` is the store. One that is only `looking` trains nothing."""
+    """What every stage of a study shares; `votes` is the store. One that is only `looking` trains nothing.
+
+    `failures` holds what failed in this run: other arms rest on it too, and it is not tried again for each.
+    """
 
     study: Study
     numerics: Numerics
@@ -67,17 +72,45 @@ class Workshop:
     progress: Progress
     votes: Path | None = None
     looking: bool = False
+    failures: dict[Part, Cause] = field(default_factory=dict, compare=False)
 
     def stages(self, arm: str, prepared: Prepared, seed: int) -> list[Done]:
         """The arm's stages in order; each is found under its key, or made. Arms that begin alike share those stages.
 
-        Raises `NotDoneYet` at the first that would have to be made, when only looking.
+        Raises `CellError` at the first that fails, and `NotDoneYet` at the first that would have to be made, when only
+        looking.
         """
         made = list(self.walk(arm, prepared, seed))
         return [made[0], made[-1]] if arm == "sft+sft" else made
 
     def walk(self, arm: str, prepared: Prepared, seed: int) -> Iterator[Done]:
-        """Everything the arm rests on, in the order of `chain`; each is found or made when it is asked for."""
+        """Everything the arm rests on, in the order of `chain`; each is found or made when it is asked for.
+
+        Raises `CellError` at a stage that fails, or failed before in this run.
+        """
+        stages = self._walk(arm, prepared, seed)
+        for owner, what in chain(arm):
+            with self.costs_one_cell(Part(prepared.task.name, owner, seed, what), prepared):
+                done = next(stages)
+                _ = done.ledger  # one that is damaged is found before anything is trained on what it is of
+            yield done
+
+    @contextmanager
+    def costs_one_cell(self, part: Part, prepared: Prepared) -> Iterator[None]:
+        """Do `part` in the block. Raises `CellError` for what costs only what rests on it, or did in this run."""
+        if part in self.failures:
+            raise CellError(self.failures[part])
+        try:
+            yield
+        except CellError:
+            raise
+        except Exception as error:
+            if (cause := cause_of(error, part, prepared, self.run.root)) is None:
+                raise
+            self.failures[part] = cause
+            raise CellError(cause) from None
+
+    def _walk(self, arm: str, prepared: Prepared, seed: int) -> Iterator[Done]:
         if not arm.startswith("sft"):
             return
         yield (sft := self._sft(prepared, seed))

@@ -1,7 +1,7 @@
 """What a study found on one task with one model, as a conclusion needs it: looked up by arm."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
@@ -13,21 +13,30 @@ UNREADABLE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class TaskEvidence:
-    """Entries of `results.json` for one task and one model; `task` is the one of `study.tasks`."""
+    """Entries of `results.json` for one task and one model; `task` is the one of `study.tasks`.
+
+    An arm stands in `cells` with the seeds that have answers, in `failed` with those that failed, or in both.
+    """
 
     task: Entry
     model: str
     contrasts: Mapping[tuple[str, str], Entry]
     cells: Mapping[str, Sequence[Entry]]
+    failed: Mapping[str, Sequence[Entry]] = field(default_factory=dict)
 
     def contrast(self, a: str, b: str) -> Entry | None:
         """Arm a minus arm b; None where the study does not compare them."""
         return self.contrasts.get((a, b))
 
+    def lost(self, a: str, b: str) -> bool:
+        """Whether the study would compare two arms, and could not because one of them failed."""
+        known = self.cells.keys() | self.failed.keys()
+        return (a, b) not in self.contrasts and {a, b} <= known and not {a, b}.isdisjoint(self.failed)
+
     def verdict(self, a: str, b: str) -> str | None:
-        """The verdict on arm a against arm b; None where the study does not compare them."""
+        """The verdict on arm a against arm b; `lost` where one failed; None where the study does not compare them."""
         found = self.contrast(a, b)
-        return found["verdict"] if found else None
+        return found["verdict"] if found else "lost" if self.lost(a, b) else None
 
     @property
     def trained(self) -> list[str]:
@@ -35,10 +44,15 @@ class TaskEvidence:
         return [arm for arm in ("sft", "sft+dpo") if arm in self.cells]
 
     @property
-    def question(self) -> Entry | None:
-        """The contrast that the study turns on: DPO against SFT, or SFT against the untouched model."""
+    def asked(self) -> tuple[str, str] | None:
+        """The two arms that the study turns on: DPO against SFT, or SFT against the untouched model."""
         pairs = [("sft+dpo", "sft"), ("sft", "base"), ("sft", "base+shots")]
-        return next((self.contrasts[pair] for pair in pairs if pair in self.contrasts), None)
+        return next((pair for pair in pairs if pair in self.contrasts or self.lost(*pair)), None)
+
+    @property
+    def question(self) -> Entry | None:
+        """The contrast that the study turns on; None where it compares no such arms, or one of them failed."""
+        return self.contrasts.get(self.asked) if self.asked else None
 
     def invalid_rate(self, arm: str) -> float:
         """Share of the arm's answers that could not be read, the mean over seeds."""
@@ -85,18 +99,23 @@ class TaskEvidence:
         return self.verdict(arm, "base+shots") != "better"
 
 
-def by_task_and_model(contrasts: Sequence[Entry], cells: Sequence[Entry], tasks: Sequence[Entry]) -> list[TaskEvidence]:
+def by_task_and_model(
+    contrasts: Sequence[Entry], cells: Sequence[Entry], tasks: Sequence[Entry], failed: Sequence[Entry] = ()
+) -> list[TaskEvidence]:
     """The entries of `results.json`, sorted by task and model, in the order of the study."""
     found = []
     for task in tasks:
-        of_task = [cell for cell in cells if cell["task"] == task["name"]]
-        for model in dict.fromkeys(cell["model"] for cell in of_task):
-            arms: dict[str, list[Entry]] = {}
-            for cell in of_task:
-                if cell["model"] == model:
-                    arms.setdefault(cell["arm"], []).append(cell)
-            compared = {
-                (one["a"], one["b"]): one for one in contrasts if (one["task"], one["model"]) == (task["name"], model)
-            }
-            found.append(TaskEvidence(task, model, compared, arms))
+        models = dict.fromkeys(one["model"] for one in (*cells, *failed) if one["task"] == task["name"])
+        for model in models:
+            of = (task["name"], model)
+            compared = {(one["a"], one["b"]): one for one in contrasts if (one["task"], one["model"]) == of}
+            found.append(TaskEvidence(task, model, compared, _by_arm(cells, of), _by_arm(failed, of)))
     return found
+
+
+def _by_arm(entries: Sequence[Entry], of: tuple[str, str]) -> dict[str, list[Entry]]:
+    arms: dict[str, list[Entry]] = {}
+    for one in entries:
+        if (one["task"], one["model"]) == of:
+            arms.setdefault(one["arm"], []).append(one)
+    return arms

@@ -29,7 +29,13 @@ def tell_results(study: Study, run: RunFolder, results: dict[str, Any]) -> None:
         f"{one['task']}/verdict": " ".join([one["recommendation"], one["sentence"], *one["warnings"]])
         for one in results["conclusions"]
     }
-    tell_once(tracking, {"study": study.name, "exploratory": str(results["exploratory"])}, {}, verdicts | sentences)
+    failures = {
+        f"{one['task']}/{one['arm']} seed {one['seed']}/failed": f"{one['stage']}: {one['reason']}. {one['fix']}"
+        for one in results["failed"]
+    }
+    tell_once(
+        tracking, {"study": study.name, "exploratory": str(results["exploratory"])}, {}, verdicts | sentences | failures
+    )
 
 
 def _figures(cell: dict[str, Any]) -> dict[str, float]:

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.markup import escape
 
 from preceptor.errors import InputError, PreceptorError
 from preceptor.progress import Advance
+from preceptor.study._failures import ANSWERS, Cause, Part, out_of_reach
 from preceptor.study._on_ray._fit import Needs, names_of, on_node
+from preceptor.study._on_ray._steps import ANSWERS as ANSWERS_STEP
 from preceptor.study._on_ray._steps import Step
 from preceptor.study._on_ray._worker import Failure, Job, do
 
@@ -56,9 +58,12 @@ class Crew:
         self._shares: dict[int, float] = {}
         self._places: dict[int, str] = {}
 
-    def work(self) -> None:
-        """Every step, each as soon as what it needs is done. The first that fails ends all."""
-        waiting, done = list(self._steps), set[Step]()
+    def work(self) -> list[Cause]:
+        """Every step, each as soon as what it needs is done. Returns why some failed, which costs what rests on them.
+
+        Raises what any other step raised, and ends all.
+        """
+        waiting, done, causes = list(self._steps), set[Step](), list[Cause]()
         try:
             while waiting or self._running:
                 for step in [one for one in waiting if one.after is None or one.after in done]:
@@ -68,11 +73,17 @@ class Crew:
                 self._show(self._ray.get(self._board.news.remote()))
                 for reference in finished:
                     step = self._running.pop(reference)
-                    self._end(reference, step)
-                    done.add(step)
+                    if cause := self._end(reference, step):
+                        causes.append(cause)
+                        for lost in [one for one in waiting if one.rests_on(step)]:
+                            waiting.remove(lost)
+                            self._advance(1.0)
+                    else:
+                        done.add(step)
         finally:
             for reference in self._running:
                 self._ray.cancel(reference, force=True)
+        return causes
 
     def _submit(self, step: Step) -> Any:
         needs = self._needs[step]
@@ -83,18 +94,23 @@ class Crew:
         options = task.options(name=str(step), scheduling_strategy=place)
         return options.remote(self._job, step, self._steps.index(step), self._board)
 
-    def _end(self, reference: Any, step: Step) -> None:
-        """Raises what went wrong with the step."""
+    def _end(self, reference: Any, step: Step) -> Cause | None:
+        """Why the step failed, if that costs only what rests on it. Raises what else went wrong with it."""
         number = self._steps.index(step)
         place = self._places.get(number, "a machine of the cluster")
         try:
             failure: Failure | None = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
-            raise PreceptorError(f"{step}: {_lost(error, place)}") from None
-        if failure is not None:
-            _raise_again(failure, f"{step}, on {place}")
+            failure = _lost(error, step, place)
         self._advance(1.0 - self._shares.get(number, 0.0))
         self._shares[number] = 1.0
+        if failure is None:
+            return None
+        if failure.cause is None:
+            _raise_again(failure, f"{step}, on {place}")
+        said = f"{step}, on {place}, failed: {failure.cause.reason}."
+        self._console.print(escape(said), highlight=False)
+        return failure.cause
 
     def _show(self, news: Sequence[tuple[int, str, float]]) -> None:
         for number, node, share in news:
@@ -123,7 +139,7 @@ def _do_in_a_task(job: Job, step: Step, number: int, board: Any) -> Failure | No
     return do(job, step, tell)
 
 
-def _raise_again(failure: Failure, where: str) -> None:
+def _raise_again(failure: Failure, where: str) -> NoReturn:
     """The failure as it would have been raised by this process."""
     if failure.problems:
         raise InputError(failure.problems)
@@ -134,13 +150,15 @@ def _raise_again(failure: Failure, where: str) -> None:
     raise StepError(f"{where}; the error's own words are left out, for they may repeat a case:\n{failure.said}")
 
 
-def _lost(error: Exception, place: str) -> str:
-    """What became of a step that Ray could not bring to its end."""
-    again = "The same command goes on from the checkpoint"
+def _lost(error: Exception, step: Step, place: str) -> Failure:
+    """What became of a step that Ray could not bring to its end: what takes its process down costs that step alone."""
+    part = Part(step.task, step.arm, step.seed, ANSWERS if step.what == ANSWERS_STEP else step.what)
     match type(error).__name__:
         case "OutOfMemoryError":
-            return f"{place} had too little memory for it, again and again. {again}, best with a larger machine."
-        case "WorkerCrashedError" | "NodeDiedError" | "LocalRayletDiedError":
-            return f"its process was lost {_RETRIES + 1} times, last on {place} (often: too little memory). {again}."
+            return Failure(cause=out_of_reach(part, f"{place} had too little memory for it, again and again"))
+        case "WorkerCrashedError" | "NodeDiedError":
+            times = f"its process was lost {_RETRIES + 1} times, last on {place} (often: too little memory)"
+            return Failure(cause=out_of_reach(part, times))
         case kind:
-            return f"Ray could not bring it to its end ({kind}). {again}."
+            again = "The same command goes on from the checkpoint"
+            return Failure(said=f"Ray could not bring it to its end ({kind}). {again}.", ours=True)

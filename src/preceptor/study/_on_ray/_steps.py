@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from preceptor.errors import InputError
 from preceptor.study._cells import answers_key, arms_for, is_answered
 from preceptor.study._done import Done
 from preceptor.study._prepare import Prepared
@@ -26,6 +27,10 @@ class Step:
     number: int
     after: "Step | None" = None
 
+    def rests_on(self, other: "Step") -> bool:
+        """Whether it needs the other step, or one that does."""
+        return self.after is not None and (self.after == other or self.after.rests_on(other))
+
     def __str__(self) -> str:
         return f"{self.task}, {self.what} of {self.arm}, seed {self.seed}"
 
@@ -33,7 +38,7 @@ class Step:
 def steps_left(workshop: Workshop, tasks: Sequence[Prepared]) -> list[Step]:
     """Every stage and every arm's answers that are missing, each behind the one it needs. Nothing is trained.
 
-    Raises `InputError` for a kept file that is damaged.
+    What is sure to fail, as behind a kept file that is damaged, is no step.
     """
     looking = replace(workshop, looking=True)
     return list(dict.fromkeys(step for prepared in tasks for step in _of_task(looking, prepared)))
@@ -43,15 +48,18 @@ def _of_task(looking: Workshop, prepared: Prepared) -> Iterator[Step]:
     name, asked = prepared.task.name, set[str]()
     for seed in looking.study.seeds:
         for arm in arms_for(looking.study, prepared):
-            found, last = _found(looking, prepared, arm, seed), None
-            stages = chain(arm)
+            last, stages = None, chain(arm)
+            try:
+                found = _found(looking, prepared, arm, seed)
+                if len(found) == len(stages):  # arms that chance has no part in answer once for all seeds
+                    key = answers_key(looking, prepared, arm, seed, found)
+                    if key in asked or is_answered(looking, prepared, arm, key):
+                        continue
+                    asked.add(key)
+            except InputError:
+                continue
             for number, (owner, what) in enumerate(stages[len(found) :], start=len(found) + 1):
                 yield (last := Step(name, owner, seed, what, number, last))
-            if last is None:  # arms that chance has no part in answer once for all seeds
-                key = answers_key(looking, prepared, arm, seed, found)
-                if key in asked or is_answered(looking, prepared, arm, key):
-                    continue
-                asked.add(key)
             yield Step(name, arm, seed, ANSWERS, len(stages), last)
 
 

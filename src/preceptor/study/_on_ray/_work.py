@@ -1,11 +1,13 @@
 """All that is left of a study, done by a cluster."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
 from preceptor.progress import progress
+from preceptor.study._cell import SEEDLESS
 from preceptor.study._on_ray._cluster import asks_for_token, cluster
 from preceptor.study._on_ray._crew import Crew
 from preceptor.study._on_ray._fit import has_gpus, names_of, needs_of, refuse_unfit, refuse_what_fits_nowhere
@@ -20,7 +22,8 @@ def work_on_ray(
 ) -> None:
     """Do all that is left of the study on the cluster at `address`; its results then only need to be put together.
 
-    Raises what the step that failed raised, or `InputError` when a machine cannot work on the study.
+    Why steps failed is noted in the workshop's `failures`, where that costs only what rests on them. Raises what any
+    other step raised, or `InputError` when a machine cannot work on the study.
     """
     steps = steps_left(workshop, tasks)
     if not steps:
@@ -39,4 +42,7 @@ def work_on_ray(
         machines = "1 machine" if len(names) == 1 else f"{len(names)} machines"
         console.print(f"{len(steps)} stages and arms' answers are left, for {machines}.")
         with progress("Stages and answers", len(steps), console) as advance:
-            Crew(ray, job, steps, needs, names, console, advance).work()
+            for cause in Crew(ray, job, steps, needs, names, console, advance).work():
+                workshop.failures[cause.part] = cause
+                if cause.part.arm in SEEDLESS and not cause.part.answers_key:
+                    workshop.failures.update({replace(cause.part, seed=seed): cause for seed in workshop.study.seeds})

@@ -13,13 +13,14 @@ import torch
 import yaml
 from filelock import FileLock, Timeout
 
-from preceptor.engine import Numerics
+from preceptor.engine import Numerics, out_of_memory
 from preceptor.errors import InputError, PreceptorError, Problem
 from preceptor.files import digest
 from preceptor.models import ModelSource, find_model, fingerprint, load_tokenizer
 from preceptor.progress import Advance, quiet
 from preceptor.study._cells import answered
 from preceptor.study._check import votes_of
+from preceptor.study._failures import Cause, CellError
 from preceptor.study._on_ray._steps import ANSWERS, Step
 from preceptor.study._prepare import Prepared, check_task, prepare, read_task
 from preceptor.study._record import versions
@@ -47,8 +48,9 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a step was not done, without a word of a case."""
+    """Why a step was not done, without a word of a case. `cause`: only what rests on the step is lost."""
 
+    cause: Cause | None = None
     problems: tuple[Problem, ...] = ()
     system: tuple[int, str, str | None] | None = None
     """Number, words and file of an `OSError`."""
@@ -73,7 +75,7 @@ def do(job: Job, step: Step, tell: Tell) -> Failure | None:
     """Do one step; what it rests on stands. None when it is done."""
     try:
         prepared = _prepared(job, step.task)
-        workshop = replace(_workshop(job), progress=partial(_telling, tell))
+        workshop = replace(_workshop(job), progress=partial(_telling, tell), failures={})  # the driver remembers them
         torch.set_num_threads(workshop.numerics.threads)
         if step.what == ANSWERS:
             answered(workshop, prepared, step.arm, step.seed)
@@ -192,11 +194,13 @@ def _telling(tell: Tell, what: str, total: int) -> Iterator[Advance]:
 def _failure(error: Exception) -> Failure:
     """What may be said of an error elsewhere: our own words, or where it arose; others' words may repeat a case."""
     match error:
+        case CellError():
+            return Failure(cause=error.cause)
         case InputError():
             return Failure(problems=tuple(error.problems))
         case PreceptorError():
             return Failure(said=str(error), ours=True)
-        case torch.OutOfMemoryError() | MemoryError():
+        case _ if out_of_memory(error):
             return Failure(said="there is not enough memory", ours=True)
         case OSError() if error.errno is not None:
             return Failure(system=(error.errno, error.strerror or "", error.filename and str(error.filename)))
