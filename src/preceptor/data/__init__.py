@@ -1,5 +1,6 @@
 """Where examples come from: readers, the check before training, splits by patient, and fitting a case to a length."""
 
+from preceptor.data._checks import NEAR_DUPLICATE
 from preceptor.data._examples import Read, iso_day, read_examples
 from preceptor.data._finding import Finding
 from preceptor.data._fit import Fitted, FittedPair, TooLong, fit, fit_pair
@@ -12,6 +13,7 @@ from preceptor.data._text_files import Row
 
 __all__ = [
     "EACH_ROW",
+    "NEAR_DUPLICATE",
     "DataSpec",
     "Finding",
     "Fitted",

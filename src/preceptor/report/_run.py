@@ -20,11 +20,16 @@ class _Part(BaseModel):
 
 
 class Finding(_Part):
-    """Something preflight found: `level` is `fatal` or `warning`."""
+    """Something preflight found: `level` is `fatal` or `warning`, `cases` how many cases it is about.
 
+    Without a `code` an earlier version wrote it, which named cases in its sentences.
+    """
+
+    code: str = ""
     level: str
     where: str
     what: str
+    cases: int = 0
 
 
 class SplitCounts(_Part):
