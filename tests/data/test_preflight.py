@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from preceptor.data import DataSpec
 from preceptor.data._checks import check_template
 from preceptor.data._near_duplicates import near_duplicates
 from preceptor.data._preflight import Preflight, preflight
 from preceptor.data._refused import RefusedRow, WrongRow
 from preceptor.data._split import Splits
+from preceptor.study import TaskEntry
 from preceptor.tasks import Example, Task, load_task
 
 SECRET = "Xanthippe"  # stands in every note, and must never come out
@@ -98,6 +100,16 @@ def test_what_is_fatal_is_said_with_its_case(name: str, tiny_tokenizer: Any) -> 
     change(splits)
     fatal = fly(splits, tiny_tokenizer).fatal
     assert any(problem.where == where and what in problem.what for problem in fatal), fatal
+
+
+def test_what_can_be_done_about_an_empty_split_is_something_that_a_study_has(tiny_tokenizer: Any) -> None:
+    splits = sound()
+    splits.test.clear()
+    (problem,) = [one for one in fly(splits, tiny_tokenizer).fatal if one.what == "there are none"]
+    settings = {*re.findall(r"`(\w+)`", problem.fix)}
+    assert settings
+    assert settings <= {*TaskEntry.model_fields, *DataSpec.model_fields}
+    assert "fraction" not in problem.fix
 
 
 def test_everything_is_said_at_once(tiny_tokenizer: Any) -> None:

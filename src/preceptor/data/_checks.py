@@ -18,12 +18,11 @@ Parts = Mapping[Split, Sequence[Example]]
 
 def check_sizes(parts: Parts) -> list[Finding]:
     """Each split needs cases; a test on a handful of patients decides nothing."""
-    fix = "Give more cases, or other split fractions."
-    findings = [
-        Finding("no_cases", "fatal", f"{name} cases", "there are none", fix, split=name)
-        for name, cases in parts.items()
-        if not cases
-    ]
+    findings = []
+    for name, cases in parts.items():
+        if not cases:
+            fix = f"Give more cases, or a higher `limit`; where the data say the split, mark cases as {name}."
+            findings.append(Finding("no_cases", "fatal", f"{name} cases", "there are none", fix, split=name))
     patients = len({example.group for example in parts["test"]})
     if 0 < patients < FEWEST_TEST_PATIENTS:
         what = f"only {patients} patients, so the intervals will be too wide to decide anything"
