@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from preceptor.errors import InputError, Problem
-from preceptor.files import digest_file, read_jsonl
+from preceptor.report._predictions import predictions_file, read_cell
 from preceptor.report._results import Cell, Contrast, TaskPart
 from preceptor.report._run import Run
 from preceptor.tasks import Example
@@ -157,18 +157,12 @@ def _predictions(run: Run, contrast: Contrast, arm: str) -> dict[str, dict[str, 
 
 
 def _read(run: Run, cell: Cell) -> dict[str, dict[str, Any]]:
-    path = run.folder / cell.predictions.path
-    if not path.resolve().is_relative_to(run.folder.resolve()) or not path.is_file():
+    path = predictions_file(run.folder, cell)
+    if path is None:
         what = "the predictions these results were computed from are not in the run folder"
-        raise InputError(Problem(str(path), what, "Run `preceptor study` again with this folder."))
-    if digest_file(path) != cell.predictions.sha256:
-        what = "these predictions were changed since the results were computed from them"
-        raise InputError(Problem(str(path), what, "Run `preceptor study` again with this folder."))
-    try:
-        rows = read_jsonl(path)
-        return {str(row["id"]): {"text": row["text"], "score": float(row["score"])} for row in rows}
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise InputError(Problem(str(path), "these predictions cannot be read", "Delete its folder.")) from error
+        where = str(run.folder / cell.predictions.path)
+        raise InputError(Problem(where, what, "Run `preceptor study` again with this folder."))
+    return read_cell(path, cell)
 
 
 def _data_folders(run: Run) -> list[Path]:
