@@ -180,8 +180,10 @@ def test_a_run_of_an_earlier_version_names_no_patient_either(
     old = {"level": "warning", "where": "train case MRN-0001", "what": sentence, "fix": "-", "ids": ["MRN-0001"]}
     preflight["urgency"]["findings"] = [old]
     (folder / "preflight.json").write_text(json.dumps(preflight))
-    group = {"column": "group", "cases": 1, "patients": 1, "values": {"base": None}}
-    results["study"]["tasks"][0]["subgroups"] += [group | {"value": f"MRN-000{n}"} for n in (1, 2)]
+    groups = results["study"]["tasks"][0]["subgroups"]
+    rare = groups.pop()
+    assert (rare["value"], rare["cases"]) == ("values of fewer than 5 patients each", 3)
+    groups += [rare | {"value": f"MRN-000{n}", "cases": 1, "patients": 1} for n in range(3)]
     results["made_from"]["preflight.json"] = digest_file(folder / "preflight.json")
     (folder / "results.json").write_text(json.dumps(results))
     assert preceptor.run("report", folder).code == 0

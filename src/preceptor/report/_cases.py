@@ -4,7 +4,6 @@ import difflib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -59,11 +58,12 @@ class Group:
 def find_examples(run: Run, task: TaskPart) -> dict[str, Example]:
     """The task's cases by id, read (or generated) again as the study did; {} when they are not there or changed."""
     from preceptor.data import DataSpec, read_examples  # imports a tokenizer's libraries, which most pages never need
+    from preceptor.study import study_folders
 
     told, asked = run.preflight.get(task.name), run.tasks.get(task.name)
     if told is None or asked is None:
         return {}
-    for folder in _data_folders(run):
+    for folder in study_folders(run.folder):
         try:
             spec = DataSpec.model_validate(run.entry(task.name).get("data"))
             if task.synthetic and spec.cases is None:  # a file is only read again where case text was asked for
@@ -163,9 +163,3 @@ def _read(run: Run, cell: Cell) -> dict[str, dict[str, Any]]:
         where = str(run.folder / cell.predictions.path)
         raise InputError(Problem(where, what, "Run `preceptor study` again with this folder."))
     return read_cell(path, cell)
-
-
-def _data_folders(run: Run) -> list[Path]:
-    """Where the data's path may begin: beside the study file that the command named, or here."""
-    study_file = Path(run.results.command.split(maxsplit=2)[-1].partition(" --model ")[0])
-    return [*dict.fromkeys((study_file.parent, Path()))]

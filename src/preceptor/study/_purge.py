@@ -35,6 +35,7 @@ _GOES = (
     (r"labels/.+", "what raters were shown and said"),
     (r"trackers/.+", "what trackers logged"),
     (r"report\.html", "the report"),
+    (r"study_folder\.json", "where the study file lay"),
     (r".+", "other files"),
 )
 _LAST = ("results.json", "preflight.json", "study.yaml", MARK, LOCK)

@@ -30,6 +30,7 @@ from preceptor.study._record import preflight_of, results_of
 from preceptor.study._run_folder import RunFolder, open_run_folder
 from preceptor.study._spec import Study
 from preceptor.study._stages import Workshop
+from preceptor.study._study_folder import write_study_folder
 from preceptor.study._tracked import tell_results
 
 _FREE_BYTES_NEEDED = 300_000_000
@@ -58,7 +59,7 @@ def run_study(
         numerics = numerics_of(study, run)
         study = study.model_copy(update={"numerics": NumericsChoice(**numerics.model_dump())})
         torch.set_num_threads(numerics.threads)
-        write_what_is_studied(run, study, checked)
+        write_what_is_studied(run, study, checked, base_folder)
         source = model_of(study, base_folder)
         tokenizer = load_tokenizer(source)
         tasks = [prepare(one, study, tokenizer) for one in checked]
@@ -137,7 +138,7 @@ def _say_forecast(workshop: Workshop, left: Sequence[Left], console: Console) ->
     console.print(f"{what} takes about [bold]{minutes} {unit}[/bold] on this machine{more}.")
 
 
-def write_what_is_studied(run: RunFolder, study: Study, checked: Sequence[Checked]) -> None:
+def write_what_is_studied(run: RunFolder, study: Study, checked: Sequence[Checked], base_folder: Path) -> None:
     """The study, its tasks and what was found in the data. Results of anything else are forgotten.
 
     Old results beside new settings would be believed to belong together: they go before anything is changed, and what
@@ -158,6 +159,7 @@ def write_what_is_studied(run: RunFolder, study: Study, checked: Sequence[Checke
         write_atomic(path, text)
     for path in dropped:
         path.unlink()
+    write_study_folder(run, base_folder)
 
 
 def _check_disk(run: RunFolder) -> None:
