@@ -13,7 +13,7 @@ from preceptor.data._finding import Finding
 from preceptor.data._lengths import Lengths, measure
 from preceptor.data._refused import RefusedRow, left_out
 from preceptor.data._split import Splits
-from preceptor.errors import Problem
+from preceptor.errors import Problem, printable
 from preceptor.tasks import Example, Split, Task
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -95,13 +95,13 @@ def _count(task: Task, parts: Mapping[Split, Sequence[Example]]) -> dict[str, Co
 
 
 def _count_table(flight: Preflight) -> Table:
-    table = Table(title=f"{escape(flight.task)}: what was read")
+    table = Table(title=f"{escape(printable(flight.task))}: what was read")
     for column in ("", *flight.counts):
         table.add_column(column, justify="right" if column else "left")
     table.add_row("cases", *(str(one.cases) for one in flight.counts.values()))
     table.add_row("patients", *(str(one.patients) for one in flight.counts.values()))
     for label in next(iter(flight.counts.values())).labels:
-        table.add_row(f"  {escape(label)}", *(str(one.labels[label]) for one in flight.counts.values()))
+        table.add_row(f"  {escape(printable(label))}", *(str(one.labels[label]) for one in flight.counts.values()))
     for row in ("shortest", "median", "p95", "longest"):
         table.add_row(f"tokens, {row}", *(str(getattr(one, row)) for one in flight.lengths.values()))
     table.add_row("cases cut", *(str(one.cases_cut) for one in flight.lengths.values()))

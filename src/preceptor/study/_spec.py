@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from preceptor.chat_server import ChatServer
 from preceptor.data import DataSpec
 from preceptor.engine import DPOSettings, NumericsChoice, SFTSettings, Tracker
+from preceptor.errors import without_steering
 from preceptor.models import EMBEDDED, AdapterSettings
 from preceptor.preferences import Maker
 from preceptor.tasks import Split
@@ -99,6 +100,13 @@ class Study(_Frozen):
     numerics: NumericsChoice = NumericsChoice()
     max_length: int = Field(default=1024, ge=32)
     split_seed: int = 0
+
+    @field_validator("question")
+    @classmethod
+    def _reads_as_it_is_written(cls, question: str) -> str:
+        if without_steering(question) != question:
+            raise ValueError("it holds a control character or a mark that turns the direction of text; remove it")
+        return question
 
     @field_validator("adapter", mode="before")
     @classmethod
