@@ -78,6 +78,7 @@ def test_what_is_no_header(tmp_path: Path, rows: list[str]) -> None:
         [f"id,{'Please describe the complaint in your own words'},label", "1,Ear wax,no"],
         ["note", "Ear wax"],
         ["label,note", "yes,fever", "no,"],
+        ["label,note", "yes,fever", "label,note", "no,rash", "label,note", "no,pain"],
     ],
 )
 def test_what_is_one(tmp_path: Path, rows: list[str]) -> None:

@@ -58,7 +58,9 @@ def _letters(table: Table) -> str:
 
 
 def _filled(table: Table, name: str) -> list[str]:
-    cells = (row.cells.get(name, "") for row in table.rows[:_ROWS])
+    own = dict(zip(table.columns, table.columns, strict=True))
+    rows = [row for row in table.rows[:_ROWS] if row.cells != own]  # of tables put together, each has its header
+    cells = (row.cells.get(name, "") for row in rows)
     return [cell.strip() for cell in cells if isinstance(cell, str) and cell.strip()]
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from preceptor.chat_server import ChatServer
 from preceptor.data import DataSpec
 from preceptor.engine import DPOSettings, NumericsChoice, SFTSettings, Tracker
 from preceptor.errors import without_steering
+from preceptor.files import file_name
 from preceptor.models import EMBEDDED, AdapterSettings
 from preceptor.preferences import Maker
 from preceptor.tasks import Split
@@ -72,7 +73,7 @@ class ShotSettings(_Frozen):
 class Study(_Frozen):
     """A study as its file says it, with every default written out."""
 
-    name: str = Field(pattern=r"^\w[\w.-]*$")
+    name: Annotated[str, Field(pattern=r"^\w[\w.-]*$"), AfterValidator(file_name)]
     question: str = "Which is worth it: the untouched model, learning by example (SFT), or also by preference (DPO)?"
     model: str = EMBEDDED
     load_in_4bit: bool = Field(default=False, exclude_if=lambda quantized: not quantized)
