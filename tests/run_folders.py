@@ -19,6 +19,7 @@ from preceptor.study._prepare import Checked, Prepared, check_task, prepare, rea
 from preceptor.study._record import preflight_of, results_of
 from preceptor.study._run_folder import RunFolder
 from preceptor.study._score import case_score
+from preceptor.study._study_folder import write_study_folder
 from tiny_study import write_study, write_table
 
 ARMS = ("base", "base+shots", "sft", "sft+dpo", "sft+sft", "tfidf")
@@ -92,6 +93,7 @@ def _write(
     tasks = [(one, prepare(one, study, tokenizer)) for one in checked]
     run = RunFolder(root)
     _write_what_is_studied(run, study, checked)
+    write_study_folder(run, base)
     design = freeze(run, study, [prepared for _, prepared in tasks])
     cells = [
         _cell(run, prepared, arm, seed, tuned=source.name)

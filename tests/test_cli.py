@@ -137,7 +137,7 @@ def test_from_a_table_to_a_report(
     assert "Report: runs/mine/report.html" in shown
     assert {path.name for path in (tmp_path / "runs/mine").iterdir()} == {
         *("study.yaml", "tasks", "preflight.json", "stages", "references", "cells"),
-        *("design.json", "results.json", "report.html", ".lock"),
+        *("design.json", "results.json", "report.html", ".lock", "study_folder.json"),
     }
     resolved = yaml.safe_load((tmp_path / "runs/mine/study.yaml").read_text())
     assert resolved["dpo"]["beta"] == 0.1

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preceptor.errors import InputError, Problem, printable
+from preceptor.errors import InputError, Problem, printable, without_steering
 
 
 @given(st.text())
@@ -11,6 +11,20 @@ def test_what_is_printed_cannot_steer_a_terminal(text: str) -> None:
     assert shown.isprintable()
     shown.encode()  # half a character of a file name could not be written
     assert printable(shown) == shown
+
+
+@given(st.text() | st.text("\u202e\u2066\u2069\u200e\u200f\u061c\x1b\n\ta"))
+def test_what_is_read_stands_in_the_order_it_is_written_in(text: str) -> None:
+    shown = without_steering(text)
+    assert len(shown) == len(text)
+    assert not set(shown) & {
+        *"\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\x1b\x9b\x07\x00"
+    }
+    assert without_steering(shown) == shown
+    assert [at for at, sign in enumerate(shown) if sign in "\n\t"] == [
+        at for at, sign in enumerate(text) if sign in "\n\t"
+    ]
+    shown.encode()
 
 
 def test_all_problems_stand_on_lines_of_their_own() -> None:

@@ -1,7 +1,10 @@
 """What Preceptor says when something is wrong: where, what, and what to do about it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+_STEERING = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,14 @@ class Problem:
 def printable(text: str) -> str:
     """`text` without what could move a terminal's cursor, colour it, or not be written: names come from outside."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def without_steering(text: str) -> str:
+    """`text` of several lines without control characters and without marks that turn its direction.
+
+    What stands behind such a mark is read in another order than it is written in (Unicode TR 36, section 3.2).
+    """
+    return _STEERING.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 class PreceptorError(Exception):

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+_LONGEST_NAME = 200
+
 
 def write_atomic(path: Path, data: bytes | str) -> None:
     """Put `data` at `path` whole or not at all: written aside, flushed to disk, renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{uuid4().hex[:12]}.part")  # machines that share a folder share process ids
+    # Short, so that every name that a folder takes can be written; machines that share a folder share process ids.
+    aside = path.with_name(f".{path.name[:40]}.{uuid4().hex[:12]}.part")
     try:
         with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(data.encode() if isinstance(data, str) else data)
@@ -28,7 +31,12 @@ def write_atomic(path: Path, data: bytes | str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
-    write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_atomic(path, json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """`value` as `write_json` writes it."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -60,6 +68,13 @@ def private_folder(path: Path) -> Path:
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.chmod(0o700)
     return path
+
+
+def file_name(name: str) -> str:
+    """`name`, when it can be part of the name of a file; else ValueError. Every file system takes 255 bytes."""
+    if len(name.encode(errors="surrogatepass")) > _LONGEST_NAME:
+        raise ValueError(f"this name is too long for files that are called by it: at most {_LONGEST_NAME} bytes")
+    return name
 
 
 def digest(value: Any) -> str:

@@ -1,6 +1,7 @@
 import copy
 import io
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -8,11 +9,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from preceptor.data import DataSpec
 from preceptor.data._checks import check_template
 from preceptor.data._near_duplicates import near_duplicates
 from preceptor.data._preflight import Preflight, preflight
+from preceptor.data._refused import RefusedRow, WrongRow
 from preceptor.data._split import Splits
-from preceptor.errors import Problem
+from preceptor.study import TaskEntry
 from preceptor.tasks import Example, Task, load_task
 
 SECRET = "Xanthippe"  # stands in every note, and must never come out
@@ -99,6 +102,16 @@ def test_what_is_fatal_is_said_with_its_case(name: str, tiny_tokenizer: Any) -> 
     assert any(problem.where == where and what in problem.what for problem in fatal), fatal
 
 
+def test_what_can_be_done_about_an_empty_split_is_something_that_a_study_has(tiny_tokenizer: Any) -> None:
+    splits = sound()
+    splits.test.clear()
+    (problem,) = [one for one in fly(splits, tiny_tokenizer).fatal if one.what == "there are none"]
+    settings = {*re.findall(r"`(\w+)`", problem.fix)}
+    assert settings
+    assert settings <= {*TaskEntry.model_fields, *DataSpec.model_fields}
+    assert "fraction" not in problem.fix
+
+
 def test_everything_is_said_at_once(tiny_tokenizer: Any) -> None:
     splits = sound()
     for name in ("patient on both sides", "missing field", "unknown label", "identical pair", "answer too long"):
@@ -113,10 +126,11 @@ WARNINGS: dict[str, tuple[Change, str, str]] = {
         change_case("train", 1, fields=case(3).fields, target="no"), "train cases c1, c3", "different answers"
     ),
     "near-duplicate": (
-        change_case("test", 0, fields={"age": "23", "note": case(3).fields["note"] + " more"}), "test cases", "c36 ~ c3"
+        change_case("test", 0, fields={"age": "23", "note": case(3).fields["note"] + " more"}),
+        "test case c36 ~ c3", "1 of 24 nearly repeat",
     ),
     "cut": (
-        change_case("train", 0, fields={"age": "3", "note": "fever " * 900}), "train cases", "field note is cut"
+        change_case("train", 0, fields={"age": "3", "note": "fever " * 900}), "train case c0", "field note is cut"
     ),
 }  # fmt: skip
 
@@ -128,7 +142,7 @@ def test_what_one_should_know_does_not_stop(name: str, tiny_tokenizer: Any) -> N
     change(splits)
     flight = fly(splits, tiny_tokenizer)
     assert flight.fatal == []
-    assert any(one.where == where and what in one.what for one in flight.findings), flight.findings
+    assert any(one.problem().where == where and what in one.what for one in flight.findings), flight.findings
 
 
 def test_a_label_training_never_shows_is_a_warning(tiny_tokenizer: Any) -> None:
@@ -141,10 +155,35 @@ def test_a_label_training_never_shows_is_a_warning(tiny_tokenizer: Any) -> None:
 
 
 def test_rows_the_reader_left_out_are_shown(tiny_tokenizer: Any) -> None:
-    refused = [Problem("notes.csv, row 7", "the answer is empty", "Fill it")]
+    empty = WrongRow("no_answer", "the answer is empty", "Fill it")
+    unknown = WrongRow("unknown_label", "the label is not one of the task's", "Map it", "label `c9` is not one", "c9? ")
+    wrong = {7: empty, 8: unknown, 9: empty}
+    refused = [RefusedRow("", "", "", "notes.csv", "row", number, one) for number, one in wrong.items()]
     flight = preflight(TASK, sound(), tiny_tokenizer, 400, refused)
-    assert flight.findings[0].where == "notes.csv, row 7"
+    assert [str(one.problem()) for one in flight.findings] == [
+        "notes.csv, rows 7, 9: the answer is empty. Fill it",
+        "notes.csv, row 8: the label is not one of the task's. Map it",
+    ]
+    assert [one.where for one in flight.findings] == ["notes.csv, rows"] * 2
     assert flight.fatal == []
+
+
+def test_no_sentence_of_a_finding_names_a_case_and_every_kind_has_a_code(tiny_tokenizer: Any) -> None:
+    found = set()
+    for change, _, _ in [*FATAL.values(), *WARNINGS.values()]:
+        splits = sound()
+        change(splits)
+        for one in fly(splits, tiny_tokenizer).findings:
+            found.add(one.code)
+            said = f"{one.where} {one.what} {one.fix}"
+            assert not re.search(r"\b[cp]\d", said), said
+            told = one.to_json()
+            assert (told["code"], told["cases"]) == (one.code, len(one.ids))
+    assert found == {
+        "patient_in_two_splits", "doubled_id", "missing_fields", "no_text", "no_answer", "unknown_label",
+        "identical_pair", "one_label", "no_cases", "too_long", "few_patients", "repeat", "contradiction",
+        "near_duplicate", "cut", "label_not_in_training",
+    }  # fmt: skip
 
 
 def test_case_text_stays_inside(tiny_tokenizer: Any) -> None:
@@ -216,7 +255,7 @@ def test_turns_that_the_template_refuses_are_named_by_their_cases(tiny_tokenizer
     change_case("train", 8, target="no" + " dysuria" * 500)(splits)
     fatal = [one for one in fly(splits, tokenizer).findings if one.level == "fatal"]
     assert [one.ids for one in fatal] == [("c8",), ("c3", "c5")]
-    assert fatal[1].where == "train cases c3, c5"
+    assert fatal[1].problem().where == "train cases c3, c5"
     assert fatal[1].what == "the chat template refuses them: Roles must alternate"
 
 

@@ -13,7 +13,7 @@ import pytest
 from html_page import Page
 from preceptor.errors import InputError
 from preceptor.evidence import number
-from preceptor.report import write_report
+from preceptor.report import write_cards, write_comparison, write_report
 from run_folders import SECRET
 
 ATTACK = "<script>alert(1)</script>\"' onload=x {{ 7*7 }} $\\frac{1}$"
@@ -144,6 +144,33 @@ def test_hostile_names_and_texts_are_shown_not_obeyed(synthetic: Path) -> None:
     assert "{{ 7*7 }}" in page.text
 
 
+TURNED = "\u202eevil\u202c \u2066a\u2069 \u200e\u200f\u061c \x1b[31mred"
+
+
+def test_names_that_turn_their_direction_are_shown_with_a_sign(synthetic: Path, tmp_path: Path) -> None:
+    def turn(results: dict[str, Any]) -> None:
+        results["study"]["name"] = results["study"]["question"] = results["command"] = TURNED
+        results["study"]["model"]["title"] = TURNED
+        for task in results["study"]["tasks"]:
+            task["title"] = TURNED
+        for cell in results["cells"]:
+            if cell.get("confusion"):
+                cell["confusion"]["labels"] = [TURNED for _ in cell["confusion"]["labels"]]
+        for conclusion in results["conclusions"]:
+            conclusion["sentence"] = TURNED
+
+    change(synthetic, turn)
+    written = [
+        write_report(synthetic),
+        write_comparison(synthetic, synthetic, tmp_path / "a.html"),
+        *write_cards(synthetic),
+    ]
+    for path in written:
+        text = path.read_text()
+        assert "evil" in text
+        assert not set(text) & set("\u202e\u202c\u2066\u2069\u200e\u200f\u061c\x1b"), path
+
+
 def test_the_text_of_a_real_case_stays_out_unless_it_is_asked_for(real: Path) -> None:
     page = page_of(real)
     assert "heart rate" not in page.html
@@ -192,6 +219,8 @@ def test_a_study_without_a_control_says_what_that_means(synthetic: Path) -> None
     def leave_out(results: dict[str, Any]) -> None:
         results["study"]["arms"] = ["base", "sft", "sft+dpo"]
         results["cells"] = [cell for cell in results["cells"] if cell["arm"] in results["study"]["arms"]]
+        arms = {*results["study"]["arms"], "majority"}
+        results["contrasts"] = [one for one in results["contrasts"] if {one["a"], one["b"]} <= arms]
 
     assert "No arm continued SFT for the same compute" in page_of(change(synthetic, leave_out)).text
 

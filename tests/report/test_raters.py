@@ -127,7 +127,7 @@ def test_without_anything_to_beware_of_nothing_is_warned_of(synthetic: Path, sho
 
 def test_of_real_cases_no_small_count_is_shown(real: Path, shown: Callable[..., str]) -> None:
     raters = [{**scored("t")["raters"][0], "n": 3}]
-    text = shown(real, n=3, differing=4, raters=raters, agreement=AGREEMENT | {"items": 2})
+    text = shown(real, n=3, patients=3, differing=4, raters=raters, agreement=AGREEMENT | {"items": 2})
     section = section_of(text)
     assert "<5 of <5, among 60 held-out cases" in section
     assert "Rater 1 <5 3.91" in section

@@ -19,6 +19,8 @@ def changed(folder: Path, **study: Any) -> Path:
     results = json.loads((folder / "results.json").read_text())
     results["study"] |= study
     results["cells"] = [cell for cell in results["cells"] if cell["arm"] in results["study"]["arms"]]
+    arms = {*results["study"]["arms"], "majority"}
+    results["contrasts"] = [one for one in results["contrasts"] if {one["a"], one["b"]} <= arms]
     (folder / "results.json").write_text(json.dumps(results))
     return folder
 

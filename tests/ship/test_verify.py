@@ -11,6 +11,8 @@ import torch
 
 from command_line import CommandLine, Outcome
 from preceptor.study import held_out, open_arm
+from preceptor.study._run_folder import RunFolder
+from preceptor.study._study_folder import write_study_folder
 from ship.model_server import ModelServer, Settings, merged, serving
 
 Ask = Any
@@ -191,9 +193,7 @@ def test_nothing_is_sent_to_another_machine(preceptor: CommandLine, shipped_run:
 def test_without_the_data_there_is_nothing_to_ask(preceptor: CommandLine, shipped_run: Path, tmp_path: Path) -> None:
     shutil.copytree(shipped_run.parent, tmp_path / "moved")
     run = tmp_path / "moved" / "run"
-    results = json.loads((run / "results.json").read_text())
-    results["command"] = f"preceptor study {tmp_path / 'moved' / 'own' / 'study.yaml'}"
-    (run / "results.json").write_text(json.dumps(results))
+    write_study_folder(RunFolder(run), tmp_path / "moved" / "own")
     (tmp_path / "moved" / "own" / "cases.csv").unlink()
     with serving(settings(shipped_run)) as server:
         outcome = preceptor.run("verify", server.url, "--run", run, "--task", "urgency", "--arm", "sft")

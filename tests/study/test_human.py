@@ -1,5 +1,6 @@
 """Raters' scores of held-out answers as an outcome: paired, per rater, of answers that the arms still give."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from preceptor.errors import InputError
 from preceptor.evidence import METRICS, Sample, compare
 from preceptor.preferences import make_item
 from preceptor.preferences.labelling import Answer, Item
+from preceptor.report._consistency import _of_human
+from preceptor.report._rater_results import Human
 from preceptor.study import Prediction, check_study, make_study
 from preceptor.study._cell import Cell
 from preceptor.study._human import clinician_seconds, human_outcomes, with_human
@@ -62,6 +65,8 @@ def outcomes(folder: Path, prepared: Prepared, items: list[Item], said: dict, vo
     run = RunFolder(folder)
     voted(folder / "labels" / "held_out.sqlite", items, said, repeat_share=0)
     found = human_outcomes(run, [cell(prepared, arm) for arm in ("base", *ARMS)], votes)
+    for one in found:
+        assert list(_of_human(Human.model_validate_json(json.dumps(one)))) == []  # its numbers agree with each other
     return {one["scale"]: one for one in found}
 
 

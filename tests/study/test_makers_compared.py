@@ -11,6 +11,7 @@ import yaml
 from preceptor.errors import InputError
 from preceptor.files import read_jsonl
 from preceptor.preferences import Pair
+from preceptor.report import read_run
 from preceptor.study import make_study
 from preceptor.study._cells import arms_for, why_left_out
 from preceptor.study._contrasts import SECONDARY
@@ -62,6 +63,10 @@ def pairs_of(done: Run) -> dict[str, list[dict[str, Any]]]:
     """Maker -> the rows that its stage kept."""
     kept = [list(read_jsonl(file)) for file in done.folder.glob("stages/*/pairs.jsonl")]
     return {rows[0]["origin"]: rows for rows in kept}
+
+
+def test_its_results_are_believed(finished: Run) -> None:
+    assert read_run(finished.folder).results.study.makers == MAKERS
 
 
 def test_each_further_maker_is_an_arm_and_all_share_one_sft(finished: Run) -> None:

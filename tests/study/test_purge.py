@@ -1,17 +1,22 @@
 """`preceptor purge`: what holds patients goes, what stays names none of them, and nothing outside is touched."""
 
 import csv
+import html
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from filelock import FileLock
 
 from command_line import CommandLine
+from preceptor.files import digest_file
+from preceptor.report import write_cards
 from preceptor.study import open_purge
 from preceptor.study._run_folder import open_run_folder
 from run_folders import synthetic_run
@@ -34,6 +39,157 @@ def _finished(tmp_path_factory: pytest.TempPathFactory, tiny_model_folder: Path)
     data = {"path": "cases.csv", "target": "urgency", "group": "patient", "id": "case"}
     entry = {"task": "urgency.task.yaml", "data": data, "gold": None}
     return run(folder, tiny_model_folder, folder / "run", arms=["base", "sft"], sft={"epochs": 1}, tasks=[entry]).folder
+
+
+PHRASE = "violet umbrella"
+"""Stands in every note, in answers, and wherever else a cell of the table can get to."""
+_NAMES = re.compile(rb"MRN-|NHS-|violet|umbrella", re.I)
+
+LETTER: dict[str, Any] = {
+    "name": "letter",
+    "title": "The letter",
+    "question": "What does the letter say?",
+    "source": "made for a test",
+    "fields": {"note": "What the nurse wrote"},
+    "instruction": "Write the letter.",
+    "prompt": "{note}",
+    "cut": "note",
+    "answer": {"kind": "text", "parser": "text", "max_new_tokens": 8},
+    "metric": "rouge_l",
+}
+
+
+def table_of_names(path: Path) -> None:
+    """Cases of which every cell names a patient, and whatever the check can find: see `WHAT_IS_FOUND`."""
+    rows = []
+    for n in range(90):
+        label = ("urgent", "routine", "routine")[n % 3]
+        other = {"urgent": "routine", "routine": "urgent"}[label]
+        note = f"Holds a {PHRASE}. {20 + n} years, {('chest pain', 'ear wax', 'rash')[n % 3]}, heart rate {60 + n}."
+        day = f"2024-03-{n % 28 + 1:02}"
+        split = "train" if n < 45 else "validation" if n < 55 else "test"
+        letter = f"The {PHRASE} of NHS-{n:04} {n}"
+        rows.append(
+            [f"MRN-{n:04}", f"NHS-{n:04}", note, label, other, letter, f"not {letter}", day, "FM"[n % 2], split]
+        )
+    rows[3][2] = rows[0][2]  # repeats
+    rows[4][2] = rows[0][2]  # and contradicts
+    rows[1][2] += f" {PHRASE}" * 200  # cut
+    rows[60][2] = rows[5][2]  # a held-out case that training shows
+    rows[50][2] = rows[6][2]
+    rows[7][3] = "MRN-0007"  # no label
+    rows[8][3] = f"a {PHRASE}"
+    rows[9][4] = "NHS-0009"
+    rows[10][7] = f"{PHRASE} 2024"  # no date
+    rows[11][9] = "MRN-0011"  # no split
+    rows[12][2] = " "
+    rows[13][1] = ""
+    for row in rows[70:73]:
+        row[8] = f"{row[0]} {PHRASE}"  # a group of one patient
+    with path.open("w", newline="") as file:
+        header = ["case", "patient", "note", "urgency", "other", "letter", "wrong", "day", "group", "split"]
+        csv.writer(file).writerows([header, *rows])
+
+
+WHAT_IS_FOUND = {
+    "near_duplicate", "cut", "repeat", "contradiction", "unknown_label", "no_date", "unknown_split", "empty_field",
+    "no_group",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def named_everywhere(tmp_path_factory: pytest.TempPathFactory, tiny_model_folder: Path) -> Path:
+    folder = tmp_path_factory.mktemp("names")
+    table_of_names(folder / "cases.csv")
+    (folder / "letter.task.yaml").write_text(yaml.safe_dump(LETTER))
+    data = {
+        "path": "cases.csv", "group": "patient", "id": "case", "date": "day", "subgroups": ["group"],
+        "split": "split", "bad_rows": "leave out",
+    }  # fmt: skip
+    entries = [
+        {"task": "urgency.task.yaml", "data": data | {"target": "urgency", "rejected": "other"}},
+        {"task": "letter.task.yaml", "data": data | {"target": "letter", "rejected": "wrong"}},
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(folder / "data-home"))
+        run(
+            folder,
+            tiny_model_folder,
+            folder / "run",
+            arms=["base", "base+shots", "sft", "sft+dpo", "sft+sft", "tfidf"],
+            sft={"epochs": 1},
+            max_length=160,
+            tasks=entries,
+        )
+    return folder
+
+
+def names_in(*folders: Path) -> list[str]:
+    """Where a name or a phrase of a case is left: in names of files, bytes, and what JSON, YAML and HTML stand for."""
+    files = [path for folder in folders for path in folder.rglob("*")]
+    found = [str(path) for path in files if _NAMES.search(str(path.relative_to(path.parents[1])).encode())]
+    for path in [path for path in files if path.is_file()]:
+        data = path.read_bytes()
+        meant = "\n".join(_meant(path.suffix, data.decode("utf-8", errors="replace")))
+        found += [f"{path}: {hit.group()!r}" for hit in _NAMES.finditer(data + b"\n" + meant.encode())]
+    return found
+
+
+def _meant(kind: str, text: str) -> list[str]:
+    if kind in (".json", ".jsonl"):
+        lines = [text] if kind == ".json" else text.splitlines()
+        return [json.dumps(json.loads(line), ensure_ascii=False) for line in lines if line]
+    if kind == ".yaml":
+        return [json.dumps(yaml.safe_load(text), ensure_ascii=False, default=str)]
+    return [html.unescape(text)]
+
+
+def test_of_a_run_that_named_patients_everywhere_nothing_names_one_afterwards(
+    named_everywhere: Path, tmp_path: Path, preceptor: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder: Path = shutil.copytree(named_everywhere / "run", tmp_path / "run")
+    home: Path = shutil.copytree(named_everywhere / "data-home", tmp_path / "data-home")
+    monkeypatch.setenv("XDG_DATA_HOME", str(home))
+    for task in json.loads((folder / "preflight.json").read_text()).values():
+        assert {one["code"] for one in task["findings"]} >= (
+            WHAT_IS_FOUND if task["task"] == "urgency" else {"near_duplicate", "cut", "empty_field"}
+        )
+        for one in task["findings"]:
+            assert not _NAMES.search(json.dumps([one["where"], one["what"], one["fix"]]).encode()), one
+    assert _NAMES.search((folder / "preflight.json").read_bytes())
+    assert preceptor.run("report", folder).code == 0
+    page = (folder / "report.html").read_bytes()
+    assert _NAMES.findall(page + html.unescape(page.decode()).encode()) == []
+    assert b"nearly repeat" in page
+    assert write_cards(folder)
+    assert [one for one in names_in(folder) if "results.json" in one or "README.md" in one or "design" in one] == []
+    assert preceptor.run("purge", folder, "--yes").code == 0
+    assert names_in(folder, home) == []
+    (folder / "report.html").unlink()
+    assert preceptor.run("report", folder).code == 0
+    assert b"nearly repeat" in (folder / "report.html").read_bytes()
+    assert names_in(folder) == []
+
+
+def test_a_run_of_an_earlier_version_names_no_patient_either(
+    named_everywhere: Path, tmp_path: Path, preceptor: CommandLine
+) -> None:
+    folder: Path = shutil.copytree(named_everywhere / "run", tmp_path / "run")
+    preflight, results = (json.loads((folder / f"{name}.json").read_text()) for name in ("preflight", "results"))
+    sentence = "field note is cut in its middle in 1 of 40 cases, 99 tokens at most (cases MRN-0001)"
+    old = {"level": "warning", "where": "train case MRN-0001", "what": sentence, "fix": "-", "ids": ["MRN-0001"]}
+    preflight["urgency"]["findings"] = [old]
+    (folder / "preflight.json").write_text(json.dumps(preflight))
+    groups = results["study"]["tasks"][0]["subgroups"]
+    rare = groups.pop()
+    assert (rare["value"], rare["cases"]) == ("values of fewer than 5 patients each", 3)
+    groups += [rare | {"value": f"MRN-000{n}", "cases": 1, "patients": 1} for n in range(3)]
+    results["made_from"]["preflight.json"] = digest_file(folder / "preflight.json")
+    (folder / "results.json").write_text(json.dumps(results))
+    assert preceptor.run("report", folder).code == 0
+    assert "MRN-" not in (folder / "report.html").read_text()
+    assert preceptor.run("purge", folder, "--yes").code == 0
+    assert names_in(folder) == []
 
 
 @pytest.fixture

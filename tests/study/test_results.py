@@ -11,6 +11,7 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 from statsmodels.stats.multitest import multipletests
 
+from preceptor.report import read_run
 from preceptor.study import read_predictions
 from study_runs import Run
 
@@ -43,6 +44,7 @@ def told(two_seeds: Run) -> dict[tuple[str, int], Told]:
 def test_results_on_disk_are_those_returned_and_have_the_promised_names(two_seeds: Run) -> None:
     results = json.loads((two_seeds.folder / "results.json").read_text())
     assert results == json.loads(json.dumps(two_seeds.results))
+    assert read_run(two_seeds.folder).results.cells  # whose numbers agree with each other, and with the answers
     assert {"study", "versions", "cells", "contrasts"} <= results.keys()
     for cell in results["cells"]:
         assert {"task", "model", "arm", "seed", "metric", "value", "ci", "n", "invalid_rate", "cost"} <= cell.keys()

@@ -5,6 +5,7 @@ from preceptor.openmp import limit_spinning
 limit_spinning()  # before anything imports torch
 
 # ruff: noqa: E402 - see above
+import errno
 import io
 import sys
 from typing import Annotated
@@ -24,7 +25,7 @@ from preceptor.cli._say import console, errors
 from preceptor.cli._serve import serve
 from preceptor.cli._study import check, compare, report, study
 from preceptor.cli._verify import verify
-from preceptor.errors import PreceptorError
+from preceptor.errors import InputError, PreceptorError, Problem
 
 app = typer.Typer(
     name="preceptor",
@@ -68,6 +69,12 @@ def main() -> None:
     except PreceptorError as error:
         errors.print(f"[red]error[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        named = Problem(str(error.filename), "this name is too long for a file or a folder", "Give it a shorter one.")
+        errors.print(f"[red]error[/red] {escape(str(named))}", highlight=False, soft_wrap=True)
+        sys.exit(InputError.exit_code)
     except SystemExit as end:
         if end.code == _INTERRUPTED:
             errors.print("stopped; the same command continues from here")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from preceptor.cli._say import say
+from preceptor.errors import InputError
 
 
 def new(
@@ -21,9 +22,11 @@ def new(
 ) -> None:
     """Write a task file and a study file for a table of your own. Asks for what no option says."""
     from preceptor._new import write_new
-    from preceptor.data import EACH_ROW, inspect_table, read_table
+    from preceptor.data import EACH_ROW, has_names, inspect_table, no_names, read_table
 
     table = read_table(file)
+    if not has_names(table):  # nothing is asked that would show them
+        raise InputError(no_names(table))
     guess = inspect_table(table)
     if not text:
         text = _asked("Which columns does the model read (comma between)?", ",".join(guess.text)).split(",")

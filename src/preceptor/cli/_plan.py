@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from preceptor.cli._say import console, with_model
+from preceptor.errors import printable
 
 if TYPE_CHECKING:
     from preceptor.study import Need, Plan
@@ -36,23 +37,23 @@ def plan(
     made = plan_study(planned, on)
     console.print(_table(made, f"{study.name}: {made.model} on {on.title}, {made.numerics.dtype}"))
     for note in made.notes:
-        console.print(f"  - {escape(note)}", highlight=False)
+        console.print(f"  - {escape(printable(note))}", highlight=False)
     fits = made.peak <= on.room
     room = f"{_gib(made.peak)} of {_gib(on.memory)} GiB on each device"
     console.print(f"\n[bold]{'It fits' if fits else 'It does not fit'}[/bold]: {room}; {_time(made.seconds)} in all.")
     if not fits:
         console.print("What would help:")
         for remedy in remedies(planned, on):
-            console.print(f"  - {escape(remedy)}", highlight=False)
+            console.print(f"  - {escape(printable(remedy))}", highlight=False)
 
 
 def _table(made: "Plan", title: str) -> Table:
-    table = Table(title=escape(title), box=SIMPLE)
+    table = Table(title=escape(printable(title)), box=SIMPLE)
     table.add_column("stage", no_wrap=True)
     for name in ("tokens", "all tokens", "TFLOP", "minutes", "peak GiB"):
         table.add_column(name, justify="right")
     for task, needs in groupby(made.needs, key=lambda need: need.task):
-        table.add_row(f"[bold]{escape(task)}[/bold]")
+        table.add_row(f"[bold]{escape(printable(task))}[/bold]")
         for need in needs:
             table.add_row(*_cells(need))
     return table

@@ -2,10 +2,16 @@
 
 from typing import Any
 
-from rich.markup import escape
+from rich.markup import escape as escape_markup
 from rich.table import Table
 
 from preceptor.cli._say import console
+from preceptor.errors import printable
+
+
+def escape(text: str) -> str:
+    """A name or a sentence from the results, which obeys neither our markup nor a terminal."""
+    return escape_markup(printable(text))
 
 
 def show(results: dict[str, Any]) -> None:
@@ -20,7 +26,7 @@ def show(results: dict[str, Any]) -> None:
     table.add_column("value")
     table.add_column("95% interval")
     for task in study["tasks"]:
-        what = f"{task['name']}\n[dim]{metric_title(task['metric'])}, {task['counts']['test']} cases[/dim]"
+        what = f"{escape(task['name'])}\n[dim]{metric_title(task['metric'])}, {task['counts']['test']} cases[/dim]"
         if task["majority"] is not None:
             table.add_row(what, arm_title("majority"), f"{task['majority']:.2f}", "")
             what = ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from preceptor.errors import InputError, PreceptorError
+from preceptor.errors import InputError, PreceptorError, without_steering
 
 if TYPE_CHECKING:
     from preceptor.study import Study
@@ -21,7 +21,7 @@ errors = Console(stderr=True)
 def say(*lines: str) -> None:
     """Each line as it is: neither coloured nor broken, so that a path or a command in it can be copied."""
     for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(without_steering(line), highlight=False, markup=False, soft_wrap=True)
 
 
 def with_model(study: "Study", model: str | None) -> "Study":

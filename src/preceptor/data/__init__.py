@@ -1,8 +1,10 @@
 """Where examples come from: readers, the check before training, splits by patient, and fitting a case to a length."""
 
+from preceptor.data._checks import NEAR_DUPLICATE
 from preceptor.data._examples import Read, iso_day, read_examples
 from preceptor.data._finding import Finding
 from preceptor.data._fit import Fitted, FittedPair, TooLong, fit, fit_pair
+from preceptor.data._header import has_names, no_names, say_columns
 from preceptor.data._inspect import Guess, inspect_table, looks_like_labels
 from preceptor.data._preflight import Preflight, preflight
 from preceptor.data._spec import EACH_ROW, DataSpec
@@ -12,6 +14,7 @@ from preceptor.data._text_files import Row
 
 __all__ = [
     "EACH_ROW",
+    "NEAR_DUPLICATE",
     "DataSpec",
     "Finding",
     "Fitted",
@@ -25,11 +28,14 @@ __all__ = [
     "TooLong",
     "fit",
     "fit_pair",
+    "has_names",
     "inspect_table",
     "iso_day",
     "looks_like_labels",
+    "no_names",
     "preflight",
     "read_examples",
     "read_table",
+    "say_columns",
     "split_by_patient",
 ]

@@ -4,24 +4,30 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from preceptor.data._finding import Finding, name_some
+from preceptor.data._finding import Finding
 from preceptor.data._near_duplicates import near_duplicates
 from preceptor.models import encode
-from preceptor.tasks import INVALID, Example, Task
+from preceptor.tasks import INVALID, Example, Split, Task
 
 FEWEST_TEST_PATIENTS = 20
+NEAR_DUPLICATE = "near_duplicate"
+"""The code of the findings of `check_across`."""
 
-Parts = Mapping[str, Sequence[Example]]
+Parts = Mapping[Split, Sequence[Example]]
 
 
 def check_sizes(parts: Parts) -> list[Finding]:
     """Each split needs cases; a test on a handful of patients decides nothing."""
-    fix = "Give more cases, or other split fractions."
-    findings = [Finding("fatal", f"{name} cases", "there are none", fix) for name, cases in parts.items() if not cases]
+    findings = []
+    for name, cases in parts.items():
+        if not cases:
+            fix = f"Give more cases, or a higher `limit`; where the data say the split, mark cases as {name}."
+            findings.append(Finding("no_cases", "fatal", f"{name} cases", "there are none", fix, split=name))
     patients = len({example.group for example in parts["test"]})
     if 0 < patients < FEWEST_TEST_PATIENTS:
         what = f"only {patients} patients, so the intervals will be too wide to decide anything"
-        findings.append(Finding("warning", "test cases", what, f"Hold out at least {FEWEST_TEST_PATIENTS} patients."))
+        fix = f"Hold out at least {FEWEST_TEST_PATIENTS} patients."
+        findings.append(Finding("few_patients", "warning", "test cases", what, fix, split="test"))
     return findings
 
 
@@ -35,9 +41,8 @@ def check_patients(parts: Parts) -> list[Finding]:
     if not crossing:
         return []
     fix = "Let the split be made by patient, or put right the column that gives the split."
-    return [
-        Finding("fatal", name_some(crossing, "patient"), "in more than one of train, validation, test", fix, crossing)
-    ]
+    what = "in more than one of train, validation, test"
+    return [Finding("patient_in_two_splits", "fatal", "patients", what, fix, crossing)]
 
 
 def check_ids(examples: Sequence[Example]) -> list[Finding]:
@@ -45,7 +50,8 @@ def check_ids(examples: Sequence[Example]) -> list[Finding]:
     twice = tuple(sorted(id for id, count in Counter(example.id for example in examples).items() if count > 1))
     if not twice:
         return []
-    return [Finding("fatal", name_some(twice), "the id is used more than once", "Give each case its own id.", twice)]
+    what = "the id is used more than once"
+    return [Finding("doubled_id", "fatal", "cases", what, "Give each case its own id.", twice)]
 
 
 def lacks_fields(task: Task, example: Example) -> bool:
@@ -53,37 +59,40 @@ def lacks_fields(task: Task, example: Example) -> bool:
     return example.prompt is None and bool(set(task.fields) - set(example.fields))
 
 
-def check_cases(task: Task, split: str, examples: Sequence[Example]) -> list[Finding]:
+def check_cases(task: Task, split: Split, examples: Sequence[Example]) -> list[Finding]:
     """Schema, empty cases and answers, unknown labels, useless pairs, and the same case twice in one split."""
     labels = ", ".join(task.labels)
-    checks: list[tuple[str, str, Callable[[Example], bool]]] = [
+    checks: list[tuple[str, str, str, Callable[[Example], bool]]] = [
         (
+            "missing_fields",
             "fields of the task are missing",
             f"Task {task.name} needs {', '.join(task.fields)}; map each to a column.",
             lambda one: lacks_fields(task, one),
         ),
-        ("there is no text at all", "Fill in or leave out the case.", lambda one: not _text(one).strip()),
-        ("the answer is empty", "Fill in or leave out the case.", lambda one: not one.target.strip()),
+        ("no_text", "there is no text at all", "Fill in or leave out the case.", lambda one: not _text(one).strip()),
+        ("no_answer", "the answer is empty", "Fill in or leave out the case.", lambda one: not one.target.strip()),
         (
+            "unknown_label",
             "the answer is not one of the task's labels",
             f"Use one of: {labels}.",
             lambda one: bool(labels and one.target.strip()) and task.parse(one.target) == INVALID,
         ),
         (
+            "identical_pair",
             "chosen and rejected are identical",
             "Leave the pair out or give a rejected answer that differs.",
             lambda one: one.rejected == one.target,
         ),
     ]
     findings = []
-    for what, fix, is_wrong in checks:
+    for code, what, fix, is_wrong in checks:
         ids = tuple(one.id for one in examples if is_wrong(one))
         if ids:
-            findings.append(Finding("fatal", f"{split} {name_some(ids)}", what, fix, ids))
+            findings.append(Finding(code, "fatal", f"{split} cases", what, fix, ids, split))
     return findings + _check_repeats(split, examples)
 
 
-def _check_repeats(split: str, examples: Sequence[Example]) -> list[Finding]:
+def _check_repeats(split: Split, examples: Sequence[Example]) -> list[Finding]:
     by_text: dict[str, list[Example]] = defaultdict(list)
     for example in examples:
         by_text[_text(example)].append(example)
@@ -93,11 +102,12 @@ def _check_repeats(split: str, examples: Sequence[Example]) -> list[Finding]:
     findings = []
     if extra:
         fix = "Leave the repeats out, unless they are different patients with the same words."
-        findings.append(Finding("warning", f"{split} {name_some(extra)}", "repeat an earlier case", fix, extra))
+        what = "repeat an earlier case"
+        findings.append(Finding("repeat", "warning", f"{split} cases", what, fix, extra, split))
     if torn:
         fix = "Look at these labels: no model can get both right."
         what = "the same input has different answers"
-        findings.append(Finding("warning", f"{split} {name_some(torn)}", what, fix, torn))
+        findings.append(Finding("contradiction", "warning", f"{split} cases", what, fix, torn, split))
     return findings
 
 
@@ -111,22 +121,28 @@ def check_labels(task: Task, parts: Parts) -> list[Finding]:
     """One label only can neither be learned nor tested; a label that training never shows cannot be learned."""
     counts = {name: label_counts(task, examples) for name, examples in parts.items()}
     findings = []
-    for name in ("train", "test"):
+    labelled: tuple[Split, ...] = ("train", "test")
+    for name in labelled:
         there = [label for label, count in counts[name].items() if count]
         if len(there) == 1:
             fix = "Give cases of at least two labels."
-            findings.append(Finding("fatal", f"{name} cases", f"every one has the label {there[0]}", fix))
+            what = f"every one has the label {there[0]}"
+            findings.append(Finding("one_label", "fatal", f"{name} cases", what, fix, split=name))
     held_out = {label for name in ("validation", "test") for label, count in counts[name].items() if count}
     unseen = [label for label in counts["train"] if label in held_out and not counts["train"][label]]
     if unseen:
         what = f"no case of {', '.join(unseen)}, though held-out cases have it"
-        findings.append(Finding("warning", "train cases", what, "Give more cases, or merge rare labels."))
+        fix = "Give more cases, or merge rare labels."
+        findings.append(Finding("label_not_in_training", "warning", "train cases", what, fix, split="train"))
     return findings
 
 
 def check_across(parts: Parts) -> list[Finding]:
     """Nearly the same text on both sides of the split makes the test too easy."""
-    before = {"validation": list(parts["train"]), "test": [*parts["train"], *parts["validation"]]}
+    before: dict[Split, list[Example]] = {
+        "validation": list(parts["train"]),
+        "test": [*parts["train"], *parts["validation"]],
+    }
     findings = []
     for name, seen in before.items():
         held_out = parts[name]
@@ -134,12 +150,10 @@ def check_across(parts: Parts) -> list[Finding]:
         if not twins:
             continue
         ids = tuple(held_out[twin.held_out].id for twin in twins)
-        some = ", ".join(
-            f"{held_out[twin.held_out].id} ~ {seen[twin.seen].id} ({twin.cosine:.2f})" for twin in twins[:5]
-        )
-        what = f"{len(twins)} of {len(held_out)} nearly repeat the text of a case in an earlier split, such as {some}"
+        similar_to = tuple(seen[twin.seen].id for twin in twins)
+        what = f"{len(twins)} of {len(held_out)} nearly repeat the text of a case in an earlier split"
         fix = "Give such cases the same patient, so that they stay together, or leave them out."
-        findings.append(Finding("warning", f"{name} cases", what, fix, ids))
+        findings.append(Finding(NEAR_DUPLICATE, "warning", f"{name} cases", what, fix, ids, name, similar_to))
     return findings
 
 
@@ -153,7 +167,7 @@ def check_template(task: Task, tokenizer: Any) -> list[Finding]:
         return []
     what = "the instruction (system message) does not reach the prompt"
     fix = "Use a model with a sound chat template, or correct its chat_template.jinja."
-    return [Finding("fatal", "chat template", what, fix)]
+    return [Finding("template_drops_instruction", "fatal", "chat template", what, fix)]
 
 
 def _text(example: Example) -> str:

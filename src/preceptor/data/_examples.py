@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from preceptor.data._chat import Chat, ChatError, read_chat
 from preceptor.data._columns import chat_columns, chat_form, column_problems, target_column
 from preceptor.data._problems import did_you_mean, listed, shown, shown_if_meant, stop_if_any
+from preceptor.data._refused import RefusedRow, WrongRow
 from preceptor.data._spec import EACH_ROW, DataSpec
 from preceptor.data._table import Table, read_table
 from preceptor.data._text_files import Row
@@ -31,7 +32,7 @@ class Read:
     """
 
     examples: list[Example]
-    refused: list[Problem]
+    refused: list[RefusedRow]
     sha256: str
     encodings: dict[str, str] = field(default_factory=dict)
 
@@ -47,7 +48,7 @@ def read_examples(spec: DataSpec, task: Task, base_folder: Path) -> Read:
         return Read(cases, [], _fingerprint(cases))
     tables, problems = _read_tables(spec, base_folder)
     rows: list[_Case] = []
-    refused: list[Problem] = []
+    refused: list[RefusedRow] = []
     for split, table in tables.items():
         missing = list(column_problems(spec, task, table))
         problems += missing
@@ -87,11 +88,11 @@ def _read_tables(spec: DataSpec, base_folder: Path) -> tuple[dict[Split | None, 
 
 
 def _read_rows(
-    spec: DataSpec, task: Task, table: Table, split: Split | None, cases: list[_Case], refused: list[Problem]
+    spec: DataSpec, task: Task, table: Table, split: Split | None, cases: list[_Case], refused: list[RefusedRow]
 ) -> None:
     """Append the rows of one file that are examples to `cases`, and what is wrong with the others to `refused`."""
     for row in table.rows:
-        wrong: list[tuple[str, str]] = []
+        wrong: list[WrongRow] = []
         name = _named(spec, row, "id", wrong) or (f"{split}-{row.number}" if split else str(row.number))
         patient = name if spec.group == EACH_ROW else _named(spec, row, "group", wrong)
         own_split = split or _own_split(spec, row, wrong)
@@ -105,25 +106,31 @@ def _read_rows(
         rejected = chat.rejected if chat and chat.rejected else _rejected(spec, task, row, wrong)
         target = _checked_target(spec, task, target, wrong)
         date, about = _date(spec, row, wrong), {name: _value(row, name, wrong) for name in spec.subgroups}
-        refused += [Problem(table.where(row), what, fix) for what, fix in wrong]
+        refused += [_refused(table, row, one) for one in wrong]
         if not wrong:
             turns, rejected = chat.prompt if chat else None, rejected if rejected != target else None
             example = Example(name, patient, fields, target, own_split, turns, rejected, date, about)
             cases.append(_Case(example, table.where(row)))
 
 
-def _named(spec: DataSpec, row: Row, key: str, wrong: list[tuple[str, str]]) -> str:
+def _refused(table: Table, row: Row, wrong: WrongRow) -> RefusedRow:
+    told = wrong.problem(table.where(row))
+    return RefusedRow(told.where, told.what, told.fix, table.path.name, table.counted, row.number, wrong)
+
+
+def _named(spec: DataSpec, row: Row, key: str, wrong: list[WrongRow]) -> str:
     """The id or the group of a row; "" when the spec names no such column or the cell is empty."""
     column = getattr(spec, key)
     if not column:
         return ""
     text = _single_text(row, column, wrong)
     if text is not None and not text.strip():
-        wrong.append((f"column {shown(column)} (`{key}`) is empty", "Fill it, or leave the row out"))
+        what = f"column {shown(column)} (`{key}`) is empty"
+        wrong.append(WrongRow(f"no_{key}", what, "Fill it, or leave the row out"))
     return (text or "").strip()
 
 
-def _date(spec: DataSpec, row: Row, wrong: list[tuple[str, str]]) -> str | None:
+def _date(spec: DataSpec, row: Row, wrong: list[WrongRow]) -> str | None:
     """The day of the case, as ISO 8601; None where the row has none."""
     text = (_single_text(row, spec.date, wrong) or "").strip() if spec.date else ""
     if not text:
@@ -131,25 +138,26 @@ def _date(spec: DataSpec, row: Row, wrong: list[tuple[str, str]]) -> str | None:
     day = iso_day(text)
     if day is None:
         what = f"column {shown(spec.date or '')} (`date`) holds no date that can be read"
-        wrong.append((what, "Write dates like 2024-03-05, or leave `date` out of the study"))
+        wrong.append(WrongRow("no_date", what, "Write dates like 2024-03-05, or leave `date` out of the study"))
     return day
 
 
-def _value(row: Row, column: str, wrong: list[tuple[str, str]]) -> str:
+def _value(row: Row, column: str, wrong: list[WrongRow]) -> str:
     return (_single_text(row, column, wrong) or "").strip() or "not given"
 
 
-def _own_split(spec: DataSpec, row: Row, wrong: list[tuple[str, str]]) -> Split | None:
+def _own_split(spec: DataSpec, row: Row, wrong: list[WrongRow]) -> Split | None:
     if not spec.split:
         return None
     text = _single_text(row, spec.split, wrong)
     split = _SPLITS.get((text or "").strip().lower())
     if text is not None and split is None:
-        wrong.append((f"split {shown_if_meant(text, _SPLITS)} is not known", "Write train, validation or test"))
+        said = f"split {shown_if_meant(text, _SPLITS)} is not known"
+        wrong.append(WrongRow("unknown_split", "the split is not known", "Write train, validation or test", said))
     return split
 
 
-def _fields(spec: DataSpec, task: Task, row: Row, wrong: list[tuple[str, str]]) -> dict[str, str]:
+def _fields(spec: DataSpec, task: Task, row: Row, wrong: list[WrongRow]) -> dict[str, str]:
     fields = {}
     for name in task.fields:
         column = spec.columns.get(name, name)
@@ -157,50 +165,51 @@ def _fields(spec: DataSpec, task: Task, row: Row, wrong: list[tuple[str, str]]) 
         if text is not None and not text.strip():
             if spec.empty is None:
                 fix = "Fill it, or say `empty: not given` in the study to have that written in its place"
-                wrong.append((f"column {shown(column)} (field `{name}`) is empty", fix))
+                wrong.append(WrongRow("empty_field", f"column {shown(column)} (field `{name}`) is empty", fix))
             text = spec.empty
         fields[name] = text or ""
     return fields
 
 
-def _single_text(row: Row, column: str, wrong: list[tuple[str, str]]) -> str | None:
+def _single_text(row: Row, column: str, wrong: list[WrongRow]) -> str | None:
     cell = row.cells.get(column, "")
     if isinstance(cell, str):
         return cell
-    wrong.append((f"column {shown(column)} holds a list or object, a text was expected", "Write it as one text"))
+    what = f"column {shown(column)} holds a list or object, a text was expected"
+    wrong.append(WrongRow("no_text", what, "Write it as one text"))
     return None
 
 
-def _chat(spec: DataSpec, table: Table, row: Row, wrong: list[tuple[str, str]]) -> Chat | None:
+def _chat(spec: DataSpec, table: Table, row: Row, wrong: list[WrongRow]) -> Chat | None:
     form = chat_form(spec, table) or ()
     columns = chat_columns(spec)
     try:
         return read_chat({name: row.cells.get(columns[name], "") for name in form}, form)
     except ChatError as error:
-        wrong.append((str(error), "Correct this row"))
+        wrong.append(WrongRow("chat_turns", str(error), "Correct this row"))
         return None
 
 
-def _checked_target(spec: DataSpec, task: Task, text: str | None, wrong: list[tuple[str, str]]) -> str:
+def _checked_target(spec: DataSpec, task: Task, text: str | None, wrong: list[WrongRow]) -> str:
     """The right answer, mapped through `labels`; for label tasks it must give one of the task's labels."""
     if text is None:
         return ""
     target = text.strip()
     target = spec.labels.get(target, target)
     if not target:
-        wrong.append(("the answer is empty", "Fill it, or leave the row out"))
+        wrong.append(WrongRow("no_answer", "the answer is empty", "Fill it, or leave the row out"))
     elif task.answer.kind == "label" and not _gives_label(task, target):
         wrong.append(_not_a_label(task, target))
     return target
 
 
-def _rejected(spec: DataSpec, task: Task, row: Row, wrong: list[tuple[str, str]]) -> str | None:
+def _rejected(spec: DataSpec, task: Task, row: Row, wrong: list[WrongRow]) -> str | None:
     """The wrong answer of a row, mapped through `labels`; None where it has none."""
     text = (_single_text(row, spec.rejected, wrong) or "").strip() if spec.rejected else ""
     text = spec.labels.get(text, text)
     if text and task.answer.kind == "label" and not _gives_label(task, text):
-        what, fix = _not_a_label(task, text)
-        wrong.append((f"`rejected`: {what}", fix))
+        one = _not_a_label(task, text)
+        wrong.append(replace(one, what=f"`rejected`: {one.what}", shown=f"`rejected`: {one.shown}"))
     return text or None
 
 
@@ -209,15 +218,16 @@ def _gives_label(task: Task, target: str) -> bool:
     return target in task.labels if task.answer.parser == "label" else task.parse(target) != INVALID
 
 
-def _not_a_label(task: Task, target: str) -> tuple[str, str]:
-    """What is wrong with the answer, and what to do about it."""
+def _not_a_label(task: Task, target: str) -> WrongRow:
     cell, labels = shown_if_meant(target, task.labels), f"Labels are {listed(task.labels)}"
     if task.answer.parser == "final_answer":
         marker = task.answer.marker
         fix = f"End each answer with `{marker} <label>`, or set parser: label in the task. {labels}"
-        return f"the answer, {cell}, does not end with `{marker}` and one of the task's labels", fix
-    fix = f"{did_you_mean(target, task.labels)}{labels}; map others with `labels:` in the study"
-    return f"label {cell} is not one of the task's", fix
+        what = f"does not end with `{marker}` and one of the task's labels"
+        return WrongRow("unknown_label", f"the answer {what}", fix, f"the answer, {cell}, {what}")
+    fix, near = f"{labels}; map others with `labels:` in the study", did_you_mean(target, task.labels)
+    said = f"label {cell} is not one of the task's"
+    return WrongRow("unknown_label", "the label is not one of the task's", fix, said, near)
 
 
 def _doubled_ids(spec: DataSpec, cases: Sequence[_Case]) -> list[Problem]:

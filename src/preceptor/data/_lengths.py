@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from preceptor.data._finding import Finding, name_some
+from preceptor.data._finding import Finding
 from preceptor.data._fit import Fitted, FittedPair, TooLong, fit, fit_pair
 from preceptor.errors import InputError, Problem
-from preceptor.tasks import Example, Task
+from preceptor.tasks import Example, Split, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Lengths:
 
 
 def measure(
-    task: Task, split: str, examples: Sequence[Example], tokenizer: Any, max_length: int
+    task: Task, split: Split, examples: Sequence[Example], tokenizer: Any, max_length: int
 ) -> tuple[Lengths, list[Finding]]:
     """Fit every case as training (or, for `test`, generation) will; say which are cut, cannot fit, or are refused."""
     lengths: list[int] = []
@@ -73,26 +73,25 @@ def _summary(lengths: Sequence[int], cut: dict[str, int]) -> Lengths:
     return Lengths(shortest, median, p95, longest, sum(lengths), len(cut), sum(cut.values()))
 
 
-def _say_cut(split: str, task: Task, cut: dict[str, int], cases: int) -> list[Finding]:
+def _say_cut(split: Split, task: Task, cut: dict[str, int], cases: int) -> list[Finding]:
     if not cut:
         return []
-    what = (
-        f"field {task.cut} is cut in its middle in {len(cut)} of {cases} cases, "
-        f"{max(cut.values())} tokens at most ({name_some(list(cut))})"
-    )
-    return [Finding("warning", f"{split} cases", what, "Set max_length higher to keep them whole.", tuple(cut))]
+    what = f"field {task.cut} is cut in its middle in {len(cut)} of {cases} cases, {max(cut.values())} tokens at most"
+    fix = "Set max_length higher to keep them whole."
+    return [Finding("cut", "warning", f"{split} cases", what, fix, tuple(cut), split)]
 
 
-def _say_too_long(split: str, too_long: dict[str, TooLong]) -> list[Finding]:
+def _say_too_long(split: Split, too_long: dict[str, TooLong]) -> list[Finding]:
     if not too_long:
         return []
     worst = max(too_long.values(), key=lambda error: error.tokens)
     what = f"cannot fit: up to {worst.tokens} tokens are needed, the limit is {worst.limit}"
-    return [Finding("fatal", f"{split} {name_some(list(too_long))}", what, worst.problems[0].fix, tuple(too_long))]
+    fix = worst.problems[0].fix
+    return [Finding("too_long", "fatal", f"{split} cases", what, fix, tuple(too_long), split)]
 
 
-def _say_refused(split: str, refused: dict[str, Problem]) -> list[Finding]:
+def _say_refused(split: Split, refused: dict[str, Problem]) -> list[Finding]:
     if not refused:
         return []
     first = next(iter(refused.values()))
-    return [Finding("fatal", f"{split} {name_some(list(refused))}", first.what, first.fix, tuple(refused))]
+    return [Finding("template_refuses", "fatal", f"{split} cases", first.what, first.fix, tuple(refused), split)]

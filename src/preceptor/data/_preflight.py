@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,11 +11,12 @@ from rich.table import Table
 from preceptor.data import _checks
 from preceptor.data._finding import Finding
 from preceptor.data._lengths import Lengths, measure
+from preceptor.data._refused import RefusedRow, left_out
 from preceptor.data._split import Splits
-from preceptor.errors import Problem
-from preceptor.tasks import Example, Task
+from preceptor.errors import Problem, printable
+from preceptor.tasks import Example, Split, Task
 
-SPLITS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test")
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,13 @@ class Preflight:
     @property
     def fatal(self) -> list[Problem]:
         """What must be put right before anything is trained; `InputError(preflight.fatal)` says all of it."""
-        return [Problem(one.where, one.what, one.fix) for one in self.findings if one.level == "fatal"]
+        return [one.problem() for one in self.findings if one.level == "fatal"]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `preflight.json`: ids and numbers, never the text of a case."""
         return {
             "task": self.task,
-            "findings": [asdict(one) for one in self.findings],
+            "findings": [one.to_json() for one in self.findings],
             "counts": {split: asdict(one) for split, one in self.counts.items()},
             "lengths": {split: asdict(one) for split, one in self.lengths.items()},
         }
@@ -55,17 +56,17 @@ class Preflight:
         console.print(_count_table(self))
         for one in sorted(self.findings, key=lambda one: one.level):
             colour = "red" if one.level == "fatal" else "yellow"
-            console.print(f"[{colour}]{one.level}[/{colour}] {escape(f'{one.where}: {one.what}. {one.fix}')}")
+            console.print(f"[{colour}]{one.level}[/{colour}] {escape(str(one.problem()))}")
         if not self.findings:
             console.print("[green]nothing to put right[/green]")
 
 
 def preflight(
-    task: Task, splits: Splits, tokenizer: Any, max_length: int, refused: Sequence[Problem] = ()
+    task: Task, splits: Splits, tokenizer: Any, max_length: int, refused: Sequence[RefusedRow] = ()
 ) -> Preflight:
     """Look at every case of `splits` as `task` will show it to the model; `refused` are the reader's dropped cases."""
-    parts: dict[str, Sequence[Example]] = {name: getattr(splits, name) for name in SPLITS}
-    findings = [Finding("warning", one.where, one.what, one.fix) for one in refused]
+    parts: dict[Split, Sequence[Example]] = {name: getattr(splits, name) for name in SPLITS}
+    findings = left_out(refused)
     findings += _checks.check_sizes(parts)
     findings += _checks.check_patients(parts)
     for name, examples in parts.items():
@@ -79,14 +80,14 @@ def preflight(
         name: [one for one in examples if not _checks.lacks_fields(task, one)] for name, examples in parts.items()
     }
     findings += _checks.check_template(task, tokenizer)
-    lengths = {}
+    lengths: dict[str, Lengths] = {}
     for name, examples in usable.items():
         lengths[name], by_length = measure(task, name, examples, tokenizer, max_length)
         findings += by_length
     return Preflight(task.name, tuple(findings), _count(task, parts), lengths)
 
 
-def _count(task: Task, parts: Mapping[str, Sequence[Example]]) -> dict[str, Counts]:
+def _count(task: Task, parts: Mapping[Split, Sequence[Example]]) -> dict[str, Counts]:
     return {
         name: Counts(len(examples), len({one.group for one in examples}), _checks.label_counts(task, examples))
         for name, examples in parts.items()
@@ -94,13 +95,13 @@ def _count(task: Task, parts: Mapping[str, Sequence[Example]]) -> dict[str, Coun
 
 
 def _count_table(flight: Preflight) -> Table:
-    table = Table(title=f"{escape(flight.task)}: what was read")
+    table = Table(title=f"{escape(printable(flight.task))}: what was read")
     for column in ("", *flight.counts):
         table.add_column(column, justify="right" if column else "left")
     table.add_row("cases", *(str(one.cases) for one in flight.counts.values()))
     table.add_row("patients", *(str(one.patients) for one in flight.counts.values()))
     for label in next(iter(flight.counts.values())).labels:
-        table.add_row(f"  {escape(label)}", *(str(one.labels[label]) for one in flight.counts.values()))
+        table.add_row(f"  {escape(printable(label))}", *(str(one.labels[label]) for one in flight.counts.values()))
     for row in ("shortest", "median", "p95", "longest"):
         table.add_row(f"tokens, {row}", *(str(getattr(one, row)) for one in flight.lengths.values()))
     table.add_row("cases cut", *(str(one.cases_cut) for one in flight.lengths.values()))

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from preceptor.errors import InputError, Problem
 
 MOST_SHOWN = 20
-_LONGEST_SHOWN = 40
+LONGEST_SHOWN = 40
 _LONGEST_CODE = 12
 
 
@@ -26,7 +26,7 @@ def stop_if_any(problems: Sequence[Problem]) -> None:
 def shown(value: object) -> str:
     """A label or column name as it is; anything longer or of several lines is not repeated, it may be a case."""
     text = str(value)
-    if len(text) <= _LONGEST_SHOWN and "\n" not in text:
+    if len(text) <= LONGEST_SHOWN and "\n" not in text:
         return f"`{text}`"
     return _only_length(text)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from charset_normalizer import from_bytes
 
-from preceptor.data._problems import listed
+from preceptor.data._problems import LONGEST_SHOWN, listed
 from preceptor.errors import InputError, Problem
 
 _DELIMITERS = ",;\t|"
@@ -112,7 +112,10 @@ def unique_columns(header: list[str], path: Path) -> list[str]:
     names = [name.strip() or f"column {place}" for place, name in enumerate(header, 1)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise InputError(Problem(f"{path}, row 1", f"column names stand twice: {listed(twice)}", "Rename one of them"))
+        what = f"column names stand twice: {listed(twice)}"
+        if any(len(name) > LONGEST_SHOWN or any(map(str.isdigit, name)) for name in names):  # it may be a case
+            what = f"{len(twice)} column names stand twice, or the first row holds no column names"
+        raise InputError(Problem(f"{path}, row 1", what, "Give every column a name of its own"))
     return names
 
 

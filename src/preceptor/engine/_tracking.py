@@ -50,7 +50,8 @@ class Tracker(BaseModel):
             host, _ = parts.hostname, parts.port
         except ValueError as error:
             raise ValueError("url cannot be read; write it like http://127.0.0.1:5000") from error
-        if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+        readable = self.url.isprintable() and " " not in self.url  # urlsplit drops line ends, which no client does
+        if not readable or parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
             raise ValueError("url must look like http://127.0.0.1:5000")
         if parts.username or parts.password:
             raise ValueError("url holds a user or a password, which would be kept in the run folder; take it out")

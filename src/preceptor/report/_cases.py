@@ -4,13 +4,12 @@ import difflib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup, escape
 
 from preceptor.errors import InputError, Problem
-from preceptor.files import digest_file, read_jsonl
+from preceptor.report._predictions import predictions_file, read_cell
 from preceptor.report._results import Cell, Contrast, TaskPart
 from preceptor.report._run import Run
 from preceptor.tasks import Example
@@ -59,11 +58,12 @@ class Group:
 def find_examples(run: Run, task: TaskPart) -> dict[str, Example]:
     """The task's cases by id, read (or generated) again as the study did; {} when they are not there or changed."""
     from preceptor.data import DataSpec, read_examples  # imports a tokenizer's libraries, which most pages never need
+    from preceptor.study import study_folders
 
     told, asked = run.preflight.get(task.name), run.tasks.get(task.name)
     if told is None or asked is None:
         return {}
-    for folder in _data_folders(run):
+    for folder in study_folders(run.folder):
         try:
             spec = DataSpec.model_validate(run.entry(task.name).get("data"))
             if task.synthetic and spec.cases is None:  # a file is only read again where case text was asked for
@@ -159,21 +159,9 @@ def _predictions(run: Run, contrast: Contrast, arm: str) -> dict[str, dict[str, 
 
 
 def _read(run: Run, cell: Cell) -> dict[str, dict[str, Any]]:
-    path = run.folder / cell.predictions.path
-    if not path.resolve().is_relative_to(run.folder.resolve()) or not path.is_file():
+    path = predictions_file(run.folder, cell)
+    if path is None:
         what = "the predictions these results were computed from are not in the run folder"
-        raise InputError(Problem(str(path), what, "Run `preceptor study` again with this folder."))
-    if digest_file(path) != cell.predictions.sha256:
-        what = "these predictions were changed since the results were computed from them"
-        raise InputError(Problem(str(path), what, "Run `preceptor study` again with this folder."))
-    try:
-        rows = read_jsonl(path)
-        return {str(row["id"]): {"text": row["text"], "score": float(row["score"])} for row in rows}
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise InputError(Problem(str(path), "these predictions cannot be read", "Delete its folder.")) from error
-
-
-def _data_folders(run: Run) -> list[Path]:
-    """Where the data's path may begin: beside the study file that the command named, or here."""
-    study_file = Path(run.results.command.split(maxsplit=2)[-1].partition(" --model ")[0])
-    return [*dict.fromkeys((study_file.parent, Path()))]
+        where = str(run.folder / cell.predictions.path)
+        raise InputError(Problem(where, what, "Run `preceptor study` again with this folder."))
+    return read_cell(path, cell)

@@ -2,9 +2,26 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-Interval = tuple[float | None, float | None]
+_ROUNDING = 1e-9
+
+
+def _ordered(interval: tuple[float | None, float | None]) -> tuple[float | None, float | None]:
+    low, high = interval
+    if (low is None) != (high is None):
+        raise ValueError("an interval needs both its ends, or none")
+    if low is not None and high is not None and low > high:
+        raise ValueError("the lower end of the interval is above the upper one")
+    return interval
+
+
+Interval = Annotated[tuple[float | None, float | None], AfterValidator(_ordered)]
+Unit = Annotated[float, Field(ge=-_ROUNDING, le=1 + _ROUNDING)]
+"""A metric, or a p-value: between 0 and 1, as far as rounding lets it."""
+Difference = Annotated[float, Field(ge=-1 - _ROUNDING, le=1 + _ROUNDING)]
+"""Of two metrics."""
+NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
 Verdict = Literal["better", "worse", "equivalent", "inconclusive"]
 
@@ -37,7 +54,7 @@ class HumanAgreement(_Part):
     """How far the raters who gave the gold labels agree, in the task's own metric and beyond chance."""
 
     metric: str
-    value: float | None
+    value: Unit | None
     ci: Interval = _NO_INTERVAL
     items: Count
     patients: Count
@@ -69,8 +86,8 @@ class Human(_Part):
     mean_b: float
     delta: float
     ci: Interval = _NO_INTERVAL
-    p: float
-    p_adjusted: float
+    p: Unit
+    p_adjusted: Unit
     test: str
     interval: str
     n: Count

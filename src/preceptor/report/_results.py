@@ -7,7 +7,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from preceptor.report._rater_results import Count, Human, HumanAgreement, Interval, Verdict
+from preceptor.report._rater_results import (
+    Count,
+    Difference,
+    Human,
+    HumanAgreement,
+    Interval,
+    NotNegative,
+    Unit,
+    Verdict,
+)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Points = list[tuple[float, float]]
@@ -44,14 +53,14 @@ class Counts(_Part):
 class Smallest(_Part):
     """The smallest difference that shows with 80% power, when so many answers differ (or scores vary so much)."""
 
-    assumed: float
-    difference: float | None
+    assumed: NotNegative
+    difference: NotNegative | None
 
 
 class Reachable(_Part):
     """Whether `equivalent` can be reached at the margin."""
 
-    assumed: float
+    assumed: NotNegative
     reachable: bool
 
 
@@ -78,7 +87,7 @@ class Subgroup(_Part):
     value: str
     cases: Count
     patients: Count
-    values: dict[str, float | None]
+    values: dict[str, Unit | None]
 
 
 class TaskPart(_Part):
@@ -91,13 +100,13 @@ class TaskPart(_Part):
     also: list[Extra] = []
     synthetic: bool = False
     counts: Counts
-    majority: float | None = None
-    margin: float | None = None
+    majority: Unit | None = None
+    margin: Unit | None = None
     dangerous: list[str] = []
     dates: Dates | None = None
     subgroups: list[Subgroup] = []
     test_sha256: str | None = None
-    looks: int | None = None
+    looks: Annotated[int, Field(ge=1)] | None = None
     power: Power | None = None
     leakage: list[str] = []
     human_agreement: HumanAgreement | None = None
@@ -139,12 +148,12 @@ class Design(_Part):
 class Cost(_Part):
     """What an arm's training took, added up over its stages; None where it was not measured."""
 
-    seconds: float | None = None
-    optimizer_steps: float | None = None
-    tokens_seen: float | None = None
-    tokens_computed: float | None = None
-    flops: float | None = None
-    peak_memory_bytes: float | None = None
+    seconds: NotNegative | None = None
+    optimizer_steps: NotNegative | None = None
+    tokens_seen: NotNegative | None = None
+    tokens_computed: NotNegative | None = None
+    flops: NotNegative | None = None
+    peak_memory_bytes: NotNegative | None = None
 
 
 class Predictions(_Part):
@@ -192,22 +201,22 @@ class Cell(_Part):
     arm: str
     seed: int
     metric: str
-    value: float | None
+    value: Unit | None
     ci: Interval | None = None
     n: Count
     patients: Count | None = None
     invalid_rate: Share
     cost: Cost
-    evaluation_seconds: float | None = None
+    evaluation_seconds: NotNegative | None = None
     predictions: Predictions
-    pairs: dict[str, int] = {}
+    pairs: dict[str, Count] = {}
     pair_findings: PairFindings | None = None
-    also: dict[str, float | None] = {}
+    also: dict[str, Unit | None] = {}
     confusion: Confusion | None = None
     never_predicted: list[str] = []
     label_ties: Count = 0
     """Cases on which several labels were equally likely: chance decided."""
-    length_ratio: float | None = None
+    length_ratio: NotNegative | None = None
     curves: dict[str, dict[str, Points]] = {}
     policy: str | None = None
     """The folder, in the run folder, of the tuned model that answered."""
@@ -229,7 +238,7 @@ class SeedDelta(_Part):
     """The difference with one seed."""
 
     seed: int
-    delta: float
+    delta: Difference
 
 
 class Paired(_Part):
@@ -257,11 +266,11 @@ class Contrast(_Part):
     metric: str
     a: str
     b: str
-    delta: float
+    delta: Difference
     ci: Interval | None = None
     ci_90: Interval | None = None
-    p: float | None
-    p_adjusted: float | None
+    p: Unit | None
+    p_adjusted: Unit | None
     test: str
     n: Count
     verdict: Verdict
@@ -271,13 +280,13 @@ class Contrast(_Part):
     interval: str = "patients resampled"
     patients: Count | None = None
     seeds: list[SeedDelta] = []
-    margin: float | None = None
+    margin: Unit | None = None
     less_than_matters: bool = False
     descriptive: str | None = None
     counts: Paired | None = None
     dangerous: Dangerous | None = None
-    price_ratio: float | None = None
-    needed: int | None = None
+    price_ratio: NotNegative | None = None
+    needed: Count | None = None
 
 
 class NotCompared(_Part):
@@ -325,7 +334,7 @@ class Results(_Part):
     not_compared: list[NotCompared] = []
     conclusions: list[Conclusion] = []
     human: list[Human] = []
-    clinician_seconds: dict[Literal["gold", "pairs", "held_out"], float] = {}
+    clinician_seconds: dict[Literal["gold", "pairs", "held_out"], NotNegative] = {}
     exploratory: bool = False
     design: Design | None = None
 

@@ -1,5 +1,6 @@
 """The run folder as the page needs it: the one place where its files are read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,15 @@ import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from preceptor.errors import InputError, Problem
+from preceptor.report._consistency import contradictions
+from preceptor.report._predictions import other_answers
 from preceptor.report._results import Results
 from preceptor.tasks import Task, load_task
 
 _MOST_PROBLEMS = 5
 _AGAIN = "Run `preceptor study` again with this version; what is finished is not computed again."
+_CHANGED = "It was changed after the study. Run `preceptor study` again: it writes results.json anew."
+_COPY = "It was changed after the study, and what it was computed from is purged: put it back from a copy."
 
 
 class _Part(BaseModel):
@@ -20,11 +25,16 @@ class _Part(BaseModel):
 
 
 class Finding(_Part):
-    """Something preflight found: `level` is `fatal` or `warning`."""
+    """Something preflight found: `level` is `fatal` or `warning`, `cases` how many cases it is about.
 
+    Without a `code` an earlier version wrote it, which named cases in its sentences.
+    """
+
+    code: str = ""
     level: str
     where: str
     what: str
+    cases: int = 0
 
 
 class SplitCounts(_Part):
@@ -78,7 +88,17 @@ class Run:
 
 
 def read_run(folder: Path) -> Run:
-    """Read a run folder. Raises `InputError` when its results are missing, damaged or of a shape no page can show."""
+    """Read a run folder. Raises `InputError` when its results are missing, damaged, of a shape no page can show, or
+    were changed by hand: their numbers contradict each other, or the answers that they were computed from.
+    """
+    run = parse_run(folder)
+    answers = () if run.purged else other_answers(folder, run.results)
+    _refuse(folder / "results.json", [*answers, *contradictions(run.results)], _COPY if run.purged else _CHANGED)
+    return run
+
+
+def parse_run(folder: Path) -> Run:
+    """A run folder as `read_run` reads it, of which only the shape is checked."""
     results = _results(folder / "results.json")
     settings_text, settings = _settings(folder / "study.yaml")
     names = [task.name for task in results.study.tasks]
@@ -98,6 +118,14 @@ def _results(path: Path) -> Results:
         return Results.model_validate_json(_text(path))
     except ValidationError as error:
         raise InputError(_problems(path, error)) from error
+
+
+def _refuse(path: Path, found: Sequence[tuple[str, str]], fix: str) -> None:
+    problems = [Problem(f"{path}, {place}", what, fix) for place, what in found[:_MOST_PROBLEMS]]
+    if len(found) > _MOST_PROBLEMS:
+        problems.append(Problem(str(path), f"{len(found) - _MOST_PROBLEMS} more entries are wrong", fix))
+    if problems:
+        raise InputError(problems)
 
 
 def _preflight(path: Path) -> dict[str, TaskPreflight]:

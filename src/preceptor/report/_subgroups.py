@@ -6,7 +6,9 @@ from itertools import groupby
 
 from preceptor.report import _numbers as numbers
 from preceptor.report._results import Subgroup, TaskPart
-from preceptor.report._small_counts import shown_labels
+from preceptor.report._small_counts import FEWEST_SHOWN, shown_labels
+
+_RARE = f"a value of fewer than {FEWEST_SHOWN} patients"
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,14 @@ class Gap:
 
 
 def group_rows(task: TaskPart, *, opened: bool) -> list[GroupRow]:
-    """Every group; small counts of real cases are hidden unless `opened`."""
+    """Every group; small counts of real cases, and what a few patients have for a value, are hidden unless `opened`."""
     return [
-        GroupRow(group.column, group.value, counts[group.value], group.values)
+        GroupRow(
+            group.column,
+            group.value if opened or group.patients >= FEWEST_SHOWN else _RARE,
+            counts[group.value],
+            group.values,
+        )
         for groups in _by_column(task)
         for counts in [_counts(groups, opened=opened)]
         for group in groups

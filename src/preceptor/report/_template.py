@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from preceptor.errors import without_steering
 from preceptor.evidence import metric_title
 from preceptor.report import _numbers as numbers
 from preceptor.report._looks import VERDICT_MARKS, arm_label, pair_label
@@ -29,18 +30,19 @@ def fill(template: str, **values: Any) -> str:
     """A page as HTML. Everything in `values` is escaped, but our own drawings, which come as `Markup`."""
     environment = _environment(escaping=True)
     css = environment.loader.get_source(environment, "page.css")[0] if environment.loader else ""
-    return environment.get_template(template).render(
+    page = environment.get_template(template).render(
         css=Markup(css),  # noqa: S704 (a file of this package)
         css_hash=_csp_hash(css),
         marks=VERDICT_MARKS,
         conclusions=CONCLUSIONS,
         **values,
     )
+    return without_steering(page)
 
 
 def fill_plain(template: str, **values: Any) -> str:
     """A text as Markdown. What comes from the run passes through the filter `plain` where the template uses it."""
-    return _environment(escaping=False).get_template(template).render(**values)
+    return without_steering(_environment(escaping=False).get_template(template).render(**values))
 
 
 def _environment(*, escaping: bool) -> jinja2.Environment:

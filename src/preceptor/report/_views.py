@@ -112,7 +112,8 @@ class Flow:
     analysed: int
     splits: list[str]
     rows: list[tuple[str, list[str]]]
-    findings: list[Finding]
+    findings: list[tuple[str, str]]
+    """Level, and what was found."""
 
 
 def view(run: Run, place: int, *, with_text: bool) -> TaskView:
@@ -246,8 +247,21 @@ def _flow(results: Results, task: TaskPart, told: TaskPreflight, *, opened: bool
         analysed=cells[0].n if cells else 0,
         splits=list(told.counts),
         rows=_split_rows(told, numbers.count if opened else None),
-        findings=told.findings,
+        findings=[(finding.level, _told(finding, opened=opened)) for finding in told.findings],
     )
+
+
+def _told(finding: Finding, *, opened: bool) -> str:
+    """A finding as printed: how many cases it is about, and never which."""
+    if not finding.code and not opened:
+        return "an earlier version found something here and named cases: run `preceptor study` again to see it."
+    many = numbers.count(finding.cases) if opened else shown_count(finding.cases)
+    some = f" ({many})" if finding.cases and finding.code not in _COUNTED else ""
+    return f"{finding.where}{some}: {finding.what}."
+
+
+_COUNTED = ("cut", "near_duplicate")
+"""Findings whose sentence says how many cases of how many."""
 
 
 def _split_rows(told: TaskPreflight, exact: Callable[[float | None], str] | None) -> list[tuple[str, list[str]]]:

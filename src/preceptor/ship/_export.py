@@ -1,15 +1,17 @@
 """The way out: an arm's model as a folder that other programs load, checked against what was measured."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
+from uuid import uuid4
 
 import torch
+from filelock import FileLock, Timeout
 from rich.console import Console
 from transformers import AutoConfig, GenerationConfig
 
@@ -110,15 +112,38 @@ def _is_export(folder: Path) -> bool:
 
 @contextmanager
 def _aside(folder: Path) -> Iterator[Path]:
-    """A new folder beside `folder`, closed to other users, which is gone afterwards, unless the process is killed."""
+    """A new folder beside `folder`, closed to other users, which is gone afterwards.
+
+    Of a process that was killed it stays until the next export comes by; the lock beside it tells whose work goes on.
+    """
     if folder.parent.exists() and not folder.parent.is_dir():
         raise InputError(Problem(str(folder.parent), "is a file", "Name a folder that does not exist yet"))
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(mkdtemp(prefix=".export-", suffix=".part", dir=folder.parent))
-    try:
-        yield aside
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    _remove_leftovers(folder.parent)
+    aside = folder.parent / f".export-{uuid4().hex}.part"
+    with FileLock(aside.with_suffix(".lock"), mode=0o600):
+        aside.mkdir(mode=0o700)
+        try:
+            yield aside
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.with_suffix(".lock").unlink(missing_ok=True)
+
+
+def _remove_leftovers(parent: Path) -> None:
+    """What killed exports left here. Without a lock of ours beside it, or with one that is held, nothing is touched."""
+    for path in sorted(parent.glob(".export-*.lock")):
+        if not re.fullmatch(r"\.export-[0-9a-f]{32}\.lock", path.name) or path.is_symlink():
+            continue
+        try:
+            with FileLock(path, timeout=0, mode=0o600):
+                aside = path.with_suffix(".part")
+                if aside.is_dir() and not aside.is_symlink():
+                    shutil.rmtree(aside, ignore_errors=True)
+                if not aside.exists():
+                    path.unlink(missing_ok=True)
+        except (Timeout, OSError):  # another export is at work, or what lies there is another user's
+            continue
 
 
 def _write(arm: ArmOfRun, to: To, folder: Path, tokenizer: Any, gguf_type: GGUFType) -> Rounding | None:

@@ -18,6 +18,7 @@ from preceptor.study._purged import refuse_purged
 from preceptor.study._runner import run_study
 from preceptor.study._spec import Study, TaskEntry
 from preceptor.study._study_file import builtin_studies, load_study, make_study
+from preceptor.study._study_folder import study_folders
 
 __all__ = [
     "ArmOfRun",
@@ -50,4 +51,5 @@ __all__ = [
     "remedies",
     "rows_of_arm",
     "run_study",
+    "study_folders",
 ]

@@ -11,7 +11,7 @@ from preceptor.engine import Cost
 from preceptor.evidence import INVALID_CODE, METRICS, Metric, Sample, sensitivity
 from preceptor.study._evaluate import Prediction
 from preceptor.study._prepare import Prepared
-from preceptor.study._score import case_score, gold_label
+from preceptor.study._score import TEXT_METRICS, case_score, gold_label
 from preceptor.tasks import INVALID
 
 SEEDLESS = frozenset({"base", "tfidf", "endpoint"})
@@ -68,7 +68,11 @@ def metric_of(prepared: Prepared, name: str, positives: Sequence[str] = ()) -> M
     """The metric that a task names; `positives` are the labels of `sensitivity`."""
     if name == "sensitivity":
         return sensitivity([prepared.task.labels.index(label) for label in positives])
-    return METRICS.get(name, METRICS["mean_score"])
+    if name in TEXT_METRICS:
+        return METRICS["mean_score"]
+    if name not in METRICS:
+        raise ValueError(f"there is no metric {name!r}")
+    return METRICS[name]
 
 
 def dangerous_labels(prepared: Prepared) -> tuple[str, ...]:

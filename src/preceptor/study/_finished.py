@@ -17,6 +17,7 @@ from preceptor.study._purged import refuse_purged
 from preceptor.study._run_folder import RunFolder
 from preceptor.study._spec import Study, TaskEntry
 from preceptor.study._study_file import make_study
+from preceptor.study._study_folder import study_folders
 
 AGAIN = "Run `preceptor study` again with this folder; what is finished is not computed again."
 
@@ -102,9 +103,8 @@ def read_finished(run_folder: Path) -> Finished:
         raise InputError(Problem(str(run_folder), "there is no finished run here", fix))
     with kept(run.results):
         results: dict[str, Any] = json.loads(run.results.read_text(encoding="utf-8"))
-        beside = Path(str(results["command"]).split(maxsplit=2)[-1].partition(" --model ")[0]).parent
     try:
         raw = yaml.safe_load(run.study.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         raise InputError(Problem(str(run.study), "it cannot be read any more", AGAIN)) from None
-    return Finished(run, results, make_study(raw, str(run.study)), tuple(dict.fromkeys((beside, Path()))))
+    return Finished(run, results, make_study(raw, str(run.study)), study_folders(run_folder))

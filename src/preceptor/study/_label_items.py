@@ -85,7 +85,7 @@ def _workshop(
         study = study.model_copy(update={"numerics": NumericsChoice(**numerics.model_dump())})
         torch.set_num_threads(numerics.threads)
         if not run.study.exists():  # what is there belongs to its results
-            write_what_is_studied(run, study, checked)
+            write_what_is_studied(run, study, checked, base_folder)
         source = model_of(study, base_folder)
         tokenizer = load_tokenizer(source)
         show = partial(progress, console=console)

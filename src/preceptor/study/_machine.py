@@ -1,5 +1,6 @@
 """The machine a study is planned for: this one, or another that is described."""
 
+import math
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from preceptor.models import compute_device
 from preceptor.study._needs_memory import ModelBytes
 
 GIB = 2**30
+
+_CGROUP = Path("/sys/fs/cgroup")
+"""Where Linux says how much a container may hold, and holds."""
 
 _OF_RATE = 0.5
 """Share of the rate of its matrix products at which a machine trains: what was measured, see docs/PERFORMANCE.md."""
@@ -120,8 +124,19 @@ def available_here() -> float:
         return float(torch.cuda.mem_get_info()[0])
     with suppress(OSError, StopIteration):
         lines = Path("/proc/meminfo").read_text().splitlines()
-        return 1024.0 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1])
+        free = 1024.0 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1])
+        return min(free, _left_in(_CGROUP))
     return _memory_here()
+
+
+def _left_in(cgroup: Path) -> float:
+    """Bytes that a container's limit leaves; infinite where it sets none. What is cached can be had back."""
+    try:
+        limit, used = (float((cgroup / name).read_text()) for name in ("memory.max", "memory.current"))
+        stat = dict(line.split() for line in (cgroup / "memory.stat").read_text().splitlines())
+        return max(0.0, limit - used + float(stat.get("inactive_file", 0)))
+    except (OSError, ValueError):  # no container, or "max"
+        return math.inf
 
 
 def _memory_here() -> float:
@@ -130,5 +145,5 @@ def _memory_here() -> float:
         return float(torch.cuda.get_device_properties(0).total_memory)
     whole = float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     with suppress(OSError, ValueError):  # "max" where a container sets no limit
-        whole = min(whole, float(Path("/sys/fs/cgroup/memory.max").read_text()))
+        whole = min(whole, float((_CGROUP / "memory.max").read_text()))
     return whole

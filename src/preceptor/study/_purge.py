@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from preceptor.files import digest_file, write_json
 from preceptor.study._elsewhere import held_elsewhere
 from preceptor.study._purged import MARK, purge_mark
 from preceptor.study._run_folder import LOCK, RunFolder, hold
+from preceptor.study._subgroups import FEWEST_PATIENTS, RARE
 
 _STAYS = (
     r"study\.yaml|results\.json|preflight\.json|design(-\d+)?\.json|tasks/[^/]+\.yaml"
@@ -34,6 +35,7 @@ _GOES = (
     (r"labels/.+", "what raters were shown and said"),
     (r"trackers/.+", "what trackers logged"),
     (r"report\.html", "the report"),
+    (r"study_folder\.json", "where the study file lay"),
     (r".+", "other files"),
 )
 _LAST = ("results.json", "preflight.json", "study.yaml", MARK, LOCK)
@@ -163,6 +165,7 @@ def _take_ids_out(run: RunFolder) -> None:
     write_json(run.preflight, without)
     try:
         results = json.loads(run.results.read_text(encoding="utf-8"))
+        _without_rare_values(results)
         results["made_from"][run.preflight.name] = digest_file(run.preflight)
     except (OSError, ValueError, KeyError, TypeError):
         return  # no results, or none that say what they were made from
@@ -178,12 +181,24 @@ def _without_ids(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_names(finding: dict[str, Any]) -> dict[str, Any]:
-    ids: Sequence[str] = finding["ids"]
-    if not ids:
-        return finding
-    split = finding["where"].partition(" case")[0]
-    where = f"{split}: {len(ids)} {'case' if len(ids) == 1 else 'cases'}"
-    return finding | {"where": where, "what": finding["what"].partition(", such as ")[0], "ids": []}
+    """A finding with how many cases it is about, never which. Sentences of earlier versions may name some and go."""
+    if "code" not in finding:
+        told = {
+            "level": finding["level"],
+            "where": "the data",
+            "what": "found by an earlier version, which named cases",
+        }
+        return {"code": "earlier_version", **told, "fix": "", "split": None, "cases": len(finding["ids"]), "ids": []}
+    kept = ("code", "level", "where", "what", "fix", "split", "cases")
+    return {name: finding[name] for name in kept} | {"ids": []}
+
+
+def _without_rare_values(results: dict[str, Any]) -> None:
+    """Earlier versions told of groups of a few patients by their value, which may be one patient's own."""
+    for task in results["study"]["tasks"]:
+        for number, group in enumerate(task.get("subgroups", []), 1):
+            if group["patients"] < FEWEST_PATIENTS and group["value"] != RARE:
+                group["value"] = f"{RARE} ({number})"
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The mark that a purge leaves in a run folder: when it was, what went, and what such a run refuses from then on."""
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ def purge_mark(root: Path) -> dict[str, Any] | None:
     try:
         mark: dict[str, Any] = json.loads((root / MARK).read_text(encoding="utf-8"))
         return {name: mark[name] for name in ("begun", "ended", "deleted")}
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError):  # that it is there says enough
+    except OSError as error:
+        return None if error.errno == errno.ENAMETOOLONG else {"begun": None, "ended": None, "deleted": []}
+    except (ValueError, KeyError, TypeError):  # that it is there says enough
         return {"begun": None, "ended": None, "deleted": []}
 
 

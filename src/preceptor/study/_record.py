@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from preceptor import __version__
+from preceptor.data import NEAR_DUPLICATE
 from preceptor.files import digest
 from preceptor.models import ModelSource
 from preceptor.study._cell import Cell, dangerous_labels
@@ -129,9 +130,9 @@ def _task(
 def _leakage(checked: Checked) -> list[str]:
     """Of what preflight found, what makes the held-out cases too easy; how many cases, never which."""
     return [
-        f"{len(found.ids)} {found.where} nearly repeat the text of a case in an earlier split"
+        f"{len(found.ids)} test cases nearly repeat the text of a case in an earlier split"
         for found in checked.preflight.findings
-        if "nearly repeat" in found.what and found.where == "test cases"
+        if found.code == NEAR_DUPLICATE and found.split == "test"
     ]
 
 

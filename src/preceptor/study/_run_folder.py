@@ -38,6 +38,11 @@ class RunFolder:
         """The results, for machines."""
         return self.root / "results.json"
 
+    @property
+    def study_folder(self) -> Path:
+        """Where the study file lay."""
+        return self.root / "study_folder.json"
+
     def design(self, number: int) -> Path:
         """What was fixed before the first prediction; from the second on, what was changed after one."""
         return self.root / ("design.json" if number == 1 else f"design-{number}.json")

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from preceptor.engine import Numerics, NumericsChoice, choose_numerics
 from preceptor.errors import InputError, Problem
-from preceptor.files import write_atomic, write_json
+from preceptor.files import json_text, write_atomic, write_json
 from preceptor.models import fingerprint, load_tokenizer
 from preceptor.progress import progress
 from preceptor.study._cell import Cell
@@ -24,7 +24,6 @@ from preceptor.study._failures import Failure
 from preceptor.study._forecast import forecast, measure_speed
 from preceptor.study._human import with_human
 from preceptor.study._looks import ledger_file
-from preceptor.study._made_from import made_from
 from preceptor.study._on_ray import require_ray, work_on_ray
 from preceptor.study._plan import Left, what_is_left
 from preceptor.study._power import show_power
@@ -33,6 +32,7 @@ from preceptor.study._record import preflight_of, results_of
 from preceptor.study._run_folder import RunFolder, open_run_folder
 from preceptor.study._spec import Study
 from preceptor.study._stages import Workshop
+from preceptor.study._study_folder import write_study_folder
 from preceptor.study._tracked import tell_results
 
 _FREE_BYTES_NEEDED = 300_000_000
@@ -62,7 +62,7 @@ def run_study(
         numerics = numerics_of(study, run)
         study = study.model_copy(update={"numerics": NumericsChoice(**numerics.model_dump())})
         torch.set_num_threads(numerics.threads)
-        write_what_is_studied(run, study, checked)
+        write_what_is_studied(run, study, checked, base_folder)
         source = model_of(study, base_folder)
         tokenizer = load_tokenizer(source)
         tasks = [prepare(one, study, tokenizer) for one in checked]
@@ -157,21 +157,28 @@ def _say_forecast(workshop: Workshop, left: Sequence[Left], console: Console) ->
     console.print(f"{what} takes about [bold]{minutes} {unit}[/bold] on this machine{more}.")
 
 
-def write_what_is_studied(run: RunFolder, study: Study, checked: Sequence[Checked]) -> None:
+def write_what_is_studied(run: RunFolder, study: Study, checked: Sequence[Checked], base_folder: Path) -> None:
     """The study, its tasks and what was found in the data. Results of anything else are forgotten.
 
-    Old results beside new settings would be believed to belong together.
+    Old results beside new settings would be believed to belong together: they go before anything is changed, and what
+    is already as it should be is not touched, so that whenever this is cut off, results that stand are those of what
+    stands beside them.
     """
     if run.study.exists():
         _begun(run)
-    before = made_from(run)
-    write_atomic(run.study, yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
-    write_json(run.preflight, {one.task.name: preflight_of(one) for one in checked})
-    shutil.rmtree(run.root / "tasks", ignore_errors=True)  # of a task that the study has no more, none is left
-    for one in checked:
-        write_atomic(run.task(one.task.name), one.task_yaml)
-    if made_from(run) != before:
+    written = {
+        run.study: yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
+        run.preflight: json_text({one.task.name: preflight_of(one) for one in checked}),
+    } | {run.task(one.task.name): one.task_yaml for one in checked}
+    other = {path: text for path, text in written.items() if not path.is_file() or path.read_bytes() != text.encode()}
+    dropped = [path for path in (run.root / "tasks").glob("*.yaml") if path not in written]
+    if other or dropped:
         run.results.unlink(missing_ok=True)
+    for path, text in other.items():
+        write_atomic(path, text)
+    for path in dropped:
+        path.unlink()
+    write_study_folder(run, base_folder)
 
 
 def _check_disk(run: RunFolder) -> None:

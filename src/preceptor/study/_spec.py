@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from preceptor.chat_server import ChatServer
 from preceptor.data import DataSpec
 from preceptor.engine import DPOSettings, NumericsChoice, SFTSettings, Tracker
+from preceptor.errors import without_steering
+from preceptor.files import file_name
 from preceptor.models import EMBEDDED, AdapterSettings
 from preceptor.preferences import Maker
 from preceptor.tasks import Split
@@ -71,7 +73,7 @@ class ShotSettings(_Frozen):
 class Study(_Frozen):
     """A study as its file says it, with every default written out."""
 
-    name: str = Field(pattern=r"^\w[\w.-]*$")
+    name: Annotated[str, Field(pattern=r"^\w[\w.-]*$"), AfterValidator(file_name)]
     question: str = "Which is worth it: the untouched model, learning by example (SFT), or also by preference (DPO)?"
     model: str = EMBEDDED
     load_in_4bit: bool = Field(default=False, exclude_if=lambda quantized: not quantized)
@@ -99,6 +101,13 @@ class Study(_Frozen):
     numerics: NumericsChoice = NumericsChoice()
     max_length: int = Field(default=1024, ge=32)
     split_seed: int = 0
+
+    @field_validator("question")
+    @classmethod
+    def _reads_as_it_is_written(cls, question: str) -> str:
+        if without_steering(question) != question:
+            raise ValueError("it holds a control character or a mark that turns the direction of text; remove it")
+        return question
 
     @field_validator("adapter", mode="before")
     @classmethod

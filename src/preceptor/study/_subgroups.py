@@ -13,6 +13,13 @@ FEWEST_CASES = 10
 """A metric of fewer cases says more about these cases than about the group."""
 
 
+FEWEST_PATIENTS = 5
+"""The value of a smaller group is not told: in a column of names, or of rare illnesses, it tells who they are."""
+
+RARE = f"values of fewer than {FEWEST_PATIENTS} patients each"
+"""Stands for all such values of a column."""
+
+
 def dates_of(prepared: Prepared) -> dict[str, str] | None:
     """The first and the last date of the held-out cases, ISO 8601; None where the data have no dates."""
     dates = sorted(example.date for example in prepared.splits.test if example.date)
@@ -38,9 +45,15 @@ def subgroups_of(prepared: Prepared, cells: Sequence[Cell]) -> list[dict[str, An
 
 
 def _groups(prepared: Prepared, column: str) -> Iterator[tuple[str, np.ndarray[Any, np.dtype[np.bool_]]]]:
+    patients: dict[str, set[str]] = {}
+    for example in prepared.splits.test:
+        patients.setdefault(example.about[column], set()).add(example.group)
     values = np.array([example.about[column] for example in prepared.splits.test])
-    for value in sorted(set(values.tolist())):
+    told = sorted(value for value, some in patients.items() if len(some) >= FEWEST_PATIENTS)
+    for value in told:
         yield value, values == value
+    if len(told) < len(patients):
+        yield RARE, ~np.isin(values, told)
 
 
 def _mean_value(prepared: Prepared, cells: Sequence[Cell], inside: np.ndarray[Any, np.dtype[np.bool_]]) -> float | None:

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from preceptor.errors import InputError, Problem
+from preceptor.files import file_name
 from preceptor.tasks._example import Example, Message
 from preceptor.tasks._facts import find_facts
 from preceptor.tasks._parse import parse_final_answer, parse_label, parse_text
@@ -53,7 +54,7 @@ class Task(_Frozen):
     `cases` names the generator of built-in cases, when there is one. `load_task` checks that the parts agree.
     """
 
-    name: str = Field(pattern=r"^\w[\w.-]*$")
+    name: Annotated[str, Field(pattern=r"^\w[\w.-]*$"), AfterValidator(file_name)]
     title: str
     question: str
     source: str

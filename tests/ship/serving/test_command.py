@@ -10,6 +10,8 @@ import pytest
 from command_line import CommandLine
 from preceptor.files import read_jsonl, write_jsonl
 from preceptor.study import open_arm
+from preceptor.study._run_folder import RunFolder
+from preceptor.study._study_folder import write_study_folder
 from ship.serving.process import TOKEN, Server
 
 
@@ -29,9 +31,7 @@ def test_without_the_data_it_says_so_and_serves_until_ctrl_c(
     served_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(served_run, tmp_path / "run")
-    results = json.loads((tmp_path / "run" / "results.json").read_text())
-    results["command"] = "preceptor study gone/study.yaml"
-    (tmp_path / "run" / "results.json").write_text(json.dumps(results))
+    write_study_folder(RunFolder(tmp_path / "run"), tmp_path / "gone")
     monkeypatch.setenv("PRECEPTOR_TOKEN", TOKEN)
     with Server(tmp_path / "log", tmp_path / "run", token=TOKEN) as server:
         assert "Not checked against the study" in server.said

@@ -1,0 +1,227 @@
+"""Whether the numbers of `results.json` agree with each other: a file changed by hand is not shown as a study's."""
+
+from collections.abc import Iterator, Sequence
+from statistics import fmean
+
+from preceptor.report._rater_results import Human, Interval, Rater
+from preceptor.report._results import Cell, Contrast, Results, TaskPart
+
+_ROUNDING = 1e-6
+_MAJORITY = "majority"
+_SIGNIFICANCE = 0.05
+
+Wrong = tuple[str, str]
+"""The place in the file, such as `cells.3.n`, and what is wrong there."""
+
+
+def contradictions(results: Results) -> Iterator[Wrong]:
+    """Every number that cannot be true beside the others. Nothing is said of what an older version did not write."""
+    tasks = {task.name: task for task in results.study.tasks}
+    for number, task in enumerate(results.study.tasks):
+        yield from _within(f"study.tasks.{number}", _of_task(task))
+    for number, cell in enumerate(results.cells):
+        yield from _within(f"cells.{number}", _of_cell(cell, tasks[cell.task]))
+    yield from _doubled(results.cells)
+    for number, contrast in enumerate(results.contrasts):
+        yield from _within(f"contrasts.{number}", _of_contrast(contrast, results, tasks.get(contrast.task)))
+    for number, conclusion in enumerate(results.conclusions):
+        if conclusion.task not in tasks:
+            yield f"conclusions.{number}.task", "the study has no such task"
+    for number, human in enumerate(results.human):
+        if human.task not in tasks:
+            yield f"human.{number}.task", "the study has no such task"
+        yield from _within(f"human.{number}", _of_human(human))
+
+
+def _within(place: str, found: Iterator[Wrong]) -> Iterator[Wrong]:
+    return ((f"{place}.{inner}", what) for inner, what in found)
+
+
+def _of_task(task: TaskPart) -> Iterator[Wrong]:
+    if task.counts.groups_test > task.counts.test:
+        yield "counts.groups_test", "there are more held-out patients than held-out cases"
+    for column in dict.fromkeys(group.column for group in task.subgroups):
+        if sum(group.cases for group in task.subgroups if group.column == column) != task.counts.test:
+            yield "subgroups", "the groups of a column do not add up to the held-out cases"
+
+
+def _of_cell(cell: Cell, task: TaskPart) -> Iterator[Wrong]:
+    if cell.metric != task.metric:
+        yield "metric", "it is not the metric of its task"
+    if cell.n != task.counts.test:
+        yield "n", f"it is {cell.n}, and the task has {task.counts.test} held-out cases"
+    if cell.patients is not None and cell.patients != task.counts.groups_test:
+        yield "patients", f"it is {cell.patients}, and the task has {task.counts.groups_test} held-out patients"
+    if cell.confusion is not None:
+        yield from _of_confusion(cell, task, cell.confusion.matrix)
+
+
+def _of_confusion(cell: Cell, task: TaskPart, matrix: Sequence[Sequence[int]]) -> Iterator[Wrong]:
+    if len(matrix) != len(task.labels):
+        yield "confusion.labels", "they are not as many as the labels of the task"
+        return
+    if (total := sum(map(sum, matrix))) != cell.n:
+        yield "confusion.matrix", f"its counts add up to {total}, and n is {cell.n}"
+        return
+    if cell.n and _differ(cell.invalid_rate, sum(row[-1] for row in matrix) / cell.n):
+        yield "invalid_rate", "it is not the share of invalid answers in the confusion matrix"
+    positives = {extra.metric: extra.labels for extra in task.also}
+    shown = {"value": (cell.metric, cell.value)} | {f"also.{name}": (name, value) for name, value in cell.also.items()}
+    for place, (metric, value) in shown.items():
+        if _differ(
+            value, _metric_of(metric, matrix, [task.labels.index(label) for label in positives.get(metric, ())])
+        ):
+            yield place, "it is not what the confusion matrix gives"
+    missed = {label for label, row, column in zip(task.labels, matrix, zip(*matrix, strict=True), strict=False)
+              if sum(row) and not sum(column)}  # fmt: skip
+    if cell.never_predicted and set(cell.never_predicted) != missed:
+        yield "never_predicted", "these are not the labels that the confusion matrix has no answer with"
+
+
+def _metric_of(metric: str, matrix: Sequence[Sequence[int]], positives: Sequence[int]) -> float | None:
+    """The metric as the confusion matrix has it; None where it is undefined, or another one."""
+    rows = range(len(matrix))
+    if metric == "accuracy":
+        return _share(sum(matrix[i][i] for i in rows), sum(map(sum, matrix)))
+    if metric == "sensitivity":
+        caught = sum(matrix[i][j] for i in positives for j in positives)
+        return _share(caught, sum(sum(matrix[i]) for i in positives))
+    if metric == "macro_f1":
+        gold, predicted = [sum(matrix[i]) for i in rows], [sum(matrix[i][j] for i in rows) for j in rows]
+        f1 = [2 * matrix[i][i] / (gold[i] + predicted[i]) for i in rows if gold[i]]
+        return fmean(f1) if f1 else None
+    return None
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def _doubled(cells: Sequence[Cell]) -> Iterator[Wrong]:
+    seen = set()
+    for number, cell in enumerate(cells):
+        name = (cell.task, cell.model, cell.arm, cell.seed)
+        if name in seen:
+            yield f"cells.{number}", "this arm of this task stands there twice with this seed"
+        seen.add(name)
+
+
+def _of_contrast(contrast: Contrast, results: Results, task: TaskPart | None) -> Iterator[Wrong]:
+    if task is None:
+        yield "task", "the study has no such task"
+        return
+    a, b = (
+        [one for one in results.of_arm(task.name, arm) if one.model == contrast.model]
+        for arm in (contrast.a, contrast.b)
+    )
+    if not a:
+        yield "a", "there is no cell of this arm"
+    if not b and contrast.b != _MAJORITY:
+        yield "b", "there is no cell of this arm"
+    if contrast.metric != task.metric:
+        yield "metric", "it is not the metric of its task"
+    if contrast.n != task.counts.test:
+        yield "n", f"it is {contrast.n}, and the task has {task.counts.test} held-out cases"
+    if contrast.patients is not None and contrast.patients != task.counts.groups_test:
+        yield "patients", f"it is {contrast.patients}, and the task has {task.counts.groups_test} held-out patients"
+    if a and (b or contrast.b == _MAJORITY):
+        yield from _of_deltas(contrast, a, b, task)
+        yield from _of_counts(contrast, a, b)
+    yield from _of_p(contrast.p, contrast.p_adjusted)
+    yield from _of_intervals(contrast)
+    yield from _of_verdict(contrast)
+
+
+def _of_deltas(contrast: Contrast, a: Sequence[Cell], b: Sequence[Cell], task: TaskPart) -> Iterator[Wrong]:
+    """A delta is what the values of its two arms differ by, with each seed, and in the mean over the seeds."""
+    if contrast.seeds and _differ(contrast.delta, fmean(seed.delta for seed in contrast.seeds)):
+        yield "delta", "it is not the mean of its seeds"
+    for number, one in enumerate(contrast.seeds):
+        ours = next((cell for cell in a if cell.seed == one.seed), None)
+        if ours is None:
+            yield f"seeds.{number}.seed", "there is no cell of arm a with this seed"
+            continue
+        theirs = _of_seed(b, one.seed).value if b else task.majority
+        if ours.value is not None and theirs is not None and _differ(one.delta, ours.value - theirs):
+            yield f"seeds.{number}.delta", "it is not the difference of the values of its two arms"
+
+
+def _of_seed(cells: Sequence[Cell], seed: int) -> Cell:
+    """The cell of this seed; an arm without seeds has one for all."""
+    return next((cell for cell in cells if cell.seed == seed), cells[0])
+
+
+def _of_counts(contrast: Contrast, a: Sequence[Cell], b: Sequence[Cell]) -> Iterator[Wrong]:
+    """The paired table, on the first seed, adds up to the cases, and to what each of the two arms had right."""
+    counts = contrast.counts
+    if counts is None:
+        return
+    if counts.both_right + counts.only_a + counts.only_b + counts.neither != contrast.n:
+        yield "counts", f"they do not add up to {contrast.n} cases"
+    first = contrast.seeds[0].seed if contrast.seeds else a[0].seed
+    sides = [(a, counts.only_a, "a"), (b, counts.only_b, "b")]
+    for cells, alone, arm in sides:
+        right = _right(_of_seed(cells, first)) if cells else None
+        if right is not None and counts.both_right + alone != right:
+            yield "counts", f"arm {arm} was right {right} times by its confusion matrix"
+    if contrast.dangerous and contrast.dangerous.lost + contrast.dangerous.gained > contrast.n:
+        yield "dangerous", "these are more than all cases"
+
+
+def _right(cell: Cell) -> int | None:
+    return None if cell.confusion is None else sum(row[i] for i, row in enumerate(cell.confusion.matrix))
+
+
+def _of_p(p: float | None, adjusted: float | None) -> Iterator[Wrong]:
+    if p is not None and adjusted is not None and adjusted < p - _ROUNDING:
+        yield "p_adjusted", "it is smaller than p, and adjusting can only make it larger"
+
+
+def _of_intervals(contrast: Contrast) -> Iterator[Wrong]:
+    wide, narrow = _ends(contrast.ci), _ends(contrast.ci_90)
+    if wide and narrow and (narrow[0] < wide[0] - _ROUNDING or narrow[1] > wide[1] + _ROUNDING):
+        yield "ci_90", "it does not lie inside the 95% interval"
+    exact = contrast.interval.startswith("Tango")  # a resampled one need not hold the difference
+    if wide and exact and not wide[0] - _ROUNDING <= contrast.delta <= wide[1] + _ROUNDING:
+        yield "ci", "it does not hold the difference"
+
+
+def _of_verdict(contrast: Contrast) -> Iterator[Wrong]:
+    """The verdict is what its own numbers allow; docs/EVIDENCE.md has the rule."""
+    ends, narrow, adjusted = _ends(contrast.ci), _ends(contrast.ci_90), contrast.p_adjusted
+    if contrast.descriptive is not None:
+        if contrast.verdict != "inconclusive":
+            yield "verdict", "it is only described, so nothing can be concluded"
+        return
+    if ends is None or adjusted is None:
+        return
+    shown = "better" if ends[0] > 0 else "worse" if ends[1] < 0 else None
+    significant = adjusted < _SIGNIFICANCE
+    if contrast.verdict in ("better", "worse") and not (significant and contrast.verdict == shown):
+        yield "verdict", f"{contrast.verdict} does not follow from its interval and p_adjusted"
+    if contrast.verdict not in ("better", "worse") and significant and shown is not None:
+        yield "verdict", f"{shown} follows from its interval and p_adjusted"
+    margin = contrast.margin or 0.0
+    if contrast.verdict == "equivalent" and narrow and not -margin < narrow[0] <= narrow[1] < margin:
+        yield "verdict", "equivalent does not follow from its 90% interval and margin"
+
+
+def _ends(interval: Interval | None) -> tuple[float, float] | None:
+    if interval is None or interval[0] is None or interval[1] is None:
+        return None
+    return interval[0], interval[1]
+
+
+def _of_human(human: Human) -> Iterator[Wrong]:
+    if human.patients > human.n:
+        yield "patients", "there are more patients than cases"
+    parts: list[tuple[str, Human | Rater]] = [("", human)]
+    parts += [(f"raters.{number}.", rater) for number, rater in enumerate(human.raters)]
+    for place, one in parts:
+        if _differ(one.delta, one.mean_a - one.mean_b):
+            yield f"{place}delta", "it is not the difference of mean_a and mean_b"
+    yield from _of_p(human.p, human.p_adjusted)
+
+
+def _differ(told: float | None, found: float | None) -> bool:
+    return told is not None and found is not None and abs(told - found) > _ROUNDING

@@ -1,0 +1,51 @@
+"""The answers that results were computed from, as they lie in the run folder."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from preceptor.errors import InputError, Problem
+from preceptor.files import digest_file, read_jsonl
+from preceptor.report._results import Cell, Results
+
+_AGAIN = "Run `preceptor study` again with this folder."
+_ROUNDING = 1e-6
+
+
+def other_answers(folder: Path, results: Results) -> Iterator[tuple[str, str]]:
+    """Where the results say something else than the predictions that lie in the run folder, and what is wrong there.
+
+    Raises `InputError` when these predictions are not those that the results were computed from.
+    """
+    labelled = {task.name for task in results.study.tasks if task.labels}
+    for number, cell in enumerate(results.cells):
+        path = predictions_file(folder, cell)
+        if path is None:
+            continue
+        rows = read_cell(path, cell)
+        if len(rows) != cell.n:
+            yield f"cells.{number}.n", f"it is {cell.n}, and {len(rows)} answers were given"
+        elif rows and cell.task not in labelled and _differs(cell.value, rows):
+            yield f"cells.{number}.value", "it is not the mean of the scores of its answers"
+
+
+def _differs(value: float | None, rows: Mapping[str, Mapping[str, Any]]) -> bool:
+    return value is not None and abs(fmean(row["score"] for row in rows.values()) - value) > _ROUNDING
+
+
+def predictions_file(folder: Path, cell: Cell) -> Path | None:
+    """Where the cell's answers lie; None where they are not in the run folder."""
+    path = folder / cell.predictions.path
+    return path if path.resolve().is_relative_to(folder.resolve()) and path.is_file() else None
+
+
+def read_cell(path: Path, cell: Cell) -> dict[str, dict[str, Any]]:
+    """Case id -> the text and the score of its answer. Raises `InputError` when these are not the cell's."""
+    if digest_file(path) != cell.predictions.sha256:
+        what = "these predictions were changed since the results were computed from them"
+        raise InputError(Problem(str(path), what, _AGAIN))
+    try:
+        return {str(row["id"]): {"text": row["text"], "score": float(row["score"])} for row in read_jsonl(path)}
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise InputError(Problem(str(path), "these predictions cannot be read", "Delete its folder.")) from error
