@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from child_process import start
+
 _PROGRAM = """
 import sys
 from pathlib import Path
@@ -40,7 +42,7 @@ class Server:
         with self._log.open("ab") as log:
             words = [self._path, self._host, self.port, *(self._tls or ())]
             command = [sys.executable, "-c", _PROGRAM, *map(str, words)]
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._process = start(command, stdout=log, stderr=log)
         end = time.monotonic() + _PATIENCE
         while not self._answers():
             assert self._process.poll() is None, self._log.read_text()
