@@ -16,7 +16,7 @@ from preceptor.preferences.labelling._guard import Guard
 from preceptor.preferences.labelling._lead_pages import add_lead_pages
 from preceptor.preferences.labelling._pages import fill
 from preceptor.preferences.labelling._rating import add_rating
-from preceptor.preferences.labelling._store import AlreadyJudgedError, Store
+from preceptor.preferences.labelling._store import AlreadyJudgedError, MisplacedVoteError, Store
 from preceptor.preferences.labelling._votes import Rater
 
 _STATIC = {
@@ -87,11 +87,16 @@ def _add_problems(app: FastAPI) -> None:
         text = "Your answer to this case was given already, perhaps in another window. Load the page again to go on."
         return _problem(HTTPStatus.CONFLICT, "Not saved", text)
 
+    def misplaced(_: Request, __: Exception) -> Response:
+        text = "This answer belongs to another page than the one before you. Load the page again to go on."
+        return _problem(HTTPStatus.CONFLICT, "Not saved", text)
+
     for kind in (HTTPException, RouteHTTPException):
         app.add_exception_handler(kind, refused)
     for wrong in (FormError, InputError):
         app.add_exception_handler(wrong, unusable)
     app.add_exception_handler(AlreadyJudgedError, judged)
+    app.add_exception_handler(MisplacedVoteError, misplaced)
 
 
 def _problem(status: int, heading: str, text: str) -> Response:
