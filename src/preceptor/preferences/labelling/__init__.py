@@ -1,6 +1,7 @@
 """The page on which clinicians say which answer is better, and the store that keeps what they said."""
 
 from preceptor.preferences.labelling._export import export
+from preceptor.preferences.labelling._file import NotSavedError
 from preceptor.preferences.labelling._items import COUNTS, Answer, Item, Kind
 from preceptor.preferences.labelling._progress import working_seconds
 from preceptor.preferences.labelling._round import Link, make_links, open_round
@@ -19,6 +20,7 @@ __all__ = [
     "Item",
     "Kind",
     "Link",
+    "NotSavedError",
     "Order",
     "Rater",
     "Role",

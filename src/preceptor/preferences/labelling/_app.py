@@ -11,8 +11,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
 from preceptor.errors import InputError
+from preceptor.preferences.labelling._file import NotSavedError
 from preceptor.preferences.labelling._form import FormError
-from preceptor.preferences.labelling._guard import Guard
+from preceptor.preferences.labelling._guard import Guard, describe, log
 from preceptor.preferences.labelling._lead_pages import add_lead_pages
 from preceptor.preferences.labelling._pages import fill
 from preceptor.preferences.labelling._rating import add_rating
@@ -91,12 +92,17 @@ def _add_problems(app: FastAPI) -> None:
         text = "This answer belongs to another page than the one before you. Load the page again to go on."
         return _problem(HTTPStatus.CONFLICT, "Not saved", text)
 
+    def not_saved(_: Request, error: Exception) -> Response:
+        log.error("not saved: %s (%s)", error, describe(error.__cause__ or error))  # its words are our own
+        return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "Not saved", str(error))
+
     for kind in (HTTPException, RouteHTTPException):
         app.add_exception_handler(kind, refused)
     for wrong in (FormError, InputError):
         app.add_exception_handler(wrong, unusable)
     app.add_exception_handler(AlreadyJudgedError, judged)
     app.add_exception_handler(MisplacedVoteError, misplaced)
+    app.add_exception_handler(NotSavedError, not_saved)
 
 
 def _problem(status: int, heading: str, text: str) -> Response:

@@ -15,7 +15,7 @@ from typing import Any
 
 from preceptor.errors import InputError, Problem
 from preceptor.preferences.labelling import _turns
-from preceptor.preferences.labelling._file import make_file, open_file
+from preceptor.preferences.labelling._file import TELL_THE_LEAD, NotSavedError, identities, make_file, open_file
 from preceptor.preferences.labelling._items import Item, from_row
 from preceptor.preferences.labelling._rows import insert_vote, is_known, select_votes
 from preceptor.preferences.labelling._turns import Turn
@@ -44,6 +44,7 @@ class Store:
         self._lock = threading.RLock()
         self._items = {at: from_row(json.loads(row)) for at, row in db.execute("SELECT position, item FROM items")}
         self._positions = {item.id: at for at, item in self._items.items()}
+        self._files = identities(path)
         self._before: dict[str, tuple[str, bool, float]] = {}  # rater -> item before them, if a repeat, since when
 
     @classmethod
@@ -120,9 +121,11 @@ class Store:
     def next_item(self, rater: str) -> Turn | None:
         """What this rater judges next, the same until they have; None when nothing is left for them now.
 
-        First what they took back, then a repeat when one is due, then new items that still need votes.
+        First what they took back, then a repeat when one is due, then new items that still need votes. NotSavedError
+        when nothing that is said of it could be kept.
         """
         with self._lock:
+            self._check_files()
             found = self._next(rater)
             if found is None:
                 self._before.pop(rater, None)
@@ -167,7 +170,7 @@ class Store:
 
         AlreadyJudgedError when another vote of this rater stands on the item; MisplacedVoteError when it is a repeat
         and the rater has not judged the item before, or the id is another vote's; ValueError when item or rater are
-        unknown.
+        unknown; NotSavedError when it is not on the disk.
         """
         if vote.item not in self._positions:
             raise ValueError("there is no such item")
@@ -219,16 +222,31 @@ class Store:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction; when it ends well, all of it is on the disk."""
+        """One transaction; when it ends well, it is on the disk and will be found there. NotSavedError if not."""
         with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
             try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+                with self._transaction():
+                    yield self._db
+            except sqlite3.OperationalError as error:
+                raise NotSavedError.of(error) from error
+            self._check_files()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def _check_files(self) -> None:
+        """NotSavedError when the files that SQLite writes to are not those at the store's path."""
+        if identities(self.path) != self._files:
+            what = "the file of this round was deleted, moved or replaced"
+            raise NotSavedError(f"On the machine that serves this page, {what}. {TELL_THE_LEAD}")
 
 
 def _same(known: Vote, vote: Vote) -> Vote:
