@@ -158,6 +158,7 @@ def test_texts_are_shown_only_when_asked_for(ask: Ask, shipped_run: Path) -> Non
         ({"names": []}, (), "it does not say which models it serves. Name one with --model."),
         ({}, ("--model", "other"), "it knows no model other. Set --model to one of tuned"),
         ({"token": "secret"}, (), "could not be asked (status 401)"),
+        ({"token": "secret"}, (), "`preceptor verify --token-file` takes one"),
     ],
 )
 def test_what_cannot_be_asked_is_the_user_s_to_put_right(

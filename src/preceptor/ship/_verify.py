@@ -8,7 +8,15 @@ import httpx2
 from pydantic import ValidationError
 from rich.console import Console
 
-from preceptor.chat_server import ChatServer, Reply, ask_in_full, listed_models, open_client
+from preceptor.chat_server import (
+    LONGEST_ANSWER,
+    ChatServer,
+    Reply,
+    TooSlowError,
+    ask_in_full,
+    listed_models,
+    open_client,
+)
 from preceptor.errors import InputError, Problem
 from preceptor.progress import progress
 from preceptor.ship._other_arms import telling_first
@@ -45,28 +53,44 @@ def find_endpoint(url: str, *, model: str | None, allow_host: str | None, token:
 
 
 def verify(
-    server: ChatServer, arm: ArmOfRun, console: Console, *, limit: int | None = None, token: str | None = None
+    server: ChatServer,
+    arm: ArmOfRun,
+    console: Console,
+    *,
+    limit: int | None = None,
+    token: str | None = None,
+    seconds: float = LONGEST_ANSWER,
 ) -> Parity:
-    """Ask the server the arm's held-out cases again, at most `limit`, and compare. Raises `InputError`."""
+    """Ask the server the arm's held-out cases again, at most `limit`, and compare.
+
+    Raises `InputError`, also when an answer is not whole after so many `seconds`.
+    """
     prepared = held_out(arm)
     chosen = telling_first(arm, len(prepared.test), limit or len(prepared.test))
-    replies = _ask(server, prepared, [prepared.shown[i] for i in chosen], console, token)
+    replies = _ask(server, prepared, [prepared.shown[i] for i in chosen], console, token, seconds)
     return explained(arm, prepared, chosen, replies, console)
 
 
 def _ask(
-    server: ChatServer, prepared: Prepared, cases: Sequence[Example], console: Console, token: str | None
+    server: ChatServer,
+    prepared: Prepared,
+    cases: Sequence[Example],
+    console: Console,
+    token: str | None,
+    seconds: float,
 ) -> list[Reply]:
     task = prepared.task
+    limits: Any = {"max_tokens": task.answer.max_new_tokens, "seconds": seconds}
 
     def ask(client: httpx2.Client, case: Example, *, logprobs: bool) -> Reply:
         messages: Any = task.messages(case)
-        room = task.answer.max_new_tokens
-        return ask_in_full(client, server, messages, max_tokens=room, setting=_SETTING, case=case.id, logprobs=logprobs)
+        return ask_in_full(client, server, messages, setting=_SETTING, case=case.id, logprobs=logprobs, **limits)
 
     with open_client(server, token) as client, progress("Held-out cases asked", len(cases), console) as advance:
         try:  # a server that cannot tell log-probabilities leaves them out, or refuses
             told = ask(client, cases[0], logprobs=True).logprobs is not None
+        except TooSlowError:
+            raise
         except InputError:
             told = False
 
