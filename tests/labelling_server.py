@@ -17,7 +17,7 @@ path, host, port, *tls = sys.argv[1:]
 door = open_door(host, int(port), Tls(Path(tls[0]), Path(tls[1])) if tls else None)
 serve(Store.open(Path(path)), door)
 """
-_PATIENCE = 30
+_PATIENCE = 180
 """Seconds until a server must answer, on a busy machine."""
 
 
@@ -32,7 +32,11 @@ class Server:
         self.url = f"{'https' if tls else 'http'}://{host}:{self.port}"
 
     def __enter__(self) -> "Server":
-        self.start()
+        try:
+            self.start()
+        except AssertionError:
+            self.kill()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx2
 import psutil
 import pytest
 
@@ -104,6 +105,28 @@ def test_the_page_for_raters_ends(number: signal.Signals, code: int, tmp_path: P
     ended, said = run("label", "--gold", tmp_path / "cases.csv", *words, stop=number, when=it_serves)
     assert (ended, said.splitlines()[-1]) == (code, WORD)
     assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_a_page_in_the_background_of_a_script_outlives_ctrl_c(tmp_path: Path) -> None:
+    write_table(tmp_path / "cases.csv", patients=2)
+    words = ["--gold", tmp_path / "cases.csv", "--task", "triage_urgency", "--group", "patient", "--port", 0]
+    script = 'trap "" INT; exec "$@"'  # what a shell without job control does for `command &`
+    command = ["sh", "-c", script, "sh", *COMMAND, "label", *words, "--output-dir", tmp_path]
+    with subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            address = next(line for line in process.stdout if "http://" in line).split("http://")[1].split("/")[0]
+            transport = httpx2.HTTPTransport(retries=10)  # links are shown a moment before the page is there
+            with httpx2.Client(transport=transport, timeout=_PATIENCE) as client:
+                for _ in range(2):
+                    assert client.get(f"http://{address}/").status_code == 403
+                    process.send_signal(signal.SIGINT)
+                    time.sleep(0.5)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(_PATIENCE) == 143
+        finally:
+            process.kill()
 
 
 def test_who_has_the_signal_ignored_is_not_ended_by_it(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ _STATIC = {
 _NO_LINK = "Open the link that you were given. If that is what you did, ask the lead of this round for a new one."
 
 
-def create_app(store: Store, *, hosts: Collection[str], secure: bool) -> Guard:
+def create_app(store: Store, *, hosts: Collection[str], secure: bool, body_seconds: float = 60.0) -> Guard:
     """The application of one round, guarded. `hosts` are the `name:port` it answers to; `secure`: it is behind TLS."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     cookie = f"preceptor-{store.about['key']}"  # rounds at other ports of this machine share the browser's cookies
@@ -67,7 +67,7 @@ def create_app(store: Store, *, hosts: Collection[str], secure: bool) -> Guard:
     add_rating(app, store, who)
     add_lead_pages(app, store, who)
     _add_problems(app)
-    return Guard(app, hosts, secure=secure)
+    return Guard(app, hosts, secure=secure, body_seconds=body_seconds)
 
 
 @cache
