@@ -1,7 +1,9 @@
 """Held-out cases asked again, of a server: whether it serves the model that was measured."""
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import httpx2
@@ -99,12 +101,31 @@ def _ask(
             advance()
             return reply
 
-        with ThreadPoolExecutor(_AT_ONCE) as threads:
+        return _several_at_a_time(ask_one, cases)
+
+
+def _several_at_a_time(ask: Callable[[Example], Reply], cases: Sequence[Example]) -> list[Reply]:
+    """What `ask` returns for each case. When one fails, or the command is interrupted, no other is waited for."""
+    replies: list[Future[Reply]] = [Future() for _ in cases]
+    waiting = deque(zip(replies, cases, strict=True))
+
+    def work() -> None:
+        while True:
             try:
-                return list(threads.map(ask_one, cases))
-            except BaseException:
-                threads.shutdown(wait=False, cancel_futures=True)
-                raise
+                reply, case = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                reply.set_result(ask(case))
+            except BaseException as error:
+                reply.set_exception(error)
+
+    for _ in range(_AT_ONCE):
+        threading.Thread(target=work, daemon=True).start()  # those of an executor would keep the process from ending
+    try:
+        return [one.result() for one in replies]
+    finally:
+        waiting.clear()
 
 
 def _one_of(names: Sequence[str]) -> str:
