@@ -14,11 +14,20 @@ Say = Callable[[dict[str, Any]], str]
 
 
 class Server(ThreadingHTTPServer):
-    """Says what `say` makes of a request; `replies` are given first, as (status, body). `asked` holds every request."""
+    """Says what `say` makes of a request; `replies` are given first, as (status, body). `asked` holds every request.
 
-    def __init__(self, say: Say, replies: list[tuple[int, str]], models: list[str] | None) -> None:
+    `models_reply` is said in place of the list of models.
+    """
+
+    def __init__(
+        self,
+        say: Say,
+        replies: list[tuple[int, str]],
+        models: list[str] | None,
+        models_reply: tuple[int, str] | None,
+    ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.say, self.replies, self.models = say, replies, models
+        self.say, self.replies, self.models, self.models_reply = say, replies, models, models_reply
         self.asked: list[dict[str, Any]] = []
 
     @property
@@ -30,7 +39,9 @@ class _Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        if self.path == "/v1/models" and self.server.models is not None:
+        if self.server.models_reply:
+            self._send(*self.server.models_reply)
+        elif self.path == "/v1/models" and self.server.models is not None:
             self._send(200, json.dumps({"data": [{"id": name} for name in self.server.models]}))
         else:
             self._send(404, "{}")
@@ -46,7 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: int, body: str) -> None:
         self.send_response(status)
-        if status == 302:
+        if 300 <= status < 400:
             self.send_header("Location", body)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -57,8 +68,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(say: Say, *replies: tuple[int, str], models: list[str] | None = None) -> Iterator[Server]:
-    server = Server(say, list(replies), models)
+def serving(
+    say: Say,
+    *replies: tuple[int, str],
+    models: list[str] | None = None,
+    models_reply: tuple[int, str] | None = None,
+) -> Iterator[Server]:
+    server = Server(say, list(replies), models, models_reply)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         yield server

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from child_process import start
+
 _PROGRAM = """
 import sys
 from pathlib import Path
@@ -15,7 +17,7 @@ path, host, port, *tls = sys.argv[1:]
 door = open_door(host, int(port), Tls(Path(tls[0]), Path(tls[1])) if tls else None)
 serve(Store.open(Path(path)), door)
 """
-_PATIENCE = 30
+_PATIENCE = 180
 """Seconds until a server must answer, on a busy machine."""
 
 
@@ -30,7 +32,11 @@ class Server:
         self.url = f"{'https' if tls else 'http'}://{host}:{self.port}"
 
     def __enter__(self) -> "Server":
-        self.start()
+        try:
+            self.start()
+        except AssertionError:
+            self.kill()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -40,7 +46,7 @@ class Server:
         with self._log.open("ab") as log:
             words = [self._path, self._host, self.port, *(self._tls or ())]
             command = [sys.executable, "-c", _PROGRAM, *map(str, words)]
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._process = start(command, stdout=log, stderr=log)
         end = time.monotonic() + _PATIENCE
         while not self._answers():
             assert self._process.poll() is None, self._log.read_text()

@@ -3,8 +3,10 @@
 It is on this machine unless the study names another host. What went wrong is told without what was asked or answered.
 """
 
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -19,9 +21,20 @@ THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 
 _SECONDS = httpx2.Timeout(600.0, connect=10.0)
 """A large model on a processor may write for minutes; a server that is there takes the call at once."""
+LONGEST_ANSWER = 1800.0
+"""Seconds until an answer must be whole. The limits above are those of each piece, which a byte now and then keeps."""
+_LONGEST_LIST = 60.0
+"""Seconds until the list of models must be whole."""
 _PAUSES = (1.0, 4.0, 16.0)
 """Seconds before each further try."""
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
+_AGAIN = "Look at the server's own log, mend it, and run the same command again: it goes on from here."
+_UNKNOWN_TOKEN = 401
+_ELSEWHERE = range(300, 400)
+
+
+class TooSlowError(InputError):
+    """An answer did not become whole in time; asking again would take as long."""
 
 
 class ChatServer(BaseModel):
@@ -85,12 +98,18 @@ def find_server(server: ChatServer, setting: str) -> list[Problem]:
 
 
 def listed_models(client: httpx2.Client, server: ChatServer, setting: str) -> list[str]:
-    """The models the server lists; none when it does not list any. Raises `InputError` when nobody answers."""
+    """The models the server lists; none when it does not list any.
+
+    Raises `InputError` when nobody answers, or who does wants a token or leads elsewhere.
+    """
     try:
-        reply = client.get("models", timeout=10.0)
-    except httpx2.HTTPError as error:
+        reply = _within(_LONGEST_LIST, lambda: client.get("models", timeout=10.0))
+    except (httpx2.HTTPError, TimeoutError) as error:
         fix = f"Start it, or put `{setting}.url` right."
         raise InputError(Problem(f"{setting} {server.url}", f"no server answers ({_kind(error)})", fix)) from None
+    if reply.status_code == _UNKNOWN_TOKEN or reply.status_code in _ELSEWHERE:
+        what = f"it does not say which models it serves (status {reply.status_code})"
+        raise InputError(Problem(f"{setting} {server.url}", what, _remedy(reply)))
     return _model_names(reply)
 
 
@@ -131,26 +150,58 @@ def ask_in_full(
     setting: str,
     case: str,
     logprobs: bool = False,
+    seconds: float = LONGEST_ANSWER,
 ) -> Reply:
-    """As `ask`, with what else the server tells; log-probabilities only where they are asked for."""
+    """As `ask`, with what else the server tells; log-probabilities only where they are asked for.
+
+    Raises `TooSlowError` when the answer is not whole after so many `seconds`.
+    """
     request = {"model": server.model, "messages": messages, "temperature": 0, "max_tokens": max_tokens}
     request |= {"logprobs": True} if logprobs else {}
-    failure = ""
+    where, failure, fix = f"{setting} {server.url}", "", _AGAIN
     for pause in (0.0, *_PAUSES):
         time.sleep(pause)
         try:
-            reply = client.post("chat/completions", json=request)
+            reply = _within(seconds, lambda: client.post("chat/completions", json=request))
+        except TimeoutError:
+            what = f"the answer to case {case} was not whole after {seconds:g} seconds"
+            raise TooSlowError(Problem(where, what, f"Ask a server that answers sooner. {_AGAIN}")) from None
         except httpx2.HTTPError as error:
             failure = _kind(error)
             continue
         if reply.status_code == 200:
-            return _read(reply, f"{setting} {server.url}", case)
-        failure = f"status {reply.status_code}"
+            return _read(reply, where, case)
+        failure, fix = f"status {reply.status_code}", _remedy(reply)
         if reply.status_code not in _BUSY:
             break
-    fix = "Look at the server's own log, mend it, and run the same command again: it goes on from here."
-    what = f"case {case} could not be asked ({failure})"
-    raise InputError(Problem(f"{setting} {server.url}", what, fix)) from None
+    raise InputError(Problem(where, f"case {case} could not be asked ({failure})", fix)) from None
+
+
+def _within(seconds: float, send: Callable[[], httpx2.Response]) -> httpx2.Response:
+    """What `send` returns or raises; TimeoutError when it takes longer, and is left behind in a thread of its own.
+
+    The client's own limits begin anew with each byte, also with those of the status and headers.
+    """
+    outcome: Future[httpx2.Response] = Future()
+
+    def work() -> None:
+        try:
+            outcome.set_result(send())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()  # the process may end without it
+    return outcome.result(seconds)
+
+
+def _remedy(reply: httpx2.Response) -> str:
+    """What to do about a status."""
+    if reply.status_code == _UNKNOWN_TOKEN:
+        return "It wants another token than it was sent: `preceptor verify --token-file` takes one, a study sends none."
+    if reply.status_code in _ELSEWHERE:
+        where = reply.headers.get("location", "another address")[:200]
+        return f"It leads on to {where}, which may be another machine and is not followed: give the address itself."
+    return _AGAIN
 
 
 def _read(reply: httpx2.Response, where: str, case: str) -> Reply:
@@ -196,10 +247,10 @@ def _model_names(reply: httpx2.Response) -> list[str]:
         return []
 
 
-def _kind(error: httpx2.HTTPError) -> str:
+def _kind(error: httpx2.HTTPError | TimeoutError) -> str:
     """What kind of failure it was; its own words might repeat what was sent."""
     match error:
-        case httpx2.TimeoutException():
+        case httpx2.TimeoutException() | TimeoutError():
             return "it took too long"
         case httpx2.ConnectError():
             return "the connection was refused"

@@ -41,7 +41,8 @@ def policy(tiny_source: ModelSource) -> Policy:
 
 @pytest.fixture(autouse=True)
 def answers_of_the_policy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_judge, "drawn_answers", lambda request: (ANSWERS, Cost()))
+    two = [list(dict.fromkeys(filter(None, answers)))[:2] for answers in ANSWERS]
+    monkeypatch.setattr(_judge, "differing_answers", lambda request: (two, Cost()))
 
 
 @pytest.fixture

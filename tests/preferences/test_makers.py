@@ -10,7 +10,7 @@ import torch
 from preceptor.engine import Cost, Numerics, answer_logprobs
 from preceptor.models import AdapterSettings, Encoded, ModelSource, Policy, encode, new_policy, stop_tokens
 from preceptor.preferences import Maker, Pair, Request, Score, cannot_make, make_pairs
-from preceptor.preferences._answers import drawn_answers
+from preceptor.preferences._answers import differing_answers, drawn_answers
 from preceptor.preferences._labels import with_label, wrong_labels
 from preceptor.tasks import Example, Task
 from preceptor.tasks._task import Answer
@@ -241,6 +241,29 @@ def test_what_is_drawn_for_a_case_depends_on_seed_and_id_alone(policy: Policy) -
     other, _ = drawn_answers(replace(request(policy, task, examples, samples=2), seed=6))
     assert all(a != b for a, b in zip(whole, other, strict=True))
     assert all(len(set(answers)) == 2 for answers in whole)
+
+
+@pytest.mark.parametrize(("temperature", "max_new_tokens"), [(1.0, 8), (1.0, 1), (0.4, 1), (0.001, 4)])
+def test_no_more_answers_are_drawn_than_a_judge_needs(policy: Policy, temperature: float, max_new_tokens: int) -> None:
+    task, examples, done = make_task("text"), make_examples(count=12), list[float]()
+    task = task.model_copy(update={"answer": task.answer.model_copy(update={"max_new_tokens": max_new_tokens})})
+
+    def asked(samples: int) -> Request:
+        return request(policy, task, examples, samples=samples, temperature=temperature, advance=done.append)
+
+    drawn, _ = drawn_answers(asked(5))
+    expected = [list(dict.fromkeys(filter(None, answers)))[:2] for answers in drawn]
+    done.clear()
+    found, cost = differing_answers(asked(5))
+    assert found == expected
+    assert sum(done) == len(examples)
+    needed = [next((n for n in range(2, 5) if len({*filter(None, one[:n])}) == 2), 5) for one in drawn]
+    prompt_tokens = sum(len(prompt) * times for prompt, times in zip(asked(5).prompts, needed, strict=True))
+    assert 0 <= cost.tokens_seen - prompt_tokens <= sum(needed) * max_new_tokens
+    if temperature < 0.01:
+        assert set(needed) == {5}, "alike to the last"
+    elif temperature < 1:
+        assert {2, 5} < set(needed), "some cases need one or two more"
 
 
 @pytest.mark.parametrize(

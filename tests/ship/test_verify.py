@@ -3,12 +3,19 @@
 import json
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+import chat_stub
+from child_process import start
 from command_line import CommandLine, Outcome
 from preceptor.study import held_out, open_arm
 from preceptor.study._run_folder import RunFolder
@@ -160,6 +167,7 @@ def test_texts_are_shown_only_when_asked_for(ask: Ask, shipped_run: Path) -> Non
         ({"names": []}, (), "it does not say which models it serves. Name one with --model."),
         ({}, ("--model", "other"), "it knows no model other. Set --model to one of tuned"),
         ({"token": "secret"}, (), "could not be asked (status 401)"),
+        ({"token": "secret"}, (), "`preceptor verify --token-file` takes one"),
     ],
 )
 def test_what_cannot_be_asked_is_the_user_s_to_put_right(
@@ -178,6 +186,35 @@ def test_a_token_is_read_from_a_file(ask: Ask, shipped_run: Path, tmp_path: Path
         assert ask(server, "--token-file", tmp_path / "token", "--limit", "3").code == 0
         assert "it holds no token" in ask(server, "--token-file", tmp_path / "empty").errors
         assert "no token can be read" in ask(server, "--token-file", tmp_path / "none").errors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_it_ends_when_it_is_told_to_whatever_the_server_does(
+    number: signal.Signals, code: int, shipped_run: Path
+) -> None:
+    over = threading.Event()
+
+    def say(_: Any) -> str:
+        if len(server.asked) > 1:
+            over.wait(600)
+        return "urgent"
+
+    with chat_stub.serving(say, models=["tuned"]) as server:
+        words = ["verify", server.settings.url, "--run", shipped_run, "--task", "urgency", "--arm", "sft"]
+        program = "from preceptor.cli import main; main()"
+        command = [sys.executable, "-c", program, *map(str, words)]
+        with start(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                while len(server.asked) < 1 + 8:  # so many at a time
+                    assert process.poll() is None, process.communicate()[1]
+                    time.sleep(0.05)
+                process.send_signal(number)
+                assert process.wait(timeout=60) == code
+                assert "stopped; the same command continues from here" in process.communicate()[1]
+            finally:
+                over.set()
+                process.kill()
 
 
 def test_nothing_is_sent_to_another_machine(preceptor: CommandLine, shipped_run: Path) -> None:

@@ -20,6 +20,7 @@ import pytest
 from benchmarks._two_nodes import kill_in_a_stage, two_nodes
 from rich.console import Console
 
+from child_process import start
 from preceptor.study import load_study, run_study
 from preceptor.study._on_ray import _crew
 from study_runs import Run, run
@@ -163,13 +164,14 @@ def test_a_node_that_dies_in_the_middle_of_a_stage_costs_only_what_was_not_yet_k
 
 
 @pytest.mark.slow
-def test_ray_on_this_machine_listens_to_nobody_else_and_ctrl_c_stops_all(
-    tmp_path: Path, tiny_model_folder: Path
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ray_on_this_machine_listens_to_nobody_else_and_a_signal_stops_all(
+    number: signal.Signals, code: int, tmp_path: Path, tiny_model_folder: Path
 ) -> None:
     write_table(tmp_path / "cases.csv", patients=100)
     study = write_study(tmp_path, tiny_model_folder, **LONG)
     command = [str(PRECEPTOR), "study", str(study), "--on", "ray"]
-    process = subprocess.Popen(
+    process = start(
         [*command, "--output-dir", str(tmp_path / "run")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     while process.poll() is None and not list(tmp_path.glob("run/stages/*/checkpoints/checkpoint-*")):
@@ -183,9 +185,9 @@ def test_ray_on_this_machine_listens_to_nobody_else_and_ctrl_c_stops_all(
         if connection.status == psutil.CONN_LISTEN
     }
     assert listening == {"127.0.0.1"}
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     said, _ = process.communicate(timeout=60)
-    assert process.returncode == 130, said
+    assert process.returncode == code, said
     assert "the same command continues from here" in said
     _, alive = psutil.wait_procs(started, timeout=20)
     assert alive == []

@@ -23,6 +23,7 @@ from preceptor.cli._plan import plan
 from preceptor.cli._purge import purge
 from preceptor.cli._say import console, errors
 from preceptor.cli._serve import serve
+from preceptor.cli._signals import sigterm_interrupts
 from preceptor.cli._study import check, compare, report, study
 from preceptor.cli._verify import verify
 from preceptor.errors import InputError, PreceptorError, Problem
@@ -36,7 +37,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 _INTERRUPTED = 130
-"""What a command ends with after Ctrl-C, as shells expect it."""
+"""What a command ends with after Ctrl-C, as shells expect it: 128 and the number of the signal."""
+_TERMINATED = 143
+"""The same after SIGTERM."""
 
 # In the order in which a user meets them; the help shows them so.
 _COMMANDS = (new, check, plan, study, report, compare, label, convert, export, serve, verify, purge, tasks, models)
@@ -60,22 +63,25 @@ def _main(
 
 
 def main() -> None:
-    """Run a command; problems with the input end in exit code 2, our own faults in 1."""
+    """Run a command; problems with the input end in exit code 2, our own faults in 1, Ctrl-C in 130, SIGTERM in 143."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a sign shows another in its place
-    try:
-        app()
-    except PreceptorError as error:
-        errors.print(f"[red]error[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
+    with sigterm_interrupts() as terminated:
+        try:
+            app()
+        except PreceptorError as error:
+            errors.print(f"[red]error[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+            sys.exit(error.exit_code)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            what = "this name is too long for a file or a folder"
+            named = Problem(str(error.filename), what, "Give it a shorter one.")
+            errors.print(f"[red]error[/red] {escape(str(named))}", highlight=False, soft_wrap=True)
+            sys.exit(InputError.exit_code)
+        except SystemExit as end:
+            if end.code == _INTERRUPTED or (terminated and end.code):  # a question that is interrupted ends in 1
+                errors.print("stopped; the same command continues from here")
+                sys.exit(_TERMINATED if terminated else _INTERRUPTED)
             raise
-        named = Problem(str(error.filename), "this name is too long for a file or a folder", "Give it a shorter one.")
-        errors.print(f"[red]error[/red] {escape(str(named))}", highlight=False, soft_wrap=True)
-        sys.exit(InputError.exit_code)
-    except SystemExit as end:
-        if end.code == _INTERRUPTED:
-            errors.print("stopped; the same command continues from here")
-        raise

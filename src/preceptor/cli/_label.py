@@ -35,7 +35,8 @@ def label(
         Path | None, typer.Option(help="The run folder; default: runs/<name>. With --gold: where the labels lie.")
     ] = None,
     export: Annotated[
-        Path | None, typer.Option(help="Write what there is and end: the round as .jsonl, gold labels as .csv.")
+        Path | None,
+        typer.Option(help="Write what there is and end: the round as .jsonl, its votes or gold labels as .csv."),
     ] = None,
 ) -> None:
     """Start the page on which clinicians say which answer is better. Goes on where it was stopped."""
@@ -89,7 +90,7 @@ def _gold_round(
 
 def _export_round(store_path: Path, file: Path, task: str | None) -> None:
     from preceptor.errors import Problem
-    from preceptor.preferences import write_gold
+    from preceptor.preferences import write_gold, write_votes
     from preceptor.preferences.labelling import Store, export
     from preceptor.tasks import load_task
 
@@ -97,12 +98,15 @@ def _export_round(store_path: Path, file: Path, task: str | None) -> None:
         raise InputError(Problem("--export", f"{file} is neither .jsonl nor .csv", "End the name with one of them"))
     if file.exists():
         raise InputError(Problem("--export", f"{file} exists, and is not overwritten", "Name another file"))
-    if file.suffix == ".csv" and task is not None:
+    if file.suffix == ".jsonl":
+        with closing(Store.open(store_path)) as store:
+            export(store, file)
+    elif task is not None:
         found = write_gold(store_path, load_task(task), file)
         open_cases = len(found.in_dispute) + len(found.waiting)
         console.print(f"{len(found.rows)} gold labels; {open_cases} cases are still open.", highlight=False)
     else:
-        export(Store.open(store_path), file)
+        console.print(f"{write_votes(store_path, file)} votes.", highlight=False)
     say(f"Wrote {file}: patient data, readable by you only.")
 
 

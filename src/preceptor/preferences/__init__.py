@@ -11,6 +11,7 @@ from preceptor.preferences._request import Request, Score
 from preceptor.preferences._settled import Settled, first_votes, settle
 from preceptor.preferences._two_answers import two_answers
 from preceptor.preferences._votes import votes
+from preceptor.preferences._votes_table import write_votes
 
 __all__ = [
     "Agreed",
@@ -41,4 +42,5 @@ __all__ = [
     "two_answers",
     "votes",
     "write_gold",
+    "write_votes",
 ]

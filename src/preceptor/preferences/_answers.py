@@ -1,8 +1,12 @@
 """Answers that the policy gives to the cases of a request: its likeliest, or some that are drawn."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from preceptor.engine import Cost, Sampling, generate
 from preceptor.models import stop_tokens
 from preceptor.preferences._request import Request
+from preceptor.progress import quiet
 
 
 def likeliest_answers(request: Request) -> tuple[list[str], Cost]:
@@ -13,9 +17,31 @@ def likeliest_answers(request: Request) -> tuple[list[str], Cost]:
 
 def drawn_answers(request: Request) -> tuple[list[list[str]], Cost]:
     """`samples` answers to each case. What is drawn depends on the seed and the case's id alone."""
-    times = request.samples
-    seeds = [f"{request.seed} {example.id} {n}" for example in request.examples for n in range(times)]
-    return _written(request, times, Sampling(request.temperature, seeds))
+    return _drawn(request, range(request.samples))
+
+
+def differing_answers(request: Request) -> tuple[list[list[str]], Cost]:
+    """To each case the first two of its `drawn_answers` that differ; fewer where all are alike or empty.
+
+    No more are drawn than that needs: two to each case, then one after another where those before are alike.
+    """
+    found: dict[str, list[str]] = {example.id: [] for example in request.examples}
+    cost, left = Cost(), request
+    for numbers in (range(2), *(range(n, n + 1) for n in range(2, request.samples))):
+        drawn, spent = _drawn(left, numbers)
+        cost += spent
+        for example, answers in zip(left.examples, drawn, strict=True):
+            found[example.id] = list(dict.fromkeys([*found[example.id], *filter(None, answers)]))[:2]
+        left = replace(left.without({id for id, two in found.items() if len(two) == 2}), advance=quiet)
+        if not left.examples:
+            break
+    return list(found.values()), cost
+
+
+def _drawn(request: Request, numbers: Sequence[int]) -> tuple[list[list[str]], Cost]:
+    """Those of each case's answers that have these numbers; each has a seed of its own."""
+    seeds = [f"{request.seed} {example.id} {n}" for example in request.examples for n in numbers]
+    return _written(request, len(numbers), Sampling(request.temperature, seeds))
 
 
 def _written(request: Request, times: int, sampling: Sampling | None) -> tuple[list[list[str]], Cost]:

@@ -14,7 +14,7 @@ import httpx2
 
 from preceptor.chat_server import ChatServer, ask, open_client
 from preceptor.engine import timed
-from preceptor.preferences._answers import drawn_answers
+from preceptor.preferences._answers import differing_answers
 from preceptor.preferences._judged import Judged, Outcome, pair_name
 from preceptor.preferences._pair import Made, Pair
 from preceptor.preferences._request import Request
@@ -37,12 +37,11 @@ def judge(request: Request) -> Made:
     """
     assert request.judge is not None
     assert request.judged is not None
-    drawn, cost = drawn_answers(request)
+    found, cost = differing_answers(request)
     judged = Judged.open(request.judged)
     pairs, outcomes, seconds = [], Counter[str](), 0.0
     with timed() as asking, open_client(request.judge) as client:
-        for example, answers in zip(request.examples, drawn, strict=True):
-            two = list(dict.fromkeys(answer for answer in answers if answer))[:2]
+        for example, two in zip(request.examples, found, strict=True):
             if len(two) < 2:
                 outcomes["alike"] += 1
                 continue

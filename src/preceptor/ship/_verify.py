@@ -1,14 +1,24 @@
 """Held-out cases asked again, of a server: whether it serves the model that was measured."""
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import httpx2
 from pydantic import ValidationError
 from rich.console import Console
 
-from preceptor.chat_server import ChatServer, Reply, ask_in_full, listed_models, open_client
+from preceptor.chat_server import (
+    LONGEST_ANSWER,
+    ChatServer,
+    Reply,
+    TooSlowError,
+    ask_in_full,
+    listed_models,
+    open_client,
+)
 from preceptor.errors import InputError, Problem
 from preceptor.progress import progress
 from preceptor.ship._other_arms import telling_first
@@ -45,28 +55,44 @@ def find_endpoint(url: str, *, model: str | None, allow_host: str | None, token:
 
 
 def verify(
-    server: ChatServer, arm: ArmOfRun, console: Console, *, limit: int | None = None, token: str | None = None
+    server: ChatServer,
+    arm: ArmOfRun,
+    console: Console,
+    *,
+    limit: int | None = None,
+    token: str | None = None,
+    seconds: float = LONGEST_ANSWER,
 ) -> Parity:
-    """Ask the server the arm's held-out cases again, at most `limit`, and compare. Raises `InputError`."""
+    """Ask the server the arm's held-out cases again, at most `limit`, and compare.
+
+    Raises `InputError`, also when an answer is not whole after so many `seconds`.
+    """
     prepared = held_out(arm)
     chosen = telling_first(arm, len(prepared.test), limit or len(prepared.test))
-    replies = _ask(server, prepared, [prepared.shown[i] for i in chosen], console, token)
+    replies = _ask(server, prepared, [prepared.shown[i] for i in chosen], console, token, seconds)
     return explained(arm, prepared, chosen, replies, console)
 
 
 def _ask(
-    server: ChatServer, prepared: Prepared, cases: Sequence[Example], console: Console, token: str | None
+    server: ChatServer,
+    prepared: Prepared,
+    cases: Sequence[Example],
+    console: Console,
+    token: str | None,
+    seconds: float,
 ) -> list[Reply]:
     task = prepared.task
+    limits: Any = {"max_tokens": task.answer.max_new_tokens, "seconds": seconds}
 
     def ask(client: httpx2.Client, case: Example, *, logprobs: bool) -> Reply:
         messages: Any = task.messages(case)
-        room = task.answer.max_new_tokens
-        return ask_in_full(client, server, messages, max_tokens=room, setting=_SETTING, case=case.id, logprobs=logprobs)
+        return ask_in_full(client, server, messages, setting=_SETTING, case=case.id, logprobs=logprobs, **limits)
 
     with open_client(server, token) as client, progress("Held-out cases asked", len(cases), console) as advance:
         try:  # a server that cannot tell log-probabilities leaves them out, or refuses
             told = ask(client, cases[0], logprobs=True).logprobs is not None
+        except TooSlowError:
+            raise
         except InputError:
             told = False
 
@@ -75,12 +101,31 @@ def _ask(
             advance()
             return reply
 
-        with ThreadPoolExecutor(_AT_ONCE) as threads:
+        return _several_at_a_time(ask_one, cases)
+
+
+def _several_at_a_time(ask: Callable[[Example], Reply], cases: Sequence[Example]) -> list[Reply]:
+    """What `ask` returns for each case. When one fails, or the command is interrupted, no other is waited for."""
+    replies: list[Future[Reply]] = [Future() for _ in cases]
+    waiting = deque(zip(replies, cases, strict=True))
+
+    def work() -> None:
+        while True:
             try:
-                return list(threads.map(ask_one, cases))
-            except BaseException:
-                threads.shutdown(wait=False, cancel_futures=True)
-                raise
+                reply, case = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                reply.set_result(ask(case))
+            except BaseException as error:
+                reply.set_exception(error)
+
+    for _ in range(_AT_ONCE):
+        threading.Thread(target=work, daemon=True).start()  # those of an executor would keep the process from ending
+    try:
+        return [one.result() for one in replies]
+    finally:
+        waiting.clear()
 
 
 def _one_of(names: Sequence[str]) -> str:

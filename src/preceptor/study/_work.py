@@ -68,7 +68,7 @@ def _making(study: Study, prepared: Prepared, cases: PairCases, maker: Maker | N
         kept = 0 if task.answer.parser == "label" else -_LABEL_TOKENS
         candidates = [[_other(case.answer, kept, n) for n in wrong] for case in cases.encoded]
         return scoring_workload(prompts, candidates, _numerics(study), share=shares)
-    times = 1 if maker is None else study.pairs.samples
+    times = 1 if maker is None else 2 if maker == "judge" else study.pairs.samples  # a judge's first two mostly differ
     drawn = [prompt for prompt in prompts for _ in range(times)]
     lengths = _as_long_as_gold(prepared, len(drawn))
     return writing_workload(drawn, lengths, task.answer.max_new_tokens, share=shares)

@@ -4,11 +4,13 @@ import csv
 import json
 import re
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from command_line import CommandLine
+from labelling_rounds import make_pair
 from preceptor.preferences import labelling
 from preceptor.preferences.labelling import Store, Vote
 from tiny_study import write_study, write_table
@@ -76,6 +78,36 @@ def test_what_there_is_can_be_written_without_a_page(preceptor: CommandLine, fol
         assert refused.code == 2, file
         assert "--export" in refused.errors
     assert all(path.read_bytes() == written for path, written in before.items())
+
+
+def test_the_votes_of_a_study_are_a_table_or_the_whole_round(
+    preceptor: CommandLine, folder: Path, tiny_model_folder: Path
+) -> None:
+    study = write_study(folder / "own", tiny_model_folder)
+    items = [make_pair(n, "score", ("quality",)) for n in range(2)]
+    with closing(Store.create(Path("runs/tiny/labels/pairs.sqlite"), items, title="tiny")) as store:
+        store.add_rater("anna")
+        points = {"quality": {"a": 2, "b": 5}}
+        store.record(Vote("toy/0", "anna", "b", "ba", points, note="=SUM(A1)\nsecond line", edited='Ideal, "quoted"'))
+        store.record(Vote("toy/1", "anna", None))
+        store.undo("anna")
+    ended = preceptor.run("label", study, "--export", "votes.csv")
+    assert ended.code == 0, ended.errors
+    assert "2 votes." in ended.shown
+    assert stat.S_IMODE(Path("votes.csv").stat().st_mode) == 0o600
+    with Path("votes.csv").open(encoding="utf-8-sig", newline="") as file:
+        first, skipped = csv.DictReader(file)
+    assert first | {"time": ""} == {
+        "item": "toy/0", "case": "c0", "patient": "P0", "rater": "anna", "role": "rater", "repeat": "0",
+        "choice": "b", "answer_a": "sft seed 0", "answer_b": "base", "order": "ba", "quality_a": "2", "quality_b": "5",
+        "note": "'=SUM(A1)\nsecond line", "edited": 'Ideal, "quoted"', "seconds": "0.0", "time": "", "undone": "0",
+    }  # fmt: skip
+    assert (skipped["choice"], skipped["quality_a"], skipped["undone"]) == ("", "", "1")
+    assert preceptor.run("label", study, "--export", "round.jsonl").code == 0
+    assert json.loads(Path("round.jsonl").read_text().splitlines()[0])["row"] == "round"
+    assert preceptor.run("label", study, "--export", "votes.xlsx").code == 2
+    beside = [path.name for path in Path("runs/tiny/labels").iterdir()]
+    assert beside == ["pairs.sqlite"], "a store that was closed has no log beside it"
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,20 @@ def test_two_raters_judge_at_once_through_a_kill_9_and_every_vote_is_there_once(
         assert found == given
 
 
+def test_a_choice_that_cannot_be_kept_is_not_gone_on_from_until_it_can(open_page: OpenPage, tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "s.sqlite", [make_pair(n) for n in range(3)], title="Round")
+    away = tmp_path / "away.sqlite"
+    with Server(store.path, tmp_path / "log") as server:
+        page = enter(open_page, server, store, "anna").page
+        store.path.rename(away)
+        page.keyboard.press("1")
+        page.wait_for_function("() => document.body.innerText.includes('was deleted, moved or replaced')")
+        assert page.input_value("[name=position]") == "1"
+        away.rename(store.path)
+        page.wait_for_function("() => document.querySelector('[name=position]')?.value !== '1'")
+    assert len(store.votes(effective=False)) == 1
+
+
 def as_shown(row: dict[str, Any]) -> str:
     """The button that was pressed for this choice."""
     return {row["order"][0]: "left", row["order"][1]: "right"}.get(row["choice"], row["choice"])

@@ -81,9 +81,10 @@ def test_the_lead_makes_a_link_for_a_rater(make_round) -> None:
 
 def test_a_case_that_is_not_there(make_round) -> None:
     lead = make_round([make_pair(0)]).person("lead", "lead")
-    for path in ("/lead/case/0", "/lead/case/2", "/lead/case/99999999999999999999"):
+    for path in ("/lead/case/0", "/lead/case/2", "/lead/case/99999999999999999999", f"/lead/case/{'1' * 5000}"):
         assert lead.client.get(path).status_code == 404
     assert lead.client.get("/lead/case/x").status_code == 404
+    assert lead.client.get("/lead/case/%D9%A1").status_code == 404  # a digit, but none of ours
 
 
 def test_the_export_is_the_round(make_round) -> None:

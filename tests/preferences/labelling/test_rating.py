@@ -60,6 +60,35 @@ def test_a_repeated_post_is_stored_once_and_a_second_window_is_told(make_round) 
     assert len(round_.store.votes(effective=False)) == 1
 
 
+def test_a_repeat_of_a_case_that_its_rater_has_not_judged_is_refused(make_round) -> None:
+    round_ = make_round([make_pair(n) for n in range(3)])
+    anna = round_.person("anna")
+    anna.vote("left")
+    anna.vote("skip")
+    for position in ("2", "3"):  # skipped, and never shown
+        sent = {**anna.fields(), "position": position, "repeat": "1", "choice": "left"}
+        answer = anna.client.post("/vote", data=sent)
+        assert answer.status_code == 409
+        assert "Load the page again" in answer.text
+    assert [vote.repeat for vote in round_.store.votes(effective=False)] == [False, False]
+    sent = {**anna.fields(), "position": "1", "repeat": "1", "choice": "left"}
+    assert anna.client.post("/vote", data=sent).status_code == 200
+
+
+def test_what_names_anothers_vote_is_refused(make_round) -> None:
+    round_ = make_round([make_pair(n) for n in range(3)])
+    anna, ben, lead = round_.person("anna"), round_.person("ben"), round_.person("lead", "lead")
+    theirs, undoing = "a" * 32, "b" * 32
+    anna.vote("left", id=theirs)
+    anna.client.post("/undo", data={"id": undoing})
+    for id in (theirs, undoing):
+        assert ben.vote("left", id=id).status_code == 409
+        assert ben.client.post("/undo", data={"id": id}).status_code == 409
+        assert lead.client.post("/lead/undo", data={"id": id}).status_code == 409
+    assert anna.vote("left", id=undoing).status_code == 409
+    assert [vote.rater for vote in round_.store.votes(effective=False)] == ["anna"]
+
+
 def test_gold_shows_no_answers_and_takes_a_label_or_text(make_round) -> None:
     labels = tuple(f"label {n}" for n in range(20))
     round_ = make_round([make_gold(0, labels), make_gold(1, ())])
@@ -78,6 +107,9 @@ def test_what_is_missing_or_wrong_is_said_and_nothing_is_stored(make_round) -> N
     anna = round_.person("anna")
     fields = anna.fields()
     for wrong, words in (
+        ({"position": "1" * 5000, "choice": "left"}, "no such case"),
+        ({"choice": "1" * 5000}, "Choose an answer"),
+        ({"choice": "left", "quality-left": "1" * 5000, "quality-right": "1"}, "from 1 to 5"),
         ({"choice": "left"}, "Give quality of both answers"),
         ({"choice": "sft"}, "Choose an answer"),
         ({"position": "99", "choice": "left"}, "no such case"),

@@ -3,11 +3,12 @@
 import http.client
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from child_process import start
 
 _COMMAND = [sys.executable, "-c", "from preceptor.cli import main; main()", "serve"]
 TOKEN = "0123456789abcdef0123"
@@ -26,7 +27,7 @@ class Server:
         words = [str(run), "--task", task, "--arm", arm, "--port", "0", *options]
         with log.open("wb") as file:
             environment = os.environ | {"OMP_NUM_THREADS": "1"}
-            self._process = subprocess.Popen([*_COMMAND, *words], stdout=file, stderr=file, env=environment)
+            self._process = start([*_COMMAND, *words], stdout=file, stderr=file, env=environment)
         try:
             self._wait_until_ready()
         except AssertionError:
@@ -48,9 +49,9 @@ class Server:
         self._process.kill()
         self._process.wait()
 
-    def stop(self) -> int:
-        """Ctrl-C; the exit code."""
-        self._process.send_signal(signal.SIGINT)
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Ctrl-C, or another signal; the exit code."""
+        self._process.send_signal(number)
         return self._process.wait(timeout=_PATIENCE)
 
     def ask(

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import socket
 from pathlib import Path
 
@@ -40,6 +41,15 @@ def test_without_the_data_it_says_so_and_serves_until_ctrl_c(
         status, _, _ = server.ask("POST", "/v1/chat/completions", json.dumps({"fields": {"note": "Ear wax."}}))
         assert status == 200
         assert server.stop() == 130
+
+
+@pytest.mark.slow
+def test_it_ends_with_sigterm_as_with_ctrl_c(served_run: Path, tmp_path: Path) -> None:
+    with Server(tmp_path / "log", served_run) as server:
+        assert server.ask("GET", "/health")[0] == 200
+        assert server.stop(signal.SIGTERM) == 143
+        assert server.said.splitlines()[-1] == "stopped; the same command continues from here"
+        assert "Traceback" not in server.said
 
 
 @pytest.mark.slow

@@ -44,7 +44,7 @@ def csv_file(rows: Sequence[Row], lost: Counter[str]) -> str:
     header, *lines = _cells(rows, lost)
     _stop_if_any(rows, header, lines, lambda text: "a character NUL, which no CSV file can hold" * ("\0" in text))
     out = io.StringIO(newline="")
-    csv.writer(out, quoting=csv.QUOTE_ALL).writerows([_guarded(text) for text in line] for line in (header, *lines))
+    csv.writer(out, quoting=csv.QUOTE_ALL).writerows([guarded(text) for text in line] for line in (header, *lines))
     return "\ufeff" + out.getvalue()
 
 
@@ -100,7 +100,8 @@ def _as_cell(turns: Turns, role: str) -> str:
     return json.dumps(list(turns), ensure_ascii=False)
 
 
-def _guarded(text: str) -> str:
+def guarded(text: str) -> str:
+    """A cell of CSV that no spreadsheet computes."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 

@@ -1,6 +1,8 @@
 """The page on which clinicians say which answer is better, and the store that keeps what they said."""
 
 from preceptor.preferences.labelling._export import export
+from preceptor.preferences.labelling._file import NotSavedError
+from preceptor.preferences.labelling._http_server import Limits, http_server
 from preceptor.preferences.labelling._items import COUNTS, Answer, Item, Kind
 from preceptor.preferences.labelling._progress import working_seconds
 from preceptor.preferences.labelling._round import Link, make_links, open_round
@@ -18,7 +20,9 @@ __all__ = [
     "Door",
     "Item",
     "Kind",
+    "Limits",
     "Link",
+    "NotSavedError",
     "Order",
     "Rater",
     "Role",
@@ -27,6 +31,7 @@ __all__ = [
     "Turn",
     "Vote",
     "export",
+    "http_server",
     "majority",
     "make_links",
     "open_door",

@@ -11,12 +11,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
 from preceptor.errors import InputError
+from preceptor.preferences.labelling._file import NotSavedError
 from preceptor.preferences.labelling._form import FormError
-from preceptor.preferences.labelling._guard import Guard
+from preceptor.preferences.labelling._guard import Guard, describe, log
 from preceptor.preferences.labelling._lead_pages import add_lead_pages
 from preceptor.preferences.labelling._pages import fill
 from preceptor.preferences.labelling._rating import add_rating
-from preceptor.preferences.labelling._store import AlreadyJudgedError, Store
+from preceptor.preferences.labelling._store import AlreadyJudgedError, MisplacedVoteError, Store
 from preceptor.preferences.labelling._votes import Rater
 
 _STATIC = {
@@ -28,7 +29,7 @@ _STATIC = {
 _NO_LINK = "Open the link that you were given. If that is what you did, ask the lead of this round for a new one."
 
 
-def create_app(store: Store, *, hosts: Collection[str], secure: bool) -> Guard:
+def create_app(store: Store, *, hosts: Collection[str], secure: bool, body_seconds: float = 60.0) -> Guard:
     """The application of one round, guarded. `hosts` are the `name:port` it answers to; `secure`: it is behind TLS."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     cookie = f"preceptor-{store.about['key']}"  # rounds at other ports of this machine share the browser's cookies
@@ -66,7 +67,7 @@ def create_app(store: Store, *, hosts: Collection[str], secure: bool) -> Guard:
     add_rating(app, store, who)
     add_lead_pages(app, store, who)
     _add_problems(app)
-    return Guard(app, hosts, secure=secure)
+    return Guard(app, hosts, secure=secure, body_seconds=body_seconds)
 
 
 @cache
@@ -87,11 +88,21 @@ def _add_problems(app: FastAPI) -> None:
         text = "Your answer to this case was given already, perhaps in another window. Load the page again to go on."
         return _problem(HTTPStatus.CONFLICT, "Not saved", text)
 
+    def misplaced(_: Request, __: Exception) -> Response:
+        text = "This answer belongs to another page than the one before you. Load the page again to go on."
+        return _problem(HTTPStatus.CONFLICT, "Not saved", text)
+
+    def not_saved(_: Request, error: Exception) -> Response:
+        log.error("not saved: %s (%s)", error, describe(error.__cause__ or error))  # its words are our own
+        return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "Not saved", str(error))
+
     for kind in (HTTPException, RouteHTTPException):
         app.add_exception_handler(kind, refused)
     for wrong in (FormError, InputError):
         app.add_exception_handler(wrong, unusable)
     app.add_exception_handler(AlreadyJudgedError, judged)
+    app.add_exception_handler(MisplacedVoteError, misplaced)
+    app.add_exception_handler(NotSavedError, not_saved)
 
 
 def _problem(status: int, heading: str, text: str) -> Response:

@@ -11,6 +11,23 @@ from preceptor.errors import InputError, Problem
 from preceptor.preferences.labelling._items import Item, to_row
 from preceptor.preferences.labelling._schema import APPLICATION_ID, SCHEMA, VERSION
 
+Identity = tuple[int, int] | None
+"""Device and inode of a file; None where there is none."""
+
+
+class NotSavedError(Exception):
+    """What was given is not on the disk. The message is for the rater."""
+
+    @classmethod
+    def of(cls, error: sqlite3.OperationalError) -> "NotSavedError":
+        """What SQLite says, in a rater's words."""
+        full = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL  # the rest of the number says where
+        what = "the disk is full" if full else "the file of this round cannot be written"
+        return cls(f"On the machine that serves this page, {what}. {TELL_THE_LEAD}")
+
+
+TELL_THE_LEAD = "Tell the lead of this round: until that is mended, nothing is saved."
+
 
 def make_file(path: Path, about: Mapping[str, Any], items: Sequence[Item]) -> None:
     """Write a new store without votes. InputError when something is at `path`, ValueError when ids repeat."""
@@ -68,3 +85,16 @@ def open_file(path: Path) -> sqlite3.Connection:
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):
         db.execute(f"PRAGMA {pragma}")
     return db
+
+
+def identities(path: Path) -> tuple[Identity, Identity]:
+    """Which files are a store and its write-ahead log. SQLite goes on writing to files that were deleted or moved."""
+    return _identity(path), _identity(path.with_name(f"{path.name}-wal"))
+
+
+def _identity(path: Path) -> Identity:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -39,6 +39,11 @@ def read_id(form: Mapping[str, str]) -> str:
     return id
 
 
+def read_position(said: str) -> int | None:
+    """The number of an item in the round; None when it is none."""
+    return int(said) if re.fullmatch(r"[0-9]{1,9}", said) else None  # Python refuses numbers of thousands of digits
+
+
 def read_vote(form: Mapping[str, str], item: Item, rater: str, seed: int) -> Vote:
     """The rater's vote on `item`. FormError says what is missing or out of range."""
     repeat = form.get("repeat") == "1"

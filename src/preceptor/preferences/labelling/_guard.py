@@ -4,9 +4,11 @@
   machine and read the page from a rater's browser (DNS rebinding).
 - A request that changes something must come from a page of this server, which browsers say in `Origin`: the cookie's
   `SameSite=Strict` keeps other sites out, and this other ports of the same machine.
-- Bodies are small. Faults are logged with their place in our code, never with their words: those may hold case text.
+- Bodies are small, and there in time. Faults are logged with their place in our code, never with their words: those may
+  hold case text.
 """
 
+import asyncio
 import logging
 import traceback
 from collections.abc import Collection
@@ -41,8 +43,8 @@ log = logging.getLogger("preceptor.labelling")
 class Guard:
     """Wraps the page's application. `hosts` are the `name:port` that a request may name."""
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str], *, secure: bool) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, hosts: Collection[str], *, secure: bool, body_seconds: float) -> None:
+        self._app, self._body_seconds = app, body_seconds
         self._hosts = frozenset(hosts)
         self._origins = {f"{'https' if secure else 'http'}://{host}" for host in hosts}
 
@@ -66,17 +68,27 @@ class Guard:
             await send(message)
 
         try:
-            app = self._refusal(scope)
-            body = b"" if app else await _body(receive)
-            if body is None:
-                app = _plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-            await (app or self._app)(scope, _given(body or b"", receive), send_guarded)
+            app, body = self._refusal(scope), b""
+            if app is None:
+                body, app = await self._read(receive)
+            await (app or self._app)(scope, _given(body, receive), send_guarded)
         except ClientDisconnect:
             return
         except Exception as error:
             log.error("fault: %s", describe(error))
             if not started:
                 await _plain(HTTPStatus.INTERNAL_SERVER_ERROR)(scope, receive, send_guarded)
+
+    async def _read(self, receive: Receive) -> tuple[bytes, PlainTextResponse | None]:
+        """The body, or what is answered to one that is too large or too slow."""
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                body = await _body(receive)
+        except TimeoutError:
+            slow = _plain(HTTPStatus.REQUEST_TIMEOUT)
+            slow.headers["connection"] = "close"  # or the rest would be waited for
+            return b"", slow
+        return (b"", _plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)) if body is None else (body, None)
 
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
         headers = Headers(scope=scope)

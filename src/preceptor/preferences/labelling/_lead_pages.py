@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 
 from preceptor.preferences._rater_agreement import consistency, rater_agreement
 from preceptor.preferences.labelling._export import export_text
-from preceptor.preferences.labelling._form import read_form, read_id
+from preceptor.preferences.labelling._form import read_form, read_id, read_position
 from preceptor.preferences.labelling._items import Item
 from preceptor.preferences.labelling._pages import fill, item_values
 from preceptor.preferences.labelling._progress import look_at_progress
@@ -32,10 +32,11 @@ def add_lead_pages(app: FastAPI, store: Store, who: Who) -> None:
     def overview(rater: Annotated[Rater, Depends(lead)]) -> Response:
         return HTMLResponse(_overview(store, rater.name))
 
-    @app.get("/lead/case/{position:int}")
-    def case(position: int, rater: Annotated[Rater, Depends(lead)]) -> Response:
-        item = store.item_at(position)
-        if item is None:
+    @app.get("/lead/case/{number}")
+    def case(number: str, rater: Annotated[Rater, Depends(lead)]) -> Response:
+        position = read_position(number)
+        item = None if position is None else store.item_at(position)
+        if position is None or item is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, "There is no such case in this round.")
         return HTMLResponse(_case(store, rater.name, position, item))
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from preceptor.preferences.labelling._form import FormError, read_form, read_id, read_vote
+from preceptor.preferences.labelling._form import FormError, read_form, read_id, read_position, read_vote
 from preceptor.preferences.labelling._pages import fill, item_values
 from preceptor.preferences.labelling._store import Store
 from preceptor.preferences.labelling._votes import Rater
@@ -54,8 +54,8 @@ def onward(path: str) -> Response:
 
 
 def _record(store: Store, rater: str, form: Mapping[str, str]) -> None:
-    position = form.get("position", "")
-    item = store.item_at(int(position)) if position.isdecimal() and len(position) < 10 else None
+    position = read_position(form.get("position", ""))
+    item = None if position is None else store.item_at(position)
     if item is None:
         raise FormError("There is no such case in this round. Load the page again.")
     store.record(read_vote(form, item, rater, store.about["seed"]))

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 import filelock
 
 from preceptor.errors import InputError, Problem
+from preceptor.preferences.labelling._http_server import Limits, http_server
 from preceptor.preferences.labelling._store import Store
 from preceptor.preferences.labelling._tls import Tls
 
@@ -65,8 +66,6 @@ def open_door(host: str = LOCAL, port: int = PORT, tls: Tls | None = None) -> Do
 
 def serve(store: Store, door: Door) -> None:
     """Serve the round until the process is told to stop (Ctrl-C). InputError when another process serves this store."""
-    import uvicorn
-
     from preceptor.preferences.labelling._app import create_app
 
     lock = filelock.FileLock(store.path.with_name(f"{store.path.name}.lock"), mode=0o600)
@@ -76,20 +75,9 @@ def serve(store: Store, door: Door) -> None:
         fix = "Use that page, or stop it first; the lead can make further links on it"
         raise InputError(Problem(str(store.path), "another process has this round open already", fix)) from error
     with lock, door.socket:
-        config = uvicorn.Config(
-            create_app(store, hosts=door.hosts, secure=door.tls is not None),
-            access_log=False,  # a rater's link stands in a path
-            log_config=None,
-            lifespan="off",
-            ws="none",
-            proxy_headers=False,
-            timeout_keep_alive=75,
-            server_header=False,
-            timeout_graceful_shutdown=5,
-            ssl_certfile=door.tls.certificate if door.tls else None,
-            ssl_keyfile=door.tls.key if door.tls else None,
-        )
-        uvicorn.Server(config).run(sockets=[door.socket])
+        limits = Limits()
+        app = create_app(store, hosts=door.hosts, secure=door.tls is not None, body_seconds=limits.body_seconds)
+        http_server(app, door.tls, limits, lifespan=False).run(sockets=[door.socket])
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

@@ -15,9 +15,9 @@ from typing import Any
 
 from preceptor.errors import InputError, Problem
 from preceptor.preferences.labelling import _turns
-from preceptor.preferences.labelling._file import make_file, open_file
+from preceptor.preferences.labelling._file import TELL_THE_LEAD, NotSavedError, identities, make_file, open_file
 from preceptor.preferences.labelling._items import Item, from_row
-from preceptor.preferences.labelling._rows import insert_vote, select_votes
+from preceptor.preferences.labelling._rows import insert_vote, is_known, select_votes
 from preceptor.preferences.labelling._turns import Turn
 from preceptor.preferences.labelling._votes import Rater, Role, Vote
 
@@ -27,6 +27,10 @@ LEASE_SECONDS = 30 * 60
 
 class AlreadyJudgedError(ValueError):
     """A vote of the rater on this item stands already, for instance one given in another window."""
+
+
+class MisplacedVoteError(ValueError):
+    """What was sent names a case that was not put to this rater, or carries what names another's vote."""
 
 
 class Store:
@@ -40,6 +44,7 @@ class Store:
         self._lock = threading.RLock()
         self._items = {at: from_row(json.loads(row)) for at, row in db.execute("SELECT position, item FROM items")}
         self._positions = {item.id: at for at, item in self._items.items()}
+        self._files = identities(path)
         self._before: dict[str, tuple[str, bool, float]] = {}  # rater -> item before them, if a repeat, since when
 
     @classmethod
@@ -116,9 +121,11 @@ class Store:
     def next_item(self, rater: str) -> Turn | None:
         """What this rater judges next, the same until they have; None when nothing is left for them now.
 
-        First what they took back, then a repeat when one is due, then new items that still need votes.
+        First what they took back, then a repeat when one is due, then new items that still need votes. NotSavedError
+        when nothing that is said of it could be kept.
         """
         with self._lock:
+            self._check_files()
             found = self._next(rater)
             if found is None:
                 self._before.pop(rater, None)
@@ -161,8 +168,9 @@ class Store:
     def record(self, vote: Vote) -> Vote:
         """Put a vote on the disk; returns it with number, time and versions. The same vote sent again changes nothing.
 
-        AlreadyJudgedError when another vote of this rater stands on the item; ValueError when item or rater are
-        unknown, or the id is another vote's.
+        AlreadyJudgedError when another vote of this rater stands on the item; MisplacedVoteError when it is a repeat
+        and the rater has not judged the item before, or the id is another vote's; ValueError when item or rater are
+        unknown; NotSavedError when it is not on the disk.
         """
         if vote.item not in self._positions:
             raise ValueError("there is no such item")
@@ -171,6 +179,7 @@ class Store:
         with self._writing() as db:
             if known := select_votes(db, "v.id = ?", vote.id):
                 return _same(known[0], vote)
+            _stop_if_known(db, vote.id)
             role = db.execute("SELECT role FROM raters WHERE name = ?", (vote.rater,)).fetchone()
             if role is None:
                 raise ValueError("there is no such rater")
@@ -178,16 +187,19 @@ class Store:
             whole = replace(vote, id=id, time=_now(), versions=versions, role=role[0], undone=False)
             if _turns.has_vote(db, vote.rater, vote.item, vote.repeat):
                 raise AlreadyJudgedError("a vote of this rater stands on this item")
+            if vote.repeat and not _turns.has_judged(db, vote.rater, vote.item):
+                raise MisplacedVoteError("this rater has not judged this item, so it cannot be put to them again")
             return replace(whole, seq=insert_vote(db, whole))
 
     def undo(self, rater: str, id: str = "") -> Vote | None:
         """Take back the rater's last vote or skip, by a row of its own; None when there is nothing to take back.
 
-        The same `id` sent again takes back nothing more.
+        The same `id` sent again takes back nothing more. MisplacedVoteError when it names another's vote.
         """
         with self._writing() as db:
             if done := db.execute("SELECT undoes FROM votes WHERE id = ? AND rater = ?", (id, rater)).fetchone():
                 return select_votes(db, "v.seq = ?", done[0])[0] if done[0] else None
+            _stop_if_known(db, id)
             standing = select_votes(db, "v.rater = ? AND s.seq IS NOT NULL", rater)
             return _take_back(db, standing[-1], id) if standing else None
 
@@ -210,24 +222,44 @@ class Store:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction; when it ends well, all of it is on the disk."""
+        """One transaction; when it ends well, it is on the disk and will be found there. NotSavedError if not."""
         with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
             try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+                with self._transaction():
+                    yield self._db
+            except sqlite3.OperationalError as error:
+                raise NotSavedError.of(error) from error
+            self._check_files()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def _check_files(self) -> None:
+        """NotSavedError when the files that SQLite writes to are not those at the store's path."""
+        if identities(self.path) != self._files:
+            what = "the file of this round was deleted, moved or replaced"
+            raise NotSavedError(f"On the machine that serves this page, {what}. {TELL_THE_LEAD}")
 
 
 def _same(known: Vote, vote: Vote) -> Vote:
     if (known.rater, known.item, known.repeat) != (vote.rater, vote.item, vote.repeat):
-        raise ValueError("this id is another vote's")
+        raise MisplacedVoteError("this id is another vote's")
     if (known.choice, known.scores, known.note, known.edited) != (vote.choice, vote.scores, vote.note, vote.edited):
         raise AlreadyJudgedError("another vote was given on the same page")
     return known
+
+
+def _stop_if_known(db: sqlite3.Connection, id: str) -> None:
+    if is_known(db, id):
+        raise MisplacedVoteError("this id is another vote's")
 
 
 def _take_back(db: sqlite3.Connection, vote: Vote, id: str) -> Vote:

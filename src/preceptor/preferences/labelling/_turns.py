@@ -44,6 +44,12 @@ def has_vote(db: sqlite3.Connection, rater: str, item: str, repeat: bool) -> boo
     return db.execute(query, (item, repeat, rater)).fetchone() is not None
 
 
+def has_judged(db: sqlite3.Connection, rater: str, item: str) -> bool:
+    """Whether this rater's own first vote, and no skip, stands on the item: only then can it be put to them again."""
+    query = "SELECT 1 FROM standing WHERE item = ? AND repeat = 0 AND rater = ? AND choice IS NOT NULL"
+    return db.execute(query, (item, rater)).fetchone() is not None
+
+
 def repeat_due(db: sqlite3.Connection, rater: str, share: float) -> str | None:
     """The item to show this rater again, when one is due: the earliest judged of those they were not asked twice."""
     rows = db.execute(

@@ -44,7 +44,7 @@ class Served:
             raise RefusedError(HTTPStatus.NOT_FOUND, message, param="model", code="model_not_found")
 
 
-def create_app(served: Served, *, hosts: Collection[str], token: str | None) -> Guard:
+def create_app(served: Served, *, hosts: Collection[str], token: str | None, body_seconds: float) -> Guard:
     """The application, guarded. `hosts` are the `name:port` it answers to."""
     desk, reading = served.desk, ThreadPoolExecutor(1, "reading")
 
@@ -91,7 +91,7 @@ def create_app(served: Served, *, hosts: Collection[str], token: str | None) -> 
         return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 
     _add_refusals(app)
-    return Guard(app, hosts, token, desk.counts)
+    return Guard(app, hosts, token, desk.counts, body_seconds=body_seconds)
 
 
 async def _whole(served: Served, reply: Reply, job: Job) -> dict[str, Any]:

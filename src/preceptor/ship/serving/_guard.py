@@ -4,9 +4,11 @@
   could have its own name lead to this machine (DNS rebinding), or let a visitor's browser ask the model. No page is
   served here, so whatever brings an `Origin` is refused.
 - With a token, every request but one for `/health` must bring it.
-- Bodies are small. Faults are logged with their place in our code, never with their words: those may hold case text.
+- Bodies are small, and there in time. Faults are logged with their place in our code, never with their words: those may
+  hold case text.
 """
 
+import asyncio
 import hmac
 import logging
 import time
@@ -37,8 +39,11 @@ log = logging.getLogger("preceptor.serving")
 class Guard:
     """Wraps the application. `hosts` are the `name:port` that a request may name; without a `token`, none is asked."""
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str], token: str | None, counts: Counts) -> None:
+    def __init__(
+        self, app: ASGIApp, hosts: Collection[str], token: str | None, counts: Counts, *, body_seconds: float
+    ) -> None:
         self._app, self._hosts, self._counts = app, frozenset(hosts), counts
+        self._body_seconds = body_seconds
         self._token = None if token is None else token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,11 +82,20 @@ class Guard:
         headers = Headers(scope=scope)
         try:
             self._check(headers, scope["path"])
-            body = await _body(headers, receive)
+            body = await self._read(headers, receive)
         except RefusedError as error:
             await refusal(error)(scope, receive, send)
         else:
             await self._app(scope, _given(body, receive), send)
+
+    async def _read(self, headers: Headers, receive: Receive) -> bytes:
+        """The body. Raises `RefusedError` when it is too large, or not there in time."""
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                return await _body(headers, receive)
+        except TimeoutError:
+            message = f"the body of the request was not there after {self._body_seconds:g} s"
+            raise RefusedError(HTTPStatus.REQUEST_TIMEOUT, message, code="request_timeout") from None
 
     def _check(self, headers: Headers, path: str) -> None:
         hosts = headers.getlist("host")

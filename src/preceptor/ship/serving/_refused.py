@@ -27,7 +27,7 @@ class RefusedError(Exception):
         """What the status asks to be said beside the body."""
         if self.status == HTTPStatus.UNAUTHORIZED:
             return {"www-authenticate": "Bearer"}
-        if self.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        if self.status in (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.REQUEST_TIMEOUT):
             return {"connection": "close"}  # or the server would go on taking what is left of the body
         return {"retry-after": str(self.retry)} if self.retry else {}
 

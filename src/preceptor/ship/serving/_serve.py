@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Sequence
 
 from preceptor.models import load_policy, load_tokenizer
-from preceptor.preferences.labelling import Door
+from preceptor.preferences.labelling import Door, Limits, http_server
 from preceptor.ship.serving._app import Served, create_app
 from preceptor.ship.serving._counts import Counts
 from preceptor.ship.serving._desk import Desk, Token, tokens_of
@@ -72,22 +72,10 @@ def curl_line(served: Served, door: Door, token: str | None) -> str:
 
 def serve(served: Served, door: Door, *, token: str | None, ready: Callable[[], None]) -> None:
     """Answer requests until the process is told to stop (Ctrl-C); `ready` is called when they can come."""
-    import uvicorn
-
+    limits = Limits()
     with door.socket:
-        config = uvicorn.Config(
-            create_app(served, hosts=door.hosts, token=token),
-            access_log=False,
-            log_config=None,
-            lifespan="on",
-            ws="none",
-            proxy_headers=False,
-            timeout_keep_alive=75,
-            server_header=False,
-            timeout_graceful_shutdown=5,
-            ssl_certfile=door.tls.certificate if door.tls else None,
-            ssl_keyfile=door.tls.key if door.tls else None,
-        )
-        door.socket.listen(config.backlog)  # who comes from now on waits for the server instead of being turned away
+        app = create_app(served, hosts=door.hosts, token=token, body_seconds=limits.body_seconds)
+        server = http_server(app, door.tls, limits, lifespan=True)
+        door.socket.listen(server.config.backlog)  # who comes from now on waits instead of being turned away
         ready()
-        uvicorn.Server(config).run(sockets=[door.socket])
+        server.run(sockets=[door.socket])

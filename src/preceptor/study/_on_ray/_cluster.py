@@ -3,6 +3,8 @@
 import logging
 import os
 import secrets
+import signal
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -44,7 +46,8 @@ def cluster(address: str) -> Iterator[Any]:
     ray = require_ray(address)
     with _environment(_quiet(address) | (_only_us() if address == THIS_MACHINE else {})):
         try:
-            _connect(ray, address)
+            with _own_sigterm():
+                _connect(ray, address)
             _refuse_reports(ray, address)
             yield ray
         finally:
@@ -69,6 +72,23 @@ def _connect(ray: Any, address: str) -> None:
         what = f"Ray cannot be reached or started ({said_first or type(error).__name__})"
         fix = "Look whether `ray status` finds the cluster from this machine; docs/CLUSTER.md says how one is started."
         raise InputError(Problem(f"--on ray, --address {address}", what, fix)) from error
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Ray's start puts a handler in place of ours that would end the process without a word; ours is put back."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ours = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit:  # Ray's own answer to a SIGTERM that came while it started
+        signal.signal(signal.SIGTERM, ours)
+        signal.raise_signal(signal.SIGTERM)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, ours)
 
 
 def _quiet(address: str) -> dict[str, str]:

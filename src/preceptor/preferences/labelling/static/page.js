@@ -49,22 +49,27 @@ async function save(url, body) {
   saving = true;
   document.body.classList.add("saving");
   for (let tries = 0; ; tries++) {
+    let why = "The server does not answer.";
     try {
       const response = await fetch(url, { method: "POST", body });
       if (response.status < 500) { take(response.ok, await response.text(), url); break; }
+      why = problem(await response.text()) || why;
     } catch { /* not reached; tried again below */ }
-    say("Not saved yet: the server does not answer. Trying again; leave this page open.", true);
+    say(`Not saved yet. ${why} Trying again; leave this page open.`, true);
     await new Promise(done => setTimeout(done, RETRY[Math.min(tries, RETRY.length - 1)]));
   }
   saving = false;
   document.body.classList.remove("saving");
 }
 
+const parse = text => new DOMParser().parseFromString(text, "text/html");
+const problem = text => parse(text).querySelector("#problem")?.textContent;
+
 function take(ok, text, url) {
-  const page = new DOMParser().parseFromString(text, "text/html");
+  const page = parse(text);
   if (!ok) {
     document.querySelectorAll(".pressed").forEach(one => one.classList.remove("pressed"));
-    say(page.querySelector("#problem")?.textContent || text.slice(0, 200), true);
+    say(problem(text) || text.slice(0, 200), true);
     return;
   }
   if (!page.querySelector("#status")) { location.assign("/"); return; }  // another kind of page: the lead's
