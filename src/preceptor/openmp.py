@@ -3,8 +3,7 @@
 import os
 
 SPIN_COUNT = 1000
-"""How often a waiting thread looks again before it sleeps: chosen by `python -m benchmarks.neighbour`, whose curve stands
-in docs/PERFORMANCE.md."""
+"""How often a waiting thread looks again before it sleeps: docs/PERFORMANCE.md has the curve."""
 
 
 def limit_spinning() -> None:
