@@ -61,11 +61,11 @@ def head_bytes(model: nn.Module, rows: int) -> tuple[float, float]:
     words, width = head.weight.shape
     itemsize = head.weight.element_size()
     part = min(rows, _ROWS) * words * 4.0
-    rounded = part / 4 * itemsize if itemsize < 4 else 0.0
+    copy = 4.0 * head.weight.numel() if itemsize < 4 and not head.weight.requires_grad else 0.0  # see `float32_head`
     if not head.weight.requires_grad:  # logits, their exponentials and the logarithm's own copy
-        return 2.0 * rows * width * itemsize, 3 * part + rounded
+        return 2.0 * rows * width * itemsize, 3 * part + copy
     # Logits, log-probabilities and the slopes of both; the head's gradient, of one part and of all before it.
-    return 1.0 * rows * width * itemsize, 4 * part + rounded + 2.0 * head.weight.nbytes
+    return 1.0 * rows * width * itemsize, 4 * part + 2.0 * head.weight.nbytes
 
 
 def whole_logits_bytes(model: nn.Module, rows: int) -> float:
