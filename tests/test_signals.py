@@ -71,10 +71,11 @@ def test_a_study_ends_with_all_its_processes_and_goes_on_from_its_checkpoint(
     study = write_study(tmp_path, tiny_model_folder, arms=["base", "sft"], sft=sft, numerics=numerics)
     words = ["study", study, "--output-dir", tmp_path / "run"]
     started: list[psutil.Process] = []
+    before = set(psutil.Process().children(recursive=True))  # other tests' helpers in this process
 
     def in_sft() -> bool:
         found = list(tmp_path.glob("run/stages/*/checkpoints/checkpoint-*"))
-        started.extend(psutil.Process().children(recursive=True) if found else [])
+        started.extend(set(psutil.Process().children(recursive=True)) - before if found else [])
         return bool(found)
 
     ended, said = run(*words, stop=number, when=in_sft)

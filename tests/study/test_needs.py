@@ -27,10 +27,11 @@ EIGHT_BILLION: dict[str, Any] = {
 
 
 def planned(folder: Path, model: Path, **changes: Any) -> Planned:
-    """A tiny study, read."""
+    """A tiny study, read; its number format is that of the machine it is planned for."""
     folder.mkdir(parents=True, exist_ok=True)
     write_table(folder / "cases.csv", patients=100)
-    return read_planned(*load_study(str(write_study(folder, model, **changes))))
+    settings = {"numerics": {"dtype": "auto", "threads": 1}} | changes
+    return read_planned(*load_study(str(write_study(folder, model, **settings))))
 
 
 @pytest.fixture(scope="module")

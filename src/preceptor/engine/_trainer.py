@@ -102,7 +102,10 @@ class StepTrainer(Trainer):
             what = "the loss or its gradient is no longer a number"
             fix = f"Lower learning_rate (it is {self.args.learning_rate:g})"
             raise InputError(Problem(f"optimizer step {self.state.global_step}", what, fix))
+        first_margin = logs.pop("first_margin", None)
         super().log(logs, start_time)
+        if first_margin is not None:  # a check of ours, kept with the history; trackers know TRL's names only
+            self.state.log_history[-1]["first_margin"] = first_margin
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Validation loss; what it costs is part of the stage."""

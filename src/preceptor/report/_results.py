@@ -106,7 +106,7 @@ class TaskPart(_Part):
     dates: Dates | None = None
     subgroups: list[Subgroup] = []
     test_sha256: str | None = None
-    looks: Annotated[int, Field(ge=1)] | None = None
+    looks: Count | None = None
     power: Power | None = None
     leakage: list[str] = []
     human_agreement: HumanAgreement | None = None
