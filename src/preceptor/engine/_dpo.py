@@ -112,7 +112,7 @@ def run_dpo(
     stage = run_stage(trainer, tracking)
     stage.cost = kept.cost + stage.cost
     stage.reference_gap = kept.gap
-    stage.first_margin = next(row["first_margin"] for row in stage.history if "first_margin" in row)
+    stage.first_margin = next(row.pop("first_margin") for row in stage.history if "first_margin" in row)
     stage.ordered_rightly = sum(chosen > rejected for chosen, rejected in reference[: len(pairs)]) / len(pairs)
     return stage
 
