@@ -3,7 +3,7 @@
 import os
 
 SPIN_COUNT = 1000
-"""How often a waiting thread looks again before it sleeps. `python -m benchmarks.neighbour` measures others beside it."""
+"""How often a waiting thread looks again before it sleeps; `python -m benchmarks.neighbour` compares others."""
 
 
 def limit_spinning() -> None:
