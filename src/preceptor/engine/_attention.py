@@ -14,6 +14,7 @@ from transformers import AttentionInterface
 
 from preceptor.engine._blocks import Block, blocks
 from preceptor.engine._flex import flex, tree_block_mask
+from preceptor.engine._sixteen_bits import slow_16_bits
 from preceptor.engine._tree import Tree, seen
 
 _NAME = "preceptor_tree"
@@ -110,6 +111,9 @@ def _attend(
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     if query.device.type != "cpu":
         return flex(query, key, value, tree.block_mask(window), scale, softcap).transpose(1, 2), None
+    dtype = query.dtype
+    if slow_16_bits():
+        query, key, value = query.float(), key.float(), value.float()
     if softcap is not None:
         out = _capped(query, *_each_head(query, key, value), tree.mask(window), scale, softcap)
     elif window is not None:
@@ -118,7 +122,7 @@ def _attend(
     else:  # these kernels know that several heads share keys
         paths: Any = _PathAttention
         out = paths.apply(query, key, value, tree, scale)
-    return out.transpose(1, 2), None
+    return out.transpose(1, 2).to(dtype), None
 
 
 def _each_head(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:

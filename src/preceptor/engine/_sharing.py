@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from preceptor.engine._arithmetic import arithmetic
 from preceptor.engine._attention import TreeAttention
-from preceptor.engine._float32_head import float32_head
 from preceptor.engine._head import logits_of
 from preceptor.engine._logprobs import answer_logprobs, causal_and_head, hidden_states, logit_softcap
 from preceptor.engine._parallel import in_forward
@@ -71,7 +71,7 @@ def _logits_are_the_output_layers(model: nn.Module) -> bool:
     """
     causal, head = causal_and_head(model)
     ids = torch.tensor([_PROBE_TOKENS], device=next(model.parameters()).device)
-    with float32_head(model):
+    with arithmetic(model):
         hidden = causal.base_model(input_ids=ids, use_cache=False).last_hidden_state
         theirs = causal(input_ids=ids, use_cache=False).logits.float()
         return torch.allclose(logits_of(hidden[0], head, logit_softcap(causal)), theirs[0], atol=1e-3, rtol=1e-4)
