@@ -165,6 +165,8 @@ def test_of_a_run_that_named_patients_everywhere_nothing_names_one_afterwards(
     assert [one for one in names_in(folder) if "results.json" in one or "README.md" in one or "design" in one] == []
     assert preceptor.run("purge", folder, "--yes").code == 0
     assert names_in(folder, home) == []
+    assert b"2024-03-" not in (folder / "results.json").read_bytes()  # the first day is the first patient's
+    assert b'"2024"' in (folder / "results.json").read_bytes()
     (folder / "report.html").unlink()
     assert preceptor.run("report", folder).code == 0
     assert b"nearly repeat" in (folder / "report.html").read_bytes()

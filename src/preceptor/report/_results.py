@@ -74,7 +74,7 @@ class Power(_Part):
 
 
 class Dates(_Part):
-    """The first and the last day of the held-out cases, ISO 8601."""
+    """The first and the last day of the held-out cases, ISO 8601; their years after a purge."""
 
     first: str
     last: str

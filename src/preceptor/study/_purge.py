@@ -166,6 +166,7 @@ def _take_ids_out(run: RunFolder) -> None:
     try:
         results = json.loads(run.results.read_text(encoding="utf-8"))
         _without_rare_values(results)
+        _without_days(results)
         results["made_from"][run.preflight.name] = digest_file(run.preflight)
     except (OSError, ValueError, KeyError, TypeError):
         return  # no results, or none that say what they were made from
@@ -199,6 +200,13 @@ def _without_rare_values(results: dict[str, Any]) -> None:
         for number, group in enumerate(task.get("subgroups", []), 1):
             if group["patients"] < FEWEST_PATIENTS and group["value"] != RARE:
                 group["value"] = f"{RARE} ({number})"
+
+
+def _without_days(results: dict[str, Any]) -> None:
+    """Of the dates of the held-out cases the years stay: the first and the last day are each a patient's own."""
+    for task in results["study"]["tasks"]:
+        if task.get("dates"):
+            task["dates"] = {end: day[:4] for end, day in task["dates"].items()}
 
 
 @contextmanager
