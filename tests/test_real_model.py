@@ -1,14 +1,21 @@
-"""Before DPO's first step the real model is its own reference, to the bit, in both number formats on any CPU."""
+"""What must hold for the real model in both number formats on any CPU."""
 
 from pathlib import Path
 from typing import Literal
 
 import pytest
+import torch
 
 from preceptor.engine import DPOSettings, EncodedPair, Numerics, run_dpo
-from preceptor.models import AdapterSettings, ModelSource, new_policy
+from preceptor.engine._sharing import shares_prefixes
+from preceptor.models import AdapterSettings, ModelSource, load_policy, new_policy
 
 pytestmark = [pytest.mark.slow, pytest.mark.model]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_prefixes_are_shared(dtype: torch.dtype, embedded_source: ModelSource) -> None:
+    assert shares_prefixes(load_policy(embedded_source, None, dtype=dtype))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

@@ -60,8 +60,11 @@ def _beside(path: Path, name: str) -> bool:
 
 
 @pytest.mark.slow
-def test_a_run_killed_at_four_moments_ends_like_one_left_alone(tmp_path: Path, tiny_model_folder: Path) -> None:
-    study = long_study(tmp_path, tiny_model_folder)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_run_killed_at_four_moments_ends_like_one_left_alone(
+    dtype: str, tmp_path: Path, tiny_model_folder: Path
+) -> None:
+    study = long_study(tmp_path, tiny_model_folder, dtype)
     alone, disturbed = tmp_path / "alone", tmp_path / "disturbed"
     undisturbed = start(study, alone)
     for moment in (answering, in_sft, saving, in_dpo):
@@ -101,7 +104,7 @@ def test_a_stage_that_stopped_early_and_was_killed_before_it_was_kept_trains_no_
     assert all(torch.equal(weights[name], weights_again[name]) for name in weights)
 
 
-def long_study(folder: Path, model: Path) -> Path:
+def long_study(folder: Path, model: Path, dtype: str) -> Path:
     """Long enough that each moment lasts: several batches of answers, many steps, many checkpoints."""
     folder.mkdir(exist_ok=True)
     write_table(folder / "cases.csv", patients=240)
@@ -113,6 +116,7 @@ def long_study(folder: Path, model: Path) -> Path:
         sft={"epochs": 3, "batch_size": 8, "learning_rate": 0.01, "looks_per_epoch": 4, "patience": 12},
         dpo={"epochs": 3, "batch_size": 4, "learning_rate": 0.001, "looks_per_epoch": 4},
         pairs={"limit": 32},
+        numerics={"threads": 1, "dtype": dtype},
     )
 
 

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, BioGptConfig, GraniteConfig
 
 from engine.families import FAMILIES, TWO_LAYERS, new_model
-from preceptor.engine import _float32_head, answer_logprobs
+from preceptor.engine import _float32_head, answer_logprobs, float32_head
 from preceptor.engine._cost import forward_flops
-from preceptor.engine._float32_head import float32_head, output_layer, product
+from preceptor.engine._float32_head import output_layer, product
 from preceptor.models import Encoded, Policy
 
 WIDTH, VOCABULARY = 32, 200

@@ -97,7 +97,6 @@ def test_rounding_does_not_hide_attention_that_ignores_the_tree(
     assert can_share(model)
     monkeypatch.setattr(_sharing, "hidden_states", _hidden_states_of_a_chain)
     monkeypatch.setattr("preceptor.engine._logprobs.hidden_states", _hidden_states_of_a_chain)
-    assert _sharing._tree_agrees(model, atol=0.1, rtol=0.02), "16 bits alone would show it"
     assert not can_share(model)
 
 

@@ -1,9 +1,9 @@
 """How a model is tuned: prefix trees, losses, the `sft` and `dpo` stages, generation and scoring. Knows token ids."""
 
-from preceptor.engine._arithmetic import arithmetic
 from preceptor.engine._bytes import TreeBytes, head_bytes, tree_bytes, whole_logits_bytes
 from preceptor.engine._cost import Cost, let_go, timed
 from preceptor.engine._dpo import dpo_steps, run_dpo
+from preceptor.engine._float32_head import float32_head
 from preceptor.engine._generate import Sampling, generate
 from preceptor.engine._logprobs import answer_logprobs
 from preceptor.engine._losses import dpo_loss, reward_margins, sft_loss
@@ -51,7 +51,6 @@ __all__ = [
     "Workload",
     "Writing",
     "answer_logprobs",
-    "arithmetic",
     "can_share",
     "choose_numerics",
     "distinct_prefixes",
@@ -59,6 +58,7 @@ __all__ = [
     "dpo_steps",
     "dpo_workload",
     "find_tracker",
+    "float32_head",
     "generate",
     "head_bytes",
     "layout",

@@ -14,8 +14,8 @@ from transformers import AttentionInterface
 
 from preceptor.engine._blocks import Block, blocks
 from preceptor.engine._flex import flex, tree_block_mask
-from preceptor.engine._sixteen_bits import slow_16_bits
 from preceptor.engine._tree import Tree, seen
+from preceptor.models import slow_16_bits
 
 _NAME = "preceptor_tree"
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.distributed.tensor import DTensor
 
+from preceptor.models import rounded_product
+
 _WORDS = 8192
 """Rows of the output layer's weight that are converted at a time, where no converted copy of all of them is held."""
 
@@ -79,8 +81,9 @@ def product(hidden: Tensor, weight: Tensor, copy: Tensor | None) -> Tensor:
 
 def slope(gradient: Tensor, weight: Tensor, copy: Tensor | None) -> Tensor:
     """[R, width], in the weight's format: of the logits' gradient [R, vocabulary] float32, what reaches `hidden`."""
-    matrix = weight if copy is None else copy
-    return (gradient.to(matrix.dtype) @ matrix).to(weight.dtype)
+    if copy is not None:
+        return (gradient @ copy).to(weight.dtype)
+    return rounded_product(gradient.to(weight.dtype), weight)
 
 
 class _Float32Forward:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from preceptor.engine._arithmetic import arithmetic
 from preceptor.engine._attention import TreeAttention
 from preceptor.engine._cache import cache_of_paths
 from preceptor.engine._cost import Cost, forward_flops, timed
+from preceptor.engine._float32_head import float32_head
 from preceptor.engine._head import logits_of
 from preceptor.engine._logprobs import causal_and_head, hidden_states, logit_softcap
 from preceptor.engine._sharing import needs_dense_mask, shares_prefixes
@@ -83,7 +83,7 @@ def generate(
     """
     policy.model.eval()
     share = shares_prefixes(policy)
-    with timed() as cost, arithmetic(policy.model):
+    with timed() as cost, float32_head(policy.model):
         tokens = _MASKED_TOKENS if needs_dense_mask(policy.model) else _CACHED_TOKENS
         for batch in generation_batches(prompts, rows if share else 1, max_new_tokens, tokens):
             if done.issuperset(batch):

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from preceptor.engine._arithmetic import arithmetic
 from preceptor.engine._attention import TreeAttention, tree_attention
 from preceptor.engine._cost import Cost, forward_flops
+from preceptor.engine._float32_head import float32_head
 from preceptor.engine._head import token_logprobs
 from preceptor.engine._parallel import in_forward
 from preceptor.engine._tree import layout
@@ -23,7 +23,7 @@ def answer_logprobs(
     Returns one [answer length] float32 tensor a sequence, in nats, in the order given. With `share` the batch is
     computed as one prefix tree, else one sequence at a time by the model's own code (see `shares_prefixes`).
     """
-    with arithmetic(model):
+    with float32_head(model):
         if share:
             return in_forward(model, lambda: _one_tree(model, sequences, cost))
         return [_alone(model, sequence, cost) for sequence in sequences]

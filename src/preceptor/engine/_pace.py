@@ -13,7 +13,7 @@ import torch
 from scipy.optimize import nnls
 from torch import nn
 
-from preceptor.engine._arithmetic import arithmetic
+from preceptor.engine._float32_head import float32_head
 from preceptor.engine._generate import generate
 from preceptor.engine._logprobs import answer_logprobs
 from preceptor.engine._sharing import shares_prefixes
@@ -101,7 +101,7 @@ def time_model(policy: Policy, layers: int, trees: Sequence[Sequence[Encoded]], 
     Give trees and prompts of different sizes. The best of a few rounds counts, which go through all trees in turn, so
     that a busy moment of the machine hits all of them. `start` is only what `shares_prefixes` takes, and `saving` 0.
     """
-    with arithmetic(policy.model):  # held as long as in a stage, not made anew for each tree
+    with float32_head(policy.model):  # held as long as in a stage, not made anew for each tree
         return _time_model(policy, layers, trees, prompts)
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from preceptor.engine._arithmetic import arithmetic
 from preceptor.engine._batches import split_into_trees
 from preceptor.engine._cost import Cost, side_by_side, timed
 from preceptor.engine._deal import deal
+from preceptor.engine._float32_head import float32_head
 from preceptor.engine._logprobs import answer_logprobs, idle_loss
 from preceptor.engine._parallel import gathered, rank
 from preceptor.engine._settings import Numerics
@@ -166,7 +166,7 @@ def _logprobs_here(
     """Those of this process's trees, by the index of the pair."""
     policy.model.eval()
     logprobs: dict[int, tuple[float, float]] = {}
-    with arithmetic(policy.model):
+    with float32_head(policy.model):
         for turn, step in enumerate(steps):
             for tree in own_pair_trees(pairs, step, numerics, turn=turn):
                 if not tree:

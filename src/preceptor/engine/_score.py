@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
-from preceptor.engine._arithmetic import arithmetic
 from preceptor.engine._batches import split_into_trees
 from preceptor.engine._cost import Cost, timed
+from preceptor.engine._float32_head import float32_head
 from preceptor.engine._limits import refuse_impossible
 from preceptor.engine._logprobs import answer_logprobs
 from preceptor.engine._settings import Numerics
@@ -57,7 +57,7 @@ def score_answers(
         return [prompts[i] + answer for answer in candidates[i]]
 
     scores: list[list[float]] = [[] for _ in prompts]
-    with timed() as cost, arithmetic(policy.model), torch.no_grad():
+    with timed() as cost, float32_head(policy.model), torch.no_grad():
         for tree in split_into_trees(range(len(prompts)), sequences, numerics.tokens_per_tree):
             encoded = [Encoded(prompts[i], list(answer)) for i in tree for answer in candidates[i]]
             logprobs = iter(answer_logprobs(policy.model, encoded, share=share, cost=cost))

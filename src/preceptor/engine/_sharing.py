@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from preceptor.engine._arithmetic import arithmetic
 from preceptor.engine._attention import TreeAttention
+from preceptor.engine._float32_head import float32_head
 from preceptor.engine._head import logits_of
 from preceptor.engine._logprobs import answer_logprobs, causal_and_head, hidden_states, logit_softcap
 from preceptor.engine._parallel import in_forward
@@ -33,8 +33,8 @@ def can_share(model: nn.Module) -> bool:
     """Whether the model computes a small tree as its own code computes the same sequences one by one.
 
     False for models with state, with mask code or an output layer of their own, and for kinds of attention whose
-    limits do not reach tree attention; those run one sequence at a time. Rounding in 16 bits would hide a difference,
-    so a float32 model of the same configuration is asked as well.
+    limits do not reach tree attention; those run one sequence at a time. In 16 bits rounding moves an unlikely token by
+    nats, on either side, so a float32 model of the same configuration is compared in place of this one.
     """
     training = model.training
     model.eval()
@@ -42,8 +42,9 @@ def can_share(model: nn.Module) -> bool:
         if not (_windows_reach_attention(model) and _logits_are_the_output_layers(model)):
             return False
         if next(model.parameters()).dtype == torch.float32:
-            return _tree_agrees(model, atol=1e-3, rtol=1e-5)
-        return _tree_agrees(model, atol=0.1, rtol=0.02) and _tree_agrees(_float32_twin(model), atol=1e-3, rtol=1e-5)
+            return _tree_agrees(model)
+        answer_logprobs(model, _PROBE)  # whether its code takes a tree at all
+        return _tree_agrees(_float32_twin(model))
     except torch.OutOfMemoryError:
         raise
     except _REFUSALS:
@@ -60,9 +61,9 @@ def needs_dense_mask(model: nn.Module) -> bool:
     return "sliding_attention" in kinds or _has_window(model) or bool(getattr(config, "attn_logit_softcapping", None))
 
 
-def _tree_agrees(model: nn.Module, *, atol: float, rtol: float) -> bool:
+def _tree_agrees(model: nn.Module) -> bool:
     tree, plain = (answer_logprobs(model, _PROBE, share=share) for share in (True, False))
-    return all(torch.allclose(a, b, atol=atol, rtol=rtol) for a, b in zip(tree, plain, strict=True))
+    return all(torch.allclose(a, b, atol=1e-3, rtol=1e-5) for a, b in zip(tree, plain, strict=True))
 
 
 def _logits_are_the_output_layers(model: nn.Module) -> bool:
@@ -71,7 +72,7 @@ def _logits_are_the_output_layers(model: nn.Module) -> bool:
     """
     causal, head = causal_and_head(model)
     ids = torch.tensor([_PROBE_TOKENS], device=next(model.parameters()).device)
-    with arithmetic(model):
+    with float32_head(model):
         hidden = causal.base_model(input_ids=ids, use_cache=False).last_hidden_state
         theirs = causal(input_ids=ids, use_cache=False).logits.float()
         return torch.allclose(logits_of(hidden[0], head, logit_softcap(causal)), theirs[0], atol=1e-3, rtol=1e-4)

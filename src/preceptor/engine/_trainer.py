@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from preceptor.engine._arithmetic import arithmetic
 from preceptor.engine._cost import Cost, backward_factor, peak_memory, start_peak_memory
+from preceptor.engine._float32_head import float32_head
 from preceptor.engine._logprobs import idle_loss
 from preceptor.engine._tracking import Tracking, followed
 from preceptor.errors import InputError, Problem
@@ -213,7 +213,7 @@ def run_stage(trainer: StepTrainer, tracking: Tracking | None = None) -> Stage:
     checkpoint = trainer.resume()
     told = tracking if trainer.is_world_process_zero() else None
     model: Any = trainer.model
-    with arithmetic(model), followed(told, from_step=_step_of(checkpoint) if checkpoint else 0) as callbacks:
+    with float32_head(model), followed(told, from_step=_step_of(checkpoint) if checkpoint else 0) as callbacks:
         for callback in callbacks:
             trainer.add_callback(callback)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

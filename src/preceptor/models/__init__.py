@@ -12,6 +12,7 @@ from preceptor.models._policy import (
     readable_adapter,
     save_policy,
 )
+from preceptor.models._sixteen_bits import rounded_product, slow_16_bits
 from preceptor.models._source import KnownModel, ModelSource, find_model, fingerprint, list_models, places
 from preceptor.models._tokens import Encoded, encode, load_tokenizer, measured_template, stop_tokens
 
@@ -41,6 +42,8 @@ __all__ = [
     "places",
     "random_model",
     "readable_adapter",
+    "rounded_product",
     "save_policy",
+    "slow_16_bits",
     "stop_tokens",
 ]

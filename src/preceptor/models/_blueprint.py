@@ -15,6 +15,7 @@ from preceptor.errors import InputError, Problem
 from preceptor.models._embedded import EMBEDDED, EMBEDDED_TITLE, embedded_folder
 from preceptor.models._fused import fuse
 from preceptor.models._policy import AdapterSettings, _lora, _quiet, compute_device
+from preceptor.models._sixteen_bits import avoid_slow_products
 from preceptor.models._source import ModelSource
 
 _PER_LAYER = ("layer_types", "mlp_layer_types", "no_rope_layers", "sliding_window_pattern_list")
@@ -91,6 +92,7 @@ def _built(source: ModelSource, adapter: AdapterSettings | None, dtype: torch.dt
         what = f"transformers cannot build a model from its config.json ({type(error).__name__})"
         raise InputError(Problem(f"model {source.name}", what, "Check the file, or name another model.")) from error
     model.eval()
+    avoid_slow_products(model)
     if adapter is None:
         whole: nn.Module = model.requires_grad_(True)
         return whole

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from transformers.activations import SiLUActivation
 
+from preceptor.models._sixteen_bits import rounded_product
+
 
 def fuse(model: nn.Module) -> None:
     """Let every plain LoRA layer, gated SiLU and frozen RMS norm of `model` compute in one autograd step.
@@ -66,7 +68,7 @@ class _LoRALinear(Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scale: float) -> Tensor:
         rows = x.reshape(-1, x.shape[-1])
         low = (rows.to(a.dtype) @ a.T).mul_(scale)
-        out = torch.mm(rows, weight.T) if bias is None else torch.addmm(bias, rows, weight.T)
+        out = rounded_product(rows, weight.T, bias)
         _add_product(out, low, b.T)
         ctx.save_for_backward(rows, low, weight, a, b)
         ctx.scale = scale
@@ -80,7 +82,7 @@ class _LoRALinear(Function):
         low_gradient = (wide @ b).mul_(ctx.scale)
         to_x = None
         if ctx.needs_input_grad[0]:
-            to_x = torch.mm(gradient, weight)
+            to_x = rounded_product(gradient, weight)
             _add_product(to_x, low_gradient, a)
             to_x = to_x.view(*gradients[0].shape[:-1], -1)
         to_a = low_gradient.T @ rows.to(a.dtype) if ctx.needs_input_grad[3] else None

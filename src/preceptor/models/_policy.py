@@ -22,6 +22,7 @@ from preceptor.errors import InputError, Problem
 from preceptor.files import private_folder, publish_folder
 from preceptor.models._bits import compute_as_told, four_bits
 from preceptor.models._fused import fuse
+from preceptor.models._sixteen_bits import avoid_slow_products
 from preceptor.models._source import ModelSource
 from preceptor.models._tokens import load_tokenizer
 
@@ -143,7 +144,9 @@ def _load_backbone(folder: Path, dtype: torch.dtype, **how: Any) -> Any:
         # transformers would fill them with random numbers and only warn.
         what = f"{len(missing)} weights of its architecture are missing, {min(missing)} among them"
         raise InputError(Problem(f"model {folder.name}", what, "Copy the whole folder again."))
-    return model.requires_grad_(False).to(compute_device())
+    model = model.requires_grad_(False).to(compute_device())
+    avoid_slow_products(model)
+    return model
 
 
 def compute_device() -> torch.device:

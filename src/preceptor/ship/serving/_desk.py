@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from preceptor.engine import Cost, arithmetic, generate
+from preceptor.engine import Cost, float32_head, generate
 from preceptor.models import Policy, stop_tokens
 from preceptor.ship.serving._counts import Counts
 from preceptor.ship.serving._guard import describe
@@ -141,7 +141,7 @@ class Desk:
     async def open(self) -> AsyncIterator[None]:
         """Answer those who wait. At the end, who is still waiting is told that it will not be answered."""
         answering = ThreadPoolExecutor(1, "answering", torch.set_num_threads, (self.threads,))
-        with arithmetic(self._policy.model), answering as thread:
+        with float32_head(self._policy.model), answering as thread:
             work = asyncio.create_task(self._work(thread))
             try:
                 yield
