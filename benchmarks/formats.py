@@ -3,7 +3,8 @@
 The shortest study on the real model (`tests/front_door.yaml`) in float32 and in bfloat16, each in a process of its own:
 how many held-out answers are alike, how long each took, and how far the untouched model's log-probabilities of the
 study's own answers are apart. Then what the float32 product with the vocabulary costs: 128 hidden states, as it was in
-the model's format and as it is, in turn, the median.
+the model's format and as it is, in turn, the median; and 800 rows through a layer as models are loaded here and as torch
+has it.
 """
 
 import argparse
@@ -26,13 +27,14 @@ from preceptor.engine import answer_logprobs
 from preceptor.engine._float32_head import float32_head
 from preceptor.files import read_jsonl
 from preceptor.models import Encoded, load_policy, load_tokenizer
+from preceptor.models._sixteen_bits import avoid_slow_products
 from preceptor.study import load_study
 from preceptor.study._check import check_study, model_of
 from preceptor.study._prepare import prepare
 
 STUDY = Path(__file__).parents[1] / "tests" / "front_door.yaml"
 WIDE, NARROW = "float32", "bfloat16"
-ROWS = 128
+ROWS, LAYER_ROWS = 128, 800
 TIMES = 9
 
 
@@ -47,8 +49,8 @@ def measure(file: Path) -> list[Row]:
             alike = sum(a == b for a, b in zip(wide, narrow, strict=True))
             rows.append(at_least("answers alike", arm, alike, len(wide), "of", None))
     rows += _gaps(file)
-    rows += [_product(dtype) for dtype in (torch.float32, torch.bfloat16)]
-    return rows
+    formats = (torch.float32, torch.bfloat16)
+    return [*rows, *map(_product, formats), *map(_layer, formats)]
 
 
 def _run(file: Path, dtype: str, run: Path) -> float:
@@ -98,7 +100,24 @@ def _product(dtype: torch.dtype) -> Row:
 
     with torch.no_grad(), float32_head(model):
         ours, peer = alternate([now, before], TIMES, lambda _: None)
-    return at_most("product with the vocabulary", str(dtype).removeprefix("torch."), 1e3 * ours, 1e3 * peer, "ms", None)
+    return at_most("product with the vocabulary", _name(dtype), 1e3 * ours, 1e3 * peer, "ms", None)
+
+
+def _layer(dtype: torch.dtype) -> Row:
+    """Forward and backward of one linear layer: as models are loaded here, over torch's own."""
+    ours, own = (nn.Linear(576, 1536, bias=False, dtype=dtype) for _ in range(2))
+    avoid_slow_products(ours)
+    x = torch.randn(LAYER_ROWS, 576, dtype=dtype, requires_grad=True)
+
+    def step(layer: nn.Linear) -> None:
+        layer(x).sum().backward()
+
+    taken = alternate([lambda: step(ours), lambda: step(own)], TIMES, lambda _: None)
+    return at_most("layer, forward and backward", _name(dtype), 1e3 * taken[0], 1e3 * taken[1], "ms", None)
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def main() -> None:
