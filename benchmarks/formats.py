@@ -3,8 +3,8 @@
 The shortest study on the real model (`tests/front_door.yaml`) in float32 and in bfloat16, each in a process of its own:
 how many held-out answers are alike, how long each took, and how far apart the untouched model's log-probabilities of
 the study's own answers are. Then what the float32 product with the vocabulary costs: 128 hidden states, as it was in
-the model's format and as it is, in turn, the median; and 800 rows through a layer as models are loaded here and as torch
-has it.
+the model's format and as it is, in turn, the median; and 800 rows through a layer, as models are loaded here and as
+torch has it.
 """
 
 import argparse
