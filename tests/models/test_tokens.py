@@ -135,6 +135,22 @@ def test_a_template_that_cannot_carry_a_case_is_refused(tmp_path: Path, template
         tokenizer_with(tmp_path, template)
 
 
+@pytest.mark.parametrize(
+    ("condition", "reason"),
+    [
+        ("messages|length > 3", "odd turns: \\.\\.\\."),
+        ("'violet' in messages[-1]['content']", "something that stands in a text"),
+    ],
+)
+def test_what_a_template_says_of_a_case_never_repeats_its_text(tmp_path: Path, condition: str, reason: str) -> None:
+    says = "{{ raise_exception('odd turns: ' + messages[-1]['content']) }}"
+    tokenizer = tokenizer_with(tmp_path, f"{{% if {condition} %}}{says}{{% endif %}}" + CHAT_TEMPLATE)
+    with pytest.raises(InputError, match=reason) as caught:
+        encode(tokenizer, turns("violet umbrella") * 2, None)
+    assert "violet" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
 def test_turns_the_template_refuses_are_an_input_error(tmp_path: Path) -> None:
     alternate = "{% if messages|length > 3 %}{{ raise_exception('Roles must alternate') }}{% endif %}"
     tokenizer = tokenizer_with(tmp_path, alternate + CHAT_TEMPLATE)

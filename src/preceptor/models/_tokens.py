@@ -80,10 +80,20 @@ def encode(tokenizer: Any, messages: Sequence[Mapping[str, str]], answer: str | 
     masked = [{**message, "content": _replace(message["content"], masks)} for message in messages]
     try:
         prompt = _ids(tokenizer, _render(tokenizer, masked, add_generation_prompt=True), masks)
-    except jinja2.TemplateError as error:
+    except jinja2.TemplateError:  # what it says may repeat a case's text
+        why = _refusal(tokenizer, [message["role"] for message in messages])
         fix = "Give a system turn, if any, then user and assistant turns in alternation, a user turn last."
-        raise InputError(Problem("chat turns", f"the chat template refuses them: {error}", fix)) from error
+        raise InputError(Problem("chat turns", f"the chat template refuses them: {why}", fix)) from None
     return Encoded(prompt, [] if answer is None else _answer_ids(tokenizer, answer.strip()))
+
+
+def _refusal(tokenizer: Any, roles: Sequence[str]) -> str:
+    """What the chat template says against turns of these roles, whatever their texts."""
+    try:
+        _render(tokenizer, [{"role": role, "content": "..."} for role in roles], add_generation_prompt=True)
+    except jinja2.TemplateError as error:
+        return str(error)
+    return "not for their order, but for something that stands in a text"
 
 
 def stop_tokens(tokenizer: Any) -> frozenset[int]:
