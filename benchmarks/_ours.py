@@ -25,9 +25,9 @@ from preceptor.engine import (
     score_answers,
     sft_loss,
 )
-from preceptor.engine._batches import split_into_trees
-from preceptor.engine._cost import backward_factor
-from preceptor.engine._reference import pair_logprobs, pair_trees, reference_of_policy, sums
+from preceptor.engine.cost import backward_factor
+from preceptor.engine.train.reference import pair_logprobs, pair_trees, reference_of_policy, sums
+from preceptor.engine.tree.batches import split_into_trees
 from preceptor.models import Encoded, Policy
 
 Tree = TypeVar("Tree")

@@ -10,7 +10,7 @@ import torch
 from benchmarks._measure import Work
 from benchmarks._shapes import SHAPES, draw_pairs, word_tokens
 from preceptor.engine import Numerics
-from preceptor.engine._cost import peak_memory, start_peak_memory
+from preceptor.engine.cost import peak_memory, start_peak_memory
 from preceptor.models import AdapterSettings, find_model, load_tokenizer, new_policy
 
 

@@ -14,17 +14,17 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from preceptor.engine._cost import peak_memory, start_peak_memory
+from preceptor.engine.cost import peak_memory, start_peak_memory
 from preceptor.errors import PreceptorError
 from preceptor.files import private_folder
 from preceptor.models import fingerprint, load_tokenizer
 from preceptor.progress import progress
 from preceptor.study import load_study, machine, plan_study, read_planned
-from preceptor.study._cells import cells_of
-from preceptor.study._check import check_study, model_of
-from preceptor.study._prepare import prepare
-from preceptor.study._run_folder import RunFolder
-from preceptor.study._stages import Workshop
+from preceptor.study.cases import prepare
+from preceptor.study.check import check_study, model_of
+from preceptor.study.results.cells import cells_of
+from preceptor.study.run.folder import RunFolder
+from preceptor.study.stages.tree import Workshop
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import psutil
 
-from preceptor.study._on_ray import require_ray
+from preceptor.study.ray import require_ray
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from preceptor.errors import InputError
-from preceptor.study._tfidf import learn_numbers, learn_words
-from preceptor.study._tfidf import score as answers_score
+from preceptor.study.answers.tfidf import learn_numbers, learn_words
+from preceptor.study.answers.tfidf import score as answers_score
 from preceptor.tasks import Example, Task, load_task, make_cases
 
 OUTPUTS = (

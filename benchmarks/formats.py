@@ -24,13 +24,13 @@ from torch import nn
 
 from benchmarks._measure import Row, alternate, at_least, at_most
 from preceptor.engine import answer_logprobs
-from preceptor.engine._float32_head import float32_head
+from preceptor.engine.output_layer import float32_head
 from preceptor.files import read_jsonl
 from preceptor.models import Encoded, load_policy, load_tokenizer
 from preceptor.models._sixteen_bits import avoid_slow_products
 from preceptor.study import load_study
-from preceptor.study._check import check_study, model_of
-from preceptor.study._prepare import prepare
+from preceptor.study.cases import prepare
+from preceptor.study.check import check_study, model_of
 
 STUDY = Path(__file__).parents[1] / "tests" / "front_door.yaml"
 WIDE, NARROW = "float32", "bfloat16"

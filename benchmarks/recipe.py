@@ -23,12 +23,12 @@ from preceptor.evidence import estimate, number
 from preceptor.models import fingerprint, load_policy, load_tokenizer
 from preceptor.progress import Advance, quiet
 from preceptor.study import Study, load_study
-from preceptor.study._answer import in_own_words
-from preceptor.study._cell import metric_of, sample
-from preceptor.study._check import check_study, model_of
-from preceptor.study._prepare import Prepared, prepare
-from preceptor.study._run_folder import open_run_folder
-from preceptor.study._stages import Workshop
+from preceptor.study.answers.generate import in_own_words
+from preceptor.study.cases import Prepared, prepare
+from preceptor.study.check import check_study, model_of
+from preceptor.study.results.cells import metric_of, sample
+from preceptor.study.run.folder import open_run_folder
+from preceptor.study.stages.tree import Workshop
 
 CHANGES: Mapping[str, tuple[dict[str, Any], ...]] = {
     "sft": ({"learning_rate": 0.5}, {"learning_rate": 2.0}, {"epochs": 2.0}),

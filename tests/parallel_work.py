@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from preceptor.engine import DPOSettings, EncodedPair, Numerics, SFTSettings, Stage, run_dpo, run_sft, tune
-from preceptor.engine._parallel import rank
-from preceptor.engine._tune import Run, one_of_several
+from preceptor.engine.parallel.shard import rank
+from preceptor.engine.train.tune import Run, one_of_several
 from preceptor.errors import InputError, Problem
 from preceptor.models import AdapterSettings, Encoded, ModelSource, Policy, find_model, new_policy
 from preceptor.progress import Advance

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.study import Study, load_study
-from preceptor.study._prepare import Prepared, check_task, prepare, read_task
+from preceptor.study.cases import Prepared, check_task, prepare, read_task
 from tiny_study import write_study, write_table
 
 DATA = {"path": "cases.csv", "target": "urgency", "group": "patient"}

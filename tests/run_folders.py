@@ -12,14 +12,15 @@ from preceptor.engine import Cost
 from preceptor.files import digest_file, write_atomic, write_json, write_jsonl
 from preceptor.models import ModelSource, load_tokenizer
 from preceptor.study import Prediction, Study, make_study
-from preceptor.study._cell import Cell
-from preceptor.study._design import freeze
-from preceptor.study._failures import Failure
-from preceptor.study._prepare import Checked, Prepared, check_task, prepare, read_task
-from preceptor.study._record import preflight_of, results_of
-from preceptor.study._run_folder import RunFolder
-from preceptor.study._score import case_score
-from preceptor.study._study_folder import write_study_folder
+from preceptor.study.cases import Checked, Prepared, check_task, prepare, read_task
+from preceptor.study.results.cells import Cell
+from preceptor.study.results.preregistration import freeze
+from preceptor.study.results.record import results_of
+from preceptor.study.run.failures import Failure
+from preceptor.study.run.folder import RunFolder
+from preceptor.study.run.session import preflight_of
+from preceptor.study.run.study_folder import write_study_folder
+from preceptor.study.score import case_score
 from tiny_study import write_study, write_table
 
 ARMS = ("base", "base+shots", "sft", "sft+dpo", "sft+sft", "tfidf")

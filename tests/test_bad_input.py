@@ -14,7 +14,8 @@ import yaml
 
 from command_line import CommandLine, Outcome
 from preceptor.engine import run_sft
-from preceptor.study import _runner, _stages
+from preceptor.study import runner
+from preceptor.study.stages import tree
 from tiny_study import TASK, write_study, write_table
 
 SECRET = "she whispered xyzzy"
@@ -338,7 +339,7 @@ def test_a_disk_that_fills_up_while_training_and_is_freed_again(
     case: Case, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_table(case.table)
-    monkeypatch.setattr(_runner, "_FREE_BYTES_NEEDED", 0)
+    monkeypatch.setattr(runner, "_FREE_BYTES_NEEDED", 0)
     run = small_disk / "run"
     ballast = small_disk / "ballast"
 
@@ -346,7 +347,7 @@ def test_a_disk_that_fills_up_while_training_and_is_freed_again(
         ballast.write_bytes(bytes(shutil.disk_usage(small_disk).free - 8192))
         return run_sft(*args, **settings)
 
-    monkeypatch.setattr(_stages, "run_sft", fill_and_train)
+    monkeypatch.setattr(tree, "run_sft", fill_and_train)
     outcome = case.start(run)
     assert outcome.code == 2, outcome
     assert f"{run}: the disk is full. Free some space; the same command then continues" in outcome.errors
@@ -354,7 +355,7 @@ def test_a_disk_that_fills_up_while_training_and_is_freed_again(
     assert list(run.glob("stages/*"))
     assert not (run / "results.json").exists()
     ballast.unlink()
-    monkeypatch.setattr(_stages, "run_sft", run_sft)
+    monkeypatch.setattr(tree, "run_sft", run_sft)
     outcome = case.start(run)
     assert outcome.code == 0, outcome
     assert (run / "report.html").exists()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from preceptor.engine import DPOSettings, EncodedPair, Numerics, run_dpo
-from preceptor.engine._sharing import shares_prefixes
+from preceptor.engine.tree.sharing import shares_prefixes
 from preceptor.models import AdapterSettings, ModelSource, load_policy, new_policy
 
 pytestmark = [pytest.mark.slow, pytest.mark.model]

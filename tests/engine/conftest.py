@@ -88,9 +88,9 @@ def killed() -> type[Exception]:
 @pytest.fixture(params=["before anything is named", "half way through a file list"])
 def cut_while_saving(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Cut the power in the n-th checkpoint: when it is written but not named yet, or before all of it is written."""
-    from preceptor.engine import _trainer
+    from preceptor.engine.train import trainer
 
-    owner: Any = _trainer if "named" in request.param else _trainer.StepTrainer
+    owner: Any = trainer if "named" in request.param else trainer.StepTrainer
     name = "publish_folder" if "named" in request.param else "_save_rng_state"
     whole = getattr(owner, name)
 

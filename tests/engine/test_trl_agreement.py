@@ -24,7 +24,6 @@ from preceptor.engine import (
     EncodedPair,
     Numerics,
     SFTSettings,
-    _blocks,
     answer_logprobs,
     can_share,
     dpo_loss,
@@ -33,7 +32,8 @@ from preceptor.engine import (
     run_sft,
     sft_loss,
 )
-from preceptor.engine._batches import schedule, split_into_trees
+from preceptor.engine.tree import blocks
+from preceptor.engine.tree.batches import schedule, split_into_trees
 from preceptor.models import Encoded, ModelSource, Policy
 from preceptor.models._fused import fuse
 
@@ -225,7 +225,7 @@ def test_every_split_of_a_step_into_trees_and_blocks_gives_the_same(family: str,
     def check(trees: list[list[int]], block: int) -> None:
         assert sorted(i for tree in trees for i in tree) == ALL[0]
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(_blocks, "_SMALL", block)
+            patch.setattr(blocks, "_SMALL", block)
             assert_same(dpo_step(model, reference, trees), whole_dpo)
             assert_same(sft_step(model, trees), whole_sft)
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from preceptor.engine import Numerics, SFTSettings, answer_logprobs, can_share, run_sft
-from preceptor.engine._cost import backward_factor, forward_flops
+from preceptor.engine.cost import backward_factor, forward_flops
 from preceptor.errors import InputError
 from preceptor.models import (
     AdapterSettings,

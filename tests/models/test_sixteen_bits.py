@@ -9,14 +9,15 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from preceptor.engine import _attention, answer_logprobs
+from preceptor.engine import answer_logprobs
+from preceptor.engine.tree import attention
 from preceptor.models import AdapterSettings, Encoded, ModelSource, _sixteen_bits, load_policy, new_policy
 from preceptor.models._sixteen_bits import avoid_slow_products
 
 
 def take_cpu(monkeypatch: pytest.MonkeyPatch, *, slow: bool) -> None:
     """A CPU without them, or with them, whatever this one has."""
-    for module in (_sixteen_bits, _attention):
+    for module in (_sixteen_bits, attention):
         monkeypatch.setattr(module, "slow_16_bits", lambda: slow)
 
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from html_page import Page
 from preceptor.report import write_report
 from preceptor.report._page import render
-from preceptor.report._results import Confusion, Paired
 from preceptor.report._run import parse_run
 from preceptor.report._small_counts import HIDDEN, SMALL, shown_labels, shown_matrix, shown_pairs
+from preceptor.study.results.schema import Confusion, Paired
 
 COUNTS = st.integers(0, 8)
 MATRICES = st.lists(st.lists(COUNTS, min_size=3, max_size=3), min_size=2, max_size=2)

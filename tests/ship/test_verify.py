@@ -18,8 +18,8 @@ import chat_stub
 from child_process import start
 from command_line import CommandLine, Outcome
 from preceptor.study import held_out, open_arm
-from preceptor.study._run_folder import RunFolder
-from preceptor.study._study_folder import write_study_folder
+from preceptor.study.run.folder import RunFolder
+from preceptor.study.run.study_folder import write_study_folder
 from ship.model_server import ModelServer, Settings, merged, serving
 
 Ask = Any

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from preceptor.errors import InputError
 from preceptor.study import load_study, refuse_old_results, run_study
-from preceptor.study._looks import ledger_file
+from preceptor.study.run.test_set_ledger import ledger_file
 from study_runs import Run, run
 from tiny_study import TASK
 
@@ -153,7 +153,7 @@ class Killed(BaseException):
 def test_a_run_that_was_stopped_in_a_control_ends_with_the_same_answers(
     finished_once: Run, tmp_path: Path, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    from preceptor.study import _runner
+    from preceptor.study import runner
 
     @contextmanager
     def progress(name: str, total: int, console: Console) -> Iterator[Any]:
@@ -165,7 +165,7 @@ def test_a_run_that_was_stopped_in_a_control_ends_with_the_same_answers(
 
     one_seed = SHORT | {"seeds": [0]}
     with monkeypatch.context() as patch:
-        patch.setattr(_runner, "progress", progress)
+        patch.setattr(runner, "progress", progress)
         with pytest.raises(Killed):
             run(tmp_path, tiny_model_folder, tmp_path / "run", **one_seed)
     resumed = run(tmp_path, tiny_model_folder, tmp_path / "run", **one_seed)
@@ -247,12 +247,12 @@ def test_results_older_than_the_study_a_task_or_the_data_are_refused(finished: R
 def test_a_changed_task_forgets_the_results_before_anything_is_trained(
     finished: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from preceptor.study import _runner
+    from preceptor.study import runner
 
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_runner, "cells_of", stopped)
+    monkeypatch.setattr(runner, "cells_of", stopped)
     changed = yaml.safe_dump({**TASK, "title": "Another title"}, sort_keys=False)
     (finished.study_file.parent / "urgency.task.yaml").write_text(changed)
     study, base = load_study(str(finished.study_file))

@@ -26,7 +26,7 @@ import torch
 from preceptor.engine import answer_logprobs
 from preceptor.models import Encoded, find_model, load_policy, load_tokenizer
 from preceptor.study import load_study, run_study
-from preceptor.study._prepare import check_task, prepare, read_task
+from preceptor.study.cases import check_task, prepare, read_task
 
 study, base = load_study(sys.argv[1])
 run = Path(sys.argv[2])

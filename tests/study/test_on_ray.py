@@ -22,7 +22,7 @@ from rich.console import Console
 
 from child_process import start
 from preceptor.study import load_study, run_study
-from preceptor.study._on_ray import _crew
+from preceptor.study.ray import scheduler
 from study_runs import Run, run
 from tiny_study import write_study, write_table
 
@@ -141,8 +141,8 @@ def test_a_node_that_dies_in_the_middle_of_a_stage_costs_only_what_was_not_yet_k
     alone: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     news: list[tuple[int, str, float]] = []
-    show = _crew.Crew._show
-    monkeypatch.setattr(_crew.Crew, "_show", lambda crew, some: (news.extend(some), show(crew, some))[1])
+    show = scheduler.Crew._show
+    monkeypatch.setattr(scheduler.Crew, "_show", lambda crew, some: (news.extend(some), show(crew, some))[1])
     console = Console(record=True, width=200, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
     killed: list[Path] = []
     with two_nodes() as cluster:

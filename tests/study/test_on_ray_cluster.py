@@ -2,7 +2,7 @@
 
 import os
 
-from preceptor.study._on_ray import THIS_MACHINE, require_ray
+from preceptor.study.ray import THIS_MACHINE, require_ray
 
 
 def test_what_ray_is_told_when_it_is_imported_is_not_told_to_later_processes() -> None:

@@ -15,17 +15,17 @@ from command_line import CommandLine
 from preceptor.engine import Numerics
 from preceptor.errors import InputError, PreceptorError, Problem
 from preceptor.models import fingerprint, load_tokenizer
-from preceptor.study._alone import alone_in
-from preceptor.study._check import check_study, model_of
-from preceptor.study._on_ray import _crew
-from preceptor.study._on_ray._crew import StepError
-from preceptor.study._on_ray._fit import needs_of
-from preceptor.study._on_ray._steps import steps_left
-from preceptor.study._on_ray._worker import Job, _failure, do, job_of, problems_here
-from preceptor.study._prepare import prepare
-from preceptor.study._run_folder import RunFolder, hold
-from preceptor.study._runner import numerics_of
-from preceptor.study._stages import Workshop
+from preceptor.study.cases import prepare
+from preceptor.study.check import check_study, model_of
+from preceptor.study.ray import scheduler
+from preceptor.study.ray.resources import needs_of
+from preceptor.study.ray.scheduler import StepError
+from preceptor.study.ray.steps import steps_left
+from preceptor.study.ray.worker import Job, _failure, do, job_of, problems_here
+from preceptor.study.run.alone import alone_in
+from preceptor.study.run.folder import RunFolder, hold
+from preceptor.study.run.session import numerics_of
+from preceptor.study.stages.tree import Workshop
 from prepared_study import prepare_tiny
 from study_runs import Run, run
 
@@ -201,7 +201,7 @@ def test_an_error_is_raised_again_without_a_word_of_a_case(error: Exception, kin
     failure = _failure(error)
     assert "case text" not in repr(failure)
     with pytest.raises(kind, match=told) as raised:
-        _crew._raise_again(failure, "a step")
+        scheduler._raise_again(failure, "a step")
     assert type(raised.value) is kind
     assert getattr(raised.value, "errno", None) == getattr(error, "errno", None)
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from preceptor.study._cell import metric_of
-from preceptor.study._score import LABEL_METRICS, TEXT_METRICS, case_score
+from preceptor.study.results.cells import metric_of
+from preceptor.study.score import LABEL_METRICS, TEXT_METRICS, case_score
 from preceptor.tasks import load_task
 from preceptor.tasks._load import _METRICS
 from prepared_study import prepare_tiny

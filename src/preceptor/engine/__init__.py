@@ -1,25 +1,9 @@
 """How a model is tuned: prefix trees, losses, the `sft` and `dpo` stages, generation and scoring. Knows token ids."""
 
-from preceptor.engine._bytes import TreeBytes, head_bytes, tree_bytes, whole_logits_bytes
-from preceptor.engine._cost import Cost, let_go, timed
-from preceptor.engine._dpo import dpo_steps, run_dpo
-from preceptor.engine._float32_head import float32_head
-from preceptor.engine._generate import Sampling, generate
-from preceptor.engine._logprobs import answer_logprobs
-from preceptor.engine._losses import dpo_loss, reward_margins, sft_loss
-from preceptor.engine._memory import out_of_memory
-from preceptor.engine._pace import Pace, Speed, time_model
-from preceptor.engine._precision import choose_numerics
-from preceptor.engine._reference import EncodedPair
-from preceptor.engine._score import Likeliest, likeliest, score_answers
-from preceptor.engine._settings import DPOSettings, Numerics, NumericsChoice, SFTSettings
-from preceptor.engine._sft import run_sft, sft_steps, sft_steps_worth
-from preceptor.engine._sharing import can_share
-from preceptor.engine._tracking import Tracker, Tracking, find_tracker, tell_once
-from preceptor.engine._trainer import Stage
-from preceptor.engine._tree import Tree, distinct_prefixes, layout
-from preceptor.engine._tune import tune
-from preceptor.engine._workload import (
+from preceptor.engine.cost import Cost, let_go, timed
+from preceptor.engine.estimate.bytes import TreeBytes, head_bytes, tree_bytes, whole_logits_bytes
+from preceptor.engine.estimate.pace import Pace, Speed, time_model
+from preceptor.engine.estimate.workload import (
     Operations,
     Trees,
     Workload,
@@ -29,6 +13,22 @@ from preceptor.engine._workload import (
     sft_workload,
     writing_workload,
 )
+from preceptor.engine.losses import dpo_loss, reward_margins, sft_loss
+from preceptor.engine.memory import out_of_memory
+from preceptor.engine.output_layer import float32_head
+from preceptor.engine.precision import choose_numerics
+from preceptor.engine.settings import DPOSettings, Numerics, NumericsChoice, SFTSettings
+from preceptor.engine.train.dpo import dpo_steps, run_dpo
+from preceptor.engine.train.reference import EncodedPair
+from preceptor.engine.train.sft import run_sft, sft_steps, sft_steps_worth
+from preceptor.engine.train.tracking import Tracker, Tracking, find_tracker, tell_once
+from preceptor.engine.train.trainer import Stage
+from preceptor.engine.train.tune import tune
+from preceptor.engine.tree.layout import Tree, distinct_prefixes, layout
+from preceptor.engine.tree.logprobs import answer_logprobs
+from preceptor.engine.tree.sharing import can_share
+from preceptor.engine.write.generate import Sampling, generate
+from preceptor.engine.write.score import Likeliest, likeliest, score_answers
 
 __all__ = [
     "Cost",

@@ -1,17 +1,17 @@
 """Where pairs come from: two answers to a case, and which maker of rejected ones each pair comes from."""
 
-from preceptor.preferences._case import is_of, item_id, make_item, told_case
-from preceptor.preferences._gold import Gold, GoldRow, gold, write_gold
-from preceptor.preferences._makers import cannot_make, make_pairs
-from preceptor.preferences._one_fact import NearMiss, change_one_fact
-from preceptor.preferences._pair import Made, Maker, Pair
-from preceptor.preferences._preflight import PairFindings, look_at
-from preceptor.preferences._rater_agreement import Agreed, Consistency, consistency, rater_agreement
 from preceptor.preferences._request import Request, Score
-from preceptor.preferences._settled import Settled, first_votes, settle
-from preceptor.preferences._two_answers import two_answers
-from preceptor.preferences._votes import votes
 from preceptor.preferences._votes_table import write_votes
+from preceptor.preferences.labelling._case import is_of, item_id, make_item, told_case
+from preceptor.preferences.labelling._consensus import Settled, first_votes, settle
+from preceptor.preferences.labelling._gold import Gold, GoldRow, gold, write_gold
+from preceptor.preferences.labelling._rater_agreement import Agreed, Consistency, consistency, rater_agreement
+from preceptor.preferences.makers._checks import PairFindings, look_at
+from preceptor.preferences.makers._one_fact import NearMiss, change_one_fact
+from preceptor.preferences.makers._pair import Made, Maker, Pair
+from preceptor.preferences.makers._registry import cannot_make, make_pairs
+from preceptor.preferences.makers._two_answers import two_answers
+from preceptor.preferences.makers.votes import votes
 
 __all__ = [
     "Agreed",

@@ -6,10 +6,10 @@ from preceptor.report._limits import exploratory_note, limits
 from preceptor.report._looks import arm_label
 from preceptor.report._makers import maker_title
 from preceptor.report._methods import training
-from preceptor.report._results import Cell
 from preceptor.report._run import Run, read_run
 from preceptor.report._template import fill_plain
 from preceptor.report._writing import write_page
+from preceptor.study.results.schema import Cell
 
 _NAMES = ("adapter", "model")
 """Where a tuned model lies in its stage's folder: an adapter, or every weight."""

@@ -10,8 +10,8 @@ from markupsafe import Markup, escape
 
 from preceptor.errors import InputError, Problem
 from preceptor.report._predictions import predictions_file, read_cell
-from preceptor.report._results import Cell, Contrast, TaskPart
 from preceptor.report._run import Run
+from preceptor.study.results.schema import Cell, Contrast, TaskPart
 from preceptor.tasks import Example
 
 _MOST_CASES = 100

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.errors import InputError, Problem
-from preceptor.report._results import Cell, Conclusion, Failed, TaskPart
 from preceptor.report._run import Run, read_run
 from preceptor.report._template import fill
 from preceptor.report._writing import write_page
+from preceptor.study.results.schema import Cell, Conclusion, Failed, TaskPart
 
 _ABSENT = "not set"
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
-from preceptor.report._rater_results import Human, Interval, Rater
-from preceptor.report._results import Cell, Contrast, Results, TaskPart
+from preceptor.study.results.rater_schema import Human, Interval, Rater
+from preceptor.study.results.schema import Cell, Contrast, Results, TaskPart
 
 _ROUNDING = 1e-6
 _MAJORITY = "majority"

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from preceptor.report._looks import FAINT, GRID, STYLE, arm_label, bare, colour
-from preceptor.report._results import Cell, Points, TaskPart
 from preceptor.report._svg import to_svg
+from preceptor.study.results.schema import Cell, Points, TaskPart
 
 _WIDE, _PANEL = 5.0, 1.5  # inches
 _TITLES = {

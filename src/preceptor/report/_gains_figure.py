@@ -10,8 +10,8 @@ from matplotlib.patches import Rectangle
 from preceptor.evidence import metric_title
 from preceptor.report import _numbers as numbers
 from preceptor.report._looks import BAND, FAINT, INK, STYLE, VERDICT_COLOURS, WIDTH, bare, pair_label
-from preceptor.report._results import Contrast, TaskPart
 from preceptor.report._svg import to_svg
+from preceptor.study.results.schema import Contrast, TaskPart
 
 _ROW, _HEADER, _FOOTER = 0.48, 0.04, 0.48  # inches
 

@@ -1,7 +1,7 @@
 """What a study like this does not show, said on its own page."""
 
 from preceptor.report._looks import arm_label
-from preceptor.report._results import Results
+from preceptor.study.results.schema import Results
 
 FEWEST_SEEDS = 5
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from preceptor.report._results import Cell, Contrast, NotCompared
+from preceptor.study.results.schema import Cell, Contrast, NotCompared
 
 # Okabe and Ito's colours, some darkened to 3:1 on white; marks differ too, for eyes that see no colours.
 _LOOKS = {

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from preceptor.evidence import gain, p_text
 from preceptor.report._looks import arm_label
 from preceptor.report._numbers import count, whole_percent
-from preceptor.report._results import Cell, Contrast, Failed, PairFindings, Results, TaskPart
 from preceptor.report._small_counts import shown_count
+from preceptor.study.results.schema import Cell, Contrast, Failed, PairFindings, Results, TaskPart
 
 _MOST_ORDERED = 0.9
 _LENGTH_BIAS = 0.15

@@ -8,7 +8,6 @@ from preceptor.report._makers import makers_of_tasks
 from preceptor.report._methods import methods
 from preceptor.report._published import CITATION, PUBLISHED
 from preceptor.report._raters import raters_of_tasks
-from preceptor.report._results import Results
 from preceptor.report._run import Run, read_run
 from preceptor.report._small_counts import HIDDEN, SMALL
 from preceptor.report._template import drawing, fill
@@ -17,6 +16,7 @@ from preceptor.report._values_figure import values_figure
 from preceptor.report._views import flows, training_times, view
 from preceptor.report._words import words
 from preceptor.report._writing import write_page
+from preceptor.study.results.schema import Results
 
 
 def write_report(run_folder: Path, *, with_text: bool = False) -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest_file, read_jsonl
-from preceptor.report._results import Cell, Results
+from preceptor.study.results.schema import Cell, Results
 
 _AGAIN = "Run `preceptor study` again with this folder."
 _ROUNDING = 1e-6

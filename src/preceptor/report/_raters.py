@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from preceptor.evidence import metric_title
 from preceptor.report import _numbers as numbers
-from preceptor.report._rater_results import AgreementPart, Human, HumanAgreement
-from preceptor.report._results import Results, TaskPart
 from preceptor.report._small_counts import shown_count
+from preceptor.study.results.rater_schema import AgreementPart, Human, HumanAgreement
+from preceptor.study.results.schema import Results, TaskPart
 
 _LEAST_ALPHA = 0.667
 """Below it not even tentative conclusions should rest on what raters say (Krippendorff, Content Analysis, 2004)."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from preceptor.errors import InputError, Problem
 from preceptor.report._consistency import contradictions
 from preceptor.report._predictions import other_answers
-from preceptor.report._results import Results
+from preceptor.study.results.schema import Results
 from preceptor.tasks import Task, load_task
 
 _MOST_PROBLEMS = 5

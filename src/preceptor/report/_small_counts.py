@@ -14,7 +14,7 @@ from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
 from preceptor.report._numbers import count
-from preceptor.report._results import Confusion, Paired
+from preceptor.study.results.schema import Confusion, Paired
 
 FEWEST_SHOWN = 5
 SMALL = f"<{FEWEST_SHOWN}"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from preceptor.report import _numbers as numbers
-from preceptor.report._results import Subgroup, TaskPart
 from preceptor.report._small_counts import FEWEST_SHOWN, shown_labels
+from preceptor.study.results.schema import Subgroup, TaskPart
 
 _RARE = f"a value of fewer than {FEWEST_SHOWN} patients"
 

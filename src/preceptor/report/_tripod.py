@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from preceptor.report._results import Results
+from preceptor.study.results.schema import Results
 
 _ITEMS = Path(__file__).parent / "tripod_llm.yaml"
 _BY_AUTHORS = "The authors say this."

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from preceptor.evidence import metric_title
 from preceptor.report import _numbers as numbers
 from preceptor.report._looks import FAINT, GRID, INK, STYLE, WIDTH, arm_label, arms_of, bare, colour, mark
-from preceptor.report._results import Cell, Failed, Results, TaskPart
 from preceptor.report._svg import to_svg
+from preceptor.study.results.schema import Cell, Failed, Results, TaskPart
 
 _ROW, _TITLE, _FOOTER = 0.2, 0.42, 0.42  # inches
 _WIDE = 4.5

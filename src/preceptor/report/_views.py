@@ -11,12 +11,12 @@ from preceptor.report._cases import Group, find_examples, side_by_side
 from preceptor.report._curves_figure import curves_figure
 from preceptor.report._gains_figure import gains_figure
 from preceptor.report._looks import arm_label
-from preceptor.report._results import Cell, Conclusion, Contrast, Failed, NotCompared, Results, TaskPart
 from preceptor.report._run import Finding, Run, TaskPreflight
 from preceptor.report._small_counts import shown_count, shown_labels, shown_matrix, shown_pairs
 from preceptor.report._subgroups import Gap, GroupRow, gaps, group_rows
 from preceptor.report._template import drawing
 from preceptor.report._values_figure import price_figure
+from preceptor.study.results.schema import Cell, Conclusion, Contrast, Failed, NotCompared, Results, TaskPart
 
 _SHADES = 9
 _LENGTHS = ("shortest", "median", "p95", "longest", "cases_cut")

@@ -1,6 +1,6 @@
 """Words that a reader outside of machine learning may not know, explained where the study uses them."""
 
-from preceptor.report._results import Results
+from preceptor.study.results.schema import Results
 
 _ALWAYS = {
     "Held-out cases": "Cases of patients that no arm learned from and that chose nothing. All results are about them.",

@@ -1,24 +1,24 @@
 """What is compared: the study file, the stage tree, the runner, the run folder and what each arm cost."""
 
-from preceptor.study._answer import in_own_words
-from preceptor.study._arm_of_run import ArmOfRun, held_out, open_arm
-from preceptor.study._arm_pairs import rows_of_arm
-from preceptor.study._check import check_study
-from preceptor.study._evaluate import Prediction, read_predictions
-from preceptor.study._gold_items import gold_items
-from preceptor.study._label_items import items_to_label
-from preceptor.study._looks import ordinal
-from preceptor.study._machine import Machine, machine
-from preceptor.study._made_from import refuse_old_results
-from preceptor.study._needs import Need, Plan, plan_study, read_planned
-from preceptor.study._needs_remedies import remedies
-from preceptor.study._prepare import Checked, Prepared
-from preceptor.study._purge import Purge, open_purge
-from preceptor.study._purged import refuse_purged
-from preceptor.study._runner import run_study
-from preceptor.study._spec import Study, TaskEntry
-from preceptor.study._study_file import builtin_studies, load_study, make_study
-from preceptor.study._study_folder import study_folders
+from preceptor.study.answers.generate import in_own_words
+from preceptor.study.answers.predictions import Prediction, read_predictions
+from preceptor.study.cases import Checked, Prepared
+from preceptor.study.check import check_study
+from preceptor.study.finished.arm import ArmOfRun, held_out, open_arm
+from preceptor.study.finished.pairs import rows_of_arm
+from preceptor.study.label.gold import gold_items
+from preceptor.study.label.items import items_to_label
+from preceptor.study.plan.machine import Machine, machine
+from preceptor.study.plan.remedies import remedies
+from preceptor.study.plan.requirements import Need, Plan, plan_study, read_planned
+from preceptor.study.run.provenance import refuse_old_results
+from preceptor.study.run.purge import Purge, open_purge
+from preceptor.study.run.purged import refuse_purged
+from preceptor.study.run.study_folder import study_folders
+from preceptor.study.run.test_set_ledger import ordinal
+from preceptor.study.runner import run_study
+from preceptor.study.spec.file import builtin_studies, load_study, make_study
+from preceptor.study.spec.study import Study, TaskEntry
 
 __all__ = [
     "ArmOfRun",

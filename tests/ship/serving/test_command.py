@@ -11,8 +11,8 @@ import pytest
 from command_line import CommandLine
 from preceptor.files import read_jsonl, write_jsonl
 from preceptor.study import open_arm
-from preceptor.study._run_folder import RunFolder
-from preceptor.study._study_folder import write_study_folder
+from preceptor.study.run.folder import RunFolder
+from preceptor.study.run.study_folder import write_study_folder
 from ship.serving.process import TOKEN, Server
 
 

@@ -7,10 +7,10 @@ count. An ideal answer that a rater wrote is the case's right answer and the bet
 from collections import Counter
 from pathlib import Path
 
-from preceptor.preferences._settled import Settled, settle
 from preceptor.preferences.interchange._case import turn
 from preceptor.preferences.interchange._row import Lost, Row
 from preceptor.preferences.labelling import Item, Store
+from preceptor.preferences.labelling._consensus import Settled, settle
 from preceptor.tasks import Message
 
 

@@ -8,9 +8,9 @@ from preceptor.preferences.labelling._progress import working_seconds
 from preceptor.preferences.labelling._round import Link, make_links, open_round
 from preceptor.preferences.labelling._serve import Door, open_door, serve
 from preceptor.preferences.labelling._store import AlreadyJudgedError, Store
-from preceptor.preferences.labelling._tls import Tls, self_signed
 from preceptor.preferences.labelling._turns import Turn
 from preceptor.preferences.labelling._votes import PREFERENCES, Order, Rater, Role, Vote, majority
+from preceptor.web.tls import Tls, self_signed
 
 __all__ = [
     "COUNTS",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from preceptor.preferences.labelling._tls import Tls
+from preceptor.web.tls import Tls
 
 if TYPE_CHECKING:
     import uvicorn

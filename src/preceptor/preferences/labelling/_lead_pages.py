@@ -8,12 +8,12 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, Response
 
-from preceptor.preferences._rater_agreement import consistency, rater_agreement
 from preceptor.preferences.labelling._export import export_text
 from preceptor.preferences.labelling._form import read_form, read_id, read_position
 from preceptor.preferences.labelling._items import Item
 from preceptor.preferences.labelling._pages import fill, item_values
 from preceptor.preferences.labelling._progress import look_at_progress
+from preceptor.preferences.labelling._rater_agreement import consistency, rater_agreement
 from preceptor.preferences.labelling._rating import Who, onward
 from preceptor.preferences.labelling._store import Store
 from preceptor.preferences.labelling._turns import Turn, order_for

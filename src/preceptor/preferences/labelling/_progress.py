@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
-from preceptor.preferences._settled import Settled, first_votes, settle
+from preceptor.preferences.labelling._consensus import Settled, first_votes, settle
 from preceptor.preferences.labelling._store import Store
 from preceptor.preferences.labelling._votes import Vote
 

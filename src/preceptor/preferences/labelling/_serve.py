@@ -10,7 +10,7 @@ import filelock
 from preceptor.errors import InputError, Problem
 from preceptor.preferences.labelling._http_server import Limits, http_server
 from preceptor.preferences.labelling._store import Store
-from preceptor.preferences.labelling._tls import Tls
+from preceptor.web.tls import Tls
 
 LOCAL = "127.0.0.1"
 PORT = 8765

@@ -1,0 +1,119 @@
+"""What work cost: seconds, tokens, floating-point operations and memory, added up over stages."""
+
+import ctypes
+import gc
+import resource
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from transformers.pytorch_utils import Conv1D  # GPT-2's name for a linear layer
+
+from preceptor.engine.output_layer import output_layer
+
+
+@dataclass(slots=True)
+class Cost:
+    """Cost of some work. `tokens_seen` counts every sequence in full, `tokens_computed` each distinct prefix once."""
+
+    seconds: float = 0.0
+    optimizer_steps: int = 0
+    tokens_seen: int = 0
+    tokens_computed: int = 0
+    flops: float = 0.0
+    peak_memory_bytes: int = 0
+
+    def __add__(self, other: Self) -> "Cost":
+        return Cost(
+            self.seconds + other.seconds,
+            self.optimizer_steps + other.optimizer_steps,
+            self.tokens_seen + other.tokens_seen,
+            self.tokens_computed + other.tokens_computed,
+            self.flops + other.flops,
+            max(self.peak_memory_bytes, other.peak_memory_bytes),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The names of `results.json`."""
+        return asdict(self)
+
+
+def side_by_side(costs: Sequence[Cost]) -> Cost:
+    """What processes took that did one work together: as long as the slowest, as much memory as the largest."""
+    return Cost(
+        seconds=max(cost.seconds for cost in costs),
+        optimizer_steps=max(cost.optimizer_steps for cost in costs),
+        tokens_seen=sum(cost.tokens_seen for cost in costs),
+        tokens_computed=sum(cost.tokens_computed for cost in costs),
+        flops=sum(cost.flops for cost in costs),
+        peak_memory_bytes=max(cost.peak_memory_bytes for cost in costs),
+    )
+
+
+def forward_flops(model: torch.nn.Module, tokens: int, logit_rows: int) -> float:
+    """Multiply-adds of the linear layers, two operations each: body for every token, head for the rows asked for."""
+    body = head = 0
+    vocabulary = output_layer(model)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear | Conv1D):
+            if module is vocabulary:
+                head += _numbers(module)
+            else:
+                body += _numbers(module)
+    return 2.0 * (body * tokens + head * logit_rows)
+
+
+def _numbers(layer: torch.nn.Linear | Conv1D) -> int:
+    """How many numbers stand in a layer's matrix: more than it stores where they are packed in four bits."""
+    return layer.in_features * layer.out_features if isinstance(layer, torch.nn.Linear) else layer.weight.numel()
+
+
+def backward_factor(model: torch.nn.Module) -> float:
+    """A training step's FLOPs over its forward's: 3 when every weight learns, 2 when the backbone is frozen."""
+    layers = (module for module in model.modules() if isinstance(module, torch.nn.Linear))
+    packed = sum(_numbers(layer) - layer.weight.numel() for layer in layers)
+    total = packed + sum(p.numel() for p in model.parameters())
+    learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return 2.0 + learning / total
+
+
+def start_peak_memory() -> None:
+    """Begin a new high-water mark, so that a stage does not inherit that of the one before. Linux only on a CPU."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        return
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_memory() -> int:
+    """Most memory held since `start_peak_memory`, in bytes: the accelerator's, or the process's where there is none."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def let_go() -> None:
+    """Give freed memory back to the machine, which C's library keeps for itself: after a stage, before the next."""
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+@contextmanager
+def timed() -> Iterator[Cost]:
+    """A cost to add to; seconds and peak memory are filled in at the end of the block."""
+    cost = Cost()
+    start_peak_memory()
+    started = time.perf_counter()
+    yield cost
+    cost.seconds = time.perf_counter() - started
+    cost.peak_memory_bytes = peak_memory()

@@ -1,0 +1,80 @@
+"""What a stage can be told, and the numerics that are fixed once for a whole study."""
+
+from typing import Annotated, Literal, Self
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from preceptor.engine.losses import LossType
+
+Processes = Annotated[int, Field(ge=1, le=64, exclude_if=lambda count: count == 1)]
+"""How many processes train one model together, each on an accelerator of its own where there are any.
+
+One is left out of a study's file and of keys: what was made before there was a choice keeps its name.
+"""
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Numerics(_Settings):
+    """What decides the last bits of every number: part of each stage's key, so a resumed run is the same run."""
+
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    threads: int = Field(default=2, ge=1, le=1024)
+    tokens_per_tree: int = Field(default=1536, ge=64)
+    processes: Processes = 1
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        """The dtype the backbone's weights are held in."""
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[self.dtype]
+
+
+class NumericsChoice(_Settings):
+    """Numerics as a study asks for them: `auto` is decided once (`choose_numerics`)."""
+
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = "auto"
+    tokens_per_tree: int = Field(default=1536, ge=64)
+    processes: Processes = 1
+
+
+class SFTSettings(_Settings):
+    """Learning by example. Stops when the validation loss has not improved for `patience` looks."""
+
+    learning_rate: float = Field(default=4e-4, gt=0)
+    epochs: int = Field(default=3, ge=1)
+    batch_size: int = Field(default=8, ge=1)
+    warmup_steps: int = Field(default=5, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    looks_per_epoch: int = Field(default=1, ge=1)
+    patience: int = Field(default=2, ge=1)
+
+
+class DPOSettings(_Settings):
+    """Learning by preference, from the SFT policy as reference. `label_smoothing` is for `sigmoid` and `robust`.
+
+    Ends with the weights of the look at which the validation pairs' loss was lowest.
+    """
+
+    beta: float = Field(default=0.1, gt=0)
+    loss_type: LossType = "sigmoid"
+    label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
+    sft_weight: float = Field(default=1.0, ge=0)
+    learning_rate: float = Field(default=2e-5, gt=0)
+    epochs: int = Field(default=1, ge=1)
+    batch_size: int = Field(default=8, ge=1)
+    warmup_steps: int = Field(default=0, ge=0)
+    """None: few pairs make few steps, and the policy has been warm since SFT."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    looks_per_epoch: int = Field(default=2, ge=1)
+
+    @model_validator(mode="after")
+    def _smoothing_has_an_effect(self) -> Self:
+        if self.label_smoothing and self.loss_type in ("ipo", "hinge"):
+            raise ValueError(f"label_smoothing does nothing with loss_type {self.loss_type}; use sigmoid or robust")
+        return self

@@ -1,0 +1,1 @@
+"""The training stages, on transformers' Trainer, with checkpoints that are whole or absent."""

@@ -1,0 +1,1 @@
+"""A batch as a prefix tree: layout, attention along its paths, log-probabilities of its answers."""

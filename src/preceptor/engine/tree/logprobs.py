@@ -1,0 +1,104 @@
+"""Log-probabilities of answers given their prompts, with shared prefixes computed once."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from preceptor.engine.cost import Cost, forward_flops
+from preceptor.engine.output_layer import float32_head
+from preceptor.engine.parallel.shard import in_forward
+from preceptor.engine.tree.attention import TreeAttention, tree_attention
+from preceptor.engine.tree.head import token_logprobs
+from preceptor.engine.tree.layout import layout
+from preceptor.models import Encoded
+
+
+def answer_logprobs(
+    model: nn.Module, sequences: Sequence[Encoded], *, share: bool = True, cost: Cost | None = None
+) -> list[Tensor]:
+    """Log-probability of every answer token.
+
+    Returns one [answer length] float32 tensor a sequence, in nats, in the order given. With `share` the batch is
+    computed as one prefix tree, else one sequence at a time by the model's own code (see `shares_prefixes`).
+    """
+    with float32_head(model):
+        if share:
+            return in_forward(model, lambda: _one_tree(model, sequences, cost))
+        return [_alone(model, sequence, cost) for sequence in sequences]
+
+
+def idle_loss(model: nn.Module) -> Tensor:
+    """0, by a forward that other processes wait for: what a process takes part with that has no tree of its own."""
+    (logprob,) = answer_logprobs(model, [Encoded([0], [0])])
+    return logprob.sum() * 0.0
+
+
+def _one_tree(model: nn.Module, sequences: Sequence[Encoded], cost: Cost | None) -> list[Tensor]:
+    tree = layout([sequence.prompt + sequence.answer for sequence in sequences])
+    # The token at path[i] is predicted by the hidden state at path[i - 1]: only those meet the vocabulary.
+    asked = [path[len(s.prompt) - 1 : -1] for path, s in zip(tree.paths, sequences, strict=True)]
+    kept = sorted({node for path in asked for node in path})
+    row_of = {node: row for row, node in enumerate(kept)}
+    device = next(model.parameters()).device
+    causal, head = causal_and_head(model)
+    hidden = hidden_states(model, TreeAttention(tree, device))
+    logprobs = token_logprobs(
+        hidden[torch.tensor(kept, device=device)],
+        head,
+        torch.tensor([row_of[node] for path in asked for node in path], device=device),
+        torch.tensor([token for s in sequences for token in s.answer], device=device),
+        logit_softcap(causal),
+    )
+    _count(cost, model, sum(map(len, tree.paths)), len(tree), len(kept))
+    return list(logprobs.split([len(s.answer) for s in sequences]))
+
+
+def hidden_states(model: nn.Module, attention: TreeAttention) -> Tensor:
+    """The last hidden state of every node of the tree: [T, width]."""
+    device, tree = next(model.parameters()).device, attention.tree
+    causal, _ = causal_and_head(model)
+    with tree_attention(model, attention):
+        hidden: Tensor = causal.base_model(
+            input_ids=torch.tensor([tree.ids], device=device),
+            position_ids=torch.tensor([tree.positions], device=device),
+            use_cache=False,
+        ).last_hidden_state
+    return hidden[0]
+
+
+def _alone(model: nn.Module, sequence: Encoded, cost: Cost | None) -> Tensor:
+    device = next(model.parameters()).device
+    ids = torch.tensor([sequence.prompt + sequence.answer], device=device)
+    answer = torch.tensor(sequence.answer, device=device)
+    first = len(sequence.prompt) - 1
+    rows = torch.arange(first, first + len(answer), device=device)
+    logits = model(input_ids=ids, logits_to_keep=rows, use_cache=False).logits[0]
+    _count(cost, model, ids.shape[1], ids.shape[1], len(answer))
+    logprobs: Tensor = logits.float().log_softmax(-1)
+    return logprobs.gather(-1, answer[:, None])[:, 0]
+
+
+def causal_and_head(model: nn.Module) -> tuple[Any, nn.Linear]:
+    """The causal model under peft's wrapping, and its output layer. Raises TypeError for an output layer of its own."""
+    causal: Any = model
+    if hasattr(causal, "peft_config"):
+        causal = causal.get_base_model()
+    head = causal.get_output_embeddings()
+    if type(head) is not nn.Linear:
+        raise TypeError(f"the output layer is a {type(head).__name__}, not a plain linear layer")
+    return causal, head
+
+
+def logit_softcap(causal: Any) -> float | None:
+    """The bend of Gemma's logits; None for models that have none."""
+    softcap: float | None = getattr(causal.config.get_text_config(), "final_logit_softcapping", None)
+    return softcap
+
+
+def _count(cost: Cost | None, model: nn.Module, seen: int, computed: int, logit_rows: int) -> None:
+    if cost is not None:
+        cost.tokens_seen += seen
+        cost.tokens_computed += computed
+        cost.flops += forward_flops(model, computed, logit_rows)

@@ -1,0 +1,1 @@
+"""Answers: generation, and scores of given candidates."""

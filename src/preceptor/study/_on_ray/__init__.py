@@ -1,6 +1,0 @@
-"""A study on a Ray cluster: its stages and answers are tasks that fill the machines over one shared run folder."""
-
-from preceptor.study._on_ray._cluster import THIS_MACHINE, require_ray
-from preceptor.study._on_ray._work import work_on_ray
-
-__all__ = ["THIS_MACHINE", "require_ray", "work_on_ray"]

@@ -1,0 +1,1 @@
+"""How the arms answer held-out cases, and the predictions that are kept."""

@@ -1,0 +1,92 @@
+"""Is a language model needed at all? Word counts into a linear model, and boosted trees over a case's numbers."""
+
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, f1_score
+from sklearn.pipeline import make_pipeline
+
+from preceptor.study.answers.generate import Answerer, Keep
+from preceptor.study.cases import Prepared
+from preceptor.study.score import gold_label
+from preceptor.tasks import Example, Task
+
+_STRENGTHS = (0.1, 1.0, 10.0, 100.0)
+"""Inverse strengths of regularisation that are tried; validation cases choose."""
+
+_NUMBER = r"\d+(?:\.\d+)?"
+_WORD = _NUMBER + r"|\w+"
+"""scikit-learn's own pattern would drop every one-digit number and break 4.2 in two."""
+
+Predict = Callable[[Sequence[str]], list[str]]
+
+
+def learn_words(texts: Sequence[str], labels: Sequence[str], strength: float = 10.0) -> Predict:
+    """TF-IDF of words and word pairs, numbers among them, and logistic regression; `strength` is its C."""
+    tfidf = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=_WORD)
+    model = make_pipeline(tfidf, LogisticRegression(C=strength, max_iter=1000))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # weights that still move a little predict as well
+        model.fit(texts, labels)
+    return lambda asked: [str(label) for label in model.predict(asked)]
+
+
+def learn_numbers(texts: Sequence[str], labels: Sequence[str]) -> Predict:
+    """Boosted trees over the numbers of a text in the order they stand there."""
+    width = max(1, *(len(_numbers(text)) for text in texts))
+    model = HistGradientBoostingClassifier(random_state=0).fit(_table(texts, width), labels)
+    return lambda asked: [str(label) for label in model.predict(_table(asked, width))]
+
+
+def learn(prepared: Prepared) -> Predict:
+    """The one of these that does best on the validation cases by the task's metric; the simpler one where two tie."""
+    task, train, validation = prepared.task, prepared.splits.train, prepared.splits.validation
+    texts, labels = [case_text(task, one) for one in train], [gold_label(task, one) for one in train]
+    tried = [learn_words(texts, labels, strength) for strength in _STRENGTHS]
+    if any(map(_numbers, texts)):
+        tried.append(learn_numbers(texts, labels))
+    asked = [case_text(task, one) for one in validation]
+    gold = [gold_label(task, one) for one in validation]
+    return max(tried, key=lambda predict: score(task, gold, predict(asked)))
+
+
+def answered_by(predict: Predict, prepared: Prepared) -> Answerer:
+    """All held-out cases at once, each label said as the task wants an answer to end."""
+
+    def answer(done: frozenset[int], keep: Keep) -> None:
+        answers = predict([case_text(prepared.task, one) for one in prepared.splits.test])
+        keep({i: prepared.task.said(label) for i, label in enumerate(answers) if i not in done})
+
+    return answer
+
+
+def case_text(task: Task, case: Example) -> str:
+    """What a model is asked about a case, without the instruction that all cases share."""
+    return "\n".join(turn["content"] for turn in task.messages(case) if turn["role"] != "system")
+
+
+def score(task: Task, gold: Sequence[str], answers: Sequence[str]) -> float:
+    """The task's metric, accuracy or macro-F1 over the labels that occur in `gold`."""
+    if task.metric == "accuracy":
+        return float(accuracy_score(gold, answers))
+    return float(f1_score(gold, answers, labels=sorted(set(gold)), average="macro", zero_division=0))
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(number) for number in re.findall(_NUMBER, text)]
+
+
+def _table(texts: Sequence[str], width: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """[texts, width] the first numbers of each text, nan where it has fewer."""
+    table = np.full((len(texts), width), np.nan)
+    for row, text in zip(table, texts, strict=True):
+        found = _numbers(text)[:width]
+        row[: len(found)] = found
+    return table

@@ -1,0 +1,149 @@
+"""From a study's task entry to cases that are split, checked and turned into token ids."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from preceptor.data import Preflight, Read, Splits, fit, preflight, read_examples, split_by_patient
+from preceptor.files import digest
+from preceptor.models import Encoded
+from preceptor.study.spec.study import Study, TaskEntry
+from preceptor.tasks import Example, Task, load_task, task_file
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCases:
+    """A task with its cases, read and split. `not_drawn` counts the cases that `limit` left out of each split."""
+
+    entry: TaskEntry
+    task: Task
+    task_yaml: str = field(repr=False)
+    splits: Splits = field(repr=False)
+    not_drawn: dict[str, int]
+    read: Read = field(repr=False)
+
+    @property
+    def where(self) -> str:
+        """How a message names the data."""
+        return f"{self.entry.data.path or 'built-in cases'}, task {self.task.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked(TaskCases):
+    """A task whose cases were looked at, before anything is encoded."""
+
+    preflight: Preflight
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether these are built-in cases, written by a program."""
+        return self.entry.data.cases is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A checked task as the engine needs it."""
+
+    entry: TaskEntry
+    task: Task
+    splits: Splits = field(repr=False)
+    train: list[Encoded] = field(repr=False)
+    validation: list[Encoded] = field(repr=False)
+    test: list[list[int]] = field(repr=False)
+    """Prompts of the held-out cases."""
+    shown: list[Example] = field(repr=False)
+    """The held-out cases as those prompts show them, cut where they were too long."""
+    synthetic: bool = False
+
+    @property
+    def test_hash(self) -> str:
+        """Names the held-out cases: their ids, prompts, right answers, and how an answer is read."""
+        cases = [[e.id, p, e.target] for e, p in zip(self.splits.test, self.test, strict=True)]
+        return digest([cases, self.task.answer.model_dump(), self.task.metric])
+
+    @property
+    def test_set(self) -> str:
+        """Names the held-out cases whatever model, prompt or order they are met with."""
+        return digest(sorted(digest([dict(e.fields), e.prompt, e.target]) for e in self.splits.test))
+
+    @property
+    def test_patients(self) -> int:
+        """How many patients the held-out cases are from."""
+        return len({example.group for example in self.splits.test})
+
+
+def read_task(entry: TaskEntry, study: Study, base_folder: Path) -> TaskCases:
+    """Read and split one task's cases. Raises `InputError` when the task or its data cannot be used at all."""
+    name = _task_name(entry.task, base_folder)
+    task = load_task(name)
+    read = read_examples(entry.data, task, base_folder)
+    where = f"{entry.data.path or 'built-in cases'}, task {task.name}"
+    whole = split_by_patient(read.examples, seed=study.split_seed, label_of=_label_of(task), where=where)
+    drawn = _limited(whole, entry, study.split_seed)
+    not_drawn = {
+        part: len(getattr(whole, part)) - len(getattr(drawn, part)) for part in ("train", "validation", "test")
+    }
+    return TaskCases(entry, task, task_file(name).read_text(encoding="utf-8"), drawn, not_drawn, read)
+
+
+def check_task(cases: TaskCases, study: Study, tokenizer: Any) -> Checked:
+    """Look at one task's cases as the model will see them."""
+    found = preflight(cases.task, cases.splits, tokenizer, study.max_length, cases.read.refused)
+    return Checked(cases.entry, cases.task, cases.task_yaml, cases.splits, cases.not_drawn, cases.read, found)
+
+
+def prepare(checked: Checked, study: Study, tokenizer: Any) -> Prepared:
+    """Encode the cases; the same cut for every arm."""
+    task, splits = checked.task, checked.splits
+
+    def answered(examples: Sequence[Example]) -> list[Encoded]:
+        return [fit(task, e, tokenizer, study.max_length, e.target).encoded for e in examples]
+
+    room = task.answer.max_new_tokens
+    test = [fit(task, e, tokenizer, study.max_length, max_new_tokens=room) for e in splits.test]
+    return Prepared(
+        checked.entry,
+        task,
+        splits,
+        answered(splits.train),
+        answered(splits.validation),
+        [one.encoded.prompt for one in test],
+        [one.shown for one in test],
+        checked.synthetic,
+    )
+
+
+def _task_name(name: str, base_folder: Path) -> str:
+    beside = base_folder / name
+    return str(beside) if name.endswith((".yaml", ".yml")) else name
+
+
+def _label_of(task: Task) -> Any:
+    return (lambda example: task.parse(example.target)) if task.answer.kind == "label" else None
+
+
+def _limited(splits: Splits, entry: TaskEntry, seed: int) -> Splits:
+    """Draw whole patients until a split has its limit; the order of the data is kept."""
+
+    def draw(name: Any, examples: list[Example]) -> list[Example]:
+        limit = entry.limit.get(name)
+        if limit is None or len(examples) <= limit:
+            return examples
+        patients = sorted({example.group for example in examples})
+        random.Random(f"{seed} {name}").shuffle(patients)
+        by_patient: dict[str, list[int]] = {}
+        for index, example in enumerate(examples):
+            by_patient.setdefault(example.group, []).append(index)
+        taken: list[int] = []
+        for patient in patients:
+            if len(taken) + len(by_patient[patient]) <= limit:
+                taken += by_patient[patient]
+        return [examples[i] for i in sorted(taken)]
+
+    return Splits(
+        train=draw("train", splits.train),
+        validation=draw("validation", splits.validation),
+        test=draw("test", splits.test),
+    )

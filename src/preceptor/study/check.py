@@ -1,0 +1,87 @@
+"""Everything about a study that can be found wrong before anything is trained."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from preceptor.chat_server import find_server
+from preceptor.engine import find_tracker
+from preceptor.errors import InputError, Problem
+from preceptor.models import ModelSource, find_model, load_tokenizer, places
+from preceptor.preferences import cannot_make
+from preceptor.study.cases import Checked, check_task, read_task
+from preceptor.study.spec.study import Study, TaskEntry
+
+
+def check_study(study: Study, base_folder: Path, console: Console) -> list[Checked]:
+    """Read and look at every task's cases before anything is trained. Raises `InputError` with all that is fatal."""
+    problems: list[Problem] = []
+    tokenizer = None
+    try:
+        source = model_of(study, base_folder)
+        tokenizer = load_tokenizer(source)
+        problems += _too_long_for(source, study)
+    except InputError as error:
+        problems += error.problems
+    if study.endpoint and "endpoint" in study.arms:
+        problems += find_server(study.endpoint, "endpoint")
+    if study.judge and "judge" in study.makers:
+        problems += find_server(study.judge, "judge")
+    problems += find_tracker(study.report_to) if study.report_to else []
+    if "votes" in study.makers and (store := votes_of(study, base_folder)) and not store.is_file():
+        fix = "Run `preceptor label` with this study first, or put `votes` right."
+        problems.append(Problem(str(store), "there is no store of votes here", fix))
+    for entry in study.tasks:
+        if (gold := gold_of(entry, base_folder)) and not gold.is_file():
+            fix = "Put `gold` right, or take it out."
+            problems.append(Problem(str(gold), "there is no store of gold labels here", fix))
+    checked: list[Checked] = []
+    for entry in study.tasks:
+        try:
+            one = read_task(entry, study, base_folder)
+            if tokenizer is not None:
+                checked.append(check_task(one, study, tokenizer))
+        except InputError as error:
+            problems += error.problems
+    for each in checked:
+        each.preflight.render(console)
+        problems += [Problem(f"{each.where}, {found.where}", found.what, found.fix) for found in each.preflight.fatal]
+    for maker in study.makers:
+        why = [cannot_make(maker, each.task, each.splits.train) for each in checked]
+        if why and all(why):
+            problems.append(Problem("makers", f"{maker} can make pairs for no task: {why[0]}", "Take it out."))
+    names = [one.task.name for one in checked]
+    problems += [
+        Problem(f"task {name}", "it stands twice in the study", "Give each task file a name of its own.")
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
+    if problems:
+        raise InputError(problems)
+    return checked
+
+
+def model_of(study: Study, base_folder: Path) -> ModelSource:
+    """The study's model; a folder is named relative to the study file, as its data is."""
+    beside = base_folder / Path(study.model).expanduser()
+    # `models/tiny` beside a folder `models/` is a path, if perhaps a mistyped one, and never asked for at the hub.
+    is_path = beside.is_dir() or ("/" in study.model and beside.parent.is_dir())
+    source = find_model(str(beside) if is_path else study.model)
+    return source.in_4bit() if study.load_in_4bit else source
+
+
+def votes_of(study: Study, base_folder: Path) -> Path | None:
+    """The store of votes that the study names, relative to its file."""
+    return base_folder / Path(study.votes).expanduser() if study.votes else None
+
+
+def gold_of(entry: TaskEntry, base_folder: Path) -> Path | None:
+    """The store of gold labels that a task names, relative to the study file."""
+    return base_folder / Path(entry.gold).expanduser() if entry.gold else None
+
+
+def _too_long_for(source: ModelSource, study: Study) -> list[Problem]:
+    known = places(source)
+    if known is None or study.max_length <= known:
+        return []
+    what = f"{study.max_length} tokens are asked for, and {source.title} has places for {known}"
+    return [Problem("max_length", what, f"Set it to {known} or less, or name a model with more.")]

@@ -1,0 +1,1 @@
+"""A run that is opened again: its arms, cases and pairs."""

@@ -1,0 +1,107 @@
+"""One arm of a finished run, as whoever exports, serves or checks its model needs it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from preceptor.engine import Numerics, choose_numerics
+from preceptor.errors import InputError, Problem
+from preceptor.models import ModelSource, load_tokenizer, readable_adapter
+from preceptor.study.answers.predictions import Prediction, read_predictions
+from preceptor.study.cases import Prepared, check_task, prepare
+from preceptor.study.finished.run import AGAIN, Finished, read_finished
+from preceptor.study.spec.study import Study
+from preceptor.tasks import Task, load_task
+
+
+@dataclass(frozen=True, slots=True)
+class ArmOfRun:
+    """A model that a study measured, with what is needed to ask it again as the study did.
+
+    `source` is the base model; `folder` holds `adapter/` or `model/`, and is None where the untouched model answered.
+    """
+
+    finished: Finished = field(repr=False)
+    task: Task
+    arm: str
+    seed: int
+    source: ModelSource
+    numerics: Numerics
+    folder: Path | None
+    predictions_file: Path
+
+    @property
+    def study(self) -> Study:
+        """The study with every default written out."""
+        return self.finished.study
+
+    @property
+    def root(self) -> Path:
+        """The run folder."""
+        return self.finished.run.root
+
+    @property
+    def predictions(self) -> list[Prediction]:
+        """What the arm answered in the study, in the order of the held-out cases."""
+        return read_predictions(self.predictions_file.parent)
+
+
+def open_arm(run_folder: Path, task: str, arm: str, seed: int | None = None) -> ArmOfRun:
+    """An arm of a finished run; `seed` is the study's first by default. The data need not be on this machine.
+
+    Raises `InputError` when the run is unfinished or changed, does not know a name, or the arm has no model of its own.
+    """
+    finished = read_finished(run_folder)
+    seed = finished.study.seeds[0] if seed is None else seed
+    cell = _cell(finished, task, arm, seed)
+    numerics = choose_numerics(finished.study.numerics)  # decided when the study began, so nothing is measured here
+    root = finished.run.root
+    folder = root / cell["policy"] if cell["policy"] else None
+    if folder is not None and not any((folder / kind).is_dir() for kind in ("adapter", "model")):
+        raise InputError(Problem(str(folder), "the tuned model is no longer there", AGAIN))
+    predictions = root / cell["predictions"]["path"]
+    for path in (folder, predictions):
+        if path is not None and not path.resolve().is_relative_to(root.resolve()):
+            raise InputError(Problem(str(finished.run.results), "it names files outside of its folder", AGAIN))
+    if folder is not None and (folder / "adapter").is_dir() and not readable_adapter(folder / "adapter"):
+        fix = f"Delete the folder {folder}; `preceptor study` with this run folder then makes again what was in it."
+        raise InputError(Problem(str(folder / "adapter"), "it was kept by an earlier run and is damaged", fix))
+    return ArmOfRun(
+        finished, load_task(finished.run.task(task)), arm, seed, finished.source(), numerics, folder, predictions
+    )
+
+
+def held_out(arm: ArmOfRun) -> Prepared:
+    """The held-out cases of the arm's task, read again and cut as they were.
+
+    Raises `InputError` when the data are not on this machine, or are not those of the results.
+    """
+    cases = arm.finished.cases(arm.task.name)
+    tokenizer = load_tokenizer(arm.source)
+    return prepare(check_task(cases, arm.study, tokenizer), arm.study, tokenizer)
+
+
+_OWN_MODEL = ("base", "sft")
+"""What the names of arms begin with whose model answers in its own words."""
+
+
+def _cell(finished: Finished, task: str, arm: str, seed: int) -> dict[str, Any]:
+    """The arm's line of the results; one problem for each name that this run does not know, or why the arm failed."""
+    finished.refuse_failed(task, arm, seed)
+    cells: list[dict[str, Any]] = finished.results["cells"]
+    ours = [cell for cell in cells if cell["arm"] != "base+shots" and cell["arm"].startswith(_OWN_MODEL)]
+    problems = []
+    for option, name, given in (("--task", "task", task), ("--arm", "arm", arm), ("--seed", "seed", seed)):
+        known = list(dict.fromkeys(cell[name] for cell in ours))
+        if given not in known:
+            there = any(cell[name] == given for cell in cells)
+            what = f"{given} has no model of its own" if there else f"this run has no {name} {given}"
+            fix = f"Name one of {', '.join(map(str, known)) or 'none'}"
+            problems.append(Problem(f"{finished.run.root}, {option}", what, fix))
+    if problems:
+        raise InputError(problems)
+    for cell in ours:
+        if (cell["task"], cell["arm"], cell["seed"]) == (task, arm, seed):
+            return cell
+    what = f"this run has no answers of {arm} to {task} with seed {seed}"
+    raise InputError(Problem(str(finished.run.root), what, AGAIN))

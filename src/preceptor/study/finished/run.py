@@ -1,0 +1,110 @@
+"""A finished run, read again: its results, its study, and where its data and model may lie."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from preceptor.errors import InputError, Problem
+from preceptor.models import ModelSource
+from preceptor.study.cases import TaskCases, read_task
+from preceptor.study.check import model_of, votes_of
+from preceptor.study.run.folder import RunFolder
+from preceptor.study.run.kept import kept
+from preceptor.study.run.provenance import refuse_old_results
+from preceptor.study.run.purged import refuse_purged
+from preceptor.study.run.study_folder import study_folders
+from preceptor.study.spec.file import make_study
+from preceptor.study.spec.study import Study, TaskEntry
+
+AGAIN = "Run `preceptor study` again with this folder; what is finished is not computed again."
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run folder whose results stand. `bases`: folders that its relative paths may begin in, likeliest first."""
+
+    run: RunFolder
+    results: dict[str, Any]
+    study: Study
+    bases: tuple[Path, ...]
+
+    @property
+    def tasks(self) -> list[str]:
+        """The names of its tasks, in the order of the study."""
+        return [one["name"] for one in self.results["study"]["tasks"]]
+
+    def refuse_failed(self, task: str, arm: str, seed: int) -> None:
+        """Raises `InputError` that says why the arm failed on the task with this seed, if it did."""
+        lost = [one for one in self.results.get("failed", []) if (one["task"], one["arm"]) == (task, arm)]
+        why = next((one for one in lost if one["seed"] == seed), None)
+        if why is None:
+            return
+        cells = self.results["cells"]
+        whole = [str(cell["seed"]) for cell in cells if (cell["task"], cell["arm"]) == (task, arm)]
+        other = f" Or name a seed that did not fail: {', '.join(whole)}." if whole else ""
+        what = f"{arm} failed on {task} with seed {seed}, in {why['stage']}: {why['reason']}"
+        again = "Then run `preceptor study` again with this folder; what is finished is not computed again."
+        raise InputError(Problem(str(self.run.root), what, f"{why['fix'].removesuffix('.')}. {again}{other}"))
+
+    def source(self) -> ModelSource:
+        """The model that was tuned. Raises `InputError` when it cannot be found from here."""
+        missing: InputError | None = None
+        for base in self.bases:
+            try:
+                return model_of(self.study, base)
+            except InputError as error:
+                missing = missing or error
+        assert missing is not None
+        raise missing
+
+    def cases(self, task: str) -> TaskCases:
+        """The task's cases, read and split again, by the task as it was asked. Raises `InputError` when they cannot
+        be found from here, or are not those of the results any more.
+        """
+        entry = self.study.tasks[self.tasks.index(task)]
+        asked = str(self.run.task(task).resolve())
+        missing: InputError | None = None
+        for base in self.bases:
+            try:
+                cases = read_task(TaskEntry(**{**dict(entry), "task": asked}), self.study, base)
+            except InputError as error:
+                missing = missing or error
+                continue
+            self._refuse_other_cases(task, cases)
+            return cases
+        assert missing is not None
+        raise missing
+
+    def votes(self) -> Path | None:
+        """The store of votes that the study names, where it lies; None where it names none."""
+        stores = [store for base in self.bases if (store := votes_of(self.study, base))]
+        return next((store for store in stores if store.is_file()), stores[0] if stores else None)
+
+    def _refuse_other_cases(self, task: str, cases: TaskCases) -> None:
+        with kept(self.run.preflight):
+            before = json.loads(self.run.preflight.read_text(encoding="utf-8"))[task]["sha256"]
+        if cases.read.sha256 != before:
+            what = "the data changed since the study was run, so these are not the cases of its results"
+            raise InputError(Problem(cases.where, what, "Put the data back as they were, or run the study again."))
+
+
+def read_finished(run_folder: Path) -> Finished:
+    """The run in `run_folder`. Raises `InputError` when it has no results, they are older than its settings, or its
+    models and answers were purged.
+    """
+    refuse_purged(run_folder)
+    refuse_old_results(run_folder)
+    run = RunFolder(run_folder)
+    if not run.results.is_file():
+        fix = "Name a run folder, as runs/quickstart"
+        raise InputError(Problem(str(run_folder), "there is no finished run here", fix))
+    with kept(run.results):
+        results: dict[str, Any] = json.loads(run.results.read_text(encoding="utf-8"))
+    try:
+        raw = yaml.safe_load(run.study.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        raise InputError(Problem(str(run.study), "it cannot be read any more", AGAIN)) from None
+    return Finished(run, results, make_study(raw, str(run.study)), study_folders(run_folder))

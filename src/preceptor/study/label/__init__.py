@@ -1,0 +1,1 @@
+"""What raters of a study are shown."""

@@ -1,0 +1,1 @@
+"""What is left to do, how long it takes, and what it needs."""

@@ -1,0 +1,1 @@
+"""From predictions to results.json: intervals, contrasts, conclusions, caveats."""

@@ -1,0 +1,161 @@
+"""One arm on one task with one seed, and its answers as arrays."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from preceptor.engine import Cost
+from preceptor.evidence import INVALID_CODE, METRICS, Metric, Sample, sensitivity
+from preceptor.files import digest_file
+from preceptor.study.answers.arms import answered, arms_for
+from preceptor.study.answers.predictions import (
+    Prediction,
+    evaluation_seconds,
+    label_ties,
+    preparation_cost,
+    read_predictions,
+)
+from preceptor.study.cases import Prepared
+from preceptor.study.run.failures import EVALUATION, CellError, Failure, Part
+from preceptor.study.run.kept import kept
+from preceptor.study.score import TEXT_METRICS, case_score, gold_label
+from preceptor.study.stages.ledger import curves, pair_counts, pair_findings
+from preceptor.study.stages.tree import Workshop
+from preceptor.tasks import INVALID
+
+SEEDLESS = frozenset({"base", "tfidf", "endpoint"})
+"""Arms that chance has no part in: they answer alike with every seed."""
+
+MAJORITY = "majority"
+"""Stands for the answer that is commonest in training, given to every case."""
+
+Curves = dict[str, dict[str, list[list[float]]]]
+"""Stage kind -> what was logged -> [step, value] in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One arm on one task with one seed, with what it answered and what it cost."""
+
+    prepared: Prepared
+    model: str
+    arm: str
+    seed: int
+    predictions: list[Prediction]
+    cost: Cost
+    evaluation_seconds: float
+    predictions_file: str
+    """Relative to the run folder."""
+    predictions_sha256: str
+    pairs: dict[str, int]
+    """How many pairs each maker made, and how many cases gave none that fits."""
+    curves: Curves = field(default_factory=dict)
+    policy: str | None = None
+    """The folder of the tuned model that answered, relative to the run folder; None where none did."""
+    pair_findings: dict[str, Any] | None = None
+    """What was found in the pairs before anything learned from them; None for arms without pairs."""
+    label_ties: int = 0
+    """On how many cases several labels were equally likely, so that chance decided."""
+
+    def sample(self, metric: str) -> Sample:
+        """The held-out results as arrays, in the order of the held-out cases."""
+        return sample(self.prepared, [p.text for p in self.predictions], metric)
+
+
+def cells_of(workshop: Workshop, prepared: Prepared) -> tuple[list[Cell], list[Failure]]:
+    """All arms and seeds of one task, and those of them that failed."""
+    cells: list[Cell] = []
+    failed: list[Failure] = []
+    for seed in workshop.study.seeds:
+        for arm in arms_for(workshop.study, prepared):
+            try:
+                cells.append(_cell(workshop, prepared, arm, seed))
+            except CellError as error:
+                failed.append(error.cause.of_cell(prepared.task.name, workshop.source.name, arm, seed))
+    return cells, failed
+
+
+def _cell(workshop: Workshop, prepared: Prepared, arm: str, seed: int) -> Cell:
+    folder, done = answered(workshop, prepared, arm, seed)
+    file, root = folder / "predictions.jsonl", workshop.run.root
+    with workshop.costs_one_cell(Part(prepared.task.name, arm, seed, EVALUATION), prepared):
+        predictions = read_predictions(folder)
+        with kept(file):
+            if [one.id for one in predictions] != [example.id for example in prepared.splits.test]:
+                raise ValueError("answers to other cases")
+        return Cell(
+            prepared,
+            workshop.source.name,
+            arm,
+            seed,
+            predictions,
+            sum((stage.cost for stage in done), preparation_cost(folder)),
+            evaluation_seconds(folder),
+            predictions_file=file.relative_to(root).as_posix(),
+            predictions_sha256=digest_file(file),
+            pairs=pair_counts(done),
+            pair_findings=pair_findings(done),
+            curves=curves(done),
+            policy=done[-1].policy.relative_to(root).as_posix() if done else None,
+            label_ties=label_ties(folder),
+        )
+
+
+def sample(prepared: Prepared, texts: Sequence[str], metric: str) -> Sample:
+    """`texts` (what was answered to each held-out case) as arrays for `metric`."""
+    task, examples = prepared.task, prepared.splits.test
+    answers = [task.parse(text) for text in texts]
+    if task.answer.kind == "label":
+        return Sample(_patients(prepared), gold=_gold(prepared), predicted=_codes(answers, task.labels))
+    scores = np.array([case_score(task, t, e, metric) for t, e in zip(texts, examples, strict=True)])
+    unread = np.array([INVALID_CODE if answer == INVALID else 0 for answer in answers])
+    return Sample(_patients(prepared), predicted=unread, scores=scores)
+
+
+def metric_of(prepared: Prepared, name: str, positives: Sequence[str] = ()) -> Metric:
+    """The metric that a task names; `positives` are the labels of `sensitivity`."""
+    if name == "sensitivity":
+        return sensitivity([prepared.task.labels.index(label) for label in positives])
+    if name in TEXT_METRICS:
+        return METRICS["mean_score"]
+    if name not in METRICS:
+        raise ValueError(f"there is no metric {name!r}")
+    return METRICS[name]
+
+
+def dangerous_labels(prepared: Prepared) -> tuple[str, ...]:
+    """The labels that must not be missed: those of the `sensitivity` that the task names; none where it names none."""
+    return next((extra.labels for extra in prepared.task.also if extra.metric == "sensitivity"), ())
+
+
+def majority_answer(prepared: Prepared) -> str | None:
+    """The label most training cases have; None for free text."""
+    if not prepared.task.labels:
+        return None
+    count = Counter(gold_label(prepared.task, example) for example in prepared.splits.train)
+    return max(prepared.task.labels, key=lambda label: count[label])
+
+
+def majority_sample(prepared: Prepared) -> Sample | None:
+    """Every held-out case answered with the majority answer; None for free text."""
+    answer = majority_answer(prepared)
+    if answer is None:
+        return None
+    gold = _gold(prepared)
+    return Sample(_patients(prepared), gold=gold, predicted=np.full(len(gold), prepared.task.labels.index(answer)))
+
+
+def _patients(prepared: Prepared) -> np.ndarray[Any, np.dtype[np.str_]]:
+    return np.array([example.group for example in prepared.splits.test])
+
+
+def _gold(prepared: Prepared) -> np.ndarray[Any, np.dtype[np.int64]]:
+    return _codes([gold_label(prepared.task, e) for e in prepared.splits.test], prepared.task.labels)
+
+
+def _codes(answers: Sequence[str], labels: Sequence[str]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    code = {label: index for index, label in enumerate(labels)}
+    return np.array([code.get(answer, INVALID_CODE) for answer in answers], dtype=np.int64)

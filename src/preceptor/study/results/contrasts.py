@@ -1,0 +1,290 @@
+"""Which arms are compared with which, decided before any prediction is made, and what each comparison found."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from preceptor.evidence import (
+    Comparison,
+    Judgement,
+    Sample,
+    arm_title,
+    benjamini_hochberg,
+    compare,
+    holm,
+    judge,
+    power,
+    sentence,
+)
+from preceptor.study.results.cells import MAJORITY, SEEDLESS, Cell, dangerous_labels, majority_sample, metric_of
+from preceptor.study.run.failures import Entry, in_words
+
+Family = Literal["primary", "secondary"]
+
+SECONDARY = (
+    ("sft", "base"),
+    ("sft+dpo", "base"),
+    ("sft", "base+shots"),
+    ("sft+dpo", "base+shots"),
+    ("sft+dpo", "sft"),
+    ("sft+dpo", "sft+sft"),
+    ("sft+sft", "sft"),
+    ("sft", "tfidf"),
+    ("sft+dpo", "tfidf"),
+    ("sft", "endpoint"),
+    ("sft+dpo", "endpoint"),
+    ("sft", MAJORITY),
+    ("sft+dpo", MAJORITY),
+)
+"""Arm a against arm b, beside the primary ones of the study, and each further maker's arm against these two."""
+
+_AGAINST_FURTHER_MAKERS = ("sft+dpo", "sft")
+
+_RESAMPLING_SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One comparison; `ours` are arm a's samples, one a seed, `theirs` arm b's. `lost`: what failed of the two."""
+
+    family: Family
+    a: Sequence[Cell]
+    b_name: str
+    b: Sequence[Cell]
+    ours: Sequence[Sample]
+    theirs: Sequence[Sample]
+    comparison: Comparison
+    lost: Sequence[Entry]
+
+
+@dataclass(slots=True)
+class _Arms:
+    """What there is of one task and model: arm -> its cells, one a seed; arm -> its failures."""
+
+    cells: dict[str, list[Cell]] = field(default_factory=dict)
+    failed: dict[str, list[Entry]] = field(default_factory=dict)
+
+    def lost(self, a: str, b: str) -> list[Entry]:
+        """What failed of two arms."""
+        return [*self.failed.get(a, ()), *self.failed.get(b, ())]
+
+
+def contrasts(
+    cells: Sequence[Cell],
+    primary: Sequence[Sequence[str]],
+    margins: Mapping[str, float | None],
+    failed: Sequence[Entry] = (),
+) -> list[dict[str, Any]]:
+    """Every contrast that the arms allow, one for each task, model and pair of arms: the mean over paired seeds.
+
+    `primary` pairs come first and are adjusted by Holm over the study, the others by Benjamini and Hochberg. `margins`
+    gives each task's margin in its metric's unit, None where the user set none. `failed` are the entries of
+    `results.json`: a seed of which one arm failed is left out, and a contrast that is lost altogether still counts in
+    the adjustment, with p = 1, so that nothing looks surer for a failure.
+    """
+    found = [
+        one
+        for arms in _by_task_and_model(cells, failed).values()
+        for (a, b), family in _chosen(cells, primary, failed).items()
+        if (one := _compared(arms, a, b, family))
+    ]
+    found.sort(key=lambda one: one.family != "primary")
+    first = [one for one in found if one.family == "primary"]
+    lost = [one["family"] for one in not_compared(cells, primary, failed)]
+    p_values = [one.comparison.p for one in found]
+    adjusted = [
+        *holm(p_values[: len(first)] + [1.0] * lost.count("primary"))[: len(first)],
+        *benjamini_hochberg(p_values[len(first) :] + [1.0] * lost.count("secondary"))[: len(found) - len(first)],
+    ]
+    return [_entry(one, p, margins.get(one.a[0].prepared.task.name)) for one, p in zip(found, adjusted, strict=True)]
+
+
+def not_compared(
+    cells: Sequence[Cell], primary: Sequence[Sequence[str]], failed: Sequence[Entry]
+) -> list[dict[str, Any]]:
+    """The contrasts that the study would have and for which no seed of both arms is left, primary ones first."""
+    lost = [
+        {
+            "task": task,
+            "model": model,
+            "family": family,
+            "a": a,
+            "b": b,
+            "sentence": f"{arm_title(a)} and {arm_title(b)} on {task} were not compared: {in_words(arms.lost(a, b))}.",
+        }
+        for (task, model), arms in _by_task_and_model(cells, failed).items()
+        for (a, b), family in _chosen(cells, primary, failed).items()
+        if _is_lost(arms, a, b)
+    ]
+    return sorted(
+        (one | {"sentence": one["sentence"][0].upper() + one["sentence"][1:]} for one in lost),
+        key=lambda one: one["family"] != "primary",
+    )
+
+
+def _chosen(
+    cells: Sequence[Cell], primary: Sequence[Sequence[str]], failed: Sequence[Entry]
+) -> dict[tuple[str, str], Family]:
+    """The pairs of arms to compare, where a study has both."""
+    chosen: dict[tuple[str, str], Family] = {}
+    for a, b in primary:
+        chosen[a, b] = "primary"
+    further = dict.fromkeys(arm for arm in [*(c.arm for c in cells), *(one["arm"] for one in failed)] if "@" in arm)
+    for pair in (*SECONDARY, *((arm, other) for arm in further for other in _AGAINST_FURTHER_MAKERS)):
+        chosen.setdefault(pair, "secondary")
+    return chosen
+
+
+def _by_task_and_model(cells: Sequence[Cell], failed: Sequence[Entry]) -> dict[tuple[str, str], _Arms]:
+    grouped: dict[tuple[str, str], _Arms] = {}
+    for cell in cells:
+        arms = grouped.setdefault((cell.prepared.task.name, cell.model), _Arms())
+        arms.cells.setdefault(cell.arm, []).append(cell)
+    for one in failed:
+        grouped.setdefault((one["task"], one["model"]), _Arms()).failed.setdefault(one["arm"], []).append(one)
+    return grouped
+
+
+def _is_lost(arms: _Arms, a: str, b: str) -> bool:
+    """Whether the study has both arms, and they have no seed in common because of what failed."""
+    known = arms.cells.keys() | arms.failed.keys()
+    if b == MAJORITY:  # what is commonest is known wherever another arm answered a task with labels
+        labels = any(cell.prepared.task.labels for cells in arms.cells.values() for cell in cells)
+        return labels and a in arms.failed and a not in arms.cells
+    return {a, b} <= known and not _paired(arms, a, b)
+
+
+def _compared(arms: _Arms, a: str, b: str, family: Family) -> _Found | None:
+    if a not in arms.cells:
+        return None
+    ours, prepared = arms.cells[a], arms.cells[a][0].prepared
+    metric = prepared.task.metric
+    others: list[Cell] = []
+    if b == MAJORITY:
+        everywhere = majority_sample(prepared)
+        if everywhere is None:
+            return None
+        theirs = [everywhere] * len(ours)
+    elif paired := _paired(arms, a, b):
+        ours, others = [cell for cell, _ in paired], [other for _, other in paired]
+        theirs = [cell.sample(metric) for cell in others]
+    else:
+        return None
+    samples = [cell.sample(metric) for cell in ours]
+    comparison = compare(metric_of(prepared, metric), samples, theirs, seed=_RESAMPLING_SEED)
+    return _Found(family, ours, b, others, samples, theirs, comparison, arms.lost(a, b))
+
+
+def _paired(arms: _Arms, a: str, b: str) -> list[tuple[Cell, Cell]]:
+    """The cells of both arms by seed; of an arm that chance has no part in, one cell stands for all seeds."""
+    theirs = arms.cells.get(b, [])
+    of_seed = {cell.seed: cell for cell in theirs}
+    always = theirs[0] if theirs and b in SEEDLESS else None
+    return [(cell, other) for cell in arms.cells.get(a, ()) if (other := of_seed.get(cell.seed, always))]
+
+
+def _entry(found: _Found, p_adjusted: float, margin: float | None) -> dict[str, Any]:
+    """A contrast's entry in `results.json`."""
+    comparison, task = found.comparison, found.a[0].prepared.task
+    judgement = judge(comparison, p_adjusted, margin)
+    price = _price_ratio(found)
+    only = _only_these_seeds(found)
+    return {
+        "task": task.name,
+        "model": found.a[0].model,
+        "metric": task.metric,
+        "family": found.family,
+        "a": found.a[0].arm,
+        "b": found.b_name,
+        "delta": comparison.delta,
+        "ci": [comparison.low, comparison.high],
+        "ci_90": [comparison.low_90, comparison.high_90],
+        "p": comparison.p,
+        "p_adjusted": p_adjusted,
+        "adjustment": "holm" if found.family == "primary" else "bh",
+        "test": comparison.test,
+        "interval": comparison.interval,
+        "n": comparison.n,
+        "patients": comparison.patients,
+        "differing": comparison.differing,
+        "seeds": [
+            {"seed": cell.seed, "delta": delta} for cell, delta in zip(found.a, comparison.seed_deltas, strict=True)
+        ],
+        "margin": margin,
+        "verdict": judgement.verdict,
+        "less_than_matters": judgement.less_than_matters,
+        "below_margin": judgement.below_margin,
+        "descriptive": judgement.descriptive,
+        "counts": _counts(found),
+        "dangerous": _dangerous(found),
+        "price_ratio": price,
+        "needed": _needed(comparison, judgement, margin),
+        "sentence": sentence(
+            comparison,
+            judgement,
+            task=task.name,
+            metric=task.metric,
+            a=found.a[0].arm,
+            b=found.b_name,
+            p_adjusted=p_adjusted,
+            price_ratio=price,
+        )
+        + only,
+    }
+
+
+def _only_these_seeds(found: _Found) -> str:
+    """Which seeds the comparison rests on where not on all of the study's; empty where it does."""
+    seeds = [cell.seed for cell in found.a]
+    if all(one["seed"] in seeds for one in found.lost):
+        return ""
+    return f" Only seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}: {in_words(found.lost)}."
+
+
+def _price_ratio(found: _Found) -> float | None:
+    """Training compute of a over b's, whole arms and all seeds; None where b cost nothing."""
+    theirs = sum(cell.cost.flops for cell in found.b)
+    return sum(cell.cost.flops for cell in found.a) / theirs if theirs else None
+
+
+def _needed(comparison: Comparison, judgement: Judgement, margin: float | None) -> int | None:
+    """How many patients would settle what stayed open; None where nothing did, or no margin was set."""
+    if margin is None or judgement.verdict != "inconclusive" or judgement.descriptive:
+        return None
+    return power.would_settle(comparison, margin)
+
+
+def _counts(found: _Found) -> dict[str, int] | None:
+    """Cases that both arms, only one, and neither answered rightly, first seed; None for free text."""
+    if found.ours[0].gold is None:
+        return None
+    gold, a = found.ours[0].labels()
+    right_a, right_b = a == gold, found.theirs[0].labels()[1] == gold
+    return {
+        "both_right": int(np.sum(right_a & right_b)),
+        "only_a": int(np.sum(right_a & ~right_b)),
+        "only_b": int(np.sum(~right_a & right_b)),
+        "neither": int(np.sum(~right_a & ~right_b)),
+    }
+
+
+def _dangerous(found: _Found) -> dict[str, Any] | None:
+    """Dangerous cases that b caught and a missed, and the reverse, first seed; None where the task names none.
+
+    A case is caught when it is answered with any of the dangerous labels, as in `sensitivity`.
+    """
+    prepared = found.a[0].prepared
+    labels = dangerous_labels(prepared)
+    if not labels:
+        return None
+    codes = [prepared.task.labels.index(label) for label in labels]
+    gold, a = found.ours[0].labels()
+    caught_a, caught_b = np.isin(a, codes), np.isin(found.theirs[0].labels()[1], codes)
+    concerned = np.isin(gold, codes)
+    return {
+        "labels": list(labels),
+        "lost": int(np.sum(concerned & caught_b & ~caught_a)),
+        "gained": int(np.sum(concerned & caught_a & ~caught_b)),
+    }

@@ -1,0 +1,98 @@
+"""How far the raters who gave the gold labels agree with each other, in the task's own metric and beyond chance."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from preceptor.evidence import Agreement, Figure, Sample, estimate
+from preceptor.preferences import first_votes, is_of, rater_agreement
+from preceptor.preferences.labelling import Item, Store, Vote
+from preceptor.study.cases import Prepared
+from preceptor.study.results.cells import metric_of
+from preceptor.study.score import case_score
+from preceptor.tasks import Example
+
+_RESAMPLING_SEED = 0
+
+
+def human_agreement(store: Path, prepared: Prepared) -> dict[str, Any] | None:
+    """The `human_agreement` of a task in `results.json`, from its store of gold labels; None where no case has two.
+
+    `value` is the task's main metric with each rater of a case in turn as the answer and each other as the gold, so
+    that it may stand beside a model's. `agreement` is None for texts. Raises `InputError` when there is no such store.
+    """
+    items, votes = opened(store)
+    own = {item.id: item for item in items if item.kind == "gold" and is_of(prepared.task, item)}
+    pairs = _pairs(own, [vote for vote in votes if vote.choice in prepared.task.labels or not prepared.task.labels])
+    if not pairs:
+        return None
+    found = estimate(metric_of(prepared, prepared.task.metric), _sample(prepared, pairs), seed=_RESAMPLING_SEED)
+    agreed = next((one.found for one in rater_agreement(list(own.values()), votes)), None)
+    return {
+        "metric": prepared.task.metric,
+        "value": found.value,
+        "ci": [found.low, found.high],
+        "items": len({pair.item.id for pair in pairs}),
+        "patients": found.patients,
+        "raters": len({pair.rater for pair in pairs}),
+        "agreement": agreement_part(agreed) if agreed else None,
+    }
+
+
+def opened(path: Path) -> tuple[list[Item], list[Vote]]:
+    """Items and votes that count of the store at `path`. Raises `InputError` when that is none."""
+    store = Store.open(path)
+    try:
+        return store.items(), store.votes()
+    finally:
+        store.close()
+
+
+def agreement_part(found: Agreement) -> dict[str, Any]:
+    """Agreement as `results.json` tells it."""
+    figures = {"raw": found.raw, "alpha": found.alpha, "kappa": found.kappa}
+    return {"level": found.level, "items": found.items, "raters": found.raters} | {
+        name: _figure(figure) for name, figure in figures.items()
+    }
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    return {"value": figure.value, "ci": [figure.low, figure.high]}
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """What one rater said of an item, held against what another said. Its `repr` shows no text."""
+
+    item: Item
+    rater: str
+    said: str = field(repr=False)
+    other: str = field(repr=False)
+
+
+def _pairs(items: dict[str, Item], votes: Sequence[Vote]) -> list[_Pair]:
+    """Every two raters of an item, both ways round."""
+    said: dict[str, list[Vote]] = {}
+    for vote in first_votes(votes):
+        if vote.item in items:
+            said.setdefault(vote.item, []).append(vote)
+    return [
+        _Pair(items[item], one.rater, str(one.choice), str(other.choice))
+        for item, given in said.items()
+        for one, other in permutations(given, 2)
+    ]
+
+
+def _sample(prepared: Prepared, pairs: Sequence[_Pair]) -> Sample:
+    task = prepared.task
+    groups = np.array([pair.item.group for pair in pairs])
+    if task.labels:
+        code = {label: number for number, label in enumerate(task.labels)}
+        gold = np.array([code[pair.other] for pair in pairs])
+        return Sample(groups, gold=gold, predicted=np.array([code[pair.said] for pair in pairs]))
+    scores = [case_score(task, p.said, Example(p.item.example_id, p.item.group, {}, p.other)) for p in pairs]
+    return Sample(groups, scores=np.array(scores))

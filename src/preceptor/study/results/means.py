@@ -1,0 +1,81 @@
+"""From predictions to `results.json`: what each cell scored."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from preceptor.evidence import Estimate, estimate
+from preceptor.study.cases import Prepared
+from preceptor.study.results.cells import Cell, majority_sample, metric_of
+
+_RESAMPLING_SEED = 0
+
+
+def measure(prepared: Prepared, cell: Cell) -> dict[str, Any]:
+    """A cell's entry in `results.json`."""
+    task = prepared.task
+    main = _estimate(prepared, task.metric, (), cell)
+    entry = {
+        "task": task.name,
+        "model": cell.model,
+        "arm": cell.arm,
+        "seed": cell.seed,
+        "metric": task.metric,
+        "value": main.value,
+        "ci": [main.low, main.high],
+        "n": main.n,
+        "patients": main.patients,
+        "invalid_rate": main.invalid_rate,
+        "never_predicted": _never_predicted(prepared, cell),
+        "label_ties": cell.label_ties,
+        "length_ratio": _length_ratio(prepared, cell),
+        "cost": cell.cost.to_json(),
+        "evaluation_seconds": cell.evaluation_seconds,
+        "predictions": {"path": cell.predictions_file, "sha256": cell.predictions_sha256},
+        "pairs": cell.pairs,
+        "pair_findings": cell.pair_findings,
+        "curves": cell.curves,
+        "policy": cell.policy,
+        "also": {extra.metric: _estimate(prepared, extra.metric, extra.labels, cell).value for extra in task.also},
+    }
+    if task.labels:
+        entry["confusion"] = _confusion(prepared, cell)
+    return entry
+
+
+def majority_value(prepared: Prepared) -> float | None:
+    """What the main metric would be if every answer were the majority answer."""
+    everywhere = majority_sample(prepared)
+    if everywhere is None:
+        return None
+    return estimate(metric_of(prepared, prepared.task.metric), everywhere, seed=_RESAMPLING_SEED).value
+
+
+def _estimate(prepared: Prepared, metric: str, positives: Sequence[str], cell: Cell) -> Estimate:
+    return estimate(metric_of(prepared, metric, positives), cell.sample(metric), seed=_RESAMPLING_SEED)
+
+
+def _never_predicted(prepared: Prepared, cell: Cell) -> list[str]:
+    """Labels that some held-out case has and no answer gave."""
+    if not prepared.task.labels:
+        return []
+    gold, predicted = cell.sample(prepared.task.metric).labels()
+    return [prepared.task.labels[code] for code in sorted(set(gold.tolist()) - set(predicted.tolist()))]
+
+
+def _length_ratio(prepared: Prepared, cell: Cell) -> float | None:
+    """Mean characters of the answers over those of gold; None for labels."""
+    if prepared.task.labels:
+        return None
+    gold = sum(len(example.target) for example in prepared.splits.test)
+    return sum(len(prediction.text) for prediction in cell.predictions) / gold if gold else None
+
+
+def _confusion(prepared: Prepared, cell: Cell) -> dict[str, Any]:
+    """Rows are gold labels, columns predicted labels, the last column INVALID."""
+    labels = list(prepared.task.labels)
+    matrix = np.zeros((len(labels), len(labels) + 1), dtype=int)
+    gold, predicted = cell.sample(prepared.task.metric).labels()
+    np.add.at(matrix, (gold, predicted), 1)  # -1, INVALID, is the last column
+    return {"labels": labels, "matrix": matrix.tolist()}

@@ -1,0 +1,82 @@
+"""The design of a study, frozen before the first prediction; what is decided later is exploratory, and said to be."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from preceptor.errors import InputError, Problem
+from preceptor.files import digest, write_json
+from preceptor.study.cases import Prepared
+from preceptor.study.results.cells import dangerous_labels
+from preceptor.study.run.folder import RunFolder
+from preceptor.study.spec.study import Study
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """What was decided, when, and whether predictions had been made by then."""
+
+    sha256: str
+    frozen: str
+    settings: dict[str, Any]
+    changed: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """The `design` of `results.json`."""
+        return {
+            "sha256": self.sha256,
+            "frozen": self.frozen,
+            "primary": self.settings["primary"],
+            "margins": self.settings["margins"],
+            "changed": self.changed,
+        }
+
+
+def freeze(run: RunFolder, study: Study, tasks: Sequence[Prepared]) -> Design:
+    """Keep this design in `design.json`, or beside an earlier one when predictions were made under that already.
+
+    Raises `InputError` when a design that was kept cannot be read any more.
+    """
+    settings = _settings(study, tasks)
+    sha256 = digest(settings)
+    earlier = [_read(run, number) for number in range(1, 1 + _count(run))]
+    answered = any(run.root.glob("cells/**/predictions*.jsonl"))
+    for number, one in enumerate(earlier):
+        if one["sha256"] == sha256:  # going back to the first design is no change of it
+            return Design(sha256, one["frozen"], settings, number > 0 or one["after_predictions"])
+    frozen = datetime.now(UTC).isoformat(timespec="seconds")
+    number = 1 + (len(earlier) if answered else 0)  # a design under which nothing was predicted leaves no trace
+    kept = {"sha256": sha256, "frozen": frozen, "after_predictions": answered, "design": settings}
+    write_json(run.design(number), kept)
+    return Design(sha256, frozen, settings, answered)
+
+
+def _settings(study: Study, tasks: Sequence[Prepared]) -> dict[str, Any]:
+    return {
+        "primary": [list(pair) for pair in study.primary_contrasts],
+        "arms": sorted(study.arms),
+        "seeds": list(study.seeds),
+        "margins": {one.task.name: one.entry.margin for one in tasks},
+        "metrics": {one.task.name: one.task.metric for one in tasks},
+        "dangerous": {one.task.name: list(dangerous_labels(one)) for one in tasks},
+        "test_sets": {one.task.name: one.test_set for one in tasks},
+    }
+
+
+def _count(run: RunFolder) -> int:
+    number = 0
+    while run.design(number + 1).exists():
+        number += 1
+    return number
+
+
+def _read(run: RunFolder, number: int) -> dict[str, Any]:
+    file = run.design(number)
+    try:
+        kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return {name: kept[name] for name in ("sha256", "frozen", "after_predictions")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        what = "the design this study began with cannot be read any more"
+        raise InputError(Problem(str(file), what, "Name another folder with --output-dir.")) from error

@@ -1,0 +1,383 @@
+"""What `results.json` says, checked as it is read: behind this file nothing meets a missing name or a wrong type.
+
+Names that older versions did not write have a default that says "not known"; the page then says so.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from preceptor.study.results.rater_schema import (
+    Count,
+    Difference,
+    Human,
+    HumanAgreement,
+    Interval,
+    NotNegative,
+    Unit,
+    Verdict,
+)
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Points = list[tuple[float, float]]
+"""A curve: (step, value) each."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
+
+
+class Model(_Part):
+    """What was tuned."""
+
+    name: str
+    title: str
+
+
+class Extra(_Part):
+    """A metric shown beside the main one."""
+
+    metric: str
+    labels: list[str] = []
+
+
+class Counts(_Part):
+    """Cases of each split, and patients of the held-out one."""
+
+    train: Count
+    validation: Count
+    test: Count
+    groups_test: Count
+
+
+class Smallest(_Part):
+    """The smallest difference that shows with 80% power, when so many answers differ (or scores vary so much)."""
+
+    assumed: NotNegative
+    difference: NotNegative | None
+
+
+class Reachable(_Part):
+    """Whether `equivalent` can be reached at the margin."""
+
+    assumed: NotNegative
+    reachable: bool
+
+
+class Power(_Part):
+    """What the held-out cases can show, worked out before training."""
+
+    patients: Count
+    kind: Literal["discordance", "sd"]
+    smallest: list[Smallest] = []
+    equivalence: list[Reachable] | None = None
+
+
+class Dates(_Part):
+    """The first and the last day of the held-out cases, ISO 8601; their years after a purge."""
+
+    first: str
+    last: str
+
+
+class Subgroup(_Part):
+    """The held-out cases with one value in one column; `values`: arm -> its main metric there, the mean over seeds."""
+
+    column: str
+    value: str
+    cases: Count
+    patients: Count
+    values: dict[str, Unit | None]
+
+
+class TaskPart(_Part):
+    """One output of the study."""
+
+    name: str = Field(pattern=r"^\w[\w.-]*$")
+    title: str
+    metric: str
+    labels: list[str] = []
+    also: list[Extra] = []
+    synthetic: bool = False
+    counts: Counts
+    majority: Unit | None = None
+    margin: Unit | None = None
+    dangerous: list[str] = []
+    dates: Dates | None = None
+    subgroups: list[Subgroup] = []
+    test_sha256: str | None = None
+    looks: Count | None = None
+    power: Power | None = None
+    leakage: list[str] = []
+    human_agreement: HumanAgreement | None = None
+    shots: dict[str, dict[str, Count]] = {}
+    """Seed -> number of examples -> how many prompts of the arm `base+shots` showed so many."""
+
+
+class Endpoint(_Part):
+    """The server that the arm of that name asked."""
+
+    url: str
+    model: str
+
+
+class StudyPart(_Part):
+    """What was asked, of which model, with which arms."""
+
+    name: str
+    question: str
+    model: Model
+    endpoint: Endpoint | None = None
+    seeds: list[int] = Field(min_length=1)
+    arms: list[str] = Field(min_length=1)
+    makers: list[str] = []
+    """Where rejected answers come from, the first those of `sft+dpo`; empty where whatever works made them."""
+    tasks: list[TaskPart] = Field(min_length=1)
+
+
+class Design(_Part):
+    """What was fixed before the first prediction."""
+
+    sha256: str
+    frozen: str
+    primary: list[tuple[str, str]] = []
+    margins: dict[str, float | None] = {}
+    changed: bool = False
+
+
+class Cost(_Part):
+    """What an arm's training took, added up over its stages; None where it was not measured."""
+
+    seconds: NotNegative | None = None
+    optimizer_steps: NotNegative | None = None
+    tokens_seen: NotNegative | None = None
+    tokens_computed: NotNegative | None = None
+    flops: NotNegative | None = None
+    peak_memory_bytes: NotNegative | None = None
+
+
+class Predictions(_Part):
+    """Where a cell's answers lie in the run folder, and their SHA-256."""
+
+    path: str
+    sha256: str
+
+
+class PairFindings(_Part):
+    """What was found in an arm's pairs before anything learned from them; `notes`: what gave no pair -> how often."""
+
+    pairs: Count = 0
+    makers: dict[str, Count] = {}
+    identical: Count = 0
+    rejected_right: Count = 0
+    near_identical: Count = 0
+    contradicting: Count = 0
+    longer_chosen: Share | None = None
+    ordered_rightly: Share | None = None
+    notes: dict[str, Count] = {}
+    label_ties: Count = 0
+    """Pairs whose rejected label was as likely as another wrong one: chance decided."""
+
+
+class Confusion(_Part):
+    """Rows are gold labels, columns predicted labels, the last column answers that could not be read."""
+
+    labels: list[str]
+    matrix: list[list[Count]]
+
+    @model_validator(mode="after")
+    def _as_wide_as_its_labels(self) -> Self:
+        rows = len(self.labels)
+        if len(self.matrix) != rows or any(len(row) != rows + 1 for row in self.matrix):
+            raise ValueError("the matrix needs a row a label, and a column a label and one for invalid answers")
+        return self
+
+
+class Cell(_Part):
+    """One arm on one task with one seed."""
+
+    task: str
+    model: str
+    arm: str
+    seed: int
+    metric: str
+    value: Unit | None
+    ci: Interval | None = None
+    n: Count
+    patients: Count | None = None
+    invalid_rate: Share
+    cost: Cost
+    evaluation_seconds: NotNegative | None = None
+    predictions: Predictions
+    pairs: dict[str, Count] = {}
+    pair_findings: PairFindings | None = None
+    also: dict[str, Unit | None] = {}
+    confusion: Confusion | None = None
+    never_predicted: list[str] = []
+    label_ties: Count = 0
+    """Cases on which several labels were equally likely: chance decided."""
+    length_ratio: NotNegative | None = None
+    curves: dict[str, dict[str, Points]] = {}
+    policy: str | None = None
+    """The folder, in the run folder, of the tuned model that answered."""
+
+
+class Failed(_Part):
+    """A cell that has no result: where it failed, why, and what to do."""
+
+    task: str
+    model: str
+    arm: str
+    seed: int
+    stage: str
+    reason: str
+    fix: str
+
+
+class SeedDelta(_Part):
+    """The difference with one seed."""
+
+    seed: int
+    delta: Difference
+
+
+class Paired(_Part):
+    """How often both arms, only one or neither was right, on the first seed."""
+
+    both_right: Count
+    only_a: Count
+    only_b: Count
+    neither: Count
+
+
+class Dangerous(_Part):
+    """Cases with a dangerous gold label that b caught and a missed (`lost`), and the reverse, on the first seed."""
+
+    labels: list[str]
+    lost: Count
+    gained: Count
+
+
+class Contrast(_Part):
+    """Arm a minus arm b on one task, with its verdict."""
+
+    task: str
+    model: str
+    metric: str
+    a: str
+    b: str
+    delta: Difference
+    ci: Interval | None = None
+    ci_90: Interval | None = None
+    p: Unit | None
+    p_adjusted: Unit | None
+    test: str
+    n: Count
+    verdict: Verdict
+    sentence: str
+    family: Literal["primary", "secondary"] = "secondary"
+    adjustment: str = "holm"
+    interval: str = "patients resampled"
+    patients: Count | None = None
+    seeds: list[SeedDelta] = []
+    margin: Unit | None = None
+    less_than_matters: bool = False
+    descriptive: str | None = None
+    counts: Paired | None = None
+    dangerous: Dangerous | None = None
+    price_ratio: NotNegative | None = None
+    needed: Count | None = None
+
+
+class NotCompared(_Part):
+    """A contrast that the study would have, but for what failed."""
+
+    task: str
+    model: str
+    family: Literal["primary", "secondary"]
+    a: str
+    b: str
+    sentence: str
+
+
+class Conclusion(_Part):
+    """What a task's contrasts come to."""
+
+    task: str
+    model: str
+    conclusion: Literal[
+        "dpo_worth_it",
+        "sft_enough",
+        "base_enough",
+        "sft_worth_it",
+        "dpo_harms",
+        "not_enough_cases",
+        "descriptive",
+        "unsettled",
+    ]
+    sentence: str
+    recommendation: Literal["do not deploy", "pilot silently", "more cases"]
+    warnings: list[str] = []
+
+
+class Results(_Part):
+    """The whole of `results.json`."""
+
+    study: StudyPart
+    versions: dict[str, str]
+    created: str
+    command: str
+    cells: list[Cell]
+    failed: list[Failed] = []
+    """Older versions ended a study at the first failure, and had none to tell of."""
+    contrasts: list[Contrast]
+    not_compared: list[NotCompared] = []
+    conclusions: list[Conclusion] = []
+    human: list[Human] = []
+    clinician_seconds: dict[Literal["gold", "pairs", "held_out"], NotNegative] = {}
+    exploratory: bool = False
+    design: Design | None = None
+
+    @model_validator(mode="after")
+    def _cells_belong_to_the_study(self) -> Self:
+        tasks = {task.name for task in self.study.tasks}
+        places = [(cell.task, cell.arm) for cell in self.cells] + [(one.task, one.arm) for one in self.failed]
+        for task, arm in places:
+            if task not in tasks or arm not in self.study.arms:
+                raise ValueError("a cell belongs to a task or an arm that the study does not have")
+        return self
+
+    def of_task(self, task: str) -> list[Cell]:
+        """The task's cells in the order of the arms, then seeds."""
+        arms = self.study.arms
+        return sorted((c for c in self.cells if c.task == task), key=lambda c: (arms.index(c.arm), c.seed))
+
+    def of_arm(self, task: str, arm: str) -> list[Cell]:
+        """The cells of one arm on one task, one a seed."""
+        return [cell for cell in self.of_task(task) if cell.arm == arm]
+
+    def failed_of(self, task: str) -> list[Failed]:
+        """The task's cells that failed, in the order of the arms, then seeds."""
+        arms = self.study.arms
+        return sorted((f for f in self.failed if f.task == task), key=lambda f: (arms.index(f.arm), f.seed))
+
+    def not_compared_of(self, task: str) -> list[NotCompared]:
+        """The task's contrasts that are missing because of what failed, primary ones first."""
+        return sorted((c for c in self.not_compared if c.task == task), key=lambda c: c.family != "primary")
+
+    def contrasts_of(self, task: str) -> list[Contrast]:
+        """The task's contrasts, primary ones first."""
+        return sorted((c for c in self.contrasts if c.task == task), key=lambda c: c.family != "primary")
+
+    def conclusions_of(self, task: str) -> list[Conclusion]:
+        """What the task's contrasts come to, one a model; empty in results of older versions."""
+        return [conclusion for conclusion in self.conclusions if conclusion.task == task]
+
+    def human_of(self, task: str) -> list[Human]:
+        """What raters said of the task's held-out answers."""
+        return [one for one in self.human if one.task == task]
+
+    @property
+    def older(self) -> bool:
+        """Whether a version wrote this that knew neither margins nor conclusions."""
+        return self.design is None

@@ -1,0 +1,141 @@
+"""A whole study: check, design, forecast, stages, answers, results."""
+
+import shutil
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.markup import escape
+
+from preceptor.engine import NumericsChoice
+from preceptor.errors import InputError, Problem
+from preceptor.files import write_json
+from preceptor.models import fingerprint, load_tokenizer
+from preceptor.progress import progress
+from preceptor.study.answers.arms import why_left_out
+from preceptor.study.cases import Prepared, prepare
+from preceptor.study.check import check_study, gold_of, model_of, votes_of
+from preceptor.study.plan.forecast import forecast, measure_speed
+from preceptor.study.plan.remaining import Left, what_is_left
+from preceptor.study.ray import require_ray, work_on_ray
+from preceptor.study.results.cells import Cell, cells_of
+from preceptor.study.results.human import with_human
+from preceptor.study.results.power import show_power
+from preceptor.study.results.preregistration import freeze
+from preceptor.study.results.record import results_of
+from preceptor.study.run.failures import Failure
+from preceptor.study.run.folder import RunFolder, open_run_folder
+from preceptor.study.run.session import numerics_of, write_what_is_studied
+from preceptor.study.run.test_set_ledger import ledger_file
+from preceptor.study.spec.study import Study
+from preceptor.study.stages.tracking import tell_results
+from preceptor.study.stages.tree import Workshop
+
+_FREE_BYTES_NEEDED = 300_000_000
+"""An adapter, its optimizer's state and two checkpoints of the embedded model, several tasks over."""
+
+
+def run_study(
+    study: Study,
+    base_folder: Path,
+    run_folder: Path,
+    console: Console,
+    command: str,
+    ray_address: str | None = None,
+) -> dict[str, Any]:
+    """Run or continue a study in `run_folder`, write `results.json` there, and return what is in it.
+
+    With `ray_address`, stages and answers are the work of that Ray cluster; `local` is one of this machine alone. What
+    fails and concerns one arm on one task only is told under `failed`, and the others go on.
+    Raises `InputError` before any training when something is wrong with the study, its data or the folder.
+    """
+    if ray_address is not None:
+        require_ray(ray_address)
+    with open_run_folder(run_folder) as run:
+        ledger_file()  # a look that cannot be noted is better known now than after the training
+        checked = check_study(study, base_folder, console)
+        _check_disk(run)
+        numerics = numerics_of(study, run)
+        study = study.model_copy(update={"numerics": NumericsChoice(**numerics.model_dump())})
+        torch.set_num_threads(numerics.threads)
+        write_what_is_studied(run, study, checked, base_folder)
+        source = model_of(study, base_folder)
+        tokenizer = load_tokenizer(source)
+        tasks = [prepare(one, study, tokenizer) for one in checked]
+        _say_skipped(study, tasks, console)
+        show_power(study, tasks, console)
+        show = partial(progress, console=console)
+        workshop = Workshop(study, numerics, source, fingerprint(source), run, show, votes_of(study, base_folder))
+        if ray_address is None:
+            left = [one for prepared in tasks if (one := what_is_left(workshop, prepared))]
+            _say_forecast(workshop, left, console)
+        design = freeze(run, study, tasks)
+        if ray_address is not None:
+            work_on_ray(workshop, tasks, base_folder, ray_address, console)
+        cells: list[Cell] = []
+        failed: list[Failure] = []
+        for prepared in tasks:
+            answered, lost = cells_of(workshop, prepared)
+            cells += answered
+            failed += lost
+            _say_failed(lost, console)
+        results = results_of(study, source, run, design, list(zip(checked, tasks, strict=True)), cells, command, failed)
+        gold = {one.task.name: path for one in tasks if (path := gold_of(one.entry, base_folder))}
+        trained_on = workshop.votes if "votes" in study.makers else None
+        results = with_human(results, run, tasks, cells, gold=gold, votes=trained_on)
+        write_json(run.results, results)
+        tell_results(study, run, results)
+        return results
+
+
+def _say_skipped(study: Study, tasks: Sequence[Prepared], console: Console) -> None:
+    for arm in study.arms:
+        left_out: dict[str, list[str]] = {}
+        for one in tasks:
+            if why := why_left_out(study, one, arm):
+                left_out.setdefault(why, []).append(one.task.name)
+        for why, names in left_out.items():
+            console.print(f"The arm {arm} is left out for {escape(', '.join(names))}: {why}.")
+
+
+def _say_failed(failed: Sequence[Failure], console: Console) -> None:
+    """Said as soon as it is known: a study may go on for hours after it."""
+    for one in failed:
+        said = f"{one.task}: {one.arm} with seed {one.seed} failed in {one.stage}: {one.reason}."
+        console.print(escape(said), highlight=False)
+
+
+def _say_forecast(workshop: Workshop, left: Sequence[Left], console: Console) -> None:
+    if not left:
+        everything = (
+            "Nothing else is left to do" if workshop.failures else "Everything was trained and answered already"
+        )
+        console.print(f"{everything}; only the results are computed again.")
+        return
+    console.print("Measuring this machine ...")
+    speed = measure_speed(workshop.study, workshop.numerics, workshop.source, left[0].prepared, workshop.run.root)
+    if not speed.shares:
+        console.print(
+            "This model's own attention or output code does not take prefix trees: nothing is shared, slower."
+        )
+    minutes = max(1, round(forecast(workshop.study, left, speed) / 60))
+    unit = "minute" if minutes == 1 else "minutes"
+    begun = any(workshop.run.root.glob("cells/**/cell.json"))
+    what = "What is left of the study" if begun else "The whole study"
+    servers = {
+        "endpoint": any("endpoint" in one.answers for one in left),
+        "judge": any(workshop.study.maker_of(arm) == "judge" for one in left for arm in one.stages if arm != "sft"),
+    }
+    asked = " and the ".join(name for name, needed in servers.items() if needed)
+    more = f", and however long the {asked} may take to answer" if asked else ""
+    console.print(f"{what} takes about [bold]{minutes} {unit}[/bold] on this machine{more}.")
+
+
+def _check_disk(run: RunFolder) -> None:
+    free = shutil.disk_usage(run.root).free
+    if free < _FREE_BYTES_NEEDED:
+        what = f"only {free // 1_000_000} MB are free, {_FREE_BYTES_NEEDED // 1_000_000} MB are needed"
+        raise InputError(Problem(str(run.root), what, "Free some space, or name a folder elsewhere with --output-dir."))

@@ -1,0 +1,52 @@
+"""What the held-out cases can show is told before anything is trained, and in numbers."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from preceptor.evidence import power
+from preceptor.study.results.power import power_of, show_power
+from prepared_study import DATA, prepare_tiny
+
+MARGIN = [{"task": "urgency.task.yaml", "data": DATA, "margin": 0.05}]
+
+
+def test_more_arms_and_tasks_ask_for_larger_differences(tmp_path: Path, tiny_tokenizer: Any) -> None:
+    study, one = prepare_tiny(tmp_path, tiny_tokenizer, patients=400)
+    told = power_of(one, study, tasks=1)
+    assert told["patients"] == one.test_patients == 100
+    assert (told["kind"], told["alpha"], told["equivalence"]) == ("discordance", 0.05, None)
+    assert [row["assumed"] for row in told["smallest"]] == [0.1, 0.2, 0.3]
+    assert told["smallest"][1]["difference"] == power.smallest_difference(100, 0.2)
+    study, one = prepare_tiny(tmp_path, tiny_tokenizer, patients=400, arms=["sft", "sft+dpo", "sft+sft"])
+    stricter = power_of(one, study, tasks=3)
+    assert stricter["alpha"] == pytest.approx(0.05 / 6)
+    assert stricter["smallest"][1]["difference"] > told["smallest"][1]["difference"]
+
+
+def test_scores_go_by_their_spread(tmp_path: Path, tiny_tokenizer: Any) -> None:
+    text = {"answer": {"kind": "text", "max_new_tokens": 8}, "metric": "rouge_l", "also": []}
+    study, one = prepare_tiny(tmp_path, tiny_tokenizer, task=text, tasks=MARGIN)
+    told = power_of(one, study, tasks=1)
+    assert told["kind"] == "sd"
+    assert told["smallest"][0]["difference"] == power.smallest_mean_difference(one.test_patients, 0.1)
+    assert [row["reachable"] for row in told["equivalence"]] == [
+        power.equivalence_reachable(one.test_patients, sd, 0.05, "sd") for sd in (0.1, 0.2, 0.3)
+    ]
+
+
+def test_the_table_fits_a_narrow_terminal_and_says_what_is_missing(tmp_path: Path, tiny_tokenizer: Any) -> None:
+    def shown(**changes: Any) -> str:
+        study, one = prepare_tiny(tmp_path, tiny_tokenizer, patients=400, **changes)
+        console = Console(width=80, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
+        show_power(study, [one], console)
+        return console.export_text()
+
+    without, with_margin = shown(), shown(tasks=MARGIN)
+    assert "no margin set" in without
+    assert "100" in without
+    assert "no / no / no" in with_margin
+    assert max(map(len, with_margin.splitlines())) <= 80
+    assert shown(primary=[]) == "", "without a primary contrast there is nothing to show"
