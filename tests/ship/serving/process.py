@@ -78,6 +78,14 @@ class Server:
             assert time.monotonic() < end, f"{name} is {self.metric(name)} and not {value}"
             time.sleep(0.01)
 
+    def until_more_than(self, name: str, value: float) -> float:
+        """Wait until a number of /metrics is more than `value`, and return it."""
+        end = time.monotonic() + _PATIENCE
+        while (found := self.metric(name)) <= value:
+            assert time.monotonic() < end, f"{name} is still {found}"
+            time.sleep(0.01)
+        return found
+
     def _wait_until_ready(self) -> None:
         end = time.monotonic() + _PATIENCE
         while "Ctrl-C ends it." not in self.said:
