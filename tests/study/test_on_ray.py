@@ -63,7 +63,12 @@ def nothing_is_tuned_here(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("this process was to wait for others")
 
-    for where in ("_stages.Workshop._tune", "_stages.work_on_pairs", "_stages.run_dpo", "_cells._answer"):
+    for where in (
+        "stages.tree.Workshop._tune",
+        "stages.tree.work_on_pairs",
+        "stages.tree.run_dpo",
+        "answers.arms._answer",
+    ):
         monkeypatch.setattr(f"preceptor.study.{where}", refuse)
 
 
