@@ -38,7 +38,7 @@ def dpo_step(policy: Policy, pairs: Sequence[EncodedPair], numerics: Numerics) -
     share = can_share(policy.model)
     with TemporaryDirectory() as folder:
         file = Path(folder) / "reference.json"
-        reference = reference_of_policy(policy, pairs, [range(len(pairs))], numerics, file, share=share).logprobs
+        reference = reference_of_policy(policy, pairs, [range(len(pairs))], numerics, file).logprobs
 
     def tree_loss(tree: list[int]) -> Tensor:
         some = [pairs[i] for i in tree]

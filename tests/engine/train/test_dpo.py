@@ -121,7 +121,7 @@ def test_the_sft_term_is_the_mean_over_chosen_tokens(make_policy: Callable[..., 
 def test_the_cost_holds_the_reference_and_the_steps(make_policy: Callable[..., Policy], tmp_path: Path) -> None:
     file = tmp_path / "elsewhere.json"
     steps = schedule(len(PAIRS), SETTINGS.batch_size, 1, 3)
-    reference = reference_of_policy(make_policy(), PAIRS, steps, Numerics(threads=1), file, share=True).cost
+    reference = reference_of_policy(make_policy(), PAIRS, steps, Numerics(threads=1), file).cost
     cost = run(make_policy(), tmp_path / "run").cost
     assert cost.optimizer_steps == dpo_steps(len(PAIRS), SETTINGS) == 6
     assert cost.tokens_seen == 3 * reference.tokens_seen

@@ -37,7 +37,7 @@ def reference_of(
     steps: Sequence[Sequence[int]] = STEPS,
     **numerics: Any,
 ) -> Reference:
-    return reference_of_policy(policy, pairs, steps, Numerics(threads=1, **numerics), file, share=True)
+    return reference_of_policy(policy, pairs, steps, Numerics(threads=1, **numerics), file)
 
 
 class Drifting:

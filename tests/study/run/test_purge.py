@@ -409,8 +409,13 @@ def test_a_run_without_results_is_purged_and_says_so_afterwards(finished: Path, 
 
 def test_a_damaged_preflight_goes_whole(finished: Path, preceptor: CommandLine) -> None:
     (finished / "preflight.json").write_text('{"urgency": ["MRN-0001"')
+    results = json.loads((finished / "results.json").read_text())
+    results["study"]["tasks"][0]["dates"] = {"first": "2024-03-05", "last": "2025-01-31"}
+    (finished / "results.json").write_text(json.dumps(results))
     assert preceptor.run("purge", finished, "--yes").code == 0
     assert not (finished / "preflight.json").exists()
+    purged = json.loads((finished / "results.json").read_text())
+    assert purged["study"]["tasks"][0]["dates"] == {"first": "2024", "last": "2025"}
 
 
 def test_what_cannot_be_deleted_is_named(finished: Path, preceptor: CommandLine) -> None:

@@ -61,7 +61,7 @@ def run_dpo(
     to_look_at = range(len(pairs), len(everything))
     one_epoch = [*order[: steps_per_epoch(len(pairs), settings.batch_size)], *([to_look_at] if validation else [])]
     file = reference_file or folder / "reference.json"
-    kept = reference_of_policy(policy, everything, one_epoch, numerics, file, share=share)
+    kept = reference_of_policy(policy, everything, one_epoch, numerics, file)
     reference = kept.logprobs
 
     def trees(step: Sequence[int], turn: int = 0) -> list[tuple[list[int], int, int] | None]:

@@ -17,6 +17,7 @@ from preceptor.engine.settings import Numerics
 from preceptor.engine.tree.batches import split_into_trees
 from preceptor.engine.tree.deal import deal
 from preceptor.engine.tree.logprobs import answer_logprobs, idle_loss
+from preceptor.engine.tree.sharing import shares_prefixes
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest, write_json
 from preceptor.models import Encoded, Policy
@@ -61,8 +62,6 @@ def reference_of_policy(
     steps: Sequence[Sequence[int]],
     numerics: Numerics,
     file: Path,
-    *,
-    share: bool,
 ) -> Reference:
     """The policy's own log-probabilities of all `pairs`, kept in `file`, whose name must stand for its weights.
 
@@ -71,15 +70,23 @@ def reference_of_policy(
     ids, trees, vocabulary or another dtype is computed anew, and so is what is further from the policy than rounding
     explains. Raises InputError when computing it again does not bring the two together.
     """
-    reference = _cached(policy, pairs, steps, numerics, file)
+    made_for = _made_for(policy, pairs, steps, numerics)
+
+    def compute() -> Reference:
+        computed = _computed(policy, pairs, steps, numerics)
+        if rank() == 0:
+            _keep(computed, made_for, file)
+        return computed
+
+    reference = _cached(file, made_for, len(pairs))
     if reference is None:
-        reference = _computed(policy, pairs, steps, numerics, file, share=share)
+        reference = compute()
         if policy.model.device.type == "cpu" and numerics.processes == 1:
             return reference
-    gap = _gap(policy, pairs, steps[0], reference, numerics, share=share)
+    gap = _gap(policy, pairs, steps[0], reference, numerics)
     if not gap.a_token <= _GAP_NOTED[numerics.dtype]:
-        reference = _computed(policy, pairs, steps, numerics, file, share=share)
-        gap = _gap(policy, pairs, steps[0], reference, numerics, share=share)
+        reference = compute()
+        gap = _gap(policy, pairs, steps[0], reference, numerics)
     refuse_gap(gap)
     return Reference(reference.logprobs, reference.cost, gap.a_token)
 
@@ -111,18 +118,12 @@ def refuse_gap(gap: Gap) -> None:
 
 
 def _gap(
-    policy: Policy,
-    pairs: Sequence[EncodedPair],
-    step: Sequence[int],
-    reference: Reference,
-    numerics: Numerics,
-    *,
-    share: bool,
+    policy: Policy, pairs: Sequence[EncodedPair], step: Sequence[int], reference: Reference, numerics: Numerics
 ) -> Gap:
     """Of the policy and its reference on one step. It is no part of the stage's cost, which is that of a run that
     was never interrupted.
     """
-    found = gathered(_logprobs_here(policy, pairs, [step], numerics, share=share, cost=Cost()))
+    found = gathered(_logprobs_here(policy, pairs, [step], numerics, cost=Cost()))
     now = {i: sums for part in found for i, sums in part.items()}
     apart = [abs(a - b) for i in step for a, b in zip(now[i], reference.logprobs[i], strict=True)]
     tokens = sum(len(pairs[i].chosen) + len(pairs[i].rejected) for i in step)
@@ -130,27 +131,17 @@ def _gap(
 
 
 def _computed(
-    policy: Policy,
-    pairs: Sequence[EncodedPair],
-    steps: Sequence[Sequence[int]],
-    numerics: Numerics,
-    file: Path,
-    *,
-    share: bool,
+    policy: Policy, pairs: Sequence[EncodedPair], steps: Sequence[Sequence[int]], numerics: Numerics
 ) -> Reference:
-    """Compute the reference and keep it in `file`. Raises InputError for a policy that gives no numbers."""
+    """Raises InputError for a policy that gives no numbers."""
     with timed() as own_cost:
-        found = gathered(_logprobs_here(policy, pairs, steps, numerics, share=share, cost=own_cost))
+        found = gathered(_logprobs_here(policy, pairs, steps, numerics, cost=own_cost))
     of_pair = {i: sums for part in found for i, sums in part.items()}
     logprobs = [of_pair[i] for i in range(len(pairs))]
     if not all(math.isfinite(value) for row in logprobs for value in row):
         what = "the policy gives an answer a log-probability that is no number"
         raise InputError(Problem("DPO's reference", what, "Its weights have come apart: lower learning_rate of `sft`."))
-    cost = side_by_side(gathered(own_cost))
-    if rank() == 0:
-        made_for = _made_for(policy, pairs, steps, numerics)
-        write_json(file, {"for": made_for, "logprobs": logprobs, "cost": cost.to_json()})
-    return Reference(logprobs, cost)
+    return Reference(logprobs, side_by_side(gathered(own_cost)))
 
 
 @torch.no_grad()
@@ -160,10 +151,10 @@ def _logprobs_here(
     steps: Sequence[Sequence[int]],
     numerics: Numerics,
     *,
-    share: bool,
     cost: Cost,
 ) -> dict[int, tuple[float, float]]:
     """Those of this process's trees, by the index of the pair."""
+    share = shares_prefixes(policy)
     policy.model.eval()
     logprobs: dict[int, tuple[float, float]] = {}
     with float32_head(policy.model):
@@ -224,21 +215,19 @@ def _made_for(policy: Policy, pairs: Sequence[EncodedPair], steps: Sequence[Sequ
     )
 
 
-def _cached(
-    policy: Policy,
-    pairs: Sequence[EncodedPair],
-    steps: Sequence[Sequence[int]],
-    numerics: Numerics,
-    file: Path,
-) -> Reference | None:
-    """What is kept in `file`; None where there is nothing that belongs to these pairs, or it is damaged."""
+def _keep(reference: Reference, made_for: str, file: Path) -> None:
+    write_json(file, {"for": made_for, "logprobs": reference.logprobs, "cost": reference.cost.to_json()})
+
+
+def _cached(file: Path, made_for: str, pairs: int) -> Reference | None:
+    """What is kept in `file`; None where there is nothing that was made for this, or it is damaged."""
     if not file.exists():
         return None
     try:
         kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        if kept["for"] != _made_for(policy, pairs, steps, numerics):
+        if kept["for"] != made_for:
             return None
         logprobs = [(float(chosen), float(rejected)) for chosen, rejected in kept["logprobs"]]
-        return Reference(logprobs, Cost(**kept["cost"])) if len(logprobs) == len(pairs) else None
+        return Reference(logprobs, Cost(**kept["cost"])) if len(logprobs) == pairs else None
     except (ValueError, KeyError, TypeError):
         return None

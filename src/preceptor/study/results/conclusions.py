@@ -5,25 +5,15 @@ Everything is read from the entries of `results.json`, so that whoever reads tha
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from preceptor.evidence import arm_title
 from preceptor.study.results.caveats import recommendation, warnings
 from preceptor.study.results.cells import MAJORITY
 from preceptor.study.results.conclusion_words import compared, compute, counted, over, these_models
+from preceptor.study.results.schema import ConclusionKind
 from preceptor.study.results.task_evidence import UNREADABLE, Entry, TaskEvidence, by_task_and_model
 from preceptor.study.run.failures import in_words
-
-Conclusion = Literal[
-    "dpo_worth_it",
-    "sft_enough",
-    "base_enough",
-    "sft_worth_it",
-    "dpo_harms",
-    "not_enough_cases",
-    "descriptive",
-    "unsettled",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +23,7 @@ class _Outcome:
     `because` is said last: what the claim rests on, or what spoils it. `spoiled`: more cases would not mend it.
     """
 
-    conclusion: Conclusion
+    conclusion: ConclusionKind
     claim: str
     contrast: Entry | None
     arm: str | None = None

@@ -300,21 +300,24 @@ class NotCompared(_Part):
     sentence: str
 
 
+ConclusionKind = Literal[
+    "dpo_worth_it",
+    "sft_enough",
+    "base_enough",
+    "sft_worth_it",
+    "dpo_harms",
+    "not_enough_cases",
+    "descriptive",
+    "unsettled",
+]
+
+
 class Conclusion(_Part):
     """What a task's contrasts come to."""
 
     task: str
     model: str
-    conclusion: Literal[
-        "dpo_worth_it",
-        "sft_enough",
-        "base_enough",
-        "sft_worth_it",
-        "dpo_harms",
-        "not_enough_cases",
-        "descriptive",
-        "unsettled",
-    ]
+    conclusion: ConclusionKind
     sentence: str
     recommendation: Literal["do not deploy", "pilot silently", "more cases"]
     warnings: list[str] = []

@@ -154,20 +154,29 @@ def _remove_empty_folders(root: Path) -> None:
 
 def _take_ids_out(run: RunFolder) -> None:
     """What the check counted stays for the report; which case was in which split, and whom it named, does not."""
-    if not run.preflight.exists():
-        return
+    if run.preflight.exists():
+        _clean_preflight(run.preflight)
+    _clean_results(run)
+
+
+def _clean_preflight(file: Path) -> None:
     try:
-        told = json.loads(run.preflight.read_text(encoding="utf-8"))
+        told = json.loads(file.read_text(encoding="utf-8"))
         without = {task: _without_ids(entry) for task, entry in told.items()}
     except (ValueError, KeyError, TypeError, AttributeError):  # damaged: nothing of it can be told apart
-        run.preflight.unlink()
+        file.unlink()
         return
-    write_json(run.preflight, without)
+    write_json(file, without)
+
+
+def _clean_results(run: RunFolder) -> None:
+    """What may be one patient's own in the results goes, whatever became of the preflight."""
     try:
         results = json.loads(run.results.read_text(encoding="utf-8"))
         _without_rare_values(results)
         _without_days(results)
-        results["made_from"][run.preflight.name] = digest_file(run.preflight)
+        if run.preflight.exists():
+            results["made_from"][run.preflight.name] = digest_file(run.preflight)
     except (OSError, ValueError, KeyError, TypeError):
         return  # no results, or none that say what they were made from
     write_json(run.results, results)
