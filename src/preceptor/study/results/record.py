@@ -10,7 +10,7 @@ from preceptor import __version__
 from preceptor.data import NEAR_DUPLICATE
 from preceptor.files import digest
 from preceptor.models import ModelSource
-from preceptor.study.answers.predictions import read_note
+from preceptor.study.predictions.store import read_note
 from preceptor.study.cases import Checked, Prepared
 from preceptor.study.results.cells import Cell, dangerous_labels
 from preceptor.study.results.conclusions import conclusions
