@@ -1,8 +1,8 @@
 """The pairs an arm of a finished run was trained on, with the prompts they answer."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -13,6 +13,7 @@ from preceptor.preferences.interchange import Row
 from preceptor.progress import progress
 from preceptor.study.cases import check_task, prepare
 from preceptor.study.finished.run import AGAIN, Finished, read_finished
+from preceptor.study.results.schema import Cell
 from preceptor.study.stages.pairs import read_pairs
 from preceptor.study.stages.tree import NotDoneYet, Workshop
 
@@ -26,7 +27,7 @@ def rows_of_arm(run_folder: Path, task: str, arm: str, seed: int | None = None) 
     finished = read_finished(run_folder)
     seed = finished.study.seeds[0] if seed is None else seed
     finished.refuse_failed(task, arm, seed)
-    _refuse_unknown(finished.results, run_folder, task, arm, seed)
+    _refuse_unknown(finished.results.cells, run_folder, task, arm, seed)
     return _rows(finished, task, arm, seed)
 
 
@@ -53,14 +54,14 @@ def _rows(finished: Finished, task: str, arm: str, seed: int) -> list[Row]:
     return rows
 
 
-def _refuse_unknown(results: dict[str, Any], run_folder: Path, task: str, arm: str, seed: int) -> None:
+def _refuse_unknown(cells: Sequence[Cell], run_folder: Path, task: str, arm: str, seed: int) -> None:
     """One problem for each name that this run does not know."""
-    cells = [cell for cell in results["cells"] if "dpo" in cell["arm"]]
+    cells = [cell for cell in cells if "dpo" in cell.arm]
     problems = []
     for option, given, known in (
-        ("--task", task, sorted({cell["task"] for cell in cells})),
-        ("--arm", arm, sorted({cell["arm"] for cell in cells})),
-        ("--seed", seed, sorted({cell["seed"] for cell in cells})),
+        ("--task", task, sorted({cell.task for cell in cells})),
+        ("--arm", arm, sorted({cell.arm for cell in cells})),
+        ("--seed", seed, sorted({cell.seed for cell in cells})),
     ):
         if given not in known:
             fix = f"It has pairs for {', '.join(map(str, known)) or 'none'}"

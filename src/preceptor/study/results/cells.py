@@ -22,7 +22,7 @@ from preceptor.study.cases import Prepared
 from preceptor.study.run.failures import EVALUATION, CellError, Failure, Part
 from preceptor.study.run.kept import kept
 from preceptor.study.score import TEXT_METRICS, case_score, gold_label
-from preceptor.study.stages.ledger import curves, pair_counts, pair_findings
+from preceptor.study.stages.ledger import Curve, curves, pair_counts, pair_findings
 from preceptor.study.stages.tree import Workshop
 from preceptor.tasks import INVALID
 
@@ -32,8 +32,8 @@ SEEDLESS = frozenset({"base", "tfidf", "endpoint"})
 MAJORITY = "majority"
 """Stands for the answer that is commonest in training, given to every case."""
 
-Curves = dict[str, dict[str, list[list[float]]]]
-"""Stage kind -> what was logged -> [step, value] in order."""
+Curves = dict[str, dict[str, Curve]]
+"""Stage kind -> what was logged -> its curve."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,8 +68,8 @@ def pair_findings(done: Sequence[Done]) -> dict[str, Any] | None:
     return found
 
 
-Curve = list[list[float]]
-"""[step, figure] by optimizer step."""
+Curve = list[tuple[int, float]]
+"""(step, figure) by optimizer step."""
 
 _CURVES = {"sft": ("loss", "eval_loss"), "dpo": ("loss", "eval_loss", "rewards/margins", "rewards/accuracies")}
 
@@ -84,6 +84,6 @@ def curves(done: Sequence[Done]) -> dict[str, dict[str, Curve]]:
         with kept(stage.folder / LEDGER):
             before = max((step for curve in found.get(stage.kind, {}).values() for step, _ in curve), default=0)
             for name in _CURVES[stage.kind]:
-                curve = [[before + int(row["step"]), float(row[name])] for row in ledger["history"] if name in row]
+                curve = [(before + int(row["step"]), float(row[name])) for row in ledger["history"] if name in row]
                 found.setdefault(stage.kind, {}).setdefault(name, []).extend(curve)
     return found
