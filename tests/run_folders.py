@@ -35,11 +35,11 @@ FIX = "Lower learning_rate | (it is 1e+06)."
 
 _SECONDS = {"sft": 71.4, "sft+dpo": 164.2, "sft+sft": 160.9, "tfidf": 0.8}
 _CURVES = {
-    "sft": {"loss": [[1, 2.5], [2, 1.4], [3, 0.9]], "eval_loss": [[3, 1.1]]},
+    "sft": {"loss": [(1, 2.5), (2, 1.4), (3, 0.9)], "eval_loss": [(3, 1.1)]},
     "dpo": {
-        "loss": [[1, 0.69], [2, 0.5]],
-        "rewards/margins": [[1, 0.0], [2, 0.9]],
-        "rewards/accuracies": [[1, 0.5], [2, 1.0]],
+        "loss": [(1, 0.69), (2, 0.5)],
+        "rewards/margins": [(1, 0.0), (2, 0.9)],
+        "rewards/accuracies": [(1, 0.5), (2, 1.0)],
     },
 }
 
@@ -103,10 +103,14 @@ def _write(
         for arm in study.arms
         if (arm != "tfidf" or prepared.task.labels) and (prepared.task.name, arm, seed) not in failed
     ]
-    lost = [Failure(task, source.name, arm, seed, "DPO", REASON, FIX) for task, arm, seed in failed]
+    lost = [
+        Failure(task=task, model=source.name, arm=arm, seed=seed, stage="DPO", reason=REASON, fix=FIX)
+        for task, arm, seed in failed
+    ]
     with pytest.MonkeyPatch.context() as patch:  # another test's run of the same cases is no earlier look at these
         patch.setenv("XDG_DATA_HOME", str(root.parent.absolute() / "data-home"))
-        write_json(run.results, results_of(study, source, run, design, tasks, cells, command, lost))
+        results = results_of(study, source, run, design, tasks, cells, command, lost)
+        write_json(run.results, results.model_dump(mode="json"))
     return root
 
 

@@ -37,4 +37,4 @@ def run(folder: Path, model_folder: Path, run_folder: Path, **changes: Any) -> R
     file = write_study(folder, model_folder, **changes)
     study, base = load_study(str(file))
     results = run_study(study, base, run_folder, Console(quiet=True), command="preceptor study")
-    return Run(study, file, run_folder, results)
+    return Run(study, file, run_folder, results.model_dump(mode="json"))

@@ -1,6 +1,6 @@
 """What a study shows when it ends."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.markup import escape as escape_markup
 from rich.table import Table
@@ -8,75 +8,76 @@ from rich.table import Table
 from preceptor.cli._say import console
 from preceptor.errors import printable
 
+if TYPE_CHECKING:
+    from preceptor.study.results.schema import Cell, Results
+
 
 def escape(text: str) -> str:
     """A name or a sentence from the results, which obeys neither our markup nor a terminal."""
     return escape_markup(printable(text))
 
 
-def show(results: dict[str, Any]) -> None:
+def show(results: "Results") -> None:
     """Each output with its arms, what failed, what follows, and how often the test sets were looked at."""
     from preceptor.evidence import arm_title, metric_title
     from preceptor.study import ordinal
 
-    study = results["study"]
-    table = Table(title=f"{escape(study['name'])}: held-out results of {escape(study['model']['title'])}")
+    study = results.study
+    table = Table(title=f"{escape(study.name)}: held-out results of {escape(study.model.title)}")
     table.add_column("output")
     table.add_column("arm")
     table.add_column("value")
     table.add_column("95% interval")
-    for task in study["tasks"]:
-        what = f"{escape(task['name'])}\n[dim]{metric_title(task['metric'])}, {task['counts']['test']} cases[/dim]"
-        if task["majority"] is not None:
-            table.add_row(what, arm_title("majority"), f"{task['majority']:.2f}", "")
+    for task in study.tasks:
+        what = f"{escape(task.name)}\n[dim]{metric_title(task.metric)}, {task.counts.test} cases[/dim]"
+        if task.majority is not None:
+            table.add_row(what, arm_title("majority"), f"{task.majority:.2f}", "")
             what = ""
-        for cell in (cell for cell in results["cells"] if cell["task"] == task["name"]):
-            seed = f" [dim]seed {cell['seed']}[/dim]" if len(study["seeds"]) > 1 else ""
-            table.add_row(what, arm_title(cell["arm"]) + seed, f"{cell['value']:.2f}", _interval(cell))
+        for cell in (cell for cell in results.cells if cell.task == task.name):
+            seed = f" [dim]seed {cell.seed}[/dim]" if len(study.seeds) > 1 else ""
+            table.add_row(what, arm_title(cell.arm) + seed, f"{cell.value:.2f}", _interval(cell))
             what = ""
-        for one in (one for one in results["failed"] if one["task"] == task["name"]):
-            seed = f" [dim]seed {one['seed']}[/dim]" if len(study["seeds"]) > 1 else ""
-            table.add_row(what, arm_title(one["arm"]) + seed, "failed", f"in {one['stage']}")
+        for one in (one for one in results.failed if one.task == task.name):
+            seed = f" [dim]seed {one.seed}[/dim]" if len(study.seeds) > 1 else ""
+            table.add_row(what, arm_title(one.arm) + seed, "failed", f"in {one.stage}")
             what = ""
         table.add_section()
     console.print(table)
     _show_failed(results)
-    for one in results["conclusions"]:
-        console.print(f"\n[bold]{escape(one['recommendation'])}[/bold]  {escape(one['sentence'])}", highlight=False)
-        for warning in one["warnings"]:
+    for found in results.conclusions:
+        console.print(f"\n[bold]{escape(found.recommendation)}[/bold]  {escape(found.sentence)}", highlight=False)
+        for warning in found.warnings:
             console.print(f"  - {escape(warning)}", highlight=False)
-    if any(task["synthetic"] for task in study["tasks"]):
+    if any(task.synthetic for task in study.tasks):
         console.print("\nThe built-in cases are synthetic; no clinician has reviewed them.")
-    looks = [
-        f"{ordinal(task['looks'])} look at the test set of {task['name']}" for task in study["tasks"] if task["looks"]
-    ]
+    looks = [f"{ordinal(task.looks)} look at the test set of {task.name}" for task in study.tasks if task.looks]
     if looks:
         console.print(f"\nThis was the {escape(', the '.join(looks))}.", highlight=False)
-    if results["design"]["changed"]:
+    if results.design and results.design.changed:
         console.print("The design was changed after predictions had been made.")
-    if results["exploratory"]:
+    if results.exploratory:
         console.print(
             "[bold]So these results are exploratory: what they suggest is to be confirmed on new cases.[/bold]"
         )
 
 
-def _show_failed(results: dict[str, Any]) -> None:
+def _show_failed(results: "Results") -> None:
     """Why each cell failed and what to do, said once for all that failed alike."""
     from preceptor.evidence import arm_title
 
     cells: dict[tuple[str, str], list[str]] = {}
-    for one in results["failed"]:
-        cell = f"{one['task']}, {arm_title(one['arm'])}, seed {one['seed']} (in {one['stage']})"
-        cells.setdefault((one["reason"], one["fix"]), []).append(cell)
+    for one in results.failed:
+        cell = f"{one.task}, {arm_title(one.arm)}, seed {one.seed} (in {one.stage})"
+        cells.setdefault((one.reason, one.fix), []).append(cell)
     if cells:
         console.print("\n[bold red]Failed[/bold red]; everything else is finished. The same command tries these again:")
     for (reason, fix), some in cells.items():
         console.print(f"  - {escape('; '.join(some))}: {escape(reason)}. {escape(fix)}", highlight=False)
-    for one in results["not_compared"]:
-        if one["family"] == "primary":
-            console.print(f"  - {escape(one['sentence'])}", highlight=False)
+    for missing in results.not_compared:
+        if missing.family == "primary":
+            console.print(f"  - {escape(missing.sentence)}", highlight=False)
 
 
-def _interval(cell: dict[str, Any]) -> str:
-    low, high = cell["ci"]
-    return "" if low is None else f"{low:.2f} - {high:.2f}"
+def _interval(cell: "Cell") -> str:
+    low, high = cell.ci or (None, None)
+    return "" if low is None or high is None else f"{low:.2f} - {high:.2f}"

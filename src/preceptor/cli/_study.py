@@ -79,7 +79,7 @@ def study(
         write_cards(run_folder)
     show(results)
     say(f"\nReport: {report}")
-    if results["failed"]:
+    if results.failed:
         raise typer.Exit(_WITH_FAILED_CELLS)
 
 

@@ -9,7 +9,8 @@ from preceptor.errors import InputError, Problem
 from preceptor.report._run import Run, read_run
 from preceptor.report._template import fill
 from preceptor.report._writing import write_page
-from preceptor.study.results.schema import Cell, Conclusion, Failed, TaskPart
+from preceptor.study.results.schema import Cell, Conclusion, TaskPart
+from preceptor.study.run.failures import Failure
 
 _ABSENT = "not set"
 
@@ -22,7 +23,7 @@ class SharedTask:
     b: TaskPart
     same: bool | None
     conclusions: tuple[list[Conclusion], list[Conclusion]]
-    rows: list[tuple[str, list[Cell], list[Cell], tuple[list[Failed], list[Failed]]]]
+    rows: list[tuple[str, list[Cell], list[Cell], tuple[list[Failure], list[Failure]]]]
     """Arm, its cells in each run, and what failed of it in each."""
 
 

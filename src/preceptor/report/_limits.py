@@ -42,7 +42,7 @@ def exploratory_note(results: Results) -> str:
     """Why these results are exploratory; empty when they are not."""
     if not results.exploratory:
         return ""
-    again = [task.title for task in results.study.tasks if (task.looks or 1) > 1]
+    again = [task.title for task in results.study.tasks if task.looked_at_before]
     reasons = []
     if again:
         reasons.append(f"the held-out cases of {', '.join(again)} had been looked at before")

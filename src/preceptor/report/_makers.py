@@ -7,7 +7,8 @@ from preceptor.evidence import gain, p_text
 from preceptor.report._looks import arm_label
 from preceptor.report._numbers import count, whole_percent
 from preceptor.report._small_counts import shown_count
-from preceptor.study.results.schema import Cell, Contrast, Failed, PairFindings, Results, TaskPart
+from preceptor.study.results.schema import Cell, Contrast, PairFindings, Results, TaskPart
+from preceptor.study.run.failures import Failure
 
 _MOST_ORDERED = 0.9
 _LENGTH_BIAS = 0.15
@@ -34,7 +35,7 @@ class MakersOfTask:
 
     task: TaskPart
     rows: list[PairsRow]
-    failed: list[Failed]
+    failed: list[Failure]
     sentences: list[str]
     warnings: list[str]
 

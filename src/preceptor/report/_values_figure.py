@@ -10,7 +10,8 @@ from preceptor.evidence import metric_title
 from preceptor.report import _numbers as numbers
 from preceptor.report._looks import FAINT, GRID, INK, STYLE, WIDTH, arm_label, arms_of, bare, colour, mark
 from preceptor.report._svg import to_svg
-from preceptor.study.results.schema import Cell, Failed, Results, TaskPart
+from preceptor.study.results.schema import Cell, Results, TaskPart
+from preceptor.study.run.failures import Failure
 
 _ROW, _TITLE, _FOOTER = 0.2, 0.42, 0.42  # inches
 _WIDE = 4.5
@@ -35,10 +36,10 @@ def values_figure(name: str, results: Results) -> str:
         return to_svg(figure, name, "Every arm on every task with its 95% interval", said)
 
 
-def _rows(results: Results, task: TaskPart) -> list[Cell | Failed]:
+def _rows(results: Results, task: TaskPart) -> list[Cell | Failure]:
     """The task's arms and seeds in the order of the study, those that failed among them."""
     arms = results.study.arms
-    rows: list[Cell | Failed] = [*results.of_task(task.name), *results.failed_of(task.name)]
+    rows: list[Cell | Failure] = [*results.of_task(task.name), *results.failed_of(task.name)]
     return sorted(rows, key=lambda row: (arms.index(row.arm), row.seed))
 
 
@@ -69,7 +70,7 @@ def price_figure(name: str, task: TaskPart, cells: Sequence[Cell]) -> str:
         return to_svg(figure, name, f"{task.title}: value against training time", _prices_in_words(shown))
 
 
-def _block(axes: Axes, task: TaskPart, cells: Sequence[Cell | Failed], left: float, *, last: bool) -> None:
+def _block(axes: Axes, task: TaskPart, cells: Sequence[Cell | Failure], left: float, *, last: bool) -> None:
     bare(axes)
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1], [f"{tick:g}" for tick in (0, 0.2, 0.4, 0.6, 0.8, 1)] if last else [])
@@ -103,11 +104,11 @@ def _interval(axes: Axes, x: list[float] | None, cell: Cell, row: int = 0) -> No
         axes.plot(xs, ys, color=colour(cell.arm), linewidth=1.8, solid_capstyle="butt")
 
 
-def _value(row: Cell | Failed) -> str:
-    return "failed" if isinstance(row, Failed) else f"{numbers.value(row.value)} {numbers.interval(row.ci)}"
+def _value(row: Cell | Failure) -> str:
+    return "failed" if isinstance(row, Failure) else f"{numbers.value(row.value)} {numbers.interval(row.ci)}"
 
 
-def _row_label(cell: Cell | Failed, cells: Sequence[Cell | Failed]) -> str:
+def _row_label(cell: Cell | Failure, cells: Sequence[Cell | Failure]) -> str:
     several = sum(other.arm == cell.arm for other in cells) > 1
     return f"{arm_label(cell.arm)}, {cell.seed}" if several else arm_label(cell.arm)
 
@@ -120,7 +121,7 @@ def _unit(cells: Sequence[Cell]) -> tuple[str, float]:
     )
 
 
-def _in_words(task: TaskPart, cells: Sequence[Cell | Failed]) -> str:
+def _in_words(task: TaskPart, cells: Sequence[Cell | Failure]) -> str:
     said = [f"{_row_label(c, cells)} {_value(c)}" for c in cells]
     majority = [] if task.majority is None else [f"majority answer {numbers.value(task.majority)}"]
     return f"{task.title}: {', '.join(said + majority)}"

@@ -16,7 +16,8 @@ from preceptor.report._small_counts import shown_count, shown_labels, shown_matr
 from preceptor.report._subgroups import Gap, GroupRow, gaps, group_rows
 from preceptor.report._template import drawing
 from preceptor.report._values_figure import price_figure
-from preceptor.study.results.schema import Cell, Conclusion, Contrast, Failed, NotCompared, Results, TaskPart
+from preceptor.study.results.schema import Cell, Conclusion, Contrast, NotCompared, Results, TaskPart
+from preceptor.study.run.failures import Failure
 
 _SHADES = 9
 _LENGTHS = ("shortest", "median", "p95", "longest", "cases_cut")
@@ -57,7 +58,7 @@ class TaskView:
     task: TaskPart
     question: str
     cells: list[Cell]
-    failed: list[Failed]
+    failed: list[Failure]
     contrasts: list[Contrast]
     not_compared: list[NotCompared]
     conclusions: list[Conclusion]

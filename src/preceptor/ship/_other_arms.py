@@ -39,11 +39,10 @@ def other_arms(arm: ArmOfRun) -> list[OtherArm]:
 
 
 def _others(arm: ArmOfRun) -> Iterator[OtherArm]:
-    for cell in arm.finished.results["cells"]:
-        name, seed = cell["arm"], cell["seed"]
-        if cell["task"] == arm.task.name and (name, seed) != (arm.arm, arm.seed):
-            answers = read_predictions((arm.root / cell["predictions"]["path"]).parent)
-            yield OtherArm(name, seed, [one.text for one in answers])
+    for cell in arm.finished.results.cells:
+        if cell.task == arm.task.name and (cell.arm, cell.seed) != (arm.arm, arm.seed):
+            answers = read_predictions((arm.root / cell.predictions.path).parent)
+            yield OtherArm(cell.arm, cell.seed, [one.text for one in answers])
 
 
 def telling_first(arm: ArmOfRun, cases: int, count: int) -> list[int]:

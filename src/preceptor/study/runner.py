@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -27,12 +26,13 @@ from preceptor.study.results.human import with_human
 from preceptor.study.results.power import show_power
 from preceptor.study.results.preregistration import freeze
 from preceptor.study.results.record import results_of
+from preceptor.study.results.schema import Results
+from preceptor.study.results.tracked import tell_results
 from preceptor.study.run.failures import Failure
 from preceptor.study.run.folder import RunFolder, open_run_folder
 from preceptor.study.run.session import numerics_of, write_what_is_studied
 from preceptor.study.run.test_set_ledger import ledger_file
 from preceptor.study.spec.study import Study
-from preceptor.study.stage_tree.tracking import tell_results
 from preceptor.study.stage_tree.tree import StageTree
 
 _FREE_BYTES_NEEDED = 300_000_000
@@ -46,7 +46,7 @@ def run_study(
     console: Console,
     command: str,
     ray_address: str | None = None,
-) -> dict[str, Any]:
+) -> Results:
     """Run or continue a study in `run_folder`, write `results.json` there, and return what is in it.
 
     With `ray_address`, stages and answers are the work of that Ray cluster; `local` is one of this machine alone. What
@@ -87,7 +87,7 @@ def run_study(
         gold = {one.task.name: path for one in tasks if (path := gold_of(one.entry, base_folder))}
         trained_on = tree.votes if "votes" in study.makers else None
         results = with_human(results, run, tasks, cells, gold=gold, votes=trained_on)
-        write_json(run.results, results)
+        write_json(run.results, results.model_dump(mode="json"))
         tell_results(study, run, results)
         return results
 

@@ -5,42 +5,47 @@ from typing import Any
 import pytest
 
 from preceptor.study.results.conclusions import conclusions
+from preceptor.study.results.schema import Cell, Conclusion, Contrast, TaskPart
+from preceptor.study.run.failures import Failure
 
 LABELS = ["urgent", "soon", "routine"]
 TASK: dict[str, Any] = {
-    "name": "triage", "labels": LABELS, "synthetic": False, "leakage": [], "looks": 1, "margin": 0.05,
+    "name": "triage", "title": "Triage", "metric": "macro_f1", "labels": LABELS, "looks": 1, "margin": 0.05,
+    "counts": {"train": 400, "validation": 40, "test": 120, "groups_test": 120},
 }  # fmt: skip
 GOOD = [[30, 5, 5, 0], [4, 32, 4, 0], [3, 4, 33, 0]]
 ONE_ANSWER = [[0, 0, 40, 0], [0, 0, 40, 0], [0, 0, 40, 0]]
 
 
-def contrast(a: str, b: str, verdict: str, delta: float = 0.1, **changes: Any) -> dict[str, Any]:
+def contrast(a: str, b: str, verdict: str, delta: float = 0.1, **changes: Any) -> Contrast:
     """A contrast whose interval fits its verdict."""
     width = 0.2 if verdict == "inconclusive" else 0.04 if verdict == "equivalent" else 0.8 * abs(delta)
     middle = 0.0 if verdict in ("equivalent", "inconclusive") else delta
     found = {
         "task": "triage", "model": "tiny", "metric": "macro_f1", "family": "primary", "a": a, "b": b, "delta": middle,
-        "ci": [middle - width, middle + width], "ci_90": [middle - 0.8 * width, middle + 0.8 * width], "n": 120,
+        "ci": (middle - width, middle + width), "ci_90": (middle - 0.8 * width, middle + 0.8 * width), "n": 120,
+        "p": 0.01, "p_adjusted": 0.02, "test": "exact McNemar", "sentence": "",
         "patients": 120, "differing": 40, "seeds": [{"seed": 0, "delta": middle}], "margin": 0.05, "verdict": verdict,
         "less_than_matters": False, "below_margin": verdict in ("equivalent", "worse"), "descriptive": None,
         "counts": {"both_right": 80, "only_a": 12, "only_b": 3, "neither": 25}, "dangerous": None,
         "price_ratio": 1.2, "needed": 410 if verdict == "inconclusive" else None,
     }  # fmt: skip
-    return found | changes
+    return Contrast.model_validate(found | changes)
 
 
-def cell(arm: str, **changes: Any) -> dict[str, Any]:
+def cell(arm: str, **changes: Any) -> Cell:
     found = {
-        "task": "triage", "model": "tiny", "arm": arm, "seed": 0, "invalid_rate": 0.0, "never_predicted": [],
-        "length_ratio": None, "confusion": {"labels": LABELS, "matrix": GOOD},
+        "task": "triage", "model": "tiny", "arm": arm, "seed": 0, "metric": "macro_f1", "value": 0.8, "n": 120,
+        "invalid_rate": 0.0, "cost": {}, "predictions": {"path": "predictions.jsonl", "sha256": ""},
+        "confusion": {"labels": LABELS, "matrix": GOOD},
     }  # fmt: skip
-    return found | changes
+    return Cell.model_validate(found | changes)
 
 
-def conclude(contrasts: list[dict[str, Any]], cells: list[dict[str, Any]] | None = None, **task: Any) -> dict[str, Any]:
+def conclude(contrasts: list[Contrast], cells: list[Cell] | None = None, **task: Any) -> Conclusion:
     """The one conclusion of a study of one task."""
-    arms = dict.fromkeys(arm for one in contrasts for arm in (one["b"], one["a"]) if arm != "majority")
-    (found,) = conclusions(contrasts, cells or [cell(arm) for arm in arms], [TASK | task])
+    arms = dict.fromkeys(arm for one in contrasts for arm in (one.b, one.a) if arm != "majority")
+    (found,) = conclusions(contrasts, cells or [cell(arm) for arm in arms], [TaskPart(**TASK | task)])
     return found
 
 
@@ -57,20 +62,20 @@ SFT_IS_LEFT = [
 ]
 
 
-def replaced(contrasts: list[dict[str, Any]], *others: dict[str, Any]) -> list[dict[str, Any]]:
-    pairs = {(one["a"], one["b"]) for one in others}
-    return [one for one in contrasts if (one["a"], one["b"]) not in pairs] + list(others)
+def replaced(contrasts: list[Contrast], *others: Contrast) -> list[Contrast]:
+    pairs = {(one.a, one.b) for one in others}
+    return [one for one in contrasts if (one.a, one.b) not in pairs] + list(others)
 
 
-def without(contrasts: list[dict[str, Any]], arm: str) -> list[dict[str, Any]]:
-    return [one for one in contrasts if arm not in (one["a"], one["b"])]
+def without(contrasts: list[Contrast], arm: str) -> list[Contrast]:
+    return [one for one in contrasts if arm not in (one.a, one.b)]
 
 
 def test_dpo_is_worth_it_when_it_beats_sft_and_longer_sft() -> None:
     found = conclude(DPO_WINS)
-    assert found["conclusion"] == "dpo_worth_it"
-    assert found["recommendation"] == "pilot silently"
-    assert found["sentence"] == (
+    assert found.conclusion == "dpo_worth_it"
+    assert found.recommendation == "pilot silently"
+    assert found.sentence == (
         "On triage, DPO is worth it: +0.16 macro-F1 [0.03, 0.29] for SFT+DPO over SFT, where 0.05 would matter; "
         "of 120 cases, 9 more answered rightly; 1.2 times the training compute of SFT; "
         "+0.08 macro-F1 [0.02, 0.14] for SFT+DPO over SFT+SFT; "
@@ -80,144 +85,144 @@ def test_dpo_is_worth_it_when_it_beats_sft_and_longer_sft() -> None:
 
 def test_without_longer_sft_a_gain_of_dpo_is_not_called_worth_it() -> None:
     found = conclude(without(DPO_WINS, "sft+sft"))
-    assert found["conclusion"] == "unsettled"
-    assert "longer training" in found["sentence"]
-    assert "DPO is worth it" not in found["sentence"]
+    assert found.conclusion == "unsettled"
+    assert "longer training" in found.sentence
+    assert "DPO is worth it" not in found.sentence
 
 
 def test_longer_sft_that_does_as_well_is_enough() -> None:
     found = conclude(replaced(DPO_WINS, contrast("sft+dpo", "sft+sft", "equivalent")))
-    assert found["conclusion"] == "sft_enough"
-    assert "SFT trained on for the same compute is enough" in found["sentence"]
+    assert found.conclusion == "sft_enough"
+    assert "SFT trained on for the same compute is enough" in found.sentence
 
 
 def test_longer_sft_that_cannot_be_told_apart_needs_more_cases() -> None:
     found = conclude(replaced(DPO_WINS, contrast("sft+dpo", "sft+sft", "inconclusive")))
-    assert (found["conclusion"], found["recommendation"]) == ("not_enough_cases", "more cases")
-    assert "about 410 patients would be needed, and there are 120" in found["sentence"]
+    assert (found.conclusion, found.recommendation) == ("not_enough_cases", "more cases")
+    assert "about 410 patients would be needed, and there are 120" in found.sentence
 
 
 def test_sft_is_enough_when_dpo_adds_less_than_matters() -> None:
     found = conclude(SFT_IS_LEFT)
-    assert (found["conclusion"], found["recommendation"]) == ("sft_enough", "pilot silently")
-    assert "+0.30 macro-F1 [0.06, 0.54] for SFT over the base model" in found["sentence"]
+    assert (found.conclusion, found.recommendation) == ("sft_enough", "pilot silently")
+    assert "+0.30 macro-F1 [0.06, 0.54] for SFT over the base model" in found.sentence
 
 
 def test_better_by_less_than_matters_leaves_sft() -> None:
     little = contrast("sft+dpo", "sft", "better", 0.02, less_than_matters=True, below_margin=True)
-    assert conclude(replaced(DPO_WINS, little))["conclusion"] == "sft_enough"
+    assert conclude(replaced(DPO_WINS, little)).conclusion == "sft_enough"
 
 
 @pytest.mark.parametrize("verdict", ["inconclusive", "equivalent", "worse"])
 def test_sft_is_not_enough_where_it_does_not_beat_the_base_model(verdict: str) -> None:
     over_base = contrast("sft", "base", verdict, -0.2)
     found = conclude(replaced(SFT_IS_LEFT, over_base))
-    assert found["conclusion"] == "unsettled"
-    assert found["recommendation"] == "do not deploy"
+    assert found.conclusion == "unsettled"
+    assert found.recommendation == "do not deploy"
 
 
 def test_sft_alone_is_enough_in_a_study_without_base() -> None:
-    assert conclude([contrast("sft+dpo", "sft", "equivalent")])["conclusion"] == "sft_enough"
+    assert conclude([contrast("sft+dpo", "sft", "equivalent")]).conclusion == "sft_enough"
 
 
 def test_the_base_model_is_enough_when_no_training_adds_what_matters() -> None:
     as_good = [contrast("sft", "base", "equivalent"), contrast("sft+dpo", "base", "equivalent")]
     found = conclude([contrast("sft+dpo", "sft", "equivalent"), *as_good])
-    assert found["conclusion"] == "base_enough"
+    assert found.conclusion == "base_enough"
     shown = [contrast("sft", "base+shots", "worse", -0.1), contrast("sft+dpo", "base+shots", "equivalent")]
     found = conclude([*DPO_WINS, *shown])
-    assert found["conclusion"] == "base_enough"
-    assert "the base model with examples is enough" in found["sentence"]
+    assert found.conclusion == "base_enough"
+    assert "the base model with examples is enough" in found.sentence
 
 
 def test_a_base_model_that_cannot_be_read_is_not_enough_whatever_training_adds() -> None:
     contrasts = [contrast("sft+dpo", "sft", "equivalent")]
     contrasts += [contrast("sft", "base", "equivalent"), contrast("sft+dpo", "base", "equivalent")]
     unread = conclude(contrasts, [cell("base", invalid_rate=0.69), cell("sft"), cell("sft+dpo")])
-    assert (unread["conclusion"], unread["recommendation"]) == ("unsettled", "do not deploy")
-    assert "69% of the answers of the base model could not be read" in unread["sentence"]
+    assert (unread.conclusion, unread.recommendation) == ("unsettled", "do not deploy")
+    assert "69% of the answers of the base model could not be read" in unread.sentence
     same = {"labels": LABELS, "matrix": ONE_ANSWER}
     one = conclude(contrasts, [cell("base", confusion=same), cell("sft"), cell("sft+dpo")])
-    assert (one["conclusion"], one["recommendation"]) == ("unsettled", "do not deploy")
+    assert (one.conclusion, one.recommendation) == ("unsettled", "do not deploy")
 
 
 def test_arms_that_hardly_differ_are_left_open() -> None:
     same = contrast("sft+dpo", "sft", "inconclusive", delta=0.0, needed=None, differing=3)
     found = conclude(replaced(SFT_IS_LEFT, same))
-    assert found["conclusion"] == "unsettled"
-    assert "differ on 3 of 120 patients" in found["sentence"]
+    assert found.conclusion == "unsettled"
+    assert "differ on 3 of 120 patients" in found.sentence
 
 
 def test_dpo_that_harms_is_called_so() -> None:
     found = conclude(replaced(DPO_WINS, contrast("sft+dpo", "sft", "worse", -0.16)))
-    assert (found["conclusion"], found["recommendation"]) == ("dpo_harms", "do not deploy")
-    assert "\N{MINUS SIGN}0.16 macro-F1" in found["sentence"]
-    assert "for SFT+DPO against SFT" in found["sentence"]
+    assert (found.conclusion, found.recommendation) == ("dpo_harms", "do not deploy")
+    assert "\N{MINUS SIGN}0.16 macro-F1" in found.sentence
+    assert "for SFT+DPO against SFT" in found.sentence
 
 
 def test_not_enough_cases_says_how_many() -> None:
     found = conclude(replaced(SFT_IS_LEFT, contrast("sft+dpo", "sft", "inconclusive")))
-    assert (found["conclusion"], found["recommendation"]) == ("not_enough_cases", "more cases")
-    assert "not enough cases to tell whether DPO is worth it: about 410 patients" in found["sentence"]
+    assert (found.conclusion, found.recommendation) == ("not_enough_cases", "more cases")
+    assert "not enough cases to tell whether DPO is worth it: about 410 patients" in found.sentence
 
 
 def test_without_a_margin_nothing_is_called_enough_and_no_number_of_patients_is_named() -> None:
     open_question = contrast("sft+dpo", "sft", "inconclusive", margin=None, needed=None)
     found = conclude(replaced(SFT_IS_LEFT, open_question), margin=None)
-    assert found["conclusion"] == "unsettled"
-    assert "no margin was set" in found["sentence"]
+    assert found.conclusion == "unsettled"
+    assert "no margin was set" in found.sentence
 
 
 def test_too_few_cases_only_describe() -> None:
     few = contrast("sft+dpo", "sft", "inconclusive", descriptive="12 patients, and at least 20 are needed")
     found = conclude(replaced(DPO_WINS, few))
-    assert (found["conclusion"], found["recommendation"]) == ("descriptive", "more cases")
-    assert "12 patients" in found["sentence"]
+    assert (found.conclusion, found.recommendation) == ("descriptive", "more cases")
+    assert "12 patients" in found.sentence
 
 
 @pytest.mark.parametrize("against", ["sft", "sft+sft"])
 def test_a_net_loss_of_dangerous_cases_vetoes(against: str) -> None:
     lost = {"labels": ["urgent"], "lost": 3, "gained": 1}
     found = conclude(replaced(DPO_WINS, contrast("sft+dpo", against, "better", 0.16, dangerous=lost)))
-    assert (found["conclusion"], found["recommendation"]) == ("unsettled", "do not deploy")
-    assert "misses 2 dangerous cases more" in found["sentence"]
+    assert (found.conclusion, found.recommendation) == ("unsettled", "do not deploy")
+    assert "misses 2 dangerous cases more" in found.sentence
     gained = {"labels": ["urgent"], "lost": 1, "gained": 1}
     found = conclude(replaced(DPO_WINS, contrast("sft+dpo", "sft", "better", 0.16, dangerous=gained)))
-    assert found["conclusion"] == "dpo_worth_it"
-    assert "as many dangerous ones (urgent) found" in found["sentence"]
+    assert found.conclusion == "dpo_worth_it"
+    assert "as many dangerous ones (urgent) found" in found.sentence
 
 
 def test_sft_is_worth_it_in_a_study_without_dpo() -> None:
     found = conclude([contrast("sft", "base", "better", 0.3)])
-    assert (found["conclusion"], found["recommendation"]) == ("sft_worth_it", "pilot silently")
+    assert (found.conclusion, found.recommendation) == ("sft_worth_it", "pilot silently")
 
 
 def test_a_gain_over_answers_that_cannot_be_read_may_be_the_form_alone() -> None:
     over_base = contrast("sft", "base", "better", 0.3)
     cells = [cell("base", invalid_rate=0.82), cell("sft")]
     found = conclude([over_base], cells)
-    assert found["conclusion"] == "unsettled"
-    assert "form of the answer" in found["sentence"]
+    assert found.conclusion == "unsettled"
+    assert "form of the answer" in found.sentence
     shots = contrast("sft", "base+shots", "better", 0.2)
-    assert conclude([over_base, shots], [*cells, cell("base+shots")])["conclusion"] == "sft_worth_it"
+    assert conclude([over_base, shots], [*cells, cell("base+shots")]).conclusion == "sft_worth_it"
     with_dpo = conclude(SFT_IS_LEFT, [*cells, cell("sft+dpo")])
-    assert with_dpo["conclusion"] == "sft_enough"
-    assert "82% of the base model's answers could not be read" in with_dpo["sentence"]
+    assert with_dpo.conclusion == "sft_enough"
+    assert "82% of the base model's answers could not be read" in with_dpo.sentence
 
 
 @pytest.mark.parametrize(("contrasts", "arm"), [(DPO_WINS, "sft+dpo"), (SFT_IS_LEFT, "sft")])
-def test_an_arm_with_one_answer_for_all_is_not_recommended(contrasts: list[dict[str, Any]], arm: str) -> None:
+def test_an_arm_with_one_answer_for_all_is_not_recommended(contrasts: list[Contrast], arm: str) -> None:
     confusion = {"labels": LABELS, "matrix": ONE_ANSWER}
     cells = [cell(each, **({"confusion": confusion} if each == arm else {})) for each in ("base", "sft", "sft+dpo")]
     found = conclude(contrasts, [*cells, cell("sft+sft")])
-    assert (found["conclusion"], found["recommendation"]) == ("unsettled", "do not deploy")
-    assert 'the same answer, "routine"' in found["sentence"]
+    assert (found.conclusion, found.recommendation) == ("unsettled", "do not deploy")
+    assert 'the same answer, "routine"' in found.sentence
 
 
 def test_a_study_of_one_arm_compares_nothing() -> None:
-    (found,) = conclusions([], [cell("base")], [TASK])
-    assert found["conclusion"] == "unsettled"
-    assert found["sentence"] == "On triage, this study compares no tuned model with another."
+    (found,) = conclusions([], [cell("base")], [TaskPart(**TASK)])
+    assert found.conclusion == "unsettled"
+    assert found.sentence == "On triage, this study compares no tuned model with another."
 
 
 def test_warnings_stand_beside_the_conclusion() -> None:
@@ -235,7 +240,7 @@ def test_warnings_stand_beside_the_conclusion() -> None:
         contrast("sft+dpo", "majority", "better"),
     ]
     found = conclude(contrasts, cells, leakage=["9 held-out cases are nearly those of training."], looks=3)
-    assert found["warnings"] == [
+    assert found.warnings == [
         "9 held-out cases are nearly those of training.",
         "These held-out cases were looked at 3 times: this result is exploratory.",
         "The base model: 40% of the answers could not be read; they count as wrong.",
@@ -244,19 +249,19 @@ def test_warnings_stand_beside_the_conclusion() -> None:
         "The seeds disagree on which of SFT+DPO and SFT is better.",
         "SFT+DPO is not shown to be better than TF-IDF.",
     ]
-    assert found["recommendation"] == "do not deploy", "a language model is not shown to be needed"
+    assert found.recommendation == "do not deploy", "a language model is not shown to be needed"
 
 
 def test_an_arm_no_better_than_the_commonest_answer_is_called_so_where_it_is_called_enough() -> None:
     found = conclude([*SFT_IS_LEFT, contrast("sft", "majority", "inconclusive")])
-    assert (found["conclusion"], found["recommendation"]) == ("sft_enough", "do not deploy")
-    assert "SFT is not shown to be better than the majority answer" in found["sentence"]
+    assert (found.conclusion, found.recommendation) == ("sft_enough", "do not deploy")
+    assert "SFT is not shown to be better than the majority answer" in found.sentence
 
 
 def test_a_missing_class_is_named() -> None:
     confusion = {"labels": LABELS, "matrix": [[30, 5, 5, 0], [0, 0, 0, 0], [3, 4, 33, 0]]}
     found = conclude(SFT_IS_LEFT, [cell(arm, confusion=confusion) for arm in ("base", "sft", "sft+dpo")])
-    assert 'No held-out case is "soon", so nothing is known about it.' in found["warnings"]
+    assert 'No held-out case is "soon", so nothing is known about it.' in found.warnings
 
 
 @pytest.mark.parametrize(
@@ -264,52 +269,48 @@ def test_a_missing_class_is_named() -> None:
 )
 def test_a_good_result_alone_does_not_recommend_a_pilot(task: dict[str, Any], recommended: str) -> None:
     found = conclude(DPO_WINS, **task)
-    assert (found["conclusion"], found["recommendation"]) == ("dpo_worth_it", recommended)
+    assert (found.conclusion, found.recommendation) == ("dpo_worth_it", recommended)
 
 
 def test_five_seeds_speak_of_the_method() -> None:
     cells = [cell(arm, seed=seed) for arm in ("base", "sft", "sft+dpo", "sft+sft") for seed in range(5)]
-    assert "models trained here" not in conclude(DPO_WINS, cells)["sentence"]
-    assert "with 4 seeds" in conclude(DPO_WINS, [one for one in cells if one["seed"] < 4])["sentence"]
+    assert "models trained here" not in conclude(DPO_WINS, cells).sentence
+    assert "with 4 seeds" in conclude(DPO_WINS, [one for one in cells if one.seed < 4]).sentence
 
 
 def test_free_text_has_no_counts() -> None:
-    texts = [one | {"counts": None} for one in DPO_WINS]
-    cells = [cell(arm) | {"confusion": None} for arm in ("base", "sft", "sft+dpo", "sft+sft")]
-    for one in cells:
-        del one["confusion"]
+    texts = [one.model_copy(update={"counts": None}) for one in DPO_WINS]
+    cells = [cell(arm, confusion=None) for arm in ("base", "sft", "sft+dpo", "sft+sft")]
     found = conclude(texts, cells, labels=[])
-    assert found["conclusion"] == "dpo_worth_it"
-    assert "of 120 cases" not in found["sentence"]
+    assert found.conclusion == "dpo_worth_it"
+    assert "of 120 cases" not in found.sentence
 
 
-def failure(arm: str, stage: str, seed: int = 0) -> dict[str, Any]:
-    return {
-        "task": "triage", "model": "tiny", "arm": arm, "seed": seed, "stage": stage, "reason": "why", "fix": "Mend it.",
-    }  # fmt: skip
+def failure(arm: str, stage: str, seed: int = 0) -> Failure:
+    return Failure(task="triage", model="tiny", arm=arm, seed=seed, stage=stage, reason="why", fix="Mend it.")
 
 
-def conclude_without(contrasts: list[dict[str, Any]], *failed: dict[str, Any], answered: str) -> dict[str, Any]:
+def conclude_without(contrasts: list[Contrast], *failed: Failure, answered: str) -> Conclusion:
     """The conclusion of a study in which the arms of `failed` have no answers; `answered` are those that have."""
-    (found,) = conclusions(contrasts, [cell(arm) for arm in answered.split()], [TASK], failed)
+    (found,) = conclusions(contrasts, [cell(arm) for arm in answered.split()], [TaskPart(**TASK)], failed)
     return found
 
 
 def test_a_question_that_a_failure_took_is_not_answered_by_another_contrast() -> None:
     over_base = contrast("sft", "base", "better", 0.3)
     found = conclude_without([over_base], failure("sft+dpo", "DPO"), answered="base sft")
-    assert (found["conclusion"], found["recommendation"]) == ("unsettled", "do not deploy")
-    assert found["sentence"].startswith(
+    assert (found.conclusion, found.recommendation) == ("unsettled", "do not deploy")
+    assert found.sentence.startswith(
         "On triage, whether DPO is worth it was not compared: SFT+DPO failed in DPO (seed 0); "
         "+0.30 macro-F1 [0.06, 0.54] for SFT over the base model"
     )
-    assert found["warnings"][0] == "SFT+DPO failed in DPO (seed 0): nothing is known of it here."
+    assert found.warnings[0] == "SFT+DPO failed in DPO (seed 0): nothing is known of it here."
 
 
 def test_where_no_arm_is_left_that_is_said() -> None:
     found = conclude_without([], failure("base", "answers"), failure("sft", "SFT"), answered="")
-    assert (found["conclusion"], found["recommendation"]) == ("unsettled", "do not deploy")
-    assert found["sentence"] == (
+    assert (found.conclusion, found.recommendation) == ("unsettled", "do not deploy")
+    assert found.sentence == (
         "On triage, whether SFT is worth it was not compared: SFT failed in SFT (seed 0); "
         "the base model failed in answers (seed 0)."
     )
@@ -319,8 +320,8 @@ def test_longer_sft_that_failed_is_no_proof_that_dpo_is_worth_it() -> None:
     found = conclude_without(
         without(DPO_WINS, "sft+sft"), failure("sft+sft", "SFT continued"), answered="base sft sft+dpo"
     )
-    assert found["conclusion"] == "unsettled"
-    assert "SFT+SFT failed in SFT continued (seed 0), so the gain may be that of longer training" in found["sentence"]
+    assert found.conclusion == "unsettled"
+    assert "SFT+SFT failed in SFT continued (seed 0), so the gain may be that of longer training" in found.sentence
 
 
 @pytest.mark.parametrize("arm", ["base", "tfidf"])
@@ -328,12 +329,14 @@ def test_what_was_to_be_beaten_and_failed_was_not_beaten(arm: str) -> None:
     found = conclude_without(
         without(SFT_IS_LEFT, arm), failure(arm, "answers"), answered=" ".join({"base", "sft", "sft+dpo"} - {arm})
     )
-    assert found["recommendation"] == "do not deploy"
-    assert conclude(SFT_IS_LEFT)["recommendation"] == "pilot silently"
+    assert found.recommendation == "do not deploy"
+    assert conclude(SFT_IS_LEFT).recommendation == "pilot silently"
 
 
 def test_seeds_that_failed_stand_beside_the_conclusion() -> None:
     cells = [cell(arm, seed=seed) for arm in ("base", "sft", "sft+dpo", "sft+sft") for seed in (0, 1)]
-    (found,) = conclusions(DPO_WINS, cells, [TASK], [failure("sft+dpo", "DPO", 2), failure("sft+dpo", "DPO", 3)])
-    assert found["conclusion"] == "dpo_worth_it"
-    assert found["warnings"] == ["SFT+DPO failed in DPO (seeds 2, 3): it is compared over the other seeds only."]
+    (found,) = conclusions(
+        DPO_WINS, cells, [TaskPart(**TASK)], [failure("sft+dpo", "DPO", 2), failure("sft+dpo", "DPO", 3)]
+    )
+    assert found.conclusion == "dpo_worth_it"
+    assert found.warnings == ["SFT+DPO failed in DPO (seeds 2, 3): it is compared over the other seeds only."]

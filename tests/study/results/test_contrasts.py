@@ -1,7 +1,7 @@
 """Contrasts between arms whose answers are written by hand, held against other libraries."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -14,7 +14,9 @@ from preceptor.study.cases import Prepared
 from preceptor.study.results.cells import Cell
 from preceptor.study.results.conclusions import conclusions
 from preceptor.study.results.contrasts import contrasts, not_compared
-from preceptor.study.results.means import measure
+from preceptor.study.results.measure import measure
+from preceptor.study.results.schema import Contrast, Counts, Dangerous, NotCompared, Paired, TaskPart
+from preceptor.study.run.failures import Failure
 from preceptor.tasks import Example, Task, load_task
 
 LABELS = ("urgent", "soon", "routine")
@@ -54,8 +56,11 @@ def mistaken(gold: Sequence[str], at: Sequence[int], answer: str = "no label at 
     return [answer if n in set(at) else one for n, one in enumerate(gold)]
 
 
-def only(found: list[dict[str, Any]], a: str, b: str) -> dict[str, Any]:
-    (one,) = [each for each in found if (each["a"], each["b"]) == (a, b)]
+Row = TypeVar("Row", Contrast, NotCompared)
+
+
+def only(found: list[Row], a: str, b: str) -> Row:
+    (one,) = [each for each in found if (each.a, each.b) == (a, b)]
     return one
 
 
@@ -67,16 +72,16 @@ def test_one_case_a_patient_is_mcnemar_and_tango_and_unreadable_answers_are_miss
     sft = cell(case, "sft", mistaken(GOLD, range(40)), flops=2.0)
     dpo = cell(case, "sft+dpo", mistaken(GOLD, range(30, 52)), flops=3.0)
     found = only(contrasts([sft, dpo], PRIMARY, {"triage": 0.05}), "sft+dpo", "sft")
-    assert found["counts"] == {"both_right": 68, "only_a": 30, "only_b": 12, "neither": 10}
-    assert found["delta"] == pytest.approx(18 / 120, abs=1e-9)
-    assert found["p"] == pytest.approx(stats.binomtest(12, 42).pvalue, abs=1e-9)
-    assert (found["test"], found["interval"]) == ("exact McNemar", "Tango's score interval")
-    assert (found["family"], found["adjustment"], found["p_adjusted"]) == ("primary", "holm", found["p"])
-    assert (found["verdict"], found["less_than_matters"], found["differing"]) == ("better", False, 42)
-    assert found["price_ratio"] == 1.5
+    assert found.counts == Paired(both_right=68, only_a=30, only_b=12, neither=10)
+    assert found.delta == pytest.approx(18 / 120, abs=1e-9)
+    assert found.p == pytest.approx(stats.binomtest(12, 42).pvalue, abs=1e-9)
+    assert (found.test, found.interval) == ("exact McNemar", "Tango's score interval")
+    assert (found.family, found.adjustment, found.p_adjusted) == ("primary", "holm", found.p)
+    assert (found.verdict, found.less_than_matters, found.differing) == ("better", False, 42)
+    assert found.price_ratio == 1.5
     urgent = [n for n, one in enumerate(GOLD) if one == "urgent"]
     lost = sum(n in range(40, 52) for n in urgent)
-    assert found["dangerous"] == {"labels": ["urgent"], "lost": lost, "gained": sum(n < 30 for n in urgent)}
+    assert found.dangerous == Dangerous(labels=["urgent"], lost=lost, gained=sum(n < 30 for n in urgent))
 
 
 def test_the_margin_decides_between_equivalent_and_not_enough_cases() -> None:
@@ -84,12 +89,12 @@ def test_the_margin_decides_between_equivalent_and_not_enough_cases() -> None:
     sft = cell(case, "sft", mistaken(GOLD * 5, range(20)))
     dpo = cell(case, "sft+dpo", mistaken(GOLD * 5, range(10, 30)))
     wide = only(contrasts([sft, dpo], PRIMARY, {"triage": 0.05}), "sft+dpo", "sft")
-    assert (wide["verdict"], wide["below_margin"], wide["needed"]) == ("equivalent", True, None)
+    assert (wide.verdict, wide.below_margin, wide.needed) == ("equivalent", True, None)
     narrow = only(contrasts([sft, dpo], PRIMARY, {"triage": 0.01}), "sft+dpo", "sft")
-    assert (narrow["verdict"], narrow["below_margin"]) == ("inconclusive", False)
-    assert narrow["needed"] > 8.5 * (20 / 600) / 0.01**2
+    assert (narrow.verdict, narrow.below_margin) == ("inconclusive", False)
+    assert narrow.needed > 8.5 * (20 / 600) / 0.01**2
     none = only(contrasts([sft, dpo], PRIMARY, {"triage": None}), "sft+dpo", "sft")
-    assert (none["verdict"], none["needed"]) == ("inconclusive", None)
+    assert (none.verdict, none.needed) == ("inconclusive", None)
 
 
 def test_two_seeds_of_one_arm_are_not_told_apart() -> None:
@@ -100,9 +105,9 @@ def test_two_seeds_of_one_arm_are_not_told_apart() -> None:
     cells = [cell(case, arm, mistaken(GOLD, at, "routine"), seed) for (arm, seed), at in arms.items()]
     found = contrasts(cells, PRIMARY, {"triage": 0.05})
     one = only(found, "sft+dpo", "sft")
-    assert one["verdict"] == "inconclusive"
-    assert [each["seed"] for each in one["seeds"]] == [0, 1]
-    assert one["delta"] == pytest.approx(np.mean([each["delta"] for each in one["seeds"]]))
+    assert one.verdict == "inconclusive"
+    assert [each.seed for each in one.seeds] == [0, 1]
+    assert one.delta == pytest.approx(np.mean([each.delta for each in one.seeds]))
 
 
 def test_an_arm_without_seeds_is_compared_with_each() -> None:
@@ -110,40 +115,39 @@ def test_an_arm_without_seeds_is_compared_with_each() -> None:
     base = cell(case, "base", mistaken(GOLD, range(60)))
     tuned = [cell(case, "sft", mistaken(GOLD, range(wrong)), seed) for seed, wrong in ((3, 10), (5, 20))]
     found = only(contrasts([base, *tuned], [("sft", "base")], {}), "sft", "base")
-    assert found["seeds"] == [
-        {"seed": 3, "delta": pytest.approx(50 / 120)},
-        {"seed": 5, "delta": pytest.approx(40 / 120)},
-    ]
-    assert found["counts"]["only_a"] == 50, "counts are those of the first seed"
-    assert found["price_ratio"] is None, "the base model cost nothing"
+    assert [one.seed for one in found.seeds] == [3, 5]
+    assert [one.delta for one in found.seeds] == pytest.approx([50 / 120, 40 / 120])
+    assert found.counts.only_a == 50, "counts are those of the first seed"
+    assert found.price_ratio is None, "the base model cost nothing"
 
 
 def test_primary_contrasts_are_those_named_and_come_first() -> None:
     case = prepared(GOLD)
     cells = [cell(case, arm, mistaken(GOLD, range(n))) for n, arm in ((50, "base"), (20, "sft"), (18, "sft+dpo"))]
     found = contrasts(cells, [("sft", "base")], {})
-    assert [(one["a"], one["b"]) for one in found if one["family"] == "primary"] == [("sft", "base")]
-    assert found[0]["family"] == "primary"
-    assert only(found, "sft+dpo", "sft")["adjustment"] == "bh"
+    assert [(one.a, one.b) for one in found if one.family == "primary"] == [("sft", "base")]
+    assert found[0].family == "primary"
+    assert only(found, "sft+dpo", "sft").adjustment == "bh"
 
 
 def test_two_patients_are_described_and_no_more() -> None:
     case = prepared(["urgent", "routine"])
     cells = [cell(case, "sft", ["routine", "urgent"]), cell(case, "sft+dpo", ["urgent", "routine"])]
     found = contrasts(cells, PRIMARY, {"triage": 0.05})
-    assert only(found, "sft+dpo", "sft")["descriptive"]
-    assert {one["verdict"] for one in found} == {"inconclusive"}
-    task = {"name": "triage", "labels": list(LABELS), "synthetic": False, "leakage": [], "looks": 1}
+    assert only(found, "sft+dpo", "sft").descriptive
+    assert {one.verdict for one in found} == {"inconclusive"}
+    counts = Counts(train=1, validation=0, test=2, groups_test=2)
+    task = TaskPart(name="triage", title="t", metric="accuracy", labels=list(LABELS), looks=1, counts=counts)
     (said,) = conclusions(found, [measure(case, one) for one in cells], [task])
-    assert (said["conclusion"], said["recommendation"]) == ("descriptive", "more cases")
+    assert (said.conclusion, said.recommendation) == ("descriptive", "more cases")
 
 
 def test_one_patient_with_half_the_notes_is_described_and_no_more() -> None:
     case = prepared(GOLD, patients=["one"] * 60 + [f"p{n}" for n in range(60)])
     cells = [cell(case, "sft", mistaken(GOLD, range(60))), cell(case, "sft+dpo", GOLD)]
     found = only(contrasts(cells, PRIMARY, {"triage": 0.05}), "sft+dpo", "sft")
-    assert found["patients"] == 61
-    assert "hold most cases" in found["descriptive"]
+    assert found.patients == 61
+    assert "hold most cases" in found.descriptive
 
 
 def test_a_class_that_no_held_out_case_has_is_not_averaged_in() -> None:
@@ -151,11 +155,11 @@ def test_a_class_that_no_held_out_case_has_is_not_averaged_in() -> None:
     case = prepared(gold, metric="macro_f1")
     cells = [cell(case, "sft", mistaken(gold, range(30))), cell(case, "sft+dpo", gold)]
     found = only(contrasts(cells, PRIMARY, {}), "sft+dpo", "sft")
-    assert found["descriptive"] is None
-    assert found["delta"] == pytest.approx(1 - 2 / 3), "each class: half found, and nothing else taken for it"
-    assert measure(case, cells[1])["value"] == 1.0
-    assert measure(case, cells[1])["never_predicted"] == []
-    assert measure(case, cell(case, "sft", ["routine"] * 60))["never_predicted"] == ["urgent"]
+    assert found.descriptive is None
+    assert found.delta == pytest.approx(1 - 2 / 3), "each class: half found, and nothing else taken for it"
+    assert measure(case, cells[1]).value == 1.0
+    assert measure(case, cells[1]).never_predicted == []
+    assert measure(case, cell(case, "sft", ["routine"] * 60)).never_predicted == ["urgent"]
 
 
 def test_text_has_lengths_and_neither_counts_nor_classes() -> None:
@@ -163,17 +167,15 @@ def test_text_has_lengths_and_neither_counts_nor_classes() -> None:
     gold = [f"age={n}" for n in range(30)]
     case = told(task, Splits([], [], [Example(f"c{n}", f"p{n}", {}, one) for n, one in enumerate(gold)]))
     sft, dpo = cell(case, "sft", gold), cell(case, "sft+dpo", [2 * one for one in gold])
-    assert (measure(case, sft)["length_ratio"], measure(case, dpo)["length_ratio"]) == (1.0, 2.0)
-    assert measure(case, sft)["never_predicted"] == []
+    assert (measure(case, sft).length_ratio, measure(case, dpo).length_ratio) == (1.0, 2.0)
+    assert measure(case, sft).never_predicted == []
     found = contrasts([sft, dpo], PRIMARY, {})
-    assert [(one["a"], one["b"]) for one in found] == [("sft+dpo", "sft")]
-    assert (found[0]["counts"], found[0]["dangerous"]) == (None, None)
+    assert [(one.a, one.b) for one in found] == [("sft+dpo", "sft")]
+    assert (found[0].counts, found[0].dangerous) == (None, None)
 
 
-def failure(arm: str, seed: int = 0, stage: str = "DPO") -> dict[str, Any]:
-    return {
-        "task": "triage", "model": "tiny", "arm": arm, "seed": seed, "stage": stage, "reason": "why", "fix": "Mend it.",
-    }  # fmt: skip
+def failure(arm: str, seed: int = 0, stage: str = "DPO") -> Failure:
+    return Failure(task="triage", model="tiny", arm=arm, seed=seed, stage=stage, reason="why", fix="Mend it.")
 
 
 def test_seeds_that_one_arm_lost_are_left_out_and_never_paired_with_others() -> None:
@@ -181,22 +183,20 @@ def test_seeds_that_one_arm_lost_are_left_out_and_never_paired_with_others() -> 
     sft = [cell(case, "sft", mistaken(GOLD, range(wrong)), seed) for seed, wrong in ((0, 40), (1, 60), (2, 50))]
     dpo = [cell(case, "sft+dpo", mistaken(GOLD, range(wrong)), seed) for seed, wrong in ((1, 20), (2, 30))]
     found = only(contrasts([*sft, *dpo], PRIMARY, {}, [failure("sft+dpo", 0)]), "sft+dpo", "sft")
-    assert found["seeds"] == [
-        {"seed": 1, "delta": pytest.approx(40 / 120)},
-        {"seed": 2, "delta": pytest.approx(20 / 120)},
-    ]
-    assert found["counts"]["only_a"] == 40, "counts are those of the first seed that both have"
-    assert found["sentence"].endswith("Only seeds 1, 2: SFT+DPO failed in DPO (seed 0).")
+    assert [one.seed for one in found.seeds] == [1, 2]
+    assert [one.delta for one in found.seeds] == pytest.approx([40 / 120, 20 / 120])
+    assert found.counts.only_a == 40, "counts are those of the first seed that both have"
+    assert found.sentence.endswith("Only seeds 1, 2: SFT+DPO failed in DPO (seed 0).")
 
 
 def test_arms_without_a_seed_in_common_are_not_compared() -> None:
     case = prepared(GOLD)
     cells = [cell(case, "sft", GOLD, 0), cell(case, "sft+dpo", GOLD, 1)]
     failed = [failure("sft", 1, "SFT"), failure("sft+dpo", 0)]
-    assert ("sft+dpo", "sft") not in {(one["a"], one["b"]) for one in contrasts(cells, PRIMARY, {}, failed)}
+    assert ("sft+dpo", "sft") not in {(one.a, one.b) for one in contrasts(cells, PRIMARY, {}, failed)}
     lost = only(not_compared(cells, PRIMARY, failed), "sft+dpo", "sft")
-    assert lost["family"] == "primary"
-    assert lost["sentence"] == (
+    assert lost.family == "primary"
+    assert lost.sentence == (
         "SFT+DPO and SFT on triage were not compared: SFT+DPO failed in DPO (seed 0); SFT failed in SFT (seed 1)."
     )
 
@@ -207,10 +207,10 @@ def test_a_contrast_that_a_failure_took_still_counts_in_the_adjustment() -> None
     cells = [cell(case, "base", mistaken(GOLD, range(40))), cell(case, "sft", mistaken(GOLD, range(26)))]
     alone = only(contrasts(cells, primary, {}), "sft", "base")
     beside = only(contrasts(cells, primary, {}, [failure("sft+dpo")]), "sft", "base")
-    assert alone["p_adjusted"] == alone["p"]
-    assert beside["p"] == alone["p"]
-    assert beside["p_adjusted"] == pytest.approx(2 * alone["p"])
-    lost = {(one["a"], one["b"]): one["family"] for one in not_compared(cells, primary, [failure("sft+dpo")])}
+    assert alone.p_adjusted == alone.p
+    assert beside.p == alone.p
+    assert beside.p_adjusted == pytest.approx(2 * alone.p)
+    lost = {(one.a, one.b): one.family for one in not_compared(cells, primary, [failure("sft+dpo")])}
     assert lost == {
         ("sft+dpo", "sft"): "primary",
         ("sft+dpo", "base"): "secondary",

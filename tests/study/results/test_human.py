@@ -1,6 +1,5 @@
 """Raters' scores of held-out answers as an outcome: paired, per rater, of answers that the arms still give."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from preceptor.study.cases import Prepared
 from preceptor.study.results.cells import Cell
 from preceptor.study.results.human import clinician_seconds, human_outcomes, with_human
 from preceptor.study.results.human_agreement import human_agreement
-from preceptor.study.results.rater_schema import Human
+from preceptor.study.results.schema import Counts, Model, Results, StudyPart, TaskPart
 from preceptor.study.run.folder import RunFolder
 from prepared_study import prepare_tiny
 
@@ -66,8 +65,8 @@ def outcomes(folder: Path, prepared: Prepared, items: list[Item], said: dict, vo
     voted(folder / "labels" / "held_out.sqlite", items, said, repeat_share=0)
     found = human_outcomes(run, [cell(prepared, arm) for arm in ("base", *ARMS)], votes)
     for one in found:
-        assert list(_of_human(Human.model_validate_json(json.dumps(one)))) == []  # its numbers agree with each other
-    return {one["scale"]: one for one in found}
+        assert list(_of_human(one)) == []  # its numbers agree with each other
+    return {one.scale: one for one in found}
 
 
 def test_scores_are_averaged_a_case_and_compared_by_patient(tmp_path: Path, prepared: Prepared) -> None:
@@ -80,30 +79,30 @@ def test_scores_are_averaged_a_case_and_compared_by_patient(tmp_path: Path, prep
     a, b = np.array([4.5, 2, 2.5] * 2), np.array([3, 3, 3] * 2)
     groups = np.array([item.group for item in items])
     expected = compare(METRICS["mean_score"], [Sample(groups, scores=a)], [Sample(groups, scores=b)], seed=0)
-    assert (quality["a"], quality["b"], quality["seed"]) == ("sft+dpo", "sft", 0)
-    assert quality["delta"] == pytest.approx(expected.delta) == pytest.approx(quality["mean_a"] - quality["mean_b"])
-    assert (quality["p"], quality["ci"]) == (expected.p, [expected.low, expected.high])
-    assert [(r["rater"], r["n"], r["delta"]) for r in quality["raters"]] == [
+    assert (quality.a, quality.b, quality.seed) == ("sft+dpo", "sft", 0)
+    assert quality.delta == pytest.approx(expected.delta) == pytest.approx(quality.mean_a - quality.mean_b)
+    assert (quality.p, quality.ci) == (expected.p, (expected.low, expected.high))
+    assert [(r.rater, r.n, r.delta) for r in quality.raters] == [
         ("x", 6, pytest.approx(1 / 3)),
         ("y", 4, 0.0),
     ]
-    assert found["preference"]["delta"] == pytest.approx(0.0)
-    assert found["preference"]["mean_a"] == 0.5
-    assert quality["agreement"]["items"] == 8  # two answers of each of four cases
-    assert (quality["held_out"], quality["outdated"]) == (len(prepared.splits.test), 0)
-    assert quality["differing"] == sum(n % 3 != 0 for n in range(len(prepared.splits.test)))
-    assert quality["descriptive"]  # six patients tell nothing
+    assert found["preference"].delta == pytest.approx(0.0)
+    assert found["preference"].mean_a == 0.5
+    assert quality.agreement.items == 8  # two answers of each of four cases
+    assert (quality.held_out, quality.outdated) == (len(prepared.splits.test), 0)
+    assert quality.differing == sum(n % 3 != 0 for n in range(len(prepared.splits.test)))
+    assert quality.descriptive  # six patients tell nothing
 
 
 def test_fewer_omissions_are_better(tmp_path: Path, prepared: Prepared) -> None:
     items = items_of(prepared, 30)
     said = [vote("a", (4, 3), (n % 2, 2 + n % 3)) for n in range(len(items))]
     found = outcomes(tmp_path, prepared, items, {"x": said})
-    assert found["omissions"]["delta"] < 0
-    assert not found["omissions"]["higher_is_better"]
-    assert (found["omissions"]["verdict"], found["quality"]["verdict"]) == ("better", "better")
-    assert "omissions by raters" in found["omissions"]["sentence"]
-    assert all(found[scale]["p_adjusted"] >= found[scale]["p"] for scale in found)
+    assert found["omissions"].delta < 0
+    assert not found["omissions"].higher_is_better
+    assert (found["omissions"].verdict, found["quality"].verdict) == ("better", "better")
+    assert "omissions by raters" in found["omissions"].sentence
+    assert all(found[scale].p_adjusted >= found[scale].p for scale in found)
 
 
 def test_raters_who_made_the_training_pairs_are_marked(tmp_path: Path, prepared: Prepared) -> None:
@@ -111,7 +110,7 @@ def test_raters_who_made_the_training_pairs_are_marked(tmp_path: Path, prepared:
     pairs = voted(tmp_path / "pairs.sqlite", [replace(item, kind="pair") for item in items], {"x": ["a", None]})
     said = [vote("a", (4, 3), (0, 0))] * 2
     found = outcomes(tmp_path, prepared, items, {"x": said, "z": said}, pairs)
-    assert [(r["rater"], r["also_made_training_pairs"]) for r in found["quality"]["raters"]] == [
+    assert [(r.rater, r.also_made_training_pairs) for r in found["quality"].raters] == [
         ("x", True),
         ("z", False),
     ]
@@ -123,7 +122,7 @@ def test_scores_of_answers_that_the_arms_no_longer_give_are_left_out_and_counted
     items = items_of(prepared, 3)
     old = replace(items[0], answers=(replace(items[0].answers[0], text="what it said before"), items[0].answers[1]))
     found = outcomes(tmp_path, prepared, [old, *items[1:]], {"x": [vote("a", (4, 3), (0, 0))] * 3})
-    assert (found["quality"]["n"], found["quality"]["outdated"]) == (2, 1)
+    assert (found["quality"].n, found["quality"].outdated) == (2, 1)
 
 
 def test_without_scores_there_is_no_outcome(tmp_path: Path, prepared: Prepared) -> None:
@@ -157,15 +156,15 @@ def test_two_raters_are_held_against_each_other_both_ways_in_the_tasks_metric(
     found = human_agreement(store, labelled)
     assert found is not None
     # Of eight ordered pairs: urgent 1 + 1 alike, 1 + 1 not; routine 2 + 2 alike. F1 of urgent 4/6, of routine 8/10.
-    assert found["value"] == pytest.approx((4 / 6 + 8 / 10) / 2)
-    assert (found["metric"], found["items"], found["raters"]) == ("macro_f1", 4, 2)
-    assert found["agreement"]["raw"]["value"] == pytest.approx(0.75)
+    assert found.value == pytest.approx((4 / 6 + 8 / 10) / 2)
+    assert (found.metric, found.items, found.raters) == ("macro_f1", 4, 2)
+    assert found.agreement.raw.value == pytest.approx(0.75)
 
 
 def test_texts_of_two_raters_are_scored_as_a_models_are(tmp_path: Path, prepared: Prepared) -> None:
     found = human_agreement(gold_store(tmp_path, prepared, {"x": ["a b c", "d"], "y": ["a b c", "e"]}), prepared)
     assert found is not None
-    assert (found["value"], found["agreement"]) == (0.5, None)
+    assert (found.value, found.agreement) == (0.5, None)
 
 
 def test_one_rater_agrees_with_nobody(tmp_path: Path, labelled: Prepared) -> None:
@@ -174,11 +173,20 @@ def test_one_rater_agrees_with_nobody(tmp_path: Path, labelled: Prepared) -> Non
 
 def test_results_hold_both(tmp_path: Path, labelled: Prepared) -> None:
     store = gold_store(tmp_path, labelled, {"x": ["urgent"] * 3, "y": ["urgent", "routine", "urgent"]})
-    results = {"study": {"tasks": [{"name": "urgency"}, {"name": "other"}]}, "cells": []}
-    both = with_human(results, RunFolder(tmp_path), [labelled], [], gold={"urgency": store}, votes=None)
-    assert both["human"] == []
-    assert both["clinician_seconds"] == {"gold": 0.0}
-    assert [bool(task["human_agreement"]) for task in both["study"]["tasks"]] == [True, False]
+    both = with_human(
+        _results("urgency", "other"), RunFolder(tmp_path), [labelled], [], gold={"urgency": store}, votes=None
+    )
+    assert both.human == []
+    assert both.clinician_seconds == {"gold": 0.0}
+    assert [bool(task.human_agreement) for task in both.study.tasks] == [True, False]
+
+
+def _results(*tasks: str) -> Results:
+    """Results of these tasks, without a cell."""
+    counts = Counts(train=0, validation=0, test=0, groups_test=0)
+    parts = [TaskPart(name=task, title=task, metric="macro_f1", counts=counts) for task in tasks]
+    study = StudyPart(name="s", question="", model=Model(name="m", title="M"), seeds=[0], arms=["base"], tasks=parts)
+    return Results(study=study, versions={}, created="", command="", cells=[], contrasts=[])
 
 
 def test_the_time_clinicians_took_is_told_by_what_they_did(tmp_path: Path, prepared: Prepared) -> None:

@@ -16,23 +16,23 @@ MARGIN = [{"task": "urgency.task.yaml", "data": DATA, "margin": 0.05}]
 def test_more_arms_and_tasks_ask_for_larger_differences(tmp_path: Path, tiny_tokenizer: Any) -> None:
     study, one = prepare_tiny(tmp_path, tiny_tokenizer, patients=400)
     told = power_of(one, study, tasks=1)
-    assert told["patients"] == one.test_patients == 100
-    assert (told["kind"], told["alpha"], told["equivalence"]) == ("discordance", 0.05, None)
-    assert [row["assumed"] for row in told["smallest"]] == [0.1, 0.2, 0.3]
-    assert told["smallest"][1]["difference"] == power.smallest_difference(100, 0.2)
+    assert told.patients == one.test_patients == 100
+    assert (told.kind, told.alpha, told.equivalence) == ("discordance", 0.05, None)
+    assert [row.assumed for row in told.smallest] == [0.1, 0.2, 0.3]
+    assert told.smallest[1].difference == power.smallest_difference(100, 0.2)
     study, one = prepare_tiny(tmp_path, tiny_tokenizer, patients=400, arms=["sft", "sft+dpo", "sft+sft"])
     stricter = power_of(one, study, tasks=3)
-    assert stricter["alpha"] == pytest.approx(0.05 / 6)
-    assert stricter["smallest"][1]["difference"] > told["smallest"][1]["difference"]
+    assert stricter.alpha == pytest.approx(0.05 / 6)
+    assert stricter.smallest[1].difference > told.smallest[1].difference
 
 
 def test_scores_go_by_their_spread(tmp_path: Path, tiny_tokenizer: Any) -> None:
     text = {"answer": {"kind": "text", "max_new_tokens": 8}, "metric": "rouge_l", "also": []}
     study, one = prepare_tiny(tmp_path, tiny_tokenizer, task=text, tasks=MARGIN)
     told = power_of(one, study, tasks=1)
-    assert told["kind"] == "sd"
-    assert told["smallest"][0]["difference"] == power.smallest_mean_difference(one.test_patients, 0.1)
-    assert [row["reachable"] for row in told["equivalence"]] == [
+    assert told.kind == "sd"
+    assert told.smallest[0].difference == power.smallest_mean_difference(one.test_patients, 0.1)
+    assert [row.reachable for row in told.equivalence] == [
         power.equivalence_reachable(one.test_patients, sd, 0.05, "sd") for sd in (0.1, 0.2, 0.3)
     ]
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from preceptor.errors import InputError
-from preceptor.study.results.preregistration import Design, freeze
+from preceptor.study.results.preregistration import freeze
+from preceptor.study.results.schema import Design
 from preceptor.study.run.folder import RunFolder
 from prepared_study import prepare_tiny
 

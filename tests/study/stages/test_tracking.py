@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from command_line import CommandLine
+from preceptor.study.results.schema import Results
+from preceptor.study.results.tracked import tell_results
 from preceptor.study.run.folder import RunFolder
-from preceptor.study.stages.tracking import tell_results
 from study_runs import Run, run
 from tiny_study import write_study
 
@@ -133,7 +134,8 @@ def test_what_failed_is_told_with_its_reason(followed: Run, tmp_path: Path) -> N
     failed = [cell | {"reason": "there is not enough memory", "fix": "Take a larger machine."}]
     elsewhere = RunFolder(tmp_path / "run")
     study = followed.study
-    tell_results(study, elsewhere, followed.results | {"cells": [], "failed": failed})
+    results = Results.model_validate_json(json.dumps(followed.results | {"cells": [], "failed": failed}))
+    tell_results(study, elsewhere, results)
     told = {
         name: text for _, _, texts in events(replace(followed, folder=elsewhere.root)) for name, text in texts.items()
     }

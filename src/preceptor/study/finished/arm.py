@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from preceptor.engine import Numerics, choose_numerics
 from preceptor.errors import InputError, Problem
@@ -11,6 +10,7 @@ from preceptor.study.cases import Prepared, check_task, prepare
 from preceptor.study.finished.run import AGAIN, Finished, read_finished
 from preceptor.study.predictions.store import Prediction, read_predictions
 from preceptor.study.spec.arms import GENERATE
+from preceptor.study.results.schema import Cell
 from preceptor.study.spec.study import Study
 from preceptor.tasks import Task, load_task
 
@@ -57,10 +57,10 @@ def open_arm(run_folder: Path, task: str, arm: str, seed: int | None = None) -> 
     cell = _cell(finished, task, arm, seed)
     numerics = choose_numerics(finished.study.numerics)  # decided when the study began, so nothing is measured here
     root = finished.run.root
-    folder = root / cell["policy"] if cell["policy"] else None
+    folder = root / cell.policy if cell.policy else None
     if folder is not None and not any((folder / kind).is_dir() for kind in ("adapter", "model")):
         raise InputError(Problem(str(folder), "the tuned model is no longer there", AGAIN))
-    predictions = root / cell["predictions"]["path"]
+    predictions = root / cell.predictions.path
     for path in (folder, predictions):
         if path is not None and not path.resolve().is_relative_to(root.resolve()):
             raise InputError(Problem(str(finished.run.results), "it names files outside of its folder", AGAIN))
@@ -82,23 +82,23 @@ def held_out(arm: ArmOfRun) -> Prepared:
     return prepare(check_task(cases, arm.study, tokenizer), arm.study, tokenizer)
 
 
-def _cell(finished: Finished, task: str, arm: str, seed: int) -> dict[str, Any]:
+def _cell(finished: Finished, task: str, arm: str, seed: int) -> Cell:
     """The arm's line of the results; one problem for each name that this run does not know, or why the arm failed."""
     finished.refuse_failed(task, arm, seed)
-    cells: list[dict[str, Any]] = finished.results["cells"]
-    ours = [cell for cell in cells if finished.study.arm(cell["arm"]).answer == GENERATE]
+    cells = finished.results.cells
+    ours = [cell for cell in cells if finished.study.arm(cell.arm).answer == GENERATE]
     problems = []
     for option, name, given in (("--task", "task", task), ("--arm", "arm", arm), ("--seed", "seed", seed)):
-        known = list(dict.fromkeys(cell[name] for cell in ours))
+        known = list(dict.fromkeys(getattr(cell, name) for cell in ours))
         if given not in known:
-            there = any(cell[name] == given for cell in cells)
+            there = any(getattr(cell, name) == given for cell in cells)
             what = f"{given} has no model of its own" if there else f"this run has no {name} {given}"
             fix = f"Name one of {', '.join(map(str, known)) or 'none'}"
             problems.append(Problem(f"{finished.run.root}, {option}", what, fix))
     if problems:
         raise InputError(problems)
     for cell in ours:
-        if (cell["task"], cell["arm"], cell["seed"]) == (task, arm, seed):
+        if (cell.task, cell.arm, cell.seed) == (task, arm, seed):
             return cell
     what = f"this run has no answers of {arm} to {task} with seed {seed}"
     raise InputError(Problem(str(finished.run.root), what, AGAIN))

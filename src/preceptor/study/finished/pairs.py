@@ -1,5 +1,6 @@
 """The pairs an arm of a finished run was trained on, with the prompts they answer."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from preceptor.study.finished.run import AGAIN, Finished, read_finished
 from preceptor.study.spec.found import find_kind
 from preceptor.study.stage_tree.tree import MissingStage, StageTree
 from preceptor.study.stages._pair_files import PAIRS, read_pairs
+from preceptor.study.results.schema import Cell
 
 
 def rows_of_arm(run_folder: Path, task: str, arm: str, seed: int | None = None) -> list[Row]:
@@ -54,12 +56,12 @@ def _rows(finished: Finished, task: str, arm: str, seed: int) -> list[Row]:
 
 def _refuse_unknown(finished: Finished, run_folder: Path, task: str, arm: str, seed: int) -> None:
     """One problem for each name that this run does not know."""
-    cells = [cell for cell in finished.results["cells"] if _learns_from_pairs(finished, cell["arm"])]
+    cells = [cell for cell in finished.results.cells if _learns_from_pairs(finished, cell.arm)]
     problems = []
     for option, given, known in (
-        ("--task", task, sorted({cell["task"] for cell in cells})),
-        ("--arm", arm, sorted({cell["arm"] for cell in cells})),
-        ("--seed", seed, sorted({cell["seed"] for cell in cells})),
+        ("--task", task, sorted({cell.task for cell in cells})),
+        ("--arm", arm, sorted({cell.arm for cell in cells})),
+        ("--seed", seed, sorted({cell.seed for cell in cells})),
     ):
         if given not in known:
             fix = f"It has pairs for {', '.join(map(str, known)) or 'none'}"

@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -11,6 +10,7 @@ from preceptor.errors import InputError, Problem
 from preceptor.models import ModelSource
 from preceptor.study.cases import TaskCases, read_task
 from preceptor.study.check import model_of, votes_of
+from preceptor.study.results.schema import Results
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.run.kept import kept
 from preceptor.study.run.provenance import refuse_old_results
@@ -27,27 +27,25 @@ class Finished:
     """A run folder whose results stand. `bases`: folders that its relative paths may begin in, likeliest first."""
 
     run: RunFolder
-    results: dict[str, Any]
+    results: Results
     study: Study
     bases: tuple[Path, ...]
 
     @property
     def tasks(self) -> list[str]:
         """The names of its tasks, in the order of the study."""
-        return [one["name"] for one in self.results["study"]["tasks"]]
+        return [one.name for one in self.results.study.tasks]
 
     def refuse_failed(self, task: str, arm: str, seed: int) -> None:
         """Raises `InputError` that says why the arm failed on the task with this seed, if it did."""
-        lost = [one for one in self.results.get("failed", []) if (one["task"], one["arm"]) == (task, arm)]
-        why = next((one for one in lost if one["seed"] == seed), None)
-        if why is None:
+        lost = [one for one in self.results.failed if (one.task, one.arm, one.seed) == (task, arm, seed)]
+        if not lost:
             return
-        cells = self.results["cells"]
-        whole = [str(cell["seed"]) for cell in cells if (cell["task"], cell["arm"]) == (task, arm)]
+        why, whole = lost[0], [str(cell.seed) for cell in self.results.of_arm(task, arm)]
         other = f" Or name a seed that did not fail: {', '.join(whole)}." if whole else ""
-        what = f"{arm} failed on {task} with seed {seed}, in {why['stage']}: {why['reason']}"
+        what = f"{arm} failed on {task} with seed {seed}, in {why.stage}: {why.reason}"
         again = "Then run `preceptor study` again with this folder; what is finished is not computed again."
-        raise InputError(Problem(str(self.run.root), what, f"{why['fix'].removesuffix('.')}. {again}{other}"))
+        raise InputError(Problem(str(self.run.root), what, f"{why.fix.removesuffix('.')}. {again}{other}"))
 
     def source(self) -> ModelSource:
         """The model that was tuned. Raises `InputError` when it cannot be found from here."""
@@ -102,7 +100,7 @@ def read_finished(run_folder: Path) -> Finished:
         fix = "Name a run folder, as runs/quickstart"
         raise InputError(Problem(str(run_folder), "there is no finished run here", fix))
     with kept(run.results):
-        results: dict[str, Any] = json.loads(run.results.read_text(encoding="utf-8"))
+        results = Results.model_validate_json(run.results.read_bytes())
     try:
         raw = yaml.safe_load(run.study.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):

@@ -8,7 +8,7 @@ from preceptor.errors import InputError, Problem
 from preceptor.preferences.labelling import Answer
 from preceptor.study.cases import Prepared
 from preceptor.study.predictions.store import read_predictions
-from preceptor.study.run.failures import in_words
+from preceptor.study.run.failures import Failure, in_words
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.run.kept import kept
 from preceptor.study.run.provenance import refuse_old_results
@@ -61,13 +61,9 @@ def what_failed(study: Study, run: RunFolder, prepared: Prepared) -> str:
     arms, seed = rated_arms(study, run.root), study.seeds[0]
     with kept(run.results):
         results: dict[str, Any] = json.loads(run.results.read_text(encoding="utf-8"))
-        return in_words(
-            [
-                one
-                for one in results.get("failed", [])
-                if one["task"] == prepared.task.name and one["arm"] in arms and one["seed"] == seed
-            ]
-        )
+        failed = [Failure.model_validate(one) for one in results.get("failed", [])]
+    own = [one for one in failed if one.task == prepared.task.name and one.arm in arms and one.seed == seed]
+    return in_words(own)
 
 
 def differing(task: Task, a: Answer, b: Answer) -> bool:

@@ -1,13 +1,10 @@
 """What must stand beside a conclusion: warnings, and what a committee is advised to do."""
 
-from typing import Literal
-
 from preceptor.evidence import arm_title
-from preceptor.study.results.cells import MAJORITY
+from preceptor.study.results.schema import ConclusionKind, Recommendation
+from preceptor.study.spec.arms import MAJORITY
 from preceptor.study.results.task_evidence import TaskEvidence
 from preceptor.study.run.failures import in_words
-
-Recommendation = Literal["do not deploy", "pilot silently", "more cases"]
 
 _MOST_INVALID = 0.05
 _LONGEST = 1.25
@@ -27,7 +24,7 @@ def warnings(evidence: TaskEvidence, arm: str | None) -> list[str]:
 
 
 def recommendation(
-    evidence: TaskEvidence, conclusion: str, arm: str | None, *, spoiled: bool = False
+    evidence: TaskEvidence, conclusion: ConclusionKind, arm: str | None, *, spoiled: bool = False
 ) -> Recommendation:
     """What a committee is advised to do; `pilot silently` only where nothing speaks against `arm`."""
     if conclusion in ("not_enough_cases", "descriptive"):
@@ -36,12 +33,12 @@ def recommendation(
         return "do not deploy" if spoiled else "more cases"
     if arm is None or conclusion == "dpo_harms" or _speaks_against(evidence, arm):
         return "do not deploy"
-    return "more cases" if evidence.task["looks"] > 1 or evidence.task["leakage"] else "pilot silently"
+    return "more cases" if evidence.task.looked_at_before or evidence.task.leakage else "pilot silently"
 
 
 def _speaks_against(evidence: TaskEvidence, arm: str) -> bool:
     """Synthetic cases, answers that cannot be read, one answer for all, or a simpler way not beaten."""
-    if evidence.task["synthetic"] or evidence.invalid_rate(arm) > _MOST_INVALID or evidence.only_label(arm):
+    if evidence.task.synthetic or evidence.invalid_rate(arm) > _MOST_INVALID or evidence.only_label(arm):
         return True
     tuned = "sft" if arm == "sft+sft" else arm
     return any(evidence.verdict(tuned, other) not in ("better", None) for other in ("tfidf", MAJORITY))
@@ -56,15 +53,15 @@ def _about_failures(evidence: TaskEvidence) -> list[str]:
 
 
 def _about_cases(evidence: TaskEvidence) -> list[str]:
-    lines = list(evidence.task["leakage"])
-    if evidence.task["looks"] > 1:
-        lines.append(f"These held-out cases were looked at {evidence.task['looks']} times: this result is exploratory.")
-    if evidence.task["synthetic"]:
+    lines = list(evidence.task.leakage)
+    if evidence.task.looked_at_before:
+        lines.append(f"These held-out cases were looked at {evidence.task.looks} times: this result is exploratory.")
+    if evidence.task.synthetic:
         lines.append("The cases are synthetic: nothing here is about patients.")
     if absent := evidence.absent_labels():
         lines.append(f"No held-out case is {_listed(absent)}, so nothing is known about it.")
     question = evidence.question
-    if question and question["family"] != "primary":
+    if question and question.family != "primary":
         lines.append("The comparison that decides was not named primary in the study.")
     return lines
 
@@ -88,9 +85,9 @@ def _about_seeds(evidence: TaskEvidence) -> list[str]:
     question = evidence.question
     if question is None:
         return []
-    deltas = [seed["delta"] for seed in question["seeds"]]
+    deltas = [seed.delta for seed in question.seeds]
     if min(deltas) < 0 < max(deltas):
-        arms = f"{arm_title(question['a'])} and {arm_title(question['b'])}"
+        arms = f"{arm_title(question.a)} and {arm_title(question.b)}"
         return [f"The seeds disagree on which of {arms} is better."]
     return []
 

@@ -22,12 +22,12 @@ from preceptor.study.cases import Prepared
 from preceptor.study.run.failures import EVALUATION, CellError, Failure, Part
 from preceptor.study.run.kept import kept
 from preceptor.study.score import TEXT_METRICS, case_score, gold_label
-from preceptor.study.stage_tree.ledger import curves, pair_counts, pair_findings
+from preceptor.study.stage_tree.ledger import Curve, curves, pair_counts, pair_findings
 from preceptor.study.stage_tree.tree import StageTree
 from preceptor.tasks import INVALID
 
-Curves = dict[str, dict[str, list[list[float]]]]
-"""Stage kind -> what was logged -> [step, value] in order."""
+Curves = dict[str, dict[str, Curve]]
+"""Stage kind -> what was logged -> its curve."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,21 @@
 """What follows for each task: is DPO worth it, is SFT or the untouched model enough, or cannot these cases tell?
 
-Everything is read from the entries of `results.json`, so that whoever reads that file can check what is said.
+Everything follows from what else stands in `results.json`, so that a reader of that file can check it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from preceptor.evidence import arm_title
 from preceptor.study.results.caveats import recommendation, warnings
-from preceptor.study.results.cells import MAJORITY
-from preceptor.study.results.conclusion_words import compared, compute, counted, over, these_models
-from preceptor.study.results.schema import ConclusionKind
-from preceptor.study.results.task_evidence import UNREADABLE, Entry, TaskEvidence, by_task_and_model
-from preceptor.study.run.failures import in_words
+from preceptor.study.results.contrast_words import compared, compute, counted, over
+from preceptor.study.results.schema import Cell, Conclusion, ConclusionKind, Contrast, TaskPart
+from preceptor.study.spec.arms import MAJORITY
+from preceptor.study.results.task_evidence import UNREADABLE, TaskEvidence, by_task_and_model
+from preceptor.study.run.failures import Failure, in_words
+
+FEWEST_SEEDS = 5
+"""With fewer, a sentence speaks of the models that were trained, not of the method."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,28 +27,30 @@ class _Outcome:
 
     conclusion: ConclusionKind
     claim: str
-    contrast: Entry | None
+    contrast: Contrast | None
     arm: str | None = None
     because: tuple[str, ...] = ()
     spoiled: bool = False
 
 
 def conclusions(
-    contrasts: Sequence[Entry], cells: Sequence[Entry], tasks: Sequence[Entry], failed: Sequence[Entry] = ()
-) -> list[dict[str, Any]]:
-    """One conclusion for each task and model, from `contrasts`, `cells`, `study.tasks`, `failed` of `results.json`."""
-    return [_entry(evidence, _outcome(evidence)) for evidence in by_task_and_model(contrasts, cells, tasks, failed)]
+    contrasts: Sequence[Contrast], cells: Sequence[Cell], tasks: Sequence[TaskPart], failed: Sequence[Failure] = ()
+) -> list[Conclusion]:
+    """One conclusion for each task and model."""
+    return [
+        _conclusion(evidence, _outcome(evidence)) for evidence in by_task_and_model(contrasts, cells, tasks, failed)
+    ]
 
 
-def _entry(evidence: TaskEvidence, outcome: _Outcome) -> dict[str, Any]:
-    return {
-        "task": evidence.task["name"],
-        "model": evidence.model,
-        "conclusion": outcome.conclusion,
-        "sentence": _sentence(evidence, outcome),
-        "recommendation": recommendation(evidence, outcome.conclusion, outcome.arm, spoiled=outcome.spoiled),
-        "warnings": warnings(evidence, outcome.arm),
-    }
+def _conclusion(evidence: TaskEvidence, outcome: _Outcome) -> Conclusion:
+    return Conclusion(
+        task=evidence.task.name,
+        model=evidence.model,
+        conclusion=outcome.conclusion,
+        sentence=_sentence(evidence, outcome),
+        recommendation=recommendation(evidence, outcome.conclusion, outcome.arm, spoiled=outcome.spoiled),
+        warnings=warnings(evidence, outcome.arm),
+    )
 
 
 def _outcome(evidence: TaskEvidence) -> _Outcome:
@@ -55,12 +59,12 @@ def _outcome(evidence: TaskEvidence) -> _Outcome:
         return _Outcome("unsettled", "this study compares no tuned model with another", None)
     if question is None:
         return _lost(evidence, *evidence.asked)
-    if question["descriptive"]:
+    if question.descriptive:
         claim = "these cases only describe what the models did and allow no conclusion"
-        return _Outcome("descriptive", claim, question, because=(question["descriptive"],))
+        return _Outcome("descriptive", claim, question, because=(question.descriptive,))
     if untouched := _untouched_is_enough(evidence):
         return untouched
-    return _dpo(evidence, question) if question["a"] == "sft+dpo" else _sft(evidence, question)
+    return _dpo(evidence, question) if question.a == "sft+dpo" else _sft(evidence, question)
 
 
 def _lost(evidence: TaskEvidence, a: str, b: str) -> _Outcome:
@@ -74,7 +78,7 @@ def _untouched_is_enough(evidence: TaskEvidence) -> _Outcome | None:
     """The untouched model, with or without examples, when no tuned arm is better than it by as much as matters."""
     for untouched in ("base", "base+shots"):
         found = [evidence.contrast(arm, untouched) for arm in evidence.trained]
-        if all(one and (one["verdict"] == "worse" or one["below_margin"]) for one in found):
+        if all(one and (one.verdict == "worse" or one.below_margin) for one in found):
             claim = f"no training adds what matters to {arm_title(untouched)}"
             if why := _useless(evidence, untouched):
                 return _Outcome("unsettled", claim, found[-1], because=(why,), spoiled=True)
@@ -91,12 +95,12 @@ def _useless(evidence: TaskEvidence, arm: str) -> str | None:
     return None
 
 
-def _dpo(evidence: TaskEvidence, question: Entry) -> _Outcome:
-    if question["verdict"] == "worse":
+def _dpo(evidence: TaskEvidence, question: Contrast) -> _Outcome:
+    if question.verdict == "worse":
         return _Outcome("dpo_harms", "DPO does harm", question, because=_over_untouched(evidence, "sft"))
-    if question["below_margin"]:
+    if question.below_margin:
         return _sft_enough(evidence, question)
-    if question["verdict"] != "better":
+    if question.verdict != "better":
         return _open(question, "whether DPO is worth it", _over_untouched(evidence, "sft"))
     control = evidence.contrast("sft+dpo", "sft+sft")
     if control is None:
@@ -106,42 +110,42 @@ def _dpo(evidence: TaskEvidence, question: Entry) -> _Outcome:
         return _Outcome(
             "unsettled", "DPO is better than SFT, and yet not shown to be worth it", question, because=(why,)
         )
-    if control["below_margin"]:
+    if control.below_margin:
         more = _Outcome("sft_enough", "SFT trained on for the same compute is enough", control, "sft+sft")
         return _unless_spoiled(evidence, more)
-    if control["verdict"] != "better":
+    if control.verdict != "better":
         what = "whether DPO is worth more than SFT trained on for the same compute"
         return _open(control, what, (over(question),))
     worth = _Outcome("dpo_worth_it", "DPO is worth it", question, "sft+dpo", (over(control),))
     return _unless_spoiled(evidence, worth, question, control)
 
 
-def _sft_enough(evidence: TaskEvidence, question: Entry) -> _Outcome:
+def _sft_enough(evidence: TaskEvidence, question: Contrast) -> _Outcome:
     """DPO adds less than matters; SFT is enough only where it is itself better than the untouched model."""
     enough = _Outcome("sft_enough", "SFT is enough", question, "sft", _over_untouched(evidence, "sft"))
     return _unless_spoiled(evidence, enough)
 
 
-def _sft(evidence: TaskEvidence, question: Entry) -> _Outcome:
-    if question["verdict"] != "better":
+def _sft(evidence: TaskEvidence, question: Contrast) -> _Outcome:
+    if question.verdict != "better":
         return _open(question, "whether SFT is worth it")
     return _unless_spoiled(evidence, _Outcome("sft_worth_it", "SFT is worth it", question, "sft"), question)
 
 
-def _open(contrast: Entry, what: str, because: tuple[str, ...] = ()) -> _Outcome:
+def _open(contrast: Contrast, what: str, because: tuple[str, ...] = ()) -> _Outcome:
     """What these cases could not tell, and how many patients could."""
-    if needed := contrast["needed"]:
+    if needed := contrast.needed:
         claim = f"not enough cases to tell {what}: about {needed} patients would be needed, and there are"
-        return _Outcome("not_enough_cases", f"{claim} {contrast['patients']}", contrast, because=because)
-    if contrast["margin"] is None:
+        return _Outcome("not_enough_cases", f"{claim} {contrast.patients}", contrast, because=because)
+    if contrast.margin is None:
         because = (*because, "no margin was set, so nobody can say how many patients would tell")
     else:
-        few = f"the two differ on {contrast['differing']} of {contrast['patients']} patients"
+        few = f"the two differ on {contrast.differing} of {contrast.patients} patients"
         because = (*because, f"{few}, which does not settle it")
     return _Outcome("unsettled", f"it stays open {what}", contrast, because=because)
 
 
-def _unless_spoiled(evidence: TaskEvidence, outcome: _Outcome, *claimed: Entry) -> _Outcome:
+def _unless_spoiled(evidence: TaskEvidence, outcome: _Outcome, *claimed: Contrast) -> _Outcome:
     """The outcome, or, when something forbids to say it, why.
 
     `claimed` are the contrasts that say an arm is better: none may lose dangerous cases on balance.
@@ -150,11 +154,11 @@ def _unless_spoiled(evidence: TaskEvidence, outcome: _Outcome, *claimed: Entry) 
     if why := _useless(evidence, outcome.arm):
         return _spoiled(outcome, why)
     for contrast in claimed:
-        dangerous = contrast["dangerous"]
-        if dangerous and dangerous["lost"] > dangerous["gained"]:
-            missed = dangerous["lost"] - dangerous["gained"]
+        dangerous = contrast.dangerous
+        if dangerous and dangerous.lost > dangerous.gained:
+            missed = dangerous.lost - dangerous.gained
             what = "dangerous case" if missed == 1 else "dangerous cases"
-            return _spoiled(outcome, f"it misses {missed} {what} more than {arm_title(contrast['b'])} does")
+            return _spoiled(outcome, f"it misses {missed} {what} more than {arm_title(contrast.b)} does")
     arm = "sft" if outcome.arm == "sft+sft" else outcome.arm
     if evidence.verdict(arm, "base") not in ("better", None):
         return _spoiled(outcome, f"{arm_title(arm)} is not shown to be better than the base model")
@@ -171,7 +175,7 @@ def _spoiled(outcome: _Outcome, why: str) -> _Outcome:
 def _over_untouched(evidence: TaskEvidence, arm: str) -> tuple[str, ...]:
     """The arm's own gain over the base model, where it has one, and whether it may be the form of the answer alone."""
     found = evidence.contrast(arm, "base")
-    if found is None or found["verdict"] != "better":
+    if found is None or found.verdict != "better":
         return ()
     if not evidence.only_the_form(arm):
         return (over(found),)
@@ -188,7 +192,17 @@ def _sentence(evidence: TaskEvidence, outcome: _Outcome) -> str:
     parts += outcome.because
     if outcome.arm in evidence.trained and evidence.verdict(outcome.arm, MAJORITY) not in ("better", None):
         parts.append(f"{arm_title(outcome.arm)} is not shown to be better than {arm_title(MAJORITY)}")
-    if scope := these_models(evidence):
+    if scope := _scope(evidence):
         parts.append(scope)
-    claim = f"On {evidence.task['name']}, {outcome.claim}"
+    claim = f"On {evidence.task.name}, {outcome.claim}"
     return f"{claim}: {'; '.join(parts)}." if parts else f"{claim}."
+
+
+def _scope(evidence: TaskEvidence) -> str | None:
+    """Of which models the sentence speaks; None where there are enough seeds to speak of the method."""
+    if not evidence.trained:
+        return None
+    seeds = len(evidence.cells[evidence.trained[-1]])
+    if seeds >= FEWEST_SEEDS:
+        return None
+    return f"this speaks of the models trained here with {seeds} {'seed' if seeds == 1 else 'seeds'}, not of the method"

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
 
 import numpy as np
 
@@ -18,10 +17,10 @@ from preceptor.evidence import (
     power,
     sentence,
 )
-from preceptor.study.results.cells import MAJORITY, SEEDLESS, Cell, dangerous_labels, majority_sample, metric_of
-from preceptor.study.run.failures import Entry, in_words
-
-Family = Literal["primary", "secondary"]
+from preceptor.study.results.cells import Cell, dangerous_labels, majority_sample, metric_of
+from preceptor.study.results.schema import Contrast, Dangerous, Family, NotCompared, Paired, SeedDelta
+from preceptor.study.run.failures import Failure, in_words
+from preceptor.study.spec.arms import MAJORITY
 
 SECONDARY = (
     ("sft", "base"),
@@ -56,7 +55,7 @@ class _Found:
     ours: Sequence[Sample]
     theirs: Sequence[Sample]
     comparison: Comparison
-    lost: Sequence[Entry]
+    lost: Sequence[Failure]
 
 
 @dataclass(slots=True)
@@ -64,9 +63,9 @@ class _Arms:
     """What there is of one task and model: arm -> its cells, one a seed; arm -> its failures."""
 
     cells: dict[str, list[Cell]] = field(default_factory=dict)
-    failed: dict[str, list[Entry]] = field(default_factory=dict)
+    failed: dict[str, list[Failure]] = field(default_factory=dict)
 
-    def lost(self, a: str, b: str) -> list[Entry]:
+    def lost(self, a: str, b: str) -> list[Failure]:
         """What failed of two arms."""
         return [*self.failed.get(a, ()), *self.failed.get(b, ())]
 
@@ -75,14 +74,14 @@ def contrasts(
     cells: Sequence[Cell],
     primary: Sequence[Sequence[str]],
     margins: Mapping[str, float | None],
-    failed: Sequence[Entry] = (),
-) -> list[dict[str, Any]]:
+    failed: Sequence[Failure] = (),
+) -> list[Contrast]:
     """Every contrast that the arms allow, one for each task, model and pair of arms: the mean over paired seeds.
 
     `primary` pairs come first and are adjusted by Holm over the study, the others by Benjamini and Hochberg. `margins`
-    gives each task's margin in its metric's unit, None where the user set none. `failed` are the entries of
-    `results.json`: a seed of which one arm failed is left out, and a contrast that is lost altogether still counts in
-    the adjustment, with p = 1, so that nothing looks surer for a failure.
+    gives each task's margin in its metric's unit, None where the user set none. A seed that
+    `failed` for one of the two arms is left out, and a contrast without any seed still counts in the adjustment, with
+    p = 1, so that a failure makes no other contrast look more certain.
     """
     found = [
         one
@@ -92,7 +91,7 @@ def contrasts(
     ]
     found.sort(key=lambda one: one.family != "primary")
     first = [one for one in found if one.family == "primary"]
-    lost = [one["family"] for one in not_compared(cells, primary, failed)]
+    lost = [one.family for one in not_compared(cells, primary, failed)]
     p_values = [one.comparison.p for one in found]
     adjusted = [
         *holm(p_values[: len(first)] + [1.0] * lost.count("primary"))[: len(first)],
@@ -102,48 +101,45 @@ def contrasts(
 
 
 def not_compared(
-    cells: Sequence[Cell], primary: Sequence[Sequence[str]], failed: Sequence[Entry]
-) -> list[dict[str, Any]]:
+    cells: Sequence[Cell], primary: Sequence[Sequence[str]], failed: Sequence[Failure]
+) -> list[NotCompared]:
     """The contrasts that the study would have and for which no seed of both arms is left, primary ones first."""
     lost = [
-        {
-            "task": task,
-            "model": model,
-            "family": family,
-            "a": a,
-            "b": b,
-            "sentence": f"{arm_title(a)} and {arm_title(b)} on {task} were not compared: {in_words(arms.lost(a, b))}.",
-        }
+        NotCompared(
+            task=task, model=model, family=family, a=a, b=b, sentence=_why_not_compared(task, a, b, arms.lost(a, b))
+        )
         for (task, model), arms in _by_task_and_model(cells, failed).items()
         for (a, b), family in _chosen(cells, primary, failed).items()
         if _is_lost(arms, a, b)
     ]
-    return sorted(
-        (one | {"sentence": one["sentence"][0].upper() + one["sentence"][1:]} for one in lost),
-        key=lambda one: one["family"] != "primary",
-    )
+    return sorted(lost, key=lambda one: one.family != "primary")
+
+
+def _why_not_compared(task: str, a: str, b: str, failed: Sequence[Failure]) -> str:
+    text = f"{arm_title(a)} and {arm_title(b)} on {task} were not compared: {in_words(failed)}."
+    return text[0].upper() + text[1:]
 
 
 def _chosen(
-    cells: Sequence[Cell], primary: Sequence[Sequence[str]], failed: Sequence[Entry]
+    cells: Sequence[Cell], primary: Sequence[Sequence[str]], failed: Sequence[Failure]
 ) -> dict[tuple[str, str], Family]:
     """The pairs of arms to compare, where a study has both."""
     chosen: dict[tuple[str, str], Family] = {}
     for a, b in primary:
         chosen[a, b] = "primary"
-    further = dict.fromkeys(arm for arm in [*(c.arm for c in cells), *(one["arm"] for one in failed)] if "@" in arm)
+    further = dict.fromkeys(arm for arm in [*(c.arm for c in cells), *(one.arm for one in failed)] if "@" in arm)
     for pair in (*SECONDARY, *((arm, other) for arm in further for other in _AGAINST_FURTHER_MAKERS)):
         chosen.setdefault(pair, "secondary")
     return chosen
 
 
-def _by_task_and_model(cells: Sequence[Cell], failed: Sequence[Entry]) -> dict[tuple[str, str], _Arms]:
+def _by_task_and_model(cells: Sequence[Cell], failed: Sequence[Failure]) -> dict[tuple[str, str], _Arms]:
     grouped: dict[tuple[str, str], _Arms] = {}
     for cell in cells:
         arms = grouped.setdefault((cell.prepared.task.name, cell.model), _Arms())
         arms.cells.setdefault(cell.arm, []).append(cell)
     for one in failed:
-        grouped.setdefault((one["task"], one["model"]), _Arms()).failed.setdefault(one["arm"], []).append(one)
+        grouped.setdefault((one.task, one.model), _Arms()).failed.setdefault(one.arm, []).append(one)
     return grouped
 
 
@@ -181,64 +177,53 @@ def _paired(arms: _Arms, a: str, b: str) -> list[tuple[Cell, Cell]]:
     """The cells of both arms by seed; of an arm that chance has no part in, one cell stands for all seeds."""
     theirs = arms.cells.get(b, [])
     of_seed = {cell.seed: cell for cell in theirs}
-    always = theirs[0] if theirs and b in SEEDLESS else None
+    always = theirs[0] if theirs and theirs[0].seedless else None
     return [(cell, other) for cell in arms.cells.get(a, ()) if (other := of_seed.get(cell.seed, always))]
 
 
-def _entry(found: _Found, p_adjusted: float, margin: float | None) -> dict[str, Any]:
-    """A contrast's entry in `results.json`."""
+def _entry(found: _Found, p_adjusted: float, margin: float | None) -> Contrast:
     comparison, task = found.comparison, found.a[0].prepared.task
     judgement = judge(comparison, p_adjusted, margin)
-    price = _price_ratio(found)
-    only = _only_these_seeds(found)
-    return {
-        "task": task.name,
-        "model": found.a[0].model,
-        "metric": task.metric,
-        "family": found.family,
-        "a": found.a[0].arm,
-        "b": found.b_name,
-        "delta": comparison.delta,
-        "ci": [comparison.low, comparison.high],
-        "ci_90": [comparison.low_90, comparison.high_90],
-        "p": comparison.p,
-        "p_adjusted": p_adjusted,
-        "adjustment": "holm" if found.family == "primary" else "bh",
-        "test": comparison.test,
-        "interval": comparison.interval,
-        "n": comparison.n,
-        "patients": comparison.patients,
-        "differing": comparison.differing,
-        "seeds": [
-            {"seed": cell.seed, "delta": delta} for cell, delta in zip(found.a, comparison.seed_deltas, strict=True)
-        ],
-        "margin": margin,
-        "verdict": judgement.verdict,
-        "less_than_matters": judgement.less_than_matters,
-        "below_margin": judgement.below_margin,
-        "descriptive": judgement.descriptive,
-        "counts": _counts(found),
-        "dangerous": _dangerous(found),
-        "price_ratio": price,
-        "needed": _needed(comparison, judgement, margin),
-        "sentence": sentence(
-            comparison,
-            judgement,
-            task=task.name,
-            metric=task.metric,
-            a=found.a[0].arm,
-            b=found.b_name,
-            p_adjusted=p_adjusted,
-            price_ratio=price,
-        )
-        + only,
-    }
+    a, b, price = found.a[0].arm, found.b_name, _price_ratio(found)
+    deltas = zip(found.a, comparison.seed_deltas, strict=True)
+    words = {"task": task.name, "metric": task.metric, "a": a, "b": b}
+    said = sentence(comparison, judgement, **words, p_adjusted=p_adjusted, price_ratio=price)
+    return Contrast(
+        task=task.name,
+        model=found.a[0].model,
+        metric=task.metric,
+        family=found.family,
+        a=a,
+        b=b,
+        delta=comparison.delta,
+        ci=(comparison.low, comparison.high),
+        ci_90=(comparison.low_90, comparison.high_90),
+        p=comparison.p,
+        p_adjusted=p_adjusted,
+        adjustment="holm" if found.family == "primary" else "bh",
+        test=comparison.test,
+        interval=comparison.interval,
+        n=comparison.n,
+        patients=comparison.patients,
+        differing=comparison.differing,
+        seeds=[SeedDelta(seed=cell.seed, delta=delta) for cell, delta in deltas],
+        margin=margin,
+        verdict=judgement.verdict,
+        less_than_matters=judgement.less_than_matters,
+        below_margin=judgement.below_margin,
+        descriptive=judgement.descriptive,
+        counts=_counts(found),
+        dangerous=_dangerous(found),
+        price_ratio=price,
+        needed=_needed(comparison, judgement, margin),
+        sentence=said + _only_these_seeds(found),
+    )
 
 
 def _only_these_seeds(found: _Found) -> str:
     """Which seeds the comparison rests on where not on all of the study's; empty where it does."""
     seeds = [cell.seed for cell in found.a]
-    if all(one["seed"] in seeds for one in found.lost):
+    if all(one.seed in seeds for one in found.lost):
         return ""
     return f" Only seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}: {in_words(found.lost)}."
 
@@ -256,21 +241,21 @@ def _needed(comparison: Comparison, judgement: Judgement, margin: float | None) 
     return power.would_settle(comparison, margin)
 
 
-def _counts(found: _Found) -> dict[str, int] | None:
+def _counts(found: _Found) -> Paired | None:
     """Cases that both arms, only one, and neither answered rightly, first seed; None for free text."""
     if found.ours[0].gold is None:
         return None
     gold, a = found.ours[0].labels()
     right_a, right_b = a == gold, found.theirs[0].labels()[1] == gold
-    return {
-        "both_right": int(np.sum(right_a & right_b)),
-        "only_a": int(np.sum(right_a & ~right_b)),
-        "only_b": int(np.sum(~right_a & right_b)),
-        "neither": int(np.sum(~right_a & ~right_b)),
-    }
+    return Paired(
+        both_right=int(np.sum(right_a & right_b)),
+        only_a=int(np.sum(right_a & ~right_b)),
+        only_b=int(np.sum(~right_a & right_b)),
+        neither=int(np.sum(~right_a & ~right_b)),
+    )
 
 
-def _dangerous(found: _Found) -> dict[str, Any] | None:
+def _dangerous(found: _Found) -> Dangerous | None:
     """Dangerous cases that b caught and a missed, and the reverse, first seed; None where the task names none.
 
     A case is caught when it is answered with any of the dangerous labels, as in `sensitivity`.
@@ -283,8 +268,8 @@ def _dangerous(found: _Found) -> dict[str, Any] | None:
     gold, a = found.ours[0].labels()
     caught_a, caught_b = np.isin(a, codes), np.isin(found.theirs[0].labels()[1], codes)
     concerned = np.isin(gold, codes)
-    return {
-        "labels": list(labels),
-        "lost": int(np.sum(concerned & caught_b & ~caught_a)),
-        "gained": int(np.sum(concerned & caught_a & ~caught_b)),
-    }
+    return Dangerous(
+        labels=list(labels),
+        lost=int(np.sum(concerned & caught_b & ~caught_a)),
+        gained=int(np.sum(concerned & caught_a & ~caught_b)),
+    )

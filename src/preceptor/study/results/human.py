@@ -3,17 +3,28 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from preceptor.evidence import METRICS, Comparison, Judgement, Sample, benjamini_hochberg, compare, judge, sentence
+from preceptor.evidence import (
+    METRICS,
+    Comparison,
+    Judgement,
+    Sample,
+    Verdict,
+    benjamini_hochberg,
+    compare,
+    judge,
+    sentence,
+)
 from preceptor.preferences import first_votes, is_of, rater_agreement
 from preceptor.preferences.labelling import COUNTS, Answer, Item, Vote, working_seconds
 from preceptor.study.cases import Prepared
 from preceptor.study.label.held_out import differing, source_of
 from preceptor.study.results.cells import Cell
 from preceptor.study.results.human_agreement import agreement_part, human_agreement, opened
+from preceptor.study.results.rater_schema import AgreementPart, Human, Rater
+from preceptor.study.results.schema import RatersWork, Results
 from preceptor.study.run.folder import RunFolder
 
 PREFERENCE = "preference"
@@ -27,34 +38,40 @@ Points = dict[str, dict[str, tuple[float, float]]]
 
 
 def with_human(
-    results: Mapping[str, Any],
+    results: Results,
     run: RunFolder,
     tasks: Sequence[Prepared],
     cells: Sequence[Cell],
     *,
     gold: Mapping[str, Path],
     votes: Path | None,
-) -> dict[str, Any]:
+) -> Results:
     """The results with what raters said: `human`, each task's `human_agreement`, and the time it took them.
 
     `gold` names the store of gold labels of a task that has one. Raises `InputError` for a store that cannot be read.
     """
     found = {one.task.name: human_agreement(gold[one.task.name], one) for one in tasks if one.task.name in gold}
-    told = [task | {"human_agreement": found.get(task["name"])} for task in results["study"]["tasks"]]
-    human = human_outcomes(run, cells, votes)
-    hours = clinician_seconds(run, gold=gold.values(), votes=votes)
-    return {**results, "study": results["study"] | {"tasks": told}, "human": human, "clinician_seconds": hours}
+    agreed = [task.model_copy(update={"human_agreement": found.get(task.name)}) for task in results.study.tasks]
+    changes = {
+        "study": results.study.model_copy(update={"tasks": agreed}),
+        "human": human_outcomes(run, cells, votes),
+        "clinician_seconds": clinician_seconds(run, gold=gold.values(), votes=votes),
+    }
+    return results.model_copy(update=changes)
 
 
-def clinician_seconds(run: RunFolder, *, gold: Iterable[Path], votes: Path | None) -> dict[str, float]:
+def clinician_seconds(run: RunFolder, *, gold: Iterable[Path], votes: Path | None) -> dict[RatersWork, float]:
     """How long raters worked at what this study rests on; {} where no store of theirs is part of it."""
     scored = held_out_store(run)
-    stores = {"gold": list(dict.fromkeys(gold)), "pairs": [votes] if votes else []}
-    stores["held_out"] = [scored] if scored.is_file() else []
+    stores: dict[RatersWork, list[Path]] = {
+        "gold": list(dict.fromkeys(gold)),
+        "pairs": [votes] if votes else [],
+        "held_out": [scored] if scored.is_file() else [],
+    }
     return {what: sum(working_seconds(opened(one)[1]) for one in some) for what, some in stores.items() if some}
 
 
-def human_outcomes(run: RunFolder, cells: Sequence[Cell], votes: Path | None) -> list[dict[str, Any]]:
+def human_outcomes(run: RunFolder, cells: Sequence[Cell], votes: Path | None) -> list[Human]:
     """The entries of `human` in `results.json`: one for each task and each thing that raters gave points for.
 
     `votes` is the store whose pairs an arm was trained on, if any: raters who voted there too are marked. Scores of
@@ -95,7 +112,7 @@ class _Found:
     scale: str
     points: Points
     comparison: Comparison
-    agreement: dict[str, Any] | None
+    agreement: AgreementPart | None
 
 
 def _rated(items: Sequence[Item], cells: Sequence[Cell]) -> Iterator[_Arms]:
@@ -146,30 +163,30 @@ def _points(items: Sequence[Item], votes: Sequence[Vote]) -> dict[str, Points]:
     return found
 
 
-def _entry(found: _Found, p_adjusted: float, trainers: set[str]) -> dict[str, Any]:
+def _entry(found: _Found, p_adjusted: float, trainers: set[str]) -> Human:
     arms, comparison, task = found.arms, found.comparison, found.arms.prepared.task
     judgement = _judged(found, p_adjusted)
     means = np.mean([np.mean(list(given.values()), axis=0) for given in found.points.values()], axis=0)
-    return {
-        "task": task.name,
-        "a": arms.a,
-        "b": arms.b,
-        "seed": arms.seed,
-        "scale": found.scale,
-        "higher_is_better": found.scale not in COUNTS,
-        "mean_a": float(means[0]),
-        "mean_b": float(means[1]),
-        "delta": comparison.delta,
-        "ci": [comparison.low, comparison.high],
-        "p": comparison.p,
-        "p_adjusted": p_adjusted,
-        "test": comparison.test,
-        "interval": comparison.interval,
-        "n": comparison.n,
-        "patients": comparison.patients,
-        "verdict": judgement.verdict,
-        "descriptive": judgement.descriptive,
-        "sentence": sentence(
+    return Human(
+        task=task.name,
+        a=arms.a,
+        b=arms.b,
+        seed=arms.seed,
+        scale=found.scale,
+        higher_is_better=found.scale not in COUNTS,
+        mean_a=float(means[0]),
+        mean_b=float(means[1]),
+        delta=comparison.delta,
+        ci=(comparison.low, comparison.high),
+        p=comparison.p,
+        p_adjusted=p_adjusted,
+        test=comparison.test,
+        interval=comparison.interval,
+        n=comparison.n,
+        patients=comparison.patients,
+        verdict=judgement.verdict,
+        descriptive=judgement.descriptive,
+        sentence=sentence(
             comparison,
             judgement,
             task=task.name,
@@ -178,36 +195,36 @@ def _entry(found: _Found, p_adjusted: float, trainers: set[str]) -> dict[str, An
             b=arms.b,
             p_adjusted=p_adjusted,
         ),
-        "raters": _by_rater(found.points, trainers),
-        "agreement": found.agreement,
-        "held_out": len(arms.prepared.splits.test),
-        "differing": arms.differing,
-        "outdated": arms.outdated,
-    }
+        raters=_by_rater(found.points, trainers),
+        agreement=found.agreement,
+        held_out=len(arms.prepared.splits.test),
+        differing=arms.differing,
+        outdated=arms.outdated,
+    )
 
 
 def _judged(found: _Found, p_adjusted: float) -> Judgement:
     """What the comparison shows; of what is left out or made up, less is better."""
     judgement = judge(found.comparison, p_adjusted)
-    turned: Mapping[str, Any] = {"better": "worse", "worse": "better"}
+    turned: Mapping[Verdict, Verdict] = {"better": "worse", "worse": "better"}
     if found.scale in COUNTS:
         return replace(judgement, verdict=turned.get(judgement.verdict, judgement.verdict))
     return judgement
 
 
-def _by_rater(points: Points, trainers: set[str]) -> list[dict[str, Any]]:
+def _by_rater(points: Points, trainers: set[str]) -> list[Rater]:
     raters: dict[str, list[tuple[float, float]]] = {}
     for given in points.values():
         for rater, pair in given.items():
             raters.setdefault(rater, []).append(pair)
     return [
-        {
-            "rater": rater,
-            "n": len(pairs),
-            "mean_a": float(np.mean([a for a, _ in pairs])),
-            "mean_b": float(np.mean([b for _, b in pairs])),
-            "delta": float(np.mean([a - b for a, b in pairs])),
-            "also_made_training_pairs": rater in trainers,
-        }
+        Rater(
+            rater=rater,
+            n=len(pairs),
+            mean_a=float(np.mean([a for a, _ in pairs])),
+            mean_b=float(np.mean([b for _, b in pairs])),
+            delta=float(np.mean([a - b for a, b in pairs])),
+            also_made_training_pairs=rater in trainers,
+        )
         for rater, pairs in sorted(raters.items())
     ]

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import permutations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,13 +12,14 @@ from preceptor.preferences import first_votes, is_of, rater_agreement
 from preceptor.preferences.labelling import Item, Store, Vote
 from preceptor.study.cases import Prepared
 from preceptor.study.results.cells import metric_of
+from preceptor.study.results.rater_schema import AgreementPart, FigurePart, HumanAgreement
 from preceptor.study.score import case_score
 from preceptor.tasks import Example
 
 _RESAMPLING_SEED = 0
 
 
-def human_agreement(store: Path, prepared: Prepared) -> dict[str, Any] | None:
+def human_agreement(store: Path, prepared: Prepared) -> HumanAgreement | None:
     """The `human_agreement` of a task in `results.json`, from its store of gold labels; None where no case has two.
 
     `value` is the task's main metric with each rater of a case in turn as the answer and each other as the gold, so
@@ -32,15 +32,15 @@ def human_agreement(store: Path, prepared: Prepared) -> dict[str, Any] | None:
         return None
     found = estimate(metric_of(prepared, prepared.task.metric), _sample(prepared, pairs), seed=_RESAMPLING_SEED)
     agreed = next((one.found for one in rater_agreement(list(own.values()), votes)), None)
-    return {
-        "metric": prepared.task.metric,
-        "value": found.value,
-        "ci": [found.low, found.high],
-        "items": len({pair.item.id for pair in pairs}),
-        "patients": found.patients,
-        "raters": len({pair.rater for pair in pairs}),
-        "agreement": agreement_part(agreed) if agreed else None,
-    }
+    return HumanAgreement(
+        metric=prepared.task.metric,
+        value=found.value,
+        ci=(found.low, found.high),
+        items=len({pair.item.id for pair in pairs}),
+        patients=found.patients,
+        raters=len({pair.rater for pair in pairs}),
+        agreement=agreement_part(agreed) if agreed else None,
+    )
 
 
 def opened(path: Path) -> tuple[list[Item], list[Vote]]:
@@ -52,16 +52,14 @@ def opened(path: Path) -> tuple[list[Item], list[Vote]]:
         store.close()
 
 
-def agreement_part(found: Agreement) -> dict[str, Any]:
-    """Agreement as `results.json` tells it."""
-    figures = {"raw": found.raw, "alpha": found.alpha, "kappa": found.kappa}
-    return {"level": found.level, "items": found.items, "raters": found.raters} | {
-        name: _figure(figure) for name, figure in figures.items()
-    }
+def agreement_part(found: Agreement) -> AgreementPart:
+    """Agreement as `results.json` has it."""
+    raw, alpha, kappa = (_figure(figure) for figure in (found.raw, found.alpha, found.kappa))
+    return AgreementPart(level=found.level, items=found.items, raters=found.raters, raw=raw, alpha=alpha, kappa=kappa)
 
 
-def _figure(figure: Figure) -> dict[str, Any]:
-    return {"value": figure.value, "ci": [figure.low, figure.high]}
+def _figure(figure: Figure) -> FigurePart:
+    return FigurePart(value=figure.value, ci=(figure.low, figure.high))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What the held-out cases can show, said before anything is trained."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -9,32 +9,28 @@ from rich.table import Table
 
 from preceptor.evidence import metric_title, power
 from preceptor.study.cases import Prepared
+from preceptor.study.results.schema import Power, Reachable, Smallest
 from preceptor.study.spec.study import Study
 
 _ASSUMED = (0.1, 0.2, 0.3)
 
 
-def power_of(prepared: Prepared, study: Study, tasks: int) -> dict[str, Any]:
-    """The `power` of a task in `results.json`: the smallest difference that 80% of studies like this would show.
-
-    For labels by the share of patients on whom just one arm is right, for scores by the standard deviation of a
-    patient's difference. At the level that Holm asks of the first of all primary contrasts of the study.
-    """
+def power_of(prepared: Prepared, study: Study, tasks: int) -> Power:
+    """The `power` of a task in `results.json`, at the level that Holm asks of the first of all primary contrasts."""
     patients, margin = prepared.test_patients, prepared.entry.margin
     alpha = 0.05 / max(1, tasks * len(study.primary_contrasts))
     kind: Literal["discordance", "sd"] = "discordance" if prepared.task.labels else "sd"
     smallest = power.smallest_difference if kind == "discordance" else power.smallest_mean_difference
-    return {
-        "patients": patients,
-        "kind": kind,
-        "alpha": alpha,
-        "smallest": [{"assumed": one, "difference": smallest(patients, one, alpha=alpha)} for one in _ASSUMED],
-        "equivalence": [
-            {"assumed": one, "reachable": power.equivalence_reachable(patients, one, margin, kind)} for one in _ASSUMED
-        ]
+    reachable = power.equivalence_reachable
+    return Power(
+        patients=patients,
+        kind=kind,
+        alpha=alpha,
+        smallest=[Smallest(assumed=one, difference=smallest(patients, one, alpha=alpha)) for one in _ASSUMED],
+        equivalence=[Reachable(assumed=one, reachable=reachable(patients, one, margin, kind)) for one in _ASSUMED]
         if margin
         else None,
-    }
+    )
 
 
 def show_power(study: Study, tasks: Sequence[Prepared], console: Console) -> None:
@@ -50,8 +46,8 @@ def show_power(study: Study, tasks: Sequence[Prepared], console: Console) -> Non
         told = power_of(prepared, study, len(tasks))
         table.add_row(
             f"{escape(prepared.task.name)}\n[dim]{metric_title(prepared.task.metric)}[/dim]",
-            str(told["patients"]),
-            " / ".join(_number(one["difference"]) for one in told["smallest"]),
+            str(told.patients),
+            " / ".join(_number(one.difference) for one in told.smallest),
             _reachable(told, prepared.entry.margin),
         )
     console.print(table)
@@ -66,7 +62,7 @@ def _number(difference: float | None) -> str:
     return "-" if difference is None or difference > 1 else f"{difference:.2f}"
 
 
-def _reachable(told: dict[str, Any], margin: float | None) -> str:
-    if told["equivalence"] is None:
+def _reachable(told: Power, margin: float | None) -> str:
+    if told.equivalence is None:
         return "no margin set"
-    return " / ".join("yes" if one["reachable"] else "no" for one in told["equivalence"]) + f"\n[dim]{margin:g}[/dim]"
+    return " / ".join("yes" if one.reachable else "no" for one in told.equivalence) + f"\n[dim]{margin:g}[/dim]"

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,28 +9,9 @@ from preceptor.errors import InputError, Problem
 from preceptor.files import digest, write_json
 from preceptor.study.cases import Prepared
 from preceptor.study.results.cells import dangerous_labels
+from preceptor.study.results.schema import Design
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.spec.study import Study
-
-
-@dataclass(frozen=True, slots=True)
-class Design:
-    """What was decided, when, and whether predictions had been made by then."""
-
-    sha256: str
-    frozen: str
-    settings: dict[str, Any]
-    changed: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """The `design` of `results.json`."""
-        return {
-            "sha256": self.sha256,
-            "frozen": self.frozen,
-            "primary": self.settings["primary"],
-            "margins": self.settings["margins"],
-            "changed": self.changed,
-        }
 
 
 def freeze(run: RunFolder, study: Study, tasks: Sequence[Prepared]) -> Design:
@@ -45,18 +25,24 @@ def freeze(run: RunFolder, study: Study, tasks: Sequence[Prepared]) -> Design:
     answered = any(run.root.glob("cells/**/predictions*.jsonl"))
     for number, one in enumerate(earlier):
         if one["sha256"] == sha256:  # going back to the first design is no change of it
-            return Design(sha256, one["frozen"], settings, number > 0 or one["after_predictions"])
+            return _design(study, tasks, sha256, one["frozen"], changed=number > 0 or one["after_predictions"])
     frozen = datetime.now(UTC).isoformat(timespec="seconds")
     number = 1 + (len(earlier) if answered else 0)  # a design under which nothing was predicted leaves no trace
     kept = {"sha256": sha256, "frozen": frozen, "after_predictions": answered, "design": settings}
     write_json(run.design(number), kept)
-    return Design(sha256, frozen, settings, answered)
+    return _design(study, tasks, sha256, frozen, changed=answered)
+
+
+def _design(study: Study, tasks: Sequence[Prepared], sha256: str, frozen: str, *, changed: bool) -> Design:
+    primary = [(str(a), str(b)) for a, b in study.primary_contrasts]
+    margins = {one.task.name: one.entry.margin for one in tasks}
+    return Design(sha256=sha256, frozen=frozen, primary=primary, margins=margins, changed=changed)
 
 
 def _settings(study: Study, tasks: Sequence[Prepared]) -> dict[str, Any]:
     return {
         "primary": [list(pair) for pair in study.primary_contrasts],
-        "arms": sorted(study.arms),
+        "arms": sorted(study.arm_names),
         "seeds": list(study.seeds),
         "margins": {one.task.name: one.entry.margin for one in tasks},
         "metrics": {one.task.name: one.task.metric for one in tasks},

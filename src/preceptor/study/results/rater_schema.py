@@ -1,8 +1,10 @@
 """What `results.json` says of raters: their agreement, and their scores of held-out answers."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from preceptor.evidence import Level, Verdict
 
 _ROUNDING = 1e-9
 
@@ -23,13 +25,16 @@ Difference = Annotated[float, Field(ge=-1 - _ROUNDING, le=1 + _ROUNDING)]
 """Of two metrics."""
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
-Verdict = Literal["better", "worse", "equivalent", "inconclusive"]
 
 _NO_INTERVAL: Interval = (None, None)
 
 
+STRICT = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
+"""What holds for every object of `results.json`."""
+
+
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
+    model_config = STRICT
 
 
 class FigurePart(_Part):
@@ -40,9 +45,9 @@ class FigurePart(_Part):
 
 
 class AgreementPart(_Part):
-    """How far raters agree; `level` says whether their ratings are names, ranks or numbers."""
+    """How far raters agree; `level` is the scale of measurement of their ratings."""
 
-    level: Literal["nominal", "ordinal", "interval"]
+    level: Level
     items: Count
     raters: Count
     raw: FigurePart

@@ -1,13 +1,16 @@
-"""What `results.json` says, checked as it is read: behind this file nothing meets a missing name or a wrong type.
+"""The one declaration of `results.json`: study builds these classes, and report, ship, cli and trackers read them.
 
-Names that older versions did not write have a default that says "not known"; the page then says so.
+Fields stand in the order in which they are written. A field that older versions did not write has a default that means
+"not known". Values are validated whether they are computed or read from a file.
 """
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
+from preceptor.evidence import Verdict
 from preceptor.study.results.rater_schema import (
+    STRICT,
     Count,
     Difference,
     Human,
@@ -15,16 +18,17 @@ from preceptor.study.results.rater_schema import (
     Interval,
     NotNegative,
     Unit,
-    Verdict,
 )
+from preceptor.study.run.failures import Failure
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Points = list[tuple[float, float]]
-"""A curve: (step, value) each."""
+Points = list[tuple[int, float]]
+"""A curve: (optimizer step, value) each."""
+Family = Literal["primary", "secondary"]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
+    model_config = STRICT
 
 
 class Model(_Part):
@@ -65,10 +69,15 @@ class Reachable(_Part):
 
 
 class Power(_Part):
-    """What the held-out cases can show, worked out before training."""
+    """The smallest differences that the held-out cases show with 80% power, worked out before training.
+
+    `kind`: for labels by the share of patients on whom just one arm is right, for scores by the standard deviation of a
+    patient's difference.
+    """
 
     patients: Count
     kind: Literal["discordance", "sd"]
+    alpha: Share = 0.05
     smallest: list[Smallest] = []
     equivalence: list[Reachable] | None = None
 
@@ -96,22 +105,27 @@ class TaskPart(_Part):
     name: str = Field(pattern=r"^\w[\w.-]*$")
     title: str
     metric: str
-    labels: list[str] = []
     also: list[Extra] = []
+    labels: list[str] = []
+    dangerous: list[str] = []
+    margin: Unit | None = None
     synthetic: bool = False
     counts: Counts
-    majority: Unit | None = None
-    margin: Unit | None = None
-    dangerous: list[str] = []
     dates: Dates | None = None
     subgroups: list[Subgroup] = []
     test_sha256: str | None = None
     looks: Count | None = None
-    power: Power | None = None
     leakage: list[str] = []
-    human_agreement: HumanAgreement | None = None
+    power: Power | None = None
     shots: dict[str, dict[str, Count]] = {}
     """Seed -> number of examples -> how many prompts of the arm `base+shots` showed so many."""
+    majority: Unit | None = None
+    human_agreement: HumanAgreement | None = None
+
+    @property
+    def looked_at_before(self) -> bool:
+        """Whether results on these held-out cases had been made before."""
+        return self.looks is not None and self.looks > 1
 
 
 class Endpoint(_Part):
@@ -149,11 +163,11 @@ class Cost(_Part):
     """What an arm's training took, added up over its stages; None where it was not measured."""
 
     seconds: NotNegative | None = None
-    optimizer_steps: NotNegative | None = None
-    tokens_seen: NotNegative | None = None
-    tokens_computed: NotNegative | None = None
+    optimizer_steps: Count | None = None
+    tokens_seen: Count | None = None
+    tokens_computed: Count | None = None
     flops: NotNegative | None = None
-    peak_memory_bytes: NotNegative | None = None
+    peak_memory_bytes: Count | None = None
 
 
 class Predictions(_Part):
@@ -173,10 +187,10 @@ class PairFindings(_Part):
     near_identical: Count = 0
     contradicting: Count = 0
     longer_chosen: Share | None = None
-    ordered_rightly: Share | None = None
     notes: dict[str, Count] = {}
     label_ties: Count = 0
     """Pairs whose rejected label was as likely as another wrong one: chance decided."""
+    ordered_rightly: Share | None = None
 
 
 class Confusion(_Part):
@@ -206,32 +220,21 @@ class Cell(_Part):
     n: Count
     patients: Count | None = None
     invalid_rate: Share
+    never_predicted: list[str] = []
+    label_ties: Count = 0
+    """Cases on which several labels were equally likely: chance decided."""
+    length_ratio: NotNegative | None = None
+    """Mean characters of the answers over those of the gold texts; None for labels."""
     cost: Cost
     evaluation_seconds: NotNegative | None = None
     predictions: Predictions
     pairs: dict[str, Count] = {}
     pair_findings: PairFindings | None = None
-    also: dict[str, Unit | None] = {}
-    confusion: Confusion | None = None
-    never_predicted: list[str] = []
-    label_ties: Count = 0
-    """Cases on which several labels were equally likely: chance decided."""
-    length_ratio: NotNegative | None = None
     curves: dict[str, dict[str, Points]] = {}
     policy: str | None = None
     """The folder, in the run folder, of the tuned model that answered."""
-
-
-class Failed(_Part):
-    """A cell that has no result: where it failed, why, and what to do."""
-
-    task: str
-    model: str
-    arm: str
-    seed: int
-    stage: str
-    reason: str
-    fix: str
+    also: dict[str, Unit | None] = {}
+    confusion: Confusion | None = None
 
 
 class SeedDelta(_Part):
@@ -264,6 +267,7 @@ class Contrast(_Part):
     task: str
     model: str
     metric: str
+    family: Family = "secondary"
     a: str
     b: str
     delta: Difference
@@ -271,22 +275,26 @@ class Contrast(_Part):
     ci_90: Interval | None = None
     p: Unit | None
     p_adjusted: Unit | None
-    test: str
-    n: Count
-    verdict: Verdict
-    sentence: str
-    family: Literal["primary", "secondary"] = "secondary"
     adjustment: str = "holm"
+    test: str
     interval: str = "patients resampled"
+    n: Count
     patients: Count | None = None
+    differing: Count | None = None
+    """Patients on whom the two arms differ."""
     seeds: list[SeedDelta] = []
     margin: Unit | None = None
+    verdict: Verdict
     less_than_matters: bool = False
+    below_margin: bool = False
     descriptive: str | None = None
     counts: Paired | None = None
     dangerous: Dangerous | None = None
     price_ratio: NotNegative | None = None
+    """Training compute of a over b's, whole arms and all seeds; None where b cost nothing."""
     needed: Count | None = None
+    """Patients that would settle what stayed open; None where nothing did, or no margin was set."""
+    sentence: str
 
 
 class NotCompared(_Part):
@@ -294,12 +302,14 @@ class NotCompared(_Part):
 
     task: str
     model: str
-    family: Literal["primary", "secondary"]
+    family: Family
     a: str
     b: str
     sentence: str
 
 
+RatersWork = Literal["gold", "pairs", "held_out"]
+"""What clinicians worked at: gold labels, votes on pairs, scores of held-out answers."""
 ConclusionKind = Literal[
     "dpo_worth_it",
     "sft_enough",
@@ -312,6 +322,9 @@ ConclusionKind = Literal[
 ]
 
 
+Recommendation = Literal["do not deploy", "pilot silently", "more cases"]
+
+
 class Conclusion(_Part):
     """What a task's contrasts come to."""
 
@@ -319,7 +332,7 @@ class Conclusion(_Part):
     model: str
     conclusion: ConclusionKind
     sentence: str
-    recommendation: Literal["do not deploy", "pilot silently", "more cases"]
+    recommendation: Recommendation
     warnings: list[str] = []
 
 
@@ -327,19 +340,21 @@ class Results(_Part):
     """The whole of `results.json`."""
 
     study: StudyPart
+    exploratory: bool = False
+    design: Design | None = None
     versions: dict[str, str]
     created: str
     command: str
+    made_from: dict[str, str] = {}
+    """File of the run folder -> its SHA-256: what the results are results of."""
     cells: list[Cell]
-    failed: list[Failed] = []
-    """Older versions ended a study at the first failure, and had none to tell of."""
+    failed: list[Failure] = []
+    """Empty in results of versions that ended a study at the first failure."""
     contrasts: list[Contrast]
     not_compared: list[NotCompared] = []
     conclusions: list[Conclusion] = []
     human: list[Human] = []
-    clinician_seconds: dict[Literal["gold", "pairs", "held_out"], NotNegative] = {}
-    exploratory: bool = False
-    design: Design | None = None
+    clinician_seconds: dict[RatersWork, NotNegative] = {}
 
     @model_validator(mode="after")
     def _cells_belong_to_the_study(self) -> Self:
@@ -359,7 +374,7 @@ class Results(_Part):
         """The cells of one arm on one task, one a seed."""
         return [cell for cell in self.of_task(task) if cell.arm == arm]
 
-    def failed_of(self, task: str) -> list[Failed]:
+    def failed_of(self, task: str) -> list[Failure]:
         """The task's cells that failed, in the order of the arms, then seeds."""
         arms = self.study.arms
         return sorted((f for f in self.failed if f.task == task), key=lambda f: (arms.index(f.arm), f.seed))

@@ -9,30 +9,31 @@ from preceptor.evidence import Sample, value_of
 from preceptor.study.cases import Prepared
 from preceptor.study.disclosure import FEWEST_PATIENTS, RARE
 from preceptor.study.results.cells import Cell, metric_of
+from preceptor.study.results.schema import Dates, Subgroup
 
 FEWEST_CASES = 10
 """A metric of fewer cases says more about these cases than about the group."""
 
 
-def dates_of(prepared: Prepared) -> dict[str, str] | None:
+def dates_of(prepared: Prepared) -> Dates | None:
     """The first and the last date of the held-out cases, ISO 8601; None where the data have no dates."""
     dates = sorted(example.date for example in prepared.splits.test if example.date)
-    return {"first": dates[0], "last": dates[-1]} if dates else None
+    return Dates(first=dates[0], last=dates[-1]) if dates else None
 
 
-def subgroups_of(prepared: Prepared, cells: Sequence[Cell]) -> list[dict[str, Any]]:
+def subgroups_of(prepared: Prepared, cells: Sequence[Cell]) -> list[Subgroup]:
     """Each group with its cases, patients, and each arm's main metric (mean over seeds; None below 10 cases)."""
     return [
-        {
-            "column": column,
-            "value": value,
-            "cases": int(inside.sum()),
-            "patients": len({e.group for e, is_in in zip(prepared.splits.test, inside, strict=True) if is_in}),
-            "values": {
+        Subgroup(
+            column=column,
+            value=value,
+            cases=int(inside.sum()),
+            patients=len({e.group for e, is_in in zip(prepared.splits.test, inside, strict=True) if is_in}),
+            values={
                 arm: _mean_value(prepared, [cell for cell in cells if cell.arm == arm], inside)
                 for arm in dict.fromkeys(cell.arm for cell in cells)
             },
-        }
+        )
         for column in prepared.entry.data.subgroups
         for value, inside in _groups(prepared, column)
     ]

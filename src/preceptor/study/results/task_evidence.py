@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Any
+from typing import TypeVar
 
-Entry = Mapping[str, Any]
+from preceptor.study.results.schema import Cell, Contrast, TaskPart
+from preceptor.study.run.failures import Failure
+
+_Row = TypeVar("_Row", Cell, Failure)
 
 UNREADABLE = 0.5
 """Above this share of unreadable answers, a gain over an arm may be no more than the form of the answer."""
@@ -18,13 +21,13 @@ class TaskEvidence:
     An arm stands in `cells` with the seeds that have answers, in `failed` with those that failed, or in both.
     """
 
-    task: Entry
+    task: TaskPart
     model: str
-    contrasts: Mapping[tuple[str, str], Entry]
-    cells: Mapping[str, Sequence[Entry]]
-    failed: Mapping[str, Sequence[Entry]] = field(default_factory=dict)
+    contrasts: Mapping[tuple[str, str], Contrast]
+    cells: Mapping[str, Sequence[Cell]]
+    failed: Mapping[str, Sequence[Failure]] = field(default_factory=dict)
 
-    def contrast(self, a: str, b: str) -> Entry | None:
+    def contrast(self, a: str, b: str) -> Contrast | None:
         """Arm a minus arm b; None where the study does not compare them."""
         return self.contrasts.get((a, b))
 
@@ -36,7 +39,7 @@ class TaskEvidence:
     def verdict(self, a: str, b: str) -> str | None:
         """The verdict on arm a against arm b; `lost` where one failed; None where the study does not compare them."""
         found = self.contrast(a, b)
-        return found["verdict"] if found else "lost" if self.lost(a, b) else None
+        return found.verdict if found else "lost" if self.lost(a, b) else None
 
     @property
     def trained(self) -> list[str]:
@@ -50,43 +53,38 @@ class TaskEvidence:
         return next((pair for pair in pairs if pair in self.contrasts or self.lost(*pair)), None)
 
     @property
-    def question(self) -> Entry | None:
+    def question(self) -> Contrast | None:
         """The contrast that the study turns on; None where it compares no such arms, or one of them failed."""
         return self.contrasts.get(self.asked) if self.asked else None
 
     def invalid_rate(self, arm: str) -> float:
         """Share of the arm's answers that could not be read, the mean over seeds."""
-        return fmean(cell["invalid_rate"] for cell in self.cells[arm])
+        return fmean(cell.invalid_rate for cell in self.cells[arm])
 
     def length_ratio(self, arm: str) -> float | None:
         """How long the arm's texts are, over gold's, the mean over seeds; None for labels."""
-        ratios = [cell["length_ratio"] for cell in self.cells[arm] if cell["length_ratio"] is not None]
+        ratios = [cell.length_ratio for cell in self.cells[arm] if cell.length_ratio is not None]
         return fmean(ratios) if ratios else None
 
     def never_predicted(self, arm: str) -> list[str]:
         """Labels that occur and that the arm, in some seed, never gave."""
-        missed = {label for cell in self.cells[arm] for label in cell["never_predicted"]}
-        return [label for label in self.task["labels"] if label in missed]
+        missed = {label for cell in self.cells[arm] for label in cell.never_predicted}
+        return [label for label in self.task.labels if label in missed]
 
     def only_label(self, arm: str) -> str | None:
         """The one label that the arm, in some seed, gave to every case that it gave a label to."""
-        if len(self.task["labels"]) < 2:
+        if len(self.task.labels) < 2:
             return None
-        for cell in self.cells.get(arm, ()):
-            labels, matrix = cell["confusion"]["labels"], cell["confusion"]["matrix"]
-            given = [label for column, label in enumerate(labels) if any(row[column] for row in matrix)]
+        for found in (cell.confusion for cell in self.cells.get(arm, ()) if cell.confusion):
+            given = [label for column, label in enumerate(found.labels) if any(row[column] for row in found.matrix)]
             if len(given) == 1:
-                return str(given[0])
+                return given[0]
         return None
 
     def absent_labels(self) -> list[str]:
         """Labels of the task that no held-out case has."""
-        confusion = next(
-            (cell["confusion"] for cells in self.cells.values() for cell in cells if "confusion" in cell), None
-        )
-        if confusion is None:
-            return []
-        return [label for label, row in zip(confusion["labels"], confusion["matrix"], strict=True) if not any(row)]
+        found = next((cell.confusion for cells in self.cells.values() for cell in cells if cell.confusion), None)
+        return [label for label, row in zip(found.labels, found.matrix, strict=True) if not any(row)] if found else []
 
     def only_the_form(self, arm: str) -> bool:
         """Whether the arm's gain over the base model may be no more than having learnt the form of the answer.
@@ -100,22 +98,23 @@ class TaskEvidence:
 
 
 def by_task_and_model(
-    contrasts: Sequence[Entry], cells: Sequence[Entry], tasks: Sequence[Entry], failed: Sequence[Entry] = ()
+    contrasts: Sequence[Contrast], cells: Sequence[Cell], tasks: Sequence[TaskPart], failed: Sequence[Failure] = ()
 ) -> list[TaskEvidence]:
-    """The entries of `results.json`, sorted by task and model, in the order of the study."""
+    """What `results.json` holds, by task and model, in the order of the study."""
     found = []
     for task in tasks:
-        models = dict.fromkeys(one["model"] for one in (*cells, *failed) if one["task"] == task["name"])
+        rows: list[Cell | Failure] = [*cells, *failed]
+        models = dict.fromkeys(row.model for row in rows if row.task == task.name)
         for model in models:
-            of = (task["name"], model)
-            compared = {(one["a"], one["b"]): one for one in contrasts if (one["task"], one["model"]) == of}
+            of = (task.name, model)
+            compared = {(one.a, one.b): one for one in contrasts if (one.task, one.model) == of}
             found.append(TaskEvidence(task, model, compared, _by_arm(cells, of), _by_arm(failed, of)))
     return found
 
 
-def _by_arm(entries: Sequence[Entry], of: tuple[str, str]) -> dict[str, list[Entry]]:
-    arms: dict[str, list[Entry]] = {}
-    for one in entries:
-        if (one["task"], one["model"]) == of:
-            arms.setdefault(one["arm"], []).append(one)
+def _by_arm(rows: Sequence[_Row], of: tuple[str, str]) -> dict[str, list[_Row]]:
+    arms: dict[str, list[_Row]] = {}
+    for row in rows:
+        if (row.task, row.model) == of:
+            arms.setdefault(row.arm, []).append(row)
     return arms

@@ -4,10 +4,11 @@ A cell is an arm on a task with a seed. What is not recognised here ends the stu
 process holds, Ctrl-C, and faults of ours, which must not pass for a cell's.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel, ConfigDict
 
 from preceptor.engine import out_of_memory
 from preceptor.errors import InputError, PreceptorError, Problem, UnforeseenError, printable
@@ -25,13 +26,14 @@ _MORE_MEMORY = (
 )
 _AGAIN = "Run the same command again: it tries this again, and nothing that is finished."
 
-Entry = Mapping[str, Any]
-"""A failure as `results.json` has it."""
 
+class Failure(BaseModel):
+    """Why a cell has no result, an entry of `failed` in `results.json`.
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a cell has no result: `stage` is a stage of its arm, `answers` or `evaluation`."""
+    `stage` is a stage of its arm, `answers` or `evaluation`.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
     task: str
     model: str
@@ -40,10 +42,6 @@ class Failure:
     stage: str
     reason: str
     fix: str
-
-    def to_json(self) -> dict[str, Any]:
-        """An entry of `failed` in `results.json`."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,8 @@ class Cause:
         """The failure of a cell that needed the part."""
         rests = arm != self.part.arm
         reason = f"{self.part.stage}, which it rests on, failed: {self.reason}" if rests else self.reason
-        return Failure(task, model, arm, seed, self.part.stage, reason, self.fix)
+        stage, fix = self.part.stage, self.fix
+        return Failure(task=task, model=model, arm=arm, seed=seed, stage=stage, reason=reason, fix=fix)
 
 
 class CellError(InputError):
@@ -95,11 +94,11 @@ def out_of_reach(part: Part, reason: str) -> Cause:
     return Cause(part, reason, _MORE_MEMORY)
 
 
-def in_words(failed: Sequence[Entry]) -> str:
-    """`SFT+DPO failed in DPO (seeds 0, 1); ...`, from entries of `results.json`."""
+def in_words(failed: Sequence[Failure]) -> str:
+    """`SFT+DPO failed in DPO (seeds 0, 1); ...`."""
     seeds: dict[tuple[str, str], list[int]] = {}
     for one in failed:
-        seeds.setdefault((one["arm"], one["stage"]), []).append(one["seed"])
+        seeds.setdefault((one.arm, one.stage), []).append(one.seed)
     return "; ".join(
         f"{arm_title(arm)} failed in {stage} ({'seed' if len(some) == 1 else 'seeds'} {', '.join(map(str, some))})"
         for (arm, stage), some in seeds.items()

@@ -67,8 +67,8 @@ def pair_findings(stages: Sequence[StageOutput]) -> dict[str, Any] | None:
     return found
 
 
-Curve = list[list[float]]
-"""[step, figure] by optimizer step."""
+Curve = list[tuple[int, float]]
+"""(step, figure) by optimizer step."""
 
 
 def curves(stages: Sequence[StageOutput]) -> dict[str, dict[str, Curve]]:
@@ -79,6 +79,6 @@ def curves(stages: Sequence[StageOutput]) -> dict[str, dict[str, Curve]]:
         with kept(stage.folder / LEDGER):
             before = max((step for curve in found.get(stage.kind, {}).values() for step, _ in curve), default=0)
             for name in find_kind(stage.kind).curves:
-                curve = [[before + int(row["step"]), float(row[name])] for row in ledger["history"] if name in row]
+                curve = [(before + int(row["step"]), float(row[name])) for row in ledger["history"] if name in row]
                 found.setdefault(stage.kind, {}).setdefault(name, []).extend(curve)
     return found

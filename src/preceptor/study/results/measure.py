@@ -1,47 +1,45 @@
-"""From predictions to `results.json`: what each cell scored."""
+"""The entry of each cell in `results.json`: its metrics with intervals, its confusion matrix, its cost."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from preceptor.evidence import Estimate, estimate
 from preceptor.study.cases import Prepared
+from preceptor.study.results import schema
 from preceptor.study.results.cells import Cell, majority_sample, metric_of
 
 _RESAMPLING_SEED = 0
 
 
-def measure(prepared: Prepared, cell: Cell) -> dict[str, Any]:
+def measure(prepared: Prepared, cell: Cell) -> schema.Cell:
     """A cell's entry in `results.json`."""
-    task = prepared.task
+    task, findings = prepared.task, cell.pair_findings
     main = _estimate(prepared, task.metric, (), cell)
-    entry = {
-        "task": task.name,
-        "model": cell.model,
-        "arm": cell.arm,
-        "seed": cell.seed,
-        "metric": task.metric,
-        "value": main.value,
-        "ci": [main.low, main.high],
-        "n": main.n,
-        "patients": main.patients,
-        "invalid_rate": main.invalid_rate,
-        "never_predicted": _never_predicted(prepared, cell),
-        "label_ties": cell.label_ties,
-        "length_ratio": _length_ratio(prepared, cell),
-        "cost": cell.cost.to_json(),
-        "evaluation_seconds": cell.evaluation_seconds,
-        "predictions": {"path": cell.predictions_file, "sha256": cell.predictions_sha256},
-        "pairs": cell.pairs,
-        "pair_findings": cell.pair_findings,
-        "curves": cell.curves,
-        "policy": cell.policy,
-        "also": {extra.metric: _estimate(prepared, extra.metric, extra.labels, cell).value for extra in task.also},
-    }
-    if task.labels:
-        entry["confusion"] = _confusion(prepared, cell)
-    return entry
+    return schema.Cell(
+        task=task.name,
+        model=cell.model,
+        arm=cell.arm,
+        seed=cell.seed,
+        metric=task.metric,
+        value=main.value,
+        ci=(main.low, main.high),
+        n=main.n,
+        patients=main.patients,
+        invalid_rate=main.invalid_rate,
+        never_predicted=_never_predicted(prepared, cell),
+        label_ties=cell.label_ties,
+        length_ratio=_length_ratio(prepared, cell),
+        cost=schema.Cost.model_validate(cell.cost, from_attributes=True),
+        evaluation_seconds=cell.evaluation_seconds,
+        predictions=schema.Predictions(path=cell.predictions_file, sha256=cell.predictions_sha256),
+        pairs=cell.pairs,
+        pair_findings=None if findings is None else schema.PairFindings.model_validate(findings),
+        curves=cell.curves,
+        policy=cell.policy,
+        also={extra.metric: _estimate(prepared, extra.metric, extra.labels, cell).value for extra in task.also},
+        confusion=_confusion(prepared, cell) if task.labels else None,
+    )
 
 
 def majority_value(prepared: Prepared) -> float | None:
@@ -72,10 +70,9 @@ def _length_ratio(prepared: Prepared, cell: Cell) -> float | None:
     return sum(len(prediction.text) for prediction in cell.predictions) / gold if gold else None
 
 
-def _confusion(prepared: Prepared, cell: Cell) -> dict[str, Any]:
-    """Rows are gold labels, columns predicted labels, the last column INVALID."""
+def _confusion(prepared: Prepared, cell: Cell) -> schema.Confusion:
     labels = list(prepared.task.labels)
     matrix = np.zeros((len(labels), len(labels) + 1), dtype=int)
     gold, predicted = cell.sample(prepared.task.metric).labels()
     np.add.at(matrix, (gold, predicted), 1)  # -1, INVALID, is the last column
-    return {"labels": labels, "matrix": matrix.tolist()}
+    return schema.Confusion(labels=labels, matrix=matrix.tolist())
