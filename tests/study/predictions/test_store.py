@@ -9,7 +9,8 @@ from preceptor.errors import InputError
 from preceptor.models import Policy, load_policy
 from preceptor.study import load_study
 from preceptor.study.answers import predictions
-from preceptor.study.answers.generate import Answerer, in_own_words
+from preceptor.study.answers.generate import greedy_generation
+from preceptor.study.predictions.context import Answering
 from preceptor.study.predictions.store import copy_predictions, evaluate, finished, read_predictions
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
 from preceptor.study.run.folder import open_run_folder
@@ -52,8 +53,8 @@ def killed_run(policy: Policy, prepared: Prepared, folder: Path, key: str = "key
         evaluate(words(policy, prepared), prepared, folder, key, Watch(stop_after=BATCH))
 
 
-def words(policy: Policy, prepared: Prepared) -> Answerer:
-    return in_own_words(policy, prepared.test, prepared.task.answer.max_new_tokens, rows=BATCH)
+def words(policy: Policy, prepared: Prepared) -> Answering:
+    return Answering(greedy_generation(policy, prepared.test, prepared.task.answer.max_new_tokens, rows=BATCH))
 
 
 def test_an_evaluation_continues_behind_its_last_whole_batch(

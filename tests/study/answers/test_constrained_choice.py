@@ -11,7 +11,9 @@ import torch
 from preceptor.engine import Numerics, answer_logprobs
 from preceptor.models import Encoded, Policy, encode, load_policy
 from preceptor.progress import quiet
-from preceptor.study.answers.generate import Answerer, _tokens, held_to_labels, in_own_words
+from preceptor.study.answers._constrained_choice import _tokens, constrained_choice
+from preceptor.study.answers.generate import greedy_generation
+from preceptor.study.predictions.context import Answerer, Answering
 from preceptor.study.predictions.store import evaluate, label_ties
 from preceptor.study.cases import Prepared
 from preceptor.tasks import INVALID
@@ -47,7 +49,7 @@ def told(answerer: Answerer, done: frozenset[int] = frozenset()) -> dict[int, st
 
 
 def test_an_answer_is_the_label_with_the_highest_summed_log_probability(prepared: Prepared, policy: Policy) -> None:
-    texts = told(held_to_labels(policy, prepared.task, prepared.test, NUMERICS, 256, rows=4))
+    texts = told(constrained_choice(policy, prepared.task, prepared.test, NUMERICS, 256, rows=4))
     assert sorted(texts) == list(range(len(prepared.test)))
     for i, prompt in enumerate(prepared.test):
         answers = {
@@ -70,8 +72,8 @@ def test_what_is_done_is_not_asked_again_and_the_rest_is_the_same(
 
     def answerer() -> Answerer:
         if kind == "words":
-            return in_own_words(policy, prepared.test, 6, rows=4)
-        return held_to_labels(policy, task, prepared.test, NUMERICS, 256, rows=4)
+            return greedy_generation(policy, prepared.test, 6, rows=4)
+        return constrained_choice(policy, task, prepared.test, NUMERICS, 256, rows=4)
 
     batches: list[dict[int, str]] = []
 
@@ -94,9 +96,9 @@ def reasoning(prepared: Prepared) -> Prepared:
 
 def test_reasoning_that_ends_in_no_label_gets_the_likeliest_one(prepared: Prepared, policy: Policy) -> None:
     task = reasoning(prepared).task
-    free = told(in_own_words(policy, prepared.test, 8))
+    free = told(greedy_generation(policy, prepared.test, 8))
     assert {task.parse(text) for text in free.values()} == {INVALID}, "the model must not know the form"
-    held = told(held_to_labels(policy, task, prepared.test, NUMERICS, 256))
+    held = told(constrained_choice(policy, task, prepared.test, NUMERICS, 256))
     assert all(task.parse(text) in task.labels for text in held.values())
     assert all(text.startswith(free[i].strip()) for i, text in held.items())
 
@@ -104,7 +106,7 @@ def test_reasoning_that_ends_in_no_label_gets_the_likeliest_one(prepared: Prepar
 def test_reasoning_is_shortened_where_a_label_would_not_fit_behind_it(prepared: Prepared, policy: Policy) -> None:
     task = reasoning(prepared).task
     longest = max(map(len, prepared.test)) + 12
-    held = told(held_to_labels(policy, task, prepared.test, NUMERICS, longest))
+    held = told(constrained_choice(policy, task, prepared.test, NUMERICS, longest))
     assert all(task.parse(text) in task.labels for text in held.values())
     ids = [encode(policy.tokenizer, [{"role": "user", "content": ""}], held[i]).answer for i in range(len(held))]
     assert all(len(prompt) + len(answer) <= longest for prompt, answer in zip(prepared.test, ids, strict=True))
@@ -118,7 +120,7 @@ def test_every_label_fits_behind_the_reasoning_at_the_models_own_context_length(
     task = reasoning(prepared).task
     context_length = max(map(len, prepared.test)) + spare
     policy.model.config.max_position_embeddings = context_length
-    held = told(held_to_labels(policy, task, prepared.test, NUMERICS, context_length))
+    held = told(constrained_choice(policy, task, prepared.test, NUMERICS, context_length))
     assert all(task.parse(text) in task.labels for text in held.values())
 
 
@@ -139,17 +141,17 @@ def test_labels_that_are_equally_likely_are_drawn_and_counted(
         texts.update(batch)
         ties.append(label_ties)
 
-    held_to_labels(policy, task, prepared.test, NUMERICS, 256, rows=4)(frozenset(), keep)
+    constrained_choice(policy, task, prepared.test, NUMERICS, 256, rows=4)(frozenset(), keep)
     assert sum(ties) == len(texts) == len(prepared.test)
     assert len(set(texts.values())) > 1, "the first label was favoured"
 
-    answerer = held_to_labels(policy, task, prepared.test, NUMERICS, 256, rows=4)
-    evaluate(answerer, replace(prepared, task=task), tmp_path / "cell", "key", quiet)
+    answerer = constrained_choice(policy, task, prepared.test, NUMERICS, 256, rows=4)
+    evaluate(Answering(answerer), replace(prepared, task=task), tmp_path / "cell", "key", quiet)
     assert label_ties(tmp_path / "cell") == len(prepared.test)
 
 
 def test_a_label_that_was_given_is_kept(prepared: Prepared, policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
-    from preceptor.study.answers import generate
+    from preceptor.study.answers import _constrained_choice
 
     task = reasoning(prepared).task
     words = {i: f"chest pain\nAnswer: {('urgent', 'routine')[i % 2]}" for i in range(len(prepared.test))}
@@ -157,5 +159,5 @@ def test_a_label_that_was_given_is_kept(prepared: Prepared, policy: Policy, monk
     def said(*_: object, **__: object) -> Callable[..., None]:
         return lambda done, keep: keep(dict(words))
 
-    monkeypatch.setattr(generate, "in_own_words", said)
-    assert told(held_to_labels(policy, task, prepared.test, NUMERICS, 256)) == words
+    monkeypatch.setattr(_constrained_choice, "greedy_generation", said)
+    assert told(constrained_choice(policy, task, prepared.test, NUMERICS, 256)) == words
