@@ -3,19 +3,24 @@
 import csv
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
 
+from preceptor.engine import Numerics, Operations
 from preceptor.errors import InputError
 from preceptor.files import read_jsonl
-from preceptor.preferences import Pair
+from preceptor.models import Policy
+from preceptor.preferences import Pair, explanations, makers
+from preceptor.progress import quiet
 from preceptor.report import read_run
+from preceptor.report._looks import arm_label, colour
 from preceptor.study import make_study
 from preceptor.study.answers.arms import arms_for, why_left_out
+from preceptor.study.plan.work import stage_work
 from preceptor.study.results.contrasts import SECONDARY
-from preceptor.study.stages.pairs import pair_cases, parted
+from preceptor.study.stages.pairs import maker_settings, pair_cases, split_pairs, work_on_pairs
 from prepared_study import prepare_tiny
 from study_runs import Run, run
 from tiny_study import write_table
@@ -131,16 +136,62 @@ def test_what_each_maker_is_asked_of(tmp_path: Path, tiny_tokenizer: Any) -> Non
     assert (none.trained_on, none.passed_over) == (0, len(prepared.train))
 
 
-def test_votes_are_parted_by_patient_where_there_are_enough(tmp_path: Path, tiny_tokenizer: Any) -> None:
+NEW = """
+from preceptor.preferences.makers._maker import MadePairs, Pair, PairWork, supports_all
+
+explanation = "the right answer written backwards"
+settings = ("temperature",)
+unsupported_reason = supports_all
+
+
+def expected_work(task, example, samples):
+    return PairWork(samples=samples)
+
+
+def make(request):
+    return MadePairs([Pair(e.id, e.target, e.target[::-1], "backwards") for e in request.examples])
+"""
+
+
+def test_a_new_maker_is_one_file(tmp_path: Path, tiny_tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "backwards.py").write_text(NEW)
+    monkeypatch.setattr(makers, "__path__", [*makers.__path__, str(tmp_path / "more")])
+    study, prepared = prepare_tiny(tmp_path, tiny_tokenizer, makers=["backwards"])
+    assert study.maker_of("sft+dpo") == "backwards"
+    assert why_left_out(study, prepared, "sft+dpo") is None
+    assert maker_settings("backwards", study, prepared, None) == {"maker": "backwards", "temperature": 1.0}
+    work = stage_work(study, prepared, "sft+dpo", Operations(body=1e6, head=1e5, training=2.0), shares=True)
+    cases = pair_cases(prepared, 5, 0, "backwards")
+    assert work["pairs"].writing.tokens > 0
+    ledger = work_on_pairs(
+        "backwards",
+        study,
+        prepared,
+        cases,
+        cast("Policy", None),
+        Numerics(),
+        tmp_path,
+        seed=0,
+        store=None,
+        advance=quiet,
+    )
+    assert ledger["pairs"] == {"backwards": 5}
+    assert explanations(study.makers) == {"backwards": "the right answer written backwards"}
+    assert colour("sft+dpo@backwards") in {colour(f"sft+dpo@{maker}") for maker in makers.maker_names()}
+    assert arm_label("sft+dpo@backwards") == "SFT+DPO (backwards)"
+
+
+def test_votes_are_split_by_patient_where_there_are_enough(tmp_path: Path, tiny_tokenizer: Any) -> None:
     _, prepared = prepare_tiny(tmp_path, tiny_tokenizer)
     group = {example.id: example.group for example in prepared.splits.train}
     pairs = [Pair(example.id, "a", "b", "votes") for example in prepared.splits.train]
-    train, validation = parted(pairs, prepared, "votes", 0)
+    train, validation = split_pairs(pairs, prepared, "votes", 0)
     assert sorted([*train, *validation], key=pairs.index) == pairs
     assert not {group[p.example_id] for p in train} & {group[p.example_id] for p in validation}
     assert 0.1 <= len(validation) / len(pairs) < 0.15
-    assert parted(pairs, prepared, "votes", 1) != (train, validation)
-    assert parted(pairs[:19], prepared, "votes", 0) == (pairs[:19], [])
+    assert split_pairs(pairs, prepared, "votes", 1) != (train, validation)
+    assert split_pairs(pairs[:19], prepared, "votes", 0) == (pairs[:19], [])
 
 
 @pytest.mark.parametrize(
@@ -151,7 +202,7 @@ def test_votes_are_parted_by_patient_where_there_are_enough(tmp_path: Path, tiny
         ({"makers": ["votes"]}, "votes needs to know its store"),
         ({"makers": ["published", "published"]}, "name each only once"),
         ({"arms": ["sft", "sft+dpo", "sft+dpo@votes"]}, "name it in `makers` behind the first"),
-        ({"makers": ["guessed"]}, "Input should be"),
+        ({"makers": ["guessed"]}, "there is no maker guessed; choose from: hardest_label, judge"),
         ({"makers": ["judge"], "judge": {"url": "http://gpu7.example/v1", "model": "m"}}, "allow_host: gpu7.example"),
         ({"pairs": {"samples": 1}}, "greater than or equal to 2"),
     ],

@@ -14,6 +14,7 @@ from preceptor.engine import NumericsChoice
 from preceptor.errors import InputError, Problem
 from preceptor.files import write_json
 from preceptor.models import fingerprint, load_tokenizer
+from preceptor.preferences import find_maker
 from preceptor.progress import progress
 from preceptor.study.answers.arms import why_left_out
 from preceptor.study.cases import Prepared, prepare
@@ -125,9 +126,10 @@ def _say_forecast(workshop: Workshop, left: Sequence[Left], console: Console) ->
     unit = "minute" if minutes == 1 else "minutes"
     begun = any(workshop.run.root.glob("cells/**/cell.json"))
     what = "What is left of the study" if begun else "The whole study"
+    makers = {workshop.study.maker_of(arm) for one in left for arm in one.stages if arm != "sft"}
     servers = {
         "endpoint": any("endpoint" in one.answers for one in left),
-        "judge": any(workshop.study.maker_of(arm) == "judge" for one in left for arm in one.stages if arm != "sft"),
+        "judge": any("judge" in find_maker(maker).settings for maker in makers),
     }
     asked = " and the ".join(name for name, needed in servers.items() if needed)
     more = f", and however long the {asked} may take to answer" if asked else ""

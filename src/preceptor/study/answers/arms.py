@@ -7,7 +7,7 @@ from typing import Any
 from preceptor.engine import Cost, let_go, timed
 from preceptor.files import digest
 from preceptor.models import ModelSource, Policy, load_policy, load_tokenizer
-from preceptor.preferences import cannot_make
+from preceptor.preferences import find_maker
 from preceptor.study.answers.endpoint import asked_of
 from preceptor.study.answers.generate import held_to_labels, in_own_words
 from preceptor.study.answers.predictions import (
@@ -37,7 +37,7 @@ def why_left_out(study: Study, prepared: Prepared, arm: str) -> str | None:
         return "it gives labels only"
     maker = study.maker_of(arm)
     if maker and arm.startswith(("sft+dpo", "sft+sft")):
-        why = cannot_make(maker, prepared.task, prepared.splits.train)
+        why = find_maker(maker).unsupported_reason(prepared.task, prepared.splits.train)
         return f"its pairs come from {maker}: {why}" if why else None
     return None
 

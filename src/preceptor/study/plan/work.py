@@ -14,11 +14,10 @@ from preceptor.engine import (
     writing_workload,
 )
 from preceptor.models import Encoded
-from preceptor.preferences import Maker
+from preceptor.preferences import PairWork, find_maker
 from preceptor.study.cases import Prepared
 from preceptor.study.spec.study import Study
 from preceptor.study.stages.pairs import PairCases, pair_cases
-from preceptor.tasks import Example
 
 _LABEL_TOKENS = 3
 """At the end of a line of reasoning: the label, a stop and the stop token, give or take one."""
@@ -34,9 +33,11 @@ def stage_work(
         return {"SFT": work}
     maker = study.maker_of(arm)
     cases = pair_cases(prepared, study.pairs.limit, 0, maker)
+    expected_work = find_maker(maker).expected_work
+    each = [expected_work(prepared.task, example, study.pairs.samples) for example in cases.examples]
     learned = {
-        "pairs": _making(study, prepared, cases, maker, shares),
-        "DPO": _dpo(study, prepared, cases, maker, shares),
+        "pairs": _making(study, prepared, cases, each, shares),
+        "DPO": _dpo(study, prepared, cases, each, shares),
     }
     return {"SFT continued": _continued(study, prepared, learned, operations, shares)} if arm == "sft+sft" else learned
 
@@ -57,28 +58,21 @@ def answer_work(study: Study, prepared: Prepared, arm: str, *, shares: bool) -> 
     return writing_workload(prompts, lengths, longest, share=shares)
 
 
-def _making(study: Study, prepared: Prepared, cases: PairCases, maker: Maker | None, shares: bool) -> Workload:
-    """What the policy does to make pairs; how fast a judge answers, nobody knows."""
-    task = prepared.task
-    if maker in ("published", "near_miss", "votes"):
-        return Workload()
-    prompts = [case.prompt for case in cases.encoded]
-    if maker == "hardest_label" or (maker is None and task.answer.parser == "label"):
-        wrong = range(1, len(task.labels))
-        kept = 0 if task.answer.parser == "label" else -_LABEL_TOKENS
-        candidates = [[_other(case.answer, kept, n) for n in wrong] for case in cases.encoded]
-        return scoring_workload(prompts, candidates, _numerics(study), share=shares)
-    times = 1 if maker is None else 2 if maker == "judge" else study.pairs.samples  # a judge's first two mostly differ
-    drawn = [prompt for prompt in prompts for _ in range(times)]
-    lengths = _as_long_as_gold(prepared, len(drawn))
-    return writing_workload(drawn, lengths, task.answer.max_new_tokens, share=shares)
+def _making(study: Study, prepared: Prepared, cases: PairCases, each: Sequence[PairWork], shares: bool) -> Workload:
+    """The policy's work to make pairs: `each` is that of one case."""
+    scored = [(case, work) for case, work in zip(cases.encoded, each, strict=True) if work.labels]
+    candidates = [[_rejected(case, work, n) for n in range(1, work.labels + 1)] for case, work in scored]
+    scoring = scoring_workload([case.prompt for case, _ in scored], candidates, _numerics(study), share=shares)
+    sampled = [case.prompt for case, work in zip(cases.encoded, each, strict=True) for _ in range(work.samples)]
+    lengths = _as_long_as_gold(prepared, len(sampled))
+    return scoring + writing_workload(sampled, lengths, prepared.task.answer.max_new_tokens, share=shares)
 
 
-def _dpo(study: Study, prepared: Prepared, cases: PairCases, maker: Maker | None, shares: bool) -> Workload:
+def _dpo(study: Study, prepared: Prepared, cases: PairCases, each: Sequence[PairWork], shares: bool) -> Workload:
     """Every case is taken to give a pair."""
     pairs = [
-        EncodedPair(case.prompt, case.answer, _rejected(prepared, example, case, maker))
-        for example, case in zip(cases.examples, cases.encoded, strict=True)
+        EncodedPair(case.prompt, case.answer, _rejected(case, work))
+        for case, work in zip(cases.encoded, each, strict=True)
     ]
     train, validation = pairs[: cases.trained_on], pairs[cases.trained_on :]
     settings = prepared.entry.dpo or study.dpo
@@ -96,15 +90,11 @@ def _continued(
     return sft.times(spent / training)
 
 
-def _rejected(prepared: Prepared, example: Example, case: Encoded, maker: Maker | None) -> list[int]:
-    """Token ids that stand for a rejected answer: as long as it will be, and as far like gold."""
-    answer, is_label = case.answer, prepared.task.answer.parser == "label"
-    if example.rejected is not None and maker in (None, "published"):
-        times = len(example.rejected) / max(1, len(example.target))
-        return [-1] * max(1, round(len(answer) * times))
-    if maker == "hardest_label" and not is_label:
-        return _other(answer, -_LABEL_TOKENS, 1)
-    return _other(answer, len(answer) // 2 if maker == "near_miss" else 0, 1)
+def _rejected(case: Encoded, work: PairWork, which: int = 1) -> list[int]:
+    """Token ids that stand for a rejected answer: as long as it will be, and with the same first tokens as gold."""
+    shared = -_LABEL_TOKENS if work.shared == 1 else int(len(case.answer) * work.shared)
+    longer = max(1, round(len(case.answer) * work.length)) - len(case.answer)
+    return (_other(case.answer, shared, which) + [-1 - which] * longer)[: len(case.answer) + longer]
 
 
 def _other(answer: Sequence[int], kept: int, which: int) -> list[int]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from preceptor.chat_server import ChatServer
 from preceptor.errors import InputError, Problem
+from preceptor.preferences import find_maker
 from preceptor.study.ray.steps import ANSWERS, Step
 from preceptor.study.ray.worker import Job, problems_here
 from preceptor.study.stages.tree import Workshop
@@ -32,7 +33,8 @@ def needs_of(workshop: Workshop, step: Step, *, gpus: bool) -> Needs:
         return Needs(cpus=0, here=study.endpoint.is_here)
     if step.arm == "tfidf":
         return Needs(numerics.threads, memory=_ROOM_BYTES)
-    judge: ChatServer | None = study.judge if step.what == "pairs" and study.maker_of(step.arm) == "judge" else None
+    is_judged = step.what == "pairs" and "judge" in find_maker(study.maker_of(step.arm)).settings
+    judge: ChatServer | None = study.judge if is_judged else None
     trains = step.what not in (ANSWERS, "pairs")
     together = numerics.processes if trains else 1
     memory = together * (_ROOM_BYTES + _weights(workshop, trains=trains))

@@ -11,7 +11,7 @@ from preceptor.engine import DPOSettings, NumericsChoice, SFTSettings, Tracker
 from preceptor.errors import without_steering
 from preceptor.files import file_name
 from preceptor.models import EMBEDDED, AdapterSettings
-from preceptor.preferences import Maker
+from preceptor.preferences import maker_names
 from preceptor.tasks import Split
 
 PlainArm = Literal["base", "base+shots", "sft", "sft+dpo", "sft+sft", "tfidf", "endpoint"]
@@ -26,7 +26,7 @@ MakerArm = Literal[
 """DPO on the pairs of a further maker; on those of the first it is `sft+dpo`."""
 Arm = Literal[PlainArm, MakerArm]
 
-_ARM_OF: dict[Maker, MakerArm] = {
+_ARM_OF: dict[str, MakerArm] = {
     "published": "sft+dpo@published",
     "hardest_label": "sft+dpo@hardest_label",
     "on_policy": "sft+dpo@on_policy",
@@ -79,7 +79,7 @@ class Study(_Frozen):
     load_in_4bit: bool = Field(default=False, exclude_if=lambda quantized: not quantized)
     """Whether the model's linear layers are held in four bits, in every arm, tuned or not."""
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(default=(0,), min_length=1)
-    makers: tuple[Maker, ...] = ()
+    makers: tuple[str, ...] = ()
     """Where rejected answers come from. The first makes the pairs of `sft+dpo`, each other is an arm of its own."""
     arms: tuple[Arm, ...] = Field(default=("base", "sft", "sft+dpo"), min_length=1, validate_default=True)
     primary: tuple[tuple[Arm, Arm], ...] | None = None
@@ -138,6 +138,13 @@ class Study(_Frozen):
             raise ValueError("name each only once")
         return values
 
+    @field_validator("makers")
+    @classmethod
+    def _makers_exist(cls, makers: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := sorted(set(makers) - set(maker_names())):
+            raise ValueError(f"there is no maker {', '.join(unknown)}; choose from: {', '.join(maker_names())}")
+        return makers
+
     @field_validator("arms")
     @classmethod
     def _each_further_maker_has_an_arm(cls, arms: tuple[Arm, ...], info: ValidationInfo) -> tuple[Arm, ...]:
@@ -177,7 +184,7 @@ class Study(_Frozen):
             if "@" in arm and self.maker_of(arm) not in self.makers[1:]:
                 yield f"arms: {arm} stands for pairs of a further maker; name it in `makers` behind the first"
 
-    def maker_of(self, arm: str) -> Maker | None:
+    def maker_of(self, arm: str) -> str | None:
         """Who makes the pairs of an arm with DPO; None where whatever works for a case makes them."""
         first = self.makers[0] if self.makers else None
         return next((maker for maker, one in _ARM_OF.items() if one == arm), first)

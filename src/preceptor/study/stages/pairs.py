@@ -1,29 +1,33 @@
-"""Which cases get pairs, where a stage keeps them, and how they become token ids."""
+"""The stage `pairs`: which cases get pairs, how they are made, split and filtered, and how they become token ids."""
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from preceptor.data import TooLong, fit_pair
-from preceptor.engine import EncodedPair
+from preceptor.engine import EncodedPair, Numerics
 from preceptor.files import read_jsonl, write_jsonl
-from preceptor.models import Encoded
-from preceptor.preferences import Maker, Pair
+from preceptor.models import Encoded, Policy
+from preceptor.preferences import Pair, Request, filter_pairs, find_maker, voted_pairs
+from preceptor.progress import Advance
 from preceptor.study.cases import Prepared
 from preceptor.study.run.kept import kept
+from preceptor.study.score import case_score
+from preceptor.study.spec.study import Study
 from preceptor.tasks import Example
 
-_FEWEST_VOTED = 20
-"""With fewer pairs from votes, all are trained on."""
+_FEWEST_TO_SPLIT = 20
+"""With fewer pairs of training cases alone, none is held out for validation."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairCases:
-    """Cases that are to get pairs: those trained on first, then those whose pairs choose the checkpoint.
+    """Cases that get pairs: training cases first, `trained_on` of them, then the validation cases.
 
-    `passed_over`: training cases that the maker is not asked of, because it could have no pair of them.
+    `passed_over`: training cases of which the maker can make no pair.
     """
 
     examples: list[Example]
@@ -32,18 +36,20 @@ class PairCases:
     passed_over: int = 0
 
 
-def pair_cases(prepared: Prepared, limit: int | None, seed: int, maker: Maker | None = None) -> PairCases:
-    """At most `limit` training cases, and at most as many validation cases.
+def pair_cases(prepared: Prepared, limit: int | None, seed: int, maker: str | None = None) -> PairCases:
+    """At most `limit` training cases and at most as many validation cases, of those that the maker supports.
 
-    The maker `published` is asked only of cases with a rejected answer; `votes`, cast on training cases, of all those.
+    Raters vote on training cases, so a maker that reads their votes gets all of those and no others.
     """
-    if maker == "votes":
+    if _has_training_cases_only(maker):
         return PairCases(prepared.splits.train, prepared.train, len(prepared.train))
-    able, looked_at = (
-        [i for i, example in enumerate(part) if maker != "published" or example.rejected is not None]
+    supports = find_maker(maker).unsupported_reason
+    able, able_validation = (
+        [i for i, example in enumerate(part) if supports(prepared.task, [example]) is None]
         for part in (prepared.splits.train, prepared.splits.validation)
     )
-    train, validation = _some(able, limit, seed), _some(looked_at, limit, seed)
+    train = [able[i] for i in sample_indices(len(able), limit, seed)]
+    validation = [able_validation[i] for i in sample_indices(len(able_validation), limit, seed)]
     return PairCases(
         [prepared.splits.train[i] for i in train] + [prepared.splits.validation[i] for i in validation],
         [prepared.train[i] for i in train] + [prepared.validation[i] for i in validation],
@@ -52,42 +58,110 @@ def pair_cases(prepared: Prepared, limit: int | None, seed: int, maker: Maker | 
     )
 
 
-def _some(cases: Sequence[int], limit: int | None, seed: int) -> list[int]:
-    return [cases[i] for i in drawn(len(cases), limit, seed)]
+def _has_training_cases_only(maker: str | None) -> bool:
+    return "votes" in find_maker(maker).settings
 
 
-def drawn(cases: int, limit: int | None, seed: int) -> list[int]:
-    """Indices of all cases, or of a seeded draw (files are often sorted by label)."""
+def sample_indices(cases: int, limit: int | None, seed: int) -> list[int]:
+    """Sorted indices of all cases, or of `limit` sampled without replacement (files are often sorted by label)."""
     if limit is None or limit >= cases:
         return list(range(cases))
     return sorted(random.Random(seed).sample(range(cases), limit))
 
 
-def parted(pairs: Sequence[Pair], prepared: Prepared, maker: Maker | None, seed: int) -> tuple[list[Pair], list[Pair]]:
-    """The pairs to train on, and those whose loss chooses the checkpoint: of validation cases, and never trained on.
+def maker_settings(maker: str | None, study: Study, prepared: Prepared, store: Path | None) -> dict[str, Any]:
+    """The maker's part of the stage key: its name and the values of its settings; empty where none is named."""
+    names = find_maker(maker).settings
+    return ({"maker": maker} if maker else {}) | {name: _value_of(name, study, prepared, store) for name in names}
 
-    Votes are cast on training cases alone. Where there are enough, a tenth, drawn by patient, takes the others' place.
+
+def _value_of(setting: str, study: Study, prepared: Prepared, store: Path | None) -> Any:
+    match setting:
+        case "judge":
+            assert study.judge is not None
+            return study.judge.model_dump()
+        case "votes":  # the consensus in the store, wherever it lies
+            assert store is not None
+            pairs = voted_pairs(store, prepared.task, prepared.splits.train).pairs
+            return [[pair.example_id, pair.chosen, pair.rejected] for pair in pairs]
+        case _:
+            return getattr(study.pairs, setting)
+
+
+def work_on_pairs(
+    maker: str | None,
+    study: Study,
+    prepared: Prepared,
+    cases: PairCases,
+    policy: Policy,
+    numerics: Numerics,
+    folder: Path,
+    *,
+    seed: int,
+    store: Path | None,
+    advance: Advance,
+) -> dict[str, Any]:
+    """Make the pairs of `cases`, write them to `folder`, and return the stage's ledger."""
+    score = partial(case_score, prepared.task)
+    made = find_maker(maker).make(
+        Request(
+            task=prepared.task,
+            examples=cases.examples,
+            prompts=[one.prompt for one in cases.encoded],
+            score=score,
+            policy=policy,
+            numerics=numerics,
+            seed=seed,
+            samples=study.pairs.samples,
+            temperature=study.pairs.temperature,
+            judge=study.judge,
+            judgement_log=folder / "judged.jsonl",
+            votes=store,
+            advance=advance,
+        )
+    )
+    (train, report), (validation, _) = (
+        filter_pairs(part, cases.examples, prepared.task, score)
+        for part in split_pairs(made.pairs, prepared, maker, seed)
+    )
+    write_pairs(folder / "pairs.jsonl", train, validation)
+    trained_on = {example.id for example in cases.examples[: cases.trained_on]}
+    with_pair = trained_on & {pair.example_id for pair in (*train, *validation)}
+    return {
+        "cost": made.cost.to_json(),
+        "pairs": report.makers,
+        "without_pair": cases.passed_over + len(trained_on) - len(with_pair),
+        "findings": asdict(report) | {"notes": made.notes, "label_ties": made.label_ties},
+    }
+
+
+def split_pairs(
+    pairs: Sequence[Pair], prepared: Prepared, maker: str | None, seed: int
+) -> tuple[list[Pair], list[Pair]]:
+    """The pairs to train on, and those of validation cases, whose loss chooses the checkpoint.
+
+    Where all are of training cases, a tenth, sampled by patient, is for validation instead, if there are enough.
     """
-    apart = {example.id for example in prepared.splits.validation}
-    if maker == "votes" and len(pairs) >= _FEWEST_VOTED:
-        apart = _a_tenth(pairs, {example.id: example.group for example in prepared.splits.train}, seed)
-    return [p for p in pairs if p.example_id not in apart], [p for p in pairs if p.example_id in apart]
+    held_out = {example.id for example in prepared.splits.validation}
+    if _has_training_cases_only(maker) and len(pairs) >= _FEWEST_TO_SPLIT:
+        held_out = hold_out(pairs, {example.id: example.group for example in prepared.splits.train}, seed)
+    return [p for p in pairs if p.example_id not in held_out], [p for p in pairs if p.example_id in held_out]
 
 
-def _a_tenth(pairs: Sequence[Pair], patient_of: dict[str, str], seed: int) -> set[str]:
-    """Cases of patients drawn until a tenth of the pairs is theirs."""
+def hold_out(pairs: Sequence[Pair], patient_of: dict[str, str], seed: int) -> set[str]:
+    """Case ids of patients who are sampled until a tenth of the pairs is theirs."""
     patients = sorted({patient_of[pair.example_id] for pair in pairs})
     random.Random(f"{seed} votes").shuffle(patients)
-    apart: set[str] = set()
+    held_out: set[str] = set()
     for patient in patients:
-        if 10 * sum(pair.example_id in apart for pair in pairs) >= len(pairs):
+        if 10 * sum(pair.example_id in held_out for pair in pairs) >= len(pairs):
             break
-        apart |= {pair.example_id for pair in pairs if patient_of[pair.example_id] == patient}
-    return apart
+        held_out |= {pair.example_id for pair in pairs if patient_of[pair.example_id] == patient}
+    return held_out
 
 
 def write_pairs(file: Path, train: Iterable[Pair], validation: Iterable[Pair]) -> None:
-    """Keep the pairs to train on and those to look at, in the order given."""
+    """Write the pairs of both parts in the order given."""
     write_jsonl(
         file,
         [
@@ -99,7 +173,7 @@ def write_pairs(file: Path, train: Iterable[Pair], validation: Iterable[Pair]) -
 
 
 def read_pairs(file: Path, prepared: Prepared) -> tuple[list[Pair], list[Pair]]:
-    """The pairs to train on, and those to look at. Raises `InputError` for a file that is damaged."""
+    """The pairs to train on, and those for validation. Raises `InputError` for a damaged file."""
     train, validation = ({e.id for e in part} for part in (prepared.splits.train, prepared.splits.validation))
     found: dict[str, list[Pair]] = {"train": [], "validation": []}
     with kept(file):
@@ -107,7 +181,7 @@ def read_pairs(file: Path, prepared: Prepared) -> tuple[list[Pair], list[Pair]]:
             pair = Pair(row["id"], row["chosen"], row["rejected"], row["origin"])
             if pair.example_id not in train | validation or not isinstance(pair.rejected, str):
                 raise ValueError("pairs of other cases")
-            # Pairs that were kept before votes could be are of the part that their case is of.
+            # Files from before `votes` have no `part`: it is the split of the case.
             found[row.get("part", "train" if pair.example_id in train else "validation")].append(pair)
     return found["train"], found["validation"]
 

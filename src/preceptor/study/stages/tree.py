@@ -22,15 +22,13 @@ from preceptor.engine import (
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest, write_json
 from preceptor.models import ModelSource, Policy, load_policy, load_tokenizer, new_policy
-from preceptor.preferences import Maker
 from preceptor.study.cases import Prepared
 from preceptor.study.run.alone import alone_in
 from preceptor.study.run.failures import Cause, CellError, Part, cause_of
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.spec.study import Study
 from preceptor.study.stages.ledger import LEDGER, Done, StageKind
-from preceptor.study.stages.make_pairs import maker_settings, work_on_pairs
-from preceptor.study.stages.pairs import encode_pairs, pair_cases, read_pairs
+from preceptor.study.stages.pairs import encode_pairs, maker_settings, pair_cases, read_pairs, work_on_pairs
 from preceptor.study.stages.tracking import tracking_of
 
 Progress = Callable[[str, int], Any]
@@ -170,7 +168,7 @@ class Workshop:
         with self.progress(f"{prepared.task.name}: {what}", steps) as advance:
             return _told(tune(start, run, folder, self.numerics, advance))
 
-    def _pairs(self, prepared: Prepared, parent: Done, maker: Maker | None, seed: int) -> Done:
+    def _pairs(self, prepared: Prepared, parent: Done, maker: str | None, seed: int) -> Done:
         cases = pair_cases(prepared, self.study.pairs.limit, seed, maker)
         asked = zip(cases.examples, cases.encoded, strict=True)
         data = [cases.trained_on, [[e.id, e.target, e.rejected, c.prompt] for e, c in asked]]
@@ -198,7 +196,7 @@ class Workshop:
 
         return self._once("pairs", key, parent.policy, work)
 
-    def _dpo(self, prepared: Prepared, parent: Done, maker: Maker | None, seed: int) -> Done:
+    def _dpo(self, prepared: Prepared, parent: Done, maker: str | None, seed: int) -> Done:
         settings = prepared.entry.dpo or self.study.dpo
         tokenizer, longest = load_tokenizer(self.source), self.study.max_length
         made, to_look_at = read_pairs(parent.folder / "pairs.jsonl", prepared)
@@ -230,7 +228,7 @@ class Workshop:
                 stage = tune(self._start(parent), run, folder, self.numerics, advance)
             return _told(stage) | {
                 "pairs_too_long": too_long,
-                "ordered_rightly": stage.ordered_rightly,
+                "ordered_rightly": stage.reference_accuracy,
                 "first_margin": stage.first_margin,
                 "reference_gap": stage.reference_gap,
             }
