@@ -20,7 +20,7 @@ def metric_title(name: str) -> str:
 
 
 def arm_title(arm: str) -> str:
-    """An arm's name as people write it: `base` -> `the base model`, `sft+dpo@near_miss` -> `SFT+DPO (near miss)`."""
+    """An arm's name as people write it: `base` -> `the base model`, `sft+dpo@a_maker` -> `SFT+DPO (a maker)`."""
     stages, _, maker = arm.partition("@")
     title = _ARM_TITLES.get(stages, stages.upper())
     return f"{title} ({maker.replace('_', ' ')})" if maker else title

@@ -5,6 +5,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from preceptor.preferences import maker_names
 from preceptor.study.results.schema import Cell, Contrast, NotCompared
 
 # Okabe and Ito's colours, some darkened to 3:1 on white; marks differ too, for eyes that see no colours.
@@ -17,15 +18,9 @@ _LOOKS = {
     "tfidf": ("#a0428a", "v"),
     "endpoint": ("#8a6d00", "X"),
 }
-# DPO on the pairs of a further maker.
-_MAKER_LOOKS = {
-    "published": ("#7a5195", "<"),
-    "hardest_label": ("#b0305c", ">"),
-    "on_policy": ("#5f6b00", "p"),
-    "near_miss": ("#00727a", "*"),
-    "judge": ("#4f4fc4", "d"),
-    "votes": ("#8c4a00", "H"),
-}
+# DPO on the pairs of a further maker, in the order of `maker_names`; more makers begin again.
+_MAKER_COLOURS = ("#b0305c", "#4f4fc4", "#00727a", "#5f6b00", "#7a5195", "#8c4a00")
+_MAKER_MARKS = (">", "d", "*", "p", "<", "H")
 _UNKNOWN = ("#3b3b98", "h")
 _LABELS = {
     "base": "Base",
@@ -54,7 +49,7 @@ STYLE: Any = {  # matplotlib types these names one by one
 
 
 def arm_label(arm: str) -> str:
-    """An arm's name in tables and figures: `base` -> `Base`, `sft+dpo@near_miss` -> `SFT+DPO (near miss)`."""
+    """An arm's name in tables and figures: `base` -> `Base`, `sft+dpo@a_maker` -> `SFT+DPO (a maker)`."""
     stages, _, maker = arm.partition("@")
     label = _LABELS.get(stages, stages.upper())
     return f"{label} ({maker.replace('_', ' ')})" if maker else label
@@ -76,8 +71,11 @@ def mark(arm: str) -> str:
 
 
 def _look(arm: str) -> tuple[str, str]:
-    _, _, maker = arm.partition("@")
-    return _MAKER_LOOKS.get(maker, _UNKNOWN) if maker else _LOOKS.get(arm, _UNKNOWN)
+    maker = arm.partition("@")[2]
+    if maker in (known := maker_names()):
+        index = known.index(maker) % len(_MAKER_MARKS)
+        return _MAKER_COLOURS[index], _MAKER_MARKS[index]
+    return _LOOKS.get(arm, _UNKNOWN)
 
 
 def arms_of(cells: Sequence[Cell]) -> list[str]:

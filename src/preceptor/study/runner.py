@@ -85,7 +85,7 @@ def run_study(
             _say_failed(lost, console)
         results = results_of(study, source, run, design, list(zip(checked, tasks, strict=True)), cells, command, failed)
         gold = {one.task.name: path for one in tasks if (path := gold_of(one.entry, base_folder))}
-        trained_on = tree.votes if "votes" in study.makers else None
+        trained_on = tree.votes if "votes" in study.maker_settings else None
         results = with_human(results, run, tasks, cells, gold=gold, votes=trained_on)
         write_json(run.results, results.model_dump(mode="json"))
         tell_results(study, run, results)

@@ -58,7 +58,7 @@ def test_two_processes_give_the_curve_and_the_weights_of_one(
         together.cost.tokens_seen,
         together.cost.optimizer_steps,
     )
-    assert alone.ordered_rightly == together.ordered_rightly
+    assert alone.reference_accuracy == together.reference_accuracy
     source = tiny_source.in_4bit() if "4 bits" in case else tiny_source
     kept, expected = (load_policy(source, one, dtype=torch.float32).model.state_dict() for one in (folder, tmp_path))
     assert kept.keys() == expected.keys()

@@ -74,8 +74,8 @@ def test_chosen_gains_on_rejected(sft_weight: float, make_policy: Callable[..., 
     backbone = {name: w.clone() for name, w in policy.model.named_parameters() if not w.requires_grad}
     stage = run(policy, tmp_path, SETTINGS.model_copy(update={"sft_weight": sft_weight, "epochs": 8}))
     assert gaps(policy).mean() > before.mean() + 5
-    assert stage.ordered_rightly == int((before > 0).sum()) / len(PAIRS)
-    assert 0 < stage.ordered_rightly < 1
+    assert stage.reference_accuracy == int((before > 0).sum()) / len(PAIRS)
+    assert 0 < stage.reference_accuracy < 1
     assert sum(logged(stage, "rewards/accuracies")[-3:]) / 3 > 0.6  # the last epoch
     assert logged(stage, "rewards/margins")[-1] > 0.05
     unchanged = dict(policy.model.named_parameters())

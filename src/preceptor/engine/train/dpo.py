@@ -113,7 +113,7 @@ def run_dpo(
     stage.cost = kept.cost + stage.cost
     stage.reference_gap = kept.gap
     stage.first_margin = next(row.pop("first_margin") for row in stage.history if "first_margin" in row)
-    stage.ordered_rightly = sum(chosen > rejected for chosen, rejected in reference[: len(pairs)]) / len(pairs)
+    stage.reference_accuracy = sum(chosen > rejected for chosen, rejected in reference[: len(pairs)]) / len(pairs)
     return stage
 
 

@@ -197,14 +197,14 @@ class _Progress(TrainerCallback):
 class Stage:
     """What a finished training stage leaves: its cost and the figures it logged.
 
-    Of DPO's pairs, `ordered_rightly` is the share whose chosen answer the reference found likelier than the rejected
+    Of DPO's pairs, `reference_accuracy` is the share whose chosen answer the reference found likelier than the rejected
     one, and `first_margin` the mean absolute reward margin (without beta, in nats) of the first optimizer step, where
     the policy is still its own reference. `reference_gap`: see `Reference`.
     """
 
     cost: Cost
     history: list[dict[str, float]]
-    ordered_rightly: float | None = None
+    reference_accuracy: float | None = None
     first_margin: float | None = None
     reference_gap: float | None = None
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from inspect import signature
+from typing import Any, get_type_hints
 
 import pytest
 import torch
 
 from preceptor.engine import Cost, Numerics, answer_logprobs
+from preceptor.errors import InputError
 from preceptor.models import AdapterSettings, Encoded, ModelSource, Policy, encode, new_policy, stop_tokens
-from preceptor.preferences import Maker, Pair, Request, Score, cannot_make, make_pairs
-from preceptor.preferences.makers._answers import differing_answers, drawn_answers
+from preceptor.preferences import Maker, Pair, Request, Score, explanations, find_maker, maker_names
+from preceptor.preferences.makers._answers import distinct_answers, sampled_answers
 from preceptor.preferences.makers._labels import with_label, wrong_labels
 from preceptor.tasks import Example, Task
 from preceptor.tasks._task import Answer
@@ -21,6 +23,31 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "final_answer": {"kind": "label", "labels": LABELS, "parser": "final_answer", "max_new_tokens": 6},
     "text": {"kind": "text", "max_new_tokens": 6},
 }
+
+
+def test_makers_are_found_by_their_file_names() -> None:
+    assert maker_names() == ["hardest_label", "judge", "near_miss", "on_policy", "published", "votes"]
+    with pytest.raises(InputError, match=r"maker 'guessed': .*Choose one of: hardest_label, judge, near_miss"):
+        find_maker("guessed")
+    with pytest.raises(InputError, match="no such maker"):
+        find_maker("_default")
+
+
+@pytest.mark.parametrize("name", [None, *maker_names()])
+def test_a_maker_has_the_whole_contract(name: str | None) -> None:
+    maker, wanted = find_maker(name), get_type_hints(Maker) | {k: v for k, v in vars(Maker).items() if k[0] != "_"}
+    assert {one for one in wanted if not hasattr(maker, one)} == set()
+    assert maker.explanation
+    assert set(maker.settings) <= {"samples", "temperature", "judge", "votes"}
+    for function in ("unsupported_reason", "expected_work", "make"):
+        wanted_names = list(signature(getattr(Maker, function)).parameters)[1:]
+        assert list(signature(getattr(maker, function)).parameters) == wanted_names
+
+
+def test_pairs_are_explained_by_their_origin() -> None:
+    assert explanations(["votes", "of another release"]) == {"votes": find_maker("votes").explanation}
+    assert set(explanations([])) == {"published", "hardest_label", "on_policy", "near_miss"}
+    assert explanations([])["on_policy"] != explanations(["on_policy"])["on_policy"]
 
 
 def make_task(parser: str) -> Task:
@@ -67,9 +94,9 @@ def request(policy: Policy, task: Task, examples: Sequence[Example], score: Scor
 
 
 def make(
-    policy: Policy, task: Task, examples: Sequence[Example], score: Score = exact, maker: Maker | None = None, **o: Any
+    policy: Policy, task: Task, examples: Sequence[Example], score: Score = exact, maker: str | None = None, **o: Any
 ) -> list[Pair]:
-    made = make_pairs(maker, request(policy, task, examples, score, **o))
+    made = find_maker(maker).make(request(policy, task, examples, score, **o))
     assert all(pair.chosen != pair.rejected for pair in made.pairs)
     assert all(pair.origin == maker for pair in made.pairs if maker)
     return made.pairs
@@ -183,9 +210,9 @@ def test_published_pairs_pass_through(parser: str, policy: Policy) -> None:
 
 
 @pytest.mark.parametrize("maker", ["published", None])
-def test_published_pairs_alone_cost_nothing(maker: Maker | None, policy: Policy) -> None:
+def test_published_pairs_alone_cost_nothing(maker: str | None, policy: Policy) -> None:
     examples = [replace(e, rejected="stage 3") for e in make_examples()]
-    made = make_pairs(maker, request(policy, make_task("label"), examples))
+    made = find_maker(maker).make(request(policy, make_task("label"), examples))
     assert [pair.rejected for pair in made.pairs] == ["stage 3"] * 8
     assert made.cost == Cost()
 
@@ -198,7 +225,7 @@ def test_published_makes_up_nothing(policy: Policy) -> None:
 
 def test_near_miss_alone_asks_the_policy_nothing_and_changes_one_fact(policy: Policy) -> None:
     task, examples = make_task("text"), make_examples("Warfarin 5 mg stopped.")
-    made = make_pairs("near_miss", request(policy, task, examples))
+    made = find_maker("near_miss").make(request(policy, task, examples))
     assert made.cost == Cost()
     assert len(made.pairs) == len(examples)
     for pair in made.pairs:
@@ -216,8 +243,8 @@ def count_of_e(text: str, example: Example) -> float:
 def test_on_policy_prefers_what_scores_higher_and_drops_ties(policy: Policy) -> None:
     task, examples = make_task("text"), make_examples(count=12)
     options: dict[str, Any] = {"samples": 3, "temperature": 1.0}
-    made = make_pairs("on_policy", request(policy, task, examples, count_of_e, **options))
-    drawn, cost = drawn_answers(request(policy, task, examples, count_of_e, **options))
+    made = find_maker("on_policy").make(request(policy, task, examples, count_of_e, **options))
+    drawn, cost = sampled_answers(request(policy, task, examples, count_of_e, **options))
     by_id = {pair.example_id: pair for pair in made.pairs}
     assert 0 < len(by_id) < len(examples), "some cases must tie and some not"
     for example, answers in zip(examples, drawn, strict=True):
@@ -235,10 +262,10 @@ def test_on_policy_prefers_what_scores_higher_and_drops_ties(policy: Policy) -> 
 def test_what_is_drawn_for_a_case_depends_on_seed_and_id_alone(policy: Policy) -> None:
     task, examples = make_task("text"), make_examples()
     done: list[int] = []
-    whole, _ = drawn_answers(request(policy, task, examples, samples=2, advance=done.append))
+    whole, _ = sampled_answers(request(policy, task, examples, samples=2, advance=done.append))
     assert sum(done) == len(examples)
-    assert drawn_answers(request(policy, task, examples[3:], samples=2))[0] == whole[3:]
-    other, _ = drawn_answers(replace(request(policy, task, examples, samples=2), seed=6))
+    assert sampled_answers(request(policy, task, examples[3:], samples=2))[0] == whole[3:]
+    other, _ = sampled_answers(replace(request(policy, task, examples, samples=2), seed=6))
     assert all(a != b for a, b in zip(whole, other, strict=True))
     assert all(len(set(answers)) == 2 for answers in whole)
 
@@ -251,10 +278,10 @@ def test_no_more_answers_are_drawn_than_a_judge_needs(policy: Policy, temperatur
     def asked(samples: int) -> Request:
         return request(policy, task, examples, samples=samples, temperature=temperature, advance=done.append)
 
-    drawn, _ = drawn_answers(asked(5))
+    drawn, _ = sampled_answers(asked(5))
     expected = [list(dict.fromkeys(filter(None, answers)))[:2] for answers in drawn]
     done.clear()
-    found, cost = differing_answers(asked(5))
+    found, cost = distinct_answers(asked(5))
     assert found == expected
     assert sum(done) == len(examples)
     needed = [next((n for n in range(2, 5) if len({*filter(None, one[:n])}) == 2), 5) for one in drawn]
@@ -281,10 +308,11 @@ def test_no_more_answers_are_drawn_than_a_judge_needs(policy: Policy, temperatur
         ("votes", "label", True),
     ],
 )
-def test_a_maker_says_on_which_tasks_it_cannot_work(maker: Maker, parser: str, able: bool) -> None:
+def test_a_maker_says_on_which_tasks_it_cannot_work(maker: str, parser: str, able: bool) -> None:
     examples = make_examples()
-    assert (cannot_make(maker, make_task(parser), examples) is None) == able
-    assert cannot_make("published", make_task(parser), [*examples, replace(examples[0], rejected="no")]) is None
+    with_rejected = [*examples, replace(examples[0], rejected="no")]
+    assert (find_maker(maker).unsupported_reason(make_task(parser), examples) is None) == able
+    assert find_maker("published").unsupported_reason(make_task(parser), with_rejected) is None
 
 
 @pytest.mark.parametrize("parser", ANSWERS)

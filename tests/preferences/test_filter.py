@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preceptor.preferences import Pair, PairFindings, look_at
+from preceptor.preferences import Pair, PairReport, filter_pairs
 from preceptor.tasks import Example, Task
 from preceptor.tasks._task import Answer
 
@@ -31,8 +31,8 @@ def case(name: str, target: str = "right", note: str | None = None) -> Example:
     return Example(name, name, {"note": note or name}, target)
 
 
-def found(*pairs: Pair, examples: Sequence[Example] = ()) -> tuple[list[Pair], PairFindings]:
-    return look_at(pairs, examples or [case(pair.example_id) for pair in pairs], TASK, exact)
+def found(*pairs: Pair, examples: Sequence[Example] = ()) -> tuple[list[Pair], PairReport]:
+    return filter_pairs(pairs, examples or [case(pair.example_id) for pair in pairs], TASK, exact)
 
 
 def test_identical_answers_and_rejected_ones_that_are_right_are_dropped_and_counted() -> None:

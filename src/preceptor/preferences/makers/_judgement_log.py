@@ -1,4 +1,4 @@
-"""What a judge has said so far, on disk as it comes: a run that is stopped asks nothing twice."""
+"""Judgements of a judge, appended to a file as they arrive, so that an interrupted run repeats none."""
 
 import json
 import os
@@ -14,36 +14,36 @@ Outcome = Literal["first", "second", "ties", "order decided", "unreadable"]
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """Outcomes and the seconds each took, by the pair that was judged. The file holds no text, only the pair's hash."""
+class JudgementLog:
+    """Digest of a pair -> its outcome and the seconds it took. The file holds no text."""
 
     path: Path
-    said: dict[str, tuple[Outcome, float]]
+    judgements: dict[str, tuple[Outcome, float]]
 
     @classmethod
-    def open(cls, path: Path) -> "Judged":
-        """Read what stands there. A line that cannot be read, as a torn last one, is asked for again."""
-        said: dict[str, tuple[Outcome, float]] = {}
+    def open(cls, path: Path) -> "JudgementLog":
+        """Read the file, if there is one. A line that cannot be parsed, such as a torn last one, is removed."""
+        judgements: dict[str, tuple[Outcome, float]] = {}
         lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
         whole = []
         for line in lines:
             with suppress(ValueError, KeyError, TypeError):
                 row = json.loads(line)
-                said[str(row["pair"])] = (row["outcome"], float(row["seconds"]))
+                judgements[str(row["pair"])] = (row["outcome"], float(row["seconds"]))
                 whole.append(line.rstrip(b"\n") + b"\n")
         if len(whole) < len(lines):
             write_atomic(path, b"".join(whole))
-        return cls(path, said)
+        return cls(path, judgements)
 
-    def add(self, pair: str, outcome: Outcome, seconds: float) -> None:
-        """Keep one more, at once."""
-        self.said[pair] = (outcome, seconds)
+    def record(self, pair: str, outcome: Outcome, seconds: float) -> None:
+        """Append one judgement and wait until it is on disk."""
+        self.judgements[pair] = (outcome, seconds)
         with self.path.open("ab") as file:
             file.write(json.dumps({"pair": pair, "outcome": outcome, "seconds": seconds}).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
 
-def pair_name(example_id: str, two: Sequence[str]) -> str:
-    """Names a case with the two answers that are compared, without saying what they are."""
+def pair_digest(example_id: str, two: Sequence[str]) -> str:
+    """The SHA-256 of a case's id and the two answers."""
     return digest([example_id, *two])
