@@ -15,7 +15,7 @@ from dataclasses import asdict
 from benchmarks._measure import Row, at_most
 from benchmarks._shapes import LARGE_SHAPES, LARGE_TREE, SHAPES, Shape, draw_pairs
 from preceptor.engine import EncodedPair, distinct_prefixes
-from preceptor.engine.train.reference import sequences_of
+from preceptor.engine.training.reference import sequences_of
 from preceptor.engine.tree.deal import deal
 
 STEPS = 50

@@ -18,12 +18,12 @@ from preceptor.engine.memory import out_of_memory
 from preceptor.engine.output_layer import float32_head
 from preceptor.engine.precision import choose_numerics
 from preceptor.engine.settings import DPOSettings, Numerics, NumericsChoice, SFTSettings
-from preceptor.engine.train.dpo import dpo_steps, run_dpo
-from preceptor.engine.train.reference import EncodedPair
-from preceptor.engine.train.sft import run_sft, sft_steps, sft_steps_worth
-from preceptor.engine.train.tracking import Tracker, Tracking, find_tracker, tell_once
-from preceptor.engine.train.trainer import Stage
-from preceptor.engine.train.tune import tune
+from preceptor.engine.training.dpo import dpo_steps, run_dpo
+from preceptor.engine.training.reference import EncodedPair
+from preceptor.engine.training.sft import run_sft, sft_steps, sft_steps_worth
+from preceptor.engine.training.tracking import Tracker, Tracking, find_tracker, tell_once
+from preceptor.engine.training.trainer import Stage
+from preceptor.engine.training.tune import tune
 from preceptor.engine.tree.layout import Tree, distinct_prefixes, layout
 from preceptor.engine.tree.logprobs import answer_logprobs
 from preceptor.engine.tree.sharing import can_share

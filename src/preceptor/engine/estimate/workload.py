@@ -8,7 +8,7 @@ from torch import nn
 
 from preceptor.engine.cost import backward_factor, forward_flops
 from preceptor.engine.settings import DPOSettings, Numerics, SFTSettings
-from preceptor.engine.train.reference import EncodedPair, pair_trees
+from preceptor.engine.training.reference import EncodedPair, pair_trees
 from preceptor.engine.tree.batches import schedule, split_into_trees, steps_per_epoch
 from preceptor.engine.tree.layout import layout
 from preceptor.engine.write.generate import generation_batches

@@ -16,7 +16,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerContr
 
 from preceptor.engine.cost import Cost, backward_factor, peak_memory, start_peak_memory
 from preceptor.engine.output_layer import float32_head
-from preceptor.engine.train.tracking import Tracking, followed
+from preceptor.engine.training.tracking import Tracking, followed
 from preceptor.engine.tree.logprobs import idle_loss
 from preceptor.errors import InputError, Problem
 from preceptor.files import publish_folder, write_json

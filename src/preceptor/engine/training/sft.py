@@ -12,10 +12,10 @@ from preceptor.engine.cost import Cost, backward_factor, forward_flops
 from preceptor.engine.losses import sft_loss
 from preceptor.engine.parallel.shard import gathered, rank, refuse_unsharded
 from preceptor.engine.settings import Numerics, SFTSettings
-from preceptor.engine.train.arguments import training_arguments
-from preceptor.engine.train.sharded_trainer import ShardedTrainer
-from preceptor.engine.train.tracking import Tracking
-from preceptor.engine.train.trainer import LookAtTheEnd, Stage, StepTrainer, run_stage
+from preceptor.engine.training.arguments import training_arguments
+from preceptor.engine.training.sharded_trainer import ShardedTrainer
+from preceptor.engine.training.tracking import Tracking
+from preceptor.engine.training.trainer import LookAtTheEnd, Stage, StepTrainer, run_stage
 from preceptor.engine.tree.batches import endless_schedule, schedule, steps_per_epoch
 from preceptor.engine.tree.deal import deal
 from preceptor.engine.tree.layout import layout

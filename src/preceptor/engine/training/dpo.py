@@ -10,8 +10,8 @@ from preceptor.engine.cost import Cost
 from preceptor.engine.losses import dpo_loss, reward_margins, sft_loss
 from preceptor.engine.parallel.shard import gathered, refuse_unsharded
 from preceptor.engine.settings import DPOSettings, Numerics
-from preceptor.engine.train.arguments import training_arguments
-from preceptor.engine.train.reference import (
+from preceptor.engine.training.arguments import training_arguments
+from preceptor.engine.training.reference import (
     EncodedPair,
     Gap,
     own_pair_trees,
@@ -20,9 +20,9 @@ from preceptor.engine.train.reference import (
     refuse_gap,
     sums,
 )
-from preceptor.engine.train.sharded_trainer import ShardedTrainer
-from preceptor.engine.train.tracking import Tracking
-from preceptor.engine.train.trainer import LookAtTheEnd, Stage, StepTrainer, run_stage
+from preceptor.engine.training.sharded_trainer import ShardedTrainer
+from preceptor.engine.training.tracking import Tracking
+from preceptor.engine.training.trainer import LookAtTheEnd, Stage, StepTrainer, run_stage
 from preceptor.engine.tree.batches import schedule, steps_per_epoch
 from preceptor.engine.tree.limits import refuse_impossible
 from preceptor.engine.tree.logprobs import idle_loss

@@ -5,8 +5,8 @@ import pytest
 from torch import Tensor, nn
 
 from preceptor.engine import Cost, SFTSettings, answer_logprobs
-from preceptor.engine.train.arguments import training_arguments
-from preceptor.engine.train.trainer import StepTrainer, run_stage
+from preceptor.engine.training.arguments import training_arguments
+from preceptor.engine.training.trainer import StepTrainer, run_stage
 from preceptor.models import Encoded, Policy
 from preceptor.progress import quiet
 

@@ -16,7 +16,7 @@ from preceptor.engine import (
     dpo_steps,
     run_dpo,
 )
-from preceptor.engine.train.reference import reference_of_policy
+from preceptor.engine.training.reference import reference_of_policy
 from preceptor.engine.tree.batches import schedule
 from preceptor.errors import InputError
 from preceptor.models import Policy
