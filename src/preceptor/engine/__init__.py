@@ -17,13 +17,15 @@ from preceptor.engine.losses import dpo_loss, reward_margins, sft_loss
 from preceptor.engine.memory import out_of_memory
 from preceptor.engine.output_layer import float32_head
 from preceptor.engine.precision import choose_numerics
-from preceptor.engine.settings import DPOSettings, Numerics, NumericsChoice, SFTSettings
+from preceptor.engine.settings import DPOSettings, Numerics, NumericsChoice, SFTSettings, TrainSettings
 from preceptor.engine.training.dpo import dpo_steps, run_dpo
+from preceptor.engine.training.flops_budget import sft_steps_worth
 from preceptor.engine.training.reference import EncodedPair
-from preceptor.engine.training.sft import run_sft, sft_steps, sft_steps_worth
+from preceptor.engine.training.sft import run_sft, sft_steps
+from preceptor.engine.training.stage import Forward, Loss, Stage, train
 from preceptor.engine.training.tracking import Tracker, Tracking, find_tracker, tell_once
-from preceptor.engine.training.trainer import Stage
 from preceptor.engine.training.tune import tune
+from preceptor.engine.tree.batches import schedule
 from preceptor.engine.tree.layout import Tree, distinct_prefixes, layout
 from preceptor.engine.tree.logprobs import answer_logprobs
 from preceptor.engine.tree.sharing import can_share
@@ -34,7 +36,9 @@ __all__ = [
     "Cost",
     "DPOSettings",
     "EncodedPair",
+    "Forward",
     "Likeliest",
+    "Loss",
     "Numerics",
     "NumericsChoice",
     "Operations",
@@ -45,6 +49,7 @@ __all__ = [
     "Stage",
     "Tracker",
     "Tracking",
+    "TrainSettings",
     "Tree",
     "TreeBytes",
     "Trees",
@@ -68,6 +73,7 @@ __all__ = [
     "reward_margins",
     "run_dpo",
     "run_sft",
+    "schedule",
     "score_answers",
     "scoring_workload",
     "sft_loss",
@@ -77,6 +83,7 @@ __all__ = [
     "tell_once",
     "time_model",
     "timed",
+    "train",
     "tree_bytes",
     "tune",
     "whole_logits_bytes",

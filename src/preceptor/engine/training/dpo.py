@@ -4,29 +4,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from preceptor.engine.cost import Cost
 from preceptor.engine.losses import dpo_loss, reward_margins, sft_loss
-from preceptor.engine.parallel.shard import gathered, refuse_unsharded
 from preceptor.engine.settings import DPOSettings, Numerics
-from preceptor.engine.training.arguments import training_arguments
 from preceptor.engine.training.reference import (
     EncodedPair,
     Gap,
-    own_pair_trees,
     pair_logprobs,
     reference_of_policy,
     refuse_gap,
+    sequences_of,
     sums,
 )
-from preceptor.engine.training.sharded_trainer import ShardedTrainer
+from preceptor.engine.training.stage import Forward, Stage, train
 from preceptor.engine.training.tracking import Tracking
-from preceptor.engine.training.trainer import LookAtTheEnd, Stage, StepTrainer, run_stage
 from preceptor.engine.tree.batches import schedule, steps_per_epoch
 from preceptor.engine.tree.limits import refuse_impossible
-from preceptor.engine.tree.logprobs import idle_loss
-from preceptor.engine.tree.sharing import shares_prefixes
 from preceptor.models import Policy
 from preceptor.progress import Advance, quiet
 
@@ -44,74 +38,55 @@ def run_dpo(
     tracking: Tracking | None = None,
     advance: Advance = quiet,
 ) -> Stage:
-    """Train `policy` in place on pairs, with the policy it is now as the reference.
+    """Train `policy` in place on pairs, with the policy it is now as the reference; see `train`.
 
-    Looks at the same loss on the `validation` pairs (`looks_per_epoch` times, and after the last step) and ends with
-    the weights of the best look; without such pairs, with the last weights. The reference's log-probabilities are
-    computed once, before the first step and on the trees of the steps, and kept in `reference_file` (in `folder`
-    without one), where another run from the same policy finds them. `folder` holds the checkpoints: an interrupted run
-    continues from the newest. `tracking` says which tracker is told how it goes.
+    Evaluates the same loss on the `validation` pairs and ends with the weights of the lowest; without such pairs, with
+    the last weights. The reference's log-probabilities are computed once, before the first step and on the trees of the
+    steps, and cached in `reference_file` (in `folder` without one), where another run from the same policy finds them.
     Raises InputError for answers the model cannot learn, and when the policy is not its own reference.
     """
     everything = [*pairs, *validation]
     refuse_impossible([s for pair in everything for s in pair.sequences()], policy.model)
-    refuse_unsharded(policy.model, numerics)
-    share = shares_prefixes(policy)
-    order = schedule(len(pairs), settings.batch_size, settings.epochs, seed)
-    to_look_at = range(len(pairs), len(everything))
-    one_epoch = [*order[: steps_per_epoch(len(pairs), settings.batch_size)], *([to_look_at] if validation else [])]
+    batches = schedule(len(pairs), settings.batch_size, settings.epochs, seed)
+    validated = range(len(pairs), len(everything))
+    one_epoch = [*batches[: steps_per_epoch(len(pairs), settings.batch_size)], *([validated] if validation else [])]
     file = reference_file or folder / "reference.json"
-    kept = reference_of_policy(policy, everything, one_epoch, numerics, file)
-    reference = kept.logprobs
+    cached = reference_of_policy(policy, everything, one_epoch, numerics, file)
+    reference = cached.logprobs
 
-    def trees(step: Sequence[int], turn: int = 0) -> list[tuple[list[int], int, int] | None]:
-        """The indices of each tree's pairs, with how many pairs and chosen tokens the whole step has.
-
-        None: other processes have a tree, and this one waits.
-        """
-        chosen_tokens = sum(len(everything[i].chosen) for i in step)
-        own = own_pair_trees(everything, step, numerics, turn=turn)
-        return [(tree, len(step), chosen_tokens) if tree else None for tree in own]
-
-    steps = [trees(step, turn) for turn, step in enumerate(order)]
-    looked_at = trees(to_look_at) if validation else []
-
-    def tree_loss(model: nn.Module, item: tuple[list[int], int, int], cost: Cost) -> tuple[Tensor, dict[str, float]]:
-        tree, pairs_in_step, chosen_tokens_in_step = item
+    def loss(forward: Forward, tree: Sequence[int], batch: Sequence[int]) -> tuple[Tensor, dict[str, float]]:
+        """Of the pairs with these indices."""
         some = [everything[i] for i in tree]
-        chosen, rejected = pair_logprobs(model, some, share=share, cost=cost)
+        chosen, rejected = pair_logprobs(forward.model, some, share=forward.share, cost=forward.cost)
         margins = _margins(chosen, rejected, [reference[i] for i in tree], mean=settings.loss_type == "ipo")
         losses = dpo_loss(margins, settings.beta, settings.loss_type, settings.label_smoothing)
-        loss = losses.sum() / pairs_in_step
+        loss = losses.sum() / len(batch)
         if settings.sft_weight:
-            loss = loss + settings.sft_weight * sft_loss(torch.cat(chosen)) / chosen_tokens_in_step
+            chosen_tokens = sum(len(everything[i].chosen) for i in batch)
+            loss = loss + settings.sft_weight * sft_loss(torch.cat(chosen)) / chosen_tokens
         figures = {
-            "rewards/margins": float(settings.beta * margins.detach().sum()) / pairs_in_step,
-            "rewards/accuracies": float((margins.detach() > 0).sum()) / pairs_in_step,
+            "rewards/margins": float(settings.beta * margins.detach().sum()) / len(batch),
+            "rewards/accuracies": float((margins.detach() > 0).sum()) / len(batch),
         }
-        if trainer.state.global_step == 0:
-            figures["first_margin"] = _first_margin(chosen, rejected, [reference[i] for i in tree]) / pairs_in_step
+        if batch is batches[0]:
+            figures["first_margin"] = _first_margin(chosen, rejected, [reference[i] for i in tree]) / len(batch)
         return loss, figures
 
-    @torch.no_grad()
-    def validate(cost: Cost) -> float:
-        model = policy.model.eval()
-        losses = [tree_loss(model, item, cost)[0] if item else idle_loss(model) for item in looked_at]
-        return sum(gathered(sum(map(float, losses))))
-
-    every = min(len(steps), max(1, steps_per_epoch(len(pairs), settings.batch_size) // settings.looks_per_epoch))
-    trainer = (StepTrainer if numerics.processes == 1 else ShardedTrainer)(
-        policy.model,
-        training_arguments(settings, folder, seed=seed, steps=len(steps), every=every, best=bool(validation)),
-        steps,
-        tree_loss,
-        validate if validation else None,
-        [LookAtTheEnd()] if validation else [],
-        advance,
+    stage = train(
+        policy,
+        batches,
+        loss,
+        validated,
+        settings,
+        numerics,
+        folder,
+        seed=seed,
+        sequences_of=lambda i: sequences_of(everything[i]),
+        tracking=tracking,
+        advance=advance,
     )
-    stage = run_stage(trainer, tracking)
-    stage.cost = kept.cost + stage.cost
-    stage.reference_gap = kept.gap
+    stage.cost = cached.cost + stage.cost
+    stage.reference_gap = cached.gap
     stage.first_margin = next(row.pop("first_margin") for row in stage.history if "first_margin" in row)
     stage.ordered_rightly = sum(chosen > rejected for chosen, rejected in reference[: len(pairs)]) / len(pairs)
     return stage

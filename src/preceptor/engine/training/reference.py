@@ -15,7 +15,7 @@ from preceptor.engine.output_layer import float32_head
 from preceptor.engine.parallel.shard import gathered, rank
 from preceptor.engine.settings import Numerics
 from preceptor.engine.tree.batches import split_into_trees
-from preceptor.engine.tree.deal import deal
+from preceptor.engine.tree.deal import own_trees
 from preceptor.engine.tree.logprobs import answer_logprobs, idle_loss
 from preceptor.engine.tree.sharing import shares_prefixes
 from preceptor.errors import InputError, Problem
@@ -159,7 +159,7 @@ def _logprobs_here(
     logprobs: dict[int, tuple[float, float]] = {}
     with float32_head(policy.model):
         for turn, step in enumerate(steps):
-            for tree in own_pair_trees(pairs, step, numerics, turn=turn):
+            for tree in own_trees(step, lambda i: sequences_of(pairs[i]), numerics, turn=turn):
                 if not tree:
                     idle_loss(policy.model)
                     continue
@@ -167,17 +167,6 @@ def _logprobs_here(
                 both = zip(sums(chosen).tolist(), sums(rejected).tolist(), strict=True)
                 logprobs.update(zip(tree, both, strict=True))
     return logprobs
-
-
-def own_pair_trees(
-    pairs: Sequence[EncodedPair], which: Sequence[int], numerics: Numerics, *, turn: int = 0
-) -> list[list[int]]:
-    """Indices of the pairs of each tree of this process; in a tree without pairs it waits for others.
-
-    At every turn the trees go one process further, so that none always has the most.
-    """
-    dealt = deal(which, lambda i: sequences_of(pairs[i]), numerics.tokens_per_tree, numerics.processes)
-    return dealt[(rank() + turn) % numerics.processes]
 
 
 def pair_trees(pairs: Sequence[EncodedPair], which: Sequence[int], tokens_per_tree: int) -> list[list[int]]:

@@ -4,12 +4,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from preceptor.engine.parallel.shard import rank
+from preceptor.engine.settings import Numerics
 from preceptor.engine.tree.batches import add_to_tree, split_into_trees
 
 Unit = TypeVar("Unit")
 
 _AT_ONCE = 64
 """Units that are dealt together: enough to come out even, few enough that dealing takes no time beside computing."""
+
+
+def own_trees(
+    units: Sequence[Unit], sequences_of: Callable[[Unit], list[list[int]]], numerics: Numerics, *, turn: int = 0
+) -> list[list[Unit]]:
+    """The units of each tree of this process; in a tree without units it waits for others.
+
+    At every turn the trees go one process further, so that none always has the most.
+    """
+    dealt = deal(units, sequences_of, numerics.tokens_per_tree, numerics.processes)
+    return dealt[(rank() + turn) % numerics.processes]
 
 
 def deal(
@@ -30,10 +43,10 @@ def deal(
         some = [_Sized(unit, sequences_of(unit)) for unit in in_order[start : start + _AT_ONCE]]
         trees = sorted(_even_trees(some, tokens_per_tree, ranks), key=lambda tree: -tree.tokens)
         for first in range(0, len(trees), ranks):
-            lightest_first = sorted(range(ranks), key=lambda rank: loads[rank])
-            for rank, tree in zip(lightest_first, trees[first : first + ranks], strict=True):
-                dealt[rank].append([one.unit for one in tree.units])
-                loads[rank] += tree.tokens
+            lightest_first = sorted(range(ranks), key=loads.__getitem__)
+            for lightest, tree in zip(lightest_first, trees[first : first + ranks], strict=True):
+                dealt[lightest].append([one.unit for one in tree.units])
+                loads[lightest] += tree.tokens
     return dealt
 
 
