@@ -2,7 +2,7 @@
 
 from preceptor.engine.cost import Cost, let_go, timed
 from preceptor.engine.estimate.bytes import TreeBytes, head_bytes, tree_bytes, whole_logits_bytes
-from preceptor.engine.estimate.pace import Pace, Speed, time_model
+from preceptor.engine.estimate.cost_model import CostModel, Speed, time_model
 from preceptor.engine.estimate.workload import (
     Operations,
     Trees,
@@ -34,6 +34,7 @@ from preceptor.engine.write.score import Likeliest, likeliest, score_answers
 
 __all__ = [
     "Cost",
+    "CostModel",
     "DPOSettings",
     "EncodedPair",
     "Forward",
@@ -42,7 +43,6 @@ __all__ = [
     "Numerics",
     "NumericsChoice",
     "Operations",
-    "Pace",
     "SFTSettings",
     "Sampling",
     "Speed",

@@ -41,14 +41,14 @@ class Trees:
     """Trees that pass through a model, counted; `largest` and `largest_rows` are those of one tree.
 
     tokens: distinct ones, which are computed. seen: every sequence in full. rows: hidden states that meet the
-    vocabulary. met: queries times the keys that each attends to.
+    vocabulary. attention_pairs: of a query and a key that it attends to, in one layer.
     """
 
     count: float = 0
     tokens: float = 0
     seen: float = 0
     rows: float = 0
-    met: float = 0
+    attention_pairs: float = 0
     largest: int = 0
     largest_rows: int = 0
 
@@ -59,7 +59,7 @@ class Trees:
         """As many of the same kind."""
         if not factor:
             return Trees()
-        scaled = {name: getattr(self, name) * factor for name in ("count", "tokens", "seen", "rows", "met")}
+        scaled = {name: getattr(self, name) * factor for name in ("count", "tokens", "seen", "rows", "attention_pairs")}
         return replace(self, **scaled)
 
 
@@ -67,13 +67,13 @@ class Trees:
 class Writing:
     """Answers that are written token by token, counted; `cells` and `prompts` are those of the largest batch.
 
-    steps: forwards of a batch. tokens: those of all rows. met: theirs times the keys that each attends to, padding
-    included. cells: tokens whose keys and values are held, answers included.
+    steps: forwards of a batch. tokens: those of all rows. attention_pairs: of a query and a key that it attends to,
+    in one layer, padding included. cells: tokens whose keys and values are held, answers included.
     """
 
     steps: float = 0
     tokens: float = 0
-    met: float = 0
+    attention_pairs: float = 0
     cells: int = 0
     prompts: int = 0
 
@@ -194,16 +194,17 @@ def writing_workload(
         longest = max(map(len, some))
         # An answer of n tokens is n - 1 steps behind the reading, which tells the first.
         written = [min(lengths[i], max_new_tokens) - 1 for i in batch]
-        met = sum(n * (longest + n / 2) for n in written)
+        attention_pairs = sum(n * (longest + n / 2) for n in written)
         cells = len(batch) * (longest + max_new_tokens)
-        writing = Writing(max(written), sum(written), met, cells, len(batch))
+        writing = Writing(max(written), sum(written), attention_pairs, cells, len(batch))
         total += Workload(read=_read(some), writing=writing)
     return total
 
 
 def _read(prompts: Sequence[list[int]]) -> Trees:
     tree = layout(prompts)
-    return Trees(1, len(tree), sum(map(len, prompts)), len(prompts), _met(tree.positions), len(tree), len(prompts))
+    pairs = _attention_pairs(tree.positions)
+    return Trees(1, len(tree), sum(map(len, prompts)), len(prompts), pairs, len(tree), len(prompts))
 
 
 def _trees(examples: Sequence[Encoded], numerics: Numerics, *, share: bool) -> list[Trees]:
@@ -226,10 +227,10 @@ def _tree(sequences: Sequence[Encoded]) -> Trees:
     rows = len(
         {node for path, one in zip(tree.paths, sequences, strict=True) for node in path[len(one.prompt) - 1 : -1]}
     )
-    return Trees(1, len(tree), sum(map(len, tree.paths)), rows, _met(tree.positions), len(tree), rows)
+    return Trees(1, len(tree), sum(map(len, tree.paths)), rows, _attention_pairs(tree.positions), len(tree), rows)
 
 
-def _met(positions: Sequence[int]) -> int:
+def _attention_pairs(positions: Sequence[int]) -> int:
     """A token attends to itself and to all above it."""
     return sum(positions) + len(positions)
 
