@@ -153,8 +153,8 @@ def dpo_workload(
     """The reference of all pairs, and all epochs of `run_dpo`."""
 
     def trees(some: Sequence[EncodedPair]) -> list[Trees]:
-        dealt = pair_trees(some, range(len(some)), numerics.tokens_per_tree)
-        return _counted([[s for i in tree for s in some[i].sequences()] for tree in dealt], share=share)
+        trees = pair_trees(some, range(len(some)), numerics.tokens_per_tree)
+        return _counted([[s for i in tree for s in some[i].sequences()] for tree in trees], share=share)
 
     steps = [trees([pairs[i] for i in indices]) for indices in schedule(len(pairs), settings.batch_size, 1, 0)]
     one_epoch = sum((one for step in steps for one in step), Trees())
@@ -179,8 +179,8 @@ def scoring_workload(
     def sequences(i: int) -> list[list[int]]:
         return [prompts[i] + answer for answer in candidates[i]]
 
-    dealt = split_into_trees(range(len(prompts)), sequences, numerics.tokens_per_tree)
-    encoded = [[Encoded(prompts[i], list(answer)) for i in tree for answer in candidates[i]] for tree in dealt]
+    trees = split_into_trees(range(len(prompts)), sequences, numerics.tokens_per_tree)
+    encoded = [[Encoded(prompts[i], list(answer)) for i in tree for answer in candidates[i]] for tree in trees]
     return Workload(forward=sum(_counted(encoded, share=share), Trees()))
 
 

@@ -51,5 +51,5 @@ def training_arguments(
         save_steps=every,
         **(looks if best else {}),
     )
-    arguments._n_gpu = min(1, arguments.n_gpu)  # a step is a list of trees, which DataParallel cannot deal out
+    arguments._n_gpu = min(1, arguments.n_gpu)  # a step is a list of trees, which DataParallel cannot scatter
     return arguments

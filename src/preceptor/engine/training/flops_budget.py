@@ -8,8 +8,8 @@ from torch import nn
 from preceptor.engine.cost import backward_factor, forward_flops
 from preceptor.engine.settings import Numerics, SFTSettings
 from preceptor.engine.tree.batches import endless_schedule, steps_per_epoch
-from preceptor.engine.tree.deal import deal
 from preceptor.engine.tree.layout import layout
+from preceptor.engine.tree.rank_balance import balance_across_ranks
 from preceptor.engine.tree.sharing import shares_prefixes
 from preceptor.models import Encoded, Policy
 
@@ -23,8 +23,10 @@ def schedule_worth(
     spent = 0.0
     steps = endless_schedule(len(train), settings.batch_size, seed)
     for indices in islice(steps, steps_per_epoch(len(train), settings.batch_size) * settings.epochs, None):
-        dealt = deal([train[i] for i in indices], token_ids, numerics.tokens_per_tree, numerics.processes)
-        trees = (tree for of_rank in dealt for tree in of_rank if tree)
+        of_ranks = balance_across_ranks(
+            [train[i] for i in indices], token_ids, numerics.tokens_per_tree, numerics.processes
+        )
+        trees = (tree for of_rank in of_ranks for tree in of_rank if tree)
         spent += factor * sum(_tree_flops(policy.model, tree, share=share) for tree in trees)
         order.append(indices)
         if spent >= flops:

@@ -15,8 +15,8 @@ from preceptor.engine.output_layer import float32_head
 from preceptor.engine.parallel.shard import gathered, rank
 from preceptor.engine.settings import Numerics
 from preceptor.engine.tree.batches import split_into_trees
-from preceptor.engine.tree.deal import own_trees
 from preceptor.engine.tree.logprobs import answer_logprobs, idle_loss
+from preceptor.engine.tree.rank_balance import own_trees
 from preceptor.engine.tree.sharing import shares_prefixes
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest, write_json
@@ -158,8 +158,8 @@ def _logprobs_here(
     policy.model.eval()
     logprobs: dict[int, tuple[float, float]] = {}
     with float32_head(policy.model):
-        for turn, step in enumerate(steps):
-            for tree in own_trees(step, lambda i: sequences_of(pairs[i]), numerics, turn=turn):
+        for number, step in enumerate(steps):
+            for tree in own_trees(step, lambda i: sequences_of(pairs[i]), numerics, step=number):
                 if not tree:
                     idle_loss(policy.model)
                     continue

@@ -17,8 +17,8 @@ from preceptor.engine.training.arguments import training_arguments
 from preceptor.engine.training.sharded_trainer import ShardedTrainer
 from preceptor.engine.training.tracking import Tracking, followed
 from preceptor.engine.training.trainer import LookAtTheEnd, StepTrainer, step_of
-from preceptor.engine.tree.deal import own_trees
 from preceptor.engine.tree.logprobs import answer_logprobs, idle_loss
+from preceptor.engine.tree.rank_balance import own_trees
 from preceptor.engine.tree.sharing import shares_prefixes
 from preceptor.models import Encoded, Policy
 from preceptor.progress import Advance, quiet
@@ -102,8 +102,8 @@ def train(
         eval_steps = max(1, len(batches) // settings.epochs // settings.looks_per_epoch)
 
     def trees(batch: Sequence[Unit], number: int = 0) -> list[Any]:
-        """With the step's number, for Trainer copies what it hands on; None is the turn of other processes."""
-        own = own_trees(batch, sequences_of, numerics, turn=number)
+        """With the number of its batch, for Trainer copies batches; None where only other ranks have a tree."""
+        own = own_trees(batch, sequences_of, numerics, step=number)
         return [(tree, number) if tree else None for tree in own]
 
     def tree_loss(model: nn.Module, item: tuple[list[Unit], int], cost: Cost) -> tuple[Tensor, dict[str, float]]:
