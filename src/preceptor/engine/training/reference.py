@@ -15,7 +15,7 @@ from preceptor.engine.output_layer import float32_head
 from preceptor.engine.parallel.shard import gathered, rank
 from preceptor.engine.settings import Numerics
 from preceptor.engine.tree.batches import split_into_trees
-from preceptor.engine.tree.logprobs import answer_logprobs, idle_loss
+from preceptor.engine.tree.logprobs import answer_logprobs, dummy_loss
 from preceptor.engine.tree.rank_balance import own_trees
 from preceptor.engine.tree.sharing import shares_prefixes
 from preceptor.errors import InputError, Problem
@@ -161,7 +161,7 @@ def _logprobs_here(
         for number, step in enumerate(steps):
             for tree in own_trees(step, lambda i: sequences_of(pairs[i]), numerics, step=number):
                 if not tree:
-                    idle_loss(policy.model)
+                    dummy_loss(policy.model)
                     continue
                 chosen, rejected = pair_logprobs(policy.model, [pairs[i] for i in tree], share=share, cost=cost)
                 both = zip(sums(chosen).tolist(), sums(rejected).tolist(), strict=True)

@@ -15,7 +15,7 @@ from preceptor.engine.training.flops_budget import answer_tokens, schedule_worth
 from preceptor.engine.training.tracking import Tracking
 from preceptor.engine.tree.batches import schedule, steps_per_epoch
 from preceptor.engine.tree.limits import refuse_impossible
-from preceptor.engine.tree.logprobs import answer_logprobs, idle_loss
+from preceptor.engine.tree.logprobs import answer_logprobs, dummy_loss
 from preceptor.engine.tree.rank_balance import own_trees
 from preceptor.engine.tree.sharing import shares_prefixes
 from preceptor.models import Encoded, Policy
@@ -93,5 +93,5 @@ def validation_loss(
             logprobs = answer_logprobs(model, tree, share=share, cost=cost)
             total += sum(float(sft_loss(one)) for one in logprobs)
         else:
-            idle_loss(model)
+            dummy_loss(model)
     return sum(gathered(total)) / answer_tokens(examples)

@@ -17,7 +17,7 @@ from preceptor.engine.training.arguments import training_arguments
 from preceptor.engine.training.sharded_trainer import ShardedTrainer
 from preceptor.engine.training.tracking import Tracking, followed
 from preceptor.engine.training.trainer import LookAtTheEnd, StepTrainer, step_of
-from preceptor.engine.tree.logprobs import answer_logprobs, idle_loss
+from preceptor.engine.tree.logprobs import answer_logprobs, dummy_loss
 from preceptor.engine.tree.rank_balance import own_trees
 from preceptor.engine.tree.sharing import shares_prefixes
 from preceptor.models import Encoded, Policy
@@ -115,7 +115,7 @@ def train(
         assert not callable(validation)
         model = policy.model.eval()
         forward = Forward(model, share, cost)
-        losses = (loss(forward, item[0], validation)[0] if item else idle_loss(model) for item in evaluated)
+        losses = (loss(forward, item[0], validation)[0] if item else dummy_loss(model) for item in evaluated)
         return sum(gathered(sum(map(float, losses))))
 
     steps = [trees(batch, number) for number, batch in enumerate(batches)]

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from preceptor.engine.cost import Cost, backward_factor, peak_memory, start_peak_memory
-from preceptor.engine.tree.logprobs import idle_loss
+from preceptor.engine.tree.logprobs import dummy_loss
 from preceptor.errors import InputError, Problem
 from preceptor.files import publish_folder, write_json
 from preceptor.progress import Advance
@@ -79,7 +79,7 @@ class StepTrainer(Trainer):
         self._sums: dict[str, float] = {}
         spent = Cost(optimizer_steps=1)
         for tree in inputs["trees"]:
-            loss, sums = (idle_loss(model), {}) if tree is None else self._tree_loss(model, tree, spent)
+            loss, sums = (dummy_loss(model), {}) if tree is None else self._tree_loss(model, tree, spent)
             self.accelerator.backward(loss)
             total += loss.detach()
             for name, value in sums.items():

@@ -29,8 +29,8 @@ def answer_logprobs(
         return [_alone(model, sequence, cost) for sequence in sequences]
 
 
-def idle_loss(model: nn.Module) -> Tensor:
-    """0, by a forward that other processes wait for: what a process takes part with that has no tree of its own."""
+def dummy_loss(model: nn.Module) -> Tensor:
+    """0, from a forward pass on one token: a rank without a tree takes part in the others' collectives with it."""
     (logprob,) = answer_logprobs(model, [Encoded([0], [0])])
     return logprob.sum() * 0.0
 
