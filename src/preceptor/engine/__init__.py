@@ -1,6 +1,6 @@
 """How a model is tuned: prefix trees, losses, the `sft` and `dpo` stages, generation and scoring. Knows token ids."""
 
-from preceptor.engine.cost import Cost, let_go, timed
+from preceptor.engine.cost import Cost, release_memory, timed
 from preceptor.engine.estimate.bytes import TreeBytes, head_bytes, tree_bytes, whole_logits_bytes
 from preceptor.engine.estimate.cost_model import CostModel, Speed, time_model
 from preceptor.engine.estimate.workload import (
@@ -67,9 +67,9 @@ __all__ = [
     "generate",
     "head_bytes",
     "layout",
-    "let_go",
     "likeliest",
     "out_of_memory",
+    "release_memory",
     "reward_margins",
     "run_dpo",
     "run_sft",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from preceptor.engine import Cost, let_go, timed
+from preceptor.engine import Cost, release_memory, timed
 from preceptor.files import digest
 from preceptor.models import ModelSource, Policy, load_policy, load_tokenizer
 from preceptor.preferences import cannot_make
@@ -96,7 +96,7 @@ def _answer(
     """Have the arm answer every held-out case."""
     task, study = prepared.task, workshop.study
     cost, note = Cost(), dict[str, Any]()
-    let_go()
+    release_memory()
     match arm:
         case "tfidf":
             with timed() as cost:

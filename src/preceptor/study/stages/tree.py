@@ -12,7 +12,7 @@ from preceptor.engine import (
     Numerics,
     Stage,
     dpo_steps,
-    let_go,
+    release_memory,
     run_dpo,
     run_sft,
     sft_steps,
@@ -245,7 +245,7 @@ class Workshop:
                 raise NotDoneYet(folder)
             with alone_in(folder):
                 if not (folder / LEDGER).exists():  # whoever was waited for may have done it
-                    let_go()
+                    release_memory()
                     ledger = work(folder)
                     write_json(folder / LEDGER, {"kind": kind, "key": key, **ledger})
         if not self.looking:
