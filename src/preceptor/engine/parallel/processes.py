@@ -5,7 +5,6 @@ import os
 import socket
 import tempfile
 import threading
-import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -21,7 +20,7 @@ from transformers.utils import logging as transformers_logging
 
 from preceptor.engine.memory import out_of_memory
 from preceptor.engine.settings import Numerics
-from preceptor.errors import InputError, OutOfMemoryError, PreceptorError, Problem, UnforeseenError
+from preceptor.errors import InputError, OutOfMemoryError, PreceptorError, Problem, UnforeseenError, kind_and_place
 from preceptor.progress import Advance, quiet
 
 Out = TypeVar("Out")
@@ -155,13 +154,7 @@ def _without_case(error: Exception) -> PreceptorError:
     """The error as it is told to the process that waits; an InputError is told by its problems."""
     if out_of_memory(error):
         return OutOfMemoryError()
-    return PreceptorError(str(error)) if isinstance(error, PreceptorError) else UnforeseenError(_kind_and_place(error))
-
-
-def _kind_and_place(error: Exception) -> str:
-    """What an error that nobody foresaw is told by; its own words could repeat a case."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at line {last.lineno} of {Path(last.filename).name}"
+    return PreceptorError(str(error)) if isinstance(error, PreceptorError) else UnforeseenError(kind_and_place(error))
 
 
 def _tell(messages: "SimpleQueue[Any]", kind: str, content: Any = 1) -> None:
