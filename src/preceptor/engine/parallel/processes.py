@@ -6,8 +6,7 @@ import socket
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from functools import partial
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
@@ -20,6 +19,7 @@ from transformers.utils import logging as transformers_logging
 
 from preceptor.engine.memory import out_of_memory
 from preceptor.engine.settings import Numerics
+from preceptor.environment import environment
 from preceptor.errors import InputError, OutOfMemoryError, PreceptorError, Problem, UnforeseenError, kind_and_place
 from preceptor.progress import Advance, quiet
 
@@ -63,21 +63,9 @@ def _start(arguments: tuple[Any, ...], count: int) -> ProcessContext:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(accelerators)).split(",")
     started = []
     for rank in range(count):
-        with _environment(CUDA_VISIBLE_DEVICES=visible[rank]) if accelerators else nullcontext():
+        with environment({"CUDA_VISIBLE_DEVICES": visible[rank]} if accelerators else {}):
             started.append(start_processes(_worker, (rank, *arguments), nprocs=1, join=False))
     return ProcessContext([one.processes[0] for one in started], [one.error_files[0] for one in started])
-
-
-@contextmanager
-def _environment(**settings: str) -> Iterator[None]:
-    """Processes started within the block find these in their environment."""
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ |= settings
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def _result(context: ProcessContext, messages: "SimpleQueue[Any]", advance: Advance) -> Any:
