@@ -56,7 +56,7 @@ def _one_tree(model: nn.Module, sequences: Sequence[Encoded], cost: Cost | None)
 
 
 def hidden_states(model: nn.Module, attention: TreeAttention) -> Tensor:
-    """The last hidden state of every node of the tree: [T, width]."""
+    """The last hidden state of every node of the tree: [T, hidden_size]."""
     device, tree = next(model.parameters()).device, attention.tree
     causal, _ = causal_and_head(model)
     with tree_attention(model, attention):
