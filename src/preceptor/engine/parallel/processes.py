@@ -37,7 +37,7 @@ def in_processes(work: Callable[[Advance], Out], numerics: Numerics, advance: Ad
     them fails or dies, the others are ended. Raises the InputError that one raised, UnforeseenError for a fault of
     ours, PreceptorError for anything else.
     """
-    _refuse_too_many(numerics.processes)
+    _check_accelerators(numerics.processes)
     torch.cuda.empty_cache()  # memory that this process has kept for later is the workers' now
     messages: SimpleQueue[Any] = multiprocessing.get_context("spawn").SimpleQueue()
     with tempfile.TemporaryDirectory(prefix="preceptor-") as private:
@@ -50,7 +50,7 @@ def in_processes(work: Callable[[Advance], Out], numerics: Numerics, advance: Ad
                 process.kill()
 
 
-def _refuse_too_many(processes: int) -> None:
+def _check_accelerators(processes: int) -> None:
     accelerators = torch.cuda.device_count()
     if 0 < accelerators < processes:
         what = f"{processes} processes are asked for, and this machine has {accelerators} accelerators"

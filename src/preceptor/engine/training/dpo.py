@@ -11,16 +11,16 @@ from preceptor.engine.settings import DPOSettings, Numerics
 from preceptor.engine.training.reference import (
     EncodedPair,
     Gap,
+    check_gap,
     pair_logprobs,
     reference_of_policy,
-    refuse_gap,
     sequences_of,
     sums,
 )
 from preceptor.engine.training.stage import Forward, Stage, train
 from preceptor.engine.training.tracking import Tracking
 from preceptor.engine.tree.batches import schedule, steps_per_epoch
-from preceptor.engine.tree.limits import refuse_impossible
+from preceptor.engine.tree.sequence_checks import check_sequences
 from preceptor.models import Policy
 from preceptor.progress import Advance, quiet
 
@@ -46,7 +46,7 @@ def run_dpo(
     Raises InputError for answers the model cannot learn, and when the policy is not its own reference.
     """
     everything = [*pairs, *validation]
-    refuse_impossible([s for pair in everything for s in pair.sequences()], policy.model)
+    check_sequences([s for pair in everything for s in pair.sequences()], policy.model)
     batches = schedule(len(pairs), settings.batch_size, settings.epochs, seed)
     validated = range(len(pairs), len(everything))
     one_epoch = [*batches[: steps_per_epoch(len(pairs), settings.batch_size)], *([validated] if validation else [])]
@@ -101,7 +101,7 @@ def _first_margin(
     """
     margins = _margins([one.detach() for one in chosen], [one.detach() for one in rejected], reference, mean=False)
     tokens = sum(map(len, (*chosen, *rejected)))
-    refuse_gap(Gap(float(margins.abs().sum()) / tokens, float(margins.abs().max())))
+    check_gap(Gap(float(margins.abs().sum()) / tokens, float(margins.abs().max())))
     return float(margins.abs().sum())
 
 

@@ -87,7 +87,7 @@ def reference_of_policy(
     if not gap.a_token <= _GAP_NOTED[numerics.dtype]:
         reference = compute()
         gap = _gap(policy, pairs, steps[0], reference, numerics)
-    refuse_gap(gap)
+    check_gap(gap)
     return Reference(reference.logprobs, reference.cost, gap.a_token)
 
 
@@ -102,7 +102,7 @@ class Gap:
     a_sequence: float
 
 
-def refuse_gap(gap: Gap) -> None:
+def check_gap(gap: Gap) -> None:
     """Raises InputError for more than rounding explains, or for what is no number."""
     if gap.a_token <= _GAP_A_TOKEN and gap.a_sequence <= _GAP_A_SEQUENCE:
         return

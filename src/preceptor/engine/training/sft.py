@@ -14,9 +14,9 @@ from preceptor.engine.training import stage
 from preceptor.engine.training.flops_budget import answer_tokens, schedule_worth, token_ids
 from preceptor.engine.training.tracking import Tracking
 from preceptor.engine.tree.batches import schedule, steps_per_epoch
-from preceptor.engine.tree.limits import refuse_impossible
 from preceptor.engine.tree.logprobs import answer_logprobs, dummy_loss
 from preceptor.engine.tree.rank_balance import own_trees
+from preceptor.engine.tree.sequence_checks import check_sequences
 from preceptor.engine.tree.sharing import shares_prefixes
 from preceptor.models import Encoded, Policy
 from preceptor.progress import Advance, quiet
@@ -45,7 +45,7 @@ def run_sft(
     is followed by an evaluation, and the best weights are kept.
     Raises InputError for answers the model cannot learn.
     """
-    refuse_impossible([*train, *validation], policy.model)
+    check_sequences([*train, *validation], policy.model)
     if flops is None:
         order = schedule(len(train), settings.batch_size, settings.epochs, seed)
     else:
