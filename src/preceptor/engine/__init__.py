@@ -1,8 +1,8 @@
 """How a model is tuned: prefix trees, losses, the `sft` and `dpo` stages, generation and scoring. Knows token ids."""
 
 from preceptor.engine.cost import Cost, release_memory, timed
-from preceptor.engine.estimate.bytes import TreeBytes, head_bytes, tree_bytes, whole_logits_bytes
 from preceptor.engine.estimate.cost_model import CostModel, Speed, time_model
+from preceptor.engine.estimate.tree_memory import TreeBytes, head_bytes, tree_bytes, whole_logits_bytes
 from preceptor.engine.estimate.workload import (
     Operations,
     Trees,
@@ -14,7 +14,7 @@ from preceptor.engine.estimate.workload import (
     writing_workload,
 )
 from preceptor.engine.losses import dpo_loss, reward_margins, sft_loss
-from preceptor.engine.memory import out_of_memory
+from preceptor.engine.memory_errors import out_of_memory
 from preceptor.engine.output_layer import float32_head
 from preceptor.engine.precision import choose_numerics
 from preceptor.engine.settings import DPOSettings, Numerics, NumericsChoice, SFTSettings, TrainSettings
@@ -23,14 +23,14 @@ from preceptor.engine.training.flops_budget import sft_steps_worth
 from preceptor.engine.training.reference import EncodedPair
 from preceptor.engine.training.sft import run_sft, sft_steps
 from preceptor.engine.training.stage import Forward, Loss, Stage, train
-from preceptor.engine.training.tracking import Tracker, Tracking, find_tracker, tell_once
+from preceptor.engine.training.trackers import Tracker, Tracking, find_tracker, tell_once
 from preceptor.engine.training.tune import tune
 from preceptor.engine.tree.batches import schedule
 from preceptor.engine.tree.layout import Tree, distinct_prefixes, layout
 from preceptor.engine.tree.logprobs import answer_logprobs
 from preceptor.engine.tree.sharing import can_share
+from preceptor.engine.write.candidates import Likeliest, likeliest, score_answers
 from preceptor.engine.write.generate import Sampling, generate
-from preceptor.engine.write.score import Likeliest, likeliest, score_answers
 
 __all__ = [
     "Cost",

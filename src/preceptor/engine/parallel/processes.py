@@ -17,7 +17,7 @@ import torch.distributed as dist
 from torch.multiprocessing.spawn import ProcessContext, ProcessException, start_processes
 from transformers.utils import logging as transformers_logging
 
-from preceptor.engine.memory import out_of_memory
+from preceptor.engine.memory_errors import out_of_memory
 from preceptor.engine.settings import Numerics
 from preceptor.environment import environment
 from preceptor.errors import InputError, OutOfMemoryError, PreceptorError, Problem, UnforeseenError, kind_and_place

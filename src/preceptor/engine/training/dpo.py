@@ -18,7 +18,7 @@ from preceptor.engine.training.reference import (
     sums,
 )
 from preceptor.engine.training.stage import Forward, Stage, train
-from preceptor.engine.training.tracking import Tracking
+from preceptor.engine.training.trackers import Tracking
 from preceptor.engine.tree.batches import schedule, steps_per_epoch
 from preceptor.engine.tree.sequence_checks import check_sequences
 from preceptor.models import Policy

@@ -12,7 +12,7 @@ from preceptor.engine.parallel.shard import gathered
 from preceptor.engine.settings import Numerics, SFTSettings
 from preceptor.engine.training import stage
 from preceptor.engine.training.flops_budget import answer_tokens, schedule_worth, token_ids
-from preceptor.engine.training.tracking import Tracking
+from preceptor.engine.training.trackers import Tracking
 from preceptor.engine.tree.batches import schedule, steps_per_epoch
 from preceptor.engine.tree.logprobs import answer_logprobs, dummy_loss
 from preceptor.engine.tree.rank_balance import own_trees

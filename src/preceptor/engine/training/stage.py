@@ -15,7 +15,7 @@ from preceptor.engine.parallel.shard import check_sharding, gathered
 from preceptor.engine.settings import Numerics, TrainSettings
 from preceptor.engine.training.arguments import training_arguments
 from preceptor.engine.training.sharded_trainer import ShardedTrainer
-from preceptor.engine.training.tracking import Tracking, followed
+from preceptor.engine.training.trackers import Tracking, followed
 from preceptor.engine.training.trainer import LookAtTheEnd, StepTrainer, step_of
 from preceptor.engine.tree.logprobs import answer_logprobs, dummy_loss
 from preceptor.engine.tree.rank_balance import own_trees

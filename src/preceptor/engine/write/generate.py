@@ -16,7 +16,7 @@ from preceptor.engine.tree.head import logits_of
 from preceptor.engine.tree.layout import layout
 from preceptor.engine.tree.logprobs import causal_and_head, hidden_states, logit_softcap
 from preceptor.engine.tree.sharing import needs_dense_mask, shares_prefixes
-from preceptor.engine.write.cache import cache_of_paths
+from preceptor.engine.write.kv_cache import cache_of_paths
 from preceptor.models import Policy
 
 OnBatch = Callable[[list[int], list[list[int]]], None]
