@@ -11,6 +11,7 @@ from preceptor.engine.settings import DPOSettings, Numerics, SFTSettings
 from preceptor.engine.training.reference import EncodedPair, pair_trees
 from preceptor.engine.tree.batches import schedule, split_into_trees, steps_per_epoch
 from preceptor.engine.tree.layout import layout
+from preceptor.engine.tree.logprobs import answer_tree
 from preceptor.engine.write.generate import generation_batches
 from preceptor.models import Encoded
 
@@ -223,10 +224,8 @@ def _counted(trees: Sequence[Sequence[Encoded]], *, share: bool) -> list[Trees]:
 
 
 def _tree(sequences: Sequence[Encoded]) -> Trees:
-    tree = layout([one.prompt + one.answer for one in sequences])
-    rows = len(
-        {node for path, one in zip(tree.paths, sequences, strict=True) for node in path[len(one.prompt) - 1 : -1]}
-    )
+    tree, predicting = answer_tree(sequences)
+    rows = len(set().union(*predicting))
     return Trees(1, len(tree), sum(map(len, tree.paths)), rows, _attention_pairs(tree.positions), len(tree), rows)
 
 

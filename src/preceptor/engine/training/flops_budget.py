@@ -8,7 +8,7 @@ from torch import nn
 from preceptor.engine.cost import backward_factor, forward_flops
 from preceptor.engine.settings import Numerics, SFTSettings
 from preceptor.engine.tree.batches import endless_schedule, steps_per_epoch
-from preceptor.engine.tree.layout import layout
+from preceptor.engine.tree.logprobs import answer_tree
 from preceptor.engine.tree.rank_balance import balance_across_ranks
 from preceptor.engine.tree.sharing import shares_prefixes
 from preceptor.models import Encoded, Policy
@@ -52,9 +52,8 @@ def answer_tokens(examples: Sequence[Encoded]) -> int:
 
 
 def _tree_flops(model: nn.Module, tree: Sequence[Encoded], *, share: bool) -> float:
-    """What `answer_logprobs` will count for one tree."""
+    """The FLOPs that `answer_logprobs` counts for one tree."""
     if not share:
         return forward_flops(model, sum(len(one.prompt + one.answer) for one in tree), answer_tokens(tree))
-    laid = layout([one.prompt + one.answer for one in tree])
-    asked = (path[len(one.prompt) - 1 : -1] for path, one in zip(laid.paths, tree, strict=True))
-    return forward_flops(model, len(laid), len({node for path in asked for node in path}))
+    nodes, predicting = answer_tree(tree)
+    return forward_flops(model, len(nodes), len(set().union(*predicting)))
