@@ -15,9 +15,7 @@ import httpx2
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from preceptor.errors import InputError, Problem
-
-THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
-"""The hosts that may be asked without being allowed by name."""
+from preceptor.server_url import THIS_MACHINE, check_url
 
 _SECONDS = httpx2.Timeout(600.0, connect=10.0)
 """A large model on a processor may write for minutes; a server that is there takes the call at once."""
@@ -49,21 +47,7 @@ class ChatServer(BaseModel):
 
     @model_validator(mode="after")
     def _nothing_leaves_unless_allowed(self) -> Self:
-        try:
-            parts = urlsplit(self.url)
-            host, _ = parts.hostname, parts.port
-        except ValueError as error:
-            raise ValueError("url cannot be read; write it like http://127.0.0.1:8080/v1") from error
-        readable = self.url.isprintable() and " " not in self.url  # urlsplit drops line ends, which no client does
-        if not readable or parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
-            raise ValueError("url must look like http://127.0.0.1:8080/v1")
-        if parts.username or parts.password:
-            raise ValueError("url holds a user or a password, which would be kept in the run folder; take it out")
-        if host not in THIS_MACHINE and host != (self.allow_host or "").lower():
-            raise ValueError(
-                f"url is on another machine, {host}, and case text would go there; only if that is allowed, say "
-                f"allow_host: {host}"
-            )
+        check_url(self.url, self.allow_host, example="http://127.0.0.1:8080/v1", sent="case text")
         return self
 
     @property

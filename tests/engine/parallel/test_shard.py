@@ -130,7 +130,7 @@ def test_what_one_process_finds_wrong_is_said_and_nobody_waits() -> None:
 
 @pytest.mark.slow
 def test_a_fault_of_ours_and_too_little_memory_in_one_process_are_told_apart_without_their_words() -> None:
-    with pytest.raises(UnforeseenError, match=r"^TypeError at line \d+ of parallel_work\.py$"):
+    with pytest.raises(UnforeseenError, match=r"^TypeError < one_has_a_fault \(parallel_work\.py:\d+\) < "):
         in_processes(work.one_has_a_fault, TWO, quiet)
     with pytest.raises(OutOfMemoryError, match=r"^there is not enough memory$"):
         in_processes(work.one_lacks_memory, TWO, quiet)

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from preceptor.engine import Cost, float32_head, generate
+from preceptor.errors import kind_and_place
 from preceptor.models import Policy, stop_tokens
 from preceptor.ship.serving._counts import Counts
-from preceptor.ship.serving._guard import describe
 from preceptor.ship.serving._refused import RefusedError, fault
 
 ROWS = 32
@@ -183,7 +183,7 @@ class Desk:
                 on_token=told,
             )
         except Exception as error:
-            log.error("fault: %s", describe(error))
+            log.error("fault: %s", kind_and_place(error))
             for job in batch:
                 job.end(None)
         else:

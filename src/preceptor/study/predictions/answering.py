@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from preceptor.engine import let_go
+from preceptor.engine import release_memory
 from preceptor.models import ModelSource
 from preceptor.study.cases import Prepared
 from preceptor.study.predictions.context import AnswerContext
@@ -76,7 +76,7 @@ def _answer(
     tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: list[StageOutput], folder: Path, key: str
 ) -> None:
     """Have the arm answer every held-out case."""
-    let_go()
+    release_memory()
     answering = find_answer(tree.study.arm(arm).answer).answer(_context(tree, prepared, arm, seed, stages))
     with tree.progress(f"{prepared.task.name}: held-out answers of {arm}", len(prepared.test)) as advance:
         evaluate(answering, prepared, folder, key, advance)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from preceptor.engine import Cost, Numerics, let_go
+from preceptor.engine import Cost, Numerics, release_memory
 from preceptor.files import digest, write_json
 from preceptor.models import ModelSource
 from preceptor.study.cases import Prepared
@@ -113,7 +113,7 @@ class StageTree:
         if not (folder / LEDGER).exists():
             with alone_in(folder):
                 if not (folder / LEDGER).exists():  # whoever was waited for may have done it
-                    let_go()
+                    release_memory()
                     result = find_kind(stage.kind).run(known.context, known.data)
                     named = {"kind": stage.kind, "key": known.output.key}
                     write_json(folder / LEDGER, named | result.to_json())

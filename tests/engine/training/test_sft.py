@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from preceptor.engine import Cost, Numerics, SFTSettings, Stage, answer_logprobs, run_sft, sft_steps
-from preceptor.engine.train.sft import validation_loss
+from preceptor.engine.training.sft import validation_loss
 from preceptor.errors import InputError
 from preceptor.models import Encoded, Policy
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preceptor.engine import Cost, Numerics, SFTSettings, Stage, run_sft, sft_steps_worth
-from preceptor.engine.train.sft import validation_loss
+from preceptor.engine.training.sft import validation_loss
 from preceptor.engine.tree.batches import endless_schedule, schedule
 from preceptor.models import Encoded, Policy
 

@@ -10,7 +10,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from preceptor.engine.parallel.processes import in_processes
 from preceptor.engine.parallel.shard import gathered, learned_weights, rank, shard
 from preceptor.engine.settings import Numerics
-from preceptor.engine.train.trainer import Stage
+from preceptor.engine.training.stage import Stage
 from preceptor.engine.tree.sharing import shares_prefixes
 from preceptor.errors import InputError, Problem
 from preceptor.models import Policy, compute_device, save_policy

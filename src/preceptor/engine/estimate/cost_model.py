@@ -1,4 +1,4 @@
-"""How fast a model computes here: a few of its own trees are timed, and what one operation takes is read off them."""
+"""How fast a model computes here: a few of its own trees are timed, and a linear cost model is fitted to them."""
 
 import statistics
 import time
@@ -27,19 +27,18 @@ _STEPS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """Seconds for an operation of the linear layers, for a key that a query meets in a layer, and for a layer itself.
-
-    The last is what a layer takes whatever there is to compute: reading its weights, and giving the orders.
+class CostModel:
+    """Time as a linear function of work: seconds a FLOP of the linear layers, a query-key pair of attention in one
+    layer, and a layer, whose constant part is reading its weights and kernel-launch latency.
     """
 
-    operation: float
-    meeting: float
+    flop: float
+    attention: float
     layer: float
 
-    def seconds(self, operations: float, meetings: float, layers: float) -> float:
-        """What so many of each take."""
-        return self.operation * operations + self.meeting * meetings + self.layer * layers
+    def seconds(self, flops: float, attention_pairs: float, layers: float) -> float:
+        """Predicted time of so much work."""
+        return self.flop * flops + self.attention * attention_pairs + self.layer * layers
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +52,9 @@ class Speed:
 
     layers: int
     operations: Operations
-    train: Pace
-    forward: Pace
-    write: Pace
+    train: CostModel
+    forward: CostModel
+    write: CostModel
     step: float
     first_step: float
     start: float
@@ -73,26 +72,25 @@ class Speed:
             self.start
             + self._seconds(self.train, work.train) / processes
             + self._seconds(self.forward, work.forward + work.read) / processes
-            + self.write.seconds(operations, self.layers * writing.met, self.layers * writing.steps)
+            + self.write.seconds(operations, self.layers * writing.attention_pairs, self.layers * writing.steps)
             + self.step * work.steps
             + self.saving * work.looks
             + (self.first_step + self.saving / 3 if work.steps else 0.0)
         )
 
-    def _seconds(self, pace: Pace, trees: Trees) -> float:
+    def _seconds(self, model: CostModel, trees: Trees) -> float:
         operations = self.operations.forward(trees.tokens, trees.rows)
-        return pace.seconds(operations, self.layers * trees.met, self.layers * trees.count)
+        return model.seconds(operations, self.layers * trees.attention_pairs, self.layers * trees.count)
 
 
-def fit_pace(work: Sequence[tuple[float, float, float]], seconds: Sequence[float]) -> Pace:
-    """The pace at which work (operations, meetings, layers) took so many seconds: none of its parts below 0.
-
-    Least squares of the relative errors.
+def fit_cost_model(work: Sequence[tuple[float, float, float]], seconds: Sequence[float]) -> CostModel:
+    """The cost model of timed work, each of (FLOPs, attention pairs, layers): non-negative least squares of the
+    relative errors.
     """
     each = np.array(work) / np.array(seconds)[:, None]
     scale = np.maximum(each.max(axis=0), 1e-30)
     parts, _ = nnls(each / scale, np.ones(len(seconds)))
-    return Pace(*(float(part) for part in parts / scale))
+    return CostModel(*(float(part) for part in parts / scale))
 
 
 def time_model(policy: Policy, layers: int, trees: Sequence[Sequence[Encoded]], prompts: Sequence[list[int]]) -> Speed:
@@ -110,7 +108,8 @@ def _time_model(policy: Policy, layers: int, trees: Sequence[Sequence[Encoded]],
     start, shares = _timed(lambda: shares_prefixes(policy))
     operations = Operations.of(model)
     counted = [tree_workload(tree, share=shares) for tree in trees]
-    work = [(operations.forward(one.tokens, one.rows), layers * one.met, layers * one.count) for one in counted]
+    flops = [operations.forward(one.tokens, one.rows) for one in counted]
+    work = [(f, layers * one.attention_pairs, layers * one.count) for f, one in zip(flops, counted, strict=True)]
     train, forward = [], []
     for _ in range(_ROUNDS):
         train.append([_timed(partial(_train, model, tree, shares))[0] for tree in trees])
@@ -120,9 +119,9 @@ def _time_model(policy: Policy, layers: int, trees: Sequence[Sequence[Encoded]],
     return Speed(
         layers,
         operations,
-        fit_pace(work, np.min(train, axis=0)),
-        fit_pace(work, np.min(forward, axis=0)),
-        _write_pace(policy, layers, operations.forward(1, 1), prompts, _ROWS if shares else _ROWS[-1:]),
+        fit_cost_model(work, np.min(train, axis=0)),
+        fit_cost_model(work, np.min(forward, axis=0)),
+        _time_writing(policy, layers, operations.forward(1, 1), prompts, _ROWS if shares else _ROWS[-1:]),
         step,
         first_step,
         start,
@@ -162,10 +161,12 @@ def _step_seconds(model: nn.Module) -> tuple[float, float]:
     return later, max(0.0, first - later)
 
 
-def _write_pace(
+def _time_writing(
     policy: Policy, layers: int, operations: float, prompts: Sequence[list[int]], rows: Sequence[int]
-) -> Pace:
-    """From steps of batches of different sizes. All rows of a batch have one prompt, which is read once."""
+) -> CostModel:
+    """The cost model of decoding, from steps of batches of several sizes. The rows of a batch have one prompt, which is
+    prefilled once.
+    """
     work, seconds = [], []
     for prompt in prompts:
         for count in rows:
@@ -186,7 +187,7 @@ def _write_pace(
             )
             work.append((operations * count, layers * count * (len(prompt) + _STEPS / 2), float(layers)))
             seconds.append(statistics.median(b - a for a, b in pairwise(moments)))
-    return fit_pace(work, seconds)
+    return fit_cost_model(work, seconds)
 
 
 Out = TypeVar("Out")

@@ -1,16 +1,16 @@
-"""The Trainer arguments that `sft` and `dpo` have in common."""
+"""The Trainer arguments of every stage."""
 
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainingArguments
 
-from preceptor.engine.settings import DPOSettings, SFTSettings
+from preceptor.engine.settings import TrainSettings
 from preceptor.models import compute_device
 
 
 def training_arguments(
-    settings: SFTSettings | DPOSettings, folder: Path, *, seed: int, steps: int, every: int, best: bool
+    settings: TrainSettings, folder: Path, *, seed: int, steps: int, every: int, best: bool
 ) -> TrainingArguments:
     """Arguments for a Trainer whose dataset is the list of all optimizer `steps`, one epoch long, in order.
 
@@ -51,5 +51,5 @@ def training_arguments(
         save_steps=every,
         **(looks if best else {}),
     )
-    arguments._n_gpu = min(1, arguments.n_gpu)  # a step is a list of trees, which DataParallel cannot deal out
+    arguments._n_gpu = min(1, arguments.n_gpu)  # a step is a list of trees, which DataParallel cannot scatter
     return arguments

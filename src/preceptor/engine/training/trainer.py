@@ -5,7 +5,6 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,7 @@ from torch.utils.data import Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from preceptor.engine.cost import Cost, backward_factor, peak_memory, start_peak_memory
-from preceptor.engine.output_layer import float32_head
-from preceptor.engine.train.tracking import Tracking, followed
-from preceptor.engine.tree.logprobs import idle_loss
+from preceptor.engine.tree.logprobs import dummy_loss
 from preceptor.errors import InputError, Problem
 from preceptor.files import publish_folder, write_json
 from preceptor.progress import Advance
@@ -82,7 +79,7 @@ class StepTrainer(Trainer):
         self._sums: dict[str, float] = {}
         spent = Cost(optimizer_steps=1)
         for tree in inputs["trees"]:
-            loss, sums = (idle_loss(model), {}) if tree is None else self._tree_loss(model, tree, spent)
+            loss, sums = (dummy_loss(model), {}) if tree is None else self._tree_loss(model, tree, spent)
             self.accelerator.backward(loss)
             total += loss.detach()
             for name, value in sums.items():
@@ -127,7 +124,7 @@ class StepTrainer(Trainer):
 
     def resume(self) -> Path | None:
         """The newest checkpoint; one that a crash left half-written has no name yet."""
-        found = sorted(self._home.glob("checkpoint-*"), key=_step_of)
+        found = sorted(self._home.glob("checkpoint-*"), key=step_of)
         if not found:
             return None
         self.cost = Cost(**json.loads((found[-1] / "cost.json").read_text(encoding="utf-8")))
@@ -193,40 +190,12 @@ class _Progress(TrainerCallback):
         self._advance(1)
 
 
-@dataclass(slots=True)
-class Stage:
-    """What a finished training stage leaves: its cost and the figures it logged.
-
-    Of DPO's pairs, `reference_accuracy` is the share whose chosen answer the reference found likelier than the rejected
-    one, and `first_margin` the mean absolute reward margin (without beta, in nats) of the first optimizer step, where
-    the policy is still its own reference. `reference_gap`: see `Reference`.
-    """
-
-    cost: Cost
-    history: list[dict[str, float]]
-    reference_accuracy: float | None = None
-    first_margin: float | None = None
-    reference_gap: float | None = None
-
-
-def run_stage(trainer: StepTrainer, tracking: Tracking | None = None) -> Stage:
-    """Train from the newest checkpoint, or from the start; `tracking` says who is told how it goes."""
-    checkpoint = trainer.resume()
-    told = tracking if trainer.is_world_process_zero() else None
-    model: Any = trainer.model
-    with float32_head(model), followed(told, from_step=_step_of(checkpoint) if checkpoint else 0) as callbacks:
-        for callback in callbacks:
-            trainer.add_callback(callback)
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    trainer.lap()
-    return Stage(trainer.cost, trainer.state.log_history)
-
-
 def _only(batch: list[Any]) -> Any:
     """The one item of a batch: an item is a whole optimizer step already."""
     (step,) = batch
     return step
 
 
-def _step_of(checkpoint: Path) -> int:
+def step_of(checkpoint: Path) -> int:
+    """How many optimizer steps were done when it was written."""
     return int(checkpoint.name.rsplit("-", 1)[1])

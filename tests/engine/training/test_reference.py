@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from preceptor.engine import EncodedPair, Numerics, answer_logprobs
-from preceptor.engine.train import reference as reference_module
-from preceptor.engine.train.reference import Reference, pair_logprobs, reference_of_policy
+from preceptor.engine.training import reference as reference_module
+from preceptor.engine.training.reference import Reference, pair_logprobs, reference_of_policy
 from preceptor.errors import InputError
 from preceptor.models import Policy
 

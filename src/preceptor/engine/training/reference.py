@@ -15,8 +15,8 @@ from preceptor.engine.output_layer import float32_head
 from preceptor.engine.parallel.shard import gathered, rank
 from preceptor.engine.settings import Numerics
 from preceptor.engine.tree.batches import split_into_trees
-from preceptor.engine.tree.deal import deal
-from preceptor.engine.tree.logprobs import answer_logprobs, idle_loss
+from preceptor.engine.tree.logprobs import answer_logprobs, dummy_loss
+from preceptor.engine.tree.rank_balance import own_trees
 from preceptor.engine.tree.sharing import shares_prefixes
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest, write_json
@@ -87,7 +87,7 @@ def reference_of_policy(
     if not gap.a_token <= _GAP_NOTED[numerics.dtype]:
         reference = compute()
         gap = _gap(policy, pairs, steps[0], reference, numerics)
-    refuse_gap(gap)
+    check_gap(gap)
     return Reference(reference.logprobs, reference.cost, gap.a_token)
 
 
@@ -102,7 +102,7 @@ class Gap:
     a_sequence: float
 
 
-def refuse_gap(gap: Gap) -> None:
+def check_gap(gap: Gap) -> None:
     """Raises InputError for more than rounding explains, or for what is no number."""
     if gap.a_token <= _GAP_A_TOKEN and gap.a_sequence <= _GAP_A_SEQUENCE:
         return
@@ -158,26 +158,15 @@ def _logprobs_here(
     policy.model.eval()
     logprobs: dict[int, tuple[float, float]] = {}
     with float32_head(policy.model):
-        for turn, step in enumerate(steps):
-            for tree in own_pair_trees(pairs, step, numerics, turn=turn):
+        for number, step in enumerate(steps):
+            for tree in own_trees(step, lambda i: sequences_of(pairs[i]), numerics, step=number):
                 if not tree:
-                    idle_loss(policy.model)
+                    dummy_loss(policy.model)
                     continue
                 chosen, rejected = pair_logprobs(policy.model, [pairs[i] for i in tree], share=share, cost=cost)
                 both = zip(sums(chosen).tolist(), sums(rejected).tolist(), strict=True)
                 logprobs.update(zip(tree, both, strict=True))
     return logprobs
-
-
-def own_pair_trees(
-    pairs: Sequence[EncodedPair], which: Sequence[int], numerics: Numerics, *, turn: int = 0
-) -> list[list[int]]:
-    """Indices of the pairs of each tree of this process; in a tree without pairs it waits for others.
-
-    At every turn the trees go one process further, so that none always has the most.
-    """
-    dealt = deal(which, lambda i: sequences_of(pairs[i]), numerics.tokens_per_tree, numerics.processes)
-    return dealt[(rank() + turn) % numerics.processes]
 
 
 def pair_trees(pairs: Sequence[EncodedPair], which: Sequence[int], tokens_per_tree: int) -> list[list[int]]:

@@ -18,9 +18,9 @@ import httpx2
 from pydantic import BaseModel, ConfigDict, model_validator
 from transformers import TrainerCallback
 
-from preceptor.chat_server import THIS_MACHINE
 from preceptor.errors import InputError, Problem
 from preceptor.files import private_folder
+from preceptor.server_url import check_url
 
 _SENDS_MODELS: dict[str, dict[str, tuple[str, ...]]] = {
     "mlflow": {"HF_MLFLOW_LOG_ARTIFACTS": ("false", "0")},
@@ -45,21 +45,7 @@ class Tracker(BaseModel):
             return self
         if self.name != "mlflow":
             raise ValueError(f"{self.name} is kept in the run folder and has no url; only mlflow may be a server")
-        try:
-            parts = urlsplit(self.url)
-            host, _ = parts.hostname, parts.port
-        except ValueError as error:
-            raise ValueError("url cannot be read; write it like http://127.0.0.1:5000") from error
-        readable = self.url.isprintable() and " " not in self.url  # urlsplit drops line ends, which no client does
-        if not readable or parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
-            raise ValueError("url must look like http://127.0.0.1:5000")
-        if parts.username or parts.password:
-            raise ValueError("url holds a user or a password, which would be kept in the run folder; take it out")
-        if host not in THIS_MACHINE and host != (self.allow_host or "").lower():
-            raise ValueError(
-                f"url is on another machine, {host}, and settings and results would go there; only if that is "
-                f"allowed, say allow_host: {host}"
-            )
+        check_url(self.url, self.allow_host, example="http://127.0.0.1:5000", sent="settings and results")
         return self
 
 

@@ -58,14 +58,14 @@ def tree_bytes(model_of: Callable[[int], nn.Module], layers: int, period: int) -
 def head_bytes(model: nn.Module, rows: int) -> tuple[float, float]:
     """What the vocabulary adds: bytes until the backward, and bytes in passing. `rows` hidden states meet it."""
     _, head = causal_and_head(model)
-    words, width = head.weight.shape
+    vocab_size, hidden_size = head.weight.shape
     itemsize = head.weight.element_size()
-    part = min(rows, _ROWS) * words * 4.0
+    part = min(rows, _ROWS) * vocab_size * 4.0
     copy = 4.0 * head.weight.numel() if itemsize < 4 and not head.weight.requires_grad else 0.0  # see `float32_head`
     if not head.weight.requires_grad:  # logits, their exponentials and the logarithm's own copy
-        return 2.0 * rows * width * itemsize, 3 * part + copy
+        return 2.0 * rows * hidden_size * itemsize, 3 * part + copy
     # Logits, log-probabilities and the slopes of both; the head's gradient, of one part and of all before it.
-    return 1.0 * rows * width * itemsize, 4 * part + 2.0 * head.weight.nbytes
+    return 1.0 * rows * hidden_size * itemsize, 4 * part + 2.0 * head.weight.nbytes
 
 
 def whole_logits_bytes(model: nn.Module, rows: int) -> float:

@@ -7,7 +7,7 @@ import torch
 from transformers import LlamaConfig
 
 from preceptor.engine import answer_logprobs, head_bytes, tree_bytes
-from preceptor.engine.estimate.bytes import _counting
+from preceptor.engine.estimate.tree_memory import _counting
 from preceptor.models import AdapterSettings, Encoded, ModelSource, blueprint, find_blueprint, random_model
 
 LAYERS = 6

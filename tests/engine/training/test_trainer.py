@@ -5,8 +5,9 @@ import pytest
 from torch import Tensor, nn
 
 from preceptor.engine import Cost, SFTSettings, answer_logprobs
-from preceptor.engine.train.arguments import training_arguments
-from preceptor.engine.train.trainer import StepTrainer, run_stage
+from preceptor.engine.training.arguments import training_arguments
+from preceptor.engine.training.stage import run_stage
+from preceptor.engine.training.trainer import StepTrainer
 from preceptor.models import Encoded, Policy
 from preceptor.progress import quiet
 

@@ -10,8 +10,8 @@ from preceptor.engine.cost import Cost, timed
 from preceptor.engine.output_layer import float32_head
 from preceptor.engine.settings import Numerics
 from preceptor.engine.tree.batches import split_into_trees
-from preceptor.engine.tree.limits import refuse_impossible
 from preceptor.engine.tree.logprobs import answer_logprobs
+from preceptor.engine.tree.sequence_checks import check_sequences
 from preceptor.engine.tree.sharing import shares_prefixes
 from preceptor.models import Encoded, Policy
 from preceptor.progress import Advance, quiet
@@ -49,7 +49,7 @@ def score_answers(
     candidates[i] are the answers to prompts[i], each ending with the stop token. Returns the scores in the same shape.
     """
     asked = [Encoded(prompt, list(a)) for prompt, answers in zip(prompts, candidates, strict=True) for a in answers]
-    refuse_impossible(asked, policy.model)
+    check_sequences(asked, policy.model)
     share = shares_prefixes(policy)
     policy.model.eval()
 

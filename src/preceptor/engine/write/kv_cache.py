@@ -23,7 +23,7 @@ class _RoomyLayer(DynamicLayer):
         self._show()
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        """Take in one token of each row. key_states, value_states: [rows, key heads, 1, width]."""
+        """Take in one token of each row. key_states, value_states: [rows, key heads, 1, head_dim]."""
         start, self._length = self._length, self._length + key_states.shape[-2]
         for room, new in zip(self._room, (key_states, value_states), strict=True):
             room[:, :, start : self._length] = new
@@ -43,7 +43,7 @@ class _RoomyLayer(DynamicLayer):
 def cache_of_paths(config: Any, kept: Sequence[tuple[Tensor, Tensor]], nodes: Tensor, room: int) -> DynamicCache:
     """Each row's keys and values out of a tree's, with `room` tokens to come.
 
-    kept: of every layer, keys and values [1, key heads, T, width]. nodes: [rows, longest], each row's path in the tree.
+    kept: of every layer, keys and values [1, key heads, T, head_dim]. nodes: [rows, longest], each row's path.
     """
     cache = DynamicCache(config=config)
     for layer, (key, value) in enumerate(kept):
@@ -56,7 +56,7 @@ def cache_of_paths(config: Any, kept: Sequence[tuple[Tensor, Tensor]], nodes: Te
 
 
 def _with_room(x: Tensor, room: int) -> Tensor:
-    rows, heads, length, width = x.shape
-    roomy = x.new_zeros(rows, heads, length + room, width)
+    rows, heads, length, head_dim = x.shape
+    roomy = x.new_zeros(rows, heads, length + room, head_dim)
     roomy[:, :, :length] = x
     return roomy

@@ -1,18 +1,31 @@
-"""Which process computes which trees of an optimizer step, when several train one model together."""
+"""Load balancing: which rank computes which trees of an optimizer step, when several train one model together."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from preceptor.engine.parallel.shard import rank
+from preceptor.engine.settings import Numerics
 from preceptor.engine.tree.batches import add_to_tree, split_into_trees
 
 Unit = TypeVar("Unit")
 
 _AT_ONCE = 64
-"""Units that are dealt together: enough to come out even, few enough that dealing takes no time beside computing."""
+"""Units that are balanced together: enough to come out even, few enough to take no time beside the model."""
 
 
-def deal(
+def own_trees(
+    units: Sequence[Unit], sequences_of: Callable[[Unit], list[list[int]]], numerics: Numerics, *, step: int = 0
+) -> list[list[Unit]]:
+    """The units of each tree that this rank computes in an optimizer step; in a tree without units it waits.
+
+    The trees rotate over the ranks from step to step, so that none always has the most.
+    """
+    of_ranks = balance_across_ranks(units, sequences_of, numerics.tokens_per_tree, numerics.processes)
+    return of_ranks[(rank() + step) % numerics.processes]
+
+
+def balance_across_ranks(
     units: Sequence[Unit], sequences_of: Callable[[Unit], list[list[int]]], tokens_per_tree: int, ranks: int
 ) -> list[list[list[Unit]]]:
     """The trees of each of `ranks` processes, of at most `tokens_per_tree` nodes; a larger unit gets a tree of its own.
@@ -23,18 +36,18 @@ def deal(
     """
     if ranks == 1:
         return [split_into_trees(units, sequences_of, tokens_per_tree)]
-    dealt: list[list[list[Unit]]] = [[] for _ in range(ranks)]
+    of_ranks: list[list[list[Unit]]] = [[] for _ in range(ranks)]
     loads = [0] * ranks
-    in_order = sorted(units, key=sequences_of)  # those which begin alike are dealt together, and may share a tree
+    in_order = sorted(units, key=sequences_of)  # those which begin alike are balanced together, and may share a tree
     for start in range(0, len(in_order), _AT_ONCE):
         some = [_Sized(unit, sequences_of(unit)) for unit in in_order[start : start + _AT_ONCE]]
         trees = sorted(_even_trees(some, tokens_per_tree, ranks), key=lambda tree: -tree.tokens)
         for first in range(0, len(trees), ranks):
-            lightest_first = sorted(range(ranks), key=lambda rank: loads[rank])
-            for rank, tree in zip(lightest_first, trees[first : first + ranks], strict=True):
-                dealt[rank].append([one.unit for one in tree.units])
-                loads[rank] += tree.tokens
-    return dealt
+            lightest_first = sorted(range(ranks), key=loads.__getitem__)
+            for lightest, tree in zip(lightest_first, trees[first : first + ranks], strict=True):
+                of_ranks[lightest].append([one.unit for one in tree.units])
+                loads[lightest] += tree.tokens
+    return of_ranks
 
 
 class _Sized(Generic[Unit]):

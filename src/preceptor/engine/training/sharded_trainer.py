@@ -15,7 +15,7 @@ from torch.distributed.checkpoint.state_dict import (
 
 from preceptor.engine.cost import Cost, side_by_side
 from preceptor.engine.parallel.shard import gathered, learned_weights, put_weights, rank
-from preceptor.engine.train.trainer import StepTrainer
+from preceptor.engine.training.trainer import StepTrainer
 
 _OPTIMIZER_STATE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 _WEIGHTS, _OPTIMIZER, _SCHEDULER = "weights.safetensors", "optimizer.pt", "scheduler.pt"
