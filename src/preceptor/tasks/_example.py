@@ -31,5 +31,5 @@ class Example:
     rejected: str | None = field(default=None, repr=False)
     date: str | None = field(default=None, repr=False)
     """ISO 8601, where the data say it; no model reads it."""
-    about: Mapping[str, str] = field(default_factory=dict, repr=False)
+    metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Column -> value, for the groups that results are told for; no model reads them here."""

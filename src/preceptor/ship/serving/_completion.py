@@ -102,7 +102,7 @@ class Completion:
 
     def _extension(self, text: str) -> dict[str, Any]:
         """Our extension of the API: the parsed answer, and how many tokens of the prompt were truncated."""
-        return {"answer": self.task.parse(text), "cut_tokens": self.prompt.cut_tokens}
+        return {"answer": self.task.parse(text), "cut_tokens": self.prompt.truncated_tokens}
 
     def _usage(self, answer_tokens: int) -> dict[str, int]:
         prompt_tokens = len(self.prompt.ids)

@@ -14,10 +14,10 @@ from preceptor.tasks import Example, Message, Task
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Token ids up to the generation prompt, after truncation of the task's `cut` field by `cut_tokens` tokens."""
+    """Token ids up to the generation prompt, after truncation by `truncated_tokens` tokens."""
 
     ids: list[int] = field(repr=False)
-    cut_tokens: int = 0
+    truncated_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Reader:
             fitted = fit(self.task, case, self.tokenizer, self.max_length, max_new_tokens=max_new_tokens)
         except TooLong as error:
             raise self._too_long("fields", error.tokens) from None
-        return Prompt(fitted.encoded.prompt, fitted.cut_tokens)
+        return Prompt(fitted.encoded.prompt, fitted.truncated_tokens)
 
     def _checked_fields(self, fields: dict[str, str]) -> dict[str, str]:
         known = list(self.task.fields)
