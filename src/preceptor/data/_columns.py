@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from preceptor.data._chat import CHAT_COLUMNS
-from preceptor.data._header import meant_column, say_columns
+from preceptor.data._header import describe_columns, meant_column
 from preceptor.data._problems import did_you_mean, listed, quoted
 from preceptor.data._spec import EACH_ROW, DataSpec
 from preceptor.data._table import Table
@@ -20,13 +20,13 @@ def column_problems(spec: DataSpec, task: Task, table: Table) -> Iterator[Proble
     if not spec.group:
         what = "nothing says which cases are one patient's"
         fix = f"Say `group: <column>`; without a patient column say `group: {EACH_ROW}`"
-        yield Problem(str(table.path), what, f"{fix}. {say_columns(table)}")
+        yield Problem(str(table.path), what, f"{fix}. {describe_columns(table)}")
     if task.fields and not target_column(spec, table):
-        fix = f"Say `target: <column>`. {say_columns(table)}"
+        fix = f"Say `target: <column>`. {describe_columns(table)}"
         yield Problem(str(table.path), f"none of the columns {listed(_TARGETS)} is there", fix)
     if not task.fields and not chat_form(spec, table):
         forms = ", or ".join(" and ".join(f"`{name}`" for name in form) for form in CHAT_COLUMNS)
-        fix = f"The file needs {forms}. {say_columns(table)}"
+        fix = f"The file needs {forms}. {describe_columns(table)}"
         yield Problem(str(table.path), "no chat turns were found", fix)
 
 
@@ -61,7 +61,7 @@ def _missing_columns(spec: DataSpec, task: Task, table: Table) -> Iterator[Probl
         if column not in table.columns:
             near = meant_column(column, table)
             each_row = f"Without a patient column say `group: {EACH_ROW}`. " if use == "group" else ""
-            fix = f"{near}{each_row}{say_columns(table)}"
+            fix = f"{near}{each_row}{describe_columns(table)}"
             yield Problem(str(table.path), f"there is no column {quoted(column)} (`{use}`)", fix)
 
 

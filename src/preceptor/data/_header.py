@@ -16,7 +16,7 @@ _SAMPLE = 200
 _FIX = "Put a row with a name for each column at the top"
 
 
-def has_names(table: Table) -> bool:
+def has_header(table: Table) -> bool:
     """Whether the first row looks like column names and not like a case.
 
     It looks like a case when a name resembles the cells below it (a date above dates, `P-0001` above `P-0002`, a
@@ -27,9 +27,9 @@ def has_names(table: Table) -> bool:
     return not any(_resembles(name, cells) for name, cells in columns) and 2 * unlike_names < max(2, len(columns))
 
 
-def say_columns(table: Table) -> str:
+def describe_columns(table: Table) -> str:
     """`Columns are a, b, c`; without a header, columns by letter and how to fix it."""
-    if has_names(table):
+    if has_header(table):
         return f"Columns are {listed(table.columns)}"
     return (
         f"The first row does not look like column names, so they are not shown. {_FIX}; columns are {_letters(table)}"
@@ -38,10 +38,10 @@ def say_columns(table: Table) -> str:
 
 def meant_column(name: str, table: Table) -> str:
     """`Did you mean X? ` for the nearest column name; "" without a header."""
-    return did_you_mean(name, table.columns) if has_names(table) else ""
+    return did_you_mean(name, table.columns) if has_header(table) else ""
 
 
-def no_names(table: Table) -> Problem:
+def missing_header(table: Table) -> Problem:
     """The problem to report for a table without a header."""
     what = f"the first row does not look like column names (columns {_letters(table)})"
     return Problem(str(table.path), what, f"{_FIX}, or name these columns otherwise")

@@ -33,7 +33,7 @@ def measure(
 ) -> tuple[Lengths, list[Finding]]:
     """Tokenize every case as training (for `test`: generation) will; report truncated, too long and rejected cases."""
     lengths: list[int] = []
-    counts: dict[str, int] = {}
+    cut: dict[str, int] = {}
     too_long: dict[str, TooLong] = {}
     rejected: dict[str, Problem] = {}
     reserve = task.answer.max_new_tokens if split == "test" else 0
@@ -48,9 +48,9 @@ def measure(
             continue
         lengths.append(_tokens(fitted, reserve))
         if fitted.truncated_tokens:
-            counts[example.id] = fitted.truncated_tokens
-    findings = _truncation_finding(split, task, counts, len(examples)) + _too_long_finding(split, too_long)
-    return _summary(lengths, counts), findings + _template_finding(split, rejected)
+            cut[example.id] = fitted.truncated_tokens
+    findings = _truncation_finding(split, task, cut, len(examples)) + _too_long_finding(split, too_long)
+    return _summary(lengths, cut), findings + _template_finding(split, rejected)
 
 
 def _fit(task: Task, split: str, example: Example, tokenizer: Any, max_length: int) -> Fitted | FittedPair:
@@ -66,19 +66,19 @@ def _tokens(fitted: Fitted | FittedPair, reserve: int) -> int:
     return len(encoded.prompt) + max(len(encoded.answer), reserve)
 
 
-def _summary(lengths: Sequence[int], counts: dict[str, int]) -> Lengths:
+def _summary(lengths: Sequence[int], cut: dict[str, int]) -> Lengths:
     if not lengths:
         return Lengths(0, 0, 0, 0, 0, 0, 0)
     shortest, median, p95, longest = (round(float(q)) for q in np.percentile(lengths, [0, 50, 95, 100]))
-    return Lengths(shortest, median, p95, longest, sum(lengths), len(counts), sum(counts.values()))
+    return Lengths(shortest, median, p95, longest, sum(lengths), len(cut), sum(cut.values()))
 
 
-def _truncation_finding(split: Split, task: Task, counts: dict[str, int], cases: int) -> list[Finding]:
-    if not counts:
+def _truncation_finding(split: Split, task: Task, cut: dict[str, int], cases: int) -> list[Finding]:
+    if not cut:
         return []
-    what = f"field {task.cut} is cut in its middle in {len(counts)} of {cases} cases, {max(counts.values())} tokens at most"
+    what = f"field {task.cut} is cut in its middle in {len(cut)} of {cases} cases, {max(cut.values())} tokens at most"
     fix = "Set max_length higher to keep them whole."
-    return [Finding("cut", "warning", f"{split} cases", what, fix, tuple(counts), split)]
+    return [Finding("cut", "warning", f"{split} cases", what, fix, tuple(cut), split)]
 
 
 def _too_long_finding(split: Split, too_long: dict[str, TooLong]) -> list[Finding]:
