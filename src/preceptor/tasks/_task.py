@@ -1,4 +1,4 @@
-"""A task: how fields become a chat prompt, and how an answer is read back."""
+"""A task: its prompt template and the parsing of its answers."""
 
 import re
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ class _Frozen(BaseModel):
 
 
 class Answer(_Frozen):
-    """What an answer looks like and how it is read; `labels` and `elements` map a name to what it means."""
+    """The format and parser of an answer; `labels` and `elements` map a name to its description."""
 
     kind: Kind
     labels: dict[str, str] = Field(default_factory=dict)
@@ -41,17 +41,17 @@ class Answer(_Frozen):
 
 
 class Extra(_Frozen):
-    """A metric shown beside the main one; `labels` are the positive labels of `sensitivity`."""
+    """A secondary metric; `labels` are the positive labels of `sensitivity`."""
 
     metric: str
     labels: tuple[str, ...] = ()
 
 
 class Task(_Frozen):
-    """One clinical question: which fields a case has, how they are put, and how the answer is read and judged.
+    """One clinical task: input fields, prompt template, answer parser and metrics.
 
-    `fields` maps a field to what it holds; `cut` is the one field that may be shortened when a case is too long;
-    `cases` names the generator of built-in cases, when there is one. `load_task` checks that the parts agree.
+    `fields` maps a field to its description; `cut` is the one field that may be truncated when a case is too long;
+    `cases` names the generator of built-in cases, if any. `load_task` checks that the parts are consistent.
     """
 
     name: Annotated[str, Field(pattern=r"^\w[\w.-]*$"), AfterValidator(file_name)]
@@ -74,13 +74,13 @@ class Task(_Frozen):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels in the order of the file; empty for text answers."""
+        """The labels in the order of the file; empty for text tasks."""
         return tuple(self.answer.labels)
 
     def messages(self, example: Example) -> list[Message]:
-        """The chat turns before the answer: instruction and filled prompt, or the example's own turns as they are.
+        """The chat messages of the prompt: instruction and filled template, or the example's own messages.
 
-        Raises InputError when the example lacks a field that the prompt uses.
+        Raises InputError when the example lacks a field of the template.
         """
         if example.prompt is not None:
             return list(example.prompt)
@@ -88,7 +88,7 @@ class Task(_Frozen):
         return [{"role": "system", "content": self.instruction}, *turns] if self.instruction else turns
 
     def parse(self, text: str) -> str:
-        """The label (or the text, for text answers) that `text` gives, or INVALID."""
+        """Parse a model's `text`: the label (or the stripped text, for text tasks), or INVALID."""
         match self.answer.parser:
             case "label":
                 return parse_label(text, self.labels)
@@ -98,7 +98,7 @@ class Task(_Frozen):
                 return parse_text(text)
 
     def said(self, label: str) -> str:
-        """The shortest answer that `parse` reads as `label`."""
+        """The shortest text that `parse` maps to `label`."""
         return f"{self.answer.marker} {label}" if self.answer.parser == "final_answer" else label
 
     def facts(self, text: str) -> frozenset[str]:
@@ -115,5 +115,5 @@ class Task(_Frozen):
                     for name in missing
                 ]
             )
-        # One pass over the template: braces inside a value are text, never a placeholder.
+        # One pass over the template: braces inside a value are text, never placeholders.
         return PLACEHOLDER.sub(lambda hit: example.fields[hit[1]] if hit[1] in self.fields else hit[0], self.prompt)
