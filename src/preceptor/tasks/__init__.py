@@ -4,14 +4,14 @@ from preceptor.tasks._example import Example, Message, Split
 from preceptor.tasks._generators import make_cases
 from preceptor.tasks._load import builtin_tasks, load_task, task_file
 from preceptor.tasks._parse import INVALID
-from preceptor.tasks._task import Answer, Extra, Task
+from preceptor.tasks._task import Answer, SecondaryMetric, Task
 
 __all__ = [
     "INVALID",
     "Answer",
     "Example",
-    "Extra",
     "Message",
+    "SecondaryMetric",
     "Split",
     "Task",
     "builtin_tasks",

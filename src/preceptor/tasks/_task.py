@@ -19,7 +19,7 @@ Parser = Literal["label", "final_answer", "elements", "text"]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
 
 class Answer(_Frozen):
@@ -40,7 +40,7 @@ class Answer(_Frozen):
         return raw
 
 
-class Extra(_Frozen):
+class SecondaryMetric(_Frozen):
     """A secondary metric; `labels` are the positive labels of `sensitivity`."""
 
     metric: str
@@ -51,7 +51,7 @@ class Task(_Frozen):
     """One clinical task: input fields, prompt template, answer parser and metrics.
 
     `fields` maps a field to its description; `cut` is the one field that may be truncated when a case is too long;
-    `cases` names the generator of built-in cases, if any. `load_task` checks that the parts are consistent.
+    `cases` names the generator of built-in cases, if any. `secondary_metrics` is the key `also` of task files.
     """
 
     name: Annotated[str, Field(pattern=r"^\w[\w.-]*$"), AfterValidator(file_name)]
@@ -64,10 +64,10 @@ class Task(_Frozen):
     cut: str | None = None
     answer: Answer
     metric: str
-    also: tuple[Extra, ...] = ()
+    secondary_metrics: tuple[SecondaryMetric, ...] = Field(default=(), alias="also")
     cases: str | None = None
 
-    @field_validator("also", mode="before")
+    @field_validator("secondary_metrics", mode="before")
     @classmethod
     def _bare_names(cls, raw: Any) -> Any:
         return [{"metric": item} if isinstance(item, str) else item for item in raw] if isinstance(raw, list) else raw

@@ -37,7 +37,7 @@ def measure(prepared: Prepared, cell: Cell) -> dict[str, Any]:
         "pair_findings": cell.pair_findings,
         "curves": cell.curves,
         "policy": cell.policy,
-        "also": {extra.metric: _estimate(prepared, extra.metric, extra.labels, cell).value for extra in task.also},
+        "also": {one.metric: _estimate(prepared, one.metric, one.labels, cell).value for one in task.secondary_metrics},
     }
     if task.labels:
         entry["confusion"] = _confusion(prepared, cell)

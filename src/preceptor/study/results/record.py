@@ -85,7 +85,7 @@ def _task(
         "name": task.name,
         "title": task.title,
         "metric": task.metric,
-        "also": [extra.model_dump(mode="json") for extra in task.also],
+        "also": [extra.model_dump(mode="json") for extra in task.secondary_metrics],
         "labels": list(task.labels),
         "dangerous": list(dangerous_labels(prepared)),
         "margin": prepared.entry.margin,
