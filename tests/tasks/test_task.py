@@ -69,4 +69,4 @@ def test_also_takes_names_and_sensitivity_with_its_labels() -> None:
 @pytest.mark.parametrize("name", builtin_tasks())
 def test_a_label_that_is_said_is_read_as_itself(name: str) -> None:
     task = load_task(name)
-    assert [task.parse(task.said(label)) for label in task.labels] == list(task.labels)
+    assert [task.parse(task.format_answer(label)) for label in task.labels] == list(task.labels)

@@ -97,7 +97,7 @@ class Task(_Frozen):
             case "elements" | "text":
                 return parse_text(text)
 
-    def said(self, label: str) -> str:
+    def format_answer(self, label: str) -> str:
         """The shortest text that `parse` maps to `label`."""
         return f"{self.answer.marker} {label}" if self.answer.parser == "final_answer" else label
 

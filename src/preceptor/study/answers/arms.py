@@ -60,7 +60,7 @@ def answers_key(workshop: Workshop, prepared: Prepared, arm: str, seed: int, don
             splits = prepared.splits
             parts = (splits.train, splits.validation, splits.test)
             told = [[[case_text(prepared.task, e), e.target] for e in part] for part in parts]
-            who = digest(["tfidf", told, [prepared.task.said(label) for label in prepared.task.labels]])
+            who = digest(["tfidf", told, [prepared.task.format_answer(label) for label in prepared.task.labels]])
         case "endpoint":
             assert workshop.study.endpoint is not None
             who = digest(["endpoint", workshop.study.endpoint.url, workshop.study.endpoint.model])

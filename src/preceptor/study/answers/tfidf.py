@@ -62,7 +62,7 @@ def answered_by(predict: Predict, prepared: Prepared) -> Answerer:
 
     def answer(done: frozenset[int], keep: Keep) -> None:
         answers = predict([case_text(prepared.task, one) for one in prepared.splits.test])
-        keep({i: prepared.task.said(label) for i, label in enumerate(answers) if i not in done})
+        keep({i: prepared.task.format_answer(label) for i, label in enumerate(answers) if i not in done})
 
     return answer
 
