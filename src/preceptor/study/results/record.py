@@ -84,7 +84,7 @@ def _task(
         name=task.name,
         title=task.title,
         metric=task.metric,
-        also=[Extra(metric=extra.metric, labels=list(extra.labels)) for extra in task.also],
+        also=[Extra(metric=extra.metric, labels=list(extra.labels)) for extra in task.secondary_metrics],
         labels=list(task.labels),
         dangerous=list(dangerous_labels(prepared)),
         margin=prepared.entry.margin,

@@ -1,4 +1,4 @@
-"""What lies beside exported weights: a page that says what they are and how to use them, and the same for machines."""
+"""The metadata of an export: a README with the model card, and a manifest with provenance and checksums."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,17 +6,17 @@ from typing import Any
 
 from preceptor import __version__
 from preceptor.files import digest_file, write_atomic, write_json
-from preceptor.ship._load_again import GGUF_FILE, To
 from preceptor.ship._merge import Rounding
 from preceptor.ship._parity import Parity
+from preceptor.ship._reload import GGUF_FILE, To
 from preceptor.study import ArmOfRun
 
 MANIFEST = "export.json"
-"""Tells a folder of an export from all others, which are never overwritten."""
+"""Marks a folder as an export; other folders are never overwritten."""
 MAY_REPEAT = "A tuned model may repeat the cases it learned from: keep it where these may be kept."
 
 
-def write_papers(
+def write_metadata(
     arm: ArmOfRun,
     to: To,
     folder: Path,
@@ -25,7 +25,7 @@ def write_papers(
     rounding: Rounding | None,
     parity: Parity | None,
 ) -> None:
-    """Write `README.md`, the card of the model with what was exported, and `export.json`."""
+    """Write `README.md`, the model card with facts of the export, and the manifest `export.json`."""
     facts = _facts(arm, to, list(stops), rounding, parity)
     head = card.rstrip() or f"# {arm.source.title}, as it was measured on: {arm.task.title}"
     write_atomic(folder / "README.md", "\n".join([head, "", "## This export", *facts]) + "\n")
@@ -48,24 +48,24 @@ def write_papers(
 def _check(parity: Parity | None) -> dict[str, Any] | None:
     if parity is None:
         return None
-    return {"asked": parity.asked, "same": parity.same, "same_texts": parity.same_texts, "gap": parity.gap}
+    return {"asked": parity.total, "same": parity.same, "same_texts": parity.same_texts, "gap": parity.gap}
 
 
 def _facts(arm: ArmOfRun, to: To, stops: list[str], rounding: Rounding | None, parity: Parity | None) -> list[str]:
     base = arm.source.title
-    made = {
+    content = {
         "adapter": f"A LoRA adapter, as PEFT loads it. It works on {base} alone, whose weights are not here.",
         "merged": f"{base} with what {arm.arm} changed in its weights. It needs no adapter.",
         "gguf": f"`{GGUF_FILE}` is {base} with what {arm.arm} changed in its weights; `Modelfile` is for Ollama.",
     }[to]
     if arm.folder is None:
-        made = f"The untouched model {base}."
-    ends = " or ".join(f"`{stop}`" for stop in stops)
-    said = [
-        made,
+        content = f"The untouched model {base}."
+    stop = " or ".join(f"`{stop}`" for stop in stops)
+    facts = [
+        content,
         f"It is the model with seed {arm.seed}, measured in {arm.numerics.dtype}.",
         f"It was measured with greedy decoding (temperature 0, no repetition penalty), answers of at most "
-        f"{arm.task.answer.max_new_tokens} tokens that end with {ends}, and at most {arm.study.max_length} tokens of "
+        f"{arm.task.answer.max_new_tokens} tokens that end with {stop}, and at most {arm.study.max_length} tokens of "
         "prompt and answer together.",
         *([str(rounding)] if rounding else []),
         f"Asked again after it was written: {parity}."
@@ -73,4 +73,4 @@ def _facts(arm: ArmOfRun, to: To, stops: list[str], rounding: Rounding | None, p
         else "Not checked against the study when it was written.",
         *([MAY_REPEAT] if arm.folder is not None else []),
     ]
-    return [f"- {one}" for one in said]
+    return [f"- {one}" for one in facts]

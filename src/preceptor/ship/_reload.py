@@ -1,4 +1,4 @@
-"""An export, loaded as its user loads it: with transformers and peft alone, its prompts by its own chat template."""
+"""Reload an export as a user would: with transformers and peft alone, prompts from its own chat template."""
 
 import contextlib
 import io
@@ -22,21 +22,21 @@ To = Literal["adapter", "merged", "gguf"]
 GGUF_FILE = "model.gguf"
 
 
-def answers_again(
+def answers_of_export(
     arm: ArmOfRun, to: To, folder: Path
 ) -> Callable[[Sequence[Example], Sequence[list[int]]], list[Reply]]:
-    """What `short_check` asks the export in `folder` with.
+    """The `Answers` function of the export in `folder` for `short_check`.
 
-    A GGUF file is asked with the study's prompts: transformers does not read how its tokenizer cuts text.
+    A GGUF file gets the study's token ids: transformers does not read its pre-tokenizer.
     """
     torch.set_num_threads(arm.numerics.threads)
     policy = _load(arm, to, folder)
     answer = answers_of(policy, arm.task.answer.max_new_tokens)
 
     def from_messages(examples: Sequence[Example], prompts: Sequence[list[int]]) -> list[Reply]:
-        own = prompts if to == "gguf" else [_prompt(policy.tokenizer, arm.task.messages(one)) for one in examples]
-        replies = answer(examples, own)
-        return [replace(reply, prompt_tokens=len(ids)) for reply, ids in zip(replies, own, strict=True)]
+        ids_of = prompts if to == "gguf" else [_prompt(policy.tokenizer, arm.task.messages(one)) for one in examples]
+        replies = answer(examples, ids_of)
+        return [replace(reply, prompt_tokens=len(ids)) for reply, ids in zip(replies, ids_of, strict=True)]
 
     return from_messages
 
@@ -56,18 +56,18 @@ def _load(arm: ArmOfRun, to: To, folder: Path) -> Policy:
         case "merged":
             model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
         case "gguf":
-            with contextlib.redirect_stderr(io.StringIO()):  # a progress bar that cannot be turned off
+            with contextlib.redirect_stderr(io.StringIO()):  # a progress bar that cannot be disabled
                 model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=GGUF_FILE, dtype=torch.float32)
-            _slow_down(model, folder / GGUF_FILE)
-    named = {"gguf_file": GGUF_FILE} if to == "gguf" else {}
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, **named)
+            _apply_rope_factors(model, folder / GGUF_FILE)
+    options = {"gguf_file": GGUF_FILE} if to == "gguf" else {}
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, **options)
     if to != "adapter":
         model.to(compute_device())
     return Policy(model.requires_grad_(False), tokenizer, arm.source, None)
 
 
-def _slow_down(model: Any, file: Path) -> None:
-    """Scale the frequencies of the rotary embedding as the file says, which transformers does not read."""
+def _apply_rope_factors(model: Any, file: Path) -> None:
+    """Apply the file's RoPE scaling factors, which transformers does not read."""
     factors = [tensor.data for tensor in GGUFReader(file).tensors if tensor.name == "rope_freqs.weight"]
-    for one in factors:
-        model.model.rotary_emb.inv_freq.div_(torch.from_numpy(one.copy()))
+    for tensor in factors:
+        model.model.rotary_emb.inv_freq.div_(torch.from_numpy(tensor.copy()))

@@ -1,4 +1,4 @@
-"""Built-in cases by the name of their generator, one file each under `cases/`."""
+"""The generators of built-in cases: one file each under `cases/`, found by name."""
 
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +15,7 @@ def generators() -> list[str]:
 
 
 def make_cases(task_name: str, count: int, seed: int) -> list[Example]:
-    """`count` distinct built-in cases; the same name, count and seed give the same cases. Their `split` is set."""
+    """`count` distinct built-in cases with their `split`; deterministic for a name, count and seed."""
     if task_name not in generators():
         names = ", ".join(generators())
         raise InputError(Problem(f"cases {task_name!r}", "there are no such built-in cases", f"Choose one of: {names}"))
