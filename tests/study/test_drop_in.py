@@ -23,7 +23,7 @@ from pydantic import BaseModel, Field
 
 from preceptor.engine import timed
 from preceptor.models import save_policy
-from preceptor.study.stage_tree.context import Context, Result
+from preceptor.study.stage_tree.stage_context import Context, Result
 
 title = "Shrunk"
 explanation = "The policy before it with a part of what it learned taken back."
@@ -57,7 +57,7 @@ ANSWER = '''
 """Nearest case: the label of the training case that shares the most words."""
 
 from preceptor.files import digest
-from preceptor.study.predictions.context import AnswerContext, Answering
+from preceptor.study.predictions.answer_context import AnswerContext, Answering
 
 title = "Nearest case"
 phrase = "the nearest case"
@@ -132,9 +132,7 @@ def test_dropped_in_files_run_in_a_study_and_stand_in_its_report_with_title_and_
     short = {"epochs": 1, "batch_size": 8, "learning_rate": 0.01}
     arms = ["base", "sft", "sft+shrunk", {"name": "half", "title": "Half SFT", "stages": ["sft", "gently"]}, "nearest"]
     stages = {"gently": {"kind": "shrunk", "factor": 0.25}}
-    file = write_study(
-        tmp_path, tiny_model_folder, arms=arms, stages=stages, sft=short, shrunk={"factor": 0.75}
-    )
+    file = write_study(tmp_path, tiny_model_folder, arms=arms, stages=stages, sft=short, shrunk={"factor": 0.75})
     task = tmp_path / "urgency.task.yaml"
     task.write_text(yaml.safe_dump({**yaml.safe_load(task.read_text()), "metric": "worst_recall"}))
 

@@ -18,10 +18,10 @@ from preceptor.progress import quiet
 from preceptor.report import read_run
 from preceptor.report._looks import arm_label, colour
 from preceptor.study import make_study
+from preceptor.study.plan.stage_work import stage_work
 from preceptor.study.predictions.answering import arms_for, why_left_out
-from preceptor.study.plan.work import stage_work
 from preceptor.study.run.folder import RunFolder
-from preceptor.study.stage_tree.context import Context
+from preceptor.study.stage_tree.stage_context import Context
 from preceptor.study.stages import pairs as pairs_stage
 from preceptor.study.stages._pair_cases import pair_cases, split_pairs
 from prepared_study import prepare_tiny

@@ -111,9 +111,7 @@ def _say_failed(failed: Sequence[Failure], console: Console) -> None:
 
 def _say_forecast(tree: StageTree, remaining: Sequence[RemainingWork], console: Console) -> None:
     if not remaining:
-        everything = (
-            "Nothing else is left to do" if tree.failures else "Everything was trained and answered already"
-        )
+        everything = "Nothing else is left to do" if tree.failures else "Everything was trained and answered already"
         console.print(f"{everything}; only the results are computed again.")
         return
     console.print("Measuring this machine ...")

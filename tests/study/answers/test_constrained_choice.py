@@ -13,9 +13,9 @@ from preceptor.models import Encoded, Policy, encode, load_policy
 from preceptor.progress import quiet
 from preceptor.study.answers._constrained_choice import _tokens, constrained_choice
 from preceptor.study.answers.generate import greedy_generation
-from preceptor.study.predictions.context import Answerer, Answering
-from preceptor.study.predictions.store import evaluate, label_ties
 from preceptor.study.cases import Prepared
+from preceptor.study.predictions.answer_context import Answerer, Answering
+from preceptor.study.predictions.prediction_files import evaluate, label_ties
 from preceptor.tasks import INVALID
 from prepared_study import prepare_tiny
 

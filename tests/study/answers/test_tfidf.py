@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.study.answers import tfidf
-from preceptor.study.answers.tfidf import tfidf_answerer, case_text, learn, learn_numbers, learn_words, score
+from preceptor.study.answers.tfidf import case_text, learn, learn_numbers, learn_words, score, tfidf_answerer
 from preceptor.tasks import load_task
 from prepared_study import prepare_tiny
 

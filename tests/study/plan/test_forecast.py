@@ -9,9 +9,9 @@ import pytest
 from preceptor.engine import CostModel, Numerics, Operations, Speed
 from preceptor.models import fingerprint
 from preceptor.progress import progress
-from preceptor.study.predictions.answering import answers_key, cell_folder
 from preceptor.study.plan.forecast import forecast
 from preceptor.study.plan.remaining import RemainingWork, remaining_work
+from preceptor.study.predictions.answering import answers_key, cell_folder
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.stage_tree.tree import MissingStage, StageTree
 from prepared_study import prepare_tiny

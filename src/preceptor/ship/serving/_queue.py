@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from preceptor.engine import Cost, float32_head, generate
+from preceptor.errors import kind_and_place
 from preceptor.models import Policy, stop_tokens
 from preceptor.ship.serving._counts import Counts
-from preceptor.errors import kind_and_place
 from preceptor.ship.serving._refused import RefusedError, fault
 
 MAX_BATCH_SIZE = 32

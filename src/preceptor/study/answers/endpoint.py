@@ -3,7 +3,7 @@
 from preceptor.chat_server import ChatServer, ask, open_client
 from preceptor.files import digest
 from preceptor.study.cases import Prepared
-from preceptor.study.predictions.context import AnswerContext, Answerer, Answering, OnBatch
+from preceptor.study.predictions.answer_context import AnswerContext, Answerer, Answering, OnBatch
 from preceptor.tasks import Task
 
 title = "Served model"
@@ -38,6 +38,8 @@ def endpoint_answerer(server: ChatServer, prepared: Prepared) -> Answerer:
             for i, case in enumerate(prepared.shown):
                 if i not in done:
                     messages = prepared.task.messages(case)
-                    on_batch({i: ask(client, server, messages, max_tokens=max_tokens, setting="endpoint", case=case.id)})
+                    on_batch(
+                        {i: ask(client, server, messages, max_tokens=max_tokens, setting="endpoint", case=case.id)}
+                    )
 
     return answer

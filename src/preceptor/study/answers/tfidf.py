@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from preceptor.engine import timed
 from preceptor.files import digest
 from preceptor.study.cases import Prepared
-from preceptor.study.predictions.context import AnswerContext, Answerer, Answering, OnBatch
+from preceptor.study.predictions.answer_context import AnswerContext, Answerer, Answering, OnBatch
 from preceptor.study.score import gold_label
 from preceptor.tasks import Example, Task
 

@@ -2,9 +2,9 @@
 
 from preceptor.evidence import arm_title
 from preceptor.study.results.schema import ConclusionKind, Recommendation
-from preceptor.study.spec.arms import MAJORITY
 from preceptor.study.results.task_evidence import TaskEvidence
 from preceptor.study.run.failures import in_words
+from preceptor.study.spec.arms import MAJORITY
 
 _MOST_INVALID = 0.05
 _LONGEST = 1.25

@@ -10,8 +10,8 @@ from preceptor.chat_server import ChatServer
 from preceptor.data import NEAR_DUPLICATE
 from preceptor.files import digest
 from preceptor.models import ModelSource
-from preceptor.study.predictions.store import read_note
 from preceptor.study.cases import Checked, Prepared
+from preceptor.study.predictions.prediction_files import read_note
 from preceptor.study.results.cells import Cell, dangerous_labels
 from preceptor.study.results.conclusions import conclusions
 from preceptor.study.results.contrasts import contrasts, not_compared

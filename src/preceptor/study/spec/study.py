@@ -25,7 +25,6 @@ from preceptor.study.spec.found import find_kind, find_settings
 from preceptor.study.spec.stages import StageEntry, StageRef, stage_of
 from preceptor.tasks import Split
 
-
 SUPERVISED = "sft"
 """The arm whose policy writes the answers that raters compare, whatever else the study trains."""
 
@@ -142,7 +141,9 @@ class Study(_Frozen):
                 try:
                     self.__dict__[name] = settings()
                 except ValidationError:
-                    needed = ", ".join(f"{key}: ..." for key, field in settings.model_fields.items() if field.is_required())
+                    needed = ", ".join(
+                        f"{key}: ..." for key, field in settings.model_fields.items() if field.is_required()
+                    )
                     yield f"arms: {name} needs its settings; add `{name}: {{{needed}}}`"
 
     def _used(self) -> list[str]:

@@ -17,8 +17,8 @@ from preceptor.study.run.folder import RunFolder
 from preceptor.study.spec.found import find_kind
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
-from preceptor.study.stage_tree.context import Context, Progress, data_digest
 from preceptor.study.stage_tree.ledger import LEDGER, StageOutput
+from preceptor.study.stage_tree.stage_context import Context, Progress, data_digest
 
 
 @dataclass(frozen=True, slots=True)

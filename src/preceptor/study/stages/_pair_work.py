@@ -6,8 +6,8 @@ from preceptor.engine import EncodedPair, Workload, scoring_workload, writing_wo
 from preceptor.models import Encoded
 from preceptor.preferences import PairWork, find_maker
 from preceptor.study.cases import Prepared
+from preceptor.study.expected_work import WorkContext, gold_lengths, stand_in
 from preceptor.study.stages._pair_cases import PairCases
-from preceptor.study.work import WorkContext, gold_lengths, stand_in
 
 _LABEL_TOKENS = 3
 """At the end of a line of reasoning: the label, a stop and the stop token, give or take one."""

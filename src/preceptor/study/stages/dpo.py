@@ -6,12 +6,12 @@ from preceptor.engine import DPOSettings, EncodedPair, Workload, dpo_steps, dpo_
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest
 from preceptor.models import load_tokenizer
+from preceptor.study.expected_work import WorkContext
 from preceptor.study.spec.stages import StageRef
-from preceptor.study.stage_tree.context import Context, Result, data_digest
+from preceptor.study.stage_tree.stage_context import Context, Result, data_digest
 from preceptor.study.stages._pair_cases import pair_cases
 from preceptor.study.stages._pair_files import PAIRS, encode_pairs, read_pairs
 from preceptor.study.stages._pair_work import expected_pairs, expected_work
-from preceptor.study.work import WorkContext
 
 title = "DPO"
 explanation = (

@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from preceptor.engine import Workload
 from preceptor.preferences import Request, filter_pairs, find_maker, voted_pairs
 from preceptor.study.cases import Prepared
+from preceptor.study.expected_work import WorkContext
 from preceptor.study.score import case_score
 from preceptor.study.spec.stages import StageRef
-from preceptor.study.stage_tree.context import Context, Result
+from preceptor.study.stage_tree.stage_context import Context, Result
 from preceptor.study.stages._pair_cases import pair_cases, split_pairs
 from preceptor.study.stages._pair_files import PAIRS, write_pairs
 from preceptor.study.stages._pair_work import expected_work, making_pairs
-from preceptor.study.work import WorkContext
 
 title = "pairs"
 explanation = "Makes pairs of a better and a worse answer to training cases."

@@ -1,6 +1,5 @@
 """The pairs an arm of a finished run was trained on, with the prompts they answer."""
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from preceptor.study.finished.run import AGAIN, Finished, read_finished
 from preceptor.study.spec.found import find_kind
 from preceptor.study.stage_tree.tree import MissingStage, StageTree
 from preceptor.study.stages._pair_files import PAIRS, read_pairs
-from preceptor.study.results.schema import Cell
 
 
 def rows_of_arm(run_folder: Path, task: str, arm: str, seed: int | None = None) -> list[Row]:

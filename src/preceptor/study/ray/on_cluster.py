@@ -17,9 +17,7 @@ from preceptor.study.ray.worker import job_of
 from preceptor.study.stage_tree.tree import StageTree
 
 
-def work_on_ray(
-    tree: StageTree, tasks: Sequence[Prepared], base_folder: Path, address: str, console: Console
-) -> None:
+def work_on_ray(tree: StageTree, tasks: Sequence[Prepared], base_folder: Path, address: str, console: Console) -> None:
     """Do all that is left of the study on the cluster at `address`; its results then only need to be put together.
 
     Why steps failed is noted in the tree's `failures`, where that costs only what rests on them. Raises what any

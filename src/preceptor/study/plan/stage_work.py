@@ -2,11 +2,11 @@
 
 from preceptor.engine import Operations, Workload
 from preceptor.study.cases import Prepared
+from preceptor.study.expected_work import WorkContext
 from preceptor.study.predictions.answering import arms_for
 from preceptor.study.spec.found import find_answer, find_kind
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
-from preceptor.study.work import WorkContext
 
 
 def stages_for(study: Study, prepared: Prepared) -> list[StageRef]:

@@ -11,7 +11,7 @@ from preceptor.engine import Cost, Numerics
 from preceptor.files import digest, private_folder, read_jsonl, write_atomic, write_json, write_jsonl
 from preceptor.progress import Advance
 from preceptor.study.cases import Prepared
-from preceptor.study.predictions.context import Answering
+from preceptor.study.predictions.answer_context import Answering
 from preceptor.study.run.kept import kept
 from preceptor.study.score import case_score
 

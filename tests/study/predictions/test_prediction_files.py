@@ -10,9 +10,9 @@ from preceptor.models import Policy, load_policy
 from preceptor.study import load_study
 from preceptor.study.answers import predictions
 from preceptor.study.answers.generate import greedy_generation
-from preceptor.study.predictions.context import Answering
-from preceptor.study.predictions.store import copy_predictions, evaluate, finished, read_predictions
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
+from preceptor.study.predictions.answer_context import Answering
+from preceptor.study.predictions.prediction_files import copy_predictions, evaluate, finished, read_predictions
 from preceptor.study.run.folder import open_run_folder
 from tiny_study import write_study, write_table
 
