@@ -163,7 +163,8 @@ def test_a_new_maker_is_one_file(tmp_path: Path, tiny_tokenizer: Any, monkeypatc
     assert study.maker_of("sft+dpo") == "backwards"
     assert why_left_out(study, prepared, "sft+dpo") is None
     last = study.stage_of("sft+dpo")
-    assert last is not None and last.after is not None
+    assert last is not None
+    assert last.after is not None
     work = stage_work(study, prepared, last.after, Operations(body=1e6, head=1e5, training=2.0), shares=True)
     assert work.writing.tokens > 0
     context = Context(

@@ -138,9 +138,20 @@ class StageTree:
         budget = sum((one.cost for one in spent), Cost()).flops if spent else None
         settings = self.study.settings_of(stage, prepared.entry)
         context = Context(
-            self.study, stage, settings, (prepared,), self.source, self.numerics, seed, self.run, Path(), tuple(parents),
-            budget, self.progress, self.votes,
-        )  # fmt: skip
+            study=self.study,
+            stage=stage,
+            settings=settings,
+            tasks=(prepared,),
+            source=self.source,
+            numerics=self.numerics,
+            seed=seed,
+            run=self.run,
+            folder=Path(),
+            parents=tuple(parents),
+            budget=budget,
+            progress=self.progress,
+            votes=self.votes,
+        )
         data = kind.data(context)
         inputs = kind.inputs(context) if hasattr(kind, "inputs") else settings.model_dump()
         if spent:

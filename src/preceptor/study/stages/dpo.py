@@ -15,8 +15,8 @@ from preceptor.study.stages._pair_work import expected_pairs, expected_work
 
 title = "DPO"
 explanation = (
-    "After SFT, direct preference optimization: the model also sees a wrong answer to each case and learns to prefer the "
-    "right one."
+    "After SFT, direct preference optimization: the model also sees a wrong answer to each case and learns to prefer "
+    "the right one."
 )
 curves = ("loss", "eval_loss", "rewards/margins", "rewards/accuracies")
 makes = "policy"
