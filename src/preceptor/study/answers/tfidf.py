@@ -23,8 +23,8 @@ from preceptor.tasks import Example, Task
 title = "TF-IDF"
 phrase = "TF-IDF"
 explanation = (
-    "No language model: counts of words in a linear model, or trees over the case's numbers. Whether a language model is "
-    "needed at all."
+    "No language model: counts of words in a linear model, or trees over the case's numbers. Whether a language model "
+    "is needed at all."
 )
 deterministic = True
 asks_policy = False

@@ -30,7 +30,7 @@ class RemainingWork:
 
 
 def remaining_work(tree: StageTree, prepared: Prepared) -> RemainingWork:
-    """Look for every stage and every answer of one task. What is sure to fail, and what rests on it, does not remain."""
+    """Look for every stage and answer of one task. What is sure to fail, and what rests on it, does not remain."""
     remaining = RemainingWork(prepared, {}, {})
     for seed in tree.study.seeds:
         for stage in stages_for(tree.study, prepared):

@@ -219,7 +219,7 @@ class Study(_Frozen):
         return next((stage.source for stage in last.required if stage.source), None) if last else None
 
     def settings_of(self, stage: StageRef, task: TaskEntry) -> Any:
-        """The settings of a stage on a task: the task's own block of its kind, else the study's, with the stage's own."""
+        """A stage's settings on a task: the task's block of its kind, else the study's, and in it the stage's own."""
         block = getattr(task, stage.kind, None) or self.block(stage.kind)
         entry = self.stages.get(stage.name)
         own = entry.settings if entry else {}

@@ -87,7 +87,7 @@ class Context:
         return _start(self)()
 
     def tune(self, train: Callable[..., Stage], steps: int) -> Stage:
-        """Train a policy from `start` on by `train(policy, ...)`, an engine's function with all else given, and keep it.
+        """Train a policy from `start` on by `train(policy, ...)`, whose other arguments are given, and save it.
 
         It may run in several processes, each of which makes the policy itself.
         """
@@ -104,7 +104,7 @@ def _start(context: Context) -> Callable[[], Policy]:
 
 
 def data_digest(data: Any) -> str:
-    """Names what a stage learns from: nested sequences and mappings of JSON values, or of dataclasses, by their fields."""
+    """Names what a stage learns from: nested sequences and mappings of JSON values and of dataclasses."""
     return digest(_plain(data))
 
 
