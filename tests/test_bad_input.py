@@ -15,7 +15,7 @@ import yaml
 from command_line import CommandLine, Outcome
 from preceptor.engine import run_sft
 from preceptor.study import runner
-from preceptor.study.stages import tree
+from preceptor.study.stage_tree import tree
 from tiny_study import TASK, write_study, write_table
 
 SECRET = "she whispered xyzzy"

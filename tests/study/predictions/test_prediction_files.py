@@ -8,9 +8,9 @@ import torch
 from preceptor.errors import InputError
 from preceptor.models import Policy, load_policy
 from preceptor.study import load_study
-from preceptor.study.answers import predictions
 from preceptor.study.answers.generate import greedy_generation
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
+from preceptor.study.predictions import prediction_files
 from preceptor.study.predictions.answer_context import Answering
 from preceptor.study.predictions.prediction_files import copy_predictions, evaluate, finished, read_predictions
 from preceptor.study.run.folder import open_run_folder
@@ -91,7 +91,7 @@ def test_answers_whose_name_was_not_yet_written_are_nobodys(
     def kill(*_: object) -> None:
         raise Killed
 
-    monkeypatch.setattr(predictions, "write_json", kill)  # the last file of the two
+    monkeypatch.setattr(prediction_files, "write_json", kill)  # the last file of the two
     with pytest.raises(Killed):
         evaluate(words(policy, prepared), prepared, tmp_path / "cell", "second", Watch())
     assert not finished(tmp_path / "cell", "first")

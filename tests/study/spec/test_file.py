@@ -44,9 +44,9 @@ def test_the_same_key_in_two_places_is_no_repetition(tmp_path: Path) -> None:
 
 
 def test_arms_say_what_they_need_all_at_once() -> None:
-    told = refused({"arms": ["base", "sft", "sft+sft", "endpoint"], "primary": [["sft", "sft"], ["sft", "tfidf"]]})
-    assert "sft+sft goes on for the compute that another arm takes, so name an arm that begins with sft" in told
-    assert "endpoint needs to know its server" in told
+    told = refused({"arms": ["base", "sft", "sft+sft", "nix"], "primary": [["sft", "sft"], ["sft", "tfidf"]]})
+    assert "sft+sft: it goes on for the compute that another arm takes, so name an arm that begins with sft" in told
+    assert "nix: there is no stage 'nix'; an arm is base, a way of answering (endpoint, generate, shots, tfidf)" in told
     assert "sft is compared with itself" in told
     assert "tfidf is not among the arms" in told
 
@@ -54,7 +54,18 @@ def test_arms_say_what_they_need_all_at_once() -> None:
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"arms": ["best"]}, "arms.0"),
+        ({"arms": ["best"]}, "arms: best: there is no stage 'best'"),
+        ({"arms": ["base", "endpoint"]}, "endpoint needs its settings; add `endpoint: {url: ..., model: ...}`"),
+        ({"arms": ["base", {"name": "base", "stages": ["sft"]}]}, "base is named more than once"),
+        ({"arms": [{"name": "x", "stages": ["sft"], "answer": "quark"}]}, "x: there is no way of answering 'quark'"),
+        (
+            {"arms": [{"name": "x", "stages": ["sft"], "against": ["y"]}]},
+            "with y, which is not among the arms",
+        ),
+        ({"arms": [{"name": "x", "stage": ["sft"]}]}, "arms.0.arm.stage: there is no such setting"),
+        ({"stages": {"mild": {"kind": "dpo", "rate": 1}}}, "stages: mild.rate: there is no such setting"),
+        ({"stages": {"mild": {"kind": "dpx"}}}, "stages: mild: there is no kind 'dpx'; use one of dpo, pairs, sft"),
+        ({"stages": {"mild": {"kind": "dpo", "after": "mild"}}}, "stages: mild comes after itself"),
         ({"numerics": {"threads": 5000}}, "less than or equal to 1024"),
         ({"adapter": {"rank": 100_000}}, "less than or equal to 1024"),
         ({"shots": {"count": 0}}, "greater than or equal to 1"),

@@ -6,11 +6,12 @@ twice in a row goes on for the compute that another arm takes, and makes the arm
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Self
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from preceptor.study.spec.found import answer_names, find_answer, find_kind, kind_names
+from preceptor.study.spec.stage_entry import Entries, Name, kind_of, with_ancestors
 
 GENERATE = "generate"
 """How an arm answers when nothing else is said: greedy generation."""
@@ -18,8 +19,6 @@ BASE = "base"
 """The arm of the untouched model, and the part of a name that stands for no stage."""
 MAJORITY = "majority"
 """The answer that is commonest in training, given to every case; a comparator that is no arm."""
-
-Name = Annotated[str, Field(pattern=r"^\w[\w.+@-]*$", max_length=100)]
 
 
 class Arm(BaseModel):
@@ -40,12 +39,6 @@ class Arm(BaseModel):
     answer: str = GENERATE
     against: tuple[Name, ...] = ()
     control_of: Name | None = None
-
-    @model_validator(mode="after")
-    def _answers_in_a_known_way(self) -> Self:
-        if self.answer not in answer_names():
-            raise ValueError(f"answer: there is no {self.answer!r}; use one of {', '.join(answer_names())}")
-        return self
 
     @property
     def trained(self) -> bool:
@@ -68,22 +61,20 @@ def source_of(stage: str) -> str:
     return stage.partition("@")[2]
 
 
-def resolve(entries: Sequence[str | Arm], kinds: Mapping[str, str]) -> dict[str, Arm]:
-    """Arms by name, in order, with everything written out; `kinds`: the kind of each stage that the study names.
-
-    Raises `ValueError` with every name that does not parse.
-    """
-    if problems := [problem for entry in entries for problem in _problems(entry, kinds)]:
-        raise ValueError("; ".join(problems))
-    arms = [entry if isinstance(entry, Arm) else _parse(entry) for entry in entries]
-    arms = [_with_control(arm, arms) for arm in arms]
-    return {arm.name: _with_words(_with_comparators(arm, arms), arms, kinds) for arm in arms}
+def arm_problems(written: Sequence[str | Arm], stages: Entries) -> list[str]:
+    """What is wrong with the arms that a study file names; `resolve` takes those with which nothing is."""
+    arms = [_parse(one) if isinstance(one, str) else one for one in written]
+    names = [arm.name for arm in arms]
+    problems = [f"{name} is named more than once" for name in dict.fromkeys(names) if names.count(name) > 1]
+    return problems + [f"{arm.name}: {problem}" for arm in arms for problem in _problems(arm, arms, stages)]
 
 
-def kind_of(stage: str, kinds: Mapping[str, str]) -> str:
-    """The kind of a stage: what the study says of its name, else the name itself without its source."""
-    name = stage.partition("@")[0]
-    return kinds.get(stage) or kinds.get(name) or name
+def resolve(written: Sequence[str | Arm], stages: Entries) -> dict[str, Arm]:
+    """Arms by name, in order, with everything written out; `stages`: those that the study file names."""
+    arms = [_parse(one) if isinstance(one, str) else one for one in written]
+    arms = [arm.model_copy(update={"stages": with_ancestors(arm.stages, stages)}) for arm in arms]
+    arms = [arm.model_copy(update={"control_of": _control_of(arm, arms, stages)}) for arm in arms]
+    return {arm.name: _with_words(_with_comparators(arm, arms), arms, stages) for arm in arms}
 
 
 def treatment(arms: Mapping[str, Arm]) -> Arm | None:
@@ -121,31 +112,49 @@ def _parse(name: str) -> Arm:
     return Arm(name=name, stages=tuple(stages), answer=answer)
 
 
-def _problems(entry: str | Arm, kinds: Mapping[str, str]) -> Iterator[str]:
-    name, stages = (entry, _parts(entry)[0]) if isinstance(entry, str) else (entry.name, entry.stages)
-    for stage in stages:
-        if kind_of(stage, kinds) not in kind_names():
-            known = sorted({*kinds, *kind_names()})
+def _problems(arm: Arm, arms: Sequence[Arm], stages: Entries) -> Iterator[str]:
+    if arm.answer not in answer_names():
+        yield f"there is no way of answering {arm.answer!r}; use one of {', '.join(answer_names())}"
+    for stage in arm.stages:
+        if stage not in stages and kind_of(stage, stages) not in kind_names():
             yield (
-                f"{name}: there is no stage {stage!r}; an arm is {BASE}, a way of answering "
-                f"({', '.join(answer_names())}) or stages ({', '.join(known)}) joined by +"
+                f"there is no stage {stage!r}; an arm is {BASE}, a way of answering ({', '.join(answer_names())}) or "
+                f"stages ({', '.join(sorted({*stages, *kind_names()}))}) joined by +"
             )
-
-
-def _with_control(arm: Arm, arms: Sequence[Arm]) -> Arm:
-    """A stage named twice in a row is given the compute of the deepest other arm that begins as this one does."""
-    if arm.control_of or len(arm.stages) < 2 or arm.stages[-1] != arm.stages[-2]:
-        return arm
-    begun = arm.parent
-    others = [one for one in arms if one.stages[: len(begun)] == begun and one.stages[len(begun) :] and one != arm]
-    others = [one for one in others if one.stages[-1] != one.stages[-2]]
-    first = max(others, key=lambda one: len(one.stages), default=None)
-    if first is None:
-        raise ValueError(
-            f"{arm.name} goes on for the compute that another arm takes, so name an arm that begins with "
-            f"{'+'.join(begun)} and takes another stage, or leave {arm.name} out"
+    names = [one.name for one in arms]
+    for other in (*arm.against, *filter(None, (arm.control_of, _compute_of(arm, stages)))):
+        if other not in (*names, MAJORITY):
+            yield f"it is compared with {other}, which is not among the arms"
+    if _goes_on(arm) and not arm.control_of and _begun_alike(arm, arms) is None:
+        begun = "+".join(arm.stages[:-1])
+        yield (
+            f"it goes on for the compute that another arm takes, so name an arm that begins with {begun} and takes "
+            f"another stage, or leave {arm.name} out"
         )
-    return arm.model_copy(update={"control_of": first.name})
+
+
+def _goes_on(arm: Arm) -> bool:
+    """Whether its last stage is named twice in a row."""
+    return len(arm.stages) > 1 and arm.stages[-1] == arm.stages[-2]
+
+
+def _compute_of(arm: Arm, stages: Entries) -> str | None:
+    entry = stages.get(arm.stages[-1]) if arm.stages else None
+    return entry.compute_of if entry else None
+
+
+def _control_of(arm: Arm, arms: Sequence[Arm], stages: Entries) -> str | None:
+    """The arm whose compute its last stage is given."""
+    named = arm.control_of or _compute_of(arm, stages)
+    return named or (_begun_alike(arm, arms) if _goes_on(arm) else None)
+
+
+def _begun_alike(arm: Arm, arms: Sequence[Arm]) -> str | None:
+    """The deepest other arm that begins as this one does without its last stage, and takes another one."""
+    begun = arm.parent
+    others = [one for one in arms if one.stages[: len(begun)] == begun and one.stages[len(begun) :]]
+    deepest = max((one for one in others if not _goes_on(one)), key=lambda one: len(one.stages), default=None)
+    return deepest.name if deepest else None
 
 
 def _with_comparators(arm: Arm, arms: Sequence[Arm]) -> Arm:
@@ -167,19 +176,19 @@ def _without_sources(arm: Arm) -> tuple[str, ...]:
     return tuple(stage.partition("@")[0] for stage in arm.stages)
 
 
-def _with_words(arm: Arm, arms: Sequence[Arm], kinds: Mapping[str, str]) -> Arm:
+def _with_words(arm: Arm, arms: Sequence[Arm], stages: Entries) -> Arm:
     """Title and explanation, from the files of its stages and of its way of answering."""
     if not arm.trained:
         answer = find_answer(arm.answer)
         title, words, phrase = arm.title or answer.title, arm.explanation or answer.explanation, arm.title
         return arm.model_copy(update={"title": title, "explanation": words, "phrase": phrase or answer.phrase})
-    found = [find_kind(kind_of(stage, kinds)) for stage in arm.stages]
+    found = [find_kind(kind_of(stage, stages)) for stage in arm.stages]
     title = "+".join(kind.title for kind in found)
     if arm.source:
         title += f" ({arm.source.replace('_', ' ')})"
     words = str(found[-1].explanation)
     if arm.control_of:
-        other = _last_title(next(one for one in arms if one.name == arm.control_of), kinds)
+        other = _last_title(next(one for one in arms if one.name == arm.control_of), stages)
         words = (
             f"{found[-1].title} for longer, as much as {other} cost: whether a gain of {other} is only a gain of more "
             "training."
@@ -188,5 +197,5 @@ def _with_words(arm: Arm, arms: Sequence[Arm], kinds: Mapping[str, str]) -> Arm:
     return arm.model_copy(update={"title": title, "explanation": words, "phrase": title})
 
 
-def _last_title(arm: Arm, kinds: Mapping[str, str]) -> Any:
-    return find_kind(kind_of(arm.stages[-1], kinds)).title
+def _last_title(arm: Arm, stages: Entries) -> Any:
+    return find_kind(kind_of(arm.stages[-1], stages)).title

@@ -1,30 +1,11 @@
-"""A stage as an arm needs it: what it comes after, what it needs before it, and the settings it has on a task."""
+"""A stage as an arm needs it: what it comes after, and what must stand before it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
-from preceptor.study.spec.arms import Arm, Name, kind_of, source_of
+from preceptor.study.spec.arms import Arm, source_of
 from preceptor.study.spec.found import find_kind
-
-
-class StageEntry(BaseModel):
-    """A stage that the study file names: its kind, what it comes after, and settings of its kind."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    kind: str
-    after: Name | None = None
-    """The stage whose policy it starts from; by default the one before it in its arm."""
-    compute_of: Name | None = None
-    """It goes on for the floating-point operations that this arm takes behind the stage it comes after."""
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The kind's settings that stand here."""
-        return dict(self.model_extra or {})
+from preceptor.study.spec.stage_entry import Entries, kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,26 +48,16 @@ class StageRef:
         return f"{title} continued" if self.budget else title
 
 
-def stage_of(
-    arm: Arm, arms: Mapping[str, Arm], stages: Mapping[str, StageEntry], default_source: str | None
-) -> StageRef | None:
+def stage_of(arm: Arm, arms: Mapping[str, Arm], stages: Entries, default_source: str | None) -> StageRef | None:
     """The last stage of an arm, with all that it rests on; None for an untouched arm."""
-    kinds = {name: entry.kind for name, entry in stages.items()}
     last: StageRef | None = None
     owner: list[str] = []
     for number, name in enumerate(arm.stages, start=1):
         owner.append(name)
-        kind, source, path = kind_of(name, kinds), source_of(name) or default_source, _owner(owner)
-        entry = stages.get(name)
+        kind, source, path = kind_of(name, stages), source_of(name) or default_source, "+".join(owner)
         for needed in find_kind(kind).needs(name):
             last = StageRef(needed, needed, path, source, last)
-        compute_of = entry.compute_of if entry else None
-        compute_of = compute_of or (arm.control_of if number == len(arm.stages) else None)
+        compute_of = arm.control_of if number == len(arm.stages) else None
         budget = stage_of(arms[compute_of], arms, stages, default_source) if compute_of else None
         last = StageRef(name, kind, path, None, last, budget)
     return last
-
-
-def _owner(stages: list[str]) -> str:
-    """The name that an arm with these stages parses from; a source is that of the whole arm."""
-    return "+".join(stages)

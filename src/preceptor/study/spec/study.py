@@ -7,7 +7,9 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     field_validator,
     model_validator,
@@ -20,13 +22,21 @@ from preceptor.errors import without_steering
 from preceptor.files import file_name
 from preceptor.models import EMBEDDED, AdapterSettings
 from preceptor.preferences import find_maker, maker_names
-from preceptor.study.spec.arms import Arm, Name, contrasts_about, resolve
+from preceptor.study.spec.arms import Arm, arm_problems, contrasts_about, resolve
 from preceptor.study.spec.found import find_kind, find_settings
-from preceptor.study.spec.stages import StageEntry, StageRef, stage_of
+from preceptor.study.spec.stage_entry import Name, StageEntry, entry_problems
+from preceptor.study.spec.stages import StageRef, stage_of
 from preceptor.tasks import Split
 
 SUPERVISED = "sft"
 """The arm whose policy writes the answers that raters compare, whatever else the study trains."""
+
+
+_ArmEntry = Annotated[
+    Annotated[Name, Tag("name")] | Annotated[Arm, Tag("arm")],
+    Discriminator(lambda entry: "name" if isinstance(entry, str) else "arm"),
+]
+"""An arm as the study file has it: a name that parses, or the whole of it."""
 
 
 class _Frozen(BaseModel):
@@ -65,7 +75,7 @@ class Study(_Frozen):
     """Where rejected answers come from. The first makes the pairs of all arms, each other is an arm of its own."""
     stages: dict[Name, StageEntry] = Field(default={}, exclude_if=lambda stages: not stages)
     """Stages beside the kinds' own names."""
-    arms: tuple[Name | Arm, ...] = Field(default=("base", SUPERVISED, "sft+dpo"), min_length=1)
+    arms: tuple[_ArmEntry, ...] = Field(default=("base", SUPERVISED, "sft+dpo"), min_length=1)
     primary: tuple[tuple[Name, Name], ...] | None = None
     """The contrasts, first arm minus second, that the verdict rests on; None: those of `primary_contrasts`."""
     tasks: tuple[TaskEntry, ...] = Field(min_length=1)
@@ -125,13 +135,40 @@ class Study(_Frozen):
 
     @model_validator(mode="after")
     def _arms_have_what_they_need(self) -> Self:
-        problems = list(self._arm_problems())
+        problems = [*entry_problems(self.stages), *(f"arms: {one}" for one in arm_problems(self.arms, self.stages))]
+        problems += self._primary_problems()
         if not problems:
             self.__dict__["arms"] = self._with_arms_of_makers()
-            problems = list(self._write_out_blocks())
+            problems = [*self._maker_problems(), *self._write_out_blocks()]
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def _primary_problems(self) -> Iterator[str]:
+        names = [arm if isinstance(arm, str) else arm.name for arm in self.arms]
+        unordered = [frozenset(contrast) for contrast in self.primary or ()]
+        for a, b in self.primary or ():
+            if unordered.count(frozenset((a, b))) > 1 and a != b:
+                yield f"primary: {a} and {b} are compared more than once"
+            if a == b:
+                yield f"primary: {a} is compared with itself"
+            for arm in sorted({a, b} - set(names)):
+                if "@" not in arm:  # an arm of a further maker comes of itself
+                    yield f"primary: {arm} is not among the arms"
+
+    def _maker_problems(self) -> Iterator[str]:
+        if self.makers and not any(self._takes_pairs(arm) for arm in self.resolved.values()):
+            yield "makers: they make pairs, and no arm has a stage that learns from pairs; name one, or leave them out"
+        needed = self.maker_settings
+        if "judge" in needed and self.judge is None:
+            yield "makers: judge needs to know its server; add `judge: {url: ..., model: ...}`"
+        if "votes" in needed and self.votes is None:
+            yield "makers: votes needs to know its store; add `votes: runs/.../labels/pairs.sqlite`"
+        for arm in self.resolved.values():
+            if arm.source and arm.source not in self.makers[1:]:
+                yield f"arms: {arm.name} stands for pairs of a further maker; name it in `makers` behind the first"
+        for arm in sorted({arm for pair in self.primary or () for arm in pair} - set(self.arm_names)):
+            yield f"primary: {arm} is not among the arms"
 
     def _write_out_blocks(self) -> Iterator[str]:
         """Give each block that the arms use and the file lacks its defaults; a problem where it has none."""
@@ -141,10 +178,9 @@ class Study(_Frozen):
                 try:
                     self.__dict__[name] = settings()
                 except ValidationError:
-                    needed = ", ".join(
-                        f"{key}: ..." for key, field in settings.model_fields.items() if field.is_required()
-                    )
-                    yield f"arms: {name} needs its settings; add `{name}: {{{needed}}}`"
+                    required = [key for key, field in settings.model_fields.items() if field.is_required()]
+                    block = ", ".join(f"{key}: ..." for key in required)
+                    yield f"arms: {name} needs its settings; add `{name}: {{{block}}}`"
 
     def _used(self) -> list[str]:
         """Stage kinds and ways of answering that the arms use."""
@@ -183,7 +219,7 @@ class Study(_Frozen):
     @property
     def resolved(self) -> dict[str, Arm]:
         """The arms by name, in order, with their words and comparators."""
-        return resolve(self.arms, {name: entry.kind for name, entry in self.stages.items()})
+        return resolve(self.arms, self.stages)
 
     def _with_arms_of_makers(self) -> tuple[str | Arm, ...]:
         """The arms; each further maker has one of its own, behind the first that learns from pairs."""
@@ -236,5 +272,6 @@ class Study(_Frozen):
         return self.primary if self.primary is not None else contrasts_about(self.resolved)
 
     def _takes_pairs(self, arm: Arm) -> bool:
-        last = stage_of(arm, {arm.name: arm}, self.stages, None) if arm.control_of is None else None
-        return last is not None and any(find_kind(stage.kind).makes == "pairs" for stage in last.required)
+        """Whether it learns from pairs; the control of such an arm does not."""
+        last = stage_of(arm, self.resolved, self.stages, None)
+        return last is not None and any(find_kind(stage.kind).makes == "pairs" for stage in last.lineage)

@@ -1,0 +1,79 @@
+"""A stage that the study file names, beside those that a kind's own name stands for."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from preceptor.study.spec.found import find_settings, kind_names
+
+Name = Annotated[str, Field(pattern=r"^\w[\w.+@-]*$", max_length=100)]
+"""Of a stage or an arm."""
+
+
+class StageEntry(BaseModel):
+    """A stage: its kind, what it comes after, and settings of its kind."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    kind: str
+    after: Name | None = None
+    """The stage whose policy it starts from; by default the one before it in its arm."""
+    compute_of: Name | None = None
+    """It goes on for the floating-point operations that this arm takes behind the stage it comes after."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The kind's settings that stand here."""
+        return dict(self.model_extra or {})
+
+
+Entries = Mapping[str, StageEntry]
+"""The stages that the study file names, by name."""
+
+
+def kind_of(stage: str, entries: Entries) -> str:
+    """The kind of a stage: what the study says of its name, else the name itself without its source."""
+    name = stage.partition("@")[0]
+    entry = entries.get(stage) or entries.get(name)
+    return entry.kind if entry else name
+
+
+def with_ancestors(stages: Sequence[str], entries: Entries) -> tuple[str, ...]:
+    """An arm's stages, each behind the one that it comes `after`, where the arm does not name that itself."""
+    found: list[str] = []
+    for stage in stages:
+        before: list[str] = []
+        entry = entries.get(stage)
+        while entry and entry.after and entry.after not in (*found[-1:], *before):
+            before.append(entry.after)
+            entry = entries.get(entry.after)
+        found += [*reversed(before), stage]
+    return tuple(found)
+
+
+def entry_problems(entries: Entries) -> Iterator[str]:
+    """What is wrong with the stages that a study names: unknown kinds and settings, and stages after themselves."""
+    for name, entry in entries.items():
+        if entry.kind not in kind_names():
+            yield f"stages: {name}: there is no kind {entry.kind!r}; use one of {', '.join(kind_names())}"
+            continue
+        settings = find_settings(entry.kind)
+        try:
+            if entry.settings and settings:
+                settings.model_validate(entry.settings)
+        except ValidationError as error:
+            for one in error.errors():
+                what = "there is no such setting" if one["type"] == "extra_forbidden" else one["msg"]
+                yield f"stages: {name}.{'.'.join(map(str, one['loc']))}: {what}"
+        if entry.after and name in _ancestors(entry.after, entries):
+            yield f"stages: {name} comes after itself"
+        if entry.after and entry.after not in entries and kind_of(entry.after, entries) not in kind_names():
+            yield f"stages: {name}: there is no stage {entry.after!r} that it could come after"
+
+
+def _ancestors(stage: str, entries: Entries) -> list[str]:
+    found = [stage]
+    while (entry := entries.get(found[-1])) and entry.after and entry.after not in found:
+        found.append(entry.after)
+    return found
