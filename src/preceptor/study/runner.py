@@ -85,7 +85,7 @@ def run_study(
             _say_failed(lost, console)
         results = results_of(study, source, run, design, list(zip(checked, tasks, strict=True)), cells, command, failed)
         gold = {one.task.name: path for one in tasks if (path := gold_of(one.entry, base_folder))}
-        trained_on = workshop.votes if "votes" in study.makers else None
+        trained_on = workshop.votes if any("votes" in find_maker(maker).settings for maker in study.makers) else None
         results = with_human(results, run, tasks, cells, gold=gold, votes=trained_on)
         write_json(run.results, results)
         tell_results(study, run, results)

@@ -93,8 +93,8 @@ def _continued(
 def _rejected(case: Encoded, work: PairWork, which: int = 1) -> list[int]:
     """Token ids that stand for a rejected answer: as long as it will be, and with the same first tokens as gold."""
     shared = -_LABEL_TOKENS if work.shared == 1 else int(len(case.answer) * work.shared)
-    longer = max(1, round(len(case.answer) * work.length)) - len(case.answer)
-    return (_other(case.answer, shared, which) + [-1 - which] * longer)[: len(case.answer) + longer]
+    length = max(1, round(len(case.answer) * work.length))
+    return (list(case.answer[:shared]) + [-1 - which] * length)[:length]
 
 
 def _other(answer: Sequence[int], kept: int, which: int) -> list[int]:
