@@ -2,20 +2,19 @@
 
 import json
 import os
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from preceptor.files import digest, write_atomic
+from preceptor.files import write_atomic
 
 Outcome = Literal["first", "second", "ties", "order decided", "unreadable"]
 
 
 @dataclass(frozen=True, slots=True)
 class JudgementLog:
-    """Digest of a pair -> its outcome and the seconds it took. The file holds no text."""
+    """Digest of a case's id and the two answers -> outcome, and the seconds it took. The file holds no text."""
 
     path: Path
     judgements: dict[str, tuple[Outcome, float]]
@@ -42,8 +41,3 @@ class JudgementLog:
             file.write(json.dumps({"pair": pair, "outcome": outcome, "seconds": seconds}).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
-
-
-def pair_digest(example_id: str, two: Sequence[str]) -> str:
-    """The SHA-256 of a case's id and the two answers."""
-    return digest([example_id, *two])

@@ -1,8 +1,8 @@
 """Near misses: a gold answer with exactly one clinical fact made wrong.
 
 Preference pairs teach most when the rejected answer is almost right. Here one number or dose, one side, one negation or
-one drug name is changed and every other character stays. What follows the answer marker (`Answer:`) is a label, and a
-wrong label is another maker's business, so it is left alone.
+one drug name is changed and every other character stays. What follows the answer marker (`Answer:`) is a label and is
+never changed here.
 """
 
 import random

@@ -14,8 +14,9 @@ import httpx2
 
 from preceptor.chat_server import ChatServer, ask, open_client
 from preceptor.engine import timed
+from preceptor.files import digest
 from preceptor.preferences.makers._answers import distinct_answers
-from preceptor.preferences.makers._judgement_log import JudgementLog, Outcome, pair_digest
+from preceptor.preferences.makers._judgement_log import JudgementLog, Outcome
 from preceptor.preferences.makers._maker import MadePairs, Pair, PairWork, Request, Setting, supports_all
 from preceptor.tasks import Example, Task
 
@@ -53,7 +54,7 @@ def make(request: Request) -> MadePairs:
             if len(two) < 2:
                 outcomes["alike"] += 1
                 continue
-            pair = pair_digest(example.id, two)
+            pair = digest([example.id, *two])
             if pair not in log.judgements:
                 started = time.perf_counter()
                 outcome = _judge_both_orders(client, request.judge, request.task, example, (two[0], two[1]))
