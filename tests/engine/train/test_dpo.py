@@ -247,7 +247,7 @@ def test_every_loss_starts_where_its_formula_says(
     [
         (EncodedPair([1, 2], [], [3]), "answer is empty"),
         (EncodedPair([], [1], [3]), "no prompt"),
-        (EncodedPair([1] * 5000, [1], [3]), "the model has places for 4096"),
+        (EncodedPair([1] * 5000, [1], [3]), "the model's context length is 4096"),
     ],
 )
 def test_a_pair_no_model_can_learn_from_is_refused(

@@ -10,9 +10,9 @@ from preceptor.models import Encoded
 
 
 def refuse_impossible(sequences: Sequence[Encoded], model: nn.Module) -> None:
-    """Raises InputError with every sequence that has no prompt, no answer, or more tokens than the model has places."""
+    """Raises InputError with every sequence that has no prompt, no answer, or more tokens than the context length."""
     config: Any = model.config
-    places = getattr(config.get_text_config(), "max_position_embeddings", None)
+    context_length = getattr(config.get_text_config(), "max_position_embeddings", None)
     problems = []
     for number, sequence in enumerate(sequences, 1):
         where = f"sequence {number} of {len(sequences)}"
@@ -21,8 +21,8 @@ def refuse_impossible(sequences: Sequence[Encoded], model: nn.Module) -> None:
             problems.append(Problem(where, "it has no prompt", "Give it at least one token to answer to."))
         if not sequence.answer:
             problems.append(Problem(where, "its answer is empty", "Leave it out: there is nothing to learn from it."))
-        if places is not None and length > places:
-            what = f"it has {length} tokens, and the model has places for {places}"
-            problems.append(Problem(where, what, f"Set max_length to {places} or less."))
+        if context_length is not None and length > context_length:
+            what = f"it has {length} tokens, and the model's context length is {context_length}"
+            problems.append(Problem(where, what, f"Set max_length to {context_length} or less."))
     if problems:
         raise InputError(problems)
