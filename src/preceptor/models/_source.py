@@ -194,4 +194,5 @@ def _tokenizer_problem(folder: Path) -> tuple[str, str] | None:
             "there is no tokenizer in it",
             "Copy tokenizer.json and tokenizer_config.json of the model into the folder.",
         )
-    return find_family(folder).missing(folder)
+    lacking: tuple[str, str] | None = find_family(folder).missing(folder)
+    return lacking

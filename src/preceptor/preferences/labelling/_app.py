@@ -13,12 +13,13 @@ from starlette.responses import HTMLResponse, Response
 from preceptor.errors import InputError
 from preceptor.preferences.labelling._file import NotSavedError
 from preceptor.preferences.labelling._form import FormError
-from preceptor.preferences.labelling._guard import Guard, describe, log
+from preceptor.preferences.labelling._guard import Guard, log
 from preceptor.preferences.labelling._lead_pages import add_lead_pages
 from preceptor.preferences.labelling._pages import fill
 from preceptor.preferences.labelling._rating import add_rating
 from preceptor.preferences.labelling._store import AlreadyJudgedError, MisplacedVoteError, Store
 from preceptor.preferences.labelling._votes import Rater
+from preceptor.web.requests import describe
 
 _STATIC = {
     "icon.svg": "image/svg+xml",

@@ -10,7 +10,6 @@
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Collection
 from http import HTTPStatus
 
@@ -19,8 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LARGEST_BODY = 1 << 20
-"""Bytes. The longest ideal answer and note fit in, each character sent as nine."""
+from preceptor.web.requests import LARGEST_BODY, describe, read_body, replay
 
 HEADERS = {
     "content-security-policy": (
@@ -71,7 +69,7 @@ class Guard:
             app, body = self._refusal(scope), b""
             if app is None:
                 body, app = await self._read(receive)
-            await (app or self._app)(scope, _given(body, receive), send_guarded)
+            await (app or self._app)(scope, replay(body, receive), send_guarded)
         except ClientDisconnect:
             return
         except Exception as error:
@@ -83,7 +81,7 @@ class Guard:
         """The body, or what is answered to one that is too large or too slow."""
         try:
             async with asyncio.timeout(self._body_seconds):
-                body = await _body(receive)
+                body = await read_body(receive)
         except TimeoutError:
             slow = _plain(HTTPStatus.REQUEST_TIMEOUT)
             slow.headers["connection"] = "close"  # or the rest would be waited for
@@ -100,40 +98,6 @@ class Guard:
         if int(headers.get("content-length", "0")) > LARGEST_BODY:
             return _plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         return None
-
-
-def describe(error: BaseException) -> str:
-    """An exception's kind and where in the code it was raised; not its message, which may hold case text."""
-    places = [f"{frame.name} ({frame.filename.rpartition('/')[2]}:{frame.lineno})" for frame in _frames(error)]
-    return " < ".join([type(error).__name__, *reversed(places[-4:])])
-
-
-def _frames(error: BaseException) -> traceback.StackSummary:
-    return traceback.extract_tb(error.__traceback__)
-
-
-async def _body(receive: Receive) -> bytes | None:
-    """The whole body, or None when it is too large: a length in the headers may lie, or be missing."""
-    body, more = b"", True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect  # half a form must not become a vote
-        body += message.get("body", b"")
-        if len(body) > LARGEST_BODY:
-            return None
-        more = message.get("more_body", False)
-    return body
-
-
-def _given(body: bytes, receive: Receive) -> Receive:
-    """Receives a body that has been read already, and then what comes after it."""
-    messages: list[Message] = [{"type": "http.request", "body": body}]
-
-    async def receive_given() -> Message:
-        return messages.pop() if messages else await receive()
-
-    return receive_given
 
 
 def _plain(status: HTTPStatus) -> PlainTextResponse:

@@ -21,8 +21,8 @@ from torch import Tensor
 from preceptor.engine import Cost, float32_head, generate
 from preceptor.models import Policy, stop_tokens
 from preceptor.ship.serving._counts import Counts
-from preceptor.ship.serving._guard import describe
 from preceptor.ship.serving._refused import RefusedError, fault
+from preceptor.web.requests import describe
 
 ROWS = 32
 """Requests answered at a time, as many as held-out cases in a study."""

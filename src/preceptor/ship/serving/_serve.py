@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Callable, Sequence
 
 from preceptor.models import load_policy, load_tokenizer
-from preceptor.preferences.labelling import Door, Limits, http_server
 from preceptor.ship.serving._app import Served, create_app
 from preceptor.ship.serving._counts import Counts
 from preceptor.ship.serving._desk import Desk, Token, tokens_of
@@ -15,6 +14,8 @@ from preceptor.ship.serving._reader import Reader
 from preceptor.ship.serving._request import ChatRequest
 from preceptor.study import ArmOfRun
 from preceptor.tasks import Example
+from preceptor.web.door import Listener
+from preceptor.web.server import Limits, http_server
 
 PLACES = 64
 """Requests that may wait, unless another number is given: two batches."""
@@ -61,21 +62,21 @@ async def _ask(served: Served, requests: Sequence[ChatRequest]) -> list[str]:
         return await asyncio.gather(*map(ask, requests))
 
 
-def curl_line(served: Served, door: Door, token: str | None) -> str:
+def curl_line(served: Served, listener: Listener, token: str | None) -> str:
     """A command that asks the server; `token` is what the shell is to put in place of it, None where none is asked."""
     fields = served.reader.task.fields
     what = {"fields": dict.fromkeys(fields, "...")} if fields else {"messages": [{"role": "user", "content": "..."}]}
     secret = [f'-H "Authorization: Bearer {token}"'] if token else []
     body = shlex.quote(json.dumps({"model": served.name, **what}))
-    return " ".join(["curl", door.url + CHAT, *secret, "-H 'Content-Type: application/json'", "-d", body])
+    return " ".join(["curl", listener.url + CHAT, *secret, "-H 'Content-Type: application/json'", "-d", body])
 
 
-def serve(served: Served, door: Door, *, token: str | None, ready: Callable[[], None]) -> None:
+def serve(served: Served, listener: Listener, *, token: str | None, ready: Callable[[], None]) -> None:
     """Answer requests until the process is told to stop (Ctrl-C); `ready` is called when they can come."""
     limits = Limits()
-    with door.socket:
-        app = create_app(served, hosts=door.hosts, token=token, body_seconds=limits.body_seconds)
-        server = http_server(app, door.tls, limits, lifespan=True)
-        door.socket.listen(server.config.backlog)  # who comes from now on waits instead of being turned away
+    with listener.socket:
+        app = create_app(served, hosts=listener.hosts, token=token, body_seconds=limits.body_seconds)
+        server = http_server(app, listener.tls, limits, lifespan=True)
+        listener.socket.listen(server.config.backlog)  # who comes from now on waits instead of being turned away
         ready()
-        server.run(sockets=[door.socket])
+        server.run(sockets=[listener.socket])
