@@ -1,7 +1,9 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from preceptor.errors import InputError, Problem, printable, without_steering
+from preceptor.errors import InputError, Problem, invalid_entries, printable, without_steering
 
 
 @given(st.text())
@@ -33,3 +35,22 @@ def test_all_problems_stand_on_lines_of_their_own() -> None:
     )
     assert len(str(error).splitlines()) == 2
     assert "\x1b" not in str(error)
+
+
+def test_what_pydantic_finds_is_told_by_its_place_and_without_its_value() -> None:
+    class Entry(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+        number: int
+        name: str
+
+    with pytest.raises(ValidationError) as caught:
+        Entry.model_validate({"number": "a patient's text", "nmae": "x"})
+    assert invalid_entries(caught.value, "key") == [
+        ("number", "Input should be a valid integer, unable to parse string as an integer", "Change it"),
+        ("name", "this key is missing", "Add it"),
+        ("nmae", "there is no such key", "Check the spelling, or take it out"),
+    ]
+    for text, what in (("[]", "this is not a JSON object"), ("{", "this is not JSON")):
+        with pytest.raises(ValidationError) as caught:
+            Entry.model_validate_json(text)
+        assert invalid_entries(caught.value, "entry") == [("", what, "Change it")]

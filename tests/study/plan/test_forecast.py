@@ -12,7 +12,8 @@ from preceptor.models import fingerprint
 from preceptor.progress import progress
 from preceptor.study.answers.arms import answers_key, cell_folder
 from preceptor.study.plan.forecast import forecast
-from preceptor.study.plan.remaining import ANSWERS, Begun, Left, what_is_left
+from preceptor.study.plan.remaining import Begun, Left, what_is_left
+from preceptor.study.run.failures import ANSWERS
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.stages.tree import NotDoneYet, Workshop
 from prepared_study import prepare_tiny

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from preceptor.engine import Numerics, generate, likeliest, score_answers
-from preceptor.models import Policy, encode, stop_tokens
+from preceptor.models import Policy, encode_answer, stop_tokens
 from preceptor.tasks import INVALID, Task
 
 
@@ -21,9 +21,6 @@ class Keep(Protocol):
 
 Answerer = Callable[[frozenset[int], Keep], None]
 """Answers every held-out case that is not done. Batches are always the same, so that a run that was killed goes on."""
-
-_NO_PROMPT = [{"role": "user", "content": ""}]
-"""Answers are tokenised apart from their prompt, so any prompt gives the same ids."""
 
 _ROWS = 32
 
@@ -60,7 +57,7 @@ def held_to_labels(
 
     def choose(batch: Sequence[int], stems: Sequence[str]) -> tuple[dict[int, str], int]:
         texts = [[stem + label for label in task.labels] for stem in stems]
-        candidates = [[_tokens(policy, text) for text in row] for row in texts]
+        candidates = [[encode_answer(policy.tokenizer, text) for text in row] for row in texts]
         scores, _ = score_answers(policy, [prompts[i] for i in batch], candidates, numerics)
         chosen = [likeliest(values, prompts[i]) for i, values in zip(batch, scores, strict=True)]
         answers = {i: row[one.index] for i, row, one in zip(batch, texts, chosen, strict=True)}
@@ -97,11 +94,7 @@ def _fitting_stem(policy: Policy, text: str, task: Task, room: int) -> str:
     kept = len(spans)
     while True:
         stem = _stem(text[: spans[kept - 1][1]] if kept else "", task)
-        excess = max(len(_tokens(policy, stem + label)) for label in task.labels) - room
+        excess = max(len(encode_answer(policy.tokenizer, stem + label)) for label in task.labels) - room
         if excess <= 0 or not kept:
             return stem
         kept = max(0, kept - excess)
-
-
-def _tokens(policy: Policy, answer: str) -> list[int]:
-    return encode(policy.tokenizer, _NO_PROMPT, answer).answer

@@ -13,8 +13,9 @@ from torch import nn
 from preceptor.engine import Numerics, Operations, Speed, distinct_prefixes, time_model
 from preceptor.models import AdapterSettings, Encoded, ModelSource, Policy, blueprint, layers_of, random_model
 from preceptor.study.cases import Prepared
-from preceptor.study.plan.remaining import ANSWERS, Left
+from preceptor.study.plan.remaining import Left
 from preceptor.study.plan.work import answer_work, stage_work
+from preceptor.study.run.failures import ANSWERS
 from preceptor.study.spec.study import Study
 
 _TIMED_WEIGHTS = 500_000_000

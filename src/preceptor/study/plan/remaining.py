@@ -9,6 +9,7 @@ from preceptor.errors import InputError
 from preceptor.study.answers.arms import answers_key, arms_for, cell_folder, is_answered
 from preceptor.study.answers.predictions import share_answered
 from preceptor.study.cases import Prepared
+from preceptor.study.run.failures import ANSWERS
 from preceptor.study.stages.tree import NotDoneYet, Workshop, chain
 
 
@@ -19,10 +20,6 @@ class Begun:
     arm: str
     what: str
     share: float
-
-
-ANSWERS = "answers"
-"""What `Begun` calls them; stages are called as in `chain`."""
 
 
 @dataclass(frozen=True, slots=True)

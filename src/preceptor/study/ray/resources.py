@@ -6,8 +6,9 @@ from typing import Any
 
 from preceptor.chat_server import ChatServer
 from preceptor.errors import InputError, Problem
-from preceptor.study.ray.steps import ANSWERS, Step
+from preceptor.study.ray.steps import Step
 from preceptor.study.ray.worker import Job, problems_here
+from preceptor.study.run.failures import ANSWERS
 from preceptor.study.stages.tree import Workshop
 
 _ROOM_BYTES = 1_000_000_000

@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from preceptor.errors import InputError
 from preceptor.study.answers.arms import answers_key, arms_for, is_answered
 from preceptor.study.cases import Prepared
+from preceptor.study.run.failures import ANSWERS
 from preceptor.study.stages.ledger import Done
 from preceptor.study.stages.tree import NotDoneYet, Workshop, chain
-
-ANSWERS = "held-out answers"
 
 
 @dataclass(frozen=True, slots=True)

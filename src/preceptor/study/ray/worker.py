@@ -21,9 +21,9 @@ from preceptor.progress import Advance, quiet
 from preceptor.study.answers.arms import answered
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
 from preceptor.study.check import votes_of
-from preceptor.study.ray.steps import ANSWERS, Step
+from preceptor.study.ray.steps import Step
 from preceptor.study.results.record import versions
-from preceptor.study.run.failures import Cause, CellError
+from preceptor.study.run.failures import ANSWERS, Cause, CellError
 from preceptor.study.run.folder import LOCK, RunFolder
 from preceptor.study.spec.file import make_study
 from preceptor.study.spec.study import TaskEntry

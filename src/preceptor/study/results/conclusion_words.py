@@ -1,10 +1,7 @@
 """The parts of a conclusion's sentence: gain and margin, cases, price, and of which models it speaks."""
 
-from preceptor.evidence import arm_title, gain, number
+from preceptor.evidence import FEWEST_SEEDS, arm_title, gain, number
 from preceptor.study.results.task_evidence import Entry, TaskEvidence
-
-FEWEST_SEEDS = 5
-"""With fewer, a sentence speaks of the models that were trained, not of the method."""
 
 
 def over(contrast: Entry) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from preceptor.data import TooLong, fit_pair
+from preceptor.data import TooLong, cases_by_patient, fit_pair
 from preceptor.engine import EncodedPair
 from preceptor.files import read_jsonl, write_jsonl
 from preceptor.models import Encoded
@@ -76,14 +76,12 @@ def parted(pairs: Sequence[Pair], prepared: Prepared, maker: Maker | None, seed:
 
 def _a_tenth(pairs: Sequence[Pair], patient_of: dict[str, str], seed: int) -> set[str]:
     """Cases of patients drawn until a tenth of the pairs is theirs."""
-    patients = sorted({patient_of[pair.example_id] for pair in pairs})
-    random.Random(f"{seed} votes").shuffle(patients)
-    apart: set[str] = set()
-    for patient in patients:
-        if 10 * sum(pair.example_id in apart for pair in pairs) >= len(pairs):
+    apart: list[Pair] = []
+    for cases in cases_by_patient([patient_of[pair.example_id] for pair in pairs], f"{seed} votes").values():
+        if 10 * len(apart) >= len(pairs):
             break
-        apart |= {pair.example_id for pair in pairs if patient_of[pair.example_id] == patient}
-    return apart
+        apart += [pairs[i] for i in cases]
+    return {pair.example_id for pair in apart}
 
 
 def write_pairs(file: Path, train: Iterable[Pair], validation: Iterable[Pair]) -> None:
