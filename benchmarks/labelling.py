@@ -24,7 +24,8 @@ from urllib.parse import urlencode
 from rich.console import Console
 
 from preceptor.errors import PreceptorError
-from preceptor.preferences.labelling import Answer, Item, Store, open_door, serve
+from preceptor.preferences.labelling import Answer, Item, Store, serve
+from preceptor.web.door import open_door
 
 RATERS, SECONDS = 50, 60
 MEDIAN, SLOWEST = 50.0, 300.0

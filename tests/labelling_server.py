@@ -12,7 +12,9 @@ from child_process import start
 _PROGRAM = """
 import sys
 from pathlib import Path
-from preceptor.preferences.labelling import Store, Tls, open_door, serve
+from preceptor.preferences.labelling import Store, serve
+from preceptor.web.door import open_door
+from preceptor.web.tls import Tls
 path, host, port, *tls = sys.argv[1:]
 door = open_door(host, int(port), Tls(Path(tls[0]), Path(tls[1])) if tls else None)
 serve(Store.open(Path(path)), door)

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from preceptor.preferences.labelling import Door, Limits, http_server
+from preceptor.web.door import Listener
+from preceptor.web.server import Limits, http_server
 
 SHORT = Limits(head_seconds=1.0, body_seconds=1.0, connections=4)
 PATIENCE = 60
@@ -15,16 +16,16 @@ PATIENCE = 60
 
 
 @contextmanager
-def serving(app: Any, door: Door, *, lifespan: bool) -> Iterator[int]:
+def serving(app: Any, listener: Listener, *, lifespan: bool) -> Iterator[int]:
     """Serves `app` with short limits; the port."""
-    server = http_server(app, door.tls, SHORT, lifespan=lifespan)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [door.socket]})
+    server = http_server(app, listener.tls, SHORT, lifespan=lifespan)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener.socket]})
     thread.start()
     try:
         while not server.started:
             assert thread.is_alive()
             time.sleep(0.01)
-        yield door.socket.getsockname()[1]
+        yield listener.socket.getsockname()[1]
     finally:
         server.should_exit = True
         thread.join()

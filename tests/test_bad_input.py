@@ -196,9 +196,9 @@ def test_a_model_that_is_only_there_as_pickle(case: Case) -> None:
     case.refused(f"model {spoilt}: its weights are only there as pickle", "Save it again with `save_pretrained`")
 
 
-def test_more_tokens_than_the_model_has_places_for(case: Case) -> None:
+def test_a_max_length_above_the_context_length(case: Case) -> None:
     case.say(max_length=5000)
-    case.refused("max_length: 5000 tokens are asked for", "places for 4096", "Set it to 4096 or less")
+    case.refused("5000 tokens are asked for, and the context length of", " is 4096", "Set it to 4096 or less")
 
 
 def test_a_model_that_is_not_there(case: Case) -> None:

@@ -1,7 +1,9 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from preceptor.errors import InputError, Problem, kind_and_place, printable, without_steering
+from preceptor.errors import InputError, Problem, invalid_entries, kind_and_place, printable, without_steering
 
 
 @given(st.text())
@@ -45,3 +47,22 @@ def test_an_error_of_others_is_named_by_its_kind_and_place_without_a_word_of_its
         said = kind_and_place(error)
     assert said.startswith("ValueError < read_case (test_errors.py:")
     assert "a word of a case" not in said
+
+
+def test_what_pydantic_finds_is_told_by_its_place_and_without_its_value() -> None:
+    class Entry(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+        number: int
+        name: str
+
+    with pytest.raises(ValidationError) as caught:
+        Entry.model_validate({"number": "a patient's text", "nmae": "x"})
+    assert invalid_entries(caught.value, "key") == [
+        ("number", "Input should be a valid integer, unable to parse string as an integer", "Change it"),
+        ("name", "this key is missing", "Add it"),
+        ("nmae", "there is no such key", "Check the spelling, or take it out"),
+    ]
+    for text, what in (("[]", "this is not a JSON object"), ("{", "this is not JSON")):
+        with pytest.raises(ValidationError) as caught:
+            Entry.model_validate_json(text)
+        assert invalid_entries(caught.value, "entry") == [("", what, "Change it")]

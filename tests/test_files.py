@@ -119,3 +119,39 @@ def test_digests_of_files(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert files.digest_file(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert files.digest(1) != files.digest("1")
+
+
+@given(rows=ROWS, cut=st.integers(0, 200))
+def test_a_log_that_was_cut_anywhere_goes_on_behind_its_last_whole_line(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[Any], cut: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "log.jsonl"
+    path.unlink(missing_ok=True)
+    log = files.JsonLog(path)
+    for row in rows:
+        log.append(row)
+    assert log.read() == rows
+    written = path.read_bytes() if rows else b""
+    path.write_bytes(written[:cut])
+    whole = log.read()
+    assert whole == rows[: len(whole)]
+    assert len(whole) >= written[:cut].count(b"\n")
+    log.append({"next": 1})
+    assert log.read() == [*whole, {"next": 1}]
+    assert path.read_bytes().count(b"\n") == len(whole) + 1
+
+
+def test_a_damaged_line_of_a_log_is_refused_or_skipped(tmp_path: Path) -> None:
+    log = files.JsonLog(tmp_path / "log.jsonl")
+    assert log.read() == []
+    log.path.write_text('{"a": 1}\n' + "[" * 200_000 + '\n"text"\n\n{"a": 2}')
+    with pytest.raises(ValueError, match="not a JSON object"):
+        log.read()
+    assert log.read(skip_damaged=True) == [{"a": 1}, {"a": 2}]
+    log.append({"a": 3})
+    assert log.read(skip_damaged=True) == [{"a": 1}, {"a": 2}, {"a": 3}]
+
+
+def test_a_log_is_its_owners_alone(tmp_path: Path) -> None:
+    files.JsonLog(tmp_path / "log.jsonl").append({})
+    assert mode(tmp_path / "log.jsonl") == 0o600

@@ -4,6 +4,10 @@ import re
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 _STEERING = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -38,6 +42,27 @@ def kind_and_place(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{frame.name} ({frame.filename.rpartition('/')[2]}:{frame.lineno})" for frame in frames]
     return " < ".join([type(error).__name__, *reversed(places[-4:])])
+
+
+def invalid_entries(error: "ValidationError", noun: str) -> list[tuple[str, str, str]]:
+    """The place, what is wrong there, and what to do, of each error that pydantic found; no value is repeated.
+
+    noun: what a message calls an entry, such as `setting`. The place of the whole is "".
+    """
+    found = error.errors(include_input=False, include_url=False, include_context=False)
+    return [(".".join(map(str, one["loc"])), *_what_and_fix(one["type"], one["msg"], noun)) for one in found]
+
+
+def _what_and_fix(kind: str, message: str, noun: str) -> tuple[str, str]:
+    if kind == "missing":
+        return f"this {noun} is missing", "Add it"
+    if kind == "extra_forbidden":
+        return f"there is no such {noun}", "Check the spelling, or take it out"
+    if kind == "json_invalid":
+        return "this is not JSON", "Change it"
+    if message == "Input should be an object":  # in JSON; elsewhere pydantic says dictionary
+        return "this is not a JSON object", "Change it"
+    return message.removeprefix("Value error, "), "Change it"
 
 
 class PreceptorError(Exception):

@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -48,6 +50,48 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """Read back what `write_jsonl` wrote."""
     # Only "\n" ends a row: str.splitlines would also split at separators that JSON leaves as they are.
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLog:
+    """A private file to which JSON objects are appended, one a line; each is on disk when `append` returns.
+
+    A crash can tear the last line only. A torn one is not read, and the next `append` takes its place.
+    """
+
+    path: Path
+
+    def read(self, *, skip_damaged: bool = False) -> list[dict[str, Any]]:
+        """Its objects, [] without a file. Raises `ValueError` for a damaged line before the last, unless skipped."""
+        *lines, last = (self.path.read_bytes() if self.path.exists() else b"").split(b"\n")
+        found = [_object(line) for line in lines]
+        if None in found and not skip_damaged:
+            raise ValueError("a line is not a JSON object")
+        return [row for row in (*found, _object(last)) if row is not None]
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Add one object."""
+        with os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "rb+") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
+            if file.read(1) not in (b"", b"\n"):  # the last line has no end
+                file.seek(0)
+                last = file.read().rpartition(b"\n")[2]
+                if _object(last) is None:
+                    file.truncate(file.tell() - len(last))
+                else:
+                    file.write(b"\n")
+            file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    """The JSON object that a line holds; None when it holds none."""
+    with suppress(ValueError, RecursionError):
+        row = json.loads(line)
+        if isinstance(row, dict):
+            return row
+    return None
 
 
 def publish_folder(aside: Path, final: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from preceptor.errors import InputError
-from preceptor.models import EMBEDDED, find_model, fingerprint, list_models, places
+from preceptor.models import EMBEDDED, context_length, find_model, fingerprint, list_models
 
 
 @pytest.fixture
@@ -113,10 +113,10 @@ def test_the_fingerprint_sees_every_change(folder: Path, name: str) -> None:
     assert fingerprint(source) != before
 
 
-def test_places_are_the_positions_the_model_knows(folder: Path) -> None:
-    assert places(find_model(str(folder))) == 4096
+def test_the_context_length_is_that_of_the_configuration(folder: Path) -> None:
+    assert context_length(find_model(str(folder))) == 4096
     edit_json(folder / "config.json", max_position_embeddings=77)
-    assert places(find_model(str(folder))) == 77
+    assert context_length(find_model(str(folder))) == 77
 
 
 @pytest.mark.parametrize("shard", ["pytorch_model.bin", "../elsewhere/model.safetensors", "/tmp/model.safetensors"])

@@ -39,18 +39,18 @@ def test_every_stage_and_arm_is_a_step_behind_what_it_needs(
     tree = StageTree(study, Numerics(threads=1), tiny_source, "hash", RunFolder(tmp_path / "run"), None)
     steps = [(one.seed, one.arm, one.title, one.after and one.after.title) for one in remaining_steps(tree, [prepared])]
     assert steps == [
-        (0, "base", "held-out answers", None),
+        (0, "base", "answers", None),
         *(
             (seed, *step)
             for seed in (0, 1)
             for step in [
                 ("sft", "SFT", None),
-                ("sft", "held-out answers", "SFT"),
+                ("sft", "answers", "SFT"),
                 ("sft+dpo", "pairs", "SFT"),
                 ("sft+dpo", "DPO", "pairs"),
-                ("sft+dpo", "held-out answers", "DPO"),
+                ("sft+dpo", "answers", "DPO"),
                 ("sft+sft", "SFT continued", "DPO"),
-                ("sft+sft", "held-out answers", "SFT continued"),
+                ("sft+sft", "answers", "SFT continued"),
             ]
         ),
     ]
@@ -62,7 +62,7 @@ def test_only_what_is_missing_is_left(tmp_path: Path, tiny_model_folder: Path) -
     assert remaining_steps(tree, [prepared]) == []
     more = replace(tree, study=finished.study.model_copy(update={"arms": ("base", "sft", "sft+dpo")}))
     left = [(one.title, one.after and one.after.title) for one in remaining_steps(more, [prepared])]
-    assert left == [("pairs", None), ("DPO", "pairs"), ("held-out answers", "DPO")]
+    assert left == [("pairs", None), ("DPO", "pairs"), ("answers", "DPO")]
 
 
 def test_a_step_asks_for_what_the_study_says_and_not_the_machine(
@@ -75,7 +75,7 @@ def test_a_step_asks_for_what_the_study_says_and_not_the_machine(
     tree = StageTree(study, numerics, tiny_source, "hash", RunFolder(tmp_path / "run"), None)
     needs = {(one.arm, one.title): needs_of(tree, one, gpus=True) for one in remaining_steps(tree, [prepared])}
     asked = {step: (need.cpus, need.gpus, need.here) for step, need in needs.items()}
-    answers = "held-out answers"
+    answers = "answers"
     assert asked == {
         ("base", answers): (4, 1, False),
         ("sft", "SFT"): (4, 2, False),

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from preceptor.errors import InputError
-from preceptor.preferences.labelling import Tls, open_door, self_signed
+from preceptor.web.door import open_door
+from preceptor.web.tls import Tls, self_signed
 
 
 def test_a_self_signed_certificate_is_made_kept_and_private(tmp_path: Path) -> None:

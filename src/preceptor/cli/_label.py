@@ -11,7 +11,9 @@ from preceptor.cli._say import console, full_disk_named, refuse_without, say
 from preceptor.errors import InputError
 
 if TYPE_CHECKING:
-    from preceptor.preferences.labelling import Door, Item, Store, Tls
+    from preceptor.preferences.labelling import Item, Store
+    from preceptor.web.door import Listener
+    from preceptor.web.tls import Tls
 
 
 def label(
@@ -40,7 +42,8 @@ def label(
     ] = None,
 ) -> None:
     """Start the page on which clinicians say which answer is better. Goes on where it was stopped."""
-    from preceptor.preferences.labelling import open_door, open_round, serve
+    from preceptor.preferences.labelling import open_round, serve
+    from preceptor.web.door import open_door
 
     if gold is None:
         refuse_without("--gold", task=task, group=group)
@@ -112,17 +115,17 @@ def _export_round(store_path: Path, file: Path, task: str | None) -> None:
 
 def _tls(host: str, store_path: Path, certificate: Path | None, key: Path | None, *, self_signed: bool) -> "Tls | None":
     from preceptor.errors import Problem
-    from preceptor.preferences import labelling
+    from preceptor.web import tls
 
     if (certificate is None) != (key is None) or (self_signed and certificate is not None):
         fix = "Give --certificate and --key, or --self-signed"
         raise InputError(Problem("--certificate, --key, --self-signed", "these do not go together", fix))
     if self_signed:
-        return labelling.self_signed(host, store_path.with_suffix(".tls"))
-    return labelling.Tls(certificate, key) if certificate and key else None
+        return tls.self_signed(host, store_path.with_suffix(".tls"))
+    return tls.Tls(certificate, key) if certificate and key else None
 
 
-def _show_round(store: "Store", door: "Door", names: list[str], *, going_on: bool) -> None:
+def _show_round(store: "Store", door: "Listener", names: list[str], *, going_on: bool) -> None:
     """The links, and how to end. Links are shown this once: of a token, the store keeps a hash."""
     from preceptor.preferences.labelling import make_links
 

@@ -11,9 +11,9 @@ from preceptor.cli._say import console, say
 from preceptor.errors import InputError, PreceptorError, Problem
 
 if TYPE_CHECKING:
-    from preceptor.preferences.labelling import Door
     from preceptor.ship.serving import Served
     from preceptor.study import ArmOfRun
+    from preceptor.web.door import Listener
 
 
 def serve(
@@ -62,8 +62,9 @@ def _refuse_without_packages() -> None:
         raise InputError(Problem("preceptor serve", f"{' and '.join(missing)} cannot be imported", fix))
 
 
-def _door(host: str, port: int, certificate: Path | None, key: Path | None) -> "Door":
-    from preceptor.preferences.labelling import Tls, open_door
+def _door(host: str, port: int, certificate: Path | None, key: Path | None) -> "Listener":
+    from preceptor.web.door import open_door
+    from preceptor.web.tls import Tls
 
     if (certificate is None) != (key is None):
         raise InputError(Problem("--certificate, --key", "one of the two is missing", "Give both, or none"))

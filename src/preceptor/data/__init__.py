@@ -8,7 +8,7 @@ from preceptor.data._header import describe_columns, has_header, missing_header
 from preceptor.data._inspect import Guess, inspect_table, looks_like_labels
 from preceptor.data._preflight import Preflight, preflight
 from preceptor.data._spec import EACH_ROW, DataSpec
-from preceptor.data._split import Splits, split_by_patient
+from preceptor.data._split import Splits, cases_by_patient, split_by_patient
 from preceptor.data._table import Table, read_table
 from preceptor.data._text_files import Row
 
@@ -26,6 +26,7 @@ __all__ = [
     "Splits",
     "Table",
     "TooLong",
+    "cases_by_patient",
     "describe_columns",
     "fit",
     "fit_pair",

@@ -80,10 +80,19 @@ def _assign(
     return assigned
 
 
-def _stratified(examples: Sequence[Example], seed: int, label_of: LabelOf | None) -> list[str]:
-    """Patients shuffled by `seed`, then sorted by their rarest label."""
-    patients = sorted({example.group for example in examples})
+def cases_by_patient(groups: Sequence[str], seed: int | str) -> dict[str, list[int]]:
+    """The cases of each patient, by their index in `groups`; patients in a random order that the seed fixes."""
+    patients = sorted(set(groups))
     random.Random(seed).shuffle(patients)
+    cases: dict[str, list[int]] = {patient: [] for patient in patients}
+    for index, patient in enumerate(groups):
+        cases[patient].append(index)
+    return cases
+
+
+def _stratified(examples: Sequence[Example], seed: int, label_of: LabelOf | None) -> list[str]:
+    """Patients in a random order that the seed fixes, then sorted by the rarest label each has."""
+    patients = list(cases_by_patient([example.group for example in examples], seed))
     if label_of is None:
         return patients
     frequency = Counter(label_of(example) for example in examples)

@@ -11,6 +11,8 @@ SIGNIFICANCE = 0.05
 FEWEST_PATIENTS = 20
 FEWEST_OF_A_CLASS = 10
 """Below these the numbers only describe the patients at hand."""
+FEWEST_SEEDS = 5
+"""With fewer, a conclusion is about the models that were trained, not about the method."""
 
 _FEWEST_DIFFERING = 10
 """Patients on whom the arms must differ before resampling can tell how rarely they do."""

@@ -2,6 +2,7 @@
 
 from preceptor.models import _bits  # noqa: F401 - before peft, see there
 from preceptor.models._blueprint import blueprint, find_blueprint, keep_layers, layer_period, layers_of, random_model
+from preceptor.models._chat_template import encode_answer, measured_template, stop_tokens
 from preceptor.models._embedded import EMBEDDED, EMBEDDED_TITLE, fetch_embedded
 from preceptor.models._policy import (
     AdapterSettings,
@@ -13,8 +14,8 @@ from preceptor.models._policy import (
     save_policy,
 )
 from preceptor.models._sixteen_bits import rounded_product, slow_16_bits
-from preceptor.models._source import KnownModel, ModelSource, find_model, fingerprint, list_models, places
-from preceptor.models._tokens import Encoded, encode, load_tokenizer, measured_template, stop_tokens
+from preceptor.models._source import KnownModel, ModelSource, context_length, find_model, fingerprint, list_models
+from preceptor.models._tokens import Encoded, encode, load_tokenizer
 
 __all__ = [
     "EMBEDDED",
@@ -26,7 +27,9 @@ __all__ = [
     "Policy",
     "blueprint",
     "compute_device",
+    "context_length",
     "encode",
+    "encode_answer",
     "fetch_embedded",
     "find_blueprint",
     "find_model",
@@ -39,7 +42,6 @@ __all__ = [
     "load_tokenizer",
     "measured_template",
     "new_policy",
-    "places",
     "random_model",
     "readable_adapter",
     "rounded_product",

@@ -1,6 +1,5 @@
 """A model known by its configuration alone: enough to count its weights and its work, before anything is downloaded."""
 
-import json
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -9,14 +8,16 @@ import torch
 from peft import get_peft_model
 from peft.tuners.lora import LoraLayer
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig
 
 from preceptor.errors import InputError, Problem
 from preceptor.models._embedded import EMBEDDED, EMBEDDED_TITLE, embedded_folder
 from preceptor.models._fused import fuse
-from preceptor.models._policy import AdapterSettings, _lora, _quiet, compute_device
+from preceptor.models._json import read_json
+from preceptor.models._policy import AdapterSettings, _quiet, compute_device, lora_config
 from preceptor.models._sixteen_bits import avoid_slow_products
 from preceptor.models._source import ModelSource
+from preceptor.models.families import find_family
 
 _PER_LAYER = ("layer_types", "mlp_layer_types", "no_rope_layers", "sliding_window_pattern_list")
 """Settings of a configuration with one entry a layer."""
@@ -32,11 +33,7 @@ def find_blueprint(name: str) -> ModelSource:
     if not file.is_file():
         fix = "Put the model's config.json into that folder, and its tokenizer beside it if you have it."
         raise InputError(Problem(f"model {name}", "its config.json is not here", fix))
-    try:
-        asks_for_code = "auto_map" in json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, TypeError) as error:
-        raise InputError(Problem(str(file), "it is not valid JSON", "Copy the file again.")) from error
-    if asks_for_code:
+    if "auto_map" in read_json(file):
         fix = "Use a model that transformers itself implements."
         raise InputError(Problem(f"model {name}", "config.json asks to run code of its own (auto_map)", fix))
     return source
@@ -87,7 +84,8 @@ def keep_layers(config: Any, layers: int) -> None:
 
 def _built(source: ModelSource, adapter: AdapterSettings | None, dtype: torch.dtype, layers: int | None) -> nn.Module:
     try:
-        model: Any = AutoModelForCausalLM.from_config(_config(source, layers), dtype=dtype, trust_remote_code=False)
+        config, auto_model = _config(source, layers), find_family(source.location).AUTO_MODEL
+        model: Any = auto_model.from_config(config, dtype=dtype, trust_remote_code=False)
     except (ValueError, KeyError, TypeError, ImportError) as error:
         what = f"transformers cannot build a model from its config.json ({type(error).__name__})"
         raise InputError(Problem(f"model {source.name}", what, "Check the file, or name another model.")) from error
@@ -97,7 +95,7 @@ def _built(source: ModelSource, adapter: AdapterSettings | None, dtype: torch.dt
         whole: nn.Module = model.requires_grad_(True)
         return whole
     with _quiet():
-        tuned: nn.Module = get_peft_model(model.requires_grad_(False), _lora(adapter))
+        tuned: nn.Module = get_peft_model(model.requires_grad_(False), lora_config(source, adapter))
     fuse(tuned)
     if source.load_in_4bit:  # peft's own forward, which keeps more: there are no fused layers on packed weights
         for module in tuned.modules():

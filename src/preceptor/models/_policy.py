@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import AutoModelForCausalLM
 from transformers.utils import logging as transformers_logging
 
 from preceptor.errors import InputError, Problem
@@ -25,6 +24,7 @@ from preceptor.models._fused import fuse
 from preceptor.models._sixteen_bits import avoid_slow_products
 from preceptor.models._source import ModelSource
 from preceptor.models._tokens import load_tokenizer
+from preceptor.models.families import find_family
 
 transformers_logging.disable_progress_bar()  # Preceptor shows its own
 
@@ -72,7 +72,7 @@ def new_policy(source: ModelSource, adapter: AdapterSettings | None, *, seed: in
         return Policy(model.requires_grad_(True), tokenizer, source, None)
     with torch.random.fork_rng(devices=[]), _quiet():
         torch.manual_seed(seed)
-        tuned = get_peft_model(model, _lora(adapter))
+        tuned = get_peft_model(model, lora_config(source, adapter))
     fuse(tuned)
     return Policy(tuned, tokenizer, source, adapter)
 
@@ -130,7 +130,7 @@ def _load_base(source: ModelSource, dtype: torch.dtype) -> Any:
 
 def _load_backbone(folder: Path, dtype: torch.dtype, **how: Any) -> Any:
     """The model in `folder`, every weight frozen. Raises `InputError` when weights are missing."""
-    loaded: Any = AutoModelForCausalLM.from_pretrained(
+    loaded: Any = find_family(folder).AUTO_MODEL.from_pretrained(
         folder,
         dtype=dtype,
         local_files_only=True,
@@ -154,10 +154,11 @@ def compute_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _lora(adapter: AdapterSettings) -> LoraConfig:
+def lora_config(source: ModelSource, adapter: AdapterSettings) -> LoraConfig:
+    """The adapter's settings as peft takes them for a model of this family."""
     modules = adapter.target_modules
     return LoraConfig(
-        task_type="CAUSAL_LM",
+        task_type=find_family(source.location).PEFT_TASK,
         r=adapter.rank,
         lora_alpha=adapter.alpha,
         lora_dropout=adapter.dropout,

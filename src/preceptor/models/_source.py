@@ -1,6 +1,5 @@
 """Which model a name means, and whether its folder is safe and complete enough to load."""
 
-import json
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,8 @@ from preceptor.errors import InputError, Problem
 from preceptor.files import digest, digest_file
 from preceptor.models._bits import refuse_without_bitsandbytes
 from preceptor.models._embedded import EMBEDDED, EMBEDDED_TITLE, embedded_folder, is_fetched
+from preceptor.models._json import read_json
+from preceptor.models.families import find_family
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _NEVER_DOWNLOADED = [
@@ -113,8 +114,8 @@ def fingerprint(source: ModelSource) -> str:
     return digest([whole, "nf4"]) if source.load_in_4bit else whole
 
 
-def places(source: ModelSource) -> int | None:
-    """How many tokens the model has positions for; None where its configuration does not say."""
+def context_length(source: ModelSource) -> int | None:
+    """The most tokens of a sequence that the model has positions for; None where its configuration does not say."""
     from transformers import AutoConfig
 
     config: Any = AutoConfig.from_pretrained(source.location, local_files_only=True, trust_remote_code=False)
@@ -129,7 +130,7 @@ def _digest(file: Path) -> str:
     if file.name != "config.json":
         return digest_file(file)
     # The version of the library that wrote the configuration says nothing about the model.
-    return digest({key: value for key, value in _read_json(file).items() if key != "transformers_version"})
+    return digest({key: value for key, value in read_json(file).items() if key != "transformers_version"})
 
 
 def _find_embedded() -> ModelSource:
@@ -165,7 +166,7 @@ def _problems(source: ModelSource) -> list[Problem]:
 
 def _code_problem(folder: Path) -> tuple[str, str] | None:
     for name in ("config.json", "tokenizer_config.json"):
-        if "auto_map" in _read_json(folder / name):
+        if "auto_map" in read_json(folder / name):
             return f"{name} asks to run code of its own (auto_map)", "Use a model that transformers itself implements."
     return None
 
@@ -173,7 +174,7 @@ def _code_problem(folder: Path) -> tuple[str, str] | None:
 def _weights_problem(folder: Path) -> tuple[str, str] | None:
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        shards = {str(shard) for shard in _read_json(index)["weight_map"].values()}
+        shards = {str(shard) for shard in read_json(index)["weight_map"].values()}
         if strange := sorted(shard for shard in shards if not re.fullmatch(r"[\w.-]+\.safetensors", shard)):
             what = f"{index.name} names weights that are no safetensors file of this folder: {', '.join(strange)}"
             return what, "Use a folder that holds all its weights as safetensors."
@@ -193,20 +194,5 @@ def _tokenizer_problem(folder: Path) -> tuple[str, str] | None:
             "there is no tokenizer in it",
             "Copy tokenizer.json and tokenizer_config.json of the model into the folder.",
         )
-    if any((folder / name).is_file() for name in ("chat_template.jinja", "chat_template.json")):
-        return None
-    if _read_json(folder / "tokenizer_config.json").get("chat_template"):
-        return None
-    fix = "Use an instruction-tuned model, or put the template the model was trained with into chat_template.jinja."
-    return "its tokenizer has no chat template", fix
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """The object in `path`; empty when there is no such file."""
-    if not path.is_file():
-        return {}
-    try:
-        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(Problem(str(path), "it is not valid JSON", "Copy the file again.")) from error
-    return value
+    lacking: tuple[str, str] | None = find_family(folder).missing(folder)
+    return lacking

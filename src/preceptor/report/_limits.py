@@ -1,9 +1,8 @@
 """What a study like this does not show, said on its own page."""
 
+from preceptor.evidence import FEWEST_SEEDS
 from preceptor.report._looks import arm_label
 from preceptor.study.results.schema import Results
-
-FEWEST_SEEDS = 5
 
 
 def limits(results: Results) -> list[str]:

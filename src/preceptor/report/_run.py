@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from preceptor.errors import InputError, Problem
+from preceptor.errors import InputError, Problem, invalid_entries
 from preceptor.report._consistency import contradictions
 from preceptor.report._predictions import other_answers
 from preceptor.study.results.schema import Results
@@ -169,24 +169,10 @@ def _text(path: Path) -> bytes:
 
 
 def _problems(path: Path, error: ValidationError) -> list[Problem]:
-    """The first few things that are wrong; what was found is not repeated, only where and why."""
-    found = error.errors(include_input=False, include_url=False, include_context=False)
-    problems = [Problem(_where(path, one["loc"]), _what(one["type"], one["msg"]), _AGAIN) for one in found]
+    """The first few things that are wrong."""
+    found = invalid_entries(error, "entry")
+    problems = [Problem(f"{path}, {place}" if place else str(path), what, _AGAIN) for place, what, _ in found]
     if len(problems) > _MOST_PROBLEMS:
         more = Problem(str(path), f"{len(problems) - _MOST_PROBLEMS} more entries are wrong", _AGAIN)
         problems = [*problems[:_MOST_PROBLEMS], more]
     return problems
-
-
-def _where(path: Path, place: tuple[int | str, ...]) -> str:
-    return f"{path}, {'.'.join(map(str, place))}" if place else str(path)
-
-
-def _what(kind: str, message: str) -> str:
-    if kind == "missing":
-        return "this entry is missing"
-    if kind == "json_invalid":
-        return "this is not JSON"
-    if kind in ("model_type", "model_attributes_type", "dict_type"):
-        return "this is not a JSON object"
-    return message.removeprefix("Value error, ").lower()

@@ -10,7 +10,7 @@ from gguf import MODEL_ARCH, GGUFWriter, LlamaFileType, get_tensor_name_map
 from torch import Tensor
 
 from preceptor.errors import Problem
-from preceptor.models import encode, measured_template
+from preceptor.models import encode_answer, measured_template
 from preceptor.ship._gguf_vocabulary import Vocabulary, read_vocabulary
 
 GGUFType = Literal["f16", "f32"]
@@ -18,7 +18,6 @@ GGUFType = Literal["f16", "f32"]
 
 _ARCHITECTURE = "llama"
 _ROPES = ("default", "llama3")
-_NO_PROMPT = [{"role": "user", "content": ""}]
 
 
 def cannot_be_gguf(config: Any, tokenizer: Any) -> Problem | None:
@@ -76,7 +75,7 @@ def _add_shape(writer: GGUFWriter, config: Any) -> None:
 
 
 def _add_tokenizer(writer: GGUFWriter, tokenizer: Any, vocabulary: Vocabulary) -> None:
-    (stop,) = encode(tokenizer, _NO_PROMPT, "").answer[-1:]
+    stop = encode_answer(tokenizer, "")[-1]
     writer.add_tokenizer_model("gpt2")  # llama.cpp's name for byte-level BPE
     writer.add_tokenizer_pre(vocabulary.pre_tokenizer)
     writer.add_token_list(vocabulary.tokens)

@@ -7,12 +7,11 @@ from contextlib import contextmanager
 import torch
 
 from preceptor.engine import generate, score_answers
-from preceptor.models import AdapterSettings, encode, load_policy, stop_tokens
+from preceptor.models import AdapterSettings, encode_answer, load_policy, stop_tokens
 from preceptor.ship._cause import Cause
 from preceptor.ship._replayed import Replayed, stripped
 from preceptor.study import ArmOfRun
 
-_NO_PROMPT = [{"role": "user", "content": ""}]
 _ROWS = 32
 
 
@@ -24,7 +23,7 @@ class MeasuredModel:
         self._numerics, self._max_new_tokens = arm.numerics, arm.task.answer.max_new_tokens
         self._policy = load_policy(arm.source, arm.folder, dtype=arm.numerics.torch_dtype)
         self._tokenizer = self._policy.tokenizer
-        (self._stop,) = encode(self._tokenizer, _NO_PROMPT, "").answer[-1:]
+        self._stop = encode_answer(self._tokenizer, "")[-1]
 
     @property
     def adapter(self) -> AdapterSettings | None:

@@ -19,7 +19,7 @@ from preceptor.chat_server import (
     listed_models,
     open_client,
 )
-from preceptor.errors import InputError, Problem
+from preceptor.errors import InputError, Problem, invalid_entries
 from preceptor.progress import progress
 from preceptor.ship._other_arms import discriminating_first
 from preceptor.ship._parity import Parity, diagnose
@@ -40,7 +40,7 @@ def find_endpoint(url: str, *, model: str | None, allow_host: str | None, token:
     try:
         server = ChatServer(url=url, model=model or "any", allow_host=allow_host)
     except ValidationError as error:
-        what = "; ".join(str(one["msg"]).removeprefix("Value error, ") for one in error.errors())
+        what = "; ".join(what for _, what, _ in invalid_entries(error, "setting"))
         raise InputError(Problem(f"{_SETTING} {url}", what, "allow_host is --allow-host here.")) from None
     with open_client(server, token) as client:
         listed = listed_models(client, server, _SETTING)

@@ -1,12 +1,11 @@
 """From a study's task entry to cases that are split, checked and turned into token ids."""
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from preceptor.data import Preflight, Read, Splits, fit, preflight, read_examples, split_by_patient
+from preceptor.data import Preflight, Read, Splits, cases_by_patient, fit, preflight, read_examples, split_by_patient
 from preceptor.files import digest
 from preceptor.models import Encoded
 from preceptor.study.spec.study import Study, TaskEntry
@@ -131,15 +130,10 @@ def _limited(splits: Splits, entry: TaskEntry, seed: int) -> Splits:
         limit = entry.limit.get(name)
         if limit is None or len(examples) <= limit:
             return examples
-        patients = sorted({example.group for example in examples})
-        random.Random(f"{seed} {name}").shuffle(patients)
-        by_patient: dict[str, list[int]] = {}
-        for index, example in enumerate(examples):
-            by_patient.setdefault(example.group, []).append(index)
         taken: list[int] = []
-        for patient in patients:
-            if len(taken) + len(by_patient[patient]) <= limit:
-                taken += by_patient[patient]
+        for cases in cases_by_patient([example.group for example in examples], f"{seed} {name}").values():
+            if len(taken) + len(cases) <= limit:
+                taken += cases
         return [examples[i] for i in sorted(taken)]
 
     return Splits(

@@ -7,7 +7,7 @@ from rich.console import Console
 from preceptor.chat_server import ChatServer, find_server
 from preceptor.engine import find_tracker
 from preceptor.errors import InputError, Problem
-from preceptor.models import ModelSource, find_model, load_tokenizer, places
+from preceptor.models import ModelSource, context_length, find_model, load_tokenizer
 from preceptor.preferences import find_maker
 from preceptor.study.cases import Checked, check_task, read_task
 from preceptor.study.spec.study import Study, TaskEntry
@@ -20,7 +20,7 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
     try:
         source = model_of(study, base_folder)
         tokenizer = load_tokenizer(source)
-        problems += _too_long_for(source, study)
+        problems += too_long_for(source, study)
     except InputError as error:
         problems += error.problems
     for way in {study.arm(arm).answer for arm in study.arm_names}:
@@ -80,9 +80,10 @@ def gold_of(entry: TaskEntry, base_folder: Path) -> Path | None:
     return base_folder / Path(entry.gold).expanduser() if entry.gold else None
 
 
-def _too_long_for(source: ModelSource, study: Study) -> list[Problem]:
-    known = places(source)
+def too_long_for(source: ModelSource, study: Study) -> list[Problem]:
+    """That the study's `max_length` exceeds the model's context length, if it does."""
+    known = context_length(source)
     if known is None or study.max_length <= known:
         return []
-    what = f"{study.max_length} tokens are asked for, and {source.title} has places for {known}"
-    return [Problem("max_length", what, f"Set it to {known} or less, or name a model with more.")]
+    what = f"{study.max_length} tokens are asked for, and the context length of {source.title} is {known}"
+    return [Problem("max_length", what, f"Set it to {known} or less, or name a model with a longer one.")]

@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from preceptor.errors import InputError, Problem
+from preceptor.errors import InputError, Problem, invalid_entries
+from preceptor.strict_yaml import load_yaml
 from preceptor.tasks._generators import generators
 from preceptor.tasks._parse import parse_label
 from preceptor.tasks._task import PLACEHOLDER, Task
@@ -49,25 +50,10 @@ def load_task(name_or_path: str | Path) -> Task:
     return Task.model_validate(raw)
 
 
-class _Loader(yaml.BaseLoader):
-    """Loads every scalar as text, so that labels like `no` or `1` stay as written; records duplicate keys."""
-
-    repeated: list[tuple[int, str]]
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if str(key.value) in seen:
-                self.repeated.append((key.start_mark.line + 1, str(key.value)))
-            seen.add(str(key.value))
-        return super().construct_mapping(node, deep)
-
-
 def _read(path: Path) -> tuple[dict[str, Any], list[Problem]]:
     try:
-        loader = _Loader(path.read_text(encoding="utf-8"))
-        loader.repeated = []
-        raw = loader.get_single_data()
+        # Every scalar as text, so that a label `no` or `1` stays what was written.
+        raw, twice = load_yaml(path.read_text(encoding="utf-8"), yaml.BaseLoader)
     except UnicodeDecodeError:
         raise InputError(Problem(str(path), "is not UTF-8 text", "Save it as UTF-8")) from None
     except yaml.MarkedYAMLError as error:
@@ -78,10 +64,7 @@ def _read(path: Path) -> tuple[dict[str, Any], list[Problem]]:
     for key in ("cut", "cases"):
         if raw.get(key) in ("", "null", "~"):
             del raw[key]
-    repeated = [
-        Problem(f"{path}, line {line}", f"{key!r} stands there twice", "Keep one") for line, key in loader.repeated
-    ]
-    return raw, repeated
+    return raw, [Problem(f"{path}, line {line}", f"{key!r} stands there twice", "Keep one") for line, key in twice]
 
 
 def _control_chars(path: Path, raw: Any, where: str = "") -> Iterator[Problem]:
@@ -104,15 +87,8 @@ def _schema(path: Path, raw: Mapping[str, Any]) -> Iterator[Problem]:
     try:
         Task.model_validate(raw)
     except ValidationError as error:
-        for one in error.errors():
-            where = f"{path}: {'.'.join(map(str, one['loc']))}"
-            match one["type"]:
-                case "missing":
-                    yield Problem(where, "the key is missing", f"Add it; {_SEE}")
-                case "extra_forbidden":
-                    yield Problem(where, "there is no such key", f"Remove it or correct its name; {_SEE}")
-                case _:
-                    yield Problem(where, one["msg"][0].lower() + one["msg"][1:], f"Correct the value; {_SEE}")
+        for place, what, fix in invalid_entries(error, "key"):
+            yield Problem(f"{path}: {place}", what, f"{fix}; {_SEE}")
 
 
 def _inconsistencies(path: Path, raw: Mapping[str, Any]) -> Iterator[Problem]:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from labelling_rounds import make_gold, make_pair
 from preceptor.preferences.labelling import Item
 from preceptor.preferences.labelling._form import LONGEST_ANSWER, LONGEST_NOTE, FormError, read_form, read_vote
-from preceptor.preferences.labelling._guard import LARGEST_BODY
 from preceptor.preferences.labelling._turns import order_for
+from preceptor.web.requests import LARGEST_BODY
 
 ID = "0" * 32
 SCALES = ("quality", "omissions")

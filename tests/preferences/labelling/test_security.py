@@ -10,7 +10,7 @@ import pytest
 
 from labelling_rounds import HOST, ORIGIN, make_pair
 from preceptor.preferences.labelling import Store
-from preceptor.preferences.labelling._guard import LARGEST_BODY
+from preceptor.web.requests import LARGEST_BODY
 
 PAGES = ("/", "/lead", "/lead/export", "/lead/case/1")
 POSTS = ("/vote", "/undo", "/again", "/lead/rater", "/lead/undo")

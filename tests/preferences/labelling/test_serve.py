@@ -9,7 +9,9 @@ import pytest
 from labelling_rounds import make_pair
 from labelling_server import Server
 from preceptor.errors import InputError
-from preceptor.preferences.labelling import Store, open_door, self_signed, serve
+from preceptor.preferences.labelling import Store, serve
+from preceptor.web.door import open_door
+from preceptor.web.tls import self_signed
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,9 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from labelling_rounds import make_pair
-from preceptor.preferences.labelling import Store, open_door
+from preceptor.preferences.labelling import Store
 from preceptor.preferences.labelling._app import create_app
+from preceptor.web.door import open_door
 from slow_client import PATIENCE, SHORT, drip, head, serving
 
 

@@ -79,7 +79,7 @@ def test_unknown_names_and_a_taken_port_are_told(preceptor: CommandLine, served_
 
 
 def test_other_machines_need_tls_and_a_token(preceptor: CommandLine, serve: list[object], tmp_path: Path) -> None:
-    from preceptor.preferences.labelling import self_signed
+    from preceptor.web.tls import self_signed
 
     outside = next((str(a[4][0]) for a in socket.getaddrinfo(socket.gethostname(), 0, socket.AF_INET)), "127.0.0.1")
     if outside.startswith("127."):

@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from preceptor.preferences.labelling import open_door
 from preceptor.ship.serving import load
 from preceptor.ship.serving._app import create_app
 from preceptor.study import open_arm
+from preceptor.web.door import open_door
 from slow_client import PATIENCE, SHORT, drip, head, serving
 
 CHAT = "/v1/chat/completions"

@@ -19,9 +19,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from preceptor.errors import kind_and_place
-
-LARGEST_BODY = 1 << 20
-"""Bytes. The longest ideal answer and note fit in, each character sent as nine."""
+from preceptor.web.requests import LARGEST_BODY, read_body, replay
 
 HEADERS = {
     "content-security-policy": (
@@ -72,7 +70,7 @@ class Guard:
             app, body = self._refusal(scope), b""
             if app is None:
                 body, app = await self._read(receive)
-            await (app or self._app)(scope, _given(body, receive), send_guarded)
+            await (app or self._app)(scope, replay(body, receive), send_guarded)
         except ClientDisconnect:
             return
         except Exception as error:
@@ -84,7 +82,7 @@ class Guard:
         """The body, or what is answered to one that is too large or too slow."""
         try:
             async with asyncio.timeout(self._body_seconds):
-                body = await _body(receive)
+                body = await read_body(receive)
         except TimeoutError:
             slow = _plain(HTTPStatus.REQUEST_TIMEOUT)
             slow.headers["connection"] = "close"  # or the rest would be waited for
@@ -101,30 +99,6 @@ class Guard:
         if int(headers.get("content-length", "0")) > LARGEST_BODY:
             return _plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         return None
-
-
-async def _body(receive: Receive) -> bytes | None:
-    """The whole body, or None when it is too large: a length in the headers may lie, or be missing."""
-    body, more = b"", True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect  # half a form must not become a vote
-        body += message.get("body", b"")
-        if len(body) > LARGEST_BODY:
-            return None
-        more = message.get("more_body", False)
-    return body
-
-
-def _given(body: bytes, receive: Receive) -> Receive:
-    """Receives a body that has been read already, and then what comes after it."""
-    messages: list[Message] = [{"type": "http.request", "body": body}]
-
-    async def receive_given() -> Message:
-        return messages.pop() if messages else await receive()
-
-    return receive_given
 
 
 def _plain(status: HTTPStatus) -> PlainTextResponse:

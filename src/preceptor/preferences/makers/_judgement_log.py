@@ -1,13 +1,11 @@
 """Judgements of a judge, appended to a file as they arrive, so that an interrupted run repeats none."""
 
-import json
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from preceptor.files import write_atomic
+from preceptor.files import JsonLog
 
 Outcome = Literal["first", "second", "ties", "order decided", "unreadable"]
 
@@ -16,28 +14,19 @@ Outcome = Literal["first", "second", "ties", "order decided", "unreadable"]
 class JudgementLog:
     """Digest of a case's id and the two answers -> outcome, and the seconds it took. The file holds no text."""
 
-    path: Path
+    log: JsonLog
     judgements: dict[str, tuple[Outcome, float]]
 
     @classmethod
     def open(cls, path: Path) -> "JudgementLog":
-        """Read the file, if there is one. A line that cannot be parsed, such as a torn last one, is removed."""
-        judgements: dict[str, tuple[Outcome, float]] = {}
-        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-        whole = []
-        for line in lines:
+        """Read the file, if there is one. A line that cannot be parsed, such as a torn last one, is skipped."""
+        log, judgements = JsonLog(path), dict[str, tuple[Outcome, float]]()
+        for row in log.read(skip_damaged=True):
             with suppress(ValueError, KeyError, TypeError):
-                row = json.loads(line)
                 judgements[str(row["pair"])] = (row["outcome"], float(row["seconds"]))
-                whole.append(line.rstrip(b"\n") + b"\n")
-        if len(whole) < len(lines):
-            write_atomic(path, b"".join(whole))
-        return cls(path, judgements)
+        return cls(log, judgements)
 
     def record(self, pair: str, outcome: Outcome, seconds: float) -> None:
         """Append one judgement and wait until it is on disk."""
         self.judgements[pair] = (outcome, seconds)
-        with self.path.open("ab") as file:
-            file.write(json.dumps({"pair": pair, "outcome": outcome, "seconds": seconds}).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        self.log.append({"pair": pair, "outcome": outcome, "seconds": seconds})

@@ -3,16 +3,13 @@
 from collections.abc import Sequence
 
 from preceptor.engine import likeliest, score_answers
-from preceptor.models import encode
+from preceptor.models import encode_answer
 from preceptor.preferences.makers._labels import with_label, wrong_labels
 from preceptor.preferences.makers._maker import MadePairs, Pair, PairWork, Request, Setting
 from preceptor.tasks import Example, Task
 
 explanation = "the wrong label that the SFT model found likeliest"
 settings: tuple[Setting, ...] = ()
-
-# Answers are tokenised separately from their prompt, so any prompt gives the same answer ids.
-_NO_PROMPT = [{"role": "user", "content": ""}]
 
 
 def unsupported_reason(task: Task, examples: Sequence[Example]) -> str | None:
@@ -29,7 +26,7 @@ def make(request: Request) -> MadePairs:
     """The right answer over the same with the wrong label of highest log-probability; ties are drawn and counted."""
     task, tokenizer = request.task, request.policy.tokenizer
     wrong = [[with_label(task, e.target, label) for label in wrong_labels(task, e)] for e in request.examples]
-    candidates = [[encode(tokenizer, _NO_PROMPT, text).answer for text in texts] for texts in wrong]
+    candidates = [[encode_answer(tokenizer, text) for text in texts] for texts in wrong]
     scores, cost = score_answers(request.policy, request.prompts, candidates, request.numerics, request.advance)
     hardest = [likeliest(values, prompt) for values, prompt in zip(scores, request.prompts, strict=True)]
     pairs = [

@@ -23,9 +23,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from preceptor.errors import kind_and_place
 from preceptor.ship.serving._counts import Counts
 from preceptor.ship.serving._refused import RefusedError, fault
+from preceptor.web.requests import LARGEST_BODY, read_body, replay
 
-LARGEST_BODY = 1 << 20
-"""Bytes. A note of 200,000 words fits in."""
 _READ_AWAY = 32 << 20
 """Bytes of a body that is too large which are read and dropped: a client that is cut off while it sends would see no
 answer. Beyond them it is cut off."""
@@ -86,7 +85,7 @@ class Guard:
         except RefusedError as error:
             await refusal(error)(scope, receive, send)
         else:
-            await self._app(scope, _given(body, receive), send)
+            await self._app(scope, replay(body, receive), send)
 
     async def _read(self, headers: Headers, receive: Receive) -> bytes:
         """The body. Raises `RefusedError` when it is too large, or not there in time."""
@@ -127,33 +126,9 @@ def refusal(error: RefusedError) -> JSONResponse:
 
 async def _body(headers: Headers, receive: Receive) -> bytes:
     """The whole body. Raises `RefusedError` when it is too large: a length in the headers may lie, or be missing."""
-    if "expect" in headers and int(headers.get("content-length", "0")) > LARGEST_BODY:
-        raise _too_large()  # the client asks before it sends
-    body, size, more = bytearray(), 0, True
-    while more and size <= _READ_AWAY:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        part = message.get("body", b"")
-        size += len(part)
-        if size <= LARGEST_BODY:
-            body += part
-        more = message.get("more_body", False)
-    if size > LARGEST_BODY:
-        raise _too_large()
-    return bytes(body)
-
-
-def _too_large() -> RefusedError:
-    message = f"a request may have {LARGEST_BODY:,} bytes"
-    return RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message, code="request_too_large")
-
-
-def _given(body: bytes, receive: Receive) -> Receive:
-    """Receives a body that has been read already, and then what comes after it."""
-    messages: list[Message] = [{"type": "http.request", "body": body}]
-
-    async def receive_given() -> Message:
-        return messages.pop() if messages else await receive()
-
-    return receive_given
+    awaits_consent = "expect" in headers and int(headers.get("content-length", "0")) > LARGEST_BODY
+    body = None if awaits_consent else await read_body(receive, _READ_AWAY)
+    if body is None:
+        message = f"a request may have {LARGEST_BODY:,} bytes"
+        raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message, code="request_too_large")
+    return body

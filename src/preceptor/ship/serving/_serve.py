@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Callable, Sequence
 
 from preceptor.models import load_policy, load_tokenizer
-from preceptor.preferences.labelling import Door, Limits, http_server
 from preceptor.ship.serving._app import Served, create_app
 from preceptor.ship.serving._counts import Counts
 from preceptor.ship.serving._guard import CHAT
@@ -15,6 +14,7 @@ from preceptor.ship.serving._reader import Reader
 from preceptor.ship.serving._request import ChatRequest
 from preceptor.study import ArmOfRun
 from preceptor.tasks import Example
+from preceptor.web.server import Limits, http_server
 
 QUEUE_CAPACITY = 64
 """The default capacity of the request queue: two batches."""
@@ -61,21 +61,21 @@ async def _ask(served: Served, requests: Sequence[ChatRequest]) -> list[str]:
         return await asyncio.gather(*map(ask, requests))
 
 
-def curl_line(served: Served, door: Door, token: str | None) -> str:
+def curl_line(served: Served, listener: Listener, token: str | None) -> str:
     """An example curl command; `token` is a shell expression for the bearer token, None without authentication."""
     fields = served.reader.task.fields
     content = {"fields": dict.fromkeys(fields, "...")} if fields else {"messages": [{"role": "user", "content": "..."}]}
     secret = [f'-H "Authorization: Bearer {token}"'] if token else []
     body = shlex.quote(json.dumps({"model": served.name, **content}))
-    return " ".join(["curl", door.url + CHAT, *secret, "-H 'Content-Type: application/json'", "-d", body])
+    return " ".join(["curl", listener.url + CHAT, *secret, "-H 'Content-Type: application/json'", "-d", body])
 
 
-def serve(served: Served, door: Door, *, token: str | None, ready: Callable[[], None]) -> None:
+def serve(served: Served, listener: Listener, *, token: str | None, ready: Callable[[], None]) -> None:
     """Serve until the process is interrupted (Ctrl-C); `ready` is called once connections are accepted."""
     limits = Limits()
-    with door.socket:
-        app = create_app(served, hosts=door.hosts, token=token, body_seconds=limits.body_seconds)
-        server = http_server(app, door.tls, limits, lifespan=True)
-        door.socket.listen(server.config.backlog)  # from now on connections wait instead of being refused
+    with listener.socket:
+        app = create_app(served, hosts=listener.hosts, token=token, body_seconds=limits.body_seconds)
+        server = http_server(app, listener.tls, limits, lifespan=True)
+        listener.socket.listen(server.config.backlog)  # from now on connections wait instead of being refused
         ready()
-        server.run(sockets=[door.socket])
+        server.run(sockets=[listener.socket])

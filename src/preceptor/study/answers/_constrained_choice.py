@@ -4,13 +4,10 @@ import re
 from collections.abc import Sequence
 
 from preceptor.engine import Numerics, likeliest, score_answers
-from preceptor.models import Policy, encode
+from preceptor.models import Policy, encode_answer
 from preceptor.study.answers.generate import BATCH_SIZE, greedy_generation
 from preceptor.study.predictions.answer_context import Answerer, OnBatch
 from preceptor.tasks import INVALID, Task
-
-_NO_PROMPT = [{"role": "user", "content": ""}]
-"""Answers are tokenised apart from their prompt, so any prompt gives the same ids."""
 
 
 def constrained_choice(
@@ -30,7 +27,7 @@ def constrained_choice(
 
     def choose(batch: Sequence[int], stems: Sequence[str]) -> tuple[dict[int, str], int]:
         texts = [[stem + label for label in task.labels] for stem in stems]
-        candidates = [[_tokens(policy, text) for text in row] for row in texts]
+        candidates = [[encode_answer(policy.tokenizer, text) for text in row] for row in texts]
         scores, _ = score_answers(policy, [prompts[i] for i in batch], candidates, numerics)
         chosen = [likeliest(values, prompts[i]) for i, values in zip(batch, scores, strict=True)]
         answers = {i: row[one.index] for i, row, one in zip(batch, texts, chosen, strict=True)}
@@ -67,11 +64,7 @@ def _fitting_stem(policy: Policy, text: str, task: Task, max_tokens: int) -> str
     kept = len(spans)
     while True:
         stem = _stem(text[: spans[kept - 1][1]] if kept else "", task)
-        excess = max(len(_tokens(policy, stem + label)) for label in task.labels) - max_tokens
+        excess = max(len(encode_answer(policy.tokenizer, stem + label)) for label in task.labels) - max_tokens
         if excess <= 0 or not kept:
             return stem
         kept = max(0, kept - excess)
-
-
-def _tokens(policy: Policy, answer: str) -> list[int]:
-    return encode(policy.tokenizer, _NO_PROMPT, answer).answer

@@ -1,6 +1,5 @@
 """What raters are shown of a study: two answers to training cases, or what two arms answered to held-out ones."""
 
-import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,6 +10,7 @@ import torch
 from rich.console import Console
 from rich.markup import escape
 
+from preceptor.data import cases_by_patient
 from preceptor.engine import NumericsChoice
 from preceptor.errors import InputError, Problem
 from preceptor.models import Policy, fingerprint, load_policy, load_tokenizer
@@ -144,9 +144,5 @@ def scales_of(task: Task) -> tuple[str, ...]:
 
 def _by_patient(examples: Sequence[Example], seed: int) -> list[int]:
     """Indices of all examples, patient after patient, in a seeded order of patients."""
-    of_patient: dict[str, list[int]] = {}
-    for index, example in enumerate(examples):
-        of_patient.setdefault(example.group, []).append(index)
-    patients = sorted(of_patient)
-    random.Random(f"{seed} raters").shuffle(patients)
-    return [index for patient in patients for index in of_patient[patient]]
+    groups = [example.group for example in examples]
+    return [index for cases in cases_by_patient(groups, f"{seed} raters").values() for index in cases]

@@ -10,8 +10,9 @@ import torch
 
 from preceptor.engine import Numerics, Speed, Workload, choose_numerics
 from preceptor.errors import InputError, Problem
-from preceptor.models import EMBEDDED, ModelSource, find_blueprint, load_tokenizer, places
+from preceptor.models import EMBEDDED, ModelSource, find_blueprint, load_tokenizer
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
+from preceptor.study.check import too_long_for
 from preceptor.study.plan.forecast import answer_seconds, bytes_to_time, measure_speed
 from preceptor.study.plan.machine import Machine, available_here, looseness, own_bytes, speed_of
 from preceptor.study.plan.memory import ModelBytes, answering_peak, model_bytes, training_peak
@@ -75,11 +76,7 @@ class Planned:
 def read_planned(study: Study, base_folder: Path) -> Planned:
     """Read the study's cases and its model's configuration. Raises `InputError` with every problem of them."""
     source = _source(study, base_folder)
-    known = places(source)
-    problems = []
-    if known is not None and study.max_length > known:
-        what = f"{study.max_length} tokens are asked for, and {source.title} has places for {known}"
-        problems.append(Problem("max_length", what, f"Set it to {known} or less, or name a model with more."))
+    problems = too_long_for(source, study)
     tokenizer, notes = _tokenizer(source)
     tasks = []
     for entry in study.tasks:

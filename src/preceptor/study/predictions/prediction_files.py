@@ -1,14 +1,13 @@
 """What an arm answered to the held-out cases: read, scored, and written batch by batch."""
 
 import json
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from preceptor.engine import Cost, Numerics
-from preceptor.files import digest, private_folder, read_jsonl, write_atomic, write_json, write_jsonl
+from preceptor.files import JsonLog, digest, private_folder, read_jsonl, write_atomic, write_json, write_jsonl
 from preceptor.progress import Advance
 from preceptor.study.cases import Prepared
 from preceptor.study.predictions.answer_context import Answering
@@ -66,17 +65,17 @@ def evaluate(answering: Answering, prepared: Prepared, folder: Path, key: str, a
     write_jsonl(folder / _PREDICTIONS, [_row(prepared, i, part.texts[i]) for i in sorted(part.texts)])
     note = {"key": key, "evaluation_seconds": part.seconds, "label_ties": part.label_ties}
     write_json(folder / _NOTE, note | {"cost": answering.preparation.to_json()} | dict(answering.note))
-    part.path.unlink()
+    part.log.path.unlink()
 
 
 def share_answered(folder: Path, key: str, cases: int) -> float:
     """Which share of the cases was answered by an earlier try with the same key."""
     file = folder / _PART
-    lines = file.read_bytes().split(b"\n")[:-1] if file.exists() else []
     with kept(file):
-        if not lines or json.loads(lines[0])["key"] != key:
+        rows = JsonLog(file).read()
+        if not rows or rows[0]["key"] != key:
             return 0.0
-        return sum(len(json.loads(line)["texts"]) for line in lines[1:]) / cases
+        return sum(len(row["texts"]) for row in rows[1:]) / cases
 
 
 def copy_predictions(finished_folder: Path, folder: Path) -> None:
@@ -115,7 +114,7 @@ def read_note(folder: Path) -> dict[str, Any]:
 class _Part:
     """The batches answered so far: a first line with the key, then one line a batch."""
 
-    path: Path
+    log: JsonLog
     texts: dict[int, str]
     label_ties: int
     seconds_before: float
@@ -124,28 +123,24 @@ class _Part:
     @classmethod
     def open(cls, path: Path, key: str) -> "_Part":
         """Read the whole batches of an earlier try with the same key; anything else is begun anew."""
-        lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []  # a torn last line has no end
+        log = JsonLog(path)
         with kept(path):
-            if not lines or json.loads(lines[0])["key"] != key:
-                write_atomic(path, json.dumps({"key": key}) + "\n")
-                return cls(path, {}, 0, 0.0, 0.0)
-            batches = [json.loads(line) for line in lines[1:]]
+            rows = log.read()
+            if not rows or rows[0]["key"] != key:
+                write_jsonl(path, [{"key": key}])
+                return cls(log, {}, 0, 0.0, 0.0)
+            batches = rows[1:]
             texts = {int(index): str(text) for batch in batches for index, text in batch["texts"].items()}
             label_ties = sum(int(batch.get("label_ties", 0)) for batch in batches)
             seconds = float(batches[-1]["seconds"]) if batches else 0.0
-        write_atomic(path, b"".join(line + b"\n" for line in lines))
-        return cls(path, texts, label_ties, seconds, seconds)
+        return cls(log, texts, label_ties, seconds, seconds)
 
     def append(self, texts: dict[int, str], label_ties: int, seconds: float) -> None:
         """Keep a batch; `seconds` since this process began to answer."""
         self.texts.update(texts)
         self.label_ties += label_ties
         self.seconds = self.seconds_before + seconds
-        with self.path.open("ab") as file:
-            line = {"seconds": self.seconds, "label_ties": label_ties, "texts": texts}
-            file.write(json.dumps(line).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        self.log.append({"seconds": self.seconds, "label_ties": label_ties, "texts": texts})
 
 
 def _row(prepared: Prepared, index: int, text: str) -> dict[str, Any]:

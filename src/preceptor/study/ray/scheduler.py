@@ -12,7 +12,7 @@ from preceptor.progress import Advance
 from preceptor.study.ray.resources import Needs, names_of, on_node
 from preceptor.study.ray.steps import Step
 from preceptor.study.ray.worker import Failure, Job, do
-from preceptor.study.run.failures import ANSWERS, Cause, Part, out_of_reach
+from preceptor.study.run.failures import Cause, Part, out_of_reach
 
 _RETRIES = 3
 """How often a step begins again, from its checkpoint, after its process or its machine was lost."""
@@ -151,7 +151,7 @@ def _raise_again(failure: Failure, where: str) -> NoReturn:
 
 def _lost(error: Exception, step: Step, place: str) -> Failure:
     """What became of a step that Ray could not bring to its end: what takes its process down costs that step alone."""
-    part = Part(step.task, step.arm, step.seed, step.stage.title if step.stage else ANSWERS)
+    part = Part(step.task, step.arm, step.seed, step.title)
     match type(error).__name__:
         case "OutOfMemoryError":
             return Failure(cause=out_of_reach(part, f"{place} had too little memory for it, again and again"))

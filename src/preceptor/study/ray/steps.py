@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from preceptor.errors import InputError
 from preceptor.study.cases import Prepared
 from preceptor.study.predictions.answering import answers_key, arms_for, is_answered
+from preceptor.study.run.failures import ANSWERS
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.stage_tree.tree import MissingStage, StageTree
-
-ANSWERS_TITLE = "held-out answers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Step:
     @property
     def title(self) -> str:
         """What it is called in messages."""
-        return self.stage.title if self.stage else ANSWERS_TITLE
+        return self.stage.title if self.stage else ANSWERS
 
     def rests_on(self, other: "Step") -> bool:
         """Whether it needs the other step, or one that does."""

@@ -6,16 +6,13 @@ Everything follows from what else stands in `results.json`, so that a reader of 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from preceptor.evidence import arm_title
+from preceptor.evidence import FEWEST_SEEDS, arm_title
 from preceptor.study.results.caveats import recommendation, warnings
 from preceptor.study.results.contrast_words import compared, compute, counted, over
 from preceptor.study.results.schema import Cell, Conclusion, ConclusionKind, Contrast, TaskPart
 from preceptor.study.results.task_evidence import UNREADABLE, TaskEvidence, by_task_and_model
 from preceptor.study.run.failures import Failure, in_words
 from preceptor.study.spec.arms import MAJORITY
-
-FEWEST_SEEDS = 5
-"""With fewer, a sentence speaks of the models that were trained, not of the method."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,13 @@
 """The ledger of looks: how often this user has looked at a test set, whatever study and folder it was in."""
 
-import json
 import os
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
 from preceptor.errors import InputError, Problem
-from preceptor.files import private_folder
+from preceptor.files import JsonLog, private_folder
 
 
 def ledger_path() -> Path:
@@ -35,21 +32,21 @@ def ledger_file() -> Path:
 
 def note_look(test_sha256: str, predictions_sha256: str, study: str) -> int:
     """Which look at this test set this is, 1 being the first. The same predictions again are no new look."""
-    file = ledger_file()
-    with FileLock(file.with_name(".looks.lock")):
-        looks = [look["predictions_sha256"] for look in _read(file) if look["test_sha256"] == test_sha256]
+    log = JsonLog(ledger_file())
+    with FileLock(log.path.with_name(".looks.lock")):
+        # A line that a crash has torn was no look that anyone saw.
+        known = [look for look in log.read(skip_damaged=True) if look.get("test_sha256") == test_sha256]
+        looks = [look["predictions_sha256"] for look in known if "predictions_sha256" in look]
         if predictions_sha256 in looks:
             return looks.index(predictions_sha256) + 1
-        look = {
-            "test_sha256": test_sha256,
-            "predictions_sha256": predictions_sha256,
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "study": study,
-        }
-        with file.open("ab") as ledger:
-            ledger.write(b"\n" * _torn(file) + json.dumps(look).encode() + b"\n")
-            ledger.flush()
-            os.fsync(ledger.fileno())
+        log.append(
+            {
+                "test_sha256": test_sha256,
+                "predictions_sha256": predictions_sha256,
+                "time": datetime.now(UTC).isoformat(timespec="seconds"),
+                "study": study,
+            }
+        )
         return len(looks) + 1
 
 
@@ -60,18 +57,3 @@ def ordinal(number: int) -> str:
         return words[number - 1]
     ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
-
-
-def _read(file: Path) -> Iterable[dict[str, Any]]:
-    """The looks noted so far. A line that a crash has torn was no look that anyone saw."""
-    for line in file.read_bytes().split(b"\n"):
-        try:
-            look = json.loads(line)
-            yield {name: look[name] for name in ("test_sha256", "predictions_sha256")}
-        except (ValueError, KeyError, TypeError, RecursionError):
-            continue
-
-
-def _torn(file: Path) -> bool:
-    written = file.read_bytes()
-    return bool(written) and not written.endswith(b"\n")

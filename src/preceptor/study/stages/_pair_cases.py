@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from preceptor.data import cases_by_patient
 from preceptor.models import Encoded
 from preceptor.preferences import Pair, find_maker
 from preceptor.study.cases import Prepared
@@ -74,11 +75,9 @@ def split_pairs(
 
 def hold_out(pairs: Sequence[Pair], patient_of: dict[str, str], seed: int) -> set[str]:
     """Case ids of patients who are sampled until a tenth of the pairs is theirs."""
-    patients = sorted({patient_of[pair.example_id] for pair in pairs})
-    random.Random(f"{seed} votes").shuffle(patients)
-    held_out: set[str] = set()
-    for patient in patients:
-        if 10 * sum(pair.example_id in held_out for pair in pairs) >= len(pairs):
+    held_out: list[Pair] = []
+    for cases in cases_by_patient([patient_of[pair.example_id] for pair in pairs], f"{seed} votes").values():
+        if 10 * len(held_out) >= len(pairs):
             break
-        held_out |= {pair.example_id for pair in pairs if patient_of[pair.example_id] == patient}
-    return held_out
+        held_out += [pairs[i] for i in cases]
+    return {pair.example_id for pair in held_out}

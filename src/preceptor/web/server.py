@@ -27,7 +27,7 @@ def http_server(app: "ASGIApp", tls: Tls | None, limits: Limits, *, lifespan: bo
     """A server of `app`, to `run(sockets=[...])`. `app` itself holds to `body_seconds`."""
     import uvicorn
 
-    from preceptor.preferences.labelling._connection import Server, connection_class
+    from preceptor.web.connection import Server, connection_class
 
     config = uvicorn.Config(
         app,

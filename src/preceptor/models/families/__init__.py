@@ -1,0 +1,29 @@
+"""Kinds of models: one file each, found by its name; adding a kind is adding a file.
+
+Such a file has
+- `AUTO_MODEL`, the class of transformers that loads and builds the model, and `PEFT_TASK`, peft's name of its task;
+- `missing(folder: Path) -> tuple[str, str] | None`: what the folder lacks beside weights and a tokenizer, and the fix;
+- `check_tokenizer(tokenizer, where: str)`, which raises `InputError` when `encode` could not use it;
+- `encode(tokenizer, messages, answer) -> Encoded`, see `models.encode`;
+- `fits(config: dict) -> bool`, whether a `config.json` is of this kind. Only `causal` has none: it takes the others.
+"""
+
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from types import ModuleType
+
+from preceptor.models._json import read_json
+
+_DEFAULT = "causal"
+
+
+def find_family(folder: Path) -> ModuleType:
+    """The family whose `fits` accepts the `config.json` in `folder`; `causal` when none does or there is no such file.
+
+    Raises `InputError` when the file holds no JSON object.
+    """
+    names = sorted(found.name for found in iter_modules(__path__) if not found.name.startswith("_"))
+    others = [import_module(f"{__name__}.{name}") for name in names if name != _DEFAULT]
+    config = read_json(folder / "config.json")
+    return next((family for family in others if family.fits(config)), import_module(f"{__name__}.{_DEFAULT}"))

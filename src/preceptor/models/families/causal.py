@@ -1,0 +1,23 @@
+"""Causal language models: what they answer is the next turn of a chat, which the model's own template writes."""
+
+from pathlib import Path
+
+from transformers import AutoModelForCausalLM
+
+from preceptor.models._chat_template import check_tokenizer, encode
+from preceptor.models._json import read_json
+
+__all__ = ["AUTO_MODEL", "PEFT_TASK", "check_tokenizer", "encode", "missing"]
+
+AUTO_MODEL = AutoModelForCausalLM
+PEFT_TASK = "CAUSAL_LM"
+
+
+def missing(folder: Path) -> tuple[str, str] | None:
+    """The chat template, when it is not there, and what to do."""
+    if any((folder / name).is_file() for name in ("chat_template.jinja", "chat_template.json")):
+        return None
+    if read_json(folder / "tokenizer_config.json").get("chat_template"):
+        return None
+    fix = "Use an instruction-tuned model, or put the template the model was trained with into chat_template.jinja."
+    return "its tokenizer has no chat template", fix

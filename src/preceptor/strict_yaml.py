@@ -1,0 +1,40 @@
+"""YAML whose keys stand once in each mapping: PyYAML itself keeps the last of two and says nothing."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+def load_yaml(
+    text: str, loader_class: type[yaml.SafeLoader] | type[yaml.BaseLoader]
+) -> tuple[Any, list[tuple[int, str]]]:
+    """The one document in `text`, and the line and name of each key that its mapping has already.
+
+    loader_class: `BaseLoader` leaves every scalar as text. Raises `yaml.YAMLError`, and `ValueError` for a date that no
+    calendar has.
+    """
+    loader = loader_class(text)
+    node = loader.get_single_node()
+    repeated = sorted(_repeated(node, set()))  # before merge keys (`<<`) are replaced by what they stand for
+    return (None if node is None else loader.construct_document(node)), repeated
+
+
+def _repeated(node: yaml.Node | None, visited: set[int]) -> Iterator[tuple[int, str]]:
+    if id(node) in visited:  # an alias
+        return
+    visited.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _repeated(item, visited)
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+                if (key.tag, key.value) in seen:
+                    yield key.start_mark.line + 1, key.value
+                seen.add((key.tag, key.value))
+        for _, value in node.value:
+            yield from _repeated(value, visited)
