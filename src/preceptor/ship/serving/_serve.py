@@ -14,6 +14,7 @@ from preceptor.ship.serving._reader import Reader
 from preceptor.ship.serving._request import ChatRequest
 from preceptor.study import ArmOfRun
 from preceptor.tasks import Example
+from preceptor.web.door import Listener
 from preceptor.web.server import Limits, http_server
 
 QUEUE_CAPACITY = 64
