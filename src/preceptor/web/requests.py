@@ -1,4 +1,4 @@
-"""Bodies of requests, and faults: what the guards before both applications do alike (ASGI 3.0)."""
+"""Request bodies and error descriptions, for the ASGI middleware of both applications."""
 
 import traceback
 
@@ -10,10 +10,10 @@ LARGEST_BODY = 1 << 20
 
 
 async def read_body(receive: Receive, discard_up_to: int = 0) -> bytes | None:
-    """The whole body, or None when it is larger than `LARGEST_BODY`, whatever length its headers claim.
+    """The whole body, or None when it exceeds `LARGEST_BODY`; the Content-Length header is not trusted.
 
-    discard_up_to: bytes of a body that is too large which are read and dropped before None is returned. Raises
-    `ClientDisconnect` when the client leaves before the end.
+    discard_up_to: how many bytes of a too large body are read, and dropped, before None is returned. Raises
+    `ClientDisconnect` when the client disconnects before the end.
     """
     body, size, more = bytearray(), 0, True
     while more and size <= max(LARGEST_BODY, discard_up_to):
@@ -29,7 +29,7 @@ async def read_body(receive: Receive, discard_up_to: int = 0) -> bytes | None:
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """Receives a body that has been read already, and then what comes after it."""
+    """An ASGI `receive` that yields a body which was read already, then what follows it."""
     messages: list[Message] = [{"type": "http.request", "body": body}]
 
     async def receive_replayed() -> Message:
@@ -39,7 +39,7 @@ def replay(body: bytes, receive: Receive) -> Receive:
 
 
 def describe(error: BaseException) -> str:
-    """An exception's kind and its innermost four frames; not its message, which may hold case text."""
+    """An exception's type and innermost four frames, without its message, which may contain case text."""
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{frame.name} ({frame.filename.rpartition('/')[2]}:{frame.lineno})" for frame in frames]
     return " < ".join([type(error).__name__, *reversed(places[-4:])])
