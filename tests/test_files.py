@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preceptor import files
@@ -121,6 +121,7 @@ def test_digests_of_files(tmp_path: Path) -> None:
     assert files.digest(1) != files.digest("1")
 
 
+@settings(deadline=None)  # each row waits for the disk
 @given(rows=ROWS, cut=st.integers(0, 200))
 def test_a_log_that_was_cut_anywhere_goes_on_behind_its_last_whole_line(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Any], cut: int

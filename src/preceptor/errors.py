@@ -1,4 +1,4 @@
-"""What Preceptor says when something is wrong: where, what, and what to do about it."""
+"""Errors for users: where the problem is, what it is, and how to fix it."""
 
 import re
 import traceback
@@ -14,7 +14,7 @@ _STEERING = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing the user can put right. Never holds the text of a case."""
+    """One problem that the user can fix. Never contains the text of a case."""
 
     where: str
     what: str
@@ -25,14 +25,14 @@ class Problem:
 
 
 def printable(text: str) -> str:
-    """`text` without what could move a terminal's cursor, colour it, or not be written: names come from outside."""
+    """`text` with every non-printable character replaced: names from outside may hold terminal escape sequences."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def without_steering(text: str) -> str:
-    """`text` of several lines without control characters and without marks that turn its direction.
+    """Multi-line `text` with control characters and bidirectional marks replaced.
 
-    What stands behind such a mark is read in another order than it is written in (Unicode TR 36, section 3.2).
+    Bidirectional marks make text display in another order than it is stored in (Unicode TR 36, section 3.2).
     """
     return _STEERING.sub("\N{REPLACEMENT CHARACTER}", text)
 
@@ -45,9 +45,9 @@ def kind_and_place(error: BaseException) -> str:
 
 
 def invalid_entries(error: "ValidationError", noun: str) -> list[tuple[str, str, str]]:
-    """The place, what is wrong there, and what to do, of each error that pydantic found; no value is repeated.
+    """(place, what, fix) of each error that pydantic found, without the value; the place of the whole input is "".
 
-    noun: what a message calls an entry, such as `setting`. The place of the whole is "".
+    noun: what messages call an entry, such as `setting`.
     """
     found = error.errors(include_input=False, include_url=False, include_context=False)
     return [(".".join(map(str, one["loc"])), *_what_and_fix(one["type"], one["msg"], noun)) for one in found]
@@ -60,30 +60,30 @@ def _what_and_fix(kind: str, message: str, noun: str) -> tuple[str, str]:
         return f"there is no such {noun}", "Check the spelling, or take it out"
     if kind == "json_invalid":
         return "this is not JSON", "Change it"
-    if message == "Input should be an object":  # in JSON; elsewhere pydantic says dictionary
+    if message == "Input should be an object":  # of JSON; for Python objects the message says dictionary
         return "this is not a JSON object", "Change it"
     return message.removeprefix("Value error, "), "Change it"
 
 
 class PreceptorError(Exception):
-    """Something went wrong on our side; the command ends with exit code 1."""
+    """A failure on our side; the command ends with exit code 1."""
 
     exit_code = 1
 
 
 class OutOfMemoryError(PreceptorError):
-    """There is not enough memory, in another process."""
+    """Another process ran out of memory."""
 
     def __init__(self, words: str = "there is not enough memory") -> None:
         super().__init__(words)
 
 
 class UnforeseenError(PreceptorError):
-    """A fault of ours in another process, told by its kind and place alone: its own words could repeat a case."""
+    """An unexpected exception in another process, by type and location; its message could contain case text."""
 
 
 class InputError(PreceptorError):
-    """The user's input cannot be used; holds every problem found, not only the first. Exit code 2."""
+    """The user's input cannot be used; `problems` holds every problem found. Exit code 2."""
 
     exit_code = 2
 

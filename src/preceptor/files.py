@@ -1,4 +1,4 @@
-"""Writing that survives a crash, folders only their owner can read, and hashes that name content."""
+"""Crash-safe writing, private folders, and content hashes."""
 
 import hashlib
 import json
@@ -15,9 +15,9 @@ _LONGEST_NAME = 200
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
-    """Put `data` at `path` whole or not at all: written aside, flushed to disk, renamed."""
+    """Write `data` to `path` atomically: to a temporary file (mode 0600), flushed with fsync, renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Short, so that every name that a folder takes can be written; machines that share a folder share process ids.
+    # Short, so that it fits wherever `path.name` does; random, because machines that share a folder share process ids.
     aside = path.with_name(f".{path.name[:40]}.{uuid4().hex[:12]}.part")
     try:
         with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
@@ -37,7 +37,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def json_text(value: Any) -> str:
-    """`value` as `write_json` writes it."""
+    """The text that `write_json` writes."""
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -47,8 +47,8 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """Read back what `write_jsonl` wrote."""
-    # Only "\n" ends a row: str.splitlines would also split at separators that JSON leaves as they are.
+    """The objects of a file that `write_jsonl` wrote."""
+    # Only "\n" ends a row: str.splitlines also splits at separators that JSON does not escape.
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
@@ -95,7 +95,7 @@ def _object(line: bytes) -> dict[str, Any] | None:
 
 
 def publish_folder(aside: Path, final: Path) -> None:
-    """Make a finished folder visible under its final name in one step; an older one there is replaced."""
+    """Flush a finished folder to disk and rename it to `final`, which it replaces."""
     for root, _, names in os.walk(aside):
         for name in names:
             with (Path(root) / name).open("rb") as file:
@@ -108,14 +108,14 @@ def publish_folder(aside: Path, final: Path) -> None:
 
 
 def private_folder(path: Path) -> Path:
-    """Make `path`, readable by its owner only, and return it."""
+    """Create the folder `path` with mode 0700 and return it; an existing one gets that mode."""
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.chmod(0o700)
     return path
 
 
 def file_name(name: str) -> str:
-    """`name`, when it can be part of the name of a file; else ValueError. Every file system takes 255 bytes."""
+    """`name`, if short enough for a file name with a suffix (file systems allow 255 bytes); else raises ValueError."""
     if len(name.encode(errors="surrogatepass")) > _LONGEST_NAME:
         raise ValueError(f"this name is too long for files that are called by it: at most {_LONGEST_NAME} bytes")
     return name

@@ -1,4 +1,4 @@
-"""YAML whose keys stand once in each mapping: PyYAML itself keeps the last of two and says nothing."""
+"""YAML in which duplicate keys are found: PyYAML itself silently keeps the last."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,14 +11,14 @@ _MERGE = "tag:yaml.org,2002:merge"
 def load_yaml(
     text: str, loader_class: type[yaml.SafeLoader] | type[yaml.BaseLoader]
 ) -> tuple[Any, list[tuple[int, str]]]:
-    """The one document in `text`, and the line and name of each key that its mapping has already.
+    """The document in `text`, and the line (from 1) and name of each duplicate key of any mapping.
 
-    loader_class: `BaseLoader` leaves every scalar as text. Raises `yaml.YAMLError`, and `ValueError` for a date that no
-    calendar has.
+    loader_class: `BaseLoader` leaves every scalar a string. Raises `yaml.YAMLError`, and `ValueError` for an impossible
+    date.
     """
     loader = loader_class(text)
     node = loader.get_single_node()
-    repeated = sorted(_repeated(node, set()))  # before merge keys (`<<`) are replaced by what they stand for
+    repeated = sorted(_repeated(node, set()))  # before the constructor expands merge keys (`<<`)
     return (None if node is None else loader.construct_document(node)), repeated
 
 

@@ -1,4 +1,4 @@
-"""What is tuned: finding and loading a model safely, its tokenizer and chat template, adapters."""
+"""What is tuned: finding and safely loading a model, its tokenizer and chat template, adapters."""
 
 from preceptor.models import _bits  # noqa: F401 - before peft, see there
 from preceptor.models._blueprint import blueprint, find_blueprint, keep_layers, layer_period, layers_of, random_model

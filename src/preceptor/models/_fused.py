@@ -1,4 +1,4 @@
-"""The same layers in fewer passes over memory, which is what training waits for where products are fast."""
+"""Fused layers: the same functions in fewer passes over memory, the bottleneck where matrix products are fast."""
 
 from types import MethodType
 from typing import Any
@@ -13,12 +13,12 @@ from preceptor.models._sixteen_bits import rounded_product
 
 
 def fuse(model: nn.Module) -> None:
-    """Let every plain LoRA layer, gated SiLU and frozen RMS norm of `model` compute in one autograd step.
+    """Replace the forward of each plain LoRA layer, gated SiLU and frozen RMS norm by one autograd function.
 
-    Same function, same names, same saving; layers of other kinds stay as they are.
+    Outputs, parameter names and state dict are unchanged; layers of other kinds are left alone.
     """
     for module in model.modules():
-        if _plain(module):
+        if _is_plain_lora(module):
             vars(module)["forward"] = MethodType(_lora_forward, module)
         elif type(module).__name__ in _GATED and isinstance(getattr(module, "act_fn", None), nn.SiLU | SiLUActivation):
             vars(module)["forward"] = MethodType(_gated_forward, module)
@@ -26,8 +26,8 @@ def fuse(model: nn.Module) -> None:
             vars(module)["forward"] = MethodType(_norm_forward, module)
 
 
-def _plain(module: nn.Module) -> bool:
-    """Whether it is a linear layer with an adapter of two matrices and nothing else: no dropout, bias or variant."""
+def _is_plain_lora(module: nn.Module) -> bool:
+    """Whether it is a linear layer with LoRA's two matrices and nothing else: no dropout, bias or variant."""
     return (
         type(module) is Linear
         and type(module.base_layer) is nn.Linear
@@ -42,7 +42,7 @@ _GATED = ("LlamaMLP", "MistralMLP", "Qwen2MLP", "Qwen3MLP")
 _NORMS = ("LlamaRMSNorm", "MistralRMSNorm", "Qwen2RMSNorm", "Qwen3RMSNorm")
 """Classes of transformers whose forward is weight * x / root mean square of x."""
 _ROWS = 64
-"""Rows of a gate that are worked on at a time, so that they stay in the core's own cache."""
+"""Rows of a gate processed at a time, so that they fit into the core's own cache."""
 
 
 def _lora_forward(layer: Any, x: Tensor) -> Tensor:
@@ -60,8 +60,8 @@ def _lora_forward(layer: Any, x: Tensor) -> Tensor:
 class _LoRALinear(Function):
     """y = x W^T + bias + scale (x A^T) B^T (Hu et al. 2021, equation 3), W frozen.
 
-    x: [..., in], W: [out, in], A: [rank, in], B: [out, rank]. Adapter weights may be float32 beside 16-bit W: their
-    part is then computed in float32 and rounded once, when it is added, as peft does.
+    x: [..., in], W: [out, in], A: [rank, in], B: [out, rank]. With float32 adapter weights beside a 16-bit W, their
+    term is computed in float32 and rounded once, on addition, as in peft.
     """
 
     @staticmethod
@@ -127,7 +127,7 @@ class _GatedSiLU(Function):
 
 
 def _norm_forward(layer: Any, x: Tensor) -> Tensor:
-    if x.dtype != torch.float32 or layer.weight.dtype != torch.float32:  # theirs rounds in between
+    if x.dtype != torch.float32 or layer.weight.dtype != torch.float32:  # transformers' own rounds in between
         theirs: Tensor = type(layer).forward(layer, x)
         return theirs
     step: Any = _RMSNorm
@@ -138,13 +138,13 @@ def _norm_forward(layer: Any, x: Tensor) -> Tensor:
 class _RMSNorm(Function):
     """y = weight * x / sqrt(mean(x^2) + epsilon) (Zhang and Sennrich 2019, arXiv 1910.07467, equation 4).
 
-    x: [..., width], float32; weight: [width], frozen. With g the slope of y, that of x is
-    (weight g - x mean(weight g x) / (mean(x^2) + epsilon)) / sqrt(the same).
+    x: [..., width], float32; weight: [width], frozen. With g = dL/dy and s = mean(x^2) + epsilon,
+    dL/dx = (weight g - x mean(weight g x) / s) / sqrt(s).
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
-        # In the order of transformers' code, so that a new adapter changes no bit of an output.
+        # The operations of transformers' code in their order: a new adapter changes no bit of an output.
         inverse = x.square().mean(-1, keepdim=True).add_(epsilon).rsqrt_()
         ctx.save_for_backward(x, weight, inverse)
         out: Tensor = (x * inverse).mul_(weight)

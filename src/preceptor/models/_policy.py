@@ -1,4 +1,4 @@
-"""A policy: a backbone with its tokenizer and, unless every weight is tuned, a LoRA adapter; made, kept, loaded."""
+"""A policy: a backbone with its tokenizer and, unless every weight is tuned, a LoRA adapter: created, saved, loaded."""
 
 import json
 import shutil
@@ -46,9 +46,9 @@ class AdapterSettings(BaseModel):
 
 @dataclass(slots=True)
 class Policy:
-    """What is tuned and asked. `adapter` is None when every weight is its own, or when it is the untouched model.
+    """A model that is tuned and generates. `adapter` is None for full fine-tuning and for the base model.
 
-    shares_prefixes: whether its model computes a prefix tree as it computes sequences one by one; None: not asked yet.
+    shares_prefixes: whether a prefix tree gives the model's own log-probabilities; None until it was probed.
     """
 
     model: Any = field(repr=False)
@@ -59,10 +59,10 @@ class Policy:
 
 
 def new_policy(source: ModelSource, adapter: AdapterSettings | None, *, seed: int, dtype: torch.dtype) -> Policy:
-    """The untouched model made ready to be tuned: with a new adapter, or with every weight trainable when None.
+    """The base model with a new adapter, or with every weight trainable when `adapter` is None.
 
-    A new adapter changes no output (B is 0); A is drawn from `seed`, and other random numbers stay untouched.
-    Adapter weights are float32 also on a backbone of 16 bits.
+    A new adapter changes no output (B is 0); A is drawn from `seed`, and the global random state is restored.
+    Adapter weights are float32 also on a 16-bit backbone. Raises `InputError` for full fine-tuning in 4 bits.
     """
     if adapter is None and source.load_in_4bit:
         what = "weights of 4 bits cannot be tuned themselves"
@@ -78,7 +78,10 @@ def new_policy(source: ModelSource, adapter: AdapterSettings | None, *, seed: in
 
 
 def load_policy(source: ModelSource, folder: Path | None, *, dtype: torch.dtype, trainable: bool = False) -> Policy:
-    """The policy that `save_policy` kept in `folder`, on the model it was made from; None: the untouched model."""
+    """The policy that `save_policy` wrote to `folder`, on its base model; the base model itself when None.
+
+    trainable: whether its adapter, or every weight without one, takes gradients. Raises `InputError`.
+    """
     tokenizer = load_tokenizer(source)
     if folder is not None and (folder / "adapter").is_dir():
         model, adapter = _load_adapter(_load_base(source, dtype), folder / "adapter", trainable)
@@ -93,7 +96,7 @@ def load_policy(source: ModelSource, folder: Path | None, *, dtype: torch.dtype,
 
 
 def readable_adapter(folder: Path) -> bool:
-    """Whether the adapter kept in `folder` is whole: its settings are JSON, its weights safetensors and numbers."""
+    """Whether the adapter in `folder` is complete: its configuration is JSON, its safetensors weights are finite."""
     try:
         json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
         return all(bool(weight.isfinite().all()) for weight in load_file(folder / "adapter_model.safetensors").values())
@@ -102,14 +105,14 @@ def readable_adapter(folder: Path) -> bool:
 
 
 def save_policy(policy: Policy, folder: Path, weights: dict[str, Tensor] | None = None) -> None:
-    """Write `adapter/`, or `model/` when every weight is tuned, into `folder`: safetensors, whole or not at all.
+    """Write `adapter/`, or `model/` when every weight is tuned, into `folder`: safetensors, published atomically.
 
-    `weights`: those that learned, by their names in the model, where this process holds only a part of them.
+    weights: the full trained tensors by parameter name, where this process holds only its shard of them.
     """
     private_folder(folder)
     kind = "adapter" if isinstance(policy.model, PeftModel) else "model"
     aside = folder / f".{kind}.part"
-    shutil.rmtree(aside, ignore_errors=True)  # what a killed run left behind
+    shutil.rmtree(aside, ignore_errors=True)  # of a run that was killed
     private_folder(aside)
     if kind == "adapter":
         _write_adapter(policy, aside, weights)
@@ -120,7 +123,7 @@ def save_policy(policy: Policy, folder: Path, weights: dict[str, Tensor] | None 
 
 
 def _load_base(source: ModelSource, dtype: torch.dtype) -> Any:
-    """The untouched model, every weight frozen."""
+    """The base model, every weight frozen."""
     if not source.load_in_4bit:
         return _load_backbone(source.location, dtype)
     model = _load_backbone(source.location, dtype, quantization_config=four_bits(dtype))
@@ -128,7 +131,7 @@ def _load_base(source: ModelSource, dtype: torch.dtype) -> Any:
     return model
 
 
-def _load_backbone(folder: Path, dtype: torch.dtype, **how: Any) -> Any:
+def _load_backbone(folder: Path, dtype: torch.dtype, **options: Any) -> Any:
     """The model in `folder`, every weight frozen. Raises `InputError` when weights are missing."""
     loaded: Any = find_family(folder).AUTO_MODEL.from_pretrained(
         folder,
@@ -137,7 +140,7 @@ def _load_backbone(folder: Path, dtype: torch.dtype, **how: Any) -> Any:
         trust_remote_code=False,
         use_safetensors=True,
         output_loading_info=True,
-        **how,
+        **options,
     )
     model, found = loaded
     if missing := found["missing_keys"]:
@@ -150,7 +153,7 @@ def _load_backbone(folder: Path, dtype: torch.dtype, **how: Any) -> Any:
 
 
 def compute_device() -> torch.device:
-    """Where policies live: the first accelerator, else the CPU."""
+    """The device of policies: the first accelerator, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -184,8 +187,8 @@ def _load_adapter(backbone: Any, folder: Path, trainable: bool) -> tuple[PeftMod
 
 def _write_adapter(policy: Policy, folder: Path, weights: dict[str, Tensor] | None) -> None:
     # peft's own saving would look the base model up on the hub, and write a card with this machine's paths.
-    kept = get_peft_model_state_dict(policy.model, state_dict=weights, save_embedding_layers=False)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in kept.items()}
+    state = get_peft_model_state_dict(policy.model, state_dict=weights, save_embedding_layers=False)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
     source = policy.source
     base = source.title if source.kind == "folder" else source.name  # a folder's name may be a path of this machine
@@ -197,7 +200,7 @@ def _write_adapter(policy: Policy, folder: Path, weights: dict[str, Tensor] | No
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep peft's use of a deprecated name of transformers from warning the user, who can do nothing about it."""
+    """Suppress a deprecation warning that peft causes and users cannot act on."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
         yield

@@ -1,8 +1,8 @@
-"""Products of 16-bit numbers on a CPU that has no instructions for them.
+"""bfloat16 matrix products on a CPU without bfloat16 instructions.
 
-torch then multiplies number by number: 800 tokens forward and backward through a layer take 40 times as long as in
-float32 (`python -m benchmarks.formats`). Here the same products are taken in float32 and rounded once at the end, as
-such instructions do it. A weight is converted when it is needed, and no converted copy is held.
+torch falls back to a scalar loop there: 800 tokens forward and backward through a layer take 40 times as long as in
+float32 (`python -m benchmarks.formats`). Here products are computed in float32 and rounded once, as the instructions
+would. A weight is converted at each use; no converted copy is stored.
 """
 
 from functools import cache
@@ -15,12 +15,12 @@ from torch.autograd import Function
 
 @cache
 def slow_16_bits() -> bool:
-    """Whether this CPU multiplies bfloat16 number by number: without AVX512, or without torch's library for it."""
+    """Whether bfloat16 products fall back to a scalar loop: no AVX512, or a torch without oneDNN."""
     return not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def rounded_product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
-    """a [R, K] times b [K, N], plus bias [N]: [R, N], in their number format and rounded once."""
+    """a [R, K] @ b [K, N] + bias [N] -> [R, N], in the dtype of `a`, rounded once."""
     if a.dtype == torch.bfloat16 and a.device.type == "cpu" and slow_16_bits():
         return _product(a.float(), b.float(), None if bias is None else bias.float()).to(a.dtype)
     return _product(a, b, bias)
@@ -31,7 +31,7 @@ def _product(a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def avoid_slow_products(model: nn.Module) -> None:
-    """Let the model's linear layers use `rounded_product` where this CPU needs it. Same names, same saving."""
+    """Make bfloat16 linear layers use `rounded_product` where this CPU needs it; the state dict is unchanged."""
     if not slow_16_bits():
         return
     for layer in model.modules():
@@ -40,7 +40,7 @@ def avoid_slow_products(model: nn.Module) -> None:
 
 
 class _Forward:
-    """In place of a linear layer's forward."""
+    """Replaces a linear layer's forward."""
 
     def __init__(self, layer: nn.Linear) -> None:
         self._layer = layer

@@ -1,4 +1,4 @@
-"""Which model a name means, and whether its folder is safe and complete enough to load."""
+"""Which model a name means, and whether its folder is safe to load and complete."""
 
 import re
 from dataclasses import dataclass, replace
@@ -46,9 +46,8 @@ _DESCRIBING_FILES = (
 class ModelSource:
     """A model that can be loaded.
 
-    `name` is what the user wrote, `title` what results show, `location` the folder that holds its files
-    (for a hub model: the downloaded snapshot). `load_in_4bit`: its linear layers are held in four bits, wherever it is
-    loaded from here; that makes it another model.
+    `name` is what the user wrote, `title` what results show, `location` the folder with its files (of a hub model: the
+    downloaded snapshot). `load_in_4bit`: whether linear layers are quantised on loading, which makes it another model.
     """
 
     name: str
@@ -58,7 +57,7 @@ class ModelSource:
     load_in_4bit: bool = False
 
     def in_4bit(self) -> "ModelSource":
-        """The same model, to be loaded in four bits. Raises `InputError` when bitsandbytes is not installed."""
+        """The same model, quantised to 4 bits on loading. Raises `InputError` when bitsandbytes is not installed."""
         refuse_without_bitsandbytes()
         return replace(self, title=f"{self.title} (4-bit)", load_in_4bit=True)
 
@@ -75,10 +74,10 @@ class KnownModel:
 
 
 def find_model(name: str) -> ModelSource:
-    """Find the embedded model, a local folder or, when nothing local has that name, a hub model.
+    """Find the embedded model, a local folder or, when no folder has that name, a hub model.
 
-    A hub model is downloaded here: this is the only place of the project that reaches the network on its own account,
-    and only because the user named the id. Raises `InputError` with every reason why the model cannot be used.
+    A hub model is downloaded here, the project's only request to the hub, and only for an id that the user named.
+    Raises `InputError` with every reason why the model cannot be used.
     """
     if name == EMBEDDED:
         return _find_embedded()
@@ -97,7 +96,7 @@ def find_model(name: str) -> ModelSource:
 
 
 def list_models() -> list[KnownModel]:
-    """The models that need no hub: at present the embedded one."""
+    """The models that need no hub: the embedded one."""
     folder = embedded_folder()
     fetched = is_fetched()
     size = sum(file.stat().st_size for file in folder.iterdir()) if fetched else 0
@@ -105,9 +104,9 @@ def list_models() -> list[KnownModel]:
 
 
 def fingerprint(source: ModelSource) -> str:
-    """SHA-256 over weights, configuration, tokenizer and chat template; the same wherever the folder lies.
+    """SHA-256 over weights, configuration, tokenizer and chat template, independent of the folder's path.
 
-    In four bits it is another one.
+    It differs between a model and its 4-bit quantisation.
     """
     files = [file for file in sorted(source.location.iterdir()) if _counts(file.name)]
     whole = digest({file.name: _digest(file) for file in files})
@@ -115,7 +114,7 @@ def fingerprint(source: ModelSource) -> str:
 
 
 def context_length(source: ModelSource) -> int | None:
-    """The most tokens of a sequence that the model has positions for; None where its configuration does not say."""
+    """The longest sequence in tokens, by `max_position_embeddings`; None when the configuration has no such entry."""
     from transformers import AutoConfig
 
     config: Any = AutoConfig.from_pretrained(source.location, local_files_only=True, trust_remote_code=False)
@@ -129,7 +128,7 @@ def _counts(name: str) -> bool:
 def _digest(file: Path) -> str:
     if file.name != "config.json":
         return digest_file(file)
-    # The version of the library that wrote the configuration says nothing about the model.
+    # The version of transformers that wrote the configuration is no property of the model.
     return digest({key: value for key, value in read_json(file).items() if key != "transformers_version"})
 
 
@@ -144,7 +143,7 @@ def _download(hub_id: str) -> Path:
 
     try:
         return Path(snapshot_download(hub_id, ignore_patterns=_NEVER_DOWNLOADED))
-    except Exception as error:  # the hub client raises many kinds: offline, unknown, gated, renamed
+    except Exception as error:  # the hub client raises many types: offline, unknown, gated, renamed
         problem = Problem(
             f"model {hub_id}",
             f"no folder has that name and it cannot be downloaded from the hub ({type(error).__name__})",

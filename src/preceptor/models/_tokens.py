@@ -1,4 +1,4 @@
-"""Tokenizers, and chat turns as token ids, in the way of the model's family."""
+"""Tokenizers, and chat turns as token ids; the model's family says how."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from preceptor.models.families import find_family
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Encoded:
-    """Token ids of a prompt, up to where the assistant begins to speak, and of its answer (stop token included)."""
+    """Token ids of a prompt, generation prompt included, and of its answer, stop token included."""
 
     prompt: list[int]
     answer: list[int]
@@ -26,7 +26,7 @@ class Encoded:
 
 
 def load_tokenizer(source: ModelSource) -> Any:
-    """Load a fast tokenizer of which the model's family can make use. Raises `InputError`."""
+    """Load a fast tokenizer. Raises `InputError` when there is none, or the model's family cannot use it."""
     tokenizer = AutoTokenizer.from_pretrained(source.location, local_files_only=True, trust_remote_code=False)
     where = f"model {source.name}"
     if not tokenizer.is_fast:
@@ -36,10 +36,10 @@ def load_tokenizer(source: ModelSource) -> Any:
 
 
 def encode(tokenizer: Any, messages: Sequence[Mapping[str, str]], answer: str | None) -> Encoded:
-    """Tokenise a prompt and, apart from it, the answer to it, so that the prompt is the same whatever the answer is.
+    """Tokenise a prompt and, separately, its answer, so that the prompt's ids do not depend on the answer.
 
-    messages: chat turns, each with `role` and `content`. `answer=None` gives no answer ids. No text of a turn or an
-    answer becomes a control token. Raises `InputError` when the model's chat template refuses the order of the turns.
+    messages: chat turns, each with `role` and `content`. `answer=None` gives no answer ids. No content of a turn or
+    answer becomes a control token. Raises `InputError` when the chat template rejects the order of the turns.
     """
     encoded: Encoded = _family(tokenizer).encode(tokenizer, messages, answer)
     return encoded

@@ -1,7 +1,7 @@
-"""A connection that may not wait for ever to be asked something, and a server that is ended as its process was told.
+"""Connections with a timeout for request headers, and a server that leaves ignored signals ignored.
 
-uvicorn has a limit for connections between two requests only: one that sends a byte of its headers now and then would
-stay, and keep its place from others.
+uvicorn limits idle time between two requests only: a client that sends a byte of its headers now and then (slowloris)
+would hold its connection for ever.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from uvicorn.server import HANDLED_SIGNALS
 
 
 def connection_class(head_seconds: float) -> type[H11Protocol]:
-    """Connections on which each request's headers must be whole so many seconds after they began, or could have."""
+    """Connections that are closed when a request's headers are incomplete `head_seconds` after it could begin."""
 
     class Connection(H11Protocol):
         def __init__(self, *args: Any, **more: Any) -> None:
@@ -26,26 +26,26 @@ def connection_class(head_seconds: float) -> type[H11Protocol]:
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
-            self._begin_waiting()
+            self._start_timer()
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
-            if self._is_answering():  # for which the application has limits of its own, and answers take their time
-                self._end_waiting()
+            if self._is_answering():  # the application limits the body; responses have no limit
+                self._cancel_timer()
             elif self._deadline is None:
-                self._begin_waiting()
+                self._start_timer()
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._end_waiting()
+            self._cancel_timer()
             super().connection_lost(exc)
 
         def _is_answering(self) -> bool:
             return self.cycle is not None and not self.cycle.response_complete
 
-        def _begin_waiting(self) -> None:
+        def _start_timer(self) -> None:
             self._deadline = self.loop.call_later(head_seconds, self.transport.abort)
 
-        def _end_waiting(self) -> None:
+        def _cancel_timer(self) -> None:
             if self._deadline is not None:
                 self._deadline.cancel()
                 self._deadline = None
@@ -54,11 +54,11 @@ def connection_class(head_seconds: float) -> type[H11Protocol]:
 
 
 class Server(uvicorn.Server):
-    """A signal that the process was started to ignore, as a shell's background jobs do SIGINT, stays ignored."""
+    """Leaves signals ignored that the process inherited as ignored, as SIGINT is in a shell's background jobs."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Handle what ends the server, for as long as it runs."""
+        """Handle termination signals while the server runs."""
         ignored = [one for one in HANDLED_SIGNALS if signal.getsignal(one) is signal.SIG_IGN]
         with super().capture_signals():
             if threading.current_thread() is threading.main_thread():

@@ -1,4 +1,4 @@
-"""The socket of a server: on this machine only, unless a host is named; then only behind TLS."""
+"""The listening socket of a server: loopback unless a host is named; other hosts only with TLS."""
 
 import ipaddress
 import socket
@@ -10,12 +10,12 @@ from preceptor.web.tls import Tls
 
 LOCAL = "127.0.0.1"
 PORT = 8765
-_USUAL = {80: "http", 443: "https"}
+_DEFAULT_PORTS = {80: "http", 443: "https"}
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A bound socket, the hosts (`name:port`) that requests to it may name, and its URL."""
+    """A bound socket, the `Host` headers (`name:port`) that it accepts, and its URL."""
 
     socket: socket.socket
     hosts: frozenset[str]
@@ -26,8 +26,8 @@ class Listener:
 def open_door(host: str = LOCAL, port: int = PORT, tls: Tls | None = None) -> Listener:
     """Bind `host`, a name or address of this machine; port 0 takes a free one.
 
-    InputError when what serves is not installed, other machines could reach `host` and there is no TLS, `host` is not
-    one address of this machine, or the port is taken.
+    Raises `InputError` when the server's packages are not installed, `host` is not loopback and `tls` is None, `host`
+    is not one address of this machine, or the port is in use.
     """
     _refuse_without_packages()
     address = _address(host)
@@ -42,7 +42,7 @@ def open_door(host: str = LOCAL, port: int = PORT, tls: Tls | None = None) -> Li
     if tls is not None:
         tls.check()
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    # With its protocol named, asyncio sends small answers at once; else each page would wait 40 ms for the network.
+    # With IPPROTO_TCP named, asyncio sets TCP_NODELAY; without it each small response would be delayed by 40 ms.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -55,13 +55,13 @@ def open_door(host: str = LOCAL, port: int = PORT, tls: Tls | None = None) -> Li
         ) from error
     port, scheme = bound.getsockname()[1], "https" if tls else "http"
     names = {_in_url(host)} | ({LOCAL, "localhost"} if address.is_loopback else set())
-    usual = names if _USUAL.get(port) == scheme else set()
-    hosts = frozenset(name.lower() for name in usual | {f"{name}:{port}" for name in names})
+    without_port = names if _DEFAULT_PORTS.get(port) == scheme else set()
+    hosts = frozenset(name.lower() for name in without_port | {f"{name}:{port}" for name in names})
     return Listener(bound, hosts, f"{scheme}://{_in_url(host)}:{port}", tls)
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """Where `host` leads; a name's IPv4 address where it has one."""
+    """The address of `host`, IPv4 where it has one."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError as error:

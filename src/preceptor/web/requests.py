@@ -8,10 +8,10 @@ LARGEST_BODY = 1 << 20
 
 
 async def read_body(receive: Receive, discard_up_to: int = 0) -> bytes | None:
-    """The whole body, or None when it is larger than `LARGEST_BODY`, whatever length its headers claim.
+    """The whole body, or None when it exceeds `LARGEST_BODY`; the Content-Length header is not trusted.
 
-    discard_up_to: bytes of a body that is too large which are read and dropped before None is returned. Raises
-    `ClientDisconnect` when the client leaves before the end.
+    discard_up_to: how many bytes of a too large body are read, and dropped, before None is returned. Raises
+    `ClientDisconnect` when the client disconnects before the end.
     """
     body, size, more = bytearray(), 0, True
     while more and size <= max(LARGEST_BODY, discard_up_to):
@@ -27,7 +27,7 @@ async def read_body(receive: Receive, discard_up_to: int = 0) -> bytes | None:
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """Receives a body that has been read already, and then what comes after it."""
+    """An ASGI `receive` that yields a body which was read already, then what follows it."""
     messages: list[Message] = [{"type": "http.request", "body": body}]
 
     async def receive_replayed() -> Message:

@@ -1,4 +1,4 @@
-"""The web server that pages and models are served by: what it lets in, how long it waits, and for how many."""
+"""The uvicorn server of both applications: timeouts and the number of connections."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one client may keep from others. `head_seconds`: until a request's headers are there; `body_seconds`: from
-    then until its body is; `connections`: so many at a time, of which each further one is answered 503.
+    """Limits against slow clients. `head_seconds`: until a request's headers are complete; `body_seconds`: from then
+    until its body is; `connections`: at a time, each further request gets status 503.
 
-    How long an answer takes, and is taken, has no limit here.
+    Producing and sending a response has no limit here.
     """
 
     head_seconds: float = 30.0
@@ -24,7 +24,7 @@ class Limits:
 
 
 def http_server(app: "ASGIApp", tls: Tls | None, limits: Limits, *, lifespan: bool) -> "uvicorn.Server":
-    """A server of `app`, to `run(sockets=[...])`. `app` itself holds to `body_seconds`."""
+    """A server of `app`, to `run(sockets=[...])`. `app` itself enforces `body_seconds`."""
     import uvicorn
 
     from preceptor.web.connection import Server, connection_class
@@ -33,7 +33,7 @@ def http_server(app: "ASGIApp", tls: Tls | None, limits: Limits, *, lifespan: bo
         app,
         http=connection_class(limits.head_seconds),
         limit_concurrency=limits.connections,
-        access_log=False,  # a rater's link stands in a path
+        access_log=False,  # paths contain raters' access tokens
         log_config=None,
         lifespan="on" if lifespan else "off",
         ws="none",

@@ -1,4 +1,4 @@
-"""Certificates: what lets raters on other machines reach the page, and nobody read along."""
+"""TLS certificates for servers that other machines can reach."""
 
 import ipaddress
 import ssl
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import GeneralName
 
 DAYS = 90
-"""How long a self-signed certificate holds: longer than a round, short enough to be forgotten safely."""
+"""Validity of a self-signed certificate: longer than a labelling round, and short if it is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Tls:
     key: Path
 
     def check(self) -> None:
-        """InputError when a file is missing, is no certificate, or the key is another's."""
+        """Raises `InputError` when a file is missing or no PEM file, or the key does not match the certificate."""
         missing = [path for path in (self.certificate, self.key) if not path.is_file()]
         if missing:
             fix = "Name the PEM files of a certificate and its key"
@@ -39,16 +39,16 @@ class Tls:
             raise InputError(Problem(str(self.certificate), what, fix)) from error
 
     def fingerprint(self) -> str:
-        """SHA-256 of the certificate as browsers show it: pairs of hex digits with colons between."""
+        """SHA-256 of the certificate as browsers show it: hex bytes separated by colons."""
         first = self.certificate.read_text().split("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----\n"
         hexed = sha256(ssl.PEM_cert_to_DER_cert(first[first.index("-----BEGIN") :])).hexdigest().upper()
         return ":".join(hexed[at : at + 2] for at in range(0, len(hexed), 2))
 
 
 def self_signed(host: str, folder: Path) -> Tls:
-    """A certificate for `host` that this machine signs itself, kept in `folder` until it ends, then made again.
+    """A self-signed certificate for `host`, cached in `folder` and renewed on its last day.
 
-    InputError when the package `cryptography` is missing.
+    Raises `InputError` when the package `cryptography` is missing.
     """
     try:
         from cryptography import x509
@@ -57,9 +57,9 @@ def self_signed(host: str, folder: Path) -> Tls:
         raise InputError(Problem("--self-signed", "needs the package `cryptography`", fix)) from error
     tls = Tls(folder / "certificate.pem", folder / "key.pem")
     if tls.certificate.is_file() and tls.key.is_file():
-        there = x509.load_pem_x509_certificate(tls.certificate.read_bytes())
-        names = there.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        if there.not_valid_after_utc > datetime.now(UTC) + timedelta(days=1) and _name(host) in names:
+        cached = x509.load_pem_x509_certificate(tls.certificate.read_bytes())
+        names = cached.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        if cached.not_valid_after_utc > datetime.now(UTC) + timedelta(days=1) and _name(host) in names:
             return tls
     _make(host, private_folder(folder), tls)
     return tls

@@ -1,4 +1,4 @@
-"""Causal language models: what they answer is the next turn of a chat, which the model's own template writes."""
+"""Causal language models that answer with the next turn of a chat; they need a chat template."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ PEFT_TASK = "CAUSAL_LM"
 
 
 def missing(folder: Path) -> tuple[str, str] | None:
-    """The chat template, when it is not there, and what to do."""
+    """That there is no chat template, and the fix; None when there is one."""
     if any((folder / name).is_file() for name in ("chat_template.jinja", "chat_template.json")):
         return None
     if read_json(folder / "tokenizer_config.json").get("chat_template"):
