@@ -103,7 +103,7 @@ def _export_round(store_path: Path, file: Path, task: str | None) -> None:
             export(store, file)
     elif task is not None:
         found = write_gold(store_path, load_task(task), file)
-        open_cases = len(found.in_dispute) + len(found.waiting)
+        open_cases = len(found.disputed) + len(found.incomplete)
         console.print(f"{len(found.rows)} gold labels; {open_cases} cases are still open.", highlight=False)
     else:
         console.print(f"{write_votes(store_path, file)} votes.", highlight=False)
@@ -126,7 +126,7 @@ def _show_round(store: "Store", door: "Door", names: list[str], *, going_on: boo
     """The links, and how to end. Links are shown this once: of a token, the store keeps a hash."""
     from preceptor.preferences.labelling import make_links
 
-    about, links = store.about, make_links(store, names)
+    about, links = store.metadata, make_links(store, names)
     started = "The round goes on, with the cases and votes it began with" if going_on else "A new round"
     said = [f"{started}: {len(store.items())} cases, each for {about['votes_per_item']} raters. Store: {store.path}"]
     if links:

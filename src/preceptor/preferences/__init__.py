@@ -2,9 +2,9 @@
 
 from preceptor.preferences._request import Request, Score
 from preceptor.preferences._votes_table import write_votes
-from preceptor.preferences.labelling._case import is_of, item_id, make_item, told_case
 from preceptor.preferences.labelling._consensus import Settled, first_votes, settle
 from preceptor.preferences.labelling._gold import Gold, GoldRow, gold, write_gold
+from preceptor.preferences.labelling._make_item import case_fields, is_of, item_id, make_item
 from preceptor.preferences.labelling._rater_agreement import Agreed, Consistency, consistency, rater_agreement
 from preceptor.preferences.makers._checks import PairFindings, look_at
 from preceptor.preferences.makers._one_fact import NearMiss, change_one_fact
@@ -27,6 +27,7 @@ __all__ = [
     "Score",
     "Settled",
     "cannot_make",
+    "case_fields",
     "change_one_fact",
     "consistency",
     "first_votes",
@@ -38,7 +39,6 @@ __all__ = [
     "make_pairs",
     "rater_agreement",
     "settle",
-    "told_case",
     "two_answers",
     "votes",
     "write_gold",

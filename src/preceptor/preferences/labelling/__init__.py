@@ -1,6 +1,7 @@
-"""The page on which clinicians say which answer is better, and the store that keeps what they said."""
+"""Annotation by clinicians: the labelling page and the store of their votes."""
 
-from preceptor.preferences.labelling._export import export
+from preceptor.preferences.labelling._assignment import Assignment
+from preceptor.preferences.labelling._export_round import export
 from preceptor.preferences.labelling._file import NotSavedError
 from preceptor.preferences.labelling._http_server import Limits, http_server
 from preceptor.preferences.labelling._items import COUNTS, Answer, Item, Kind
@@ -8,8 +9,7 @@ from preceptor.preferences.labelling._progress import working_seconds
 from preceptor.preferences.labelling._round import Link, make_links, open_round
 from preceptor.preferences.labelling._serve import Door, open_door, serve
 from preceptor.preferences.labelling._store import AlreadyJudgedError, Store
-from preceptor.preferences.labelling._turns import Turn
-from preceptor.preferences.labelling._votes import PREFERENCES, Order, Rater, Role, Vote, majority
+from preceptor.preferences.labelling._vote import PREFERENCES, Order, Rater, Role, Vote, majority
 from preceptor.web.tls import Tls, self_signed
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "PREFERENCES",
     "AlreadyJudgedError",
     "Answer",
+    "Assignment",
     "Door",
     "Item",
     "Kind",
@@ -28,7 +29,6 @@ __all__ = [
     "Role",
     "Store",
     "Tls",
-    "Turn",
     "Vote",
     "export",
     "http_server",

@@ -1,7 +1,6 @@
-"""A connection that may not wait for ever to be asked something, and a server that is ended as its process was told.
+"""A connection with a timeout for request headers, and a server that respects ignored signals.
 
-uvicorn has a limit for connections between two requests only: one that sends a byte of its headers now and then would
-stay, and keep its place from others.
+uvicorn has a keep-alive timeout only: a client that sends its headers slowly would keep its connection (slowloris).
 """
 
 import asyncio
@@ -17,48 +16,48 @@ from uvicorn.server import HANDLED_SIGNALS
 
 
 def connection_class(head_seconds: float) -> type[H11Protocol]:
-    """Connections on which each request's headers must be whole so many seconds after they began, or could have."""
+    """A connection class that aborts when request headers are incomplete after `head_seconds`."""
 
     class Connection(H11Protocol):
-        def __init__(self, *args: Any, **more: Any) -> None:
-            super().__init__(*args, **more)
-            self._deadline: asyncio.TimerHandle | None = None
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self._timeout: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
-            self._begin_waiting()
+            self._start_timeout()
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
-            if self._is_answering():  # for which the application has limits of its own, and answers take their time
-                self._end_waiting()
-            elif self._deadline is None:
-                self._begin_waiting()
+            if self._is_answering():  # the application has its own timeouts
+                self._cancel_timeout()
+            elif self._timeout is None:
+                self._start_timeout()
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._end_waiting()
+            self._cancel_timeout()
             super().connection_lost(exc)
 
         def _is_answering(self) -> bool:
             return self.cycle is not None and not self.cycle.response_complete
 
-        def _begin_waiting(self) -> None:
-            self._deadline = self.loop.call_later(head_seconds, self.transport.abort)
+        def _start_timeout(self) -> None:
+            self._timeout = self.loop.call_later(head_seconds, self.transport.abort)
 
-        def _end_waiting(self) -> None:
-            if self._deadline is not None:
-                self._deadline.cancel()
-                self._deadline = None
+        def _cancel_timeout(self) -> None:
+            if self._timeout is not None:
+                self._timeout.cancel()
+                self._timeout = None
 
     return Connection
 
 
 class Server(uvicorn.Server):
-    """A signal that the process was started to ignore, as a shell's background jobs do SIGINT, stays ignored."""
+    """A server that keeps signals ignored which the process inherited as ignored, such as SIGINT of background jobs."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Handle what ends the server, for as long as it runs."""
+        """Handle termination signals while the server runs."""
         ignored = [one for one in HANDLED_SIGNALS if signal.getsignal(one) is signal.SIG_IGN]
         with super().capture_signals():
             if threading.current_thread() is threading.main_thread():

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from preceptor.preferences.labelling import Store
-from preceptor.preferences.labelling._case import is_of, item_id, told_case
 from preceptor.preferences.labelling._consensus import Settled, settle
+from preceptor.preferences.labelling._make_item import case_fields, is_of, item_id
 from preceptor.preferences.makers._pair import Made, Pair
 from preceptor.tasks import INVALID, Example, Task
 
@@ -26,7 +26,7 @@ def votes(store: Path, task: Task, examples: Sequence[Example]) -> Made:
     pairs: list[Pair] = []
     for example in examples:
         if one := voted.pop(item_id(task, example), None):
-            changed = one.item.case != told_case(task, example)
+            changed = one.item.case != case_fields(task, example)
             made = [] if changed else _pairs(task, example, one)
             pairs += made
             if not made:
