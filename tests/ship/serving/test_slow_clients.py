@@ -10,7 +10,7 @@ import pytest
 
 from preceptor.preferences.labelling import open_door
 from preceptor.ship.serving import load
-from preceptor.ship.serving._app import create_app
+from preceptor.ship.serving._api import create_app
 from preceptor.study import open_arm
 from slow_client import PATIENCE, SHORT, drip, head, serving
 
