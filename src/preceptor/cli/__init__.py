@@ -47,8 +47,8 @@ for _command in _COMMANDS:
     app.command()(_command)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         console.print(__version__)
         raise typer.Exit
 
