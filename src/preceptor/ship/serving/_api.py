@@ -1,4 +1,4 @@
-"""The interface: chat completions of one model, the list of models (of one), health and metrics."""
+"""The HTTP API: chat completions and model list of one model, health and metrics."""
 
 import asyncio
 import time
