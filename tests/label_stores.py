@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from preceptor.preferences import item_id, told_case
+from preceptor.preferences import case_fields, item_id
 from preceptor.preferences.labelling import Answer, Item, Store, Vote
 from preceptor.tasks import Example, Task
 
@@ -37,7 +37,7 @@ def make_examples(count: int, target: str = "1") -> list[Example]:
 def pair_item(task: Task, example: Example, a: str = "1", b: str = "2", **changes: Any) -> Item:
     answers = (Answer(a, "sft seed 0"), Answer(b, "base"))
     settings = {"kind": "pair", "answers": answers} | changes
-    case = told_case(task, example)
+    case = case_fields(task, example)
     return Item(
         item_id(task, example), settings.pop("kind"), example.id, example.group, case, task.question, **settings
     )

@@ -1,4 +1,4 @@
-"""What `preceptor new` writes: a task file and a study file for a table of the user's own."""
+"""Scaffolding for `preceptor new`: a task file and a study file for the user's table."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from preceptor.models import EMBEDDED
 
 @dataclass(frozen=True, slots=True)
 class NewFiles:
-    """The two files written."""
+    """Paths of the two files written."""
 
     task: Path
     study: Path
@@ -35,12 +35,11 @@ def write_new(
     each_row: bool = False,
     overwrite: bool = False,
 ) -> NewFiles:
-    """Write `<name>.task.yaml` and `<name>.study.yaml` in `folder`, ready to run and commented for editing.
+    """Write `<name>.task.yaml` and `<name>.study.yaml` in `folder`, runnable and commented for editing.
 
-    `text` are the columns the model reads, `label` the column of right answers: few short values make a label task,
-    anything else a text task. `patient` names the patient's column, or `each_row` says every row is another patient.
-    The `date` column is left out of what the model reads. Raises InputError with every problem; an existing file is
-    replaced only with `overwrite`.
+    text: the input columns; label: the column of right answers, whose few short values make a label task, anything else
+    a text task; patient: the patient's column, or `each_row` if every row is a different patient; date: a column not
+    shown to the model. Raises InputError with every problem; existing files are replaced only with `overwrite`.
     """
     if not has_header(table):
         raise InputError(missing_header(table))
@@ -105,25 +104,25 @@ def _label_problems(table: Table, label: str) -> list[Problem]:
 
 
 def _by_spelling(values: Sequence[str]) -> dict[str, str]:
-    """Plain spelling -> the first spelling found: labels that differ in case or space only are one label."""
+    """Normalised label -> its first spelling: labels that differ in case or white space only are the same."""
     first: dict[str, str] = {}
     for value in values:
-        first.setdefault(_plain(value), value.strip())
+        first.setdefault(_normalised(value), value.strip())
     return first
 
 
-def _plain(value: str) -> str:
+def _normalised(value: str) -> str:
     return " ".join(value.casefold().split())
 
 
 def _field_names(columns: Sequence[str]) -> dict[str, str]:
-    """Field -> column: a name that can stand in braces in a prompt, no two alike."""
+    """Field -> column: unique identifiers, as placeholders require."""
     fields: dict[str, str] = {}
     for column in columns:
-        plain = re.sub(r"\W+", "_", column).strip("_").lower() or "field"
-        field, again = plain, 2
+        normalised = re.sub(r"\W+", "_", column).strip("_").lower() or "field"
+        field, suffix = normalised, 2
         while field in fields:
-            field, again = f"{plain}_{again}", again + 1
+            field, suffix = f"{normalised}_{suffix}", suffix + 1
         fields[field] = column
     return fields
 
@@ -205,7 +204,7 @@ def _study_yaml(
         "      columns:  # field of the task: column of the file",
         *(f"        {_scalar(field)}: {_scalar(column)}" for field, column in fields.items()),
         f"      target: {_scalar(label)}  # the column of right answers",
-        f"      group: {_scalar(patient or EACH_ROW)}  # {_about_group(patient)}",
+        f"      group: {_scalar(patient or EACH_ROW)}  # {_group_comment(patient)}",
         *_spelling_lines(table, label),
         *_gap_lines(table, fields, label),
     ]
@@ -222,23 +221,23 @@ def _date_line(table: Table, date: str) -> str:
     )
 
 
-def _about_group(patient: str | None) -> str:
+def _group_comment(patient: str | None) -> str:
     return "the patient; never on both sides of a split" if patient else "every row is another patient"
 
 
 def _spelling_lines(table: Table, label: str) -> list[str]:
-    """Other spellings of a label, mapped to the one the task has."""
+    """A mapping of other spellings to the task's labels."""
     if not looks_like_labels(table, label):
         return []
     values = table.distinct(label)
     first = _by_spelling(values)
-    spelt = {value.strip(): first[_plain(value)] for value in values}
+    spelt = {value.strip(): first[_normalised(value)] for value in values}
     other = [f"        {_scalar(value)}: {_scalar(one)}" for value, one in spelt.items() if value != one]
     return ["      labels:  # value in the file: label of the task", *other] if other else []
 
 
 def _gap_lines(table: Table, fields: dict[str, str], label: str) -> list[str]:
-    """What is said about cells that are empty, where there are any."""
+    """Settings for empty cells, if there are any."""
     lines = []
     if any(not text.strip() for column in fields.values() for text in table.column(column)):
         lines.append("      empty: not given  # written in the prompt where a field is empty")
@@ -252,7 +251,7 @@ def _words(name: str) -> str:
 
 
 def _scalar(text: str) -> str:
-    """YAML for one text: bare where that reads back as the same text, else in double quotes."""
+    """A YAML scalar: plain if that parses back to the same text, else double-quoted."""
     bare = re.fullmatch(r"[^\W\d_][\w ./+-]*", text) and text == text.strip()
     if bare and yaml.safe_load(text) == text:
         return text

@@ -60,8 +60,7 @@ class ChatServer(BaseModel):
 class Reply:
     """A response to one chat request.
 
-    prompt_tokens: prompt length after the chat template. logprobs: each token with its log-probability in nats. None
-    where the server reports none.
+    prompt_tokens: after the chat template; logprobs: tokens with log-probabilities in nats; None where not reported.
     """
 
     text: str = field(repr=False)

@@ -1,4 +1,4 @@
-"""The front door: thin commands that put the rooms together. Heavy imports stand inside them."""
+"""The command line: thin commands that combine the packages. Heavy imports are inside the commands."""
 
 from preceptor.openmp import limit_spinning
 
@@ -37,18 +37,18 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 _INTERRUPTED = 130
-"""What a command ends with after Ctrl-C, as shells expect it: 128 and the number of the signal."""
+"""Exit code after Ctrl-C: 128 plus the signal's number, as shells expect."""
 _TERMINATED = 143
 """The same after SIGTERM."""
 
-# In the order in which a user meets them; the help shows them so.
+# In the order of a workflow, which the help shows.
 _COMMANDS = (new, check, plan, study, report, compare, label, convert, export, serve, verify, purge, tasks, models)
 for _command in _COMMANDS:
     app.command()(_command)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         console.print(__version__)
         raise typer.Exit
 
@@ -63,10 +63,10 @@ def _main(
 
 
 def main() -> None:
-    """Run a command; problems with the input end in exit code 2, our own faults in 1, Ctrl-C in 130, SIGTERM in 143."""
+    """Run a command. Exit codes: 2 for invalid input, 1 for internal errors, 130 for Ctrl-C, 143 for SIGTERM."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that lacks a sign shows another in its place
+            stream.reconfigure(errors="replace")  # replace characters that the terminal's encoding lacks
     with sigterm_interrupts() as terminated:
         try:
             app()
@@ -81,7 +81,7 @@ def main() -> None:
             errors.print(f"[red]error[/red] {escape(str(named))}", highlight=False, soft_wrap=True)
             sys.exit(InputError.exit_code)
         except SystemExit as end:
-            if end.code == _INTERRUPTED or (terminated and end.code):  # a question that is interrupted ends in 1
+            if end.code == _INTERRUPTED or (terminated and end.code):  # an interrupted prompt exits with 1
                 errors.print("stopped; the same command continues from here")
                 sys.exit(_TERMINATED if terminated else _INTERRUPTED)
             raise

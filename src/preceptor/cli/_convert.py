@@ -1,4 +1,4 @@
-"""`preceptor convert`: pairs and right answers as other tools' files."""
+"""`preceptor convert`: convert pairs and right answers to other tools' formats."""
 
 from pathlib import Path
 from typing import Annotated

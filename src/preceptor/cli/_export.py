@@ -1,11 +1,11 @@
-"""`preceptor export`: the winner as a folder that other programs load."""
+"""`preceptor export`: a model of a run as a folder that other programs load."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from preceptor.cli._say import console, full_disk_named, say
+from preceptor.cli._say import console, explain_full_disk, say
 from preceptor.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def export(
     if gguf_type is not None and to != "gguf":
         raise InputError(Problem("--gguf-type", f"{to} has none", "Leave it out, or take `--to gguf`"))
     opened = open_arm(run, task, arm, seed)
-    with full_disk_named(output_dir):
+    with explain_full_disk(output_dir):
         result = exported(
             opened,
             to,
@@ -62,7 +62,7 @@ def export(
 
 
 def _card(arm: "ArmOfRun", to: str) -> str:
-    """The model card; the untouched model has none, as this study did not make it."""
+    """The model card; "" for the untouched model, which this study did not train."""
     from preceptor.report import model_card, read_run
 
     if arm.folder is None:

@@ -1,4 +1,4 @@
-"""`preceptor label`: the page on which clinicians judge."""
+"""`preceptor label`: the annotation page for clinicians."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from preceptor.cli._say import console, full_disk_named, refuse_without, say
+from preceptor.cli._say import console, explain_full_disk, require_option, say
 from preceptor.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,32 +46,32 @@ def label(
     from preceptor.web.door import open_door
 
     if gold is None:
-        refuse_without("--gold", task=task, group=group)
+        require_option("--gold", task=task, group=group)
         store_path, title, make_items = _study_round(what, output_dir, cases=cases, held_out=held_out, scores=scores)
     else:
-        _refuse_with_gold(**{"--held-out": held_out, "--scores": scores})
+        _check_without_gold(**{"--held-out": held_out, "--scores": scores})
         store_path, title, make_items = _gold_round(gold, task, group, output_dir, cases)
     if export is not None:
         _export_round(store_path, export, task)
         return
     door = open_door(host, port, _tls(host, store_path, certificate, key, self_signed=self_signed))
-    going_on = store_path.exists()
+    resumed = store_path.exists()
     with closing(open_round(store_path, make_items, title=title, votes_per_item=votes)) as store:
-        _show_round(store, door, rater or [], going_on=going_on)
+        _show_round(store, door, rater or [], resumed=resumed)
         serve(store, door)
 
 
 def _study_round(
     what: str, output_dir: Path | None, *, cases: int, held_out: bool, scores: bool
 ) -> "tuple[Path, str, Callable[[], list[Item]]]":
-    """Where a study's round lies, its title, and what makes its items."""
+    """Store path, title and item factory of a study's round."""
     from preceptor.study import items_to_label, load_study
 
     study, folder = load_study(what)
     run = output_dir or Path("runs") / study.name
 
     def make() -> "list[Item]":
-        with full_disk_named(run):
+        with explain_full_disk(run):
             return items_to_label(study, folder, run, console, cases=cases, held_out=held_out, scores=scores)
 
     return run / "labels" / ("held_out.sqlite" if held_out else "pairs.sqlite"), study.name, make
@@ -80,7 +80,7 @@ def _study_round(
 def _gold_round(
     data: Path, task: str | None, group: str | None, output_dir: Path | None, cases: int
 ) -> "tuple[Path, str, Callable[[], list[Item]]]":
-    """The same of a table that is to be labelled."""
+    """Store path, title and item factory of a table to label."""
     from preceptor.errors import Problem
     from preceptor.study import gold_items
 
@@ -106,7 +106,7 @@ def _export_round(store_path: Path, file: Path, task: str | None) -> None:
             export(store, file)
     elif task is not None:
         found = write_gold(store_path, load_task(task), file)
-        open_cases = len(found.in_dispute) + len(found.waiting)
+        open_cases = len(found.disputed) + len(found.incomplete)
         console.print(f"{len(found.rows)} gold labels; {open_cases} cases are still open.", highlight=False)
     else:
         console.print(f"{write_votes(store_path, file)} votes.", highlight=False)
@@ -125,26 +125,26 @@ def _tls(host: str, store_path: Path, certificate: Path | None, key: Path | None
     return tls.Tls(certificate, key) if certificate and key else None
 
 
-def _show_round(store: "Store", door: "Listener", names: list[str], *, going_on: bool) -> None:
-    """The links, and how to end. Links are shown this once: of a token, the store keeps a hash."""
+def _show_round(store: "Store", door: "Listener", names: list[str], *, resumed: bool) -> None:
+    """Print the links, which cannot be shown again: the store keeps only hashes of their tokens."""
     from preceptor.preferences.labelling import make_links
 
-    about, links = store.about, make_links(store, names)
-    started = "The round goes on, with the cases and votes it began with" if going_on else "A new round"
-    said = [f"{started}: {len(store.items())} cases, each for {about['votes_per_item']} raters. Store: {store.path}"]
+    votes, links = store.metadata["votes_per_item"], make_links(store, names)
+    started = "The round goes on, with the cases and votes it began with" if resumed else "A new round"
+    lines = [f"{started}: {len(store.items())} cases, each for {votes} raters. Store: {store.path}"]
     if links:
-        said += ["Links, shown this once. Who has a link judges in its owner's name:"]
-        said += [f"  {link.name}: {door.url}/r/{link.token}" for link in links]
+        lines += ["Links, shown this once. Who has a link judges in its owner's name:"]
+        lines += [f"  {link.name}: {door.url}/r/{link.token}" for link in links]
     known = [rater.name for rater in store.raters() if rater.name not in [link.name for link in links]]
     if known:
-        said += [f"Links from before still hold: {', '.join(known)}. `--rater NAME` makes a new one."]
+        lines += [f"Links from before still hold: {', '.join(known)}. `--rater NAME` makes a new one."]
     if door.tls:
-        said += [f"The certificate's SHA-256, to compare with what a browser shows: {door.tls.fingerprint()}"]
-    said += ["Ctrl-C ends the page; the same command goes on."]
-    say(*said)
+        lines += [f"The certificate's SHA-256, to compare with what a browser shows: {door.tls.fingerprint()}"]
+    lines += ["Ctrl-C ends the page; the same command goes on."]
+    say(*lines)
 
 
-def _refuse_with_gold(**given: bool) -> None:
+def _check_without_gold(**given: bool) -> None:
     from preceptor.errors import Problem
 
     if named := [name for name, value in given.items() if value]:

@@ -1,4 +1,4 @@
-"""`preceptor tasks` and `models`: what there is without a file or a hub."""
+"""`preceptor tasks` and `models`: list what is built in."""
 
 from typing import Annotated
 

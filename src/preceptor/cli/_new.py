@@ -1,4 +1,4 @@
-"""`preceptor new`: a task file and a study file for a table of one's own."""
+"""`preceptor new`: a task file and a study file for the user's table."""
 
 import sys
 from pathlib import Path
@@ -25,14 +25,14 @@ def new(
     from preceptor.data import EACH_ROW, has_header, inspect_table, missing_header, read_table
 
     table = read_table(file)
-    if not has_header(table):  # nothing is asked that would show them
+    if not has_header(table):  # prompts would quote a case
         raise InputError(missing_header(table))
     guess = inspect_table(table)
     if not text:
-        text = _asked("Which columns does the model read (comma between)?", ",".join(guess.text)).split(",")
-    target = target or _asked("Which column holds the right answer?", guess.label or "")
-    group = group or _asked(f"Which column is the patient ('{EACH_ROW}': every row is another)?", guess.patient or "")
-    date = date or _asked("Which column is the date, which the model does not read ('none')?", guess.date or "none")
+        text = _ask("Which columns does the model read (comma between)?", ",".join(guess.text)).split(",")
+    target = target or _ask("Which column holds the right answer?", guess.label or "")
+    group = group or _ask(f"Which column is the patient ('{EACH_ROW}': every row is another)?", guess.patient or "")
+    date = date or _ask("Which column is the date, which the model does not read ('none')?", guess.date or "none")
     date = None if date == "none" else date
     files = write_new(
         table,
@@ -45,13 +45,13 @@ def new(
         each_row=group == EACH_ROW,
         overwrite=overwrite,
     )
-    taken = {"text": ", ".join(text), "target": target, "group": group, "date, not read": date}
-    for what, column in taken.items():
+    chosen = {"text": ", ".join(text), "target": target, "group": group, "date, not read": date}
+    for what, column in chosen.items():
         say(f"{what}: {column or 'none'}")
     say(f"Wrote {files.task} and {files.study}. Read them, then:")
     say(f"  preceptor check {files.study}\n  preceptor study {files.study}")
 
 
-def _asked(question: str, guess: str) -> str:
-    """The user's answer; the guess where nobody can be asked."""
+def _ask(question: str, guess: str) -> str:
+    """The user's answer, or the guess without a terminal."""
     return str(typer.prompt(question, default=guess or None)) if sys.stdin.isatty() else guess

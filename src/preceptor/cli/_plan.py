@@ -1,4 +1,4 @@
-"""`preceptor plan`: what a study will need, before a machine is bought, booked or kept busy."""
+"""`preceptor plan`: estimate a study's memory, compute and time before running it."""
 
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
@@ -34,25 +34,25 @@ def plan(
     planned = read_planned(with_model(study, model), folder)
     if on.tflops is None:
         console.print("Measuring this machine ...")
-    made = plan_study(planned, on)
-    console.print(_table(made, f"{study.name}: {made.model} on {on.title}, {made.numerics.dtype}"))
-    for note in made.notes:
+    result = plan_study(planned, on)
+    console.print(_table(result, f"{study.name}: {result.model} on {on.title}, {result.numerics.dtype}"))
+    for note in result.notes:
         console.print(f"  - {escape(printable(note))}", highlight=False)
-    fits = made.peak <= on.room
-    room = f"{_gib(made.peak)} of {_gib(on.memory)} GiB on each device"
-    console.print(f"\n[bold]{'It fits' if fits else 'It does not fit'}[/bold]: {room}; {_time(made.seconds)} in all.")
+    fits = result.peak <= on.room
+    peak = f"{_gib(result.peak)} of {_gib(on.memory)} GiB on each device"
+    console.print(f"\n[bold]{'It fits' if fits else 'It does not fit'}[/bold]: {peak}; {_time(result.seconds)} in all.")
     if not fits:
         console.print("What would help:")
         for remedy in remedies(planned, on):
             console.print(f"  - {escape(printable(remedy))}", highlight=False)
 
 
-def _table(made: "Plan", title: str) -> Table:
+def _table(result: "Plan", title: str) -> Table:
     table = Table(title=escape(printable(title)), box=SIMPLE)
     table.add_column("stage", no_wrap=True)
     for name in ("tokens", "all tokens", "TFLOP", "minutes", "peak GiB"):
         table.add_column(name, justify="right")
-    for task, needs in groupby(made.needs, key=lambda need: need.task):
+    for task, needs in groupby(result.needs, key=lambda need: need.task):
         table.add_row(f"[bold]{escape(printable(task))}[/bold]")
         for need in needs:
             table.add_row(*_cells(need))

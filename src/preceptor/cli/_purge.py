@@ -1,4 +1,4 @@
-"""`preceptor purge`: a run without its patients."""
+"""`preceptor purge`: delete the patient data of a run."""
 
 import sys
 from pathlib import Path
@@ -13,8 +13,8 @@ from preceptor.errors import InputError, Problem
 if TYPE_CHECKING:
     from preceptor.study import Purge
 
-_SHOWN = 20
-"""Names of files that no one knows, at most so many."""
+_MAX_SHOWN = 20
+"""Unknown files listed at most."""
 
 
 def purge(
@@ -33,13 +33,13 @@ def purge(
         if interrupted:
             say("An earlier purge of this run was interrupted; it goes on.")
         _list(found)
-        if not (yes or _agreed()):
+        if not (yes or _confirm()):
             say("Nothing was deleted.")
             return
         found.delete()
     say("Deleted.")
     if everything:
-        if run.is_symlink():  # to the folder that is gone
+        if run.is_symlink():  # a dangling link now
             run.unlink()
     elif (run / "results.json").exists():
         from preceptor.report import write_report
@@ -60,10 +60,10 @@ def _list(found: "Purge") -> None:
         table.add_row(one.what, str(len(one.files)), _size(one.size))
     console.print(table)
     unknown = next((one.files for one in found.holdings if one.what == "other files"), [])
-    for name in unknown[:_SHOWN]:
+    for name in unknown[:_MAX_SHOWN]:
         say(f"  other file: {name}")
-    if len(unknown) > _SHOWN:
-        say(f"  and {len(unknown) - _SHOWN} more")
+    if len(unknown) > _MAX_SHOWN:
+        say(f"  and {len(unknown) - _MAX_SHOWN} more")
     for name, target in found.links:
         say(f"Only a link: {name}. What it points to is not deleted: {target}")
     if found.stays:
@@ -77,7 +77,7 @@ def _list(found: "Purge") -> None:
     say("  whatever was exported, converted, compared, served or sent to a tracker's server; copies and backups")
 
 
-def _agreed() -> bool:
+def _confirm() -> bool:
     if not sys.stdin.isatty():
         what = "it asks before it deletes, and nobody can answer here"
         raise InputError(Problem("preceptor purge", what, "Read the list, then add --yes."))

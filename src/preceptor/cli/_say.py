@@ -1,4 +1,4 @@
-"""How commands speak, and what several of them need."""
+"""Console output and helpers shared by commands."""
 
 import errno
 import shutil
@@ -19,13 +19,13 @@ errors = Console(stderr=True)
 
 
 def say(*lines: str) -> None:
-    """Each line as it is: neither coloured nor broken, so that a path or a command in it can be copied."""
+    """Print lines without markup, highlighting or wrapping, so that paths and commands can be copied."""
     for line in lines:
         console.print(without_steering(line), highlight=False, markup=False, soft_wrap=True)
 
 
 def with_model(study: "Study", model: str | None) -> "Study":
-    """The study with another model. A folder is named from here, as commands do, and not from beside the study file."""
+    """The study with another model. A folder is relative to the working directory, not to the study file."""
     from preceptor.models import EMBEDDED
 
     if model is None:
@@ -35,12 +35,12 @@ def with_model(study: "Study", model: str | None) -> "Study":
     return study.model_copy(update={"model": str(folder.resolve()) if here else model})
 
 
-def words_of(what: str, model: str | None) -> str:
-    """What `preceptor study` is to be told."""
+def arguments_of(what: str, model: str | None) -> str:
+    """The arguments of `preceptor study`."""
     return f"{what} --model {model}" if model else what
 
 
-def refuse_without(option: str, **options: object) -> None:
+def require_option(option: str, **options: object) -> None:
     from preceptor.errors import Problem
 
     given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
@@ -50,8 +50,8 @@ def refuse_without(option: str, **options: object) -> None:
 
 
 @contextmanager
-def full_disk_named(folder: Path) -> Iterator[None]:
-    """Turn the many faces of a full disk into one message; libraries wrap the error in types of their own."""
+def explain_full_disk(folder: Path) -> Iterator[None]:
+    """Turn any error on a full disk into one `InputError`; libraries wrap ENOSPC in their own exceptions."""
     from preceptor.errors import Problem
 
     try:
@@ -59,8 +59,8 @@ def full_disk_named(folder: Path) -> Iterator[None]:
     except PreceptorError:
         raise
     except Exception as error:
-        told = isinstance(error, OSError) and error.errno == errno.ENOSPC
-        if not told and shutil.disk_usage(_nearest(folder)).free > 1_000_000:
+        disk_full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        if not disk_full and shutil.disk_usage(_nearest(folder)).free > 1_000_000:
             raise
         fix = "Free some space; the same command then continues where it stopped."
         raise InputError(Problem(str(folder), "the disk is full", fix)) from error

@@ -1,4 +1,4 @@
-"""`preceptor serve`: the winner as a service."""
+"""`preceptor serve`: serve a model of a run over HTTP."""
 
 import ipaddress
 from importlib.util import find_spec
@@ -34,7 +34,7 @@ def serve(
     ] = 1.0,
 ) -> None:
     """Answer as an arm of a study did, to any program that speaks OpenAI's chat completions."""
-    _refuse_without_packages()
+    _require_packages()
     from preceptor.ship import serving
     from preceptor.study import open_arm
 
@@ -47,15 +47,15 @@ def serve(
     served = serving.load(opened, capacity=queue)
     _check(opened, served, threshold)
     shown = None if token is None else f"$(cat '{token_file}')" if token_file else "$PRECEPTOR_TOKEN"
-    said = [
+    lines = [
         f"Serving {served.name} at {door.url}/v1",
         f"  {serving.curl_line(served, door, shown)}",
         "Ctrl-C ends it.",
     ]
-    serving.serve(served, door, token=token, ready=lambda: say(*said))
+    serving.serve(served, door, token=token, ready=lambda: say(*lines))
 
 
-def _refuse_without_packages() -> None:
+def _require_packages() -> None:
     missing = [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]
     if missing:
         fix = "Install what it needs: pip install 'preceptor[serve]'"
@@ -72,12 +72,12 @@ def _door(host: str, port: int, certificate: Path | None, key: Path | None) -> "
 
 
 def _check(arm: "ArmOfRun", served: "Served", threshold: float) -> None:
-    """Ask some held-out cases again. Raises `PreceptorError` when too few are answered as in the study."""
+    """Run the parity check. Raises `PreceptorError` when it fails."""
     from preceptor.ship import short_check
     from preceptor.ship.serving import answerer
 
     parity = short_check(arm, answerer(served), console)
-    if parity is None:  # the held-out cases are not on this machine, which was said
+    if parity is None:  # the held-out cases are not on this machine, as reported
         return
     say(f"Checked: {parity}.")
     if parity.cause is not None:

@@ -1,4 +1,4 @@
-"""SIGTERM, with which service managers, containers and batch queues end a process: a command takes it as Ctrl-C."""
+"""Graceful shutdown: SIGTERM from service managers, containers and batch schedulers is handled like Ctrl-C."""
 
 import signal
 import threading
@@ -9,9 +9,9 @@ from types import FrameType
 
 @contextmanager
 def sigterm_interrupts() -> Iterator[list[int]]:
-    """While the block runs, SIGTERM raises `KeyboardInterrupt` in the main thread; the list then holds the signal.
+    """During the block, SIGTERM raises `KeyboardInterrupt` in the main thread; the list then holds the signal.
 
-    Where SIGTERM is ignored it stays so, as whoever started the process wanted it, and another's handler is left alone.
+    An ignored SIGTERM stays ignored, and an existing handler is kept.
     """
     received: list[int] = []
 
@@ -19,7 +19,7 @@ def sigterm_interrupts() -> Iterator[list[int]]:
         received.append(number)
         raise KeyboardInterrupt
 
-    main_thread = threading.current_thread() is threading.main_thread()  # no other may set a handler
+    main_thread = threading.current_thread() is threading.main_thread()  # only the main thread may set handlers
     if not main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield received
         return

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from preceptor.cli._results_table import show
-from preceptor.cli._say import console, full_disk_named, refuse_without, say, with_model, words_of
+from preceptor.cli._say import arguments_of, console, explain_full_disk, require_option, say, with_model
 from preceptor.errors import InputError, Problem
 
-_WITH_FAILED_CELLS = 3
-"""What `study` ends with when it finished all but what its results list as failed."""
+_EXIT_FAILED_CELLS = 3
+"""Exit code of `study` when some cells failed and all others finished."""
 
 
 def check(
@@ -28,7 +28,7 @@ def check(
     from preceptor.study import check_study, load_study, make_study
 
     if task is None:
-        refuse_without("--task", target=target, group=group, max_length=max_length)
+        require_option("--task", target=target, group=group, max_length=max_length)
         study, folder = load_study(what)
         study = with_model(study, model)
     else:
@@ -42,7 +42,7 @@ def check(
         settings |= {"max_length": max_length} if max_length else {}
         study, folder = make_study(settings, "preceptor check"), Path()
     check_study(study, folder, console)
-    ready = "Ready to train." if task else f"Ready: preceptor study {words_of(what, model)}"
+    ready = "Ready to train." if task else f"Ready: preceptor study {arguments_of(what, model)}"
     say(ready)
 
 
@@ -72,19 +72,19 @@ def study(
     loaded, folder = load_study(what)
     loaded = with_model(loaded, model)
     run_folder = output_dir or Path("runs") / (f"{loaded.name}-{Path(loaded.model).name}" if model else loaded.name)
-    with full_disk_named(run_folder):
-        command = f"preceptor study {words_of(what, model)}{' --on ray' if on else ''}"
+    with explain_full_disk(run_folder):
+        command = f"preceptor study {arguments_of(what, model)}{' --on ray' if on else ''}"
         results = run_study(loaded, folder, run_folder, console, command, ray_address)
         report = write_report(run_folder)
         write_cards(run_folder)
     show(results)
     say(f"\nReport: {report}")
     if results.failed:
-        raise typer.Exit(_WITH_FAILED_CELLS)
+        raise typer.Exit(_EXIT_FAILED_CELLS)
 
 
 def _ray_address(on: str | None, address: str | None) -> str | None:
-    """Where Ray is, by the two options; None without it."""
+    """The Ray address from the two options; None without Ray."""
     if on is None and address is not None:
         raise InputError(Problem("--address", "this only goes with --on ray", "Say --on ray, or leave it out."))
     if on is None:

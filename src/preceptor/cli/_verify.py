@@ -1,4 +1,4 @@
-"""`preceptor verify`: whether a server serves the model that a study measured."""
+"""`preceptor verify`: check that a server serves the model that a study measured."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,8 +13,8 @@ from preceptor.errors import InputError, Problem, printable
 if TYPE_CHECKING:
     from preceptor.ship import Difference, Parity
 
-_SHOWN = 10
-"""Differences shown, at most."""
+_MAX_SHOWN = 10
+"""Differences shown at most."""
 
 
 def verify(
@@ -47,7 +47,7 @@ def verify(
     opened = open_arm(run, task, arm, seed)
     server = find_endpoint(endpoint, model=model, allow_host=allow_host, token=token)
     parity = verified(server, opened, console, limit=limit, token=token)
-    _tell(parity, labels=bool(opened.task.labels), with_text=with_text)
+    _print_parity(parity, labels=bool(opened.task.labels), with_text=with_text)
     if not parity.passes(threshold):
         say(f"FAILED at --threshold {threshold:g}: what is served is not the model that was measured.")
         raise typer.Exit(1)
@@ -66,13 +66,13 @@ def _token(file: Path | None) -> str | None:
     return token
 
 
-def _tell(parity: "Parity", *, labels: bool, with_text: bool) -> None:
+def _print_parity(parity: "Parity", *, labels: bool, with_text: bool) -> None:
     say(f"{parity}.")
     if parity.gap is not None:
         say(f"Log-probabilities: {parity.gap:.2g} nats a token, on average, from those of the measured model.")
     if parity.differences:
-        console.print(_table(parity.differences[:_SHOWN], labels=labels, with_text=with_text))
-        if (left := len(parity.differences) - _SHOWN) > 0:
+        console.print(_table(parity.differences[:_MAX_SHOWN], labels=labels, with_text=with_text))
+        if (left := len(parity.differences) - _MAX_SHOWN) > 0:
             say(f"and {left} more")
     if parity.cause is not None:
         say(f"Likely cause: {parity.cause}")

@@ -1,4 +1,4 @@
-"""Where examples come from: readers, the check before training, splits by patient, and fitting a case to a length."""
+"""Data: readers, preflight checks, splits by patient, and tokenisation with truncation to a maximum length."""
 
 from preceptor.data._checks import NEAR_DUPLICATE
 from preceptor.data._examples import Read, iso_day, read_examples

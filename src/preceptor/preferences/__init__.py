@@ -2,9 +2,9 @@
 
 from preceptor.preferences._filter import PairReport, filter_pairs
 from preceptor.preferences._votes_table import write_votes
-from preceptor.preferences.labelling._case import is_of, item_id, make_item, told_case
 from preceptor.preferences.labelling._consensus import Settled, first_votes, settle
 from preceptor.preferences.labelling._gold import Gold, GoldRow, gold, write_gold
+from preceptor.preferences.labelling._make_item import case_fields, is_of, item_id, make_item
 from preceptor.preferences.labelling._rater_agreement import Agreed, Consistency, consistency, rater_agreement
 from preceptor.preferences.makers import explanations, find_maker, maker_names
 from preceptor.preferences.makers._maker import MadePairs, Maker, Pair, PairWork, Request, Score
@@ -26,6 +26,7 @@ __all__ = [
     "Request",
     "Score",
     "Settled",
+    "case_fields",
     "change_one_fact",
     "consistency",
     "explanations",
@@ -39,7 +40,6 @@ __all__ = [
     "maker_names",
     "rater_agreement",
     "settle",
-    "told_case",
     "two_answers",
     "voted_pairs",
     "write_gold",

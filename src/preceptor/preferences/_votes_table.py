@@ -1,4 +1,4 @@
-"""The votes of a round as a table, one row each, for a spreadsheet or a statistics program."""
+"""Export of a round's votes as CSV, one row per vote, for spreadsheets and statistics software."""
 
 import csv
 import io
@@ -12,10 +12,10 @@ from preceptor.preferences.labelling import Item, Store, Vote
 
 
 def write_votes(path: Path, file: Path) -> int:
-    """Write every vote ever given in the store at `path` to the CSV `file`, private to its owner; returns how many.
+    """Write every vote in the store at `path` to the CSV `file`, private to its owner; returns their number.
 
-    `answer_a` and `answer_b` say whose answers a and b are, `order` which of them stood first; each scale has a column
-    for either. A skip has no choice; `repeat` and `undone` are 0 or 1. Raises `InputError` when there is no such store.
+    `answer_a` and `answer_b` are the sources of the answers, `order` the order shown; each scale has a column for both.
+    Skips have no choice; `repeat` and `undone` are 0 or 1. Raises `InputError` when there is no such store.
     """
     with closing(Store.open(path)) as store:
         items, votes = {item.id: item for item in store.items()}, store.votes(effective=False)
@@ -25,7 +25,7 @@ def write_votes(path: Path, file: Path) -> int:
     table = csv.DictWriter(out, _row_names(scales), quoting=csv.QUOTE_ALL)
     table.writeheader()
     table.writerows({name: guarded(str(cell)) for name, cell in row.items()} for row in rows)
-    write_atomic(file, ("\ufeff" + out.getvalue()).encode(errors="replace"))  # the mark tells Excel that it is UTF-8
+    write_atomic(file, ("\ufeff" + out.getvalue()).encode(errors="replace"))  # Excel needs the byte-order mark
     return len(rows)
 
 

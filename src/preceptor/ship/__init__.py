@@ -1,4 +1,4 @@
-"""How it leaves: the winner exported, served, and checked against what was measured."""
+"""Deployment: export and serving of an arm's model, and the parity check against the study's answers."""
 
 from preceptor.ship._cause import Cause
 from preceptor.ship._export import Exported, export

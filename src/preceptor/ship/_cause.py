@@ -74,7 +74,7 @@ def likely_cause(cases: Sequence[Replayed], evidence: Evidence) -> Cause | None:
     if not differing and (evidence.gap is None or evidence.gap <= ROUNDING_GAP):
         return None
     return (
-        _no_stop(cases, differing, evidence.unstopped)
+        _no_eos(cases, differing, evidence.unstopped)
         or _model_with_these_answers(cases, evidence)
         or _rounding(differing, evidence, len(cases))
         or _early_stop(cases, differing)
@@ -149,14 +149,12 @@ def _rounding(differing: Sequence[int], evidence: Evidence, cases: int) -> Cause
     return Cause("dtype", what, "Serve it in the precision of the study, or say with --threshold how much may differ")
 
 
-def _no_stop(
-    cases: Sequence[Replayed], differing: Sequence[int], unstopped: Mapping[int, Sequence[str]]
-) -> Cause | None:
+def _no_eos(cases: Sequence[Replayed], differing: Sequence[int], texts: Mapping[int, Sequence[str]]) -> Cause | None:
     """The served texts continue as the measured model does without a stop token."""
-    on = [i for i in differing if cases[i].continues and i in unstopped]
-    on = [i for i in on if any(common_prefix(cases[i].served, text) > cases[i].diverges_at for text in unstopped[i])]
+    on = [i for i in differing if cases[i].continues and i in texts]
+    on = [i for i in on if any(common_prefix(cases[i].served, text) > cases[i].diverges_at for text in texts[i])]
     total = sum(cases[i].continues for i in differing)
-    if not on or len(on) < _MAJORITY * len(unstopped) or total < _MAJORITY * len(differing):
+    if not on or len(on) < _MAJORITY * len(texts) or total < _MAJORITY * len(differing):
         return None
     what = (
         f"the stop token is not known to the server: {total} answers go on where "

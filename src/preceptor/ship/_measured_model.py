@@ -72,9 +72,8 @@ class MeasuredModel:
         return ids if len(ids) >= self._max_new_tokens else [*ids, self._stop]
 
     def gap(self, prompts: Sequence[list[int]], cases: Sequence[Replayed]) -> float | None:
-        """Mean absolute difference between the served tokens' log-probabilities and its own, in nats per token.
-
-        Counts the tokens up to the first divergence; None where the server reported none.
+        """Mean absolute difference of the served tokens' log-probabilities from its own, in nats per token, up to the
+        first divergence; None where the server reported none.
         """
         served_logprobs = {i: self._served_logprob(case) for i, case in enumerate(cases)}
         known = {i: one for i, one in served_logprobs.items() if one[0]}

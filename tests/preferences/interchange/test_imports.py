@@ -10,11 +10,11 @@ import pytest
 
 from preceptor.errors import InputError
 from preceptor.preferences.interchange import Row, read
-from preceptor.preferences.interchange._case import turn
+from preceptor.preferences.interchange._record import message
 
-ASKED = (turn("user", "What colour is the sky?"),)
-SYSTEM = (turn("system", "Be brief."), *ASKED)
-BLUE, GREEN = [turn("assistant", "It is blue.")], [turn("assistant", "It is green.")]
+ASKED = (message("user", "What colour is the sky?"),)
+SYSTEM = (message("system", "Be brief."), *ASKED)
+BLUE, GREEN = [message("assistant", "It is blue.")], [message("assistant", "It is green.")]
 SECRET = "burning when passing water"
 
 
@@ -84,9 +84,9 @@ def test_openai_text_parts_are_text_and_what_is_not_to_be_learned_is_refused(tmp
 
 def test_alpaca(tmp_path: Path) -> None:
     case = {"instruction": "What colour", "input": "is the sky?", "output": "It is blue.", "system": "Be brief."}
-    asked = (turn("user", "Hello"), turn("assistant", "Hi"), turn("user", "What colour\nis the sky?"))
+    asked = (message("user", "Hello"), message("assistant", "Hi"), message("user", "What colour\nis the sky?"))
     case["history"] = [["Hello", "Hi"]]  # type: ignore[assignment]
-    expected = row(messages=(turn("system", "Be brief."), *asked), target="It is blue.")
+    expected = row(messages=(message("system", "Be brief."), *asked), target="It is blue.")
     assert found(tmp_path, case, ending=".json") == ([expected], {})
     bad = {"instruction": QUESTION, "input": "", "output": "It is green.", "kto_tag": False}
     assert found(tmp_path, bad, ending=".json") == ([row(rejected="It is green.")], {})

@@ -6,7 +6,7 @@ import pytest
 
 from preceptor.errors import InputError
 from preceptor.preferences.interchange import Row, read
-from preceptor.preferences.interchange._case import turn
+from preceptor.preferences.interchange._record import message
 from preceptor.preferences.labelling import Answer, Item, Store, Vote, majority
 
 
@@ -31,7 +31,7 @@ def test_what_most_raters_chose_is_a_pair_and_the_lead_settles(tmp_path: Path) -
     store.close()
 
     rows, lost = read(file)
-    asked = (turn("user", "cough\n\nWhich is better?"),)
+    asked = (message("user", "cough\n\nWhich is better?"),)
     by_id = {row.id: row for row in rows}
     assert set(by_id) == {"case both", "case settled", "case ideal"}
     sources = {"chosen_source": "sft seed 0", "rejected_source": "sft seed 0 sample 1"}

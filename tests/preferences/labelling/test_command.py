@@ -40,7 +40,7 @@ def test_a_new_round_has_a_link_for_the_lead_and_each_rater(preceptor: CommandLi
     assert "A new round: 3 cases, each for 2 raters" in shown
     store = Store.open(STORE)
     given = tokens(shown)
-    assert {name: store.who(token).role for name, token in given.items()} == {
+    assert {name: store.authenticate(token).role for name, token in given.items()} == {
         "rater-1": "rater", "rater-2": "rater", "lead": "lead",
     }  # fmt: skip
     assert stat.S_IMODE(STORE.stat().st_mode) == 0o600
@@ -56,9 +56,9 @@ def test_a_round_goes_on_and_links_hold_until_a_new_one_is_made(preceptor: Comma
     again = preceptor.run(*GOLD, "--rater", "anna").shown
     assert "The round goes on" in again
     assert "Links from before still hold: ben, lead." in again
-    assert store.who(first["anna"]) is None
-    assert store.who(tokens(again)["anna"]).name == "anna"
-    assert store.who(first["ben"]).name == "ben"
+    assert store.authenticate(first["anna"]) is None
+    assert store.authenticate(tokens(again)["anna"]).name == "anna"
+    assert store.authenticate(first["ben"]).name == "ben"
     assert len(store.votes()) == 1
 
 

@@ -5,7 +5,7 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preceptor.preferences.labelling._differences import LONGEST, differences
+from preceptor.preferences.labelling._differences import MAX_WORDS, differences
 
 
 def marked(left: str, right: str) -> tuple[list[str], list[str]]:
@@ -47,9 +47,9 @@ def test_answers_with_nothing_in_common_are_not_painted_over() -> None:
 def test_hostile_lengths_take_no_time() -> None:
     started = time.perf_counter()
     for left, right in (
-        ("a " * (LONGEST - 1), "a b " * (LONGEST // 2 - 1)),
-        (" ".join(map(str, range(LONGEST))), " ".join(map(str, reversed(range(LONGEST))))),
-        ("x " * (LONGEST + 1), "y"),
+        ("a " * (MAX_WORDS - 1), "a b " * (MAX_WORDS // 2 - 1)),
+        (" ".join(map(str, range(MAX_WORDS))), " ".join(map(str, reversed(range(MAX_WORDS))))),
+        ("x " * (MAX_WORDS + 1), "y"),
         ("x" * 100_000, "<b>" * 30_000),
     ):
         assert "".join(text for text, _ in differences(left, right)[0]) == left

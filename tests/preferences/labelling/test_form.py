@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from labelling_rounds import make_gold, make_pair
 from preceptor.preferences.labelling import Item
-from preceptor.preferences.labelling._form import LONGEST_ANSWER, LONGEST_NOTE, FormError, read_form, read_vote
-from preceptor.preferences.labelling._turns import order_for
+from preceptor.preferences.labelling._assignment import order_for
+from preceptor.preferences.labelling._form import MAX_ANSWER_LENGTH, MAX_NOTE_LENGTH, FormError, read_form, read_vote
 from preceptor.web.requests import LARGEST_BODY
 
 ID = "0" * 32
@@ -54,12 +54,15 @@ def test_labels_are_named_by_their_place_and_free_text_is_kept() -> None:
 
 
 def test_notes_and_ideal_answers_have_a_longest_length_that_fits_into_a_request() -> None:
-    vote = read(make_pair(0), choice="tie", note="n" * LONGEST_NOTE, edited="e" * LONGEST_ANSWER)
-    assert (len(vote.note), len(vote.edited)) == (LONGEST_NOTE, LONGEST_ANSWER)
-    for name, longest in (("note", LONGEST_NOTE), ("edited", LONGEST_ANSWER)):
+    vote = read(make_pair(0), choice="tie", note="n" * MAX_NOTE_LENGTH, edited="e" * MAX_ANSWER_LENGTH)
+    assert (len(vote.note), len(vote.edited)) == (MAX_NOTE_LENGTH, MAX_ANSWER_LENGTH)
+    for name, longest in (("note", MAX_NOTE_LENGTH), ("edited", MAX_ANSWER_LENGTH)):
         with pytest.raises(FormError, match="longer than"):
             read(make_pair(0), choice="tie", **{name: "x" * (longest + 1)})
-    assert len(urlencode({"edited": "\u6f22" * LONGEST_ANSWER, "note": "\u6f22" * LONGEST_NOTE})) < LARGEST_BODY - 1000
+    assert (
+        len(urlencode({"edited": "\u6f22" * MAX_ANSWER_LENGTH, "note": "\u6f22" * MAX_NOTE_LENGTH}))
+        < LARGEST_BODY - 1000
+    )
 
 
 @pytest.mark.parametrize(

@@ -25,13 +25,13 @@ def test_two_alike_are_gold_a_third_or_the_lead_settles_and_the_rest_is_listed(t
         "lead": [None, None, "3", None, None, None],
     }
     found = gold(store_of(tmp_path, said, 6))
-    assert [(row.item.example_id, row.answer, row.settled) for row in found.rows] == [
+    assert [(row.item.example_id, row.answer, row.adjudicated) for row in found.rows] == [
         ("c0", "1", False),
         ("c1", "2", True),
         ("c2", "3", True),
     ]
-    assert [item.example_id for item in found.in_dispute] == ["c3"]
-    assert [item.example_id for item in found.waiting] == ["c4", "c5"]
+    assert [item.example_id for item in found.disputed] == ["c3"]
+    assert [item.example_id for item in found.incomplete] == ["c4", "c5"]
 
 
 def test_one_rater_is_enough_where_the_round_asks_for_one(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_without_a_link_or_with_a_wrong_one_nothing_opens(round_) -> None:
     for cookie in (None, "", "x", "a" * 43):
         visitor = round_.visitor()
         if cookie is not None:
-            visitor.cookies.set(f"preceptor-{round_.store.about['key']}", cookie)
+            visitor.cookies.set(f"preceptor-{round_.store.metadata['key']}", cookie)
         for path in PAGES:
             assert visitor.get(path).status_code == 403
         for path in POSTS:
@@ -200,5 +200,5 @@ def test_a_fault_of_ours_says_nothing_of_the_case_to_browser_or_log(round_, monk
 
 def test_two_rounds_on_one_machine_keep_their_raters_apart(round_, tmp_path) -> None:
     other = Store.create(tmp_path / "other.sqlite", [make_pair(0)], title="Other")
-    assert other.about["key"] != round_.store.about["key"]
+    assert other.metadata["key"] != round_.store.metadata["key"]
     assert ORIGIN.endswith(HOST)

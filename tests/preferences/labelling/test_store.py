@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from preceptor.errors import InputError
 from preceptor.preferences.labelling import AlreadyJudgedError, Answer, Item, Store, Vote, majority
-from preceptor.preferences.labelling._turns import GAP
+from preceptor.preferences.labelling._assignment import REPEAT_GAP
 
 
 def pair(number: int) -> Item:
@@ -159,7 +159,7 @@ def test_a_share_of_items_comes_back_once_and_not_at_once(tmp_path: Path) -> Non
     assert len(again) == len(set(again)) == 2
     assert len(seen) == 22
     for item in again:
-        assert seen.index((item, True)) - seen.index((item, False)) > GAP
+        assert seen.index((item, True)) - seen.index((item, False)) > REPEAT_GAP
 
 
 def test_sides_are_drawn_for_each_rater_and_stay_after_a_restart(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_a_rater_has_one_token_of_which_only_the_hash_is_kept(tmp_path: Path) ->
     store = new_store(tmp_path)
     first = store.add_rater("anna")
     second = store.add_rater("anna")
-    assert (store.who(first), store.who(second).name, store.who("")) == (None, "anna", None)
+    assert (store.authenticate(first), store.authenticate(second).name, store.authenticate("")) == (None, "anna", None)
     store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert second.encode() not in store.path.read_bytes()
     with pytest.raises(InputError, match="another name"):

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from preceptor.ship.serving._chat_request import ChatRequest, read_request
 from preceptor.ship.serving._refused import RefusedError
-from preceptor.ship.serving._request import ChatRequest, read_request
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

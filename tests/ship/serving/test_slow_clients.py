@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from preceptor.ship.serving import load
-from preceptor.ship.serving._app import create_app
+from preceptor.ship.serving._api import create_app
 from preceptor.study import open_arm
 from preceptor.web.door import open_door
 from slow_client import PATIENCE, SHORT, drip, head, serving

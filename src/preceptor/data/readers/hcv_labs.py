@@ -11,7 +11,7 @@ _SEX = {"m": "male", "f": "female"}
 
 
 def read(path: Path) -> list[dict[str, str]]:
-    """One row a person: age in years, sex, ten values (or `missing`) in the units of the set, and `Category`."""
+    """One row per person: age in years, sex, ten values (or `missing`) in the units of the set, and `Category`."""
     with path.open(encoding="utf-8", newline="") as file:
         return [_row(raw) for raw in csv.DictReader(file)]
 

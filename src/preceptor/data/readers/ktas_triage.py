@@ -32,7 +32,7 @@ _MISSING = re.compile(r"[?\s]*|#BO.?!")
 
 
 def read(path: Path) -> list[dict[str, str]]:
-    """One row a visit: words for codes, plain numbers or `missing`, and two levels of 1 to 5.
+    """One row per visit: words for codes, plain numbers or `missing`, and two levels of 1 to 5.
 
     `KTAS_expert` is gold; `KTAS_RN` is what the nurse said at triage.
     """

@@ -1,6 +1,6 @@
-"""Clinical notes with one wrong sentence each, and that sentence put right (MEDEC, MS part; Ben Abacha et al. 2025).
+"""Clinical notes with one wrong sentence each, and its correction (MEDEC, MS part; Ben Abacha et al. 2025).
 
-Notes without an error are left out. Every note is about another patient, as far as the set tells.
+Notes without an error are left out. Each note is taken as a different patient: the set has no patient ids.
 """
 
 import csv
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def read(path: Path) -> list[dict[str, str]]:
-    """One row a note with an error: `id`, `kind` of error, the `note`, its `wrong` sentence and the `right` one."""
+    """One row per note with an error: `id`, `kind` of error, the `note`, its `wrong` sentence and the `right` one."""
     with path.open(encoding="utf-8", newline="") as file:
         return [_row(raw) for raw in csv.DictReader(file) if raw["Error Flag"] == "1"]
 

@@ -2,7 +2,7 @@
 
 Ben Abacha et al., An investigation of evaluation methods in automatic medical note generation, Findings of ACL 2023.
 
-The scores lie in a second file beside the summaries, without ids: row for row in the same order.
+The scores are in a second file beside the summaries, without ids, in the same row order.
 """
 
 import csv
@@ -17,7 +17,7 @@ Scored = tuple[dict[str, str], float]
 
 
 def read(path: Path) -> list[dict[str, str]]:
-    """One row a dialogue: `id`, `dialogue`, the clinician's `reference`, and the `worst` summary by factual F1.
+    """One row per dialogue: `id`, `dialogue`, the clinician's `reference`, and the `worst` summary by factual F1.
 
     `worst` is empty where annotators found nothing wrong with any summary. Raises ValueError when the two files are of
     different length.

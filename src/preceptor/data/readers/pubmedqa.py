@@ -15,7 +15,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 
 
 def read(path: Path) -> list[dict[str, str]]:
-    """One row a paper: `pmid`, `question`, `abstract` (sections with their headings) and `answer`, two lines."""
+    """One row per paper: `pmid`, `question`, `abstract` (sections with their headings) and `answer`, two lines."""
     papers: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(papers, dict):
         raise ValueError("not keyed by PMID")
@@ -33,7 +33,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 
 def brief_reasoning(long_answer: str) -> str:
-    """The first sentence, cut after `LONGEST_REASONING` words, on one line."""
+    """The first sentence on one line, truncated to `LONGEST_REASONING` words."""
     words = _SENTENCE_END.split(long_answer.strip(), maxsplit=1)[0].split()
     if len(words) <= LONGEST_REASONING:
         return " ".join(words)

@@ -20,7 +20,7 @@ Hour = dict[str, str]
 
 
 def read(path: Path) -> list[dict[str, str]]:
-    """One row a patient: `patient`, `age` in years, `sex`, `hours` (text, a line a sign) and `sepsis` (yes or no)."""
+    """One row per patient: `patient`, `age` in years, `sex`, `hours` (a line per vital sign) and `sepsis` (yes, no)."""
     with path.open(encoding="utf-8", newline="") as file:
         hours = csv.DictReader(file, delimiter="|")
         return [_row(patient, list(stay)) for patient, stay in groupby(hours, key=lambda hour: hour["patient"])]
@@ -39,7 +39,7 @@ def _row(patient: str, stay: list[Hour]) -> dict[str, str]:
 
 
 def _describe(hours: list[Hour]) -> str:
-    """A line a vital sign, oldest hour first, `-` where it was not measured; then the last value of each blood test."""
+    """A line per vital sign, oldest hour first, `-` for missing values; then the last value of each blood test."""
     if not hours:
         return "Nothing measured yet: first hour of the stay."
     lines = [

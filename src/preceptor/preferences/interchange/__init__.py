@@ -1,4 +1,4 @@
-"""Pairs and right answers in the files of other tools: read into rows, written from them, and what is lost is said."""
+"""Conversion of preference pairs and right answers from and to other tools' file formats, with a report of losses."""
 
 from preceptor.preferences.interchange._files import READABLE, WRITABLE, read, write
 from preceptor.preferences.interchange._row import Lost, Row

@@ -1,4 +1,4 @@
-"""`read` and `write`: a file in any of the formats -> rows, and rows -> a private file in one of them."""
+"""`read` and `write`: convert between rows and files of all supported formats."""
 
 import json
 import math
@@ -11,23 +11,23 @@ from preceptor.data import read_table
 from preceptor.errors import InputError, Problem
 from preceptor.files import write_atomic
 from preceptor.preferences.interchange import argilla, label_studio, llama_factory, openai, table, trl
-from preceptor.preferences.interchange._case import Case
+from preceptor.preferences.interchange._record import Record
 from preceptor.preferences.interchange._row import Lost, Row
 
-_READERS: dict[str, Callable[[Case], list[Row]]] = {
+_READERS: dict[str, Callable[[Record], list[Row]]] = {
     "trl": trl.rows, "openai": openai.rows, "csv": table.rows, "xlsx": table.rows, "llama-factory": llama_factory.rows,
     "argilla": argilla.rows, "label-studio": label_studio.rows,
 }  # fmt: skip
 READABLE = (*_READERS, "labels")
 WRITABLE = ("trl", "trl-sft", "trl-dpo", "openai", "openai-sft", "openai-dpo", "csv", "xlsx")
 _ENDINGS = {"trl": ".jsonl", "openai": ".jsonl", "csv": ".csv", "xlsx": ".xlsx"}
-_MOST_SHOWN = 20
+_MAX_SHOWN = 20
 
 
 def read(file: Path, format: str | None = None) -> tuple[list[Row], Lost]:
-    """The rows of a file, and what of it they cannot hold. Without `format` it is found out from ending and fields.
+    """The rows of a file, and the losses. Without `format`, detects it from suffix and fields.
 
-    Raises InputError with every problem of the file, each with row and field; rows are counted as `read_table` does.
+    Raises InputError with every problem of the file, each with row and field; rows are numbered as by `read_table`.
     """
     if format is not None and format not in READABLE:
         raise InputError(Problem(format, "no such format can be read", f"Known: {', '.join(READABLE)}"))
@@ -35,16 +35,16 @@ def read(file: Path, format: str | None = None) -> tuple[list[Row], Lost]:
         from preceptor.preferences.interchange.label_store import read_store
 
         return read_store(file)
-    cases = list(_cases(file, format))
-    read_case = _READERS[format or _guess(file, cases)]
+    records = list(_records(file, format))
+    read_record = _READERS[format or _guess(file, records)]
     rows: list[Row] = []
     lost: Counter[str] = Counter()
     problems = []
-    for case in cases:
-        rows += read_case(case)
-        lost.update(sorted(case.lost))
-        problems += [Problem(f"{file}, row {case.number}, {name}", what, fix) for name, what, fix in case.wrong]
-    _stop_if_any(problems, file)
+    for record in records:
+        rows += read_record(record)
+        lost.update(sorted(record.lost))
+        problems += [Problem(f"{file}, row {record.number}, {name}", what, fix) for name, what, fix in record.problems]
+    _raise_if_any(problems, file)
     return rows, Lost(dict(lost))
 
 
@@ -56,44 +56,44 @@ def write(
     overwrite: bool = False,
     data_leaves_this_machine: bool = False,
 ) -> Lost:
-    """Write a file that only its owner can read, whole or not at all; returns what of the rows it cannot hold.
+    """Write a file atomically, private to its owner; returns the losses.
 
-    Without `format` the ending decides. `trl` and `openai` hold pairs or right answers: pairs where there are any,
-    unless `-sft` or `-dpo` says. Raises InputError where the file exists, where nothing of the rows can be held, or for
-    a format that is made to be uploaded, unless that is allowed.
+    Without `format` the suffix decides. `trl` and `openai` write pairs if there are any, else right answers; `-sft` and
+    `-dpo` choose one. Raises InputError when the file exists, when no row fits the format, or for a format meant for
+    upload, unless that is allowed.
     """
     format = format or {".csv": "csv", ".xlsx": "xlsx", ".jsonl": "trl"}.get(file.suffix.lower(), "")
-    _refuse_target(file, format, overwrite, data_leaves_this_machine)
+    _check_target(file, format, overwrite, data_leaves_this_machine)
     base, _, kind = format.partition("-")
     lost: Counter[str] = Counter()
     if base in ("csv", "xlsx"):
         held = list(rows)
-        _stop_if_none(held, file, "rows")
+        _check_any(held, file, "rows")
         data: str | bytes = (table.csv_file if base == "csv" else table.xlsx_file)(held, lost)
     else:
         pairs = kind == "dpo" or (not kind and any(row.is_pair for row in rows))
         held = [row for row in rows if (row.is_pair if pairs else row.target is not None)]
         what = "pairs" if pairs else "right answers"
-        _stop_if_none(held, file, what)
-        left_out = len(rows) - len(held)
-        lost.update({f"left out, as a file of {what} cannot hold them": left_out} if left_out else {})
+        _check_any(held, file, what)
+        skipped = len(rows) - len(held)
+        lost.update({f"left out, as a file of {what} cannot hold them": skipped} if skipped else {})
         data = (openai if base == "openai" else trl).write(held, lost, pairs)
     write_atomic(file, data)
     return Lost(dict(lost))
 
 
-def _cases(file: Path, format: str | None) -> Iterator[Case]:
-    """The file's cases. `read_table` says what is wrong with a file, and keeps numbers as the text of their cells.
+def _records(file: Path, format: str | None) -> Iterator[Record]:
+    """The file's records. `read_table` validates the file, but keeps numbers as text.
 
-    So JSON that it found sound is read again, with its numbers.
+    So valid JSON is parsed again, with its numbers.
     """
     found = read_table(file, format if format in ("csv", "xlsx") else None)
     is_json = found.encoding == "utf-8" and file.suffix.lower() in (".json", ".jsonl", ".ndjson")
     values = _json_values(file) if is_json and format not in ("csv", "xlsx") else [row.cells for row in found.rows]
     of_text = found.encoding != "parquet" and not is_json
     for row, cells in zip(found.rows, values, strict=True):
-        plain = table.without_apostrophe(cells) if of_text and found.encoding != "xlsx" else cells
-        yield Case(row.number, plain, only_texts=of_text)
+        plain = table.unguard(cells) if of_text and found.encoding != "xlsx" else cells
+        yield Record(row.number, plain, only_texts=of_text)
 
 
 def _json_values(file: Path) -> list[Any]:
@@ -104,7 +104,7 @@ def _json_values(file: Path) -> list[Any]:
 
 
 def _parsed(text: str) -> Any:
-    """JSON; null for what is no number, and the digits of one that no number of this machine can hold."""
+    """JSON; null for NaN and infinity, and the digits of numbers out of range."""
     return json.loads(text, parse_float=_finite, parse_int=_finite, parse_constant=lambda _: None)
 
 
@@ -115,9 +115,9 @@ def _finite(digits: str) -> Any:
     return number if math.isfinite(number) else digits
 
 
-def _guess(file: Path, cases: Sequence[Case]) -> str:
-    names = set().union(*(case.cells.keys() for case in cases))
-    if cases[0].only_texts:
+def _guess(file: Path, records: Sequence[Record]) -> str:
+    names = set().union(*(record.cells.keys() for record in records))
+    if records[0].only_texts:
         return "csv"
     if {"data", "annotations"} <= names:
         return "label-studio"
@@ -128,7 +128,7 @@ def _guess(file: Path, cases: Sequence[Case]) -> str:
     return "openai" if "preferred_output" in names else "trl"
 
 
-def _refuse_target(file: Path, format: str, overwrite: bool, data_leaves_this_machine: bool) -> None:
+def _check_target(file: Path, format: str, overwrite: bool, data_leaves_this_machine: bool) -> None:
     if format not in WRITABLE:
         what = (
             f"no format `{format}` can be written" if format else f"`{file.suffix}` does not say which format is meant"
@@ -145,14 +145,14 @@ def _refuse_target(file: Path, format: str, overwrite: bool, data_leaves_this_ma
         raise InputError(Problem(str(file), "there is something already", "Name another file, or say --overwrite"))
 
 
-def _stop_if_none(held: Sequence[Row], file: Path, what: str) -> None:
+def _check_any(held: Sequence[Row], file: Path, what: str) -> None:
     if not held:
         raise InputError(Problem(str(file), f"there are no {what} to write", "Give rows that have them"))
 
 
-def _stop_if_any(problems: list[Problem], file: Path) -> None:
-    more = len(problems) - _MOST_SHOWN
+def _raise_if_any(problems: list[Problem], file: Path) -> None:
+    more = len(problems) - _MAX_SHOWN
     if more > 0:
-        problems = [*problems[:_MOST_SHOWN], Problem(str(file), f"{more} more problems like these", "Start with those")]
+        problems = [*problems[:_MAX_SHOWN], Problem(str(file), f"{more} more problems like these", "Start with those")]
     if problems:
         raise InputError(problems)

@@ -1,4 +1,4 @@
-"""What every format is read into and written from: a row, and what of it another side could not hold."""
+"""The common representation of all formats: a row, and the losses of a conversion."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,10 +9,10 @@ from preceptor.tasks import Message
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One case with a right answer (`target`), with a better and a worse one (`chosen`, `rejected`), or with both.
+    """One case with a right answer (`target`), a preference pair (`chosen`, `rejected`), or both.
 
-    `messages` are the turns before the answer; `group` is the patient, "" where the file does not say. `extra` holds
-    the file's other columns as JSON has them, none of them empty. Its `repr` shows no text.
+    `messages` are the prompt; `group` is the patient, "" if unknown. `extra` holds the file's other non-empty columns
+    as JSON values. Its `repr` shows no text.
     """
 
     id: str
@@ -25,13 +25,13 @@ class Row:
 
     @property
     def is_pair(self) -> bool:
-        """Whether there are two answers to prefer one of."""
+        """Whether the row has a preference pair."""
         return self.chosen is not None and self.rejected is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """What could not be held: a field, or what happened to it, and in how many rows. Empty: nothing was lost."""
+    """The losses of a conversion: field, or what happened to it -> number of rows. Empty: lossless."""
 
     rows: Mapping[str, int] = field(default_factory=dict)
 

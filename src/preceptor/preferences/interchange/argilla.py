@@ -1,69 +1,70 @@
 """Argilla's records: the JSON that `dataset.records.to_json` and `dataset.to_disk` (`records.json`) write.
 
-https://docs.argilla.io/latest/how_to_guides/import_export. Each rater's response becomes a row of its own, so raters
-who disagree stay apart. A ranking of fields is a pair, best against worst; else the one question answered in words, or
-by a label, is the right answer. The field `prompt`, or the only one that is not ranked, is the prompt.
+https://docs.argilla.io/latest/how_to_guides/import_export. Each rater's response becomes a row, so
+disagreements are kept. A ranking of fields is a pair, best against worst; otherwise the only text or label answer is
+the right answer. The field `prompt`, or the only one that is not ranked, is the prompt.
 """
 
 from collections import defaultdict
 from typing import Any
 
-from preceptor.preferences.interchange._asked import only_prompt
-from preceptor.preferences.interchange._case import Case
+from preceptor.preferences.interchange._prompt_field import prompt_of
+from preceptor.preferences.interchange._record import Record
 from preceptor.preferences.interchange._row import Row
 
 Responses = dict[str, Any]
-"""Question -> what one rater answered."""
+"""Question -> one rater's answer."""
 
 
-def rows(case: Case) -> list[Row]:
-    """A row for each rater who answered this record."""
-    fields = _object(case, "fields")
-    case.lost |= {name for name in ("suggestions", "vectors") if _object(case, name)}
-    by_rater = _by_rater(case)
+def rows(record: Record) -> list[Row]:
+    """One row per rater who answered this record."""
+    fields = _object(record, "fields")
+    record.lost |= {name for name in ("suggestions", "vectors") if _object(record, name)}
+    by_rater = _by_rater(record)
     if not by_rater:
-        case.lost.add("records without a submitted response")
-    return [_row(case, fields, said, rater) for rater, said in by_rater.items()]
+        record.lost.add("records without a submitted response")
+    return [_row(record, fields, answers, rater) for rater, answers in by_rater.items()]
 
 
-def _row(case: Case, fields: dict[str, Any], said: Responses, rater: str) -> Row:
-    """What one rater said of the record."""
-    shown: list[str] = []
+def _row(record: Record, fields: dict[str, Any], answers: Responses, rater: str) -> Row:
+    """The row of one rater's response."""
+    ranked: list[str] = []
     target = chosen = rejected = None
-    asked = next((name for name, value in said.items() if _ranking(value, fields)), None) or _in_words(case, said)
-    if asked and _ranking(said[asked], fields):
-        shown = _ranking(said[asked], fields)
-        chosen, rejected = _best_and_worst(case, said[asked], shown, fields)
-    elif asked:
-        target = said[asked]
-    name, prompt = only_prompt(case, {key: value for key, value in fields.items() if key not in shown}, "fields")
-    cells = {**_object(case, "metadata"), "id": case.cells.get("id"), "rater": rater}
-    cells |= {key: value for key, value in fields.items() if key not in (name, *shown)}
-    cells |= {key: value for key, value in said.items() if key != asked}
-    own = Case(case.number, cells, wrong=case.wrong, lost=case.lost)
-    return own.row(case.prompt(prompt, name or "fields"), set(), target=target, chosen=chosen, rejected=rejected)
+    question = next((name for name, value in answers.items() if _ranking(value, fields)), None)
+    question = question or _only_text(record, answers)
+    if question and _ranking(answers[question], fields):
+        ranked = _ranking(answers[question], fields)
+        chosen, rejected = _best_and_worst(record, answers[question], ranked, fields)
+    elif question:
+        target = answers[question]
+    name, prompt = prompt_of(record, {key: value for key, value in fields.items() if key not in ranked}, "fields")
+    cells = {**_object(record, "metadata"), "id": record.cells.get("id"), "rater": rater}
+    cells |= {key: value for key, value in fields.items() if key not in (name, *ranked)}
+    cells |= {key: value for key, value in answers.items() if key != question}
+    used = Record(record.number, cells, problems=record.problems, lost=record.lost)
+    return used.row(record.prompt(prompt, name or "fields"), set(), target=target, chosen=chosen, rejected=rejected)
 
 
-def _in_words(case: Case, said: Responses) -> str | None:
-    """The one question that was answered by a text or a label."""
-    words = [name for name, value in said.items() if isinstance(value, str) and value.strip()]
+def _only_text(record: Record, answers: Responses) -> str | None:
+    """The only question answered by a text or a label."""
+    words = [name for name, value in answers.items() if isinstance(value, str) and value.strip()]
     if len(words) == 1:
         return words[0]
     what = f"{len(words)} questions are answered in words and none by a ranking of two or more fields"
-    case.refuse("responses", what, "Export records with one such question")
+    record.reject("responses", what, "Export records with one such question")
     return None
 
 
-def _by_rater(case: Case) -> dict[str, Responses]:
+def _by_rater(record: Record) -> dict[str, Responses]:
     by_rater: dict[str, Responses] = defaultdict(dict)
-    for question, responses in _object(case, "responses").items():
+    for question, responses in _object(record, "responses").items():
         for one in responses if isinstance(responses, list) else [responses]:
             if not isinstance(one, dict) or "value" not in one:
-                case.refuse(f"responses.{question}", "an object with `value` was expected")
+                record.reject(f"responses.{question}", "an object with `value` was expected")
             elif one.get("status", "submitted") in ("submitted", None):
                 by_rater[str(one.get("user_id") or "")][question] = one["value"]
             else:
-                case.lost.add("responses that are drafts or discarded")
+                record.lost.add("responses that are drafts or discarded")
     return by_rater
 
 
@@ -78,29 +79,29 @@ def _ranking(value: Any, fields: dict[str, Any]) -> list[str]:
 
 
 def _ranks(value: list[Any]) -> list[tuple[Any, Any]]:
-    """Rank and name of each entry; what has no rank stands in order."""
+    """Rank and name of each entry; default rank: its index."""
     entries = [one if isinstance(one, dict) else {"value": one} for one in value]
-    return [(one.get("rank", place), one.get("value")) for place, one in enumerate(entries)]
+    return [(one.get("rank", index), one.get("value")) for index, one in enumerate(entries)]
 
 
 def _best_and_worst(
-    case: Case, value: list[Any], order: list[str], fields: dict[str, Any]
+    record: Record, value: list[Any], order: list[str], fields: dict[str, Any]
 ) -> tuple[str | None, str | None]:
     if len({rank for rank, _ in _ranks(value)}) == 1:
-        case.lost.add("rankings in which all are equal")
+        record.lost.add("rankings in which all are equal")
         return None, None
     if len(order) > 2:
-        case.lost.add("ranked answers between the best and the worst")
+        record.lost.add("ranked answers between the best and the worst")
     best, worst = (fields[name] for name in (order[0], order[-1]))
     for name in (order[0], order[-1]):
         if not isinstance(fields[name], str) or not fields[name].strip():
-            case.refuse(f"fields.{name}", "a ranked answer is empty or no text")
+            record.reject(f"fields.{name}", "a ranked answer is empty or no text")
     return best, worst
 
 
-def _object(case: Case, name: str) -> dict[str, Any]:
-    value = case.cells.get(name) or {}
+def _object(record: Record, name: str) -> dict[str, Any]:
+    value = record.cells.get(name) or {}
     if isinstance(value, dict):
         return value
-    case.refuse(name, "an object was expected here", "Export with `records.to_json`, not flattened")
+    record.reject(name, "an object was expected here", "Export with `records.to_json`, not flattened")
     return {}

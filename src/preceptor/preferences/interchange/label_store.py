@@ -1,13 +1,13 @@
-"""The store of the labelling page: what raters chose becomes pairs and right answers.
+"""Label stores: the consensus of votes becomes pairs and right answers.
 
-What stands for an item is the lead's vote, else what more than half of its raters chose; skips and repeats do not
-count. An ideal answer that a rater wrote is the case's right answer and the better one of its pair.
+The consensus on an item is the lead's vote, else the raters' majority; skips and repeats do not count. An ideal answer
+written by a rater is the case's right answer and the chosen one of its pair.
 """
 
 from collections import Counter
 from pathlib import Path
 
-from preceptor.preferences.interchange._case import turn
+from preceptor.preferences.interchange._record import message
 from preceptor.preferences.interchange._row import Lost, Row
 from preceptor.preferences.labelling import Item, Store
 from preceptor.preferences.labelling._consensus import Settled, settle
@@ -15,14 +15,14 @@ from preceptor.tasks import Message
 
 
 def read_store(file: Path) -> tuple[list[Row], Lost]:
-    """The rows that votes settle, in the store's order. InputError when this is no label store."""
+    """The rows of items with a consensus, in the store's order. InputError when this is not a label store."""
     store = Store.open(file)
     try:
         items, settled = store.items(), settle(store.items(), store.votes())
     finally:
         store.close()
-    unseen = len(items) - len(settled)
-    lost: Counter[str] = Counter({"items without a vote": unseen} if unseen else {})
+    unvoted = len(items) - len(settled)
+    lost: Counter[str] = Counter({"items without a vote": unvoted} if unvoted else {})
     rows = [_row(one, lost) for one in settled]
     return [row for row in rows if row], Lost(dict(lost))
 
@@ -46,6 +46,6 @@ def _row(settled: Settled, lost: Counter[str]) -> Row | None:
 
 
 def _messages(item: Item) -> tuple[Message, ...]:
-    """The case as raters saw it, then the question."""
+    """The case as shown to raters, then the question."""
     fields = [f"{name}: {text}" if len(item.case) > 1 else text for name, text in item.case]
-    return (turn("user", "\n\n".join([*fields, item.question])),)
+    return (message("user", "\n\n".join([*fields, item.question])),)

@@ -1,10 +1,10 @@
-"""LLaMA-Factory's alpaca and sharegpt files, also those for ranking, with the column names its documentation uses.
+"""LLaMA-Factory's alpaca and sharegpt formats, also with preferences, with the documented default column names.
 
-https://github.com/hiyouga/LLaMA-Factory/blob/main/data/README.md. Columns that a `dataset_info.json` renames have to be
-given those names first.
+https://github.com/hiyouga/LLaMA-Factory/blob/main/data/README.md. Columns renamed by a
+`dataset_info.json` must be renamed back first.
 """
 
-from preceptor.preferences.interchange._case import Case, Turns, turn
+from preceptor.preferences.interchange._record import Messages, Record, message
 from preceptor.preferences.interchange._row import Row
 
 _ALPACA = {"instruction", "input", "output", "system", "history", "chosen", "rejected", "kto_tag"}
@@ -12,68 +12,69 @@ _SHAREGPT = {"conversations", "system", "chosen", "rejected", "kto_tag"}
 _KEYS = ("from", "value")
 
 
-def rows(case: Case) -> list[Row]:
+def rows(record: Record) -> list[Row]:
     """The row of one object."""
-    if case.has("conversations"):
-        return [_sharegpt(case)]
-    if case.has("instruction"):
-        return [_alpaca(case)]
+    if record.has("conversations"):
+        return [_sharegpt(record)]
+    if record.has("instruction"):
+        return [_alpaca(record)]
     what = "neither `instruction` (alpaca) nor `conversations` (sharegpt) is there"
-    case.refuse("instruction", what, "Rename the columns as LLaMA-Factory's documentation calls them")
+    record.reject("instruction", what, "Rename the columns as LLaMA-Factory's documentation calls them")
     return []
 
 
-def _alpaca(case: Case) -> Row:
-    asked = [text for name in ("instruction", "input") if (text := case.text(name))]
-    turns = (*_system(case), *_history(case), turn("user", "\n".join(asked)))
-    prompt = case.prompt(turns, "instruction")
-    if case.has("chosen") or case.has("rejected"):
-        return _pair(case, prompt, case.turns("chosen", "assistant"), case.turns("rejected", "assistant"), _ALPACA)
-    answer = case.text("output")
+def _alpaca(record: Record) -> Row:
+    parts = [text for name in ("instruction", "input") if (text := record.text(name))]
+    messages = (*_system(record), *_history(record), message("user", "\n".join(parts)))
+    prompt = record.prompt(messages, "instruction")
+    if record.has("chosen") or record.has("rejected"):
+        better, worse = (record.messages(name, "assistant") for name in ("chosen", "rejected"))
+        return _pair(record, prompt, better, worse, _ALPACA)
+    answer = record.text("output")
     if answer is None:
-        case.refuse("output", "the answer is empty or no text", "Fill it, or leave the row out")
-    return _judged(case, prompt, answer, _ALPACA)
+        record.reject("output", "the answer is empty or no text", "Fill it, or leave the row out")
+    return _labelled(record, prompt, answer, _ALPACA)
 
 
-def _sharegpt(case: Case) -> Row:
-    turns = case.turns_of(case.cells["conversations"], "conversations", _KEYS)
-    if not turns or turns[0]["role"] != "system":  # a system turn overrides the column
-        turns = (*_system(case), *turns)
-    elif case.has("system"):
-        case.lost.add("column `system`")
-    if not (case.has("chosen") or case.has("rejected")):
-        prompt = case.prompt(turns[:-1], "conversations")
-        return _judged(case, prompt, case.answer(turns, "conversations", prompt), _SHAREGPT)
-    prompt = case.prompt(turns, "conversations")
-    better, worse = (case.turns_of([case.cells.get(name)], name, _KEYS) for name in ("chosen", "rejected"))
-    return _pair(case, prompt, better, worse, _SHAREGPT)
+def _sharegpt(record: Record) -> Row:
+    messages = record.messages_from(record.cells["conversations"], "conversations", _KEYS)
+    if not messages or messages[0]["role"] != "system":  # a system message overrides the column
+        messages = (*_system(record), *messages)
+    elif record.has("system"):
+        record.lost.add("column `system`")
+    if not (record.has("chosen") or record.has("rejected")):
+        prompt = record.prompt(messages[:-1], "conversations")
+        return _labelled(record, prompt, record.answer(messages, "conversations", prompt), _SHAREGPT)
+    prompt = record.prompt(messages, "conversations")
+    better, worse = (record.messages_from([record.cells.get(name)], name, _KEYS) for name in ("chosen", "rejected"))
+    return _pair(record, prompt, better, worse, _SHAREGPT)
 
 
-def _pair(case: Case, prompt: Turns, better: Turns, worse: Turns, own: set[str]) -> Row:
-    chosen, rejected = case.answer(better, "chosen", prompt), case.answer(worse, "rejected", prompt)
-    if case.has("output"):
-        case.lost.add("column `output`")
-    return case.row(prompt, own, chosen=chosen, rejected=rejected)
+def _pair(record: Record, prompt: Messages, better: Messages, worse: Messages, used: set[str]) -> Row:
+    chosen, rejected = record.answer(better, "chosen", prompt), record.answer(worse, "rejected", prompt)
+    if record.has("output"):
+        record.lost.add("column `output`")
+    return record.row(prompt, used, chosen=chosen, rejected=rejected)
 
 
-def _judged(case: Case, prompt: Turns, answer: str | None, own: set[str]) -> Row:
-    """An answer; where each is marked good or bad by itself (`kto_tag`), a bad one is a rejected one."""
-    bad = case.cells.get("kto_tag") is False
-    return case.row(prompt, own, rejected=answer) if bad else case.row(prompt, own, target=answer)
+def _labelled(record: Record, prompt: Messages, answer: str | None, used: set[str]) -> Row:
+    """An answer; unpaired preference (`kto_tag`) false makes it a rejected one."""
+    bad = record.cells.get("kto_tag") is False
+    return record.row(prompt, used, rejected=answer) if bad else record.row(prompt, used, target=answer)
 
 
-def _system(case: Case) -> Turns:
-    text = case.text("system")
-    return (turn("system", text),) if text else ()
+def _system(record: Record) -> Messages:
+    text = record.text("system")
+    return (message("system", text),) if text else ()
 
 
-def _history(case: Case) -> Turns:
-    """Earlier rounds: pairs of what was asked and what was answered."""
-    rounds = case.cells.get("history") or []
-    turns: list[tuple[str, str]] = []
-    for place, one in enumerate(rounds if isinstance(rounds, list) else [rounds], 1):
+def _history(record: Record) -> Messages:
+    """Earlier rounds: pairs of a user and an assistant message."""
+    rounds = record.cells.get("history") or []
+    messages: list[tuple[str, str]] = []
+    for index, one in enumerate(rounds if isinstance(rounds, list) else [rounds], 1):
         if isinstance(one, list) and len(one) == 2 and all(isinstance(text, str) for text in one):
-            turns += zip(("user", "assistant"), one, strict=True)
+            messages += zip(("user", "assistant"), one, strict=True)
         else:
-            case.refuse(f"history, round {place}", "a list of two texts was expected")
-    return tuple(turn(role, text) for role, text in turns)
+            record.reject(f"history, round {index}", "a list of two texts was expected")
+    return tuple(message(role, text) for role, text in messages)

@@ -1,7 +1,7 @@
-"""TRL's columns: prompt and completion, messages, or prompt with chosen and rejected, as texts or lists of turns.
+"""TRL's formats: prompt-completion, messages, or prompt with chosen and rejected, as texts or lists of messages.
 
-https://huggingface.co/docs/trl/dataset_formats. A file is of one type: a trainer refuses rows that have the columns of
-two. `id`, `group`, `target` and any other columns stand beside them, where TRL leaves them alone.
+https://huggingface.co/docs/trl/dataset_formats. A file has one type: trainers reject rows with the columns of two.
+TRL ignores `id`, `group`, `target` and other extra columns.
 """
 
 import json
@@ -9,33 +9,33 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from preceptor.preferences.interchange._case import Case, Turns, is_empty, turn
+from preceptor.preferences.interchange._record import Messages, Record, is_empty, message
 from preceptor.preferences.interchange._row import Row
 
 COLUMNS = {"id", "group", "prompt", "completion", "messages", "chosen", "rejected", "target"}
 
 
-def rows(case: Case) -> list[Row]:
-    """The row of one case, whichever of the types it is."""
-    if case.has("chosen") or case.has("rejected"):
-        return [_pair(case)]
-    if case.has("completion"):
-        return [_completion(case)]
-    if case.has("messages"):
-        return [conversation(case)]
+def rows(record: Record) -> list[Row]:
+    """The row of one record of any of the types."""
+    if record.has("chosen") or record.has("rejected"):
+        return [_pair(record)]
+    if record.has("completion"):
+        return [_completion(record)]
+    if record.has("messages"):
+        return [conversation(record)]
     fix = "Give each row `prompt` and `completion`, `messages`, or `prompt`, `chosen` and `rejected`"
-    case.refuse("prompt", "there is no answer in this row", fix)
+    record.reject("prompt", "there is no answer in this row", fix)
     return []
 
 
 def write(rows: Sequence[Row], lost: Counter[str], pairs: bool) -> str:
-    """A preference file (`pairs`), or one of prompts and completions."""
+    """A preference file (`pairs`) or a prompt-completion file."""
     names = {"chosen", "rejected"} if pairs else {"completion"}
     lines = []
     for row in rows:
         answers = {"chosen": row.chosen, "rejected": row.rejected} if pairs else {"completion": row.target}
         cells: dict[str, Any] = {"id": row.id, "group": row.group, "prompt": list(row.messages)}
-        cells |= {name: [turn("assistant", text or "")] for name, text in answers.items()}
+        cells |= {name: [message("assistant", text or "")] for name, text in answers.items()}
         cells |= {"target": row.target if pairs else None}
         for name, value in row.extra.items():
             if name in COLUMNS:
@@ -48,48 +48,48 @@ def write(rows: Sequence[Row], lost: Counter[str], pairs: bool) -> str:
     return "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
 
 
-def conversation(case: Case) -> Row:
-    """`messages`, of which the last turn is the answer."""
-    _say_unused(case, {"messages"})
-    turns = case.turns("messages")
-    prompt = case.prompt(turns[:-1], "messages")
-    target = case.answer(turns, "messages", prompt)
-    value = case.cells["messages"]
+def conversation(record: Record) -> Row:
+    """`messages`, whose last one is the answer."""
+    _note_unused(record, {"messages"})
+    messages = record.messages("messages")
+    prompt = record.prompt(messages[:-1], "messages")
+    target = record.answer(messages, "messages", prompt)
+    value = record.cells["messages"]
     if isinstance(value, list) and isinstance(value[-1], dict) and value[-1].get("weight") == 0:
-        case.refuse("messages", "the last answer has weight 0: it is not to be learned", "Leave this row out")
-    return case.row(prompt, COLUMNS, target=target)
+        record.reject("messages", "the last answer has weight 0: it is not to be learned", "Leave this row out")
+    return record.row(prompt, COLUMNS, target=target)
 
 
-def _completion(case: Case) -> Row:
-    _say_unused(case, {"prompt", "completion"})
-    prompt = case.prompt(case.turns("prompt"), "prompt")
-    answer = case.answer(case.turns("completion", "assistant"), "completion", prompt)
-    verdict = str(case.cells.get("label", "")).lower()
+def _completion(record: Record) -> Row:
+    _note_unused(record, {"prompt", "completion"})
+    prompt = record.prompt(record.messages("prompt"), "prompt")
+    answer = record.answer(record.messages("completion", "assistant"), "completion", prompt)
+    verdict = str(record.cells.get("label", "")).lower()
     if verdict not in ("true", "false"):
-        return case.row(prompt, COLUMNS, target=answer)
-    # Unpaired preference: each answer is marked good or bad by itself.
-    own = COLUMNS | {"label"}
-    return case.row(prompt, own, target=answer) if verdict == "true" else case.row(prompt, own, rejected=answer)
+        return record.row(prompt, COLUMNS, target=answer)
+    # Unpaired preference: each answer has a label of its own.
+    used = COLUMNS | {"label"}
+    return record.row(prompt, used, target=answer) if verdict == "true" else record.row(prompt, used, rejected=answer)
 
 
-def _pair(case: Case) -> Row:
-    better, worse = case.turns("chosen", "assistant"), case.turns("rejected", "assistant")
-    prompt = case.turns("prompt") if case.has("prompt") else _shared(case, better, worse)
-    prompt = case.prompt(prompt, "prompt")
-    chosen, rejected = case.answer(better, "chosen", prompt), case.answer(worse, "rejected", prompt)
-    right = "completion" if case.has("completion") else "target"
-    target = case.answer(case.turns(right, "assistant"), right, prompt) if case.has(right) else None
-    _say_unused(case, {"prompt", "chosen", "rejected", right})
-    return case.row(prompt, COLUMNS, target=target, chosen=chosen, rejected=rejected)
+def _pair(record: Record) -> Row:
+    better, worse = record.messages("chosen", "assistant"), record.messages("rejected", "assistant")
+    prompt = record.messages("prompt") if record.has("prompt") else _shared(record, better, worse)
+    prompt = record.prompt(prompt, "prompt")
+    chosen, rejected = record.answer(better, "chosen", prompt), record.answer(worse, "rejected", prompt)
+    right = "completion" if record.has("completion") else "target"
+    target = record.answer(record.messages(right, "assistant"), right, prompt) if record.has(right) else None
+    _note_unused(record, {"prompt", "chosen", "rejected", right})
+    return record.row(prompt, COLUMNS, target=target, chosen=chosen, rejected=rejected)
 
 
-def _shared(case: Case, chosen: Turns, rejected: Turns) -> Turns:
-    """The prompt of a pair of whole conversations."""
+def _shared(record: Record, chosen: Messages, rejected: Messages) -> Messages:
+    """The implicit prompt of a pair of whole conversations."""
     if chosen[:-1] != rejected[:-1] or len(chosen) < 2:
         fix = "Put the question into a column `prompt`"
-        case.refuse("prompt", "there is none, and chosen and rejected do not begin with the same turns", fix)
+        record.reject("prompt", "there is none, and chosen and rejected do not begin with the same turns", fix)
     return chosen[:-1]
 
 
-def _say_unused(case: Case, used: set[str]) -> None:
-    case.lost |= {f"column `{name}`" for name in COLUMNS - used - {"id", "group"} if case.has(name)}
+def _note_unused(record: Record, used: set[str]) -> None:
+    record.lost |= {f"column `{name}`" for name in COLUMNS - used - {"id", "group"} if record.has(name)}

@@ -1,20 +1,21 @@
-"""The page on which clinicians say which answer is better, and the store that keeps what they said."""
+"""Annotation by clinicians: the labelling page and the store of their votes."""
 
-from preceptor.preferences.labelling._export import export
+from preceptor.preferences.labelling._assignment import Assignment
+from preceptor.preferences.labelling._export_round import export
 from preceptor.preferences.labelling._file import NotSavedError
 from preceptor.preferences.labelling._items import COUNTS, Answer, Item, Kind
 from preceptor.preferences.labelling._progress import working_seconds
 from preceptor.preferences.labelling._round import Link, make_links, open_round
 from preceptor.preferences.labelling._serve import serve
 from preceptor.preferences.labelling._store import AlreadyJudgedError, Store
-from preceptor.preferences.labelling._turns import Turn
-from preceptor.preferences.labelling._votes import PREFERENCES, Order, Rater, Role, Vote, majority
+from preceptor.preferences.labelling._vote import PREFERENCES, Order, Rater, Role, Vote, majority
 
 __all__ = [
     "COUNTS",
     "PREFERENCES",
     "AlreadyJudgedError",
     "Answer",
+    "Assignment",
     "Item",
     "Kind",
     "Link",
@@ -23,7 +24,6 @@ __all__ = [
     "Rater",
     "Role",
     "Store",
-    "Turn",
     "Vote",
     "export",
     "majority",

@@ -1,4 +1,4 @@
-"""The SQLite file of a label store: made whole or not at all, private to its owner, and known by its marks."""
+"""The SQLite file of a label store: created atomically, private to its owner, identified by its pragmas."""
 
 import json
 import os
@@ -12,16 +12,16 @@ from preceptor.preferences.labelling._items import Item, to_row
 from preceptor.preferences.labelling._schema import APPLICATION_ID, SCHEMA, VERSION
 
 Identity = tuple[int, int] | None
-"""Device and inode of a file; None where there is none."""
+"""Device and inode of a file; None if it does not exist."""
 
 
 class NotSavedError(Exception):
-    """What was given is not on the disk. The message is for the rater."""
+    """A write did not reach the disk. The message is for the rater."""
 
     @classmethod
     def of(cls, error: sqlite3.OperationalError) -> "NotSavedError":
-        """What SQLite says, in a rater's words."""
-        full = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL  # the rest of the number says where
+        """Translate SQLite's error for raters."""
+        full = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL  # the low byte is the primary code
         what = "the disk is full" if full else "the file of this round cannot be written"
         return cls(f"On the machine that serves this page, {what}. {TELL_THE_LEAD}")
 
@@ -29,33 +29,33 @@ class NotSavedError(Exception):
 TELL_THE_LEAD = "Tell the lead of this round: until that is mended, nothing is saved."
 
 
-def make_file(path: Path, about: Mapping[str, Any], items: Sequence[Item]) -> None:
-    """Write a new store without votes. InputError when something is at `path`, ValueError when ids repeat."""
+def create_file(path: Path, metadata: Mapping[str, Any], items: Sequence[Item]) -> None:
+    """Create a store without votes. InputError when `path` exists, ValueError on duplicate item ids."""
     if len({item.id for item in items}) < len(items):
         raise ValueError("two items have one id")
-    path.parent.mkdir(
-        parents=True, exist_ok=True, mode=0o700
-    )  # one that is there keeps its rights: the file is private
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    aside.unlink(missing_ok=True)
-    os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # an existing folder keeps its mode: the file is private
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.unlink(missing_ok=True)
+    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:
-        _fill(aside, about, items)
-        os.link(aside, path)  # unlike a rename, fails where another process has put a store in the meantime
+        _fill(part, metadata, items)
+        os.link(part, path)  # unlike a rename, fails if another process has created the store meanwhile
     except FileExistsError as error:
         what = "there is a label store already"
         raise InputError(Problem(str(path), what, "Go on with it, or choose another place")) from error
     finally:
-        aside.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
-def _fill(path: Path, about: Mapping[str, Any], items: Sequence[Item]) -> None:
+def _fill(path: Path, metadata: Mapping[str, Any], items: Sequence[Item]) -> None:
     db = sqlite3.connect(path)
     try:
         db.executescript(SCHEMA)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {VERSION}")
-        db.executemany("INSERT INTO round VALUES (?, ?)", [(name, json.dumps(value)) for name, value in about.items()])
+        db.executemany(
+            "INSERT INTO round VALUES (?, ?)", [(name, json.dumps(value)) for name, value in metadata.items()]
+        )
         db.executemany(
             "INSERT INTO items VALUES (?, ?, ?)",
             [(at, item.id, json.dumps(to_row(item))) for at, item in enumerate(items, start=1)],
@@ -70,7 +70,7 @@ def _fill(path: Path, about: Mapping[str, Any], items: Sequence[Item]) -> None:
 
 
 def open_file(path: Path) -> sqlite3.Connection:
-    """A connection whose commits are on the disk when they return. InputError when this is no label store."""
+    """A connection with durable commits. InputError when the file is not a label store."""
     if not path.is_file():
         raise InputError(Problem(str(path), "there is no label store here", "Start one with `preceptor label`"))
     db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
@@ -88,13 +88,13 @@ def open_file(path: Path) -> sqlite3.Connection:
 
 
 def identities(path: Path) -> tuple[Identity, Identity]:
-    """Which files are a store and its write-ahead log. SQLite goes on writing to files that were deleted or moved."""
+    """Identities of a store and its write-ahead log: SQLite keeps writing to deleted or moved files."""
     return _identity(path), _identity(path.with_name(f"{path.name}-wal"))
 
 
 def _identity(path: Path) -> Identity:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino

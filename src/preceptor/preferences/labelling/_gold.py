@@ -1,4 +1,4 @@
-"""Gold from a store: what two raters said alike, or a third or the lead settled."""
+"""Gold labels from a store: agreed by two raters, or adjudicated by a third or the lead."""
 
 import csv
 import io
@@ -8,83 +8,83 @@ from pathlib import Path
 from preceptor.errors import InputError, Problem
 from preceptor.files import write_atomic
 from preceptor.preferences.labelling import Item, Store
-from preceptor.preferences.labelling._case import is_of
 from preceptor.preferences.labelling._consensus import settle
+from preceptor.preferences.labelling._make_item import is_of
 from preceptor.tasks import Task
 
-_FEWEST = 2
-"""So many raters must say the same, where the round asks for more than one."""
+_MIN_RATERS = 2
+"""Raters who must agree, in rounds with more than one vote per item."""
 
 
 @dataclass(frozen=True, slots=True)
 class GoldRow:
-    """A case and the answer that is right. Its `repr` shows no text. `settled`: raters had disagreed about it."""
+    """A case and its gold label. Its `repr` shows no text. `adjudicated`: raters had disagreed."""
 
     item: Item
     answer: str = field(repr=False)
     raters: int
-    settled: bool
+    adjudicated: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """What a round of gold labels came to: `rows`, and the items that are not: raters disagree, or too few spoke."""
+    """A round's gold labels (`rows`), items that raters disagree on (`disputed`) and items that lack votes."""
 
     rows: list[GoldRow]
-    in_dispute: list[Item]
-    waiting: list[Item]
+    disputed: list[Item]
+    incomplete: list[Item]
 
 
 def gold(path: Path) -> Gold:
-    """Gold by the votes in the store at `path`. Raises `InputError` when that is no store, or a store of pairs.
+    """The gold labels of the store at `path`. Raises `InputError` when it is not a store of gold labels.
 
-    Gold is what the lead says, else what two raters say alike and no more say otherwise.
+    The gold label is the lead's, else the majority's if at least two raters agree.
     """
     store = Store.open(path)
     try:
-        items, votes, asked = store.items(), store.votes(), int(store.about["votes_per_item"])
+        items, votes, votes_per_item = store.items(), store.votes(), int(store.metadata["votes_per_item"])
     finally:
         store.close()
     if any(item.kind != "gold" for item in items):
         fix = "Name a store that `preceptor label --gold` made."
         raise InputError(Problem(str(path), "raters compared answers here, and gave no gold labels", fix))
-    found = Gold([], [], [])
-    voted = {one.item.id: one for one in settle(items, votes)}
+    result = Gold([], [], [])
+    consensus = {one.item.id: one for one in settle(items, votes)}
     for item in items:
-        one = voted.get(item.id)
-        if one is None or (one.raters < min(_FEWEST, asked) and not one.by_lead):
-            found.waiting.append(item)
+        one = consensus.get(item.id)
+        if one is None or (one.raters < min(_MIN_RATERS, votes_per_item) and not one.by_lead):
+            result.incomplete.append(item)
         elif one.choice is None:
-            found.in_dispute.append(item)
+            result.disputed.append(item)
         else:
-            said = {vote.choice for vote in votes if vote.item == item.id and not vote.repeat and vote.role == "rater"}
-            found.rows.append(GoldRow(item, one.choice, one.raters, settled=said != {one.choice}))
-    return found
+            given = {vote.choice for vote in votes if vote.item == item.id and not vote.repeat and vote.role == "rater"}
+            result.rows.append(GoldRow(item, one.choice, one.raters, adjudicated=given != {one.choice}))
+    return result
 
 
 def write_gold(path: Path, task: Task, file: Path) -> Gold:
-    """Write the gold of the store at `path` to the CSV `file`, private to its owner, and return what it came to.
+    """Write the gold labels of the store at `path` to the CSV `file`, private to its owner, and return them.
 
     Columns: `id`, `patient`, the task's fields, and `target`, as `preceptor check` reads them. Raises `InputError` when
     the store is of another task.
     """
-    found = gold(path)
-    if any(not is_of(task, row.item) for row in found.rows):
+    result = gold(path)
+    if any(not is_of(task, row.item) for row in result.rows):
         what = f"the labels here are not of the task {task.name}"
         raise InputError(Problem(str(path), what, "Name the task that raters were asked."))
     out = io.StringIO(newline="")
     table = csv.writer(out)
     fields = list(task.fields)
-    table.writerow([*_named(["id", "patient"], fields), *fields, *_named(["target"], fields)])
-    for row in found.rows:
+    table.writerow([*_unique_columns(["id", "patient"], fields), *fields, *_unique_columns(["target"], fields)])
+    for row in result.rows:
         case = dict(row.item.case)
         answer = f"{task.answer.marker} {row.answer}" if task.answer.parser == "final_answer" else row.answer
         texts = [case.get(name, "") for name in fields]
         table.writerow([row.item.example_id, row.item.group, *texts, answer])
     write_atomic(file, out.getvalue())
-    return found
+    return result
 
 
-def _named(names: list[str], fields: list[str]) -> list[str]:
-    """Our own columns, under another name where a field of the task has theirs."""
+def _unique_columns(names: list[str], fields: list[str]) -> list[str]:
+    """Our column names, renamed where they collide with fields of the task."""
     return [f"{name}_" if name in fields else name for name in names]

@@ -1,4 +1,4 @@
-"""What is put before a rater: a case, two answers to it or none, and what is asked of them."""
+"""Items for raters: a case with two answers or none, and a question."""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,29 +7,29 @@ from typing import Any, Literal
 
 Kind = Literal["pair", "score", "gold"]
 COUNTS = ("omissions", "fabrications")
-"""Scales that are counted; every other scale has the five points of the paper's Likert scale."""
+"""Scales that are counts; all others are five-point Likert scales."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model wrote, and which one (`sft seed 0`): raters never see `source`. Its `repr` shows no text."""
+    """A model's answer and its `source` (`sft seed 0`), hidden from raters. Its `repr` shows no text."""
 
     text: str = field(repr=False)
     source: str
 
     @property
     def version(self) -> str:
-        """SHA-256 of the text, as 64 hex digits: a vote names what it was given on."""
+        """SHA-256 of the text in hex, stored with each vote as provenance."""
         return hashlib.sha256(self.text.encode(errors="surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One case as a rater meets it. Its `repr` shows no text.
+    """One case for raters. Its `repr` shows no text.
 
-    `kind`: `pair` has two answers to training cases and asks which is better; `score` has two answers to held-out
-    cases and asks for `scales` too; `gold` has no answers and asks for one of `labels`, or for
-    text where there are none. `case` holds (name of field, text); `answers` are a and b, in an order no rater sees.
+    `kind`: `pair` asks which of two answers to a training case is better; `score` the same for held-out cases, with
+    ratings on `scales`; `gold` has no answers and asks for one of `labels`, or for text if there are none. `case` holds
+    (field name, text); `answers` are a and b, shown in a random order.
     """
 
     id: str
@@ -48,12 +48,12 @@ class Item:
 
 
 def to_row(item: Item) -> dict[str, Any]:
-    """An item as JSON keeps it."""
+    """An item as a JSON object."""
     return asdict(item)
 
 
 def from_row(row: Mapping[str, Any]) -> Item:
-    """The item that `to_row` wrote."""
+    """The inverse of `to_row`."""
     return Item(
         **{name: row[name] for name in ("id", "kind", "example_id", "group", "question")},
         case=tuple((name, text) for name, text in row["case"]),

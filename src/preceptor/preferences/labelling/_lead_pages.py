@@ -1,4 +1,4 @@
-"""The lead's pages: how far the round is, how far raters agree, what is in dispute, a rater's link, the export."""
+"""The lead's pages: progress, inter-rater agreement, adjudication of disputes, links and export."""
 
 import secrets
 from http import HTTPStatus
@@ -8,22 +8,22 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, Response
 
-from preceptor.preferences.labelling._export import export_text
+from preceptor.preferences.labelling._assignment import Assignment, order_for
+from preceptor.preferences.labelling._export_round import export_text
 from preceptor.preferences.labelling._form import read_form, read_id, read_position
 from preceptor.preferences.labelling._items import Item
 from preceptor.preferences.labelling._pages import fill, item_values
-from preceptor.preferences.labelling._progress import look_at_progress
+from preceptor.preferences.labelling._progress import round_progress
 from preceptor.preferences.labelling._rater_agreement import consistency, rater_agreement
-from preceptor.preferences.labelling._rating import Who, onward
+from preceptor.preferences.labelling._rating import Authenticate, redirect
 from preceptor.preferences.labelling._store import Store
-from preceptor.preferences.labelling._turns import Turn, order_for
-from preceptor.preferences.labelling._votes import Rater
+from preceptor.preferences.labelling._vote import Rater
 
 
-def add_lead_pages(app: FastAPI, store: Store, who: Who) -> None:
-    """Add the pages that only a lead may open."""
+def add_lead_pages(app: FastAPI, store: Store, authenticate: Authenticate) -> None:
+    """Add the pages that are restricted to leads."""
 
-    async def lead(rater: Annotated[Rater, Depends(who)]) -> Rater:
+    async def lead(rater: Annotated[Rater, Depends(authenticate)]) -> Rater:
         if rater.role != "lead":
             raise HTTPException(HTTPStatus.FORBIDDEN, "This page is the lead's.")
         return rater
@@ -56,7 +56,7 @@ def add_lead_pages(app: FastAPI, store: Store, who: Who) -> None:
     async def undo(request: Request, rater: Annotated[Rater, Depends(lead)]) -> Response:
         form = read_form(await request.body())
         await run_in_threadpool(store.undo, rater.name, read_id(form))
-        return onward("/lead")
+        return redirect("/lead")
 
 
 def _overview(store: Store, name: str, *, link_of: str = "", link: str = "") -> str:
@@ -64,9 +64,9 @@ def _overview(store: Store, name: str, *, link_of: str = "", link: str = "") -> 
     position = {item.id: at for at, item in enumerate(store.items(), start=1)}
     return fill(
         "lead.html.j2",
-        about=store.about,
+        metadata=store.metadata,
         rater=name,
-        progress=look_at_progress(store),
+        progress=round_progress(store),
         agreed=rater_agreement(store.items(), votes),
         consistency={one.rater: one for one in consistency(votes)},
         position=position,
@@ -77,19 +77,19 @@ def _overview(store: Store, name: str, *, link_of: str = "", link: str = "") -> 
 
 
 def _case(store: Store, name: str, position: int, item: Item) -> str:
-    """An item with what its raters said of it, in the order in which the lead sees the answers: blind, too."""
-    given = [vote for vote in store.votes() if vote.item == item.id and not vote.repeat]
-    own = next((vote for vote in given if vote.role == "lead"), None)
-    order = order_for(store.about["seed"], name, item.id, False)
-    values: dict[str, Any] = item_values(Turn(position, item, order, repeat=False, before=own))
+    """The adjudication page of an item with its raters' votes; the lead is blinded too."""
+    item_votes = [vote for vote in store.votes() if vote.item == item.id and not vote.repeat]
+    lead_vote = next((vote for vote in item_votes if vote.role == "lead"), None)
+    order = order_for(store.metadata["seed"], name, item.id, False)
+    values: dict[str, Any] = item_values(Assignment(position, item, order, repeat=False, before=lead_vote))
     return fill(
         "settle.html.j2",
         **values,
-        about=store.about,
+        metadata=store.metadata,
         rater=name,
         order=order,
-        given=[vote for vote in given if vote.role == "rater"],
-        settled=own,
+        given=[vote for vote in item_votes if vote.role == "rater"],
+        settled=lead_vote,
         can_skip=False,
         done=0,
         number=position,

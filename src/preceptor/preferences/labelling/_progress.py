@@ -1,4 +1,4 @@
-"""How far a round is: votes given and missing, each rater's share, and the time it took and still takes."""
+"""The progress of a round: votes given and missing, per rater, time spent and estimated time remaining."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from statistics import median
 
 from preceptor.preferences.labelling._consensus import Settled, first_votes, settle
 from preceptor.preferences.labelling._store import Store
-from preceptor.preferences.labelling._votes import Vote
+from preceptor.preferences.labelling._vote import Vote
 
-LONGEST_COUNTED = 15 * 60
-"""Seconds of one vote that count as work, for a page may stay open over lunch."""
+MAX_SECONDS_PER_VOTE = 15 * 60
+"""Seconds counted per vote at most: a page may stay open while the rater is away."""
 
 
 @dataclass(frozen=True, slots=True)
 class RaterProgress:
-    """One rater's work: votes, repeats too; skips; seconds, in all and of a typical vote; time of the last, if any."""
+    """One rater: votes (with repeats), skips, seconds in total and per vote (median), time of the last vote."""
 
     name: str
     votes: int
@@ -26,9 +26,9 @@ class RaterProgress:
 
 @dataclass(frozen=True, slots=True)
 class RoundProgress:
-    """A round's work: `given` and `missing` first votes, and what raters disagree about with no lead to settle it.
+    """A round: first votes `given` and `missing`, items `settled` by the lead, and unadjudicated `disputes`.
 
-    `seconds_needed` is all raters' together; None before the first vote.
+    seconds_needed: estimate for all raters together; None before the first vote.
     """
 
     items: int
@@ -41,39 +41,39 @@ class RoundProgress:
     disputes: tuple[Settled, ...]
 
 
-def look_at_progress(store: Store) -> RoundProgress:
-    """Count what the store holds."""
+def round_progress(store: Store) -> RoundProgress:
+    """Compute the progress from the store."""
     items, votes = store.items(), store.votes()
-    per_item, given = int(store.about["votes_per_item"]), dict.fromkeys((item.id for item in items), 0)
+    per_item, given = int(store.metadata["votes_per_item"]), dict.fromkeys((item.id for item in items), 0)
     for vote in first_votes(votes):
         given[vote.item] += 1
     missing = sum(max(per_item - count, 0) for count in given.values())
-    worked = [_worked(vote) for vote in votes if vote.role == "rater"]
+    durations = [_duration(vote) for vote in votes if vote.role == "rater"]
     settled = settle(items, votes)
     return RoundProgress(
         items=len(items),
         given=sum(given.values()),
         missing=missing,
         settled=sum(one.by_lead for one in settled),
-        seconds_spent=sum(worked),
-        seconds_needed=missing * (1 + store.about["repeat_share"]) * median(worked) if worked else None,
+        seconds_spent=sum(durations),
+        seconds_needed=missing * (1 + store.metadata["repeat_share"]) * median(durations) if durations else None,
         raters=tuple(_rater(store, rater.name) for rater in store.raters() if rater.role == "rater"),
         disputes=tuple(one for one in settled if one.choice is None),
     )
 
 
 def working_seconds(votes: Iterable[Vote]) -> float:
-    """The time that raters and lead spent on these votes."""
-    return sum(map(_worked, votes))
+    """The time spent on these votes, in seconds."""
+    return sum(map(_duration, votes))
 
 
-def _worked(vote: Vote) -> float:
-    return min(vote.seconds, LONGEST_COUNTED)
+def _duration(vote: Vote) -> float:
+    return min(vote.seconds, MAX_SECONDS_PER_VOTE)
 
 
 def _rater(store: Store, name: str) -> RaterProgress:
     given = store.votes_of(name)
-    seconds = [_worked(vote) for vote in given if vote.choice is not None]
+    seconds = [_duration(vote) for vote in given if vote.choice is not None]
     return RaterProgress(
         name,
         votes=len(seconds),

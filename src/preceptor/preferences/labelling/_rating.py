@@ -1,7 +1,7 @@
-"""A rater's pages: the next case, and what they say of it.
+"""A rater's pages: the next case, and the form for a vote.
 
-Each answer takes a millisecond or two, so the event loop gives them itself: threads, which Python makes wait for each
-other up to five, would only slow them down.
+Requests take one or two milliseconds, so handlers run on the event loop: worker threads would add up to five
+milliseconds of latency, Python's switch interval.
 """
 
 import secrets
@@ -15,41 +15,41 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from preceptor.preferences.labelling._form import FormError, read_form, read_id, read_position, read_vote
 from preceptor.preferences.labelling._pages import fill, item_values
 from preceptor.preferences.labelling._store import Store
-from preceptor.preferences.labelling._votes import Rater
+from preceptor.preferences.labelling._vote import Rater
 
-Who = Callable[[Request], Awaitable[Rater]]
-"""Says whose request it is, or refuses it."""
+Authenticate = Callable[[Request], Awaitable[Rater]]
+"""Dependency that returns the rater of a request, or responds with 403."""
 
 
-def add_rating(app: FastAPI, store: Store, who: Who) -> None:
-    """Add the pages on which a rater judges. After each change the browser is sent to the next case."""
+def add_rating(app: FastAPI, store: Store, authenticate: Authenticate) -> None:
+    """Add the routes of the rating pages. Each change redirects to the next case."""
 
     @app.get("/")
-    async def page(rater: Annotated[Rater, Depends(who)]) -> Response:
+    async def page(rater: Annotated[Rater, Depends(authenticate)]) -> Response:
         if rater.role == "lead":
-            return onward("/lead")
+            return redirect("/lead")
         return HTMLResponse(_page(store, rater.name))
 
     @app.post("/vote")
-    async def vote(request: Request, rater: Annotated[Rater, Depends(who)]) -> Response:
+    async def vote(request: Request, rater: Annotated[Rater, Depends(authenticate)]) -> Response:
         form = read_form(await request.body())
         _record(store, rater.name, form)
-        return onward("/")
+        return redirect("/")
 
     @app.post("/undo")
-    async def undo(request: Request, rater: Annotated[Rater, Depends(who)]) -> Response:
+    async def undo(request: Request, rater: Annotated[Rater, Depends(authenticate)]) -> Response:
         form = read_form(await request.body())
         store.undo(rater.name, read_id(form))
-        return onward("/")
+        return redirect("/")
 
     @app.post("/again")
-    async def again(rater: Annotated[Rater, Depends(who)]) -> Response:
+    async def again(rater: Annotated[Rater, Depends(authenticate)]) -> Response:
         store.unskip(rater.name)
-        return onward("/")
+        return redirect("/")
 
 
-def onward(path: str) -> Response:
-    """After a change: the browser loads `path`, so that loading again does not change anything again."""
+def redirect(path: str) -> Response:
+    """Post/redirect/get: reloading the page does not repeat the change."""
     return RedirectResponse(path, HTTPStatus.SEE_OTHER)
 
 
@@ -58,13 +58,13 @@ def _record(store: Store, rater: str, form: Mapping[str, str]) -> None:
     item = None if position is None else store.item_at(position)
     if item is None:
         raise FormError("There is no such case in this round. Load the page again.")
-    store.record(read_vote(form, item, rater, store.about["seed"]))
+    store.record(read_vote(form, item, rater, store.metadata["seed"]))
 
 
 def _page(store: Store, rater: str) -> str:
-    turn, (judged, skipped) = store.next_item(rater), store.done(rater)
+    turn, (judged, skipped) = store.next_item(rater), store.counts_of(rater)
     values: dict[str, Any] = {
-        "about": store.about,
+        "metadata": store.metadata,
         "rater": rater,
         "done": judged,
         "number": judged + skipped + 1,
@@ -74,5 +74,5 @@ def _page(store: Store, rater: str) -> str:
     if turn is None:
         spent = sum(vote.seconds for vote in store.votes_of(rater) if vote.choice is not None)
         return fill("done.html.j2", **values, skipped=skipped, spent=spent)
-    left = store.left(rater)
+    left = store.remaining(rater)
     return fill("item.html.j2", **values, **item_values(turn), order=turn.order, left=left, can_skip=True)

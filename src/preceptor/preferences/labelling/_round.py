@@ -1,4 +1,4 @@
-"""Starting a round, or going on with one: its store, and a link for everyone who takes part."""
+"""Starting or resuming a round: its store and its raters' links."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -6,14 +6,14 @@ from pathlib import Path
 
 from preceptor.preferences.labelling._items import Item
 from preceptor.preferences.labelling._store import Store
-from preceptor.preferences.labelling._votes import Role
+from preceptor.preferences.labelling._vote import Role
 
 LEAD = "lead"
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Who may come in with `token`, which is shown once and stands in no `repr`."""
+    """A rater's credentials; the token is shown once and hidden in `repr`."""
 
     name: str
     role: Role
@@ -21,21 +21,21 @@ class Link:
 
 
 def open_round(path: Path, make_items: Callable[[], Sequence[Item]], *, title: str, votes_per_item: int) -> Store:
-    """The store at `path`; a new one of `make_items()` where there is none."""
+    """Open the store at `path`, or create it from `make_items()`."""
     if not path.exists():
         return Store.create(path, make_items(), title=title, votes_per_item=votes_per_item)
     return Store.open(path)
 
 
 def make_links(store: Store, names: Sequence[str]) -> list[Link]:
-    """A new link for each of `names`, and what a round needs where nobody has one: a lead, and as many raters as votes.
+    """A new link for each of `names`, and in a new round for a lead and `votes_per_item` raters.
 
-    Someone who is there already keeps their role and votes, and their old link ends. InputError when a name is none.
+    Existing raters keep role and votes; their old links are revoked. InputError for an invalid name.
     """
-    there = {rater.name: rater.role for rater in store.raters()}
-    wanted: dict[str, Role] = {name: there.get(name, "rater") for name in names}
-    if "rater" not in [*there.values(), *wanted.values()]:
-        wanted |= {f"rater-{number}": "rater" for number in range(1, store.about["votes_per_item"] + 1)}
-    if "lead" not in there.values():
-        wanted[LEAD] = "lead"
-    return [Link(name, role, store.add_rater(name, role)) for name, role in wanted.items()]
+    existing = {rater.name: rater.role for rater in store.raters()}
+    roles: dict[str, Role] = {name: existing.get(name, "rater") for name in names}
+    if "rater" not in [*existing.values(), *roles.values()]:
+        roles |= {f"rater-{number}": "rater" for number in range(1, store.metadata["votes_per_item"] + 1)}
+    if "lead" not in existing.values():
+        roles[LEAD] = "lead"
+    return [Link(name, role, store.add_rater(name, role)) for name, role in roles.items()]

@@ -1,16 +1,16 @@
-"""Votes as rows of the store's table, and back."""
+"""Mapping between votes and rows of the store's table."""
 
 import json
 import sqlite3
 from typing import Any
 
-from preceptor.preferences.labelling._votes import Vote
+from preceptor.preferences.labelling._vote import Vote
 
 
 def insert_vote(db: sqlite3.Connection, vote: Vote, undoes: int | None = None) -> int:
-    """Add a row and return its number: a vote, or what takes the vote numbered `undoes` back.
+    """Insert a vote, or the undo of the vote numbered `undoes`, and return the row's number.
 
-    IntegrityError when a vote of this rater stands on this item already.
+    IntegrityError when the rater has an effective vote on this item.
     """
     row = (
         None, vote.id, vote.item, vote.rater, vote.role, vote.repeat, vote.choice, vote.order,
@@ -24,12 +24,12 @@ def insert_vote(db: sqlite3.Connection, vote: Vote, undoes: int | None = None) -
 
 
 def is_known(db: sqlite3.Connection, id: str) -> bool:
-    """Whether a row, of whomever, has this id."""
+    """Whether any row has this id."""
     return db.execute("SELECT 1 FROM votes WHERE id = ?", (id,)).fetchone() is not None
 
 
 def select_votes(db: sqlite3.Connection, condition: str, *values: Any) -> list[Vote]:
-    """The votes that meet an SQL condition, oldest first: `v` is a vote's row, `s` the same where it stands."""
+    """The votes that match an SQL condition, oldest first: `v` is the row in `votes`, `s` in `standing` (or NULL)."""
     joined = "votes v LEFT JOIN standing s ON s.seq = v.seq"
     query = f"SELECT v.*, s.seq IS NULL FROM {joined} WHERE v.undoes IS NULL AND {condition} ORDER BY v.seq"  # noqa: S608
     return [_vote(*row) for row in db.execute(query, values)]

@@ -1,6 +1,6 @@
-"""The tables of a label store. `votes` only grows, and triggers keep what follows from it.
+"""The schema of a label store. `votes` is append-only; triggers maintain two tables derived from it.
 
-`standing` says which of its rows count, and `tally` how many raters have judged each item, repeats apart.
+`standing` holds the effective votes and skips, and `tally` the number of raters' first votes per item.
 """
 
 APPLICATION_ID = 0x50524C42

@@ -1,7 +1,7 @@
-"""Text as a rater sees it: what would be invisible, or would move other text about, is shown as a sign.
+"""Escaping for display: control and bidirectional characters are replaced by visible symbols.
 
-A case text comes from outside. An escape sequence, a null or a mark that turns the reading direction round must not
-change what a clinician reads ("5 mg" as "gm 5"), and must not be hidden from them either.
+Case text is untrusted: escape sequences, nulls and bidirectional overrides must neither change what a clinician reads
+("5 mg" as "gm 5") nor be hidden.
 """
 
 import re
@@ -12,18 +12,18 @@ _NAMES = {
     0x2066: "LRI", 0x2067: "RLI", 0x2068: "FSI", 0x2069: "PDI",
 }  # fmt: skip
 _LINE_ENDS = re.compile(r"\r\n?|[\x85\u2028\u2029]")
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def visible(text: str) -> str:
-    """`text` with line ends as `\\n`, and signs for controls, marks of reading direction and broken characters."""
-    return _UNSEEN.sub(_sign, _LINE_ENDS.sub("\n", text))
+    """`text` with line ends as `\\n`, and symbols for control and bidirectional characters and lone surrogates."""
+    return _INVISIBLE.sub(_symbol, _LINE_ENDS.sub("\n", text))
 
 
-def _sign(match: re.Match[str]) -> str:
+def _symbol(match: re.Match[str]) -> str:
     code = ord(match.group())
     if code < 0x20:
-        return chr(0x2400 + code)  # Unicode's pictures of control codes
+        return chr(0x2400 + code)  # Unicode's control pictures
     if code == 0x7F:
         return "\N{SYMBOL FOR DELETE}"
     if 0xD800 <= code <= 0xDFFF:

@@ -6,8 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 from preceptor.preferences.labelling import Store
-from preceptor.preferences.labelling._case import is_of, item_id, told_case
 from preceptor.preferences.labelling._consensus import Settled, settle
+from preceptor.preferences.labelling._make_item import case_fields, is_of, item_id
 from preceptor.preferences.makers._maker import MadePairs, Pair, PairWork, Request, Setting, supports_all
 from preceptor.tasks import INVALID, Example, Task
 
@@ -42,7 +42,7 @@ def voted_pairs(store: Path, task: Task, examples: Sequence[Example]) -> MadePai
     pairs: list[Pair] = []
     for example in examples:
         if one := consensus.pop(item_id(task, example), None):
-            changed = one.item.case != told_case(task, example)
+            changed = one.item.case != case_fields(task, example)
             made = [] if changed else _pairs(task, example, one)
             pairs += made
             if not made:

@@ -1,6 +1,6 @@
-"""An arm of a study as a service: OpenAI's chat completions, answered as the study's held-out cases were."""
+"""An HTTP server for an arm's model: OpenAI's chat completions API, decoded as in the study's evaluation."""
 
-from preceptor.ship.serving._app import Served
+from preceptor.ship.serving._api import Served
 from preceptor.ship.serving._serve import QUEUE_CAPACITY, answerer, curl_line, load, serve
 from preceptor.ship.serving._token import read_token
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from tokenizers.decoders import DecodeStream
 
+from preceptor.ship.serving._prompt_reader import Prompt
 from preceptor.ship.serving._queue import Reason, Token
-from preceptor.ship.serving._reader import Prompt
 from preceptor.tasks import Task
 
 DONE = b"data: [DONE]\n\n"

@@ -6,12 +6,12 @@ import shlex
 from collections.abc import Callable, Sequence
 
 from preceptor.models import load_policy, load_tokenizer
-from preceptor.ship.serving._app import Served, create_app
+from preceptor.ship.serving._api import Served, create_app
+from preceptor.ship.serving._chat_request import ChatRequest
 from preceptor.ship.serving._counts import Counts
 from preceptor.ship.serving._guard import CHAT
+from preceptor.ship.serving._prompt_reader import Reader
 from preceptor.ship.serving._queue import BatchQueue, Token, stream_tokens
-from preceptor.ship.serving._reader import Reader
-from preceptor.ship.serving._request import ChatRequest
 from preceptor.study import ArmOfRun
 from preceptor.tasks import Example
 from preceptor.web.door import Listener

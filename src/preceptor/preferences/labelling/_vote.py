@@ -1,4 +1,4 @@
-"""A rater, and a vote: what they said of one item, and which answer stands when several raters have spoken."""
+"""Raters, their votes, and the majority of votes."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ PREFERENCES = ("a", "b", "tie", "both_bad")
 
 @dataclass(frozen=True, slots=True)
 class Rater:
-    """Someone with a link of their own; `added` is when they first had one (UTC)."""
+    """A rater or lead; `added` is when they got their first link (UTC)."""
 
     name: str
     role: Role
@@ -21,9 +21,9 @@ class Rater:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """What one rater said of one item. Its `repr` shows neither notes nor answers.
+    """One rater's vote on one item. Its `repr` shows neither notes nor answers.
 
-    To record one, `item`, `rater` and `choice` are enough; the store fills in `seq`, `time` and `versions`.
+    To record one, `item`, `rater` and `choice` suffice; the store sets `seq`, `time` and `versions`.
     """
 
     item: str
@@ -31,31 +31,31 @@ class Vote:
     choice: str | None = field(repr=False)
     """`a`, `b`, `tie`, `both_bad`; of gold a label or free text; None: skipped."""
     order: Order = "ab"
-    """Which answer stood left (first, on a phone)."""
+    """The order in which the answers were shown."""
     scores: dict[str, dict[str, int]] = field(default_factory=dict)
-    """Scale -> `a` and `b` -> points, or how many."""
+    """Scale -> `a` and `b` -> points, or a count."""
     note: str = field(default="", repr=False)
     edited: str | None = field(default=None, repr=False)
-    """The ideal answer, as the rater would have written it."""
+    """The ideal answer as written by the rater."""
     seconds: float = 0.0
-    """How long the item was before the rater's eyes."""
+    """How long the item was shown."""
     repeat: bool = False
-    """Whether this rater had judged the item before, and was asked again to see whether they say the same."""
+    """Whether this is a repeat, which measures test-retest consistency."""
     id: str = ""
-    """Made when the page is shown: the same vote sent twice is stored once. Drawn when empty."""
+    """Idempotency key, created with the page; random when empty."""
     seq: int = 0
     time: str = ""
     """UTC, ISO 8601."""
     versions: tuple[str, ...] = ()
     """SHA-256 of answers a and b."""
     role: Role = "rater"
-    """A lead's vote settles what raters disagree about."""
+    """A lead's vote adjudicates a dispute."""
     undone: bool = False
 
 
 def majority(choices: Iterable[str]) -> str | None:
-    """What more than half of the raters chose; None when no choice has that many."""
-    choices = list(choices)  # counted twice
+    """The choice of more than half of the raters; None without a majority."""
+    choices = list(choices)  # iterated twice
     counts = Counter(choices)
     most = counts.most_common(1)
     return most[0][0] if most and 2 * most[0][1] > counts.total() else None

@@ -1,4 +1,4 @@
-"""The interface: chat completions of one model, the list of models (of one), health and metrics."""
+"""The HTTP API: chat completions and model list of one model, health and metrics."""
 
 import asyncio
 import time
@@ -15,12 +15,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
+from preceptor.ship.serving._chat_request import ChatRequest, read_request
 from preceptor.ship.serving._completion import DONE, Completion, StreamingDecoder, sse
 from preceptor.ship.serving._guard import CHAT, LEFT, Guard, refusal
+from preceptor.ship.serving._prompt_reader import Reader
 from preceptor.ship.serving._queue import BatchQueue, Job, Reason, Token, stream_tokens
-from preceptor.ship.serving._reader import Reader
 from preceptor.ship.serving._refused import RefusedError, fault
-from preceptor.ship.serving._request import ChatRequest, read_request
 
 
 @dataclass(frozen=True, slots=True)

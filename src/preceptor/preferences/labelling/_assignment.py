@@ -1,19 +1,19 @@
-"""Whose turn is which item: what a rater sees next, and how much is left for them."""
+"""Assignment of items to raters: what a rater sees next, and how many items are open for them."""
 
 import random
 import sqlite3
 from dataclasses import dataclass
 
 from preceptor.preferences.labelling._items import Item
-from preceptor.preferences.labelling._votes import Order, Vote
+from preceptor.preferences.labelling._vote import Order, Vote
 
-GAP = 5
-"""A case comes back, to see whether its rater says the same again, after at least so many others."""
+REPEAT_GAP = 5
+"""Votes between an item and its repeat, which measures test-retest consistency."""
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """An item before a rater: its number in the round, which answer stands left, what they had said before undoing."""
+class Assignment:
+    """An item assigned to a rater: position in the round, order of the answers, and their undone vote, if any."""
 
     position: int
     item: Item
@@ -23,12 +23,12 @@ class Turn:
 
 
 def order_for(seed: int, rater: str, item: str, repeat: bool) -> Order:
-    """Which answer stands left: a coin for each rater, item and time of asking, the same after a restart."""
+    """The order of the answers: random per rater, item and repeat, deterministic for a seed."""
     return random.Random(f"{seed} {rater} {item} {repeat}").choice(("ab", "ba"))
 
 
 def undone_item(db: sqlite3.Connection, rater: str) -> tuple[str, bool] | None:
-    """What the rater took back last and has not judged again: (item, repeat)."""
+    """The last item that the rater has undone and not judged since: (item, repeat)."""
     row = db.execute(
         "SELECT v.item, v.repeat FROM votes u JOIN votes v ON v.seq = u.undoes WHERE u.rater = ? AND NOT EXISTS"
         " (SELECT 1 FROM standing s WHERE s.item = v.item AND s.repeat = v.repeat AND s.rater = v.rater)"
@@ -39,30 +39,30 @@ def undone_item(db: sqlite3.Connection, rater: str) -> tuple[str, bool] | None:
 
 
 def has_vote(db: sqlite3.Connection, rater: str, item: str, repeat: bool) -> bool:
-    """Whether a vote or a skip of this rater stands on the item."""
+    """Whether the rater has an effective vote or skip on the item."""
     query = "SELECT 1 FROM standing WHERE item = ? AND repeat = ? AND rater = ?"
     return db.execute(query, (item, repeat, rater)).fetchone() is not None
 
 
-def has_judged(db: sqlite3.Connection, rater: str, item: str) -> bool:
-    """Whether this rater's own first vote, and no skip, stands on the item: only then can it be put to them again."""
+def has_first_vote(db: sqlite3.Connection, rater: str, item: str) -> bool:
+    """Whether the rater has an effective first vote on the item, the condition for a repeat."""
     query = "SELECT 1 FROM standing WHERE item = ? AND repeat = 0 AND rater = ? AND choice IS NOT NULL"
     return db.execute(query, (item, rater)).fetchone() is not None
 
 
 def repeat_due(db: sqlite3.Connection, rater: str, share: float) -> str | None:
-    """The item to show this rater again, when one is due: the earliest judged of those they were not asked twice."""
+    """The item to repeat for this rater, if one is due: the earliest judged of those not repeated yet."""
     rows = db.execute(
         "SELECT repeat, choice, seq, item FROM standing WHERE rater = ? ORDER BY seq", (rater,)
     ).fetchall()
     firsts = [item for repeat, choice, _, item in rows if not repeat and choice is not None]
-    again = {item for repeat, _, _, item in rows if repeat}
-    if len(again) + 1 > len(firsts) * share:
+    repeated = {item for repeat, _, _, item in rows if repeat}
+    if len(repeated) + 1 > len(firsts) * share:
         return None
-    return next((item for item in firsts[:-GAP] if item not in again), None)
+    return next((item for item in firsts[:-REPEAT_GAP] if item not in repeated), None)
 
 
-# An item has room for so many raters; a gold item on which they all disagree has room for one more, who settles it.
+# Items are open until :most raters have voted; gold items on which all disagree get one more vote as adjudication.
 _OPEN = """
 FROM tally t WHERE (t.votes < :most OR (t.gold AND :most > 1 AND t.votes = :most AND t.votes =
     (SELECT count(DISTINCT s.choice) FROM standing s WHERE s.item = t.item AND s.repeat = 0 AND s.role = 'rater')))
@@ -70,19 +70,19 @@ AND NOT EXISTS (SELECT 1 FROM standing m WHERE m.item = t.item AND m.repeat = 0 
 """
 
 
-def first_open(db: sqlite3.Connection, rater: str, votes_per_item: int, taken: list[str]) -> str | None:
-    """The first item in the round's order that this rater could still judge, if there is one.
+def first_open(db: sqlite3.Connection, rater: str, votes_per_item: int, leased: list[str]) -> str | None:
+    """The first item in the round's order that is open for this rater, if any.
 
-    `taken` names items that lie before other raters now, once for each: their votes are counted already.
+    leased: items shown to other raters now, one entry per rater; their votes count as given.
     """
     query = f"SELECT t.item, t.votes, t.gold {_OPEN} ORDER BY t.position"
     for item, votes, gold in db.execute(query, {"most": votes_per_item, "rater": rater}):
         most = votes_per_item + (gold and votes >= votes_per_item)
-        if votes + taken.count(item) < most:
+        if votes + leased.count(item) < most:
             return str(item)
     return None
 
 
 def count_open(db: sqlite3.Connection, rater: str, votes_per_item: int) -> int:
-    """How many items this rater could still judge, if no other rater did."""
+    """How many items are open for this rater."""
     return int(db.execute(f"SELECT count(*) {_OPEN}", {"most": votes_per_item, "rater": rater}).fetchone()[0])

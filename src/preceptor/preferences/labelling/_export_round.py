@@ -1,4 +1,4 @@
-"""A round in one file: the same store gives the same bytes."""
+"""Export of a round to one JSONL file; deterministic for a store."""
 
 import json
 from collections.abc import Iterator
@@ -12,21 +12,21 @@ from preceptor.preferences.labelling._store import Store
 
 
 def export(store: Store, file: Path) -> None:
-    """Write the round as JSONL, readable by its owner only: it is patient data. An older file is replaced.
+    """Write the round as JSONL, readable by its owner only: it is patient data. Replaces an existing file.
 
-    One object a line, named by `row`: first the `round`, then each `rater` (without their link), each `item` with its
-    texts, and each `vote` ever given, oldest first; one that was taken back has `undone`, a skip the choice `null`.
+    One object per line, its type in `row`: the `round`, then each `rater` (without link), each `item` with its texts,
+    and each `vote` ever given, oldest first; undone votes have `undone`, skips the choice `null`.
     """
     write_atomic(file, export_text(store))
 
 
 def export_text(store: Store) -> str:
-    """What `export` writes."""
+    """The text that `export` writes."""
     return "".join(json.dumps(row, sort_keys=True, allow_nan=False) + "\n" for row in _rows(store))
 
 
 def _rows(store: Store) -> Iterator[dict[str, Any]]:
-    yield {"row": "round", **store.about}
+    yield {"row": "round", **store.metadata}
     yield from ({"row": "rater", **asdict(rater)} for rater in store.raters())
     yield from ({"row": "item", **to_row(item)} for item in store.items())
     yield from ({"row": "vote", **asdict(vote)} for vote in store.votes(effective=False))

@@ -7,8 +7,8 @@ from typing import Any, cast
 from preceptor.data import TooLong, fit
 from preceptor.errors import InputError
 from preceptor.models import encode
+from preceptor.ship.serving._chat_request import ChatRequest
 from preceptor.ship.serving._refused import RefusedError
-from preceptor.ship.serving._request import ChatRequest
 from preceptor.tasks import Example, Message, Task
 
 
