@@ -41,7 +41,7 @@ class Answer(_Frozen):
 
 
 class Extra(_Frozen):
-    """A metric shown beside the main one; `labels` are the positive labels of `sensitivity`."""
+    """A metric shown beside the main one; `labels` are its positive labels, where it needs such."""
 
     metric: str
     labels: tuple[str, ...] = ()

@@ -13,12 +13,13 @@ from preceptor.evidence import (
     arm_title,
     benjamini_hochberg,
     compare,
+    find_metric,
     holm,
     judge,
     power,
     sentence,
 )
-from preceptor.study.results.cells import MAJORITY, SEEDLESS, Cell, dangerous_labels, majority_sample, metric_of
+from preceptor.study.results.cells import MAJORITY, SEEDLESS, Cell, dangerous_labels, majority_sample
 from preceptor.study.run.failures import Entry, in_words
 
 Family = Literal["primary", "secondary"]
@@ -41,8 +42,6 @@ SECONDARY = (
 """Arm a against arm b, beside the primary ones of the study, and each further maker's arm against these two."""
 
 _AGAINST_FURTHER_MAKERS = ("sft+dpo", "sft")
-
-_RESAMPLING_SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +172,7 @@ def _compared(arms: _Arms, a: str, b: str, family: Family) -> _Found | None:
     else:
         return None
     samples = [cell.sample(metric) for cell in ours]
-    comparison = compare(metric_of(prepared, metric), samples, theirs, seed=_RESAMPLING_SEED)
+    comparison = compare(find_metric(metric), samples, theirs)
     return _Found(family, ours, b, others, samples, theirs, comparison, arms.lost(a, b))
 
 
@@ -188,7 +187,7 @@ def _paired(arms: _Arms, a: str, b: str) -> list[tuple[Cell, Cell]]:
 def _entry(found: _Found, p_adjusted: float, margin: float | None) -> dict[str, Any]:
     """A contrast's entry in `results.json`."""
     comparison, task = found.comparison, found.a[0].prepared.task
-    judgement = judge(comparison, p_adjusted, margin)
+    judgement = judge(comparison, p_adjusted, margin, better=find_metric(task.metric).better)
     price = _price_ratio(found)
     only = _only_these_seeds(found)
     return {
@@ -273,7 +272,7 @@ def _counts(found: _Found) -> dict[str, int] | None:
 def _dangerous(found: _Found) -> dict[str, Any] | None:
     """Dangerous cases that b caught and a missed, and the reverse, first seed; None where the task names none.
 
-    A case is caught when it is answered with any of the dangerous labels, as in `sensitivity`.
+    A case is caught when it is answered with any of the dangerous labels.
     """
     prepared = found.a[0].prepared
     labels = dangerous_labels(prepared)

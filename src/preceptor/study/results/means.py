@@ -1,21 +1,18 @@
 """From predictions to `results.json`: what each cell scored."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from preceptor.evidence import Estimate, estimate
+from preceptor.evidence import Estimate, estimate, find_metric
 from preceptor.study.cases import Prepared
-from preceptor.study.results.cells import Cell, majority_sample, metric_of
-
-_RESAMPLING_SEED = 0
+from preceptor.study.results.cells import Cell, majority_sample
 
 
 def measure(prepared: Prepared, cell: Cell) -> dict[str, Any]:
     """A cell's entry in `results.json`."""
     task = prepared.task
-    main = _estimate(prepared, task.metric, (), cell)
+    main = _estimate(task.metric, cell)
     entry = {
         "task": task.name,
         "model": cell.model,
@@ -37,7 +34,7 @@ def measure(prepared: Prepared, cell: Cell) -> dict[str, Any]:
         "pair_findings": cell.pair_findings,
         "curves": cell.curves,
         "policy": cell.policy,
-        "also": {extra.metric: _estimate(prepared, extra.metric, extra.labels, cell).value for extra in task.also},
+        "also": {extra.metric: _estimate(extra.metric, cell).value for extra in task.also},
     }
     if task.labels:
         entry["confusion"] = _confusion(prepared, cell)
@@ -49,11 +46,11 @@ def majority_value(prepared: Prepared) -> float | None:
     everywhere = majority_sample(prepared)
     if everywhere is None:
         return None
-    return estimate(metric_of(prepared, prepared.task.metric), everywhere, seed=_RESAMPLING_SEED).value
+    return estimate(find_metric(prepared.task.metric), everywhere).value
 
 
-def _estimate(prepared: Prepared, metric: str, positives: Sequence[str], cell: Cell) -> Estimate:
-    return estimate(metric_of(prepared, metric, positives), cell.sample(metric), seed=_RESAMPLING_SEED)
+def _estimate(metric: str, cell: Cell) -> Estimate:
+    return estimate(find_metric(metric), cell.sample(metric))
 
 
 def _never_predicted(prepared: Prepared, cell: Cell) -> list[str]:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from preceptor.evidence import metric_title, power
+from preceptor.evidence import find_metric, metric_title, power
 from preceptor.study.cases import Prepared
 from preceptor.study.spec.study import Study
 
@@ -22,7 +22,7 @@ def power_of(prepared: Prepared, study: Study, tasks: int) -> dict[str, Any]:
     """
     patients, margin = prepared.test_patients, prepared.entry.margin
     alpha = 0.05 / max(1, tasks * len(study.primary_contrasts))
-    kind: Literal["discordance", "sd"] = "discordance" if prepared.task.labels else "sd"
+    kind: Literal["discordance", "sd"] = "discordance" if find_metric(prepared.task.metric).fits == "labels" else "sd"
     smallest = power.smallest_difference if kind == "discordance" else power.smallest_mean_difference
     return {
         "patients": patients,
