@@ -23,7 +23,7 @@ from math import sqrt
 import numpy as np
 
 from benchmarks._drawn_studies import World, discordant_pair, scored_pair
-from preceptor.evidence import METRICS, Comparison, Judgement, Sample, compare, holm, judge, power
+from preceptor.evidence import Comparison, Judgement, Sample, compare, find_metric, holm, judge, power
 
 MARGIN = 0.05
 LEVEL = 0.7
@@ -197,7 +197,7 @@ def _judged(
     metric: str, pairs: Sequence[tuple[list[Sample], list[Sample]]], seed: int, resamples: int
 ) -> list[_Judged]:
     """The primary contrasts of a study, adjusted and judged as the product does."""
-    found = [compare(METRICS[metric], a, b, seed=seed, resamples=resamples, swapped=SWAPS) for a, b in pairs]
+    found = [compare(find_metric(metric), a, b, seed=seed, resamples=resamples, swapped=SWAPS) for a, b in pairs]
     gc.freeze()  # the correction's library collects garbage at each call, and nothing older than this study is any
     adjusted = holm([comparison.p for comparison in found])
     gc.unfreeze()

@@ -19,14 +19,14 @@ from rich.console import Console
 
 from preceptor.data import Splits
 from preceptor.engine import choose_numerics
-from preceptor.evidence import estimate, number
+from preceptor.evidence import estimate, find_metric, number
 from preceptor.models import fingerprint, load_policy, load_tokenizer
 from preceptor.progress import Advance, quiet
 from preceptor.study import Study, load_study
 from preceptor.study.answers.generate import greedy_generation
 from preceptor.study.cases import Prepared, prepare
 from preceptor.study.check import check_study, model_of
-from preceptor.study.results.cells import metric_of, sample
+from preceptor.study.results.cells import sample
 from preceptor.study.run.folder import open_run_folder
 from preceptor.study.stage_tree.tree import StageTree
 
@@ -122,7 +122,7 @@ def _judged(workshop: StageTree, prepared: Prepared, arm: str) -> tuple[float, f
     texts: dict[int, str] = {}
     greedy_generation(policy, prepared.test, prepared.task.answer.max_new_tokens)(frozenset(), texts.update)
     answered = sample(prepared, [texts[i] for i in sorted(texts)], prepared.task.metric)
-    value = estimate(metric_of(prepared, prepared.task.metric), answered, seed=0).value
+    value = estimate(find_metric(prepared.task.metric), answered).value
     assert value is not None
     return value, done[-1].cost.seconds
 

@@ -7,7 +7,7 @@ import pytest
 from benchmarks._drawn_studies import World, discordant_pair, scored_pair
 from benchmarks.calibration import WORLDS, Row, _at_most, _table, kept_promise, redrawn, verdicts
 
-from preceptor.evidence import METRICS
+from preceptor.evidence import find_metric, value_of
 
 
 def by_name(rows: list[Row]) -> dict[str, Row]:
@@ -19,8 +19,7 @@ def test_a_world_has_the_truth_it_claims(world: World) -> None:
     mean = world.mean(0.7)
     (sample,) = world.draw(40_000, {"sft": mean}, np.random.default_rng(0))["sft"][:1]
     assert world.truth(mean) == pytest.approx(0.7)
-    metric = METRICS[world.metric]
-    assert metric.value(metric.terms(sample).sum(axis=0)) == pytest.approx(0.7, abs=0.01)
+    assert value_of(find_metric(world.metric), sample) == pytest.approx(0.7, abs=0.01)
     assert len(sample) / sample.patients == pytest.approx((1 + world.notes) / 2, abs=0.05)
     assert sample.invalid_rate > 0 or world.metric == "mean_score"
 

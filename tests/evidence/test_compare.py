@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from preceptor.evidence import METRICS, Sample, compare, sensitivity
+from preceptor.evidence import Sample, compare, find_metric
 
 N = 24
 
@@ -22,7 +22,7 @@ def groups() -> st.SearchStrategy[np.ndarray]:
     return st.one_of(st.just(np.arange(N)), arrays(int, N, elements=st.integers(0, 9)))
 
 
-metrics = st.sampled_from([METRICS["accuracy"], METRICS["macro_f1"]])
+metrics = st.sampled_from([find_metric("accuracy"), find_metric("macro_f1")])
 few = settings(max_examples=15, deadline=None)
 
 
@@ -31,7 +31,7 @@ def test_exact_mcnemar_by_hand() -> None:
     gold = np.ones(30, int)
     a, b = np.ones(30, int), np.ones(30, int)
     a[:2], b[2:11] = 0, 0
-    found = compare(METRICS["accuracy"], [Sample(np.arange(30), gold, a)], [Sample(np.arange(30), gold, b)], seed=0)
+    found = compare(find_metric("accuracy"), [Sample(np.arange(30), gold, a)], [Sample(np.arange(30), gold, b)], seed=0)
     assert found.test == "exact McNemar"
     assert found.p == pytest.approx(134 / 2048)
     assert found.delta == pytest.approx(7 / 30)
@@ -42,7 +42,7 @@ def test_swap_test_agrees_with_the_exact_permutation_of_ten_patients() -> None:
     a, b = rng.random(10), rng.random(10)
     exact = stats.permutation_test((a, b), lambda x, y: x.mean() - y.mean(), permutation_type="samples").pvalue
     patients = np.arange(10)
-    found = compare(METRICS["mean_score"], [Sample(patients, scores=a)], [Sample(patients, scores=b)], seed=0)
+    found = compare(find_metric("mean_score"), [Sample(patients, scores=a)], [Sample(patients, scores=b)], seed=0)
     assert found.test == "arms swapped within patients"
     assert found.p == pytest.approx(exact, abs=0.02)
 
@@ -52,7 +52,11 @@ def test_darwins_maize_as_fisher_worked_it_out() -> None:
     inches = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]) / 8
     pots = np.arange(15)
     found = compare(
-        METRICS["mean_score"], [Sample(pots, scores=inches)], [Sample(pots, scores=0 * inches)], seed=0, swapped=99_999
+        find_metric("mean_score"),
+        [Sample(pots, scores=inches)],
+        [Sample(pots, scores=0 * inches)],
+        seed=0,
+        swapped=99_999,
     )
     assert found.p == pytest.approx(1726 / 2**15, abs=0.002)
     assert found.delta == pytest.approx(314 / 8 / 15)
@@ -68,7 +72,11 @@ def test_wilcoxons_own_example() -> None:
     assert ranks[ranks < 0].sum() == -3
     plots = np.arange(8)
     found = compare(
-        METRICS["mean_score"], [Sample(plots, scores=ranks)], [Sample(plots, scores=0 * ranks)], seed=0, swapped=99_999
+        find_metric("mean_score"),
+        [Sample(plots, scores=ranks)],
+        [Sample(plots, scores=0 * ranks)],
+        seed=0,
+        swapped=99_999,
     )
     assert found.p == pytest.approx(10 / 256, abs=0.002)
     assert found.p == pytest.approx(stats.wilcoxon(differences, method="exact").pvalue, abs=0.002)
@@ -76,7 +84,9 @@ def test_wilcoxons_own_example() -> None:
 
 def test_the_smallest_p_is_never_zero() -> None:
     patients, ones = np.arange(60), np.ones(60)
-    found = compare(METRICS["mean_score"], [Sample(patients, scores=ones)], [Sample(patients, scores=0 * ones)], seed=0)
+    found = compare(
+        find_metric("mean_score"), [Sample(patients, scores=ones)], [Sample(patients, scores=0 * ones)], seed=0
+    )
     assert found.p == 1 / 10_000
 
 
@@ -85,7 +95,7 @@ def test_interval_of_a_paired_mean_is_the_paired_t_interval() -> None:
     b = rng.normal(0.5, 0.2, 300)
     a = b + rng.normal(0.05, 0.05, 300)
     found = compare(
-        METRICS["mean_score"], [Sample(np.arange(300), scores=a)], [Sample(np.arange(300), scores=b)], seed=0
+        find_metric("mean_score"), [Sample(np.arange(300), scores=a)], [Sample(np.arange(300), scores=b)], seed=0
     )
     for level, bounds in ((0.95, (found.low, found.high)), (0.90, (found.low_90, found.high_90))):
         expected = stats.t.interval(level, 299, (a - b).mean(), stats.sem(a - b))
@@ -98,7 +108,7 @@ def test_arms_that_differ_on_few_patients_get_a_wider_interval_than_percentiles(
     scores[:12] = 1.0
     patients = np.arange(400)
     found = compare(
-        METRICS["mean_score"], [Sample(patients, scores=scores)], [Sample(patients, scores=0 * scores)], seed=0
+        find_metric("mean_score"), [Sample(patients, scores=scores)], [Sample(patients, scores=0 * scores)], seed=0
     )
     drawn = np.random.default_rng(1).binomial(400, 12 / 400, size=100_000) / 400
     tail = stats.norm.cdf(-np.sqrt(12 / 11) * stats.t.ppf(0.975, 11))
@@ -114,7 +124,7 @@ def test_several_cases_of_one_patient_move_together() -> None:
     """Five patients, 12 cases each, all for the better: 60 cases, but no more evidence than five patients hold."""
     patients = np.repeat(np.arange(5), 12)
     gold, right, wrong = np.ones(60, int), np.ones(60, int), np.zeros(60, int)
-    found = compare(METRICS["accuracy"], [Sample(patients, gold, right)], [Sample(patients, gold, wrong)], seed=0)
+    found = compare(find_metric("accuracy"), [Sample(patients, gold, right)], [Sample(patients, gold, wrong)], seed=0)
     assert found.test == "arms swapped within patients"
     assert found.p == pytest.approx(2 / 2**5, abs=0.01)
 
@@ -123,18 +133,20 @@ def test_arms_that_do_not_pair_up_are_refused() -> None:
     gold = np.array([0, 1, 1])
     sample = Sample(np.arange(3), gold, gold)
     with pytest.raises(ValueError, match="same patients"):
-        compare(METRICS["accuracy"], [sample], [Sample(np.array([0, 2, 1]), gold, gold)], seed=0)
+        compare(find_metric("accuracy"), [sample], [Sample(np.array([0, 2, 1]), gold, gold)], seed=0)
     with pytest.raises(ValueError, match="same gold"):
-        compare(METRICS["accuracy"], [sample], [Sample(np.arange(3), 1 - gold, gold)], seed=0)
+        compare(find_metric("accuracy"), [sample], [Sample(np.arange(3), 1 - gold, gold)], seed=0)
     with pytest.raises(ValueError, match="each seed needs both"):
-        compare(METRICS["accuracy"], [sample, sample], [sample], seed=0)
+        compare(find_metric("accuracy"), [sample, sample], [sample], seed=0)
     with pytest.raises(ValueError, match="undefined"):
-        compare(sensitivity([7]), [sample], [sample], seed=0)
+        compare(find_metric("sensitivity"), [sample], [sample], seed=0)
 
 
 def test_one_patient_gives_a_difference_and_no_interval() -> None:
     one = np.zeros(2)
-    found = compare(METRICS["mean_score"], [Sample(one, scores=np.ones(2))], [Sample(one, scores=np.zeros(2))], seed=0)
+    found = compare(
+        find_metric("mean_score"), [Sample(one, scores=np.ones(2))], [Sample(one, scores=np.zeros(2))], seed=0
+    )
     assert (found.delta, found.low, found.high, found.p) == (1.0, None, None, 1.0)
 
 
@@ -143,8 +155,10 @@ def test_seeds_are_averaged_and_their_patients_move_together() -> None:
     rng = np.random.default_rng(3)
     patients = np.arange(80)
     a, b = rng.random(80) + 0.1, rng.random(80)
-    once = compare(METRICS["mean_score"], [Sample(patients, scores=a)], [Sample(patients, scores=b)], seed=0)
-    thrice = compare(METRICS["mean_score"], [Sample(patients, scores=a)] * 3, [Sample(patients, scores=b)] * 3, seed=0)
+    once = compare(find_metric("mean_score"), [Sample(patients, scores=a)], [Sample(patients, scores=b)], seed=0)
+    thrice = compare(
+        find_metric("mean_score"), [Sample(patients, scores=a)] * 3, [Sample(patients, scores=b)] * 3, seed=0
+    )
     assert (thrice.delta, thrice.low, thrice.high) == pytest.approx((once.delta, once.low, once.high))
     assert thrice.p == once.p
     assert thrice.variance == pytest.approx(np.var(a - b, ddof=1), rel=0.1)
@@ -154,7 +168,7 @@ def test_each_seed_is_paired_with_its_own_and_shown() -> None:
     patients, zero = np.arange(40), np.zeros(40)
     a = [Sample(patients, scores=zero + 0.5), Sample(patients, scores=zero + 0.1)]
     b = [Sample(patients, scores=zero + 0.2), Sample(patients, scores=zero + 0.3)]
-    found = compare(METRICS["mean_score"], a, b, seed=0)
+    found = compare(find_metric("mean_score"), a, b, seed=0)
     assert found.seed_deltas == pytest.approx((0.3, -0.2))
     assert found.delta == pytest.approx(0.05)
 
@@ -162,7 +176,7 @@ def test_each_seed_is_paired_with_its_own_and_shown() -> None:
 def test_several_seeds_of_accuracy_are_resampled_and_swapped() -> None:
     patients, gold = np.arange(40), np.ones(40, int)
     arm = Sample(patients, gold, gold)
-    found = compare(METRICS["accuracy"], [arm, arm], [arm, arm], seed=0)
+    found = compare(find_metric("accuracy"), [arm, arm], [arm, arm], seed=0)
     assert (found.test, found.interval) == (
         "arms swapped within patients",
         "expanded percentile, patients resampled",
@@ -174,7 +188,7 @@ def test_a_patient_with_half_the_notes_weighs_as_one() -> None:
     groups = np.concatenate([np.zeros(40, int), np.arange(1, 41)])
     gold = np.tile([0, 1], 40)
     better = np.where(groups == 0, gold, 1 - gold)
-    found = compare(METRICS["accuracy"], [Sample(groups, gold, better)], [Sample(groups, gold, 1 - gold)], seed=0)
+    found = compare(find_metric("accuracy"), [Sample(groups, gold, better)], [Sample(groups, gold, 1 - gold)], seed=0)
     assert (found.patients, found.n, found.differing) == (41, 80, 1)
     assert found.effective_patients == pytest.approx(6400 / 1640)
     assert found.p == 1.0, "one patient is no evidence, whatever the number of notes"
@@ -183,16 +197,16 @@ def test_a_patient_with_half_the_notes_weighs_as_one() -> None:
 def test_the_smallest_class_is_one_that_occurs() -> None:
     gold = np.array([0] * 20 + [2] * 7)
     arm = Sample(np.arange(27), gold, gold)
-    assert compare(METRICS["macro_f1"], [arm], [arm], seed=0).smallest_class == 7
+    assert compare(find_metric("macro_f1"), [arm], [arm], seed=0).smallest_class == 7
     scores = Sample(np.arange(27), scores=np.ones(27))
-    assert compare(METRICS["mean_score"], [scores], [scores], seed=0).smallest_class is None
+    assert compare(find_metric("mean_score"), [scores], [scores], seed=0).smallest_class is None
 
 
 def test_ties_only_are_no_evidence() -> None:
     """Both arms right on the same half, wrong on the other: no discordant pair at all."""
     gold, answered = np.ones(60, int), np.tile([0, 1], 30)
     arm = Sample(np.arange(60), gold, answered)
-    found = compare(METRICS["accuracy"], [arm], [arm], seed=0)
+    found = compare(find_metric("accuracy"), [arm], [arm], seed=0)
     assert (found.delta, found.p, found.variance) == (0.0, 1.0, 0.0)
 
 
@@ -200,7 +214,7 @@ def test_an_answer_that_cannot_be_read_is_a_miss_in_the_test_too() -> None:
     gold = np.ones(40, int)
     unread = np.where(np.arange(40) < 8, -1, 1)
     found = compare(
-        METRICS["accuracy"], [Sample(np.arange(40), gold, gold)], [Sample(np.arange(40), gold, unread)], seed=0
+        find_metric("accuracy"), [Sample(np.arange(40), gold, gold)], [Sample(np.arange(40), gold, unread)], seed=0
     )
     assert found.delta == pytest.approx(8 / 40)
     assert found.p == pytest.approx(2 / 2**8)

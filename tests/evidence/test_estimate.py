@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from preceptor.evidence import METRICS, Sample, estimate, sensitivity
+from preceptor.evidence import Sample, estimate, find_metric
 
 
 def scored(groups: np.ndarray, scores: np.ndarray) -> Sample:
@@ -12,7 +12,7 @@ def scored(groups: np.ndarray, scores: np.ndarray) -> Sample:
 def test_interval_of_a_mean_is_the_t_interval_for_well_behaved_scores() -> None:
     rng = np.random.default_rng(1)
     scores = rng.normal(0.5, 0.1, 400)
-    found = estimate(METRICS["mean_score"], scored(np.arange(400), scores), seed=0)
+    found = estimate(find_metric("mean_score"), scored(np.arange(400), scores), seed=0)
     low, high = stats.t.interval(0.95, 399, scores.mean(), stats.sem(scores))
     assert found.value == pytest.approx(scores.mean())
     assert (found.low, found.high) == pytest.approx((low, high), abs=0.001)
@@ -21,8 +21,8 @@ def test_interval_of_a_mean_is_the_t_interval_for_well_behaved_scores() -> None:
 def test_many_cases_of_one_patient_count_as_one_patient() -> None:
     """Ten copies of each patient's case add nothing: the interval is that of the patients."""
     scores = np.random.default_rng(2).random(30)
-    once = estimate(METRICS["mean_score"], scored(np.arange(30), scores), seed=0)
-    copied = estimate(METRICS["mean_score"], scored(np.tile(np.arange(30), 10), np.tile(scores, 10)), seed=0)
+    once = estimate(find_metric("mean_score"), scored(np.arange(30), scores), seed=0)
+    copied = estimate(find_metric("mean_score"), scored(np.tile(np.arange(30), 10), np.tile(scores, 10)), seed=0)
     assert (copied.n, copied.patients) == (300, 30)
     assert (copied.value, copied.low, copied.high) == pytest.approx((once.value, once.low, once.high))
 
@@ -31,22 +31,25 @@ def test_the_order_of_cases_and_a_second_run_change_nothing() -> None:
     rng = np.random.default_rng(3)
     groups, gold, predicted = rng.integers(25, size=60), rng.integers(3, size=60), rng.integers(-1, 3, size=60)
     order = rng.permutation(60)
-    first = estimate(METRICS["macro_f1"], Sample(groups, gold, predicted), seed=5)
-    assert first == estimate(METRICS["macro_f1"], Sample(groups, gold, predicted), seed=5)
-    assert first == estimate(METRICS["macro_f1"], Sample(groups[order], gold[order], predicted[order]), seed=5)
-    assert first != estimate(METRICS["macro_f1"], Sample(groups, gold, predicted), seed=6)
+    first = estimate(find_metric("macro_f1"), Sample(groups, gold, predicted), seed=5)
+    assert first == estimate(find_metric("macro_f1"), Sample(groups, gold, predicted), seed=5)
+    assert first == estimate(find_metric("macro_f1"), Sample(groups[order], gold[order], predicted[order]), seed=5)
+    assert first != estimate(find_metric("macro_f1"), Sample(groups, gold, predicted), seed=6)
 
 
 def test_one_patient_gives_a_value_and_no_interval() -> None:
-    found = estimate(METRICS["mean_score"], scored(np.zeros(3), np.array([0.0, 0.5, 1.0])), seed=0)
+    found = estimate(find_metric("mean_score"), scored(np.zeros(3), np.array([0.0, 0.5, 1.0])), seed=0)
     assert (found.value, found.low, found.high, found.n, found.patients) == (0.5, None, None, 3, 1)
 
 
 def test_an_undefined_metric_is_none_and_a_rare_class_keeps_its_interval() -> None:
     gold, predicted = np.array([1] * 20), np.array([1] * 20)
-    assert estimate(sensitivity([0]), Sample(np.arange(20), gold, predicted), seed=0).value is None
+    assert (
+        estimate(find_metric("sensitivity"), Sample(np.arange(20), gold, predicted, positives=(0,)), seed=0).value
+        is None
+    )
     gold[:2], predicted[0] = 0, 0  # many resamples hold no positive case at all
-    found = estimate(sensitivity([0]), Sample(np.arange(20), gold, predicted), seed=0)
+    found = estimate(find_metric("sensitivity"), Sample(np.arange(20), gold, predicted, positives=(0,)), seed=0)
     assert (found.value, found.low, found.high) == (0.5, 0.0, 1.0)
 
 
@@ -57,7 +60,7 @@ def test_coverage_at_sixty_notes_of_twenty_patients() -> None:
     for study in range(300):
         groups = rng.integers(20, size=60)
         answers = (rng.normal(size=60) + rng.normal(size=20)[groups] > 0).astype(int)
-        found = estimate(METRICS["accuracy"], Sample(groups, np.ones(60, int), answers), seed=study)
+        found = estimate(find_metric("accuracy"), Sample(groups, np.ones(60, int), answers), seed=study)
         assert found.low is not None
         assert found.high is not None
         covered += found.low <= 0.5 <= found.high

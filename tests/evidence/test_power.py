@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from preceptor.evidence import METRICS, Sample, compare, judge, power
+from preceptor.evidence import Sample, compare, find_metric, judge, power
 
 
 def test_the_smallest_difference_is_near_the_textbook_formula() -> None:
@@ -52,7 +52,7 @@ def test_equivalence_is_reached_as_often_as_said() -> None:
             only = rng.choice([1, 2, 0], size=patients, p=[0.05, 0.05, 0.9])
             a, b = np.where(only == 2, 1 - right, right), np.where(only == 1, 1 - right, right)
             patient = np.arange(patients)
-            found = compare(METRICS["accuracy"], [Sample(patient, right, a)], [Sample(patient, right, b)], seed=0)
+            found = compare(find_metric("accuracy"), [Sample(patient, right, a)], [Sample(patient, right, b)], seed=0)
             reached += judge(found, 1.0, 0.05).verdict == "equivalent"
         assert (reached / 300 >= 0.8) is reachable
 

@@ -4,9 +4,9 @@ import pytest
 from preceptor.evidence import Sample
 
 
-def test_cases_of_one_patient_are_added_up() -> None:
+def test_cases_of_one_patient_have_one_number() -> None:
     sample = Sample(np.array(["b", "a", "b"]), scores=np.array([1.0, 2.0, 3.0]))
-    assert sample.by_patient(np.array([[1.0], [2.0], [3.0]])).tolist() == [[2.0], [4.0]]
+    assert sample.patient_of_case().tolist() == [1, 0, 1]
     assert (len(sample), sample.patients) == (3, 2)
 
 
@@ -29,3 +29,19 @@ def test_invalid_rate_of_label_and_scored_outputs() -> None:
 def test_a_sample_that_does_not_fit_together_is_refused(columns: dict[str, np.ndarray], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Sample(**columns)
+
+
+def test_samples_are_parted_and_stacked_column_by_column() -> None:
+    sample = Sample(np.arange(3), np.array([0, 1, 2]), np.array([0, -1, 1]), positives=(2,))
+    some = sample.take(np.array([True, False, True]))
+    assert (some.groups.tolist(), *(column.tolist() for column in some.labels())) == ([0, 2], [0, 2], [0, 1])
+    both = Sample.stack([some, sample])
+    assert (len(both), both.groups.tolist(), both.positives) == (5, [0, 2, 0, 1, 2], (2,))
+    distinct, number = both.distinct()
+    assert len(distinct) == 3
+    assert distinct.take(number).labels()[1].tolist() == both.labels()[1].tolist()
+
+
+def test_cases_differ_by_their_answers() -> None:
+    one, other = (Sample(np.arange(3), np.zeros(3, int), np.array(given)) for given in ([0, 1, -1], [0, 2, 1]))
+    assert one.differs(other).tolist() == [False, True, True]

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from preceptor.evidence import METRICS, Comparison, Judgement, Sample, compare, judge
+from preceptor.evidence import Comparison, Judgement, Sample, compare, find_metric, judge
 
 CLEAR = Comparison(
     delta=0.3, low=0.2, high=0.4, low_90=0.22, high_90=0.38, p=0.0001, test="exact McNemar",
@@ -64,16 +64,16 @@ def test_a_class_that_is_missing() -> None:
     """Two classes of three occur: they are judged. One class only: nothing is."""
     patients, gold = np.arange(60), np.tile([0, 2], 30)
     arm, other = Sample(patients, gold, gold), Sample(patients, gold, 2 - gold)
-    found = compare(METRICS["macro_f1"], [arm], [other], seed=0)
+    found = compare(find_metric("macro_f1"), [arm], [other], seed=0)
     assert (found.delta, judge(found, found.p).verdict) == (1.0, "better"), "the missing class is not averaged in"
     one = Sample(patients, 0 * gold, gold)
-    assert "one class" in (judge(compare(METRICS["accuracy"], [one], [one], seed=0), 0.0).descriptive or "")
+    assert "one class" in (judge(compare(find_metric("accuracy"), [one], [one], seed=0), 0.0).descriptive or "")
 
 
 def test_two_patients() -> None:
     gold = np.array([0, 1])
     a, b = Sample(np.arange(2), gold, gold), Sample(np.arange(2), gold, 1 - gold)
-    found = judge(compare(METRICS["accuracy"], [a], [b], seed=0), 0.0, margin=1.0)
+    found = judge(compare(find_metric("accuracy"), [a], [b], seed=0), 0.0, margin=1.0)
     assert found.verdict == "inconclusive"
     assert found.descriptive
 
@@ -82,7 +82,7 @@ def test_one_patient_with_half_the_notes_only_describes() -> None:
     groups = np.concatenate([np.zeros(60, int), np.arange(1, 61)])
     gold = np.tile([0, 1], 60)
     a = Sample(groups, gold, np.where(groups == 0, 1 - gold, gold))
-    found = judge(compare(METRICS["macro_f1"], [a], [Sample(groups, gold, gold)], seed=0), 0.001, margin=0.05)
+    found = judge(compare(find_metric("macro_f1"), [a], [Sample(groups, gold, gold)], seed=0), 0.001, margin=0.05)
     assert "hold most cases" in (found.descriptive or "")
 
 
@@ -90,7 +90,7 @@ def test_one_patient_with_half_the_notes_only_describes() -> None:
 def test_two_identical_arms_of_forty_are_never_equivalent(metric: str) -> None:
     gold = np.tile([0, 1], 20)
     arm = Sample(np.arange(40), gold, gold)
-    found = compare(METRICS[metric], [arm], [arm], seed=0)
+    found = compare(find_metric(metric), [arm], [arm], seed=0)
     assert judge(found, found.p, margin=0.05).verdict == "inconclusive"
     assert not judge(found, found.p, margin=0.05).below_margin
 
@@ -107,7 +107,7 @@ def test_two_seeds_of_one_arm_are_not_told_apart() -> None:
     gold = rng.integers(2, size=200)
     seeds = [np.where(rng.random(200) < 0.7, gold, 1 - gold) for _ in range(2)]
     a, b = (Sample(np.arange(200), gold, answered) for answered in seeds)
-    found = compare(METRICS["macro_f1"], [a], [b], seed=0)
+    found = compare(find_metric("macro_f1"), [a], [b], seed=0)
     assert judge(found, found.p, margin=0.05).verdict == "inconclusive"
 
 
@@ -115,7 +115,7 @@ def test_ties_only() -> None:
     """Both arms right and wrong on the same 60 cases; 2.706 / 62.706 is below .05, so Tango allows it, F1 does not."""
     gold, answered = np.tile([0, 1], 30), np.tile([0, 0, 1, 1], 15)
     arm = Sample(np.arange(60), gold, answered)
-    found = {name: compare(METRICS[name], [arm], [arm], seed=0) for name in ("accuracy", "macro_f1")}
+    found = {name: compare(find_metric(name), [arm], [arm], seed=0) for name in ("accuracy", "macro_f1")}
     assert judge(found["accuracy"], 1.0, margin=0.05).verdict == "equivalent"
     assert judge(found["macro_f1"], 1.0, margin=0.05).verdict == "inconclusive"
     assert judge(found["accuracy"], 1.0).verdict == "inconclusive", "without a margin it is never said"
@@ -124,3 +124,13 @@ def test_ties_only() -> None:
 def test_no_interval_is_inconclusive() -> None:
     bare = replace(CLEAR, low=None, high=None, low_90=None, high_90=None)
     assert judge(bare, 0.001, margin=0.5) == Judgement("inconclusive")
+
+
+def test_where_less_is_better_everything_turns() -> None:
+    assert judge(CLEAR, 0.01, better="lower") == Judgement("worse")
+    assert judge(HARM, 0.01, better="lower") == Judgement("better")
+    turned = replace(
+        CLEAR, delta=-CLEAR.delta, low=-CLEAR.high, high=-CLEAR.low, low_90=-CLEAR.high_90, high_90=-CLEAR.low_90
+    )
+    for margin in (0.05, 0.38, 0.39):
+        assert judge(turned, 0.01, margin, better="lower") == judge(CLEAR, 0.01, margin)

@@ -1,34 +1,77 @@
-"""Which number a metric's name stands for, and that no other name stands for one."""
+"""What a metric's name stands for is found before anything is trained, and no other name stands for one."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from preceptor.study.results.cells import metric_of
-from preceptor.study.score import LABEL_METRICS, TEXT_METRICS, case_score
-from preceptor.tasks import load_task
-from preceptor.tasks._load import _METRICS
+from preceptor.errors import InputError
+from preceptor.evidence import find_metric, metric_names
+from preceptor.study.results.cells import metrics_of, sample
+from preceptor.study.score import case_score, metric_problems
+from preceptor.tasks import Task, load_task
 from prepared_study import prepare_tiny
+
+FILE = Path("some.task.yaml")
+WANTED = "Choose of accuracy, macro_f1"
+
+
+def named(task: Task, **changes: Any) -> list[tuple[str, str, str]]:
+    """The problems of a task with other metrics: key, what, fix."""
+    changed = Task.model_validate(task.model_dump() | changes)
+    return [(one.where.removeprefix(f"{FILE}: "), one.what, one.fix) for one in metric_problems(changed, FILE)]
 
 
 def test_a_metric_that_nobody_knows_is_no_mean_of_right_and_wrong(tmp_path: Path, tiny_tokenizer: Any) -> None:
     _, prepared = prepare_tiny(tmp_path, tiny_tokenizer)
-    for name in ("auroc", "mean score", ""):
-        with pytest.raises(ValueError, match="metric"):
-            metric_of(prepared, name)
     for text in ("urgent", "cannot be read as any label"):
-        with pytest.raises(ValueError, match="metric 'auroc'"):
-            case_score(prepared.task, text, prepared.splits.test[0], "auroc")
+        for name in ("auroc", "mean score"):
+            with pytest.raises(ValueError, match=f"metric '{name}'"):
+                case_score(prepared.task, text, prepared.splits.test[0], name)
 
 
-def test_every_metric_that_a_task_may_name_is_known(tmp_path: Path, tiny_tokenizer: Any) -> None:
-    assert (set(LABEL_METRICS), set(TEXT_METRICS)) == (set(_METRICS["label"]), set(_METRICS["text"]))
+def test_a_study_refuses_it_before_training_and_says_what_fits(tmp_path: Path, tiny_tokenizer: Any) -> None:
+    with pytest.raises(InputError) as refused:
+        prepare_tiny(tmp_path, tiny_tokenizer, task={"metric": "auroc", "also": ["rouge_l", "sensitivity"]})
+    unknown, unfit, without = refused.value.problems
+    assert unknown.where.endswith("urgency.task.yaml: metric")
+    assert (unknown.what, unknown.fix) == ("there is no metric 'auroc'", WANTED)
+    assert unfit.where.endswith("urgency.task.yaml: also")
+    assert (unfit.what, unfit.fix) == (
+        "'rouge_l' does not fit this answer, it needs answer.kind: text",
+        f"{WANTED}, sensitivity",
+    )
+    assert (without.what, without.fix) == ("'sensitivity' needs its positive labels", "Write them under also: labels")
+
+
+def test_what_fits_goes_by_the_answer() -> None:
+    labels, text, facts = load_task("triage_urgency"), load_task("as_given"), load_task("summarization")
+    assert named(labels) == named(text) == named(facts) == []
+    assert named(labels, metric="sensitivity")[0][1] == "'sensitivity' needs its positive labels"
+    assert named(text, metric="fact_f1") == [
+        ("metric", "'fact_f1' does not fit this answer, it needs answer.parser: elements", "Choose of rouge_l")
+    ]
+    assert named(facts, metric="accuracy")[0][2] == "Choose of fact_f1, rouge_l"
+    assert named(labels, metric="mean_score")[0][0] == "metric", "an answer gives no such score"
+
+
+def test_every_metric_that_a_task_may_name_scores_a_case(tmp_path: Path, tiny_tokenizer: Any) -> None:
     _, prepared = prepare_tiny(tmp_path, tiny_tokenizer)
     example = prepared.splits.test[0]
-    for name in LABEL_METRICS:
-        assert case_score(prepared.task, example.target, example, name) == 1
-        assert metric_of(prepared, name, prepared.task.labels[:1]).name == name
-    for name in TEXT_METRICS:
-        assert metric_of(prepared, name).name == "mean_score"
-        assert case_score(load_task("summarization"), "", example, name) in (0, 1)
+    for name in metric_names():
+        if find_metric(name).fits == "labels":
+            assert case_score(prepared.task, example.target, example, name) == 1
+        else:
+            assert case_score(load_task("summarization"), "", example, name) in (0, 1)
+
+
+def test_a_sample_knows_the_positive_labels_of_its_metric(tmp_path: Path, tiny_tokenizer: Any) -> None:
+    extra = {"metric": "sensitivity", "labels": ["urgent"]}
+    _, prepared = prepare_tiny(tmp_path, tiny_tokenizer, task={"also": ["accuracy", extra]})
+    texts = ["urgent"] * len(prepared.splits.test)
+    positive = prepared.task.labels.index("urgent")
+    assert sample(prepared, texts, "sensitivity").positives == (positive,)
+    assert sample(prepared, texts, prepared.task.metric).positives == ()
+    told = metrics_of([prepared, prepared])
+    assert [one["name"] for one in told] == [prepared.task.metric, "accuracy", "sensitivity"]
+    assert (told[1]["title"], told[1]["explanation"]) == ("accuracy", find_metric("accuracy").explanation)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preceptor.evidence import fact_f1
+from preceptor.evidence.metrics.fact_f1 import score as fact_f1
 from preceptor.tasks import Example, load_task, make_cases
 from preceptor.tasks._facts import normalise
 from preceptor.tasks.cases._course_wording import VOICES, Voice

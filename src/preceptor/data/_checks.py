@@ -6,10 +6,10 @@ from typing import Any
 
 from preceptor.data._finding import Finding
 from preceptor.data._near_duplicates import near_duplicates
+from preceptor.evidence import FEWEST_PATIENTS
 from preceptor.models import encode
 from preceptor.tasks import INVALID, Example, Split, Task
 
-MIN_TEST_PATIENTS = 20
 NEAR_DUPLICATE = "near_duplicate"
 """The code of the findings of `check_leakage`."""
 
@@ -24,9 +24,9 @@ def check_sizes(parts: Parts) -> list[Finding]:
             fix = f"Give more cases, or a higher `limit`; where the data say the split, mark cases as {name}."
             findings.append(Finding("no_cases", "fatal", f"{name} cases", "there are none", fix, split=name))
     patients = len({example.group for example in parts["test"]})
-    if 0 < patients < MIN_TEST_PATIENTS:
+    if 0 < patients < FEWEST_PATIENTS:
         what = f"only {patients} patients, so the intervals will be too wide to decide anything"
-        fix = f"Hold out at least {MIN_TEST_PATIENTS} patients."
+        fix = f"Hold out at least {FEWEST_PATIENTS} patients."
         findings.append(Finding("few_patients", "warning", "test cases", what, fix, split="test"))
     return findings
 

@@ -5,23 +5,22 @@ from preceptor.evidence._agreement import Agreement, Figure, Level, agreement
 from preceptor.evidence._compare import Comparison, compare
 from preceptor.evidence._correction import benjamini_hochberg, holm
 from preceptor.evidence._estimate import Estimate, estimate, value_of
-from preceptor.evidence._metrics import METRICS, Metric, sensitivity
 from preceptor.evidence._sample import INVALID_CODE, Sample
 from preceptor.evidence._tango import tango_interval
-from preceptor.evidence._text_scores import fact_f1, rouge_l
 from preceptor.evidence._verdict import FEWEST_OF_A_CLASS, FEWEST_PATIENTS, FEWEST_SEEDS, Judgement, Verdict, judge
 from preceptor.evidence._words import arm_title, gain, metric_title, number, p_text, sentence
+from preceptor.evidence.metrics import Fits, Metric, find_metric, metric_names
 
 __all__ = [
     "FEWEST_OF_A_CLASS",
     "FEWEST_PATIENTS",
     "FEWEST_SEEDS",
     "INVALID_CODE",
-    "METRICS",
     "Agreement",
     "Comparison",
     "Estimate",
     "Figure",
+    "Fits",
     "Judgement",
     "Level",
     "Metric",
@@ -32,16 +31,15 @@ __all__ = [
     "benjamini_hochberg",
     "compare",
     "estimate",
-    "fact_f1",
+    "find_metric",
     "gain",
     "holm",
     "judge",
+    "metric_names",
     "metric_title",
     "number",
     "p_text",
     "power",
-    "rouge_l",
-    "sensitivity",
     "sentence",
     "tango_interval",
     "value_of",

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from statsmodels.stats.contingency_tables import mcnemar
 
-from preceptor.evidence._metrics import Metric
-from preceptor.evidence._resampling import RESAMPLES, SWAPS, expanded_interval, resampled_weights, swaps
-from preceptor.evidence._sample import Floats, Ints, Sample
+from preceptor.evidence._estimate import value_of
+from preceptor.evidence._paired import Paired, count_differing, paired
+from preceptor.evidence._resampling import RESAMPLES, SEED, SWAPS, expanded_interval, resampled_weights, swaps
+from preceptor.evidence._sample import Ints, Sample
 from preceptor.evidence._tango import tango_interval
+from preceptor.evidence.metrics import Metric
 
 _ROUNDING = 1e-9  # two differences closer than this are the same difference
 
@@ -26,8 +29,8 @@ class Comparison:
     `low`, `high` bound the 95% interval and `low_90`, `high_90` the 90% one that equivalence asks for, unadjusted, made
     by `interval`; all four are None where no interval can be given (one patient only). `p` is two-sided and unadjusted,
     `test` names its test. `n` counts cases, `patients` the patients they come from, `differing` the patients on whom
-    the arms differ; `effective_patients` is as many patients with equally many cases as would weigh the same.
-    `smallest_class` counts the cases of the rarest label that occurs, 0 where only one does; None for scores.
+    the metric tells the arms apart; `effective_patients` is as many patients with equally many cases as would weigh the
+    same. `smallest_class` counts the cases of the rarest label that occurs, 0 where only one does; None for scores.
     `variance` is that of the difference, a patient.
     """
 
@@ -53,30 +56,32 @@ def compare(
     a: Sequence[Sample],
     b: Sequence[Sample],
     *,
-    seed: int,
+    seed: int = SEED,
     resamples: int = RESAMPLES,
     swapped: int = SWAPS,
 ) -> Comparison:
     """Compare two arms, one sample a seed, paired in order: the same cases in the same order in every sample.
 
-    Accuracy, one case a patient, one seed: Tango's score interval and exact McNemar. Everything else: both arms and all
-    seeds recomputed on the same `resamples` of patients, and the two arms swapped within a random half of the patients,
-    in all seeds together, `swapped` times. So patients are drawn anew and the trained models are not: what is said
-    holds for these models. ValueError when the samples do not pair up, or the metric is undefined.
+    A share of cases, one case a patient, one seed: Tango's score interval and exact McNemar. Everything else: both arms
+    and all seeds recomputed on the same `resamples` of patients, and the two arms swapped within a random half of the
+    patients, in all seeds together, `swapped` times. So patients are drawn anew and the trained models are not: what is
+    said holds for these models. ValueError when the samples do not pair up, or the metric is undefined.
     """
     _require_paired(a, b)
     first = a[0]
-    totals_a, totals_b = _totals(metric, a), _totals(metric, b)
-    deltas = metric.value(totals_a.sum(axis=1)) - metric.value(totals_b.sum(axis=1))
-    if np.any(np.isnan(deltas)):
+    values = [(value_of(metric, one), value_of(metric, other)) for one, other in zip(a, b, strict=True)]
+    deltas = [one - other for one, other in values if one is not None and other is not None]
+    if len(deltas) < len(values):
         raise ValueError(f"{metric.name} is undefined for these cases, so there is nothing to compare")
-    cases = first.by_patient(np.ones((len(first), 1)))[:, 0]
-    if metric.name == "accuracy" and len(cases) == len(first) and len(a) == 1:
-        found = _proportions(totals_a[0, :, 0], totals_b[0, :, 0])
+    patient = first.patient_of_case()
+    cases = np.bincount(patient)
+    differing = count_differing(metric, a, b, patient)
+    if metric.hits and len(cases) == len(first) and len(a) == 1:
+        found = _proportions(metric.hits(a[0]), metric.hits(b[0]))
     else:
-        found = _resampled(metric, totals_a, totals_b, np.random.default_rng(seed), resamples, swapped)
+        found = _resampled(paired(metric, a, b, patient), len(cases), differing, seed, resamples, swapped)
     return Comparison(
-        delta=float(deltas.mean()),
+        delta=float(np.mean(deltas)),
         low=found.low,
         high=found.high,
         low_90=found.low_90,
@@ -87,10 +92,10 @@ def compare(
         n=len(first),
         patients=len(cases),
         effective_patients=float(cases.sum() ** 2 / (cases**2).sum()),  # Kish 1965, section 11.7
-        differing=_differing(totals_a, totals_b),
+        differing=differing,
         smallest_class=None if first.gold is None else _smallest_class(first.gold),
         variance=found.variance,
-        seed_deltas=tuple(deltas.tolist()),
+        seed_deltas=tuple(deltas),
     )
 
 
@@ -117,23 +122,13 @@ def _require_paired(a: Sequence[Sample], b: Sequence[Sample]) -> None:
             raise ValueError("the two arms do not hold the same gold labels in the same order")
 
 
-def _differing(totals_a: Floats, totals_b: Floats) -> int:
-    """On how many patients the terms (seeds, patients, c) of two arms differ, in any seed."""
-    return int(np.any(totals_a != totals_b, axis=(0, 2)).sum())
-
-
 def _smallest_class(gold: Ints) -> int:
     _, counts = np.unique(gold, return_counts=True)
     return int(counts.min()) if len(counts) > 1 else 0
 
 
-def _totals(metric: Metric, samples: Sequence[Sample]) -> Floats:
-    """(seeds, patients, c): the metric's terms added up within each patient."""
-    return np.stack([sample.by_patient(metric.terms(sample)) for sample in samples])
-
-
-def _proportions(hits_a: Floats, hits_b: Floats) -> _Found:
-    """Interval and test from the hits (n,) of two arms, one case a patient."""
+def _proportions(hits_a: NDArray[np.bool_], hits_b: NDArray[np.bool_]) -> _Found:
+    """Exact McNemar and Tango's interval from the hits (n,) of two arms, one case a patient."""
     table = [[int(np.sum((hits_a == i) & (hits_b == j))) for j in (1, 0)] for i in (1, 0)]
     only_a, only_b, n = table[0][1], table[1][0], len(hits_a)
     low, high = tango_interval(only_a, only_b, n, 0.95)
@@ -142,41 +137,28 @@ def _proportions(hits_a: Floats, hits_b: Floats) -> _Found:
     return _Found(low, high, low_90, high_90, p, MCNEMAR, TANGO, (only_a + only_b) / n)
 
 
-def _resampled(
-    metric: Metric, totals_a: Floats, totals_b: Floats, rng: np.random.Generator, resamples: int, swapped: int
-) -> _Found:
-    """Interval and test from the terms (seeds, patients, c) of two arms."""
-    patients = totals_a.shape[1]
-    blocks = resampled_weights(patients, rng, resamples)
-    deltas = np.concatenate([_difference(metric, weights @ totals_a, weights @ totals_b) for weights in blocks])
+def _resampled(arms: Paired, patients: int, differing: int, seed: int, resamples: int, swapped: int) -> _Found:
+    """Bootstrap interval and swap test, patients as units."""
+    rng = np.random.default_rng(seed)
+    deltas = np.concatenate([arms.resampled(weights) for weights in resampled_weights(patients, rng, resamples)])
     low = high = low_90 = high_90 = None
     if patients > 1:
         # Only patients on whom the arms differ tell how much they do, so these are the ones the expansion counts.
-        telling = max(2, _differing(totals_a, totals_b))
+        telling = max(2, differing)
         low, high = expanded_interval(deltas, telling, 0.95) or (None, None)
         low_90, high_90 = expanded_interval(deltas, telling, 0.90) or (None, None)
-    p = _swap_p(metric, totals_a, totals_b, rng, swapped)
+    p = _swap_p(arms, patients, rng, swapped)
     # A resample varies by (n - 1) / n of what patients drawn from the population would.
     variance = float(np.nanvar(deltas)) * patients * patients / max(1, patients - 1)
     return _Found(low, high, low_90, high_90, p, SWAP_TEST, RESAMPLED, variance)
 
 
-def _difference(metric: Metric, sums_a: Floats, sums_b: Floats) -> Floats:
-    """(seeds, rows, c) of each arm -> (rows,): the mean over seeds."""
-    mean: Floats = (metric.value(sums_a) - metric.value(sums_b)).mean(axis=0)
-    return mean
-
-
-def _swap_p(metric: Metric, totals_a: Floats, totals_b: Floats, rng: np.random.Generator, swapped: int) -> float:
+def _swap_p(arms: Paired, patients: int, rng: np.random.Generator, swapped: int) -> float:
     """Two-sided permutation p, (count + 1) / (swaps + 1), so never 0 (Phipson and Smyth 2010, eq. 2).
 
     Were the two arms alike, either one's answers for a patient could as well have been the other's.
     """
-    sums_a, sums_b = totals_a.sum(axis=1, keepdims=True), totals_b.sum(axis=1, keepdims=True)
-    delta = abs(_difference(metric, sums_a, sums_b)[0])
-    as_large = 0
-    for swap in swaps(totals_a.shape[1], rng, swapped):
-        moved = swap @ (totals_b - totals_a)
-        found = _difference(metric, sums_a + moved, sums_b - moved)
-        as_large += int(np.sum(np.abs(found) >= delta - _ROUNDING))
+    delta = abs(arms.swapped(np.zeros((1, patients)))[0])
+    blocks = swaps(patients, rng, swapped)
+    as_large = sum(int(np.sum(np.abs(arms.swapped(swap)) >= delta - _ROUNDING)) for swap in blocks)
     return (as_large + 1) / (swapped + 1)

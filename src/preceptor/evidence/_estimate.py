@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from preceptor.evidence._metrics import Metric
-from preceptor.evidence._resampling import expanded_interval, resampled_weights
+from preceptor.evidence._resampling import SEED, case_weights, expanded_interval, resampled_weights
 from preceptor.evidence._sample import Sample
+from preceptor.evidence.metrics import Metric
 
 
 @dataclass(frozen=True)
@@ -27,22 +27,15 @@ class Estimate:
 
 def value_of(metric: Metric, sample: Sample) -> float | None:
     """The metric alone; None where it is undefined."""
-    value = float(metric.value(metric.terms(sample).sum(axis=0)))
+    value = float(metric.value(sample, np.ones((1, len(sample))))[0])
     return None if np.isnan(value) else value
 
 
-def estimate(metric: Metric, sample: Sample, *, seed: int) -> Estimate:
+def estimate(metric: Metric, sample: Sample, *, seed: int = SEED) -> Estimate:
     """The metric and its 95% expanded percentile interval, whole patients resampled; equal seeds, equal intervals."""
-    totals = sample.by_patient(metric.terms(sample))
-    value = float(metric.value(totals.sum(axis=0)))
-    blocks = resampled_weights(len(totals), np.random.default_rng(seed))
-    values = np.concatenate([metric.value(weights @ totals) for weights in blocks])
-    low, high = expanded_interval(values, len(totals), 0.95) or (None, None)
-    return Estimate(
-        value=None if np.isnan(value) else value,
-        low=low,
-        high=high,
-        n=len(sample),
-        patients=len(totals),
-        invalid_rate=sample.invalid_rate,
-    )
+    patients, patient = sample.patients, sample.patient_of_case()
+    blocks = resampled_weights(patients, np.random.default_rng(seed))
+    weights = (cases for block in blocks for cases in case_weights(block, patient))
+    values = np.concatenate([metric.value(sample, one) for one in weights])
+    low, high = expanded_interval(values, patients, 0.95) or (None, None)
+    return Estimate(value_of(metric, sample), low, high, len(sample), patients, sample.invalid_rate)

@@ -1,6 +1,8 @@
 """One arm's held-out results, as arrays in a fixed order of cases."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,9 @@ INVALID_CODE = -1  # an answer that could not be read
 Ints = NDArray[np.integer]
 Floats = NDArray[np.float64]
 
+_ANSWERS = ("predicted", "scores")
+_COLUMNS = ("groups", "gold", *_ANSWERS)
+
 
 @dataclass(frozen=True, eq=False)
 class Sample:
@@ -18,12 +23,14 @@ class Sample:
     `groups` (n,): the patient of each case; any values that can be sorted.
     Label outputs: `gold` (n,) label numbers from 0, `predicted` (n,) label numbers, -1 where the answer was INVALID.
     Scored outputs: `scores` (n,); `predicted` may stand beside them, only to mark INVALID answers with -1.
+    `positives`: the numbers of the labels that count as positive, for metrics that need them.
     """
 
     groups: NDArray[np.generic]
     gold: Ints | None = None
     predicted: Ints | None = None
     scores: Floats | None = None
+    positives: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         columns = {"gold": self.gold, "predicted": self.predicted, "scores": self.scores}
@@ -61,9 +68,33 @@ class Sample:
             raise ValueError("this metric needs labels, and the output is scored")
         return self.gold, self.predicted
 
-    def by_patient(self, per_case: Floats) -> Floats:
-        """Add (n, c) up within each patient: (patients, c), patients sorted."""
-        _, patient = np.unique(self.groups, return_inverse=True)
-        totals = np.zeros((self.patients, per_case.shape[1]))
-        np.add.at(totals, patient, per_case)
-        return totals
+    def patient_of_case(self) -> Ints:
+        """(n,) the number of each case's patient, from 0, in the order of sorted `groups`."""
+        numbers: Ints = np.unique(self.groups, return_inverse=True)[1]
+        return numbers
+
+    def take(self, cases: NDArray[np.generic]) -> "Sample":
+        """Some of the cases: a mask (n,) or their numbers."""
+        return replace(self, **{name: column[cases] for name, column in self._columns().items()})
+
+    @staticmethod
+    def stack(samples: Sequence["Sample"]) -> "Sample":
+        """The cases of all, one sample after the other; all have the same columns."""
+        columns = [sample._columns() for sample in samples]
+        stacked: dict[str, Any] = {name: np.concatenate([one[name] for one in columns]) for name in columns[0]}
+        return replace(samples[0], **stacked)
+
+    def distinct(self) -> tuple["Sample", Ints]:
+        """Each case once that differs in more than its patient, and the number (n,) of the one that each case is."""
+        seen = np.column_stack([column for name, column in self._columns().items() if name != "groups"])
+        _, first, number = np.unique(seen, axis=0, return_index=True, return_inverse=True)
+        return self.take(first), number
+
+    def differs(self, other: "Sample") -> NDArray[np.bool_]:
+        """(n,) the cases to which another sample of the same cases has another answer."""
+        ours, theirs = self._columns(), other._columns()
+        differs: NDArray[np.bool_] = np.any([ours[name] != theirs[name] for name in _ANSWERS if name in ours], axis=0)
+        return differs
+
+    def _columns(self) -> dict[str, Any]:
+        return {name: column for name in _COLUMNS if (column := getattr(self, name)) is not None}

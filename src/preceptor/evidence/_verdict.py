@@ -1,9 +1,10 @@
 """From a comparison to a verdict: what may be said, and what may not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from preceptor.evidence._compare import RESAMPLED, Comparison
+from preceptor.evidence.metrics import Better
 
 Verdict = Literal["better", "worse", "equivalent", "inconclusive"]
 
@@ -33,8 +34,10 @@ class Judgement:
     descriptive: str | None = None
 
 
-def judge(comparison: Comparison, p_adjusted: float, margin: float | None = None) -> Judgement:
-    """What the comparison shows of arm a against arm b.
+def judge(
+    comparison: Comparison, p_adjusted: float, margin: float | None = None, *, better: Better = "higher"
+) -> Judgement:
+    """What the comparison shows of arm a against arm b, in a metric of which `better` says which values are.
 
     `better`, `worse`: adjusted p below .05 and the 95% interval without 0. `equivalent`: the 90% interval lies inside
     +-`margin`, which only the user can set. `inconclusive`: everything else, also a test and an interval that
@@ -42,6 +45,8 @@ def judge(comparison: Comparison, p_adjusted: float, margin: float | None = None
     """
     if why := why_descriptive(comparison):
         return Judgement("inconclusive", descriptive=why)
+    if better == "lower":
+        comparison = _turned(comparison)
     capped = margin is not None and _below(comparison.high_90, margin, comparison)
     floored = margin is not None and comparison.low_90 is not None and _below(-comparison.low_90, margin, comparison)
     significant = p_adjusted < SIGNIFICANCE
@@ -72,6 +77,15 @@ def excludes_zero(comparison: Comparison) -> bool:
     if comparison.low is None or comparison.high is None:
         return False
     return comparison.low > 0 or comparison.high < 0
+
+
+def _turned(comparison: Comparison) -> Comparison:
+    """Arm b minus arm a."""
+    low, high, low_90, high_90 = (
+        None if end is None else -end
+        for end in (comparison.high, comparison.low, comparison.high_90, comparison.low_90)
+    )
+    return replace(comparison, delta=-comparison.delta, low=low, high=high, low_90=low_90, high_90=high_90)
 
 
 def _below(bound: float | None, margin: float, comparison: Comparison) -> bool:

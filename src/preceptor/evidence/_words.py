@@ -2,8 +2,7 @@
 
 from preceptor.evidence._compare import Comparison
 from preceptor.evidence._verdict import SIGNIFICANCE, Judgement, excludes_zero
-
-_METRIC_TITLES = {"macro_f1": "macro-F1", "fact_f1": "fact-F1", "rouge_l": "ROUGE-L", "mean_score": "mean score"}
+from preceptor.evidence.metrics import find_metric, metric_names
 
 _ARM_TITLES = {
     "base": "the base model",
@@ -15,8 +14,8 @@ _ARM_TITLES = {
 
 
 def metric_title(name: str) -> str:
-    """A metric's name as people write it: `macro_f1` -> `macro-F1`."""
-    return _METRIC_TITLES.get(name, name.replace("_", " "))
+    """The title of a metric, and of what is no metric of ours its name without underscores."""
+    return find_metric(name).title if name in metric_names() else name.replace("_", " ")
 
 
 def arm_title(arm: str) -> str:

@@ -1,8 +1,13 @@
 """Whether the numbers of `results.json` agree with each other: a file changed by hand is not shown as a study's."""
 
 from collections.abc import Iterator, Sequence
+from math import isnan
 from statistics import fmean
 
+import numpy as np
+
+from preceptor.evidence import INVALID_CODE, Sample, find_metric, metric_names
+from preceptor.report._words import lower_is_better
 from preceptor.study.results.rater_schema import Human, Interval, Rater
 from preceptor.study.results.schema import Cell, Contrast, Results, TaskPart
 
@@ -78,23 +83,16 @@ def _of_confusion(cell: Cell, task: TaskPart, matrix: Sequence[Sequence[int]]) -
         yield "never_predicted", "these are not the labels that the confusion matrix has no answer with"
 
 
-def _metric_of(metric: str, matrix: Sequence[Sequence[int]], positives: Sequence[int]) -> float | None:
-    """The metric as the confusion matrix has it; None where it is undefined, or another one."""
-    rows = range(len(matrix))
-    if metric == "accuracy":
-        return _share(sum(matrix[i][i] for i in rows), sum(map(sum, matrix)))
-    if metric == "sensitivity":
-        caught = sum(matrix[i][j] for i in positives for j in positives)
-        return _share(caught, sum(sum(matrix[i]) for i in positives))
-    if metric == "macro_f1":
-        gold, predicted = [sum(matrix[i]) for i in rows], [sum(matrix[i][j] for i in rows) for j in rows]
-        f1 = [2 * matrix[i][i] / (gold[i] + predicted[i]) for i in rows if gold[i]]
-        return fmean(f1) if f1 else None
-    return None
-
-
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
+def _metric_of(name: str, matrix: Sequence[Sequence[int]], positives: Sequence[int]) -> float | None:
+    """The metric as the confusion matrix has it; None where it is undefined, or asks for more than labels."""
+    counts = np.array(matrix)
+    gold, predicted = np.nonzero(counts)
+    if name not in metric_names() or find_metric(name).fits != "labels" or not len(gold):
+        return None
+    answered = np.where(predicted == len(matrix), INVALID_CODE, predicted)
+    cases = Sample(np.arange(len(gold)), gold, answered, positives=tuple(positives))
+    value = float(find_metric(name).value(cases, counts[None, gold, predicted].astype(float))[0])
+    return None if isnan(value) else value
 
 
 def _doubled(cells: Sequence[Cell]) -> Iterator[Wrong]:
@@ -196,6 +194,8 @@ def _of_verdict(contrast: Contrast) -> Iterator[Wrong]:
     if ends is None or adjusted is None:
         return
     shown = "better" if ends[0] > 0 else "worse" if ends[1] < 0 else None
+    if lower_is_better(contrast.metric):
+        shown = {"better": "worse", "worse": "better"}.get(shown or "")
     significant = adjusted < _SIGNIFICANCE
     if contrast.verdict in ("better", "worse") and not (significant and contrast.verdict == shown):
         yield "verdict", f"{contrast.verdict} does not follow from its interval and p_adjusted"

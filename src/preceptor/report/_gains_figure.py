@@ -11,6 +11,7 @@ from preceptor.evidence import metric_title
 from preceptor.report import _numbers as numbers
 from preceptor.report._looks import BAND, FAINT, INK, STYLE, VERDICT_COLOURS, WIDTH, bare, pair_label
 from preceptor.report._svg import to_svg
+from preceptor.report._words import lower_is_better
 from preceptor.study.results.schema import Contrast, TaskPart
 
 _ROW, _HEADER, _FOOTER = 0.48, 0.04, 0.48  # inches
@@ -37,7 +38,9 @@ def gains_figure(name: str, task: TaskPart, contrasts: Sequence[Contrast]) -> st
         for row, contrast in enumerate(contrasts):
             _ground(axes, row, task.margin)
             _mark(axes, row, contrast)
-        axes.set_xlabel(f"difference in {metric_title(task.metric)} (right of 0: the first arm is better)", fontsize=8)
+        side = "left" if lower_is_better(task.metric) else "right"
+        words = f"difference in {metric_title(task.metric)} ({side} of 0: the first arm is better)"
+        axes.set_xlabel(words, fontsize=8)
         return to_svg(figure, name, f"{task.title}: differences between arms", _in_words(task, contrasts))
 
 

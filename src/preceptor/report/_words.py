@@ -1,5 +1,6 @@
 """Words that a reader outside of machine learning may not know, explained where the study uses them."""
 
+from preceptor.evidence import find_metric, metric_names
 from preceptor.study.results.schema import Results
 
 _ALWAYS = {
@@ -16,20 +17,6 @@ _ALWAYS = {
     "FLOPs": "Floating-point operations: how much was computed, whatever the machine.",
     "Pilot silently": "Run it beside usual care, without anyone acting on its answers, and compare them with what "
     "clinicians decided.",
-}
-_METRICS = {
-    "macro_f1": (
-        "Macro-F1",
-        "For each label, how well cases with it are found without taking others for it (F1, from 0 to 1), and the mean "
-        "over the labels, rare ones counting as much as common ones.",
-    ),
-    "accuracy": ("Accuracy", "The share of cases answered rightly."),
-    "sensitivity": ("Sensitivity", "Of the cases with the named labels, the share answered with one of these labels."),
-    "fact_f1": (
-        "Fact-F1",
-        "How well the facts in a text agree with those in the right one: 0 for none, 1 for all and no other.",
-    ),
-    "rouge_l": ("ROUGE-L", "How long a run of words, in order, a text shares with the right one, from 0 to 1."),
 }
 _ARMS = {
     "base": ("Base", "The untouched model."),
@@ -63,7 +50,8 @@ def words(results: Results) -> list[tuple[str, str]]:
     arms = [*results.study.arms, *(["majority"] if any(task.majority is not None for task in tasks) else [])]
     used = {task.metric for task in tasks} | {extra.metric for task in tasks for extra in task.also}
     found = [_ARMS[arm] for arm in arms if arm in _ARMS]
-    found += [explained for metric, explained in _METRICS.items() if metric in used]
+    metrics = [find_metric(name) for name in metric_names() if name in used]
+    found += [(metric.title[0].upper() + metric.title[1:], metric.explanation) for metric in metrics]
     if any(task.margin is not None for task in tasks):
         found.append(
             ("Margin", "The smallest difference that matters, set before the study. Two arms are called equivalent "
@@ -85,3 +73,8 @@ def words(results: Results) -> list[tuple[str, str]]:
              "answers than it did before: 0 at the start.")
         )  # fmt: skip
     return found + list(_ALWAYS.items())
+
+
+def lower_is_better(metric: str) -> bool:
+    """Whether less of a metric is better."""
+    return metric in metric_names() and find_metric(metric).better == "lower"

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.data import Preflight, Read, Splits, cases_by_patient, fit, preflight, read_examples, split_by_patient
+from preceptor.errors import InputError
 from preceptor.files import digest
 from preceptor.models import Encoded
+from preceptor.study.score import metric_problems
 from preceptor.study.spec.study import Study, TaskEntry
 from preceptor.tasks import Example, Task, load_task, task_file
 
@@ -77,6 +79,8 @@ def read_task(entry: TaskEntry, study: Study, base_folder: Path) -> TaskCases:
     """Read and split one task's cases. Raises `InputError` when the task or its data cannot be used at all."""
     name = _task_name(entry.task, base_folder)
     task = load_task(name)
+    if wrong := list(metric_problems(task, task_file(name))):
+        raise InputError(wrong)
     read = read_examples(entry.data, task, base_folder)
     where = f"{entry.data.path or 'built-in cases'}, task {task.name}"
     whole = split_by_patient(read.examples, seed=study.split_seed, label_of=_label_of(task), where=where)

@@ -1,31 +1,61 @@
 """How good one answer to one case is: where a task's metric meets the text a model wrote."""
 
-from preceptor.evidence import fact_f1, rouge_l
+from collections.abc import Iterator
+from pathlib import Path
+
+from preceptor.errors import Problem
+from preceptor.evidence import Fits, find_metric, metric_names
 from preceptor.tasks import INVALID, Example, Task
 
-LABEL_METRICS = ("accuracy", "macro_f1", "sensitivity")
-"""All of them ask of one case whether the label is right."""
+_NEEDS: dict[Fits, str] = {
+    "labels": "answer.kind: label",
+    "label_scores": "a score for each label, which no answer has",
+    "label_sets": "answer.parser: elements",
+    "text": "answer.kind: text",
+    "scores": "scores that are given, and an answer is none",
+}
+"""What a task file must say for a metric to fit."""
 
-TEXT_METRICS = ("fact_f1", "rouge_l")
-"""A text's own score; an output has the mean of them."""
+
+def metric_problems(task: Task, file: Path) -> Iterator[Problem]:
+    """Metrics of a task's file that nobody knows, that rate other kinds of answers, or that lack their labels."""
+    fitting = [name for name in metric_names() if find_metric(name).fits in _given_by(task)]
+    for key, name, labels in [
+        ("metric", task.metric, ()),
+        *(("also", one.metric, one.labels) for one in task.secondary_metrics),
+    ]:
+        fix = f"Choose of {', '.join(one for one in fitting if key == 'also' or not find_metric(one).needs_positives)}"
+        if name not in metric_names():
+            yield Problem(f"{file}: {key}", f"there is no metric {name!r}", fix)
+        elif name not in fitting:
+            what = f"{name!r} does not fit this answer, it needs {_NEEDS[find_metric(name).fits]}"
+            yield Problem(f"{file}: {key}", what, fix)
+        elif find_metric(name).needs_positives and not labels:
+            yield Problem(f"{file}: {key}", f"{name!r} needs its positive labels", "Write them under also: labels")
 
 
 def case_score(task: Task, text: str, example: Example, metric: str | None = None) -> float:
-    """Between 0 and 1: right or wrong for labels, the case's own fact-F1 or ROUGE-L for text. INVALID scores 0."""
-    answer, name = task.parse(text), metric or task.metric
-    if name not in LABEL_METRICS + TEXT_METRICS:
-        raise ValueError(f"no case can be scored by the metric {name!r}")
+    """Between 0 and 1: right or wrong for labels, the metric's own score of the case for text. INVALID scores 0.
+
+    Raises ValueError for a metric that nobody knows.
+    """
+    answer, found = task.parse(text), find_metric(metric or task.metric)
     if answer == INVALID:
         return 0.0
-    match name:
-        case "fact_f1":
-            return fact_f1(task.facts(example.target), task.facts(answer))
-        case "rouge_l":
-            return rouge_l(example.target, answer)
-        case _:
-            return float(answer == gold_label(task, example))
+    if found.score is None:
+        return float(answer == gold_label(task, example))
+    if found.fits == "label_sets":
+        return found.score(task.facts(example.target), task.facts(answer))
+    return found.score(example.target, answer)
 
 
 def gold_label(task: Task, example: Example) -> str:
     """The right label; the target itself may be a whole line of reasoning that ends in it."""
     return example.target if example.target in task.labels else task.parse(example.target)
+
+
+def _given_by(task: Task) -> tuple[Fits, ...]:
+    """What an answer to the task gives a metric to rate."""
+    if task.answer.kind == "label":
+        return ("labels",)
+    return ("text", "label_sets") if task.answer.parser == "elements" else ("text",)

@@ -16,7 +16,6 @@ from preceptor.tasks._task import PLACEHOLDER, Task
 
 _BUILTIN = Path(__file__).parent / "builtin"
 _AS_GIVEN = "as_given"
-_METRICS = {"label": ("macro_f1", "accuracy", "sensitivity"), "text": ("rouge_l", "fact_f1")}
 _PARSERS = {"label": ("label", "final_answer"), "text": ("text", "elements")}
 _SEE = "docs/TASKS.md lists the keys"
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -95,9 +94,9 @@ def _inconsistencies(path: Path, raw: Mapping[str, Any]) -> Iterator[Problem]:
     """Inconsistent keys. Tolerates missing ones, so that they hide no other problem."""
     answer = _mapping(raw.get("answer"))
     yield from _field_problems(path, raw)
-    if answer.get("kind") in _METRICS:
+    if answer.get("kind") in _PARSERS:
         yield from _answer_problems(path, answer)
-        yield from _metric_problems(path, raw, answer)
+        yield from _also_problems(path, raw, _mapping(answer.get("labels")))
     cases = raw.get("cases")
     if isinstance(cases, str) and cases not in generators():
         yield Problem(f"{path}: cases", f"there are no built-in cases {cases!r}", f"Choose of {_list(generators())}")
@@ -143,24 +142,15 @@ def _unreadable_labels(path: Path, labels: list[str]) -> Iterator[Problem]:
             yield Problem(f"{path}: answer.labels", f"no answer can be read as {label!r}", fix)
 
 
-def _metric_problems(path: Path, raw: Mapping[str, Any], answer: Mapping[str, Any]) -> Iterator[Problem]:
-    allowed = _METRICS[answer["kind"]]
+def _also_problems(path: Path, raw: Mapping[str, Any], labels: Mapping[str, Any]) -> Iterator[Problem]:
+    """Whether a metric is known and fits the answer, a study says: a task only names it."""
     also = raw.get("also") if isinstance(raw.get("also"), list) else []
-    entries = [("also", item if isinstance(item, Mapping) else {"metric": item}) for item in also or []]
-    names = [str(item["metric"]) for _, item in entries if "metric" in item]
+    extras = [item if isinstance(item, Mapping) else {"metric": item} for item in also or []]
+    names = [str(item["metric"]) for item in extras if "metric" in item]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield Problem(f"{path}: also", f"{name!r} is named twice", "Keep one")
-    for key, item in [("metric", {"metric": raw.get("metric")}), *entries]:
-        metric, labels = item.get("metric"), item.get("labels") or []
-        if metric is not None and metric not in allowed:
-            yield Problem(f"{path}: {key}", f"{metric!r} does not fit this answer", f"Choose of {_list(allowed)}")
-        if metric == "fact_f1" and answer.get("parser") != "elements":
-            yield Problem(f"{path}: {key}", "'fact_f1' needs elements", "Set answer.parser: elements")
-        if metric == "sensitivity" and not labels:
-            yield Problem(f"{path}: {key}", "'sensitivity' needs its positive labels", "Write them under also: labels")
-        for label in labels:
-            if label not in _mapping(answer.get("labels")):
-                yield Problem(f"{path}: {key}", f"{label!r} is not a label", "Use a label of answer.labels")
+    for label in (label for item in extras for label in item.get("labels") or [] if label not in labels):
+        yield Problem(f"{path}: also", f"{label!r} is not a label", "Use a label of answer.labels")
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

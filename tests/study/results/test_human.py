@@ -10,7 +10,7 @@ import pytest
 from label_stores import voted
 from preceptor.engine import Cost
 from preceptor.errors import InputError
-from preceptor.evidence import METRICS, Sample, compare
+from preceptor.evidence import Sample, compare, find_metric
 from preceptor.preferences import make_item
 from preceptor.preferences.labelling import Answer, Item
 from preceptor.report._consistency import _of_human
@@ -78,7 +78,7 @@ def test_scores_are_averaged_a_case_and_compared_by_patient(tmp_path: Path, prep
     quality = found["quality"]
     a, b = np.array([4.5, 2, 2.5] * 2), np.array([3, 3, 3] * 2)
     groups = np.array([item.group for item in items])
-    expected = compare(METRICS["mean_score"], [Sample(groups, scores=a)], [Sample(groups, scores=b)], seed=0)
+    expected = compare(find_metric("mean_score"), [Sample(groups, scores=a)], [Sample(groups, scores=b)], seed=0)
     assert (quality.a, quality.b, quality.seed) == ("sft+dpo", "sft", 0)
     assert quality.delta == pytest.approx(expected.delta) == pytest.approx(quality.mean_a - quality.mean_b)
     assert (quality.p, quality.ci) == (expected.p, (expected.low, expected.high))

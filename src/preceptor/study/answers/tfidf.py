@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, f1_score
 from sklearn.pipeline import make_pipeline
 
 from preceptor.engine import timed
+from preceptor.evidence import Sample, find_metric, value_of
 from preceptor.files import digest
 from preceptor.study.cases import Prepared
 from preceptor.study.predictions.answer_context import AnswerContext, Answerer, Answering, OnBatch
@@ -106,10 +107,10 @@ def case_text(task: Task, case: Example) -> str:
 
 
 def score(task: Task, gold: Sequence[str], answers: Sequence[str]) -> float:
-    """The task's metric, accuracy or macro-F1 over the labels that occur in `gold`."""
-    if task.metric == "accuracy":
-        return float(accuracy_score(gold, answers))
-    return float(f1_score(gold, answers, labels=sorted(set(gold)), average="macro", zero_division=0))
+    """The task's metric, more being better."""
+    metric, codes = find_metric(task.metric), np.unique([*gold, *answers], return_inverse=True)[1]
+    value = value_of(metric, Sample(np.arange(len(gold)), *np.split(codes, 2)))
+    return -inf if value is None else value if metric.better == "higher" else -value
 
 
 def _numbers(text: str) -> list[float]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.engine import Cost
-from preceptor.evidence import INVALID_CODE, METRICS, Metric, Sample, sensitivity
+from preceptor.evidence import INVALID_CODE, Sample, find_metric
 from preceptor.files import digest_file
 from preceptor.study.cases import Prepared
 from preceptor.study.predictions.answering import answered, arms_for, seedless
@@ -21,7 +21,7 @@ from preceptor.study.predictions.prediction_files import (
 )
 from preceptor.study.run.failures import EVALUATION, CellError, Failure, Part
 from preceptor.study.run.kept import kept
-from preceptor.study.score import TEXT_METRICS, case_score, gold_label
+from preceptor.study.score import case_score, gold_label
 from preceptor.study.stage_tree.ledger import Curve, curves, pair_counts, pair_findings
 from preceptor.study.stage_tree.tree import StageTree
 from preceptor.tasks import INVALID
@@ -106,26 +106,27 @@ def sample(prepared: Prepared, texts: Sequence[str], metric: str) -> Sample:
     task, examples = prepared.task, prepared.splits.test
     answers = [task.parse(text) for text in texts]
     if task.answer.kind == "label":
-        return Sample(_patients(prepared), gold=_gold(prepared), predicted=_codes(answers, task.labels))
+        labels = next((extra.labels for extra in task.secondary_metrics if extra.metric == metric), ())
+        positives = tuple(task.labels.index(label) for label in labels)
+        return Sample(_patients(prepared), _gold(prepared), _codes(answers, task.labels), positives=positives)
     scores = np.array([case_score(task, t, e, metric) for t, e in zip(texts, examples, strict=True)])
     unread = np.array([INVALID_CODE if answer == INVALID else 0 for answer in answers])
     return Sample(_patients(prepared), predicted=unread, scores=scores)
 
 
-def metric_of(prepared: Prepared, name: str, positives: Sequence[str] = ()) -> Metric:
-    """The metric that a task names; `positives` are the labels of `sensitivity`."""
-    if name == "sensitivity":
-        return sensitivity([prepared.task.labels.index(label) for label in positives])
-    if name in TEXT_METRICS:
-        return METRICS["mean_score"]
-    if name not in METRICS:
-        raise ValueError(f"there is no metric {name!r}")
-    return METRICS[name]
+def metrics_of(tasks: Sequence[Prepared]) -> list[dict[str, str]]:
+    """The `metrics` of `results.json`: each that some task names, with its title and what it means."""
+    names = [
+        name for one in tasks for name in (one.task.metric, *(extra.metric for extra in one.task.secondary_metrics))
+    ]
+    found = [find_metric(name) for name in dict.fromkeys(names)]
+    return [{"name": one.name, "title": one.title, "explanation": one.explanation} for one in found]
 
 
 def dangerous_labels(prepared: Prepared) -> tuple[str, ...]:
-    """The labels that must not be missed: those of the `sensitivity` that the task names; none where it names none."""
-    return next((extra.labels for extra in prepared.task.secondary_metrics if extra.metric == "sensitivity"), ())
+    """The labels that must not be missed: the positive ones that the task names for a metric; else none."""
+    also = prepared.task.secondary_metrics
+    return next((one.labels for one in also if find_metric(one.metric).needs_positives), ())
 
 
 def majority_answer(prepared: Prepared) -> str | None:

@@ -12,12 +12,13 @@ from preceptor.evidence import (
     arm_title,
     benjamini_hochberg,
     compare,
+    find_metric,
     holm,
     judge,
     power,
     sentence,
 )
-from preceptor.study.results.cells import Cell, dangerous_labels, majority_sample, metric_of
+from preceptor.study.results.cells import Cell, dangerous_labels, majority_sample
 from preceptor.study.results.schema import Contrast, Dangerous, Family, NotCompared, Paired, SeedDelta
 from preceptor.study.run.failures import Failure, in_words
 from preceptor.study.spec.arms import MAJORITY
@@ -40,8 +41,6 @@ SECONDARY = (
 """Arm a against arm b, beside the primary ones of the study, and each further maker's arm against these two."""
 
 _AGAINST_FURTHER_MAKERS = ("sft+dpo", "sft")
-
-_RESAMPLING_SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +168,7 @@ def _compared(arms: _Arms, a: str, b: str, family: Family) -> _Found | None:
     else:
         return None
     samples = [cell.sample(metric) for cell in ours]
-    comparison = compare(metric_of(prepared, metric), samples, theirs, seed=_RESAMPLING_SEED)
+    comparison = compare(find_metric(metric), samples, theirs)
     return _Found(family, ours, b, others, samples, theirs, comparison, arms.lost(a, b))
 
 
@@ -183,7 +182,7 @@ def _paired(arms: _Arms, a: str, b: str) -> list[tuple[Cell, Cell]]:
 
 def _entry(found: _Found, p_adjusted: float, margin: float | None) -> Contrast:
     comparison, task = found.comparison, found.a[0].prepared.task
-    judgement = judge(comparison, p_adjusted, margin)
+    judgement = judge(comparison, p_adjusted, margin, better=find_metric(task.metric).better)
     a, b, price = found.a[0].arm, found.b_name, _price_ratio(found)
     deltas = zip(found.a, comparison.seed_deltas, strict=True)
     words = {"task": task.name, "metric": task.metric, "a": a, "b": b}
@@ -258,7 +257,7 @@ def _counts(found: _Found) -> Paired | None:
 def _dangerous(found: _Found) -> Dangerous | None:
     """Dangerous cases that b caught and a missed, and the reverse, first seed; None where the task names none.
 
-    A case is caught when it is answered with any of the dangerous labels, as in `sensitivity`.
+    A case is caught when it is answered with any of the dangerous labels.
     """
     prepared = found.a[0].prepared
     labels = dangerous_labels(prepared)

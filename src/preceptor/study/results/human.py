@@ -1,22 +1,12 @@
 """What raters said of held-out answers, as an outcome of the study: blind, paired by patient, told rater by rater."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from preceptor.evidence import (
-    METRICS,
-    Comparison,
-    Judgement,
-    Sample,
-    Verdict,
-    benjamini_hochberg,
-    compare,
-    judge,
-    sentence,
-)
+from preceptor.evidence import Comparison, Sample, benjamini_hochberg, compare, find_metric, judge, sentence
 from preceptor.preferences import first_votes, is_of, rater_agreement
 from preceptor.preferences.labelling import COUNTS, Answer, Item, Vote, working_seconds
 from preceptor.study.cases import Prepared
@@ -31,7 +21,6 @@ PREFERENCE = "preference"
 """1 for the better answer, 0 for the other, a half each where neither was better."""
 
 _PREFERENCE = {"a": (1.0, 0.0), "b": (0.0, 1.0), "tie": (0.5, 0.5), "both_bad": (0.5, 0.5)}
-_RESAMPLING_SEED = 0
 
 Points = dict[str, dict[str, tuple[float, float]]]
 """Case -> rater -> points of arm a and of arm b."""
@@ -146,7 +135,7 @@ def _compared(arms: _Arms, votes: Sequence[Vote]) -> Iterator[_Found]:
         groups = np.array([group_of[case] for case in points])
         means = np.array([np.mean(list(given.values()), axis=0) for given in points.values()])
         a, b = (Sample(groups, scores=means[:, side]) for side in (0, 1))
-        comparison = compare(METRICS["mean_score"], [a], [b], seed=_RESAMPLING_SEED)
+        comparison = compare(find_metric("mean_score"), [a], [b])
         agreed = agreements.get(scale)
         yield _Found(arms, scale, points, comparison, agreement_part(agreed) if agreed and agreed.items else None)
 
@@ -165,7 +154,8 @@ def _points(items: Sequence[Item], votes: Sequence[Vote]) -> dict[str, Points]:
 
 def _entry(found: _Found, p_adjusted: float, trainers: set[str]) -> Human:
     arms, comparison, task = found.arms, found.comparison, found.arms.prepared.task
-    judgement = _judged(found, p_adjusted)
+    higher = found.scale not in COUNTS  # of what is left out or made up, less is better
+    judgement = judge(comparison, p_adjusted, better="higher" if higher else "lower")
     means = np.mean([np.mean(list(given.values()), axis=0) for given in found.points.values()], axis=0)
     return Human(
         task=task.name,
@@ -173,7 +163,7 @@ def _entry(found: _Found, p_adjusted: float, trainers: set[str]) -> Human:
         b=arms.b,
         seed=arms.seed,
         scale=found.scale,
-        higher_is_better=found.scale not in COUNTS,
+        higher_is_better=higher,
         mean_a=float(means[0]),
         mean_b=float(means[1]),
         delta=comparison.delta,
@@ -201,15 +191,6 @@ def _entry(found: _Found, p_adjusted: float, trainers: set[str]) -> Human:
         differing=arms.differing,
         outdated=arms.outdated,
     )
-
-
-def _judged(found: _Found, p_adjusted: float) -> Judgement:
-    """What the comparison shows; of what is left out or made up, less is better."""
-    judgement = judge(found.comparison, p_adjusted)
-    turned: Mapping[Verdict, Verdict] = {"better": "worse", "worse": "better"}
-    if found.scale in COUNTS:
-        return replace(judgement, verdict=turned.get(judgement.verdict, judgement.verdict))
-    return judgement
 
 
 def _by_rater(points: Points, trainers: set[str]) -> list[Rater]:

@@ -7,16 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from preceptor.evidence import Agreement, Figure, Sample, estimate
+from preceptor.evidence import Agreement, Figure, Sample, estimate, find_metric
 from preceptor.preferences import first_votes, is_of, rater_agreement
 from preceptor.preferences.labelling import Item, Store, Vote
 from preceptor.study.cases import Prepared
-from preceptor.study.results.cells import metric_of
 from preceptor.study.results.rater_schema import AgreementPart, FigurePart, HumanAgreement
 from preceptor.study.score import case_score
 from preceptor.tasks import Example
-
-_RESAMPLING_SEED = 0
 
 
 def human_agreement(store: Path, prepared: Prepared) -> HumanAgreement | None:
@@ -30,7 +27,7 @@ def human_agreement(store: Path, prepared: Prepared) -> HumanAgreement | None:
     pairs = _pairs(own, [vote for vote in votes if vote.choice in prepared.task.labels or not prepared.task.labels])
     if not pairs:
         return None
-    found = estimate(metric_of(prepared, prepared.task.metric), _sample(prepared, pairs), seed=_RESAMPLING_SEED)
+    found = estimate(find_metric(prepared.task.metric), _sample(prepared, pairs))
     agreed = next((one.found for one in rater_agreement(list(own.values()), votes)), None)
     return HumanAgreement(
         metric=prepared.task.metric,

@@ -1,21 +1,17 @@
 """The entry of each cell in `results.json`: its metrics with intervals, its confusion matrix, its cost."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from preceptor.evidence import Estimate, estimate
+from preceptor.evidence import Estimate, estimate, find_metric
 from preceptor.study.cases import Prepared
 from preceptor.study.results import schema
-from preceptor.study.results.cells import Cell, majority_sample, metric_of
-
-_RESAMPLING_SEED = 0
+from preceptor.study.results.cells import Cell, majority_sample
 
 
 def measure(prepared: Prepared, cell: Cell) -> schema.Cell:
     """A cell's entry in `results.json`."""
     task, findings = prepared.task, cell.pair_findings
-    main = _estimate(prepared, task.metric, (), cell)
+    main = _estimate(task.metric, cell)
     return schema.Cell(
         task=task.name,
         model=cell.model,
@@ -37,10 +33,7 @@ def measure(prepared: Prepared, cell: Cell) -> schema.Cell:
         pair_findings=None if findings is None else schema.PairFindings.model_validate(findings),
         curves=cell.curves,
         policy=cell.policy,
-        also={
-            extra.metric: _estimate(prepared, extra.metric, extra.labels, cell).value
-            for extra in task.secondary_metrics
-        },
+        also={extra.metric: _estimate(extra.metric, cell).value for extra in task.secondary_metrics},
         confusion=_confusion(prepared, cell) if task.labels else None,
     )
 
@@ -50,11 +43,11 @@ def majority_value(prepared: Prepared) -> float | None:
     everywhere = majority_sample(prepared)
     if everywhere is None:
         return None
-    return estimate(metric_of(prepared, prepared.task.metric), everywhere, seed=_RESAMPLING_SEED).value
+    return estimate(find_metric(prepared.task.metric), everywhere).value
 
 
-def _estimate(prepared: Prepared, metric: str, positives: Sequence[str], cell: Cell) -> Estimate:
-    return estimate(metric_of(prepared, metric, positives), cell.sample(metric), seed=_RESAMPLING_SEED)
+def _estimate(metric: str, cell: Cell) -> Estimate:
+    return estimate(find_metric(metric), cell.sample(metric))
 
 
 def _never_predicted(prepared: Prepared, cell: Cell) -> list[str]:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from preceptor.evidence import metric_title, power
+from preceptor.evidence import find_metric, metric_title, power
 from preceptor.study.cases import Prepared
 from preceptor.study.results.schema import Power, Reachable, Smallest
 from preceptor.study.spec.study import Study
@@ -19,7 +19,7 @@ def power_of(prepared: Prepared, study: Study, tasks: int) -> Power:
     """The `power` of a task in `results.json`, at the level that Holm asks of the first of all primary contrasts."""
     patients, margin = prepared.test_patients, prepared.entry.margin
     alpha = 0.05 / max(1, tasks * len(study.primary_contrasts))
-    kind: Literal["discordance", "sd"] = "discordance" if prepared.task.labels else "sd"
+    kind: Literal["discordance", "sd"] = "discordance" if find_metric(prepared.task.metric).fits == "labels" else "sd"
     smallest = power.smallest_difference if kind == "discordance" else power.smallest_mean_difference
     reachable = power.equivalence_reachable
     return Power(

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from preceptor.evidence import Sample, value_of
+from preceptor.evidence import find_metric, value_of
 from preceptor.study.cases import Prepared
 from preceptor.study.disclosure import FEWEST_PATIENTS, RARE
-from preceptor.study.results.cells import Cell, metric_of
+from preceptor.study.results.cells import Cell
 from preceptor.study.results.schema import Dates, Subgroup
 
 FEWEST_CASES = 10
@@ -55,13 +55,6 @@ def _mean_value(prepared: Prepared, cells: Sequence[Cell], inside: np.ndarray[An
     if inside.sum() < FEWEST_CASES:
         return None
     metric = prepared.task.metric
-    values = [value_of(metric_of(prepared, metric), _part(cell.sample(metric), inside)) for cell in cells]
+    values = [value_of(find_metric(metric), cell.sample(metric).take(inside)) for cell in cells]
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if len(known) == len(values) else None
-
-
-def _part(sample: Sample, inside: np.ndarray[Any, np.dtype[np.bool_]]) -> Sample:
-    gold, predicted, scores = (
-        None if column is None else column[inside] for column in (sample.gold, sample.predicted, sample.scores)
-    )
-    return Sample(sample.groups[inside], gold=gold, predicted=predicted, scores=scores)

@@ -1,6 +1,23 @@
+"""ROUGE-L and fact-F1 of one text, and the mean of scores."""
+
+import numpy as np
 import pytest
 
-from preceptor.evidence import fact_f1, rouge_l
+from preceptor.evidence import Sample, find_metric, value_of
+from preceptor.evidence.metrics import fact_f1 as facts
+from preceptor.evidence.metrics import rouge_l as words
+
+rouge_l, fact_f1 = words.score, facts.score
+
+
+def test_mean_score() -> None:
+    for name in ("mean_score", "fact_f1", "rouge_l"):
+        assert value_of(find_metric(name), Sample(np.arange(2), scores=np.array([0.25, 0.75]))) == 0.5
+
+
+def test_a_metric_of_scores_refuses_labels() -> None:
+    with pytest.raises(ValueError, match="needs scores"):
+        value_of(find_metric("mean_score"), Sample(np.arange(1), np.zeros(1, int), np.zeros(1, int)))
 
 
 def test_rouge_l_by_hand() -> None:

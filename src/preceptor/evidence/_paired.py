@@ -1,0 +1,101 @@
+"""What two arms differ by when their patients are drawn anew, or change places between the arms."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from preceptor.evidence._resampling import CELLS_AT_ONCE, SEED, case_weights, row_blocks
+from preceptor.evidence._sample import Floats, Ints, Sample
+from preceptor.evidence.metrics import Metric
+
+_MOST_COUNTS = 4_000_000  # 32 MB
+_PAYS = 4  # counting is faster where there are so many patients to a distinct case
+_LEAST_CHANGE = 1e-12  # of a metric; anything smaller is rounding
+
+Difference = Callable[[Floats], Floats]
+"""Weights of patients (rows, patients) -> a minus b (rows,), the mean over seeds."""
+
+
+@dataclass(frozen=True)
+class Paired:
+    """`resampled` takes how often each patient was drawn; `swapped` takes 1 where a patient's arms change places."""
+
+    resampled: Difference
+    swapped: Difference
+
+
+def paired(metric: Metric, a: Sequence[Sample], b: Sequence[Sample], patient: Ints) -> Paired:
+    """Arms a and b, one sample a seed, the same cases in all; `patient` (cases,) is the number of each case's."""
+    patients = int(patient.max()) + 1
+    distinct, number = Sample.stack([*a, *b]).distinct()
+    shape = (2 * len(a), patients, len(distinct))
+    if len(distinct) * _PAYS > patients or np.prod(shape) > _MOST_COUNTS:
+        return _by_case(metric, a, b, patient)
+    counts = np.zeros(shape)
+    np.add.at(counts, (np.arange(2 * len(a))[:, None], patient, number.reshape(2 * len(a), -1)), 1)
+    return _by_count(metric, distinct, counts[: len(a)], counts[len(a) :])
+
+
+def _by_case(metric: Metric, a: Sequence[Sample], b: Sequence[Sample], patient: Ints) -> Paired:
+    """Each case has its patient's weight. With both arms in one sample, a swap is which half of the cases counts."""
+    halves = [Sample.stack(pair) for pair in zip(a, b, strict=True)]
+    changed = [Sample.stack(pair) for pair in zip(b, a, strict=True)]
+
+    def resampled(weights: Floats) -> Floats:
+        return np.concatenate([_mean_difference(metric, a, b, cases) for cases in case_weights(weights, patient)])
+
+    def swapped(swap: Floats) -> Floats:
+        weights = (np.hstack([1 - cases, cases]) for cases in case_weights(swap, patient))
+        return np.concatenate([_mean_difference(metric, halves, changed, half) for half in weights])
+
+    return Paired(resampled, swapped)
+
+
+def _mean_difference(metric: Metric, a: Sequence[Sample], b: Sequence[Sample], weights: Floats) -> Floats:
+    """Weights (rows, cases) -> a minus b (rows,), the mean over seeds."""
+    deltas = [metric.value(one, weights) - metric.value(other, weights) for one, other in zip(a, b, strict=True)]
+    mean: Floats = np.mean(deltas, axis=0)
+    return mean
+
+
+def _by_count(metric: Metric, distinct: Sample, a: Floats, b: Floats) -> Paired:
+    """The same from how many of each `distinct` case a patient has: `a` and `b` (seeds, patients, distinct)."""
+    unlike = np.flatnonzero((a != b).any(axis=(0, 2)))
+    moved, all_a, all_b = (b - a)[:, unlike], a.sum(axis=1, keepdims=True), b.sum(axis=1, keepdims=True)
+
+    def difference(ours: Iterable[Floats], theirs: Iterable[Floats]) -> Floats:
+        deltas = [metric.value(distinct, x) - metric.value(distinct, y) for x, y in zip(ours, theirs, strict=True)]
+        mean: Floats = np.mean(deltas, axis=0)
+        return mean
+
+    def resampled(weights: Floats) -> Floats:
+        return difference(weights @ a, weights @ b)
+
+    def swapped(swap: Floats) -> Floats:
+        change = np.take(swap, unlike, axis=1) @ moved
+        return difference(all_a + change, all_b - change)
+
+    return Paired(resampled, swapped)
+
+
+def count_differing(metric: Metric, a: Sequence[Sample], b: Sequence[Sample], patient: Ints) -> int:
+    """On how many patients the metric tells two arms apart, in any seed.
+
+    A patient's answers are added to right answers of all patients: where that gives the metric another value with one
+    arm's than with the other's, the arms differ on this patient. So no class is without a hit, which would hide what
+    else is said of it; and all patients weigh differently, so that no two changes cancel out.
+    """
+    weight = np.random.default_rng(SEED).uniform(1, 2, int(patient.max()) + 1)[patient]
+    found: set[int] = set()
+    for one, other in zip(a, b, strict=True):
+        right = one if one.gold is None else replace(one, predicted=one.gold)
+        with_one, with_other = Sample.stack([right, one]), Sample.stack([right, other])
+        left = np.setdiff1d(patient[one.differs(other)], sorted(found))
+        for rows in row_blocks(len(left), 2 * len(patient), CELLS_AT_ONCE):
+            asked = left[rows.start : rows.stop]
+            only = asked[:, None] == patient
+            weights = np.hstack([np.broadcast_to(weight, only.shape), only])
+            change = metric.value(with_one, weights) - metric.value(with_other, weights)
+            found.update(asked[np.abs(change) > _LEAST_CHANGE].tolist())
+    return len(found)

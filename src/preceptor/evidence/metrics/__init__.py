@@ -1,0 +1,71 @@
+"""Metrics: one file each, found by its name; adding a metric is adding a file.
+
+Such a file has
+- `title: str`, as it stands in a sentence, and `explanation: str`, for a reader of the report;
+- `fits`: what the metric rates, see `Fits`; `better`: whether a higher or a lower value is;
+- `value(sample, weights) -> Array`: weights [rows, cases], how often each case counts -> [rows], the metric under each
+  row; NaN where it is undefined. It need not be a sum over cases.
+
+It may have
+- `score(gold, answer) -> float`, where it is the mean of one score a case: that score, from 0 to 1, higher is better;
+  of texts, or of sets for `label_sets`;
+- `hits(sample) -> Array`, where it is the share of cases with a property: [cases] bool, so that exact tests of two
+  proportions hold;
+- `needs_positives = True`, where it reads `sample.positives`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from preceptor.evidence._sample import Floats, Sample
+
+Fits = Literal["labels", "scores", "label_scores", "label_sets", "text"]
+"""One label a case, one number, a number for each label, a set of labels or facts, or free text."""
+
+Better = Literal["higher", "lower"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a file of this folder has; `name` is the file's."""
+
+    name: str
+    title: str
+    explanation: str
+    fits: Fits
+    better: Better
+    value: Callable[[Sample, Floats], Floats]
+    score: Callable[[Any, Any], float] | None = None
+    hits: Callable[[Sample], NDArray[np.bool_]] | None = None
+    needs_positives: bool = False
+
+
+def metric_names() -> list[str]:
+    """The metrics that can be named as `metric:` and under `also:`."""
+    return sorted(found.name for found in iter_modules(__path__) if not found.name.startswith("_"))
+
+
+@cache
+def find_metric(name: str) -> Metric:
+    """The metric of `metrics/<name>.py`; ValueError, with the names there are, when there is none."""
+    if name not in metric_names():
+        raise ValueError(f"there is no metric {name!r}; there are {', '.join(metric_names())}")
+    file = import_module(f"{__name__}.{name}")
+    return Metric(
+        name,
+        file.title,
+        file.explanation,
+        file.fits,
+        file.better,
+        file.value,
+        score=getattr(file, "score", None),
+        hits=getattr(file, "hits", None),
+        needs_positives=getattr(file, "needs_positives", False),
+    )
