@@ -24,7 +24,7 @@ from preceptor.study.cases import prepare
 from preceptor.study.check import check_study, model_of
 from preceptor.study.results.cells import cells_of
 from preceptor.study.run.folder import RunFolder
-from preceptor.study.stages.tree import Workshop
+from preceptor.study.stage_tree.tree import StageTree
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
     prepared = [prepare(one, study, tokenizer) for one in check_study(study, folder, quiet)]
     private_folder(arguments.run)
     show = partial(progress, console=quiet)
-    workshop = Workshop(study, plan.numerics, source, fingerprint(source), RunFolder(arguments.run), show)
+    workshop = StageTree(study, plan.numerics, source, fingerprint(source), RunFolder(arguments.run), show)
     start_peak_memory()
     done, cores, seconds = _with_cores(lambda: [cells_of(workshop, one) for one in prepared])
     if failed := [one for _, lost in done for one in lost]:

@@ -23,12 +23,12 @@ from preceptor.evidence import estimate, number
 from preceptor.models import fingerprint, load_policy, load_tokenizer
 from preceptor.progress import Advance, quiet
 from preceptor.study import Study, load_study
-from preceptor.study.answers.generate import in_own_words
+from preceptor.study.answers.generate import greedy_generation
 from preceptor.study.cases import Prepared, prepare
 from preceptor.study.check import check_study, model_of
 from preceptor.study.results.cells import metric_of, sample
 from preceptor.study.run.folder import open_run_folder
-from preceptor.study.stages.tree import Workshop
+from preceptor.study.stage_tree.tree import StageTree
 
 CHANGES: Mapping[str, tuple[dict[str, Any], ...]] = {
     "sft": ({"learning_rate": 0.5}, {"learning_rate": 2.0}, {"epochs": 2.0}),
@@ -83,7 +83,7 @@ def measure(study: Study, base_folder: Path, kinds: Sequence[str]) -> Iterator[R
         torch.set_num_threads(numerics.threads)
         source = model_of(study, base_folder)
         prepared = _without_held_out(prepare(checked, study, load_tokenizer(source)))
-        workshop = Workshop(study, numerics, source, fingerprint(source), run, _silent)
+        workshop = StageTree(study, numerics, source, fingerprint(source), run, _silent)
         for kind in kinds:
             arm = {"sft": "sft", "dpo": "sft+dpo"}[kind]
             own, seconds = _judged(workshop, prepared, arm)
@@ -115,12 +115,12 @@ def _changed(prepared: Prepared, study: Study, kind: str, change: dict[str, floa
     return replace(prepared, entry=entry), f"{name} {value:g}"
 
 
-def _judged(workshop: Workshop, prepared: Prepared, arm: str) -> tuple[float, float]:
+def _judged(workshop: StageTree, prepared: Prepared, arm: str) -> tuple[float, float]:
     """The arm's metric on the validation cases, and the seconds its own last stage took."""
-    done = workshop.stages(arm, prepared, workshop.study.seeds[0])
+    done = workshop.outputs(arm, prepared, workshop.study.seeds[0])
     policy = load_policy(workshop.source, done[-1].policy, dtype=workshop.numerics.torch_dtype)
     texts: dict[int, str] = {}
-    in_own_words(policy, prepared.test, prepared.task.answer.max_new_tokens)(frozenset(), texts.update)
+    greedy_generation(policy, prepared.test, prepared.task.answer.max_new_tokens)(frozenset(), texts.update)
     answered = sample(prepared, [texts[i] for i in sorted(texts)], prepared.task.metric)
     value = estimate(metric_of(prepared, prepared.task.metric), answered, seed=0).value
     assert value is not None

@@ -13,9 +13,9 @@ from preceptor.files import read_jsonl
 from preceptor.preferences import Pair
 from preceptor.report import read_run
 from preceptor.study import make_study
-from preceptor.study.answers.arms import arms_for, why_left_out
+from preceptor.study.predictions.answering import arms_for, why_left_out
 from preceptor.study.results.contrasts import SECONDARY
-from preceptor.study.stages.pairs import pair_cases, parted
+from preceptor.study.stages._pair_files import pair_cases, parted
 from prepared_study import prepare_tiny
 from study_runs import Run, run
 from tiny_study import write_table

@@ -20,12 +20,12 @@ from preceptor.study.check import check_study, model_of
 from preceptor.study.ray import scheduler
 from preceptor.study.ray.resources import needs_of
 from preceptor.study.ray.scheduler import StepError
-from preceptor.study.ray.steps import steps_left
+from preceptor.study.ray.steps import remaining_steps
 from preceptor.study.ray.worker import Job, _failure, do, job_of, problems_here
 from preceptor.study.run.alone import alone_in
 from preceptor.study.run.folder import RunFolder, hold
 from preceptor.study.run.session import numerics_of
-from preceptor.study.stages.tree import Workshop
+from preceptor.study.stage_tree.tree import StageTree
 from prepared_study import prepare_tiny
 from study_runs import Run, run
 
@@ -36,8 +36,8 @@ def test_every_stage_and_arm_is_a_step_behind_what_it_needs(
     tmp_path: Path, tiny_source: Any, tiny_tokenizer: Any
 ) -> None:
     study, prepared = prepare_tiny(tmp_path, tiny_tokenizer, seeds=[0, 1], arms=["base", "sft", "sft+dpo", "sft+sft"])
-    workshop = Workshop(study, Numerics(threads=1), tiny_source, "hash", RunFolder(tmp_path / "run"), None)
-    steps = [(one.seed, one.arm, one.what, one.after and one.after.what) for one in steps_left(workshop, [prepared])]
+    tree = StageTree(study, Numerics(threads=1), tiny_source, "hash", RunFolder(tmp_path / "run"), None)
+    steps = [(one.seed, one.arm, one.title, one.after and one.after.title) for one in remaining_steps(tree, [prepared])]
     assert steps == [
         (0, "base", "held-out answers", None),
         *(
@@ -58,10 +58,10 @@ def test_every_stage_and_arm_is_a_step_behind_what_it_needs(
 
 def test_only_what_is_missing_is_left(tmp_path: Path, tiny_model_folder: Path) -> None:
     finished = run(tmp_path, tiny_model_folder, tmp_path / "run", sft={"epochs": 1}, arms=["base", "sft"])
-    workshop, prepared = workshop_of(finished)
-    assert steps_left(workshop, [prepared]) == []
-    more = replace(workshop, study=finished.study.model_copy(update={"arms": ("base", "sft", "sft+dpo")}))
-    left = [(one.what, one.after and one.after.what) for one in steps_left(more, [prepared])]
+    tree, prepared = tree_of(finished)
+    assert remaining_steps(tree, [prepared]) == []
+    more = replace(tree, study=finished.study.model_copy(update={"arms": ("base", "sft", "sft+dpo")}))
+    left = [(one.title, one.after and one.after.title) for one in remaining_steps(more, [prepared])]
     assert left == [("pairs", None), ("DPO", "pairs"), ("held-out answers", "DPO")]
 
 
@@ -72,8 +72,8 @@ def test_a_step_asks_for_what_the_study_says_and_not_the_machine(
     arms = ["base", "sft", "tfidf", "endpoint"]
     study, prepared = prepare_tiny(tmp_path, tiny_tokenizer, arms=arms, endpoint=server)
     numerics = Numerics(threads=4, processes=2)
-    workshop = Workshop(study, numerics, tiny_source, "hash", RunFolder(tmp_path / "run"), None)
-    needs = {(one.arm, one.what): needs_of(workshop, one, gpus=True) for one in steps_left(workshop, [prepared])}
+    tree = StageTree(study, numerics, tiny_source, "hash", RunFolder(tmp_path / "run"), None)
+    needs = {(one.arm, one.title): needs_of(tree, one, gpus=True) for one in remaining_steps(tree, [prepared])}
     asked = {step: (need.cpus, need.gpus, need.here) for step, need in needs.items()}
     answers = "held-out answers"
     assert asked == {
@@ -84,7 +84,7 @@ def test_a_step_asks_for_what_the_study_says_and_not_the_machine(
         ("endpoint", answers): (0, 0, True),
     }
     assert needs["sft", "SFT"].memory == 2 * needs["base", answers].memory > 2e9
-    nowhere = [needs_of(workshop, one, gpus=False).gpus for one in steps_left(workshop, [prepared])]
+    nowhere = [needs_of(tree, one, gpus=False).gpus for one in remaining_steps(tree, [prepared])]
     assert nowhere == [0] * 5
 
 
@@ -103,12 +103,12 @@ class Begun:
 @pytest.fixture
 def begun(tmp_path: Path, tiny_model_folder: Path) -> Iterator[Begun]:
     finished = run(tmp_path, tiny_model_folder, tmp_path / "run", sft={"epochs": 1}, arms=["base", "sft"])
-    workshop, prepared = workshop_of(finished)
+    tree, prepared = tree_of(finished)
     for ledger in finished.folder.glob("stages/*/ledger.json"):
         ledger.unlink()
     with hold(finished.folder):
-        steps = steps_left(workshop, [prepared])
-        yield Begun(job_of(workshop, [prepared], tmp_path), steps, tmp_path / "cases.csv")
+        steps = remaining_steps(tree, [prepared])
+        yield Begun(job_of(tree, [prepared], tmp_path), steps, tmp_path / "cases.csv")
 
 
 def test_a_step_is_done_from_names_and_hashes_alone(begun: Begun) -> None:
@@ -143,18 +143,18 @@ def test_a_machine_without_the_run_folder_does_not_work(begun: Begun, tmp_path: 
 
 def test_a_machine_that_does_not_see_the_lock_does_not_work(tmp_path: Path, tiny_model_folder: Path) -> None:
     finished = run(tmp_path, tiny_model_folder, tmp_path / "run", sft={"epochs": 1}, arms=["base"])
-    workshop, prepared = workshop_of(finished)  # nobody holds the folder, as it looks from where locks do not reach
-    (found,) = problems_here(job_of(workshop, [prepared], tmp_path))
+    tree, prepared = tree_of(finished)  # nobody holds the folder, as it looks from where locks do not reach
+    (found,) = problems_here(job_of(tree, [prepared], tmp_path))
     assert "two machines could write the same file" in found.what
 
 
-def workshop_of(finished: Run) -> tuple[Workshop, Any]:
+def tree_of(finished: Run) -> tuple[StageTree, Any]:
     base, folder = finished.study_file.parent, RunFolder(finished.folder)
     source = model_of(finished.study, base)
     (checked,) = check_study(finished.study, base, Console(quiet=True))
     numerics = numerics_of(finished.study, folder)
     prepared = prepare(checked, finished.study, load_tokenizer(source))
-    return Workshop(finished.study, numerics, source, fingerprint(source), folder, None), prepared
+    return StageTree(finished.study, numerics, source, fingerprint(source), folder, None), prepared
 
 
 # Two machines never write one stage at once

@@ -1,7 +1,6 @@
 """What is compared: the study file, the stage tree, the runner, the run folder and what each arm cost."""
 
-from preceptor.study.answers.generate import in_own_words
-from preceptor.study.answers.predictions import Prediction, read_predictions
+from preceptor.study.answers.generate import greedy_generation
 from preceptor.study.cases import Checked, Prepared
 from preceptor.study.check import check_study
 from preceptor.study.finished.arm import ArmOfRun, held_out, open_arm
@@ -11,6 +10,7 @@ from preceptor.study.label.items import items_to_label
 from preceptor.study.plan.machine import Machine, machine
 from preceptor.study.plan.remedies import remedies
 from preceptor.study.plan.requirements import Need, Plan, plan_study, read_planned
+from preceptor.study.predictions.store import Prediction, read_predictions
 from preceptor.study.run.provenance import refuse_old_results
 from preceptor.study.run.purge import Purge, open_purge
 from preceptor.study.run.purged import refuse_purged
@@ -34,8 +34,8 @@ __all__ = [
     "builtin_studies",
     "check_study",
     "gold_items",
+    "greedy_generation",
     "held_out",
-    "in_own_words",
     "items_to_label",
     "load_study",
     "machine",

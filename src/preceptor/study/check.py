@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from preceptor.chat_server import find_server
+from preceptor.chat_server import ChatServer, find_server
 from preceptor.engine import find_tracker
 from preceptor.errors import InputError, Problem
 from preceptor.models import ModelSource, find_model, load_tokenizer, places
@@ -23,8 +23,9 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
         problems += _too_long_for(source, study)
     except InputError as error:
         problems += error.problems
-    if study.endpoint and "endpoint" in study.arms:
-        problems += find_server(study.endpoint, "endpoint")
+    for way in {study.arm(arm).answer for arm in study.arm_names}:
+        if isinstance(server := study.block(way), ChatServer):
+            problems += find_server(server, way)
     if study.judge and "judge" in study.makers:
         problems += find_server(study.judge, "judge")
     problems += find_tracker(study.report_to) if study.report_to else []

@@ -9,16 +9,17 @@ import torch
 from rich.console import Console
 from rich.markup import escape
 
+from preceptor.chat_server import ChatServer
 from preceptor.engine import NumericsChoice
 from preceptor.errors import InputError, Problem
 from preceptor.files import write_json
 from preceptor.models import fingerprint, load_tokenizer
 from preceptor.progress import progress
-from preceptor.study.answers.arms import why_left_out
 from preceptor.study.cases import Prepared, prepare
 from preceptor.study.check import check_study, gold_of, model_of, votes_of
 from preceptor.study.plan.forecast import forecast, measure_speed
-from preceptor.study.plan.remaining import Left, what_is_left
+from preceptor.study.plan.remaining import RemainingWork, remaining_work
+from preceptor.study.predictions.answering import why_left_out
 from preceptor.study.ray import require_ray, work_on_ray
 from preceptor.study.results.cells import Cell, cells_of
 from preceptor.study.results.human import with_human
@@ -32,7 +33,7 @@ from preceptor.study.run.folder import RunFolder, open_run_folder
 from preceptor.study.run.session import numerics_of, write_what_is_studied
 from preceptor.study.run.test_set_ledger import ledger_file
 from preceptor.study.spec.study import Study
-from preceptor.study.stages.tree import Workshop
+from preceptor.study.stage_tree.tree import StageTree
 
 _FREE_BYTES_NEEDED = 300_000_000
 """An adapter, its optimizer's state and two checkpoints of the embedded model, several tasks over."""
@@ -68,23 +69,23 @@ def run_study(
         _say_skipped(study, tasks, console)
         show_power(study, tasks, console)
         show = partial(progress, console=console)
-        workshop = Workshop(study, numerics, source, fingerprint(source), run, show, votes_of(study, base_folder))
+        tree = StageTree(study, numerics, source, fingerprint(source), run, show, votes_of(study, base_folder))
         if ray_address is None:
-            left = [one for prepared in tasks if (one := what_is_left(workshop, prepared))]
-            _say_forecast(workshop, left, console)
+            remaining = [one for prepared in tasks if (one := remaining_work(tree, prepared))]
+            _say_forecast(tree, remaining, console)
         design = freeze(run, study, tasks)
         if ray_address is not None:
-            work_on_ray(workshop, tasks, base_folder, ray_address, console)
+            work_on_ray(tree, tasks, base_folder, ray_address, console)
         cells: list[Cell] = []
         failed: list[Failure] = []
         for prepared in tasks:
-            answered, lost = cells_of(workshop, prepared)
+            answered, lost = cells_of(tree, prepared)
             cells += answered
             failed += lost
             _say_failed(lost, console)
         results = results_of(study, source, run, design, list(zip(checked, tasks, strict=True)), cells, command, failed)
         gold = {one.task.name: path for one in tasks if (path := gold_of(one.entry, base_folder))}
-        trained_on = workshop.votes if "votes" in study.makers else None
+        trained_on = tree.votes if "votes" in study.makers else None
         results = with_human(results, run, tasks, cells, gold=gold, votes=trained_on)
         write_json(run.results, results.model_dump(mode="json"))
         tell_results(study, run, results)
@@ -92,7 +93,7 @@ def run_study(
 
 
 def _say_skipped(study: Study, tasks: Sequence[Prepared], console: Console) -> None:
-    for arm in study.arms:
+    for arm in study.arm_names:
         left_out: dict[str, list[str]] = {}
         for one in tasks:
             if why := why_left_out(study, one, arm):
@@ -108,30 +109,34 @@ def _say_failed(failed: Sequence[Failure], console: Console) -> None:
         console.print(escape(said), highlight=False)
 
 
-def _say_forecast(workshop: Workshop, left: Sequence[Left], console: Console) -> None:
-    if not left:
+def _say_forecast(tree: StageTree, remaining: Sequence[RemainingWork], console: Console) -> None:
+    if not remaining:
         everything = (
-            "Nothing else is left to do" if workshop.failures else "Everything was trained and answered already"
+            "Nothing else is left to do" if tree.failures else "Everything was trained and answered already"
         )
         console.print(f"{everything}; only the results are computed again.")
         return
     console.print("Measuring this machine ...")
-    speed = measure_speed(workshop.study, workshop.numerics, workshop.source, left[0].prepared, workshop.run.root)
+    speed = measure_speed(tree.study, tree.numerics, tree.source, remaining[0].prepared, tree.run.root)
     if not speed.shares:
         console.print(
             "This model's own attention or output code does not take prefix trees: nothing is shared, slower."
         )
-    minutes = max(1, round(forecast(workshop.study, left, speed) / 60))
+    minutes = max(1, round(forecast(tree.study, remaining, speed) / 60))
     unit = "minute" if minutes == 1 else "minutes"
-    begun = any(workshop.run.root.glob("cells/**/cell.json"))
+    begun = any(tree.run.root.glob("cells/**/cell.json"))
     what = "What is left of the study" if begun else "The whole study"
-    servers = {
-        "endpoint": any("endpoint" in one.answers for one in left),
-        "judge": any(workshop.study.maker_of(arm) == "judge" for one in left for arm in one.stages if arm != "sft"),
-    }
-    asked = " and the ".join(name for name, needed in servers.items() if needed)
+    asked = " and the ".join(_servers(tree.study, remaining))
     more = f", and however long the {asked} may take to answer" if asked else ""
     console.print(f"{what} takes about [bold]{minutes} {unit}[/bold] on this machine{more}.")
+
+
+def _servers(study: Study, remaining: Sequence[RemainingWork]) -> list[str]:
+    """The settings that name servers which will be asked."""
+    ways = {study.arm(arm).answer for one in remaining for arm in one.answers}
+    sources = {stage.source for one in remaining for stage in one.stages if stage.source}
+    servers = [way for way in sorted(ways) if isinstance(study.block(way), ChatServer)]
+    return servers + [name for name in sorted(sources) if isinstance(getattr(study, name, None), ChatServer)]
 
 
 def _check_disk(run: RunFolder) -> None:

@@ -12,7 +12,7 @@ from preceptor.engine import Numerics, answer_logprobs
 from preceptor.models import Encoded, Policy, encode, load_policy
 from preceptor.progress import quiet
 from preceptor.study.answers.generate import Answerer, _tokens, held_to_labels, in_own_words
-from preceptor.study.answers.predictions import evaluate, label_ties
+from preceptor.study.predictions.store import evaluate, label_ties
 from preceptor.study.cases import Prepared
 from preceptor.tasks import INVALID
 from prepared_study import prepare_tiny

@@ -1,7 +1,6 @@
 """How long a study takes is told from what is left of it."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,11 @@ import pytest
 from preceptor.engine import Numerics, Operations, Pace, Speed
 from preceptor.models import fingerprint
 from preceptor.progress import progress
-from preceptor.study.answers.arms import answers_key, cell_folder
+from preceptor.study.predictions.answering import answers_key, cell_folder
 from preceptor.study.plan.forecast import forecast
-from preceptor.study.plan.remaining import ANSWERS, Begun, Left, what_is_left
+from preceptor.study.plan.remaining import RemainingWork, remaining_work
 from preceptor.study.run.folder import RunFolder
-from preceptor.study.stages.tree import NotDoneYet, Workshop
+from preceptor.study.stage_tree.tree import MissingStage, StageTree
 from prepared_study import prepare_tiny
 
 SPEED = Speed(
@@ -28,14 +27,27 @@ SPEED = Speed(
     start=0.1,
     saving=0.1,
 )
-STAGES, ARMS = ("sft", "sft+dpo"), ("base", "sft", "sft+dpo")
+STAGES, ARMS = ("SFT", "pairs", "DPO"), ("base", "sft", "sft+dpo")
+ALL_ARMS = ["base", "base+shots", "sft", "sft+dpo", "sft+sft", "tfidf", "endpoint"]
+SERVER = {"url": "http://127.0.0.1:9/v1", "model": "m"}
 FEW = {"train": 20, "validation": 4, "test": 10}
+
+
+def remaining(study: Any, one: Any, stages: tuple[str, ...], answers: tuple[str, ...], share: float = 1) -> Any:
+    """The stages of these titles and the answers of these arms, as often as they are named."""
+    work = RemainingWork(one, {}, {})
+    known = {stage.title: stage for arm in study.arm_names if (last := study.stage_of(arm)) for stage in last.required}
+    for title in stages:
+        work.stages.setdefault(known[title], []).append(share)
+    for arm in answers:
+        work.answers.setdefault(arm, []).append(share)
+    return work
 
 
 def test_the_forecast_grows_with_cases_and_settings(tmp_path: Path, tiny_tokenizer: Any) -> None:
     def seconds(limit: dict[str, int], **changes: Any) -> float:
         study, one = prepare_tiny(tmp_path, tiny_tokenizer, limit=limit, **changes)
-        return forecast(study, [Left(one, STAGES, ARMS)], SPEED)
+        return forecast(study, [remaining(study, one, STAGES, ARMS)], SPEED)
 
     least = seconds(FEW)
     assert least > 0
@@ -46,31 +58,21 @@ def test_the_forecast_grows_with_cases_and_settings(tmp_path: Path, tiny_tokeniz
     assert seconds(FEW, pairs={"limit": 2}) < seconds(FEW, pairs={"limit": 20})
 
 
-def test_each_thing_left_adds_its_part(tmp_path: Path, tiny_tokenizer: Any) -> None:
-    study, one = prepare_tiny(tmp_path, tiny_tokenizer, limit=FEW)
+def test_everything_that_remains_adds_its_part(tmp_path: Path, tiny_tokenizer: Any) -> None:
+    study, one = prepare_tiny(tmp_path, tiny_tokenizer, limit=FEW, arms=ALL_ARMS, endpoint=SERVER)
 
-    def seconds(stages: tuple[str, ...], answers: tuple[str, ...]) -> float:
-        return forecast(study, [Left(one, stages, answers)], SPEED)
+    def seconds(stages: tuple[str, ...], answers: tuple[str, ...], share: float = 1) -> float:
+        return forecast(study, [remaining(study, one, stages, answers, share)], SPEED)
 
     assert seconds((), ()) == 0
     assert seconds(STAGES, ARMS) == pytest.approx(seconds(STAGES, ()) + seconds((), ARMS))
-    assert seconds(("sft", "sft"), ()) == pytest.approx(2 * seconds(("sft",), ()))
-    assert 0.5 < seconds(("sft+sft",), ()) / seconds(("sft+dpo",), ()) < 1.5, "for as much as DPO takes"
+    assert seconds(("SFT", "SFT"), ()) == pytest.approx(2 * seconds(("SFT",), ()))
+    assert 0.5 < seconds(("SFT continued",), ()) / seconds(("pairs", "DPO"), ()) < 1.5, "for as much as DPO takes"
     assert seconds((), ("base+shots",)) > seconds((), ("base",)) > seconds((), ("endpoint",)) == 0
     assert 0 < seconds((), ("tfidf",)) < 30
-    whole = Left(one, STAGES, ARMS)
+    assert seconds(STAGES, ARMS, 0.5) == pytest.approx(seconds(STAGES, ARMS) / 2)
+    whole = remaining(study, one, STAGES, tuple(ALL_ARMS))
     assert forecast(study, [whole, whole], SPEED) == pytest.approx(2 * forecast(study, [whole], SPEED))
-
-
-def test_what_was_done_before_a_study_was_stopped_is_not_counted_again(tmp_path: Path, tiny_tokenizer: Any) -> None:
-    study, one = prepare_tiny(tmp_path, tiny_tokenizer, limit=FEW)
-
-    def seconds(*begun: Begun) -> float:
-        return forecast(study, [Left(one, ("sft", "sft"), ("base",), begun)], SPEED)
-
-    whole, sft = seconds(), forecast(study, [Left(one, ("sft",), ())], SPEED)
-    assert seconds(Begun("sft", "SFT", 0.5)) == pytest.approx(whole - sft / 2)
-    assert seconds(Begun("sft", "SFT", 0.5), Begun("base", ANSWERS, 1.0)) == pytest.approx(1.5 * sft)
 
 
 def test_how_far_a_stopped_study_came_is_found_in_its_folder(
@@ -78,19 +80,22 @@ def test_how_far_a_stopped_study_came_is_found_in_its_folder(
 ) -> None:
     study, one = prepare_tiny(tmp_path, tiny_tokenizer, limit=FEW)
     run = RunFolder(tmp_path / "run")
-    workshop = Workshop(study, Numerics(threads=1), tiny_source, fingerprint(tiny_source), run, progress)
-    left = what_is_left(workshop, one)
-    assert (left.stages, left.answers, left.begun) == (("sft", "sft+dpo"), ("base", "sft", "sft+dpo"), ())
+    tree = StageTree(study, Numerics(threads=1), tiny_source, fingerprint(tiny_source), run, progress)
+    found = remaining_work(tree, one)
+    assert {stage.title: shares for stage, shares in found.stages.items()} == {"SFT": [1], "pairs": [1], "DPO": [1]}
+    assert found.answers == {"base": [1], "sft": [1], "sft+dpo": [1]}
 
-    with pytest.raises(NotDoneYet) as missing:
-        replace(workshop, looking=True).stages("sft", one, 0)
-    checkpoint = missing.value.folder / "checkpoints" / "checkpoint-3"
+    missing = tree.find("sft+dpo", one, 0)
+    assert isinstance(missing, MissingStage)
+    assert missing.stage.title == "SFT"
+    checkpoint = missing.folder / "checkpoints" / "checkpoint-3"
     checkpoint.mkdir(parents=True)
     (checkpoint / "trainer_state.json").write_text('{"global_step": 3, "max_steps": 12}')
-    base = cell_folder(workshop, one, "base", 0)
+    base = cell_folder(tree, one, "base", 0)
     base.mkdir(parents=True)
-    key = answers_key(workshop, one, "base", 0, [])
+    key = answers_key(tree, one, "base", 0, [])
     rows = [{"key": key}, {"seconds": 1.0, "texts": {"0": "", "1": ""}}]
     (base / "predictions.part.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"torn')
-    found = what_is_left(workshop, one).begun
-    assert found == (Begun("sft", "SFT", 0.25), Begun("base", ANSWERS, 2 / len(one.test)))
+    found = remaining_work(tree, one)
+    assert {stage.title: shares for stage, shares in found.stages.items()} == {"SFT": [0.75], "pairs": [1], "DPO": [1]}
+    assert found.answers == {"base": [1 - 2 / len(one.test)], "sft": [1], "sft+dpo": [1]}

@@ -27,7 +27,8 @@ from preceptor.study.run.alone import FolderHeldError
 from preceptor.study.run.failures import CellError, Part
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.run.test_set_ledger import ledger_path
-from preceptor.study.stages.tree import Workshop
+from preceptor.study.stage_tree.context import Context
+from preceptor.study.stage_tree.tree import StageTree
 from prepared_study import prepare_tiny
 from study_runs import Run, run
 from tiny_study import STUDY, TASK, write_study, write_table
@@ -161,13 +162,13 @@ def test_the_same_command_tries_again_what_failed_once_and_ends_with_3(
     three: Run, preceptor: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained: list[str] = []
-    tune = Workshop._tune
+    tune = Context.tune
 
-    def counted(self: Workshop, start: Any, prepared: Any, *rest: Any) -> Any:
-        trained.append(prepared.task.name)
-        return tune(self, start, prepared, *rest)
+    def counted(self: Context, *rest: Any) -> Any:
+        trained.append(self.task.task.name)
+        return tune(self, *rest)
 
-    monkeypatch.setattr(Workshop, "_tune", counted)
+    monkeypatch.setattr(Context, "tune", counted)
     ended = preceptor.run("study", three.study_file, "--output-dir", three.folder)
     assert (ended.code, ended.errors) == (3, "")
     assert trained == ["diverging"], "three arms rest on it"
@@ -262,9 +263,9 @@ def test_a_cluster_loses_what_rests_on_a_failed_step_and_records_the_same(three_
 
 
 @pytest.fixture
-def workshop(tmp_path: Path, tiny_source: Any) -> Workshop:
+def tree(tmp_path: Path, tiny_source: Any) -> StageTree:
     study, _ = load_study(str(write_study(tmp_path / "own", Path("unused"))))
-    return Workshop(study, Numerics(threads=1), tiny_source, "hash", RunFolder(tmp_path / "run"), None)
+    return StageTree(study, Numerics(threads=1), tiny_source, "hash", RunFolder(tmp_path / "run"), None)
 
 
 @pytest.mark.parametrize(
@@ -280,18 +281,18 @@ def workshop(tmp_path: Path, tiny_source: Any) -> Workshop:
     ],
 )
 def test_what_concerns_a_cell_alone_costs_the_cell_and_is_not_tried_twice(
-    workshop: Workshop, tmp_path: Path, tiny_tokenizer: Any, error: Exception, reason: str
+    tree: StageTree, tmp_path: Path, tiny_tokenizer: Any, error: Exception, reason: str
 ) -> None:
     _, prepared = prepare_tiny(tmp_path, tiny_tokenizer)
     part = Part("urgency", "sft", 0, "SFT")
-    with pytest.raises(CellError) as caught, workshop.costs_one_cell(part, prepared):
+    with pytest.raises(CellError) as caught, tree.costs_one_cell(part, prepared):
         raise error
     cause = caught.value.cause
     assert (cause.part, cause.reason) == (part, reason)
     assert cause.fix
-    with pytest.raises(CellError), workshop.costs_one_cell(part, prepared):
+    with pytest.raises(CellError), tree.costs_one_cell(part, prepared):
         pytest.fail("it is tried again")
-    with workshop.costs_one_cell(replace(part, seed=1), prepared):
+    with tree.costs_one_cell(replace(part, seed=1), prepared):
         pass
 
 
@@ -311,23 +312,23 @@ def test_what_concerns_a_cell_alone_costs_the_cell_and_is_not_tried_twice(
     ],
 )
 def test_what_concerns_more_than_a_cell_passes_as_it_is(
-    workshop: Workshop, tmp_path: Path, tiny_tokenizer: Any, error: BaseException
+    tree: StageTree, tmp_path: Path, tiny_tokenizer: Any, error: BaseException
 ) -> None:
     _, prepared = prepare_tiny(tmp_path, tiny_tokenizer)
-    with pytest.raises(type(error)) as caught, workshop.costs_one_cell(Part("urgency", "sft", 0, "SFT"), prepared):
+    with pytest.raises(type(error)) as caught, tree.costs_one_cell(Part("urgency", "sft", 0, "SFT"), prepared):
         raise error
     assert caught.value is error
-    assert workshop.failures == {}
+    assert tree.failures == {}
 
 
 def test_a_reason_holds_no_id_of_a_case_and_no_way_to_the_run_folder(
-    workshop: Workshop, tmp_path: Path, tiny_tokenizer: Any
+    tree: StageTree, tmp_path: Path, tiny_tokenizer: Any
 ) -> None:
     _, prepared = prepare_tiny(tmp_path, tiny_tokenizer)
     one, *_, other = prepared.splits.test
-    file = workshop.run.root / "stages" / "1" / "ledger.json"
+    file = tree.run.root / "stages" / "1" / "ledger.json"
     problem = Problem(str(file), f"case {one.id} and case {other.id} could not be asked", f"Delete {file.parent};")
-    with pytest.raises(CellError) as caught, workshop.costs_one_cell(Part("urgency", "sft", 0, "DPO"), prepared):
+    with pytest.raises(CellError) as caught, tree.costs_one_cell(Part("urgency", "sft", 0, "DPO"), prepared):
         raise InputError(problem)
     assert caught.value.cause.reason == "run/stages/1/ledger.json: a case and a case could not be asked"
     assert caught.value.cause.fix == "Delete run/stages/1;"
@@ -365,7 +366,7 @@ WITH_DPO: dict[str, Any] = {**SHORT, "arms": ["base", "sft", "sft+dpo"], "seeds"
 def test_a_seed_that_fails_is_left_out_of_the_mean_and_that_is_said(
     begun: Run, monkeypatch: pytest.MonkeyPatch, preceptor: CommandLine
 ) -> None:
-    monkeypatch.setattr("preceptor.study.stages.tree.run_dpo", fails_with(MemoryError(), {1}))
+    monkeypatch.setattr("preceptor.study.stages.dpo.run_dpo", fails_with(MemoryError(), {1}))
     results = begun.again(**WITH_DPO).results
     assert failed(results) == [("urgency", "sft+dpo", 1, "DPO")]
     assert results["failed"][0]["reason"] == "there is not enough memory"
@@ -394,7 +395,7 @@ def test_a_seed_that_fails_is_left_out_of_the_mean_and_that_is_said(
 
 
 def test_the_first_seed_may_fail_too(begun: Run, monkeypatch: pytest.MonkeyPatch, preceptor: CommandLine) -> None:
-    monkeypatch.setattr("preceptor.study.stages.tree.run_dpo", fails_with(MemoryError(), {0}))
+    monkeypatch.setattr("preceptor.study.stages.dpo.run_dpo", fails_with(MemoryError(), {0}))
     results = begun.again(**WITH_DPO).results
     (one,) = [one for one in results["contrasts"] if (one["a"], one["b"]) == ("sft+dpo", "sft")]
     assert [each["seed"] for each in one["seeds"]] == [1, 2]
@@ -410,7 +411,7 @@ def test_the_first_seed_may_fail_too(begun: Run, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_fault_of_ours_ends_the_study(begun: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("preceptor.study.stages.tree.run_dpo", fails_with(TypeError("a fault of ours"), {1}))
+    monkeypatch.setattr("preceptor.study.stages.dpo.run_dpo", fails_with(TypeError("a fault of ours"), {1}))
     with pytest.raises(TypeError, match="a fault of ours"):
         begun.again(**WITH_DPO)
     assert not (begun.folder / "results.json").exists()

@@ -45,7 +45,7 @@ def test_the_same_key_in_two_places_is_no_repetition(tmp_path: Path) -> None:
 
 def test_arms_say_what_they_need_all_at_once() -> None:
     told = refused({"arms": ["base", "sft", "sft+sft", "endpoint"], "primary": [["sft", "sft"], ["sft", "tfidf"]]})
-    assert "sft+sft is SFT continued for what sft+dpo took, so name sft+dpo too" in told
+    assert "sft+sft goes on for the compute that another arm takes, so name an arm that begins with sft" in told
     assert "endpoint needs to know its server" in told
     assert "sft is compared with itself" in told
     assert "tfidf is not among the arms" in told

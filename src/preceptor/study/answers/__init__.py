@@ -1,1 +1,1 @@
-"""How the arms answer held-out cases, and the predictions that are kept."""
+"""Ways of answering held-out cases: one file each, found by its name. `spec/found.py` says what such a file has."""

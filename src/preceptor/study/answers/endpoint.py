@@ -1,19 +1,43 @@
-"""The arm `endpoint`: a server answers the held-out cases."""
+"""A server answers: any model behind an OpenAI-like chat API, asked over HTTP."""
 
 from preceptor.chat_server import ChatServer, ask, open_client
-from preceptor.study.answers.generate import Answerer, Keep
+from preceptor.files import digest
 from preceptor.study.cases import Prepared
+from preceptor.study.predictions.context import AnswerContext, Answerer, Answering, OnBatch
+from preceptor.tasks import Task
+
+title = "Served model"
+phrase = "the served model"
+explanation = "Another model, untouched, asked over a server."
+deterministic = True
+asks_policy = False
+Settings = ChatServer
 
 
-def asked_of(server: ChatServer, prepared: Prepared) -> Answerer:
+def unsupported_reason(task: Task) -> str | None:
+    """It answers every task."""
+    return None
+
+
+def key(context: AnswerContext) -> str:
+    """Its answers depend on which server is asked, and for which model."""
+    return digest(["endpoint", context.settings.url, context.settings.model])
+
+
+def answer(context: AnswerContext) -> Answering:
+    """What the server replies to each held-out case."""
+    return Answering(endpoint_answerer(context.settings, context.task))
+
+
+def endpoint_answerer(server: ChatServer, prepared: Prepared) -> Answerer:
     """One case after the other, as every other arm is shown it, at temperature 0."""
 
-    def answer(done: frozenset[int], keep: Keep) -> None:
-        room = prepared.task.answer.max_new_tokens
+    def answer(done: frozenset[int], on_batch: OnBatch) -> None:
+        max_tokens = prepared.task.answer.max_new_tokens
         with open_client(server) as client:
             for i, case in enumerate(prepared.shown):
                 if i not in done:
                     messages = prepared.task.messages(case)
-                    keep({i: ask(client, server, messages, max_tokens=room, setting="endpoint", case=case.id)})
+                    on_batch({i: ask(client, server, messages, max_tokens=max_tokens, setting="endpoint", case=case.id)})
 
     return answer

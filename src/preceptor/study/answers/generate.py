@@ -1,40 +1,55 @@
-"""How the models answer held-out cases: in their own words, or held to the task's labels."""
+"""Greedy generation: the arm's policy writes its answer, at each step the likeliest token."""
 
-import re
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
-from preceptor.engine import Numerics, generate, likeliest, score_answers
-from preceptor.models import Policy, encode, stop_tokens
-from preceptor.tasks import INVALID, Task
+from preceptor.engine import Workload, generate, writing_workload
+from preceptor.models import Policy, stop_tokens
+from preceptor.study.predictions.context import AnswerContext, Answerer, Answering, OnBatch
+from preceptor.study.work import WorkContext, gold_lengths
+from preceptor.tasks import Task
 
+title = "Base"
+phrase = "the base model"
+explanation = "The untouched model."
+deterministic = True
+asks_policy = True
 
-class Keep(Protocol):
-    """Called after each batch with the answers' texts by the number of their case.
-
-    label_ties: for how many of them several labels were equally likely, so that chance decided.
-    """
-
-    def __call__(self, texts: dict[int, str], label_ties: int = 0) -> None:
-        """Keep them."""
-
-
-Answerer = Callable[[frozenset[int], Keep], None]
-"""Answers every held-out case that is not done. Batches are always the same, so that a run that was killed goes on."""
-
-_NO_PROMPT = [{"role": "user", "content": ""}]
-"""Answers are tokenised apart from their prompt, so any prompt gives the same ids."""
-
-_ROWS = 32
+BATCH_SIZE = 32
+"""Prompts that are answered together."""
 
 
-def in_own_words(policy: Policy, prompts: Sequence[list[int]], max_new_tokens: int, *, rows: int = _ROWS) -> Answerer:
-    """Greedy text, as every trained arm answers."""
+def unsupported_reason(task: Task) -> str | None:
+    """It answers every task."""
+    return None
 
-    def answer(done: frozenset[int], keep: Keep) -> None:
-        def read(batch: list[int], answers: list[list[int]]) -> None:
+
+def key(context: AnswerContext) -> str:
+    """Its answers depend on the policy alone."""
+    return context.policy_key
+
+
+def answer(context: AnswerContext) -> Answering:
+    """The policy's greedy text for each held-out prompt."""
+    task = context.task
+    return Answering(greedy_generation(context.load_policy(), task.test, task.task.answer.max_new_tokens))
+
+
+def work(context: WorkContext) -> Workload:
+    """Answers as long as gold's; an untrained model seldom stops before the limit."""
+    prompts, longest = context.task.test, context.task.task.answer.max_new_tokens
+    lengths = gold_lengths(context.task, len(prompts)) if context.trained else [longest + 1] * len(prompts)
+    return writing_workload(prompts, lengths, longest, share=context.shares)
+
+
+def greedy_generation(
+    policy: Policy, prompts: Sequence[list[int]], max_new_tokens: int, *, rows: int = BATCH_SIZE
+) -> Answerer:
+    """Greedy text for `prompts`, as every trained arm answers."""
+
+    def answer(done: frozenset[int], on_batch: OnBatch) -> None:
+        def decode(batch: list[int], answers: list[list[int]]) -> None:
             texts = [policy.tokenizer.decode(ids, skip_special_tokens=True) for ids in answers]
-            keep(dict(zip(batch, texts, strict=True)))
+            on_batch(dict(zip(batch, texts, strict=True)))
 
         generate(
             policy,
@@ -43,65 +58,7 @@ def in_own_words(policy: Policy, prompts: Sequence[list[int]], max_new_tokens: i
             stop=stop_tokens(policy.tokenizer),
             rows=rows,
             done=done,
-            on_batch=read,
+            on_batch=decode,
         )
 
     return answer
-
-
-def held_to_labels(
-    policy: Policy, task: Task, prompts: Sequence[list[int]], numerics: Numerics, max_length: int, *, rows: int = _ROWS
-) -> Answerer:
-    """Always one of the task's labels: the answer that the model finds likeliest.
-
-    Where the label ends a line of reasoning, the model reasons in its own words first; only when these end in no
-    label is one chosen for it, by how likely each is behind what it wrote.
-    """
-
-    def choose(batch: Sequence[int], stems: Sequence[str]) -> tuple[dict[int, str], int]:
-        texts = [[stem + label for label in task.labels] for stem in stems]
-        candidates = [[_tokens(policy, text) for text in row] for row in texts]
-        scores, _ = score_answers(policy, [prompts[i] for i in batch], candidates, numerics)
-        chosen = [likeliest(values, prompts[i]) for i, values in zip(batch, scores, strict=True)]
-        answers = {i: row[one.index] for i, row, one in zip(batch, texts, chosen, strict=True)}
-        return answers, sum(one.tied for one in chosen)
-
-    def choose_label(done: frozenset[int], keep: Keep) -> None:
-        for start in range(0, len(prompts), rows):
-            batch = range(start, min(start + rows, len(prompts)))
-            if not done.issuperset(batch):
-                keep(*choose(batch, [""] * len(batch)))
-
-    def reason_then_choose(done: frozenset[int], keep: Keep) -> None:
-        def end_in_label(texts: dict[int, str], label_ties: int = 0) -> None:
-            unread = [i for i, text in texts.items() if task.parse(text) == INVALID]
-            stems = [_fitting_stem(policy, texts[i], task, max_length - len(prompts[i])) for i in unread]
-            chosen, ties = choose(unread, stems) if unread else ({}, 0)
-            keep(texts | chosen, label_ties + ties)
-
-        in_own_words(policy, prompts, task.answer.max_new_tokens, rows=rows)(done, end_in_label)
-
-    return reason_then_choose if task.answer.parser == "final_answer" else choose_label
-
-
-def _stem(text: str, task: Task) -> str:
-    """What was written before its last marker, and the marker, so that a label can follow."""
-    markers = list(re.finditer(re.escape(task.answer.marker), text, re.IGNORECASE))
-    reasoning = (text[: markers[-1].start()] if markers else text).strip()
-    return f"{reasoning}\n{task.answer.marker} " if reasoning else f"{task.answer.marker} "
-
-
-def _fitting_stem(policy: Policy, text: str, task: Task, room: int) -> str:
-    """The stem of `text`, shortened at its end until each label fits behind it in `room` tokens."""
-    spans = policy.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-    kept = len(spans)
-    while True:
-        stem = _stem(text[: spans[kept - 1][1]] if kept else "", task)
-        excess = max(len(_tokens(policy, stem + label)) for label in task.labels) - room
-        if excess <= 0 or not kept:
-            return stem
-        kept = max(0, kept - excess)
-
-
-def _tokens(policy: Policy, answer: str) -> list[int]:
-    return encode(policy.tokenizer, _NO_PROMPT, answer).answer

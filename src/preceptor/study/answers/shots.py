@@ -1,4 +1,4 @@
-"""The untouched model with examples before its eyes: which training cases it is shown, and how many of them fit."""
+"""Few-shot prompting: training cases stand in the prompt as examples, as many of them as fit."""
 
 import random
 from collections import Counter
@@ -7,10 +7,67 @@ from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 from typing import Any
 
-from preceptor.models import encode
+from pydantic import BaseModel, ConfigDict, Field
+
+from preceptor.engine import Workload, distinct_prefixes, scoring_workload, writing_workload
+from preceptor.files import digest
+from preceptor.models import encode, load_tokenizer
+from preceptor.study.answers._constrained_choice import constrained_choice
+from preceptor.study.answers.generate import greedy_generation
 from preceptor.study.cases import Prepared
+from preceptor.study.predictions.context import AnswerContext, Answering
 from preceptor.study.score import gold_label
+from preceptor.study.work import WorkContext, gold_lengths, stand_in
 from preceptor.tasks import Example, Message, Task
+
+title = "Base + examples"
+phrase = "the base model with examples"
+explanation = "The untouched model with a few training cases in its prompt, its answer held to the allowed labels."
+deterministic = False
+asks_policy = True
+
+
+class Settings(BaseModel):
+    """How many training cases the model is shown before each held-out case, at most."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    count: int = Field(default=4, ge=1, le=64)
+
+
+def unsupported_reason(task: Task) -> str | None:
+    """It answers every task."""
+    return None
+
+
+def key(context: AnswerContext) -> str:
+    """Its answers depend on the policy and on the examples in each prompt."""
+    return digest(["base+shots", context.policy_key, _shots(context).prompts])
+
+
+def answer(context: AnswerContext) -> Answering:
+    """Labels by constrained choice, text by greedy generation."""
+    shots, policy, task = _shots(context), context.load_policy(), context.task.task
+    if task.labels:
+        answerer = constrained_choice(policy, task, shots.prompts, context.numerics, context.study.max_length)
+    else:
+        answerer = greedy_generation(policy, shots.prompts, task.answer.max_new_tokens)
+    return Answering(answerer, note={"shots": {str(n): prompts for n, prompts in sorted(shots.shown.items())}})
+
+
+def work(context: WorkContext) -> Workload:
+    """Labels scored, or text as long as gold's, behind prompts with as many training cases as fit."""
+    task, prompts = context.task.task, _expected_prompts(context)
+    if task.answer.parser == "label":
+        labels = [stand_in(context.task.train[0].answer, 0, n) for n in range(len(task.labels))]
+        return scoring_workload(prompts, [labels] * len(prompts), context.numerics, share=context.shares)
+    lengths, longest = gold_lengths(context.task, len(prompts)), task.answer.max_new_tokens
+    return writing_workload(prompts, lengths, longest, share=context.shares)
+
+
+def _shots(context: AnswerContext) -> "Shots":
+    tokenizer = load_tokenizer(context.source)
+    return with_shots(context.task, tokenizer, context.settings.count, context.study.max_length, context.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +122,19 @@ def _behind(task: Task, shots: Sequence[Example], case: Example) -> list[dict[st
 def _parted(messages: Sequence[Message]) -> tuple[list[Message], list[Message]]:
     """System turns, and the others."""
     return [m for m in messages if m["role"] == "system"], [m for m in messages if m["role"] != "system"]
+
+
+def _expected_prompts(context: WorkContext) -> list[list[int]]:
+    """Token ids that stand in for the prompts: training cases between instruction and question."""
+    prepared = context.task
+    first, last = min(prepared.test), max(prepared.test)
+    instruction = len(first) + len(last) - distinct_prefixes([first, last])
+    shots = [case.prompt[instruction:] + case.answer for case in prepared.train[: context.settings.count]]
+    prompts = []
+    for prompt in prepared.test:
+        room = context.study.max_length - prepared.task.answer.max_new_tokens - len(prompt)
+        shown = shots
+        while shown and sum(map(len, shown)) > room:
+            shown = shown[:-1]
+        prompts.append(prompt[:instruction] + [token for one in shown for token in one] + prompt[instruction:])
+    return prompts

@@ -1,4 +1,4 @@
-"""Is a language model needed at all? Word counts into a linear model, and boosted trees over a case's numbers."""
+"""TF-IDF, the baseline without a language model: word counts in a linear model, or boosted trees over numbers."""
 
 import re
 import warnings
@@ -13,10 +13,23 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.pipeline import make_pipeline
 
-from preceptor.study.answers.generate import Answerer, Keep
+from preceptor.engine import timed
+from preceptor.files import digest
 from preceptor.study.cases import Prepared
+from preceptor.study.predictions.context import AnswerContext, Answerer, Answering, OnBatch
 from preceptor.study.score import gold_label
 from preceptor.tasks import Example, Task
+
+title = "TF-IDF"
+phrase = "TF-IDF"
+explanation = (
+    "No language model: counts of words in a linear model, or trees over the case's numbers. Whether a language model is "
+    "needed at all."
+)
+deterministic = True
+asks_policy = False
+seconds = 5.0
+"""About how long it takes."""
 
 _STRENGTHS = (0.1, 1.0, 10.0, 100.0)
 """Inverse strengths of regularisation that are tried; validation cases choose."""
@@ -26,6 +39,26 @@ _WORD = _NUMBER + r"|\w+"
 """scikit-learn's own pattern would drop every one-digit number and break 4.2 in two."""
 
 Predict = Callable[[Sequence[str]], list[str]]
+
+
+def unsupported_reason(task: Task) -> str | None:
+    """It predicts labels."""
+    return None if task.labels else "it gives labels only"
+
+
+def key(context: AnswerContext) -> str:
+    """Its answers depend on the text and label of every case."""
+    task, splits = context.task.task, context.task.splits
+    parts = (splits.train, splits.validation, splits.test)
+    texts = [[[case_text(task, one), one.target] for one in part] for part in parts]
+    return digest(["tfidf", texts, [task.said(label) for label in task.labels]])
+
+
+def answer(context: AnswerContext) -> Answering:
+    """Fit on the training cases; validation cases choose the model."""
+    with timed() as cost:
+        predict = learn(context.task)
+    return Answering(tfidf_answerer(predict, context.task), cost)
 
 
 def learn_words(texts: Sequence[str], labels: Sequence[str], strength: float = 10.0) -> Predict:
@@ -57,12 +90,12 @@ def learn(prepared: Prepared) -> Predict:
     return max(tried, key=lambda predict: score(task, gold, predict(asked)))
 
 
-def answered_by(predict: Predict, prepared: Prepared) -> Answerer:
-    """All held-out cases at once, each label said as the task wants an answer to end."""
+def tfidf_answerer(predict: Predict, prepared: Prepared) -> Answerer:
+    """All held-out cases at once, each label written as the task wants an answer to end."""
 
-    def answer(done: frozenset[int], keep: Keep) -> None:
+    def answer(done: frozenset[int], on_batch: OnBatch) -> None:
         answers = predict([case_text(prepared.task, one) for one in prepared.splits.test])
-        keep({i: prepared.task.said(label) for i, label in enumerate(answers) if i not in done})
+        on_batch({i: prepared.task.said(label) for i, label in enumerate(answers) if i not in done})
 
     return answer
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from preceptor.engine import Numerics, choose_numerics
 from preceptor.errors import InputError, Problem
 from preceptor.models import ModelSource, load_tokenizer, readable_adapter
-from preceptor.study.answers.predictions import Prediction, read_predictions
 from preceptor.study.cases import Prepared, check_task, prepare
 from preceptor.study.finished.run import AGAIN, Finished, read_finished
+from preceptor.study.predictions.store import Prediction, read_predictions
+from preceptor.study.spec.arms import GENERATE
 from preceptor.study.results.schema import Cell
 from preceptor.study.spec.study import Study
 from preceptor.tasks import Task, load_task
@@ -81,15 +82,11 @@ def held_out(arm: ArmOfRun) -> Prepared:
     return prepare(check_task(cases, arm.study, tokenizer), arm.study, tokenizer)
 
 
-_OWN_MODEL = ("base", "sft")
-"""What the names of arms begin with whose model answers in its own words."""
-
-
 def _cell(finished: Finished, task: str, arm: str, seed: int) -> Cell:
     """The arm's line of the results; one problem for each name that this run does not know, or why the arm failed."""
     finished.refuse_failed(task, arm, seed)
     cells = finished.results.cells
-    ours = [cell for cell in cells if cell.arm != "base+shots" and cell.arm.startswith(_OWN_MODEL)]
+    ours = [cell for cell in cells if finished.study.arm(cell.arm).answer == GENERATE]
     problems = []
     for option, name, given in (("--task", "task", task), ("--arm", "arm", arm), ("--seed", "seed", seed)):
         known = list(dict.fromkeys(getattr(cell, name) for cell in ours))

@@ -13,9 +13,10 @@ from preceptor.preferences.interchange import Row
 from preceptor.progress import progress
 from preceptor.study.cases import check_task, prepare
 from preceptor.study.finished.run import AGAIN, Finished, read_finished
+from preceptor.study.spec.found import find_kind
+from preceptor.study.stage_tree.tree import MissingStage, StageTree
+from preceptor.study.stages._pair_files import PAIRS, read_pairs
 from preceptor.study.results.schema import Cell
-from preceptor.study.stages.pairs import read_pairs
-from preceptor.study.stages.tree import NotDoneYet, Workshop
 
 
 def rows_of_arm(run_folder: Path, task: str, arm: str, seed: int | None = None) -> list[Row]:
@@ -27,7 +28,7 @@ def rows_of_arm(run_folder: Path, task: str, arm: str, seed: int | None = None) 
     finished = read_finished(run_folder)
     seed = finished.study.seeds[0] if seed is None else seed
     finished.refuse_failed(task, arm, seed)
-    _refuse_unknown(finished.results.cells, run_folder, task, arm, seed)
+    _refuse_unknown(finished, run_folder, task, arm, seed)
     return _rows(finished, task, arm, seed)
 
 
@@ -37,13 +38,12 @@ def _rows(finished: Finished, task: str, arm: str, seed: int) -> list[Row]:
     prepared = prepare(check_task(finished.cases(task), study, tokenizer), study, tokenizer)
     quiet = partial(progress, console=Console(quiet=True))
     numerics = choose_numerics(study.numerics)
-    looking = Workshop(study, numerics, source, fingerprint(source), run, quiet, finished.votes(), looking=True)
-    try:
-        stages = looking.stages(arm, prepared, seed)
-    except NotDoneYet:
+    tree = StageTree(study, numerics, source, fingerprint(source), run, quiet, finished.votes())
+    stages = tree.find(arm, prepared, seed)
+    if isinstance(stages, MissingStage):
         what = f"the stages of {arm} that fit its study, data and model are not in the folder"
-        raise InputError(Problem(str(run.root), what, AGAIN)) from None
-    file = next(stage.folder for stage in stages if stage.kind == "pairs") / "pairs.jsonl"
+        raise InputError(Problem(str(run.root), what, AGAIN))
+    file = next(stage.folder for stage in stages if find_kind(stage.kind).makes == "pairs") / PAIRS
     examples = {example.id: example for example in (*prepared.splits.train, *prepared.splits.validation)}
     rows = []
     for part, pairs in zip(("train", "validation"), read_pairs(file, prepared), strict=True):
@@ -54,9 +54,9 @@ def _rows(finished: Finished, task: str, arm: str, seed: int) -> list[Row]:
     return rows
 
 
-def _refuse_unknown(cells: Sequence[Cell], run_folder: Path, task: str, arm: str, seed: int) -> None:
+def _refuse_unknown(finished: Finished, run_folder: Path, task: str, arm: str, seed: int) -> None:
     """One problem for each name that this run does not know."""
-    cells = [cell for cell in cells if "dpo" in cell.arm]
+    cells = [cell for cell in finished.results.cells if _learns_from_pairs(finished, cell.arm)]
     problems = []
     for option, given, known in (
         ("--task", task, sorted({cell.task for cell in cells})),
@@ -68,3 +68,8 @@ def _refuse_unknown(cells: Sequence[Cell], run_folder: Path, task: str, arm: str
             problems.append(Problem(f"{run_folder}, {option}", f"this run has no pairs for {given}", fix))
     if problems:
         raise InputError(problems)
+
+
+def _learns_from_pairs(finished: Finished, arm: str) -> bool:
+    last = finished.study.stage_of(arm)
+    return last is not None and any(find_kind(stage.kind).makes == "pairs" for stage in last.lineage)

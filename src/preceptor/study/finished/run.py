@@ -17,7 +17,7 @@ from preceptor.study.run.provenance import refuse_old_results
 from preceptor.study.run.purged import refuse_purged
 from preceptor.study.run.study_folder import study_folders
 from preceptor.study.spec.file import make_study
-from preceptor.study.spec.study import Study, TaskEntry
+from preceptor.study.spec.study import Study
 
 AGAIN = "Run `preceptor study` again with this folder; what is finished is not computed again."
 
@@ -63,11 +63,11 @@ class Finished:
         be found from here, or are not those of the results any more.
         """
         entry = self.study.tasks[self.tasks.index(task)]
-        asked = str(self.run.task(task).resolve())
+        entry = entry.model_copy(update={"task": str(self.run.task(task).resolve())})
         missing: InputError | None = None
         for base in self.bases:
             try:
-                cases = read_task(TaskEntry(**{**dict(entry), "task": asked}), self.study, base)
+                cases = read_task(entry, self.study, base)
             except InputError as error:
                 missing = missing or error
                 continue

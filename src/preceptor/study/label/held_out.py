@@ -6,8 +6,8 @@ from typing import Any
 
 from preceptor.errors import InputError, Problem
 from preceptor.preferences.labelling import Answer
-from preceptor.study.answers.predictions import read_predictions
 from preceptor.study.cases import Prepared
+from preceptor.study.predictions.store import read_predictions
 from preceptor.study.run.failures import Failure, in_words
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.run.kept import kept

@@ -23,8 +23,8 @@ from preceptor.study.label.held_out import differing, held_out_answers, rated_ar
 from preceptor.study.run.folder import open_run_folder
 from preceptor.study.run.session import numerics_of, write_what_is_studied
 from preceptor.study.score import case_score
-from preceptor.study.spec.study import Study
-from preceptor.study.stages.tree import Workshop
+from preceptor.study.spec.study import SUPERVISED, Study
+from preceptor.study.stage_tree.tree import StageTree
 from preceptor.tasks import Example, Task
 
 _MOST_ASKED = 5
@@ -50,15 +50,15 @@ def items_to_label(
     """
     if held_out:
         rated_arms(study, run_folder)  # before the folder is touched
-    with _workshop(study, base_folder, run_folder, console) as (workshop, tasks):
+    with _open(study, base_folder, run_folder, console) as (tree, tasks):
         make = partial(_held_out_items, cases=cases) if held_out else partial(_pair_items, cases=cases, scores=scores)
         items: list[Item] = []
         failed = ""
         for prepared in tasks:
-            if held_out and (failed := what_failed(study, workshop.run, prepared)):
+            if held_out and (failed := what_failed(study, tree.run, prepared)):
                 console.print(f"{escape(prepared.task.name)}: no held-out answers to compare: {escape(failed)}.")
                 continue
-            found = make(workshop, prepared)
+            found = make(tree, prepared)
             items += found
             what = "held-out" if held_out else "training"
             console.print(f"{escape(prepared.task.name)}: {len(found)} {what} cases with two answers that differ.")
@@ -74,13 +74,13 @@ def items_to_label(
 
 
 @contextmanager
-def _workshop(
+def _open(
     study: Study, base_folder: Path, run_folder: Path, console: Console
-) -> Iterator[tuple[Workshop, list[Prepared]]]:
+) -> Iterator[tuple[StageTree, list[Prepared]]]:
     """The study's tasks and its SFT, as `run_study` would meet them; the run folder is this process's until the end."""
     with open_run_folder(run_folder) as run:
         # No server is asked and no vote is read here; a store of votes is what is about to be made.
-        checked = check_study(study.model_copy(update={"arms": ("sft",), "makers": ()}), base_folder, console)
+        checked = check_study(study.model_copy(update={"arms": (SUPERVISED,), "makers": ()}), base_folder, console)
         numerics = numerics_of(study, run)
         study = study.model_copy(update={"numerics": NumericsChoice(**numerics.model_dump())})
         torch.set_num_threads(numerics.threads)
@@ -89,51 +89,51 @@ def _workshop(
         source = model_of(study, base_folder)
         tokenizer = load_tokenizer(source)
         show = partial(progress, console=console)
-        workshop = Workshop(study, numerics, source, fingerprint(source), run, show)
-        yield workshop, [prepare(one, study, tokenizer) for one in checked]
+        tree = StageTree(study, numerics, source, fingerprint(source), run, show)
+        yield tree, [prepare(one, study, tokenizer) for one in checked]
 
 
-def _pair_items(workshop: Workshop, prepared: Prepared, *, cases: int, scores: bool) -> list[Item]:
-    order = _by_patient(prepared.splits.train, workshop.study.split_seed)
+def _pair_items(tree: StageTree, prepared: Prepared, *, cases: int, scores: bool) -> list[Item]:
+    order = _by_patient(prepared.splits.train, tree.study.split_seed)
     items: list[Item] = []
     for start in range(0, min(len(order), _MOST_ASKED * cases), cases):
-        items += _pairs_of(workshop, prepared, order[start : start + cases], scales_of(prepared.task) if scores else ())
+        items += _pairs_of(tree, prepared, order[start : start + cases], scales_of(prepared.task) if scores else ())
         if len(items) >= cases:
             break
     return items[:cases]
 
 
-def _pairs_of(workshop: Workshop, prepared: Prepared, chosen: Sequence[int], scales: Sequence[str]) -> list[Item]:
-    study, task, seed = workshop.study, prepared.task, workshop.study.seeds[0]
-    trained = workshop.stages("sft", prepared, seed)[0].policy
-    examples = [prepared.splits.train[i] for i in chosen]
+def _pairs_of(tree: StageTree, prepared: Prepared, chosen: Sequence[int], scales: Sequence[str]) -> list[Item]:
+    study, task, seed = tree.study, prepared.task, tree.study.seeds[0]
+    trained = tree.outputs(SUPERVISED, prepared, seed)[-1].policy
+    examples, settings = [prepared.splits.train[i] for i in chosen], study.block("pairs")
 
     def load(folder: Path | None) -> Policy:
-        return load_policy(workshop.source, folder, dtype=workshop.numerics.torch_dtype)
+        return load_policy(tree.source, folder, dtype=tree.numerics.torch_dtype)
 
-    with workshop.progress(f"{task.name}: answers to compare", 2 * len(examples)) as advance:
+    with tree.progress(f"{task.name}: answers to compare", 2 * len(examples)) as advance:
         request = Request(
             task=task,
             examples=examples,
             prompts=[prepared.train[i].prompt for i in chosen],
             score=lambda text, example: case_score(task, text, example),
             policy=load(trained),
-            numerics=workshop.numerics,
+            numerics=tree.numerics,
             seed=seed,
-            samples=study.pairs.samples,
-            temperature=study.pairs.temperature,
+            samples=settings.samples,
+            temperature=settings.temperature,
             advance=advance,
         )
-        answers = two_answers(request, f"sft seed {seed}", lambda rest: replace(rest, policy=load(None)))
+        answers = two_answers(request, f"{SUPERVISED} seed {seed}", lambda rest: replace(rest, policy=load(None)))
     return [make_item(task, e, "pair", answers[e.id], scales) for e in examples if e.id in answers]
 
 
-def _held_out_items(workshop: Workshop, prepared: Prepared, *, cases: int) -> list[Item]:
+def _held_out_items(tree: StageTree, prepared: Prepared, *, cases: int) -> list[Item]:
     task, examples = prepared.task, prepared.splits.test
-    answers = held_out_answers(workshop.study, workshop.run, prepared)
+    answers = held_out_answers(tree.study, tree.run, prepared)
     if not answers:
         return []
-    order = [i for i in _by_patient(examples, workshop.study.split_seed) if differing(task, *answers[examples[i].id])]
+    order = [i for i in _by_patient(examples, tree.study.split_seed) if differing(task, *answers[examples[i].id])]
     return [make_item(task, examples[i], "score", answers[examples[i].id], scales_of(task)) for i in order[:cases]]
 
 

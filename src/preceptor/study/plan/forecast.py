@@ -13,8 +13,9 @@ from torch import nn
 from preceptor.engine import Numerics, Operations, Speed, distinct_prefixes, time_model
 from preceptor.models import AdapterSettings, Encoded, ModelSource, Policy, blueprint, layers_of, random_model
 from preceptor.study.cases import Prepared
-from preceptor.study.plan.remaining import ANSWERS, Left
+from preceptor.study.plan.remaining import RemainingWork
 from preceptor.study.plan.work import answer_work, stage_work
+from preceptor.study.spec.found import find_answer
 from preceptor.study.spec.study import Study
 
 _TIMED_WEIGHTS = 500_000_000
@@ -24,39 +25,27 @@ _LOAD_SECONDS, _LOADED_BYTES_A_SECOND = 0.8, 1e9
 """Loading the tokenizer and the model, and keeping what a stage made: seconds whatever the size, as benchmarks/plan.py
 measures them with a model of almost nothing; and how fast weights are read, which is guessed.
 """
-_TFIDF_SECONDS = 5.0
 _WRITTEN_BYTES = 32_000_000
 
 
-def forecast(study: Study, left: Sequence[Left], speed: Speed) -> float:
-    """About how many seconds what is left takes; SFT may stop earlier. How fast an endpoint answers, nobody knows."""
+def forecast(study: Study, remaining: Sequence[RemainingWork], speed: Speed) -> float:
+    """About how many seconds remaining work takes. How fast a server answers is not known."""
     total = 0.0
-    for one in left:
-        seconds = {
-            (arm, what): speed.seconds(work)
-            for arm in dict.fromkeys(one.stages)
-            for what, work in stage_work(study, one.prepared, arm, speed.operations, shares=speed.shares).items()
-        }
-        seconds |= {
-            (arm, ANSWERS): answer_seconds(study, one.prepared, arm, speed) for arm in dict.fromkeys(one.answers)
-        }
-        total += sum(value for (arm, what), value in seconds.items() for _ in range(_times(one, arm, what)))
-        total -= sum(begun.share * seconds[begun.arm, begun.what] for begun in one.begun)
+    for one in remaining:
+        for stage, shares in one.stages.items():
+            work = stage_work(study, one.prepared, stage, speed.operations, shares=speed.shares)
+            total += speed.seconds(work) * sum(shares)
+        for arm, shares in one.answers.items():
+            total += answer_seconds(study, one.prepared, arm, speed) * sum(shares)
     return total
-
-
-def _times(left: Left, arm: str, what: str) -> int:
-    """How many seeds still need it."""
-    return (left.answers if what == ANSWERS else left.stages).count(arm)
 
 
 def answer_seconds(study: Study, prepared: Prepared, arm: str, speed: Speed) -> float:
     """How long an arm answers the held-out cases."""
-    if arm == "endpoint":
-        return 0.0
-    if arm == "tfidf":
-        return _TFIDF_SECONDS
-    return speed.seconds(answer_work(study, prepared, arm, shares=speed.shares))
+    way = find_answer(study.arm(arm).answer)
+    if not way.asks_policy:
+        return float(getattr(way, "seconds", 0.0))
+    return speed.seconds(answer_work(study, prepared, arm, speed.operations, shares=speed.shares))
 
 
 def measure_speed(study: Study, numerics: Numerics, source: ModelSource, prepared: Prepared, folder: Path) -> Speed:

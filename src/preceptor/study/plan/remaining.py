@@ -1,75 +1,49 @@
-"""What of a study is still to be done: looked for under its keys, nothing is trained."""
+"""What of a study remains to be done: looked up under its keys, nothing is trained."""
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from preceptor.errors import InputError
-from preceptor.study.answers.arms import answers_key, arms_for, cell_folder, is_answered
-from preceptor.study.answers.predictions import share_answered
 from preceptor.study.cases import Prepared
-from preceptor.study.stages.tree import NotDoneYet, Workshop, chain
+from preceptor.study.plan.work import stages_for
+from preceptor.study.predictions.answering import answers_key, arms_for, cell_folder, is_answered
+from preceptor.study.predictions.store import share_answered
+from preceptor.study.spec.stages import StageRef
+from preceptor.study.stage_tree.tree import MissingStage, StageTree
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """What was done, before the study was stopped, of something that is left: of a stage, or of an arm's answers."""
+class RemainingWork:
+    """What one task still needs: stages, and arms whose answers are missing, each with the share that remains.
 
-    arm: str
-    what: str
-    share: float
-
-
-ANSWERS = "answers"
-"""What `Begun` calls them; stages are called as in `chain`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """What one task still needs: last stages by the arm that ends with them, and arms whose answers are missing.
-
-    Both are named once for every seed that needs them.
+    A share is between 0 and 1, one for each seed that needs it.
     """
 
     prepared: Prepared
-    stages: tuple[str, ...]
-    answers: tuple[str, ...]
-    begun: tuple[Begun, ...] = ()
+    stages: dict[StageRef, list[float]]
+    answers: dict[str, list[float]]
 
     def __bool__(self) -> bool:
         return bool(self.stages or self.answers)
 
 
-def what_is_left(workshop: Workshop, prepared: Prepared) -> Left:
-    """Look for every stage and every answer of one task. What is sure to fail, and what rests on it, is not left."""
-    looking = replace(workshop, looking=True)
-    stages, answers = list(_stages(looking, prepared)), list(_answers(looking, prepared))
-    begun = [one for _, parts in (*stages, *answers) for one in parts if one.share]
-    return Left(prepared, tuple(arm for arm, _ in stages), tuple(arm for arm, _ in answers), tuple(begun))
-
-
-def _stages(looking: Workshop, prepared: Prepared) -> Iterator[tuple[str, list[Begun]]]:
-    trained = [arm for arm in arms_for(looking.study, prepared) if arm.startswith("sft")]
-    wanted = dict.fromkeys(["sft", *trained]) if trained else {}
-    for seed in looking.study.seeds:
-        for arm in wanted:
-            done = 0
+def remaining_work(tree: StageTree, prepared: Prepared) -> RemainingWork:
+    """Look for every stage and every answer of one task. What is sure to fail, and what rests on it, does not remain."""
+    remaining = RemainingWork(prepared, {}, {})
+    for seed in tree.study.seeds:
+        for stage in stages_for(tree.study, prepared):
             try:
-                for _ in looking.walk(arm, prepared, seed):
-                    done += 1
-            except NotDoneYet as missing:
-                yield arm, _begun(arm, done, missing.folder)
+                found = tree.find_stage(stage, prepared, seed)
             except InputError:
                 continue
-
-
-def _begun(arm: str, done: int, folder: Path) -> list[Begun]:
-    """Of the arm's own stages: those that are whole, and how far the training in `folder` came."""
-    own = [(number, what) for number, (owner, what) in enumerate(chain(arm)) if owner == arm]
-    return [
-        Begun(arm, what, 1.0 if number < done else _share_trained(folder)) for number, what in own if number <= done
-    ]
+            if isinstance(found, MissingStage):
+                begun = _share_trained(found.folder) if found.stage == stage else 0.0
+                remaining.stages.setdefault(stage, []).append(1 - begun)
+    for arm, share in _answers(tree, prepared):
+        remaining.answers.setdefault(arm, []).append(share)
+    return remaining
 
 
 def _share_trained(folder: Path) -> float:
@@ -81,17 +55,19 @@ def _share_trained(folder: Path) -> float:
     return float(state["global_step"] / state["max_steps"])
 
 
-def _answers(looking: Workshop, prepared: Prepared) -> Iterator[tuple[str, list[Begun]]]:
-    asked = set()
-    for arm in arms_for(looking.study, prepared):
-        for seed in looking.study.seeds:
+def _answers(tree: StageTree, prepared: Prepared) -> Iterator[tuple[str, float]]:
+    """Arms whose answers are missing with a seed, and the share of the cases that remains."""
+    seen = set()
+    for arm in arms_for(tree.study, prepared):
+        for seed in tree.study.seeds:
             try:
-                key = answers_key(looking, prepared, arm, seed, looking.stages(arm, prepared, seed))
-                if key not in asked and not is_answered(looking, prepared, arm, key):
-                    share = share_answered(cell_folder(looking, prepared, arm, seed), key, len(prepared.test))
-                    yield arm, [Begun(arm, ANSWERS, share)]
-                asked.add(key)
-            except NotDoneYet:
-                yield arm, []
+                stages = tree.find(arm, prepared, seed)
+                if isinstance(stages, MissingStage):
+                    yield arm, 1.0
+                    continue
+                key = answers_key(tree, prepared, arm, seed, stages)
+                if key not in seen and not is_answered(tree, prepared, arm, key):
+                    yield arm, 1 - share_answered(cell_folder(tree, prepared, arm, seed), key, len(prepared.test))
+                seen.add(key)
             except InputError:
                 continue

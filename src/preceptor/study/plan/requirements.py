@@ -11,16 +11,15 @@ import torch
 from preceptor.engine import Numerics, Speed, Workload, choose_numerics
 from preceptor.errors import InputError, Problem
 from preceptor.models import EMBEDDED, ModelSource, find_blueprint, load_tokenizer, places
-from preceptor.study.answers.arms import arms_for
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
 from preceptor.study.plan.forecast import answer_seconds, bytes_to_time, measure_speed
 from preceptor.study.plan.machine import Machine, available_here, looseness, own_bytes, speed_of
 from preceptor.study.plan.memory import ModelBytes, answering_peak, model_bytes, training_peak
-from preceptor.study.plan.work import answer_work, stage_work
+from preceptor.study.plan.work import answer_work, stage_work, stages_for
+from preceptor.study.predictions.answering import arms_for, seedless
+from preceptor.study.spec.arms import source_of
+from preceptor.study.spec.found import find_answer, find_kind
 from preceptor.study.spec.study import Study
-
-_TRAINED = ("SFT", "DPO", "SFT continued")
-_NO_MODEL = ("tfidf", "endpoint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,38 +118,39 @@ def _of_stages(
     study: Study, prepared: Prepared, numerics: Numerics, model: ModelBytes, speed: Speed | None
 ) -> Iterator[Need]:
     shares = speed is None or speed.shares
-    trained = [arm for arm in arms_for(study, prepared) if arm.startswith("sft")]
-    for arm in dict.fromkeys(["sft", *trained]) if trained else ():
-        for what, work in stage_work(study, prepared, arm, model.operations, shares=shares).items():
-            together = numerics.processes if what in _TRAINED else 1
-            if what in _TRAINED:
-                peak = training_peak(model, work, together, shares=shares)
-            else:
-                peak = answering_peak(model, work, shares=shares) if work.tokens else 0.0
-            yield Need(
-                prepared.task.name,
-                what + (arm.removeprefix("sft+dpo") if "dpo" in arm else ""),
-                len(study.seeds),
-                work,
-                work.flops(model.operations),
-                None if speed is None else speed.seconds(work, together),
-                peak,
-                together,
-            )
+    for stage in stages_for(study, prepared):
+        work = stage_work(study, prepared, stage, model.operations, shares=shares)
+        trains = find_kind(stage.kind).makes == "policy"
+        together = numerics.processes if trains else 1
+        if trains:
+            peak = training_peak(model, work, together, shares=shares)
+        else:
+            peak = answering_peak(model, work, shares=shares) if work.tokens else 0.0
+        source = source_of(stage.owner)
+        yield Need(
+            prepared.task.name,
+            f"{stage.title}@{source}" if source else stage.title,
+            len(study.seeds),
+            work,
+            work.flops(model.operations),
+            None if speed is None else speed.seconds(work, together),
+            peak,
+            together,
+        )
 
 
 def _of_answers(study: Study, prepared: Prepared, model: ModelBytes, speed: Speed | None) -> Iterator[Need]:
     shares = speed is None or speed.shares
     for arm in arms_for(study, prepared):
-        work = answer_work(study, prepared, arm, shares=shares)
+        work = answer_work(study, prepared, arm, model.operations, shares=shares)
         yield Need(
             prepared.task.name,
             f"answers of {arm}",
-            1 if arm in ("base", *_NO_MODEL) else len(study.seeds),
+            1 if seedless(study, arm) else len(study.seeds),
             work,
             work.flops(model.operations),
             None if speed is None else answer_seconds(study, prepared, arm, speed),
-            0.0 if arm in _NO_MODEL else answering_peak(model, work, shares=shares),
+            answering_peak(model, work, shares=shares) if find_answer(study.arm(arm).answer).asks_policy else 0.0,
             1,
         )
 

@@ -1,139 +1,35 @@
-"""How much work each stage and each arm's answers will be. What nobody knows beforehand is taken from gold answers."""
+"""How much work each stage and each arm's answers will be, as their files count it."""
 
-from collections.abc import Sequence
-
-from preceptor.engine import (
-    EncodedPair,
-    Numerics,
-    Operations,
-    Workload,
-    distinct_prefixes,
-    dpo_workload,
-    scoring_workload,
-    sft_workload,
-    writing_workload,
-)
-from preceptor.models import Encoded
-from preceptor.preferences import Maker
+from preceptor.engine import Operations, Workload
 from preceptor.study.cases import Prepared
+from preceptor.study.predictions.answering import arms_for
+from preceptor.study.spec.found import find_answer, find_kind
+from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
-from preceptor.study.stages.pairs import PairCases, pair_cases
-from preceptor.tasks import Example
-
-_LABEL_TOKENS = 3
-"""At the end of a line of reasoning: the label, a stop and the stop token, give or take one."""
+from preceptor.study.work import WorkContext
 
 
-def stage_work(
-    study: Study, prepared: Prepared, arm: str, operations: Operations, *, shares: bool
-) -> dict[str, Workload]:
-    """What the arm's last stage does, and the pairs it needs, by what it is called; SFT may stop earlier."""
-    if arm == "sft":
-        settings = prepared.entry.sft or study.sft
-        work = sft_workload(prepared.train, prepared.validation, settings, _numerics(study), share=shares)
-        return {"SFT": work}
-    maker = study.maker_of(arm)
-    cases = pair_cases(prepared, study.pairs.limit, 0, maker)
-    learned = {
-        "pairs": _making(study, prepared, cases, maker, shares),
-        "DPO": _dpo(study, prepared, cases, maker, shares),
-    }
-    return {"SFT continued": _continued(study, prepared, learned, operations, shares)} if arm == "sft+sft" else learned
+def stages_for(study: Study, prepared: Prepared) -> list[StageRef]:
+    """Every stage that the arms which can answer a task rest on, each once, in an order in which they can be done."""
+    last = [stage for arm in arms_for(study, prepared) if (stage := study.stage_of(arm))]
+    return list(dict.fromkeys(stage for one in last for stage in one.required))
 
 
-def answer_work(study: Study, prepared: Prepared, arm: str, *, shares: bool) -> Workload:
-    """What the arm's answers to the held-out cases take of the model: nothing where it has none of its own."""
-    task, prompts = prepared.task, prepared.test
-    if arm in ("tfidf", "endpoint"):
-        return Workload()
-    if arm == "base+shots":
-        prompts = _with_shots(study, prepared)
-        if task.answer.parser == "label":
-            labels = [_other(prepared.train[0].answer, 0, n) for n in range(len(task.labels))]
-            return scoring_workload(prompts, [labels] * len(prompts), _numerics(study), share=shares)
-    longest = task.answer.max_new_tokens
-    # An untouched model seldom knows where to end.
-    lengths = [longest + 1] * len(prompts) if arm == "base" else _as_long_as_gold(prepared, len(prompts))
-    return writing_workload(prompts, lengths, longest, share=shares)
+def stage_work(study: Study, prepared: Prepared, stage: StageRef, operations: Operations, *, shares: bool) -> Workload:
+    """What one stage does; training may stop earlier. Nothing where its file does not count it."""
+    spent = [stage_work(study, prepared, one, operations, shares=shares) for one in stage.budget_stages]
+    flops = sum(one.flops(operations) for one in spent) if spent else None
+    settings = study.settings_of(stage, prepared.entry)
+    context = WorkContext(study, settings, prepared, operations, shares, stage, spent=flops)
+    kind = find_kind(stage.kind)
+    work: Workload = kind.work(context) if hasattr(kind, "work") else Workload()
+    return work
 
 
-def _making(study: Study, prepared: Prepared, cases: PairCases, maker: Maker | None, shares: bool) -> Workload:
-    """What the policy does to make pairs; how fast a judge answers, nobody knows."""
-    task = prepared.task
-    if maker in ("published", "near_miss", "votes"):
-        return Workload()
-    prompts = [case.prompt for case in cases.encoded]
-    if maker == "hardest_label" or (maker is None and task.answer.parser == "label"):
-        wrong = range(1, len(task.labels))
-        kept = 0 if task.answer.parser == "label" else -_LABEL_TOKENS
-        candidates = [[_other(case.answer, kept, n) for n in wrong] for case in cases.encoded]
-        return scoring_workload(prompts, candidates, _numerics(study), share=shares)
-    times = 1 if maker is None else 2 if maker == "judge" else study.pairs.samples  # a judge's first two mostly differ
-    drawn = [prompt for prompt in prompts for _ in range(times)]
-    lengths = _as_long_as_gold(prepared, len(drawn))
-    return writing_workload(drawn, lengths, task.answer.max_new_tokens, share=shares)
-
-
-def _dpo(study: Study, prepared: Prepared, cases: PairCases, maker: Maker | None, shares: bool) -> Workload:
-    """Every case is taken to give a pair."""
-    pairs = [
-        EncodedPair(case.prompt, case.answer, _rejected(prepared, example, case, maker))
-        for example, case in zip(cases.examples, cases.encoded, strict=True)
-    ]
-    train, validation = pairs[: cases.trained_on], pairs[cases.trained_on :]
-    settings = prepared.entry.dpo or study.dpo
-    return dpo_workload(train, validation, settings, _numerics(study), share=shares)
-
-
-def _continued(
-    study: Study, prepared: Prepared, learned: dict[str, Workload], operations: Operations, shares: bool
-) -> Workload:
-    """As much more SFT as takes the operations that pairs and DPO took, which are spent in training alone."""
-    settings = prepared.entry.sft or study.sft
-    sft = sft_workload(prepared.train, prepared.validation, settings, _numerics(study), share=shares)
-    spent = sum(work.flops(operations) for work in learned.values())
-    training = operations.training * operations.forward(sft.train.tokens, sft.train.rows)
-    return sft.times(spent / training)
-
-
-def _rejected(prepared: Prepared, example: Example, case: Encoded, maker: Maker | None) -> list[int]:
-    """Token ids that stand for a rejected answer: as long as it will be, and as far like gold."""
-    answer, is_label = case.answer, prepared.task.answer.parser == "label"
-    if example.rejected is not None and maker in (None, "published"):
-        times = len(example.rejected) / max(1, len(example.target))
-        return [-1] * max(1, round(len(answer) * times))
-    if maker == "hardest_label" and not is_label:
-        return _other(answer, -_LABEL_TOKENS, 1)
-    return _other(answer, len(answer) // 2 if maker == "near_miss" else 0, 1)
-
-
-def _other(answer: Sequence[int], kept: int, which: int) -> list[int]:
-    """An answer as long as another, and like it in its first `kept` tokens, or in all but its last for less than 0."""
-    alike = list(answer[:kept])
-    return alike + [-1 - which] * (len(answer) - len(alike))
-
-
-def _as_long_as_gold(prepared: Prepared, count: int) -> list[int]:
-    """How many tokens so many answers will have, if they are like those of training cases."""
-    lengths = [len(case.answer) for case in prepared.train]
-    return [lengths[i % len(lengths)] for i in range(count)]
-
-
-def _with_shots(study: Study, prepared: Prepared) -> list[list[int]]:
-    """Token ids that stand for the prompts of `base+shots`: training cases between instruction and question."""
-    first, last = min(prepared.test), max(prepared.test)
-    instruction = len(first) + len(last) - distinct_prefixes([first, last])
-    shots = [case.prompt[instruction:] + case.answer for case in prepared.train[: study.shots.count]]
-    prompts = []
-    for prompt in prepared.test:
-        room = study.max_length - prepared.task.answer.max_new_tokens - len(prompt)
-        shown = shots
-        while shown and sum(map(len, shown)) > room:
-            shown = shown[:-1]
-        prompts.append(prompt[:instruction] + [token for one in shown for token in one] + prompt[instruction:])
-    return prompts
-
-
-def _numerics(study: Study) -> Numerics:
-    """Only how many tokens a tree may have matters here."""
-    return Numerics(tokens_per_tree=study.numerics.tokens_per_tree)
+def answer_work(study: Study, prepared: Prepared, arm: str, operations: Operations, *, shares: bool) -> Workload:
+    """What the arm's answers to the held-out cases take of the model: nothing where no policy is asked."""
+    one = study.arm(arm)
+    way = find_answer(one.answer)
+    context = WorkContext(study, study.block(one.answer), prepared, operations, shares, trained=one.trained)
+    work: Workload = way.work(context) if hasattr(way, "work") else Workload()
+    return work

@@ -6,9 +6,10 @@ from typing import Any
 
 from preceptor.chat_server import ChatServer
 from preceptor.errors import InputError, Problem
-from preceptor.study.ray.steps import ANSWERS, Step
+from preceptor.study.ray.steps import Step
 from preceptor.study.ray.worker import Job, problems_here
-from preceptor.study.stages.tree import Workshop
+from preceptor.study.spec.found import find_answer, find_kind
+from preceptor.study.stage_tree.tree import StageTree
 
 _ROOM_BYTES = 1_000_000_000
 """Python, its libraries and the cases, beside the weights."""
@@ -24,25 +25,30 @@ class Needs:
     here: bool = False
 
 
-def needs_of(workshop: Workshop, step: Step, *, gpus: bool) -> Needs:
+def needs_of(tree: StageTree, step: Step, *, gpus: bool) -> Needs:
     """What the step takes, in a cluster with or without GPUs; the threads and processes are the study's own."""
-    study, numerics = workshop.study, workshop.numerics
-    if step.arm == "endpoint":
-        assert study.endpoint is not None
-        return Needs(cpus=0, here=study.endpoint.is_here)
-    if step.arm == "tfidf":
-        return Needs(numerics.threads, memory=_ROOM_BYTES)
-    judge: ChatServer | None = study.judge if step.what == "pairs" and study.maker_of(step.arm) == "judge" else None
-    trains = step.what not in (ANSWERS, "pairs")
+    study, numerics = tree.study, tree.numerics
+    asks_policy = True
+    server: Any = None
+    if step.stage is None:
+        way = study.arm(step.arm).answer
+        asks_policy, server = find_answer(way).asks_policy, study.block(way)
+    elif step.stage.source:
+        server = getattr(study, step.stage.source, None)
+    here = isinstance(server, ChatServer) and server.is_here
+    if not asks_policy:
+        waits = isinstance(server, ChatServer)
+        return Needs(cpus=0, here=here) if waits else Needs(numerics.threads, memory=_ROOM_BYTES)
+    trains = step.stage is not None and find_kind(step.stage.kind).makes == "policy"
     together = numerics.processes if trains else 1
-    memory = together * (_ROOM_BYTES + _weights(workshop, trains=trains))
-    return Needs(numerics.threads, together * int(gpus), memory, judge is not None and judge.is_here)
+    memory = together * (_ROOM_BYTES + _weights(tree, trains=trains))
+    return Needs(numerics.threads, together * int(gpus), memory, here)
 
 
-def _weights(workshop: Workshop, *, trains: bool) -> int:
+def _weights(tree: StageTree, *, trains: bool) -> int:
     """Bytes of the weights; where every weight is tuned, their gradients and two moments of each, too."""
-    stored = sum(file.stat().st_size for file in workshop.source.location.glob("*.safetensors"))
-    return stored * (4 if trains and workshop.study.adapter is None else 1)
+    stored = sum(file.stat().st_size for file in tree.source.location.glob("*.safetensors"))
+    return stored * (4 if trains and tree.study.adapter is None else 1)
 
 
 def has_gpus(ray: Any) -> bool:

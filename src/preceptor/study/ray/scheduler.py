@@ -10,7 +10,6 @@ from rich.markup import escape
 from preceptor.errors import InputError, PreceptorError
 from preceptor.progress import Advance
 from preceptor.study.ray.resources import Needs, names_of, on_node
-from preceptor.study.ray.steps import ANSWERS as ANSWERS_STEP
 from preceptor.study.ray.steps import Step
 from preceptor.study.ray.worker import Failure, Job, do
 from preceptor.study.run.failures import ANSWERS, Cause, Part, out_of_reach
@@ -152,7 +151,7 @@ def _raise_again(failure: Failure, where: str) -> NoReturn:
 
 def _lost(error: Exception, step: Step, place: str) -> Failure:
     """What became of a step that Ray could not bring to its end: what takes its process down costs that step alone."""
-    part = Part(step.task, step.arm, step.seed, ANSWERS if step.what == ANSWERS_STEP else step.what)
+    part = Part(step.task, step.arm, step.seed, step.stage.title if step.stage else ANSWERS)
     match type(error).__name__:
         case "OutOfMemoryError":
             return Failure(cause=out_of_reach(part, f"{place} had too little memory for it, again and again"))

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from itertools import islice
 from pathlib import Path
 from socket import gethostname
 
@@ -18,16 +17,15 @@ from preceptor.errors import InputError, PreceptorError, Problem
 from preceptor.files import digest
 from preceptor.models import ModelSource, find_model, fingerprint, load_tokenizer
 from preceptor.progress import Advance, quiet
-from preceptor.study.answers.arms import answered
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
 from preceptor.study.check import votes_of
-from preceptor.study.ray.steps import ANSWERS, Step
+from preceptor.study.predictions.answering import answered
+from preceptor.study.ray.steps import Step
 from preceptor.study.results.record import versions
 from preceptor.study.run.failures import Cause, CellError
 from preceptor.study.run.folder import LOCK, RunFolder
 from preceptor.study.spec.file import make_study
-from preceptor.study.spec.study import TaskEntry
-from preceptor.study.stages.tree import Workshop
+from preceptor.study.stage_tree.tree import StageTree
 
 Tell = Callable[[float], None]
 """Called with the share of a step, 0 to 1, that is done."""
@@ -59,13 +57,13 @@ class Failure:
     """Whether `said` was written for a user."""
 
 
-def job_of(workshop: Workshop, tasks: Sequence[Prepared], base_folder: Path) -> Job:
+def job_of(tree: StageTree, tasks: Sequence[Prepared], base_folder: Path) -> Job:
     """What other machines are told of this study."""
     return Job(
-        workshop.run.root.resolve(),
+        tree.run.root.resolve(),
         base_folder.resolve(),
-        workshop.source,
-        workshop.model_hash,
+        tree.source,
+        tree.model_hash,
         tuple((prepared.task.name, _name_of_cases(prepared)) for prepared in tasks),
         tuple(versions().items()),
     )
@@ -75,12 +73,12 @@ def do(job: Job, step: Step, tell: Tell) -> Failure | None:
     """Do one step; what it rests on stands. None when it is done."""
     try:
         prepared = _prepared(job, step.task)
-        workshop = replace(_workshop(job), progress=partial(_telling, tell), failures={})  # the driver remembers them
-        torch.set_num_threads(workshop.numerics.threads)
-        if step.what == ANSWERS:
-            answered(workshop, prepared, step.arm, step.seed)
+        tree = replace(_tree(job), progress=partial(_telling, tell), failures={}, known={})  # the driver keeps failures
+        torch.set_num_threads(tree.numerics.threads)
+        if step.stage is None:
+            answered(tree, prepared, step.arm, step.seed)
         else:
-            next(islice(workshop.walk(step.arm, prepared, step.seed), step.number - 1, None))
+            tree.get(step.stage, prepared, step.seed)
     except Exception as error:
         return _failure(error)
     return None
@@ -97,7 +95,7 @@ def problems_here(job: Job) -> list[Problem]:
 
 
 @lru_cache(maxsize=1)
-def _workshop(job: Job) -> Workshop:
+def _tree(job: Job) -> StageTree:
     """Everything but the cases. Raises `InputError` with all that keeps this machine from working on the study."""
     run = RunFolder(job.run_folder)
     if not run.study.is_file():
@@ -118,19 +116,18 @@ def _workshop(job: Job) -> Workshop:
     study = make_study(yaml.safe_load(run.study.read_text(encoding="utf-8")), str(run.study))
     numerics = Numerics(**study.numerics.model_dump())  # decided by the machine where the command was started
     votes = votes_of(study, job.base_folder)
-    return Workshop(study, numerics, source, job.model_hash, run, _silent, votes)
+    return StageTree(study, numerics, source, job.model_hash, run, _silent, votes)
 
 
 @lru_cache(maxsize=16)
 def _prepared(job: Job, task: str) -> Prepared:
     """The cases of one task, read from the data as the machine did where the command was started."""
-    workshop = _workshop(job)
-    study, tokenizer = workshop.study, load_tokenizer(workshop.source)
+    tree = _tree(job)
+    study, tokenizer = tree.study, load_tokenizer(tree.source)
     names = [name for name, _ in job.cases]
     entry = study.tasks[names.index(task)]
-    asked = {**dict(entry), "task": str(workshop.run.task(task))}
     try:
-        cases = read_task(TaskEntry(**asked), study, job.base_folder)
+        cases = read_task(entry.model_copy(update={"task": str(tree.run.task(task))}), study, job.base_folder)
     except InputError as error:
         raise InputError([Problem(_here(one.where), one.what, one.fix) for one in error.problems]) from None
     prepared = replace(prepare(check_task(cases, study, tokenizer), study, tokenizer), entry=entry)

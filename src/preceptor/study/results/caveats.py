@@ -1,8 +1,8 @@
 """What must stand beside a conclusion: warnings, and what a committee is advised to do."""
 
 from preceptor.evidence import arm_title
-from preceptor.study.results.cells import MAJORITY
 from preceptor.study.results.schema import ConclusionKind, Recommendation
+from preceptor.study.spec.arms import MAJORITY
 from preceptor.study.results.task_evidence import TaskEvidence
 from preceptor.study.run.failures import in_words
 

@@ -10,8 +10,8 @@ import numpy as np
 from preceptor.engine import Cost
 from preceptor.evidence import INVALID_CODE, METRICS, Metric, Sample, sensitivity
 from preceptor.files import digest_file
-from preceptor.study.answers.arms import answered, arms_for
-from preceptor.study.answers.predictions import (
+from preceptor.study.predictions.answering import answered, arms_for, seedless
+from preceptor.study.predictions.store import (
     Prediction,
     evaluation_seconds,
     label_ties,
@@ -22,15 +22,9 @@ from preceptor.study.cases import Prepared
 from preceptor.study.run.failures import EVALUATION, CellError, Failure, Part
 from preceptor.study.run.kept import kept
 from preceptor.study.score import TEXT_METRICS, case_score, gold_label
-from preceptor.study.stages.ledger import Curve, curves, pair_counts, pair_findings
-from preceptor.study.stages.tree import Workshop
+from preceptor.study.stage_tree.ledger import Curve, curves, pair_counts, pair_findings
+from preceptor.study.stage_tree.tree import StageTree
 from preceptor.tasks import INVALID
-
-SEEDLESS = frozenset({"base", "tfidf", "endpoint"})
-"""Arms that chance has no part in: they answer alike with every seed."""
-
-MAJORITY = "majority"
-"""Stands for the answer that is commonest in training, given to every case."""
 
 Curves = dict[str, dict[str, Curve]]
 """Stage kind -> what was logged -> its curve."""
@@ -57,6 +51,8 @@ class Cell:
     """The folder of the tuned model that answered, relative to the run folder; None where none did."""
     pair_findings: dict[str, Any] | None = None
     """What was found in the pairs before anything learned from them; None for arms without pairs."""
+    seedless: bool = False
+    """Whether the arm answers alike with every seed."""
     label_ties: int = 0
     """On how many cases several labels were equally likely, so that chance decided."""
 
@@ -65,30 +61,30 @@ class Cell:
         return sample(self.prepared, [p.text for p in self.predictions], metric)
 
 
-def cells_of(workshop: Workshop, prepared: Prepared) -> tuple[list[Cell], list[Failure]]:
+def cells_of(tree: StageTree, prepared: Prepared) -> tuple[list[Cell], list[Failure]]:
     """All arms and seeds of one task, and those of them that failed."""
     cells: list[Cell] = []
     failed: list[Failure] = []
-    for seed in workshop.study.seeds:
-        for arm in arms_for(workshop.study, prepared):
+    for seed in tree.study.seeds:
+        for arm in arms_for(tree.study, prepared):
             try:
-                cells.append(_cell(workshop, prepared, arm, seed))
+                cells.append(_cell(tree, prepared, arm, seed))
             except CellError as error:
-                failed.append(error.cause.of_cell(prepared.task.name, workshop.source.name, arm, seed))
+                failed.append(error.cause.of_cell(prepared.task.name, tree.source.name, arm, seed))
     return cells, failed
 
 
-def _cell(workshop: Workshop, prepared: Prepared, arm: str, seed: int) -> Cell:
-    folder, done = answered(workshop, prepared, arm, seed)
-    file, root = folder / "predictions.jsonl", workshop.run.root
-    with workshop.costs_one_cell(Part(prepared.task.name, arm, seed, EVALUATION), prepared):
+def _cell(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> Cell:
+    folder, done = answered(tree, prepared, arm, seed)
+    file, root = folder / "predictions.jsonl", tree.run.root
+    with tree.costs_one_cell(Part(prepared.task.name, arm, seed, EVALUATION), prepared):
         predictions = read_predictions(folder)
         with kept(file):
             if [one.id for one in predictions] != [example.id for example in prepared.splits.test]:
                 raise ValueError("answers to other cases")
         return Cell(
             prepared,
-            workshop.source.name,
+            tree.source.name,
             arm,
             seed,
             predictions,
@@ -100,6 +96,7 @@ def _cell(workshop: Workshop, prepared: Prepared, arm: str, seed: int) -> Cell:
             pair_findings=pair_findings(done),
             curves=curves(done),
             policy=done[-1].policy.relative_to(root).as_posix() if done else None,
+            seedless=seedless(tree.study, arm),
             label_ties=label_ties(folder),
         )
 

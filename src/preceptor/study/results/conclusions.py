@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from preceptor.evidence import arm_title
 from preceptor.study.results.caveats import recommendation, warnings
-from preceptor.study.results.cells import MAJORITY
 from preceptor.study.results.contrast_words import compared, compute, counted, over
 from preceptor.study.results.schema import Cell, Conclusion, ConclusionKind, Contrast, TaskPart
+from preceptor.study.spec.arms import MAJORITY
 from preceptor.study.results.task_evidence import UNREADABLE, TaskEvidence, by_task_and_model
 from preceptor.study.run.failures import Failure, in_words
 

@@ -17,9 +17,10 @@ from preceptor.evidence import (
     power,
     sentence,
 )
-from preceptor.study.results.cells import MAJORITY, SEEDLESS, Cell, dangerous_labels, majority_sample, metric_of
+from preceptor.study.results.cells import Cell, dangerous_labels, majority_sample, metric_of
 from preceptor.study.results.schema import Contrast, Dangerous, Family, NotCompared, Paired, SeedDelta
 from preceptor.study.run.failures import Failure, in_words
+from preceptor.study.spec.arms import MAJORITY
 
 SECONDARY = (
     ("sft", "base"),
@@ -176,7 +177,7 @@ def _paired(arms: _Arms, a: str, b: str) -> list[tuple[Cell, Cell]]:
     """The cells of both arms by seed; of an arm that chance has no part in, one cell stands for all seeds."""
     theirs = arms.cells.get(b, [])
     of_seed = {cell.seed: cell for cell in theirs}
-    always = theirs[0] if theirs and b in SEEDLESS else None
+    always = theirs[0] if theirs and theirs[0].seedless else None
     return [(cell, other) for cell in arms.cells.get(a, ()) if (other := of_seed.get(cell.seed, always))]
 
 

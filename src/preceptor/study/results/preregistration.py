@@ -42,7 +42,7 @@ def _design(study: Study, tasks: Sequence[Prepared], sha256: str, frozen: str, *
 def _settings(study: Study, tasks: Sequence[Prepared]) -> dict[str, Any]:
     return {
         "primary": [list(pair) for pair in study.primary_contrasts],
-        "arms": sorted(study.arms),
+        "arms": sorted(study.arm_names),
         "seeds": list(study.seeds),
         "margins": {one.task.name: one.entry.margin for one in tasks},
         "metrics": {one.task.name: one.task.metric for one in tasks},

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from preceptor import __version__
+from preceptor.chat_server import ChatServer
 from preceptor.data import NEAR_DUPLICATE
 from preceptor.files import digest
 from preceptor.models import ModelSource
-from preceptor.study.answers.predictions import read_note
+from preceptor.study.predictions.store import read_note
 from preceptor.study.cases import Checked, Prepared
 from preceptor.study.results.cells import Cell, dangerous_labels
 from preceptor.study.results.conclusions import conclusions
@@ -49,7 +50,7 @@ def results_of(
             model=Model(name=source.name, title=source.title),
             endpoint=_endpoint(study),
             seeds=list(study.seeds),
-            arms=list(study.arms),
+            arms=list(study.arm_names),
             makers=list(study.makers),
             tasks=parts,
         ),
@@ -119,6 +120,6 @@ def _leakage(checked: Checked) -> list[str]:
 
 
 def _endpoint(study: Study) -> Endpoint | None:
-    if study.endpoint is None or "endpoint" not in study.arms:
-        return None
-    return Endpoint(url=study.endpoint.url, model=study.endpoint.model)
+    """The server that an arm asks, where one does."""
+    servers = (study.block(arm.answer) for arm in study.resolved.values())
+    return next((Endpoint(url=one.url, model=one.model) for one in servers if isinstance(one, ChatServer)), None)

@@ -4,7 +4,7 @@ from preceptor.engine import tell_once
 from preceptor.study.results.schema import Cell, Results
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.spec.study import Study
-from preceptor.study.stages.tracking import tracking_of
+from preceptor.study.stage_tree.tracking import tracking_of
 
 
 def tell_results(study: Study, run: RunFolder, results: Results) -> None:

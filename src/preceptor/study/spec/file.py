@@ -8,6 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from preceptor.errors import InputError, Problem
+from preceptor.study.spec.blocks import study_class
 from preceptor.study.spec.study import Study
 
 _BUILTIN = Path(__file__).parents[1] / "builtin"
@@ -43,7 +44,7 @@ def load_study(name_or_path: str) -> tuple[Study, Path]:
 def make_study(raw: dict[str, Any], where: str) -> Study:
     """A study from its settings. Raises `InputError` with every problem; `where` says where the settings stand."""
     try:
-        return Study.model_validate(raw)
+        return study_class().model_validate(raw)
     except ValidationError as error:
         raise InputError([_problem(where, one) for one in error.errors()]) from error
 

@@ -1,39 +1,33 @@
-"""A study's settings: what is compared, on what, and how. Every default is here and is written out."""
+"""A study's settings: what is compared, on what, and how. Every default is written out."""
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from preceptor.chat_server import ChatServer
 from preceptor.data import DataSpec
-from preceptor.engine import DPOSettings, NumericsChoice, SFTSettings, Tracker
+from preceptor.engine import NumericsChoice, Tracker
 from preceptor.errors import without_steering
 from preceptor.files import file_name
 from preceptor.models import EMBEDDED, AdapterSettings
 from preceptor.preferences import Maker
+from preceptor.study.spec.arms import Arm, Name, contrasts_about, resolve
+from preceptor.study.spec.found import find_kind, find_settings
+from preceptor.study.spec.stages import StageEntry, StageRef, stage_of
 from preceptor.tasks import Split
 
-PlainArm = Literal["base", "base+shots", "sft", "sft+dpo", "sft+sft", "tfidf", "endpoint"]
-MakerArm = Literal[
-    "sft+dpo@published",
-    "sft+dpo@hardest_label",
-    "sft+dpo@on_policy",
-    "sft+dpo@near_miss",
-    "sft+dpo@judge",
-    "sft+dpo@votes",
-]
-"""DPO on the pairs of a further maker; on those of the first it is `sft+dpo`."""
-Arm = Literal[PlainArm, MakerArm]
 
-_ARM_OF: dict[Maker, MakerArm] = {
-    "published": "sft+dpo@published",
-    "hardest_label": "sft+dpo@hardest_label",
-    "on_policy": "sft+dpo@on_policy",
-    "near_miss": "sft+dpo@near_miss",
-    "judge": "sft+dpo@judge",
-    "votes": "sft+dpo@votes",
-}
+SUPERVISED = "sft"
+"""The arm whose policy writes the answers that raters compare, whatever else the study trains."""
 
 
 class _Frozen(BaseModel):
@@ -41,37 +35,26 @@ class _Frozen(BaseModel):
 
 
 class TaskEntry(_Frozen):
-    """One task of a study: a built-in name or a task file beside the study, its data, and how many cases to take."""
+    """One task of a study: a built-in name or a task file beside the study, its data, and how many cases to take.
+
+    It also has the block of any stage kind, as `Study` does: settings for this task alone, in place of the study's.
+    """
 
     task: str
     data: DataSpec
     limit: dict[Split, Annotated[int, Field(gt=0)]] = {}
     """At most this many cases of a split, drawn with the study's split seed; a split not named is taken whole."""
-    sft: SFTSettings | None = None
-    dpo: DPOSettings | None = None
-    """Settings for this task alone, in place of the study's."""
     gold: str | None = None
     """The store of raters' labels that the right answers came from, relative to the study file."""
     margin: float | None = Field(default=None, gt=0, lt=1)
     """The smallest difference that matters, in the metric's own unit (0.05 is five points of a hundred)."""
 
 
-class PairSettings(_Frozen):
-    """How many training cases DPO gets pairs from; and for answers that are drawn, how many a case, how daring."""
-
-    limit: int | None = Field(default=None, gt=0)
-    samples: int = Field(default=4, ge=2, le=64)
-    temperature: float = Field(default=1.0, gt=0, le=2)
-
-
-class ShotSettings(_Frozen):
-    """How many training cases the arm `base+shots` shows the untouched model before each held-out case, at most."""
-
-    count: int = Field(default=4, ge=1, le=64)
-
-
 class Study(_Frozen):
-    """A study as its file says it, with every default written out."""
+    """A study as its file says it, with every default written out.
+
+    It also has the block of each stage kind and way of answering that its arms use, by its name (`settings_of`).
+    """
 
     name: Annotated[str, Field(pattern=r"^\w[\w.-]*$"), AfterValidator(file_name)]
     question: str = "Which is worth it: the untouched model, learning by example (SFT), or also by preference (DPO)?"
@@ -80,18 +63,14 @@ class Study(_Frozen):
     """Whether the model's linear layers are held in four bits, in every arm, tuned or not."""
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(default=(0,), min_length=1)
     makers: tuple[Maker, ...] = ()
-    """Where rejected answers come from. The first makes the pairs of `sft+dpo`, each other is an arm of its own."""
-    arms: tuple[Arm, ...] = Field(default=("base", "sft", "sft+dpo"), min_length=1, validate_default=True)
-    primary: tuple[tuple[Arm, Arm], ...] | None = None
+    """Where rejected answers come from. The first makes the pairs of all arms, each other is an arm of its own."""
+    stages: dict[Name, StageEntry] = Field(default={}, exclude_if=lambda stages: not stages)
+    """Stages beside the kinds' own names."""
+    arms: tuple[Name | Arm, ...] = Field(default=("base", SUPERVISED, "sft+dpo"), min_length=1)
+    primary: tuple[tuple[Name, Name], ...] | None = None
     """The contrasts, first arm minus second, that the verdict rests on; None: those of `primary_contrasts`."""
     tasks: tuple[TaskEntry, ...] = Field(min_length=1)
     adapter: AdapterSettings | None = AdapterSettings()
-    sft: SFTSettings = SFTSettings()
-    dpo: DPOSettings = DPOSettings()
-    pairs: PairSettings = PairSettings()
-    shots: ShotSettings = ShotSettings()
-    endpoint: ChatServer | None = None
-    """The server that the arm `endpoint` asks."""
     judge: ChatServer | None = None
     """The server that the maker `judge` asks."""
     votes: str | None = None
@@ -138,24 +117,36 @@ class Study(_Frozen):
             raise ValueError("name each only once")
         return values
 
-    @field_validator("arms")
-    @classmethod
-    def _each_further_maker_has_an_arm(cls, arms: tuple[Arm, ...], info: ValidationInfo) -> tuple[Arm, ...]:
-        missing = [arm for maker in info.data.get("makers", ())[1:] if (arm := _ARM_OF[maker]) not in arms]
-        behind = arms.index("sft+dpo") + 1 if "sft+dpo" in arms else len(arms)
-        return (*arms[:behind], *missing, *arms[behind:])
-
     @model_validator(mode="after")
     def _arms_have_what_they_need(self) -> Self:
-        if problems := list(self._arm_problems()):
+        problems = list(self._arm_problems()) or list(self._write_out_blocks())
+        if problems:
             raise ValueError("; ".join(problems))
         return self
 
+    def _write_out_blocks(self) -> Iterator[str]:
+        """Give each block that the arms use and the file lacks its defaults; a problem where it has none."""
+        for name in self._used():
+            settings = find_settings(name)
+            if settings is not None and getattr(self, name, None) is None:
+                try:
+                    self.__dict__[name] = settings()
+                except ValidationError:
+                    needed = ", ".join(f"{key}: ..." for key, field in settings.model_fields.items() if field.is_required())
+                    yield f"arms: {name} needs its settings; add `{name}: {{{needed}}}`"
+
+    def _used(self) -> list[str]:
+        """Stage kinds and ways of answering that the arms use."""
+        last = [stage for name in self.resolved if (stage := self.stage_of(name))]
+        kinds = [stage.kind for one in last for stage in one.required]
+        return list(dict.fromkeys([*kinds, *(arm.answer for arm in self.resolved.values())]))
+
     def _arm_problems(self) -> Iterator[str]:
-        if "sft+sft" in self.arms and "sft+dpo" not in self.arms:
-            yield "arms: sft+sft is SFT continued for what sft+dpo took, so name sft+dpo too, or leave sft+sft out"
-        if "endpoint" in self.arms and self.endpoint is None:
-            yield "arms: endpoint needs to know its server; add `endpoint: {url: ..., model: ...}`"
+        try:
+            arms = self.resolved
+        except (ValueError, KeyError) as error:
+            yield f"arms: {error}"
+            return
         yield from self._maker_problems()
         unordered = [frozenset(contrast) for contrast in self.primary or ()]
         for a, b in self.primary or ():
@@ -163,31 +154,67 @@ class Study(_Frozen):
                 yield f"primary: {a} and {b} are compared more than once"
             if a == b:
                 yield f"primary: {a} is compared with itself"
-            for arm in sorted({a, b} - set(self.arms)):
+            for arm in sorted({a, b} - set(arms)):
                 yield f"primary: {arm} is not among the arms"
 
     def _maker_problems(self) -> Iterator[str]:
-        if self.makers and "sft+dpo" not in self.arms:
-            yield "makers: they make the pairs of DPO, so name sft+dpo among the arms, or leave them out"
+        if self.makers and not any(self._takes_pairs(arm) for arm in self.resolved.values()):
+            yield "makers: they make pairs, and no arm has a stage that learns from pairs; name one, or leave them out"
         if "judge" in self.makers and self.judge is None:
             yield "makers: judge needs to know its server; add `judge: {url: ..., model: ...}`"
         if "votes" in self.makers and self.votes is None:
             yield "makers: votes needs to know its store; add `votes: runs/.../labels/pairs.sqlite`"
-        for arm in self.arms:
-            if "@" in arm and self.maker_of(arm) not in self.makers[1:]:
-                yield f"arms: {arm} stands for pairs of a further maker; name it in `makers` behind the first"
-
-    def maker_of(self, arm: str) -> Maker | None:
-        """Who makes the pairs of an arm with DPO; None where whatever works for a case makes them."""
-        first = self.makers[0] if self.makers else None
-        return next((maker for maker, one in _ARM_OF.items() if one == arm), first)
+        for arm in self.resolved.values():
+            if arm.source and arm.source not in self.makers[1:]:
+                yield f"arms: {arm.name} stands for pairs of a further maker; name it in `makers` behind the first"
 
     @property
-    def primary_contrasts(self) -> tuple[tuple[Arm, Arm], ...]:
-        """The contrasts, first arm minus second, that the verdict rests on: those named, else what DPO must beat."""
-        if self.primary is not None:
-            return self.primary
-        wanted: tuple[tuple[Arm, Arm], ...] = (("sft", "base"),)
-        if "sft+dpo" in self.arms:
-            wanted = (("sft+dpo", "sft"), ("sft+dpo", "sft+sft"))
-        return tuple((a, b) for a, b in wanted if a in self.arms and b in self.arms)
+    def resolved(self) -> dict[str, Arm]:
+        """The arms by name, in order, with their words and comparators; each further maker has an arm of its own."""
+        kinds = {name: entry.kind for name, entry in self.stages.items()}
+        arms = resolve(self.arms, kinds)
+        first = next((arm for arm in arms.values() if self._takes_pairs(arm) and not arm.source), None)
+        if first is None:
+            return arms
+        further = [f"{first.name}@{maker}" for maker in self.makers[1:] if f"{first.name}@{maker}" not in arms]
+        behind = list(arms).index(first.name) + 1
+        return resolve([*self.arms[:behind], *further, *self.arms[behind:]], kinds)
+
+    @property
+    def arm_names(self) -> tuple[str, ...]:
+        """The names of the arms, in order."""
+        return tuple(self.resolved)
+
+    def arm(self, name: str) -> Arm:
+        """The arm of this name. Raises `KeyError` when there is none."""
+        return self.resolved[name]
+
+    def stage_of(self, arm: str) -> StageRef | None:
+        """The last stage of an arm, with all that it rests on; None for an untouched arm."""
+        return stage_of(self.arm(arm), self.resolved, self.stages, self.makers[0] if self.makers else None)
+
+    def maker_of(self, arm: str) -> Maker | None:
+        """Who makes the pairs that an arm rests on; None where none are made, or whatever works for a case does."""
+        last = self.stage_of(arm)
+        return next((stage.source for stage in last.required if stage.source), None) if last else None
+
+    def settings_of(self, stage: StageRef, task: TaskEntry) -> Any:
+        """The settings of a stage on a task: the task's own block of its kind, else the study's, with the stage's own."""
+        block = getattr(task, stage.kind, None) or self.block(stage.kind)
+        entry = self.stages.get(stage.name)
+        own = entry.settings if entry else {}
+        return type(block).model_validate(block.model_dump() | own) if own else block
+
+    def block(self, name: str) -> Any:
+        """The block of a stage kind or a way of answering, by default what its file says."""
+        settings = find_settings(name)
+        return getattr(self, name, None) or (settings() if settings else None)
+
+    @property
+    def primary_contrasts(self) -> tuple[tuple[str, str], ...]:
+        """The contrasts, first arm minus second, that the verdict rests on: those named, else what a study is about."""
+        return self.primary if self.primary is not None else contrasts_about(self.resolved)
+
+    def _takes_pairs(self, arm: Arm) -> bool:
+        last = stage_of(arm, {arm.name: arm}, self.stages, None) if arm.control_of is None else None
+        return last is not None and any(find_kind(stage.kind).makes == "pairs" for stage in last.required)

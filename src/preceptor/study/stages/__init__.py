@@ -1,1 +1,1 @@
-"""The stage tree: what each arm is trained by, kept under a key."""
+"""Stage kinds: one file each, found by its name; adding a kind is adding a file. `spec/found.py` says what it has."""

@@ -10,7 +10,7 @@ from preceptor.models import Policy, load_policy
 from preceptor.study import load_study
 from preceptor.study.answers import predictions
 from preceptor.study.answers.generate import Answerer, in_own_words
-from preceptor.study.answers.predictions import copy_predictions, evaluate, finished, read_predictions
+from preceptor.study.predictions.store import copy_predictions, evaluate, finished, read_predictions
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
 from preceptor.study.run.folder import open_run_folder
 from tiny_study import write_study, write_table

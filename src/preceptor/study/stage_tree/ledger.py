@@ -1,24 +1,23 @@
-"""A finished stage, and what its ledger tells: cost, pairs, and how training went."""
+"""A finished stage, and what its ledger records: cost, pairs, and how training went."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from preceptor.engine import Cost
 from preceptor.study.run.kept import kept
+from preceptor.study.spec.found import find_kind
 
 LEDGER = "ledger.json"
 
-StageKind = Literal["sft", "pairs", "dpo"]
-
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """A finished stage: its key, its folder, and the folder of the policy that comes out of it."""
+class StageOutput:
+    """A finished stage: its key, its folder, and the folder of the policy that comes out of it, or that it kept."""
 
-    kind: StageKind
+    kind: str
     key: str
     folder: Path
     policy: Path
@@ -39,31 +38,31 @@ class Done:
         return Cost(**self.ledger["cost"])
 
 
-def pair_counts(done: Sequence[Done]) -> dict[str, int]:
+def pair_counts(stages: Sequence[StageOutput]) -> dict[str, int]:
     """How many pairs each maker made, and how many cases gave none or none that fits; empty for arms without pairs."""
     counts: dict[str, int] = {}
-    for stage in done:
+    for stage in stages:
         ledger = stage.ledger
         with kept(stage.folder / LEDGER):
-            if stage.kind == "pairs":
+            if "without_pair" in ledger:
                 counts |= ledger["pairs"] | {"without_pair": ledger["without_pair"]}
-            if stage.kind == "dpo":
+            if "pairs_too_long" in ledger:
                 counts |= {"too_long": ledger["pairs_too_long"]}
     return counts
 
 
-def pair_findings(done: Sequence[Done]) -> dict[str, Any] | None:
+def pair_findings(stages: Sequence[StageOutput]) -> dict[str, Any] | None:
     """What was found in the pairs, and the share of them that the policy ordered rightly before it learned from them.
 
     None for arms without pairs, and for pairs that were made before anyone looked at them.
     """
     found: dict[str, Any] | None = None
-    for stage in done:
+    for stage in stages:
         ledger = stage.ledger
         with kept(stage.folder / LEDGER):
-            if stage.kind == "pairs" and "findings" in ledger:
+            if "findings" in ledger:
                 found = dict(ledger["findings"])
-            if stage.kind == "dpo" and found is not None:
+            elif found is not None:
                 found["ordered_rightly"] = ledger.get("ordered_rightly")
     return found
 
@@ -71,19 +70,15 @@ def pair_findings(done: Sequence[Done]) -> dict[str, Any] | None:
 Curve = list[tuple[int, float]]
 """(step, figure) by optimizer step."""
 
-_CURVES = {"sft": ("loss", "eval_loss"), "dpo": ("loss", "eval_loss", "rewards/margins", "rewards/accuracies")}
 
-
-def curves(done: Sequence[Done]) -> dict[str, dict[str, Curve]]:
-    """What each kind of training logged, by step. Where SFT went on, its steps are counted on from the first stage."""
+def curves(stages: Sequence[StageOutput]) -> dict[str, dict[str, Curve]]:
+    """What each kind of training logged, by step. Where a kind goes on, its steps are counted on from its first."""
     found: dict[str, dict[str, Curve]] = {}
-    for stage in done:
-        if stage.kind not in _CURVES:
-            continue
+    for stage in stages:
         ledger = stage.ledger
         with kept(stage.folder / LEDGER):
             before = max((step for curve in found.get(stage.kind, {}).values() for step, _ in curve), default=0)
-            for name in _CURVES[stage.kind]:
+            for name in find_kind(stage.kind).curves:
                 curve = [(before + int(row["step"]), float(row[name])) for row in ledger["history"] if name in row]
                 found.setdefault(stage.kind, {}).setdefault(name, []).extend(curve)
     return found

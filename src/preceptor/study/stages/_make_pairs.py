@@ -11,13 +11,14 @@ from preceptor.progress import Advance
 from preceptor.study.cases import Prepared
 from preceptor.study.score import case_score
 from preceptor.study.spec.study import Study
-from preceptor.study.stages.pairs import PairCases, parted, write_pairs
+from preceptor.study.stage_tree.context import Result
+from preceptor.study.stages._pair_files import PAIRS, PairCases, parted, write_pairs
 from preceptor.tasks import Example
 
 
 def maker_settings(maker: Maker | None, study: Study, prepared: Prepared, store: Path | None) -> dict[str, Any]:
     """What a maker's pairs depend on, beside what everyone's do; nothing where none is named."""
-    drawn = study.pairs.model_dump(include={"samples", "temperature"})
+    drawn = study.block("pairs").model_dump(include={"samples", "temperature"})
     match maker:
         case None:
             return {}
@@ -46,7 +47,7 @@ def work_on_pairs(
     seed: int,
     store: Path | None,
     advance: Advance,
-) -> dict[str, Any]:
+) -> Result:
     """Make the pairs of `cases`, keep them in `folder`, and return what the stage's ledger says of them."""
 
     def score(text: str, example: Example) -> float:
@@ -62,8 +63,8 @@ def work_on_pairs(
             policy=policy,
             numerics=numerics,
             seed=seed,
-            samples=study.pairs.samples,
-            temperature=study.pairs.temperature,
+            samples=study.block("pairs").samples,
+            temperature=study.block("pairs").temperature,
             judge=study.judge,
             judged=folder / "judged.jsonl",
             votes=store,
@@ -73,12 +74,12 @@ def work_on_pairs(
     (train, found), (validation, _) = (
         look_at(part, cases.examples, prepared.task, score) for part in parted(made.pairs, prepared, maker, seed)
     )
-    write_pairs(folder / "pairs.jsonl", train, validation)
+    write_pairs(folder / PAIRS, train, validation)
     trained_on = {example.id for example in cases.examples[: cases.trained_on]}
     with_pair = trained_on & {pair.example_id for pair in (*train, *validation)}
-    return {
-        "cost": made.cost.to_json(),
+    notes = {
         "pairs": found.makers,
         "without_pair": cases.passed_over + len(trained_on) - len(with_pair),
         "findings": asdict(found) | {"notes": made.notes, "label_ties": made.label_ties},
     }
+    return Result(made.cost, notes=notes)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from preceptor.files import read_jsonl
-from preceptor.study.stages.pairs import drawn
+from preceptor.study.stages._pair_files import drawn
 from study_runs import Run, run
 from tiny_model import build_tiny_model
 from tiny_study import TASK

@@ -1,9 +1,8 @@
-"""What an arm answered on the held-out cases: read, scored, and kept batch by batch."""
+"""What an arm answered to the held-out cases: read, scored, and written batch by batch."""
 
 import json
 import os
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ from typing import Any
 from preceptor.engine import Cost, Numerics
 from preceptor.files import digest, private_folder, read_jsonl, write_atomic, write_json, write_jsonl
 from preceptor.progress import Advance
-from preceptor.study.answers.generate import Answerer
 from preceptor.study.cases import Prepared
+from preceptor.study.predictions.context import Answering
 from preceptor.study.run.kept import kept
 from preceptor.study.score import case_score
 
@@ -48,19 +47,8 @@ def read_predictions(folder: Path) -> list[Prediction]:
         return [Prediction(**row) for row in read_jsonl(folder / _PREDICTIONS)]
 
 
-def evaluate(
-    answer: Answerer,
-    prepared: Prepared,
-    folder: Path,
-    key: str,
-    advance: Advance,
-    *,
-    preparation: Cost | None = None,
-    note: Mapping[str, Any] | None = None,
-) -> None:
+def evaluate(answering: Answering, prepared: Prepared, folder: Path, key: str, advance: Advance) -> None:
     """Have every held-out case answered and write `predictions.jsonl`.
-
-    `preparation` is what it took before the first answer, beside the arm's stages; `note` is kept beside the answers.
 
     Each batch is on disk before the next begins; a run that was killed continues behind the last whole batch.
     """
@@ -68,17 +56,16 @@ def evaluate(
     part = _Part.open(folder / _PART, key)
     advance(len(part.texts))
 
-    def keep(texts: dict[int, str], label_ties: int = 0) -> None:
+    def on_batch(texts: dict[int, str], label_ties: int = 0) -> None:
         part.append(texts, label_ties, time.perf_counter() - started)
         advance(len(texts))
 
     started = time.perf_counter()
-    answer(frozenset(part.texts), keep)
-    cost = preparation or Cost()
+    answering.answerer(frozenset(part.texts), on_batch)
     (folder / _NOTE).unlink(missing_ok=True)
     write_jsonl(folder / _PREDICTIONS, [_row(prepared, i, part.texts[i]) for i in sorted(part.texts)])
-    noted = {"key": key, "evaluation_seconds": part.seconds, "label_ties": part.label_ties, "cost": cost.to_json()}
-    write_json(folder / _NOTE, noted | dict(note or {}))
+    note = {"key": key, "evaluation_seconds": part.seconds, "label_ties": part.label_ties}
+    write_json(folder / _NOTE, note | {"cost": answering.preparation.to_json()} | dict(answering.note))
     part.path.unlink()
 
 

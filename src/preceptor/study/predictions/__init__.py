@@ -1,0 +1,1 @@
+"""From an arm to its answers to the held-out cases, and where these are kept."""

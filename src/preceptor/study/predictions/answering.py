@@ -1,0 +1,104 @@
+"""From an arm to its answers: found in the run folder, or given now."""
+
+from pathlib import Path
+
+from preceptor.engine import let_go
+from preceptor.models import ModelSource
+from preceptor.study.cases import Prepared
+from preceptor.study.predictions.context import AnswerContext
+from preceptor.study.predictions.store import cell_key, copy_predictions, evaluate, finished
+from preceptor.study.run.alone import alone_in
+from preceptor.study.run.failures import ANSWERS, Part
+from preceptor.study.spec.found import find_answer, find_kind
+from preceptor.study.spec.study import Study
+from preceptor.study.stage_tree.ledger import StageOutput
+from preceptor.study.stage_tree.tree import StageTree
+
+
+def arms_for(study: Study, prepared: Prepared) -> list[str]:
+    """The study's arms that can answer this task."""
+    return [arm for arm in study.arm_names if why_left_out(study, prepared, arm) is None]
+
+
+def why_left_out(study: Study, prepared: Prepared, arm: str) -> str | None:
+    """Why an arm cannot answer a task; None where it can."""
+    if why := find_answer(study.arm(arm).answer).unsupported_reason(prepared.task):
+        return str(why)
+    last = study.stage_of(arm)
+    for stage in last.required if last else ():
+        unsupported_reason = getattr(find_kind(stage.kind), "unsupported_reason", None)
+        if unsupported_reason and (why := unsupported_reason(stage, prepared)):
+            return str(why)
+    return None
+
+
+def seedless(study: Study, arm: str) -> bool:
+    """Whether the arm's answers are the same with every seed."""
+    one = study.arm(arm)
+    return not one.trained and bool(find_answer(one.answer).deterministic)
+
+
+def is_answered(tree: StageTree, prepared: Prepared, arm: str, key: str) -> bool:
+    """Whether the answers named `key` stand under any of the study's seeds."""
+    return any(finished(cell_folder(tree, prepared, arm, seed), key) for seed in tree.study.seeds)
+
+
+def cell_folder(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> Path:
+    """Where the arm's answers are kept."""
+    return tree.run.cell(prepared.task.name, _folder_name(tree.source), arm, seed)
+
+
+def answers_key(tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: list[StageOutput]) -> str:
+    """Names everything the arm's answers depend on. A deterministic arm without stages has one key for all seeds."""
+    context = _context(tree, prepared, arm, seed, stages)
+    return cell_key(find_answer(tree.study.arm(arm).answer).key(context), tree.numerics, prepared)
+
+
+def answered(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> tuple[Path, list[StageOutput]]:
+    """Where the arm's answers stand, which are found or given now, and the stages they come from.
+
+    Raises `CellError` when a stage fails, or giving the answers does.
+    """
+    stages = tree.outputs(arm, prepared, seed)
+    folder = cell_folder(tree, prepared, arm, seed)
+    with tree.costs_one_cell(Part(prepared.task.name, arm, seed, ANSWERS), prepared):
+        key = answers_key(tree, prepared, arm, seed, stages)
+        if not finished(folder, key):
+            with alone_in(folder):
+                if not finished(folder, key) and not _copied(tree, prepared, arm, folder, key):
+                    # Known by the key too: what cannot answer with one seed is not asked again for the next.
+                    with tree.costs_one_cell(Part(prepared.task.name, arm, 0, ANSWERS, key), prepared):
+                        _answer(tree, prepared, arm, seed, stages, folder, key)
+    return folder, stages
+
+
+def _answer(
+    tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: list[StageOutput], folder: Path, key: str
+) -> None:
+    """Have the arm answer every held-out case."""
+    let_go()
+    answering = find_answer(tree.study.arm(arm).answer).answer(_context(tree, prepared, arm, seed, stages))
+    with tree.progress(f"{prepared.task.name}: held-out answers of {arm}", len(prepared.test)) as advance:
+        evaluate(answering, prepared, folder, key, advance)
+
+
+def _context(
+    tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: list[StageOutput]
+) -> AnswerContext:
+    settings = tree.study.block(tree.study.arm(arm).answer)
+    policy, key = (stages[-1].policy, stages[-1].key) if stages else (None, tree.model_hash)
+    return AnswerContext(tree.study, settings, prepared, tree.source, tree.numerics, seed, policy, key)
+
+
+def _copied(tree: StageTree, prepared: Prepared, arm: str, folder: Path, key: str) -> bool:
+    """Answers under the same key with another seed are those with this one."""
+    for seed in tree.study.seeds:
+        other = cell_folder(tree, prepared, arm, seed)
+        if other != folder and finished(other, key):
+            copy_predictions(other, folder)
+            return True
+    return False
+
+
+def _folder_name(source: ModelSource) -> str:
+    return source.title if source.kind == "folder" else source.name.replace("/", "--")

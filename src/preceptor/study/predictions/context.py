@@ -1,0 +1,56 @@
+"""What a way of answering is given, and what it gives back."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from preceptor.engine import Cost, Numerics
+from preceptor.models import ModelSource, Policy, load_policy
+from preceptor.study.cases import Prepared
+from preceptor.study.spec.study import Study
+
+
+class OnBatch(Protocol):
+    """Called after each batch with the answers' texts by the number of their case.
+
+    label_ties: for how many of them several labels were equally likely, so that chance decided.
+    """
+
+    def __call__(self, texts: dict[int, str], label_ties: int = 0) -> None:
+        """Write them to disk."""
+
+
+Answerer = Callable[[frozenset[int], OnBatch], None]
+"""Answers every held-out case that is not done. Batches are always the same, so that a run that was killed goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """What answers the cases. preparation: what it cost to make it. note: JSON values that stand beside the answers."""
+
+    answerer: Answerer
+    preparation: Cost = field(default_factory=Cost)
+    note: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerContext:
+    """All that an arm's answers may depend on.
+
+    settings: the block of the way of answering. policy: the folder of the tuned policy; None for the untouched model.
+    policy_key: names that policy.
+    """
+
+    study: Study
+    settings: Any
+    task: Prepared
+    source: ModelSource
+    numerics: Numerics
+    seed: int
+    policy: Path | None
+    policy_key: str
+
+    def load_policy(self) -> Policy:
+        """The policy that answers."""
+        return load_policy(self.source, self.policy, dtype=self.numerics.torch_dtype)

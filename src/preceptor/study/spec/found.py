@@ -1,0 +1,90 @@
+"""Stage kinds and ways of answering, found by the name of their file when a study file names them.
+
+They stand on higher floors than the study file does, so nothing here is imported before it is asked for.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel
+
+_STUDY = Path(__file__).parents[1]
+
+
+class Kind(Protocol):
+    """What `stages/<kind>.py` has: a stage kind, by its file's name.
+
+    title, explanation: for reports. curves: what of its training history is drawn. makes: what comes out of it.
+    """
+
+    title: str
+    explanation: str
+    curves: tuple[str, ...]
+    makes: Literal["policy", "pairs", "targets", "scorer", "states"]
+    Settings: type[BaseModel]
+    """Its block in the study file; a task may have one of its own."""
+    needs: Callable[[Any], tuple[str, ...]]
+    """The kinds of stage that must come before it, beside those that are named: `dpo` -> `("pairs",)`."""
+    data: Callable[[Any], Any]
+    """`data(context)`: what it learns from, made once a run; its digest is part of the stage's key."""
+    run: Callable[[Any, Any], Any]
+    """`run(context, data)`: do the work in `context.folder` and return a `Result`."""
+
+
+class WayOfAnswering(Protocol):
+    """What `answers/<name>.py` has: how an arm answers held-out cases, by its file's name.
+
+    title, explanation: of the arm that does nothing else. phrase: its name within a sentence. deterministic: whether
+    every seed gives the same answers. asks_policy: whether it is the arm's policy that answers.
+    """
+
+    title: str
+    phrase: str
+    explanation: str
+    deterministic: bool
+    asks_policy: bool
+    unsupported_reason: Callable[[Any], str | None]
+    """`unsupported_reason(task)`: why it cannot answer a task; None where it can."""
+    key: Callable[[Any], Any]
+    """`key(context)`: what its answers depend on beside the policy and the held-out cases."""
+    answer: Callable[[Any], Any]
+    """`answer(context)`: `Answering`, which holds what answers the cases."""
+
+
+def kind_names() -> tuple[str, ...]:
+    """The stage kinds there are."""
+    return _members("stages")
+
+
+def find_kind(name: str) -> Any:
+    """The `Kind` in `stages/<name>.py`. Raises `KeyError` when there is none."""
+    return _member("stages", name)
+
+
+def answer_names() -> tuple[str, ...]:
+    """The ways of answering there are."""
+    return _members("answers")
+
+
+def find_answer(name: str) -> Any:
+    """The `WayOfAnswering` in `answers/<name>.py`. Raises `KeyError` when there is none."""
+    return _member("answers", name)
+
+
+def find_settings(name: str) -> type[BaseModel] | None:
+    """The `Settings` of a stage kind or a way of answering; None for one that has none."""
+    found = find_kind(name) if name in kind_names() else find_answer(name)
+    settings: type[BaseModel] | None = getattr(found, "Settings", None)
+    return settings
+
+
+def _members(folder: str) -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in (_STUDY / folder).glob("[!_]*.py")))
+
+
+def _member(folder: str, name: str) -> Any:
+    if name not in _members(folder):
+        raise KeyError(name)
+    return import_module(f"preceptor.study.{folder}.{name}")

@@ -1,0 +1,88 @@
+"""Direct preference optimization (DPO; Rafailov et al. 2023): of two answers to a case, the better one is preferred."""
+
+from functools import partial
+
+from preceptor.engine import DPOSettings, EncodedPair, Workload, dpo_steps, dpo_workload, run_dpo
+from preceptor.errors import InputError, Problem
+from preceptor.files import digest
+from preceptor.models import load_tokenizer
+from preceptor.study.spec.stages import StageRef
+from preceptor.study.stage_tree.context import Context, Result, data_digest
+from preceptor.study.stages._pair_files import PAIRS, encode_pairs, pair_cases, read_pairs
+from preceptor.study.stages._pair_work import expected_pairs
+from preceptor.study.work import WorkContext
+
+title = "DPO"
+explanation = (
+    "After SFT, direct preference optimization: the model also sees a wrong answer to each case and learns to prefer the "
+    "right one."
+)
+curves = ("loss", "eval_loss", "rewards/margins", "rewards/accuracies")
+makes = "policy"
+Settings = DPOSettings
+Pairs = tuple[list[EncodedPair], list[EncodedPair]]
+
+
+def needs(stage: StageRef) -> tuple[str, ...]:
+    """Pairs of a better and a worse answer, made by the policy before it."""
+    return ("pairs",)
+
+
+def data(context: Context) -> Pairs:
+    """Training and validation pairs that fit into the context length. Raises `InputError` when there is none."""
+    (train, validation), _ = _fitting(context)
+    if not train:
+        what = "no training case gave a pair of answers that fits, so there is nothing to prefer"
+        fix = f"Leave {context.stage.owner} out of `arms`, raise `max_length`, or give rejected answers in the data."
+        source = context.stage.after.source if context.stage.after else None
+        where = f"task {context.task.task.name}" + (f", maker {source}" if source else "")
+        raise InputError(Problem(where, what, fix))
+    return train, validation
+
+
+def run(context: Context, data: Pairs) -> Result:
+    """Train from the policy before it, which is the reference too."""
+    pairs, validation = data
+    settings, numerics, seed = context.settings, context.numerics, context.seed
+    trees = [settings.batch_size, seed]  # with the numerics, what the steps' trees depend on
+    parent = context.parents[-1].policy.name
+    reference = digest([parent, data_digest(data), trees, numerics.model_dump()])
+    work = partial(
+        run_dpo,
+        pairs=pairs,
+        validation=validation,
+        settings=settings,
+        numerics=numerics,
+        folder=context.folder / "checkpoints",
+        seed=seed,
+        reference_file=context.run.reference(reference),
+        tracking=context.tracking,
+    )
+    stage = context.tune(work, dpo_steps(len(pairs), settings))
+    notes = {
+        "pairs_too_long": _fitting(context)[1],
+        "ordered_rightly": stage.ordered_rightly,
+        "first_margin": stage.first_margin,
+        "reference_gap": stage.reference_gap,
+    }
+    return Result(stage.cost, stage.history, notes)
+
+
+def work(context: WorkContext) -> Workload:
+    """Steps over as many pairs as there are cases to make them of."""
+    made_by = context.stage.after if context.stage else None
+    assert made_by is not None
+    limit = context.study.settings_of(made_by, context.task.entry).limit
+    cases = pair_cases(context.task, limit, 0, made_by.source)
+    pairs = expected_pairs(context.task, cases, made_by.source)
+    train, validation = pairs[: cases.trained_on], pairs[cases.trained_on :]
+    return dpo_workload(train, validation, context.settings, context.numerics, share=context.shares)
+
+
+def _fitting(context: Context) -> tuple[Pairs, int]:
+    """The pairs that the stage before it made, as token ids, and how many to train on did not fit."""
+    tokenizer, longest = load_tokenizer(context.source), context.study.max_length
+    made, held_out = read_pairs(context.parents[-1].folder / PAIRS, context.task)
+    train, too_long = encode_pairs(context.task, made, tokenizer, longest)
+    validation, _ = encode_pairs(context.task, held_out, tokenizer, longest)
+    return (train, validation), too_long

@@ -1,0 +1,58 @@
+"""Supervised fine-tuning (SFT): the model learns to write the right answers, token by token."""
+
+from functools import partial
+
+from preceptor.engine import SFTSettings, Workload, run_sft, sft_steps, sft_steps_worth, sft_workload
+from preceptor.models import Encoded
+from preceptor.study.spec.stages import StageRef
+from preceptor.study.stage_tree.context import Context, Result
+from preceptor.study.work import WorkContext
+
+title = "SFT"
+explanation = "Supervised fine-tuning: the model learns from cases with their right answers."
+curves = ("loss", "eval_loss")
+makes = "policy"
+Settings = SFTSettings
+Cases = tuple[list[Encoded], list[Encoded]]
+
+
+def needs(stage: StageRef) -> tuple[str, ...]:
+    """Nothing but the policy before it."""
+    return ()
+
+
+def data(context: Context) -> Cases:
+    """Training and validation cases with their right answers, as token ids."""
+    train = [case for task in context.tasks for case in task.train]
+    return train, [case for task in context.tasks for case in task.validation]
+
+
+def run(context: Context, data: Cases) -> Result:
+    """Train until the validation loss no longer improves, or for the compute in `context.budget`."""
+    (train, validation), settings, numerics, seed = data, context.settings, context.numerics, context.seed
+    steps = sft_steps(len(train), settings)
+    if context.budget is not None:
+        steps = sft_steps_worth(context.budget, context.start(), train, settings, numerics, seed=seed)
+    work = partial(
+        run_sft,
+        train=train,
+        validation=validation,
+        settings=settings,
+        numerics=numerics,
+        folder=context.folder / "checkpoints",
+        seed=seed,
+        flops=context.budget,
+        tracking=context.tracking,
+    )
+    stage = context.tune(work, steps)
+    return Result(stage.cost, stage.history)
+
+
+def work(context: WorkContext) -> Workload:
+    """Every epoch; or as much as takes the compute that is spent, in training alone. It may stop earlier."""
+    task, operations = context.task, context.operations
+    whole = sft_workload(task.train, task.validation, context.settings, context.numerics, share=context.shares)
+    if context.spent is None:
+        return whole
+    training = operations.training * operations.forward(whole.train.tokens, whole.train.rows)
+    return whole.times(context.spent / training)

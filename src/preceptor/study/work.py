@@ -1,0 +1,45 @@
+"""How much work a stage or an arm's answers will be: what its file is given to count it. Unknown lengths are gold's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from preceptor.engine import Numerics, Operations
+from preceptor.study.cases import Prepared
+from preceptor.study.spec.stages import StageRef
+from preceptor.study.spec.study import Study
+
+
+@dataclass(frozen=True, slots=True)
+class WorkContext:
+    """What the work depends on.
+
+    stage: None for answers. trained: whether the policy that works was trained. shares: whether the model computes
+    prefix trees. spent: floating-point operations of the arm whose compute a stage is given.
+    """
+
+    study: Study
+    settings: Any
+    task: Prepared
+    operations: Operations
+    shares: bool
+    stage: StageRef | None = None
+    trained: bool = True
+    spent: float | None = None
+
+    @property
+    def numerics(self) -> Numerics:
+        """Only how many tokens a tree may have matters here."""
+        return Numerics(tokens_per_tree=self.study.numerics.tokens_per_tree)
+
+
+def stand_in(answer: Sequence[int], shared: int, which: int) -> list[int]:
+    """Token ids of an answer as long as another, alike in its first `shared` tokens (in all but its last for < 0)."""
+    alike = list(answer[:shared])
+    return alike + [-1 - which] * (len(answer) - len(alike))
+
+
+def gold_lengths(task: Prepared, count: int) -> list[int]:
+    """How many tokens so many answers will have, if they are like those of training cases."""
+    lengths = [len(case.answer) for case in task.train]
+    return [lengths[i % len(lengths)] for i in range(count)]
