@@ -10,7 +10,7 @@ from preceptor.evidence._sample import INVALID_CODE, Sample
 from preceptor.evidence._tango import tango_interval
 from preceptor.evidence._text_scores import fact_f1, rouge_l
 from preceptor.evidence._verdict import FEWEST_OF_A_CLASS, FEWEST_PATIENTS, Judgement, Verdict, judge
-from preceptor.evidence._words import arm_title, gain, metric_title, number, p_text, sentence
+from preceptor.evidence._words import gain, metric_title, number, p_text, sentence
 
 __all__ = [
     "FEWEST_OF_A_CLASS",
@@ -27,7 +27,6 @@ __all__ = [
     "Sample",
     "Verdict",
     "agreement",
-    "arm_title",
     "benjamini_hochberg",
     "compare",
     "estimate",

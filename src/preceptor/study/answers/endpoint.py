@@ -11,6 +11,7 @@ phrase = "the served model"
 explanation = "Another model, untouched, asked over a server."
 deterministic = True
 asks_policy = False
+language_model = True
 Settings = ChatServer
 
 
@@ -38,6 +39,8 @@ def endpoint_answerer(server: ChatServer, prepared: Prepared) -> Answerer:
             for i, case in enumerate(prepared.shown):
                 if i not in done:
                     messages = prepared.task.messages(case)
-                    on_batch({i: ask(client, server, messages, max_tokens=max_tokens, setting="endpoint", case=case.id)})
+                    on_batch(
+                        {i: ask(client, server, messages, max_tokens=max_tokens, setting="endpoint", case=case.id)}
+                    )
 
     return answer

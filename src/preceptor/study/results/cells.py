@@ -10,6 +10,7 @@ import numpy as np
 from preceptor.engine import Cost
 from preceptor.evidence import INVALID_CODE, METRICS, Metric, Sample, sensitivity
 from preceptor.files import digest_file
+from preceptor.study.cases import Prepared
 from preceptor.study.predictions.answering import answered, arms_for, seedless
 from preceptor.study.predictions.store import (
     Prediction,
@@ -18,7 +19,6 @@ from preceptor.study.predictions.store import (
     preparation_cost,
     read_predictions,
 )
-from preceptor.study.cases import Prepared
 from preceptor.study.run.failures import EVALUATION, CellError, Failure, Part
 from preceptor.study.run.kept import kept
 from preceptor.study.score import TEXT_METRICS, case_score, gold_label
