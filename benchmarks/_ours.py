@@ -26,7 +26,7 @@ from preceptor.engine import (
     sft_loss,
 )
 from preceptor.engine.cost import backward_factor
-from preceptor.engine.train.reference import pair_logprobs, pair_trees, reference_of_policy, sums
+from preceptor.engine.training.reference import pair_logprobs, pair_trees, reference_of_policy, sums
 from preceptor.engine.tree.batches import split_into_trees
 from preceptor.models import Encoded, Policy
 

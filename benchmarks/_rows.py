@@ -11,7 +11,7 @@ from benchmarks._measure import Row, Work, alternate, at_least, at_most
 from benchmarks._peak import peak_bytes
 from benchmarks._shapes import SHAPES, Shape, draw_labels, draw_pairs, word_tokens
 from preceptor.engine import EncodedPair, Numerics
-from preceptor.engine.train.reference import pair_trees
+from preceptor.engine.training.reference import pair_trees
 from preceptor.engine.tree.layout import distinct_prefixes
 from preceptor.models import (
     EMBEDDED,

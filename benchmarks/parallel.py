@@ -15,8 +15,8 @@ from dataclasses import asdict
 from benchmarks._measure import Row, at_most
 from benchmarks._shapes import LARGE_SHAPES, LARGE_TREE, SHAPES, Shape, draw_pairs
 from preceptor.engine import EncodedPair, distinct_prefixes
-from preceptor.engine.train.reference import sequences_of
-from preceptor.engine.tree.deal import deal
+from preceptor.engine.training.reference import sequences_of
+from preceptor.engine.tree.rank_balance import balance_across_ranks
 
 STEPS = 50
 RANKS = (2, 4)
@@ -58,10 +58,12 @@ def _of_mixed_length(shape: Shape, seed: int) -> list[EncodedPair]:
 def _tokens(steps: Sequence[Sequence[EncodedPair]], ranks: int, tokens_per_tree: int) -> list[list[list[int]]]:
     """[step][process][tree] nodes, each step's trees going one process further, as in training."""
     told = []
-    for turn, pairs in enumerate(steps):
-        dealt = deal(pairs, sequences_of, tokens_per_tree, ranks)
-        sizes = [[distinct_prefixes([s for pair in tree for s in sequences_of(pair)]) for tree in one] for one in dealt]
-        told.append([sizes[(rank + turn) % ranks] for rank in range(ranks)])
+    for step, pairs in enumerate(steps):
+        of_ranks = balance_across_ranks(pairs, sequences_of, tokens_per_tree, ranks)
+        sizes = [
+            [distinct_prefixes([s for pair in tree for s in sequences_of(pair)]) for tree in one] for one in of_ranks
+        ]
+        told.append([sizes[(rank + step) % ranks] for rank in range(ranks)])
     return told
 
 

@@ -10,7 +10,7 @@ import torch
 
 from preceptor.engine import DPOSettings, EncodedPair, Numerics, SFTSettings, Stage, run_dpo, run_sft, tune
 from preceptor.engine.parallel.shard import rank
-from preceptor.engine.train.tune import Run, one_of_several
+from preceptor.engine.training.tune import Run, one_of_several
 from preceptor.errors import InputError, Problem
 from preceptor.models import AdapterSettings, Encoded, ModelSource, Policy, find_model, new_policy
 from preceptor.progress import Advance

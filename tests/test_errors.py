@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preceptor.errors import InputError, Problem, printable, without_steering
+from preceptor.errors import InputError, Problem, kind_and_place, printable, without_steering
 
 
 @given(st.text())
@@ -33,3 +33,15 @@ def test_all_problems_stand_on_lines_of_their_own() -> None:
     )
     assert len(str(error).splitlines()) == 2
     assert "\x1b" not in str(error)
+
+
+def test_an_error_of_others_is_named_by_its_kind_and_place_without_a_word_of_its_own() -> None:
+    def read_case() -> None:
+        raise ValueError("a word of a case")
+
+    try:
+        read_case()
+    except ValueError as error:
+        said = kind_and_place(error)
+    assert said.startswith("ValueError < read_case (test_errors.py:")
+    assert "a word of a case" not in said

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from preceptor.data import EACH_ROW, Table, has_names, iso_day, looks_like_labels, no_names, say_columns
+from preceptor.data import EACH_ROW, Table, describe_columns, has_header, iso_day, looks_like_labels, missing_header
 from preceptor.errors import InputError, Problem
 from preceptor.files import write_atomic
 from preceptor.models import EMBEDDED
@@ -42,8 +42,8 @@ def write_new(
     The `date` column is left out of what the model reads. Raises InputError with every problem; an existing file is
     replaced only with `overwrite`.
     """
-    if not has_names(table):
-        raise InputError(no_names(table))
+    if not has_header(table):
+        raise InputError(missing_header(table))
     files = NewFiles(folder / f"{name}.task.yaml", folder / f"{name}.study.yaml")
     problems = _column_problems(table, text, label, patient, date)
     problems += _patient_problems(table, patient, each_row) + _label_problems(table, label)
@@ -72,7 +72,7 @@ def _column_problems(
     table: Table, text: Sequence[str], label: str, patient: str | None, date: str | None
 ) -> list[Problem]:
     named = [*text, label, *(column for column in (patient, date) if column)]
-    fix = say_columns(table)
+    fix = describe_columns(table)
     problems = [
         Problem(str(table.path), f"there is no column `{column}`", fix)
         for column in dict.fromkeys(named)

@@ -1,6 +1,6 @@
-"""A server that speaks the interface of OpenAI's clients, asked one chat after another.
+"""A client for servers with OpenAI's chat completions API, one request at a time.
 
-It is on this machine unless the study names another host. What went wrong is told without what was asked or answered.
+The server must be on this machine unless the study allows another host. Errors never quote a request or an answer.
 """
 
 import threading
@@ -15,18 +15,16 @@ import httpx2
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from preceptor.errors import InputError, Problem
-
-THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
-"""The hosts that may be asked without being allowed by name."""
+from preceptor.server_url import THIS_MACHINE, check_url
 
 _SECONDS = httpx2.Timeout(600.0, connect=10.0)
-"""A large model on a processor may write for minutes; a server that is there takes the call at once."""
+"""A large model on a CPU may generate for minutes; a running server accepts connections at once."""
 LONGEST_ANSWER = 1800.0
-"""Seconds until an answer must be whole. The limits above are those of each piece, which a byte now and then keeps."""
+"""Total timeout of a request in seconds. The timeouts above apply to each read, so a slow stream never hits them."""
 _LONGEST_LIST = 60.0
-"""Seconds until the list of models must be whole."""
+"""Total timeout of listing the models, in seconds."""
 _PAUSES = (1.0, 4.0, 16.0)
-"""Seconds before each further try."""
+"""Backoff: seconds before each retry."""
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
 _AGAIN = "Look at the server's own log, mend it, and run the same command again: it goes on from here."
 _UNKNOWN_TOKEN = 401
@@ -34,49 +32,36 @@ _ELSEWHERE = range(300, 400)
 
 
 class TooSlowError(InputError):
-    """An answer did not become whole in time; asking again would take as long."""
+    """A request exceeded its total timeout; a retry would take as long."""
 
 
 class ChatServer(BaseModel):
-    """Where a server is asked, and for which model: on this machine, unless `allow_host` names another."""
+    """A server's address and model; on this machine, unless `allow_host` names its host."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: str
-    """Of the interface that OpenAI's clients speak, such as http://127.0.0.1:8080/v1."""
+    """The base URL of the API, such as http://127.0.0.1:8080/v1."""
     model: str = Field(min_length=1)
     allow_host: str | None = None
 
     @model_validator(mode="after")
     def _nothing_leaves_unless_allowed(self) -> Self:
-        try:
-            parts = urlsplit(self.url)
-            host, _ = parts.hostname, parts.port
-        except ValueError as error:
-            raise ValueError("url cannot be read; write it like http://127.0.0.1:8080/v1") from error
-        readable = self.url.isprintable() and " " not in self.url  # urlsplit drops line ends, which no client does
-        if not readable or parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
-            raise ValueError("url must look like http://127.0.0.1:8080/v1")
-        if parts.username or parts.password:
-            raise ValueError("url holds a user or a password, which would be kept in the run folder; take it out")
-        if host not in THIS_MACHINE and host != (self.allow_host or "").lower():
-            raise ValueError(
-                f"url is on another machine, {host}, and case text would go there; only if that is allowed, say "
-                f"allow_host: {host}"
-            )
+        check_url(self.url, self.allow_host, example="http://127.0.0.1:8080/v1", sent="case text")
         return self
 
     @property
     def is_here(self) -> bool:
-        """Whether it is asked on this machine, so that no other machine can ask it."""
+        """Whether the server is on this machine."""
         return urlsplit(self.url).hostname in THIS_MACHINE
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a server says to one chat, as far as it tells.
+    """A response to one chat request.
 
-    prompt_tokens: of the chat as its template puts it. logprobs: each token of the text with its log-probability, nats.
+    prompt_tokens: prompt length after the chat template. logprobs: each token with its log-probability in nats. None
+    where the server reports none.
     """
 
     text: str = field(repr=False)
@@ -85,7 +70,7 @@ class Reply:
 
 
 def find_server(server: ChatServer, setting: str) -> list[Problem]:
-    """What stands in the way of asking: nobody there, or no such model. `setting` is the name the study gives it."""
+    """Why the server cannot be used: unreachable, or no such model. `setting` names it in messages."""
     try:
         with open_client(server) as client:
             names = listed_models(client, server, setting)
@@ -98,9 +83,9 @@ def find_server(server: ChatServer, setting: str) -> list[Problem]:
 
 
 def listed_models(client: httpx2.Client, server: ChatServer, setting: str) -> list[str]:
-    """The models the server lists; none when it does not list any.
+    """The models the server lists; empty when it lists none.
 
-    Raises `InputError` when nobody answers, or who does wants a token or leads elsewhere.
+    Raises `InputError` when it is unreachable, requires authentication or redirects.
     """
     try:
         reply = _within(_LONGEST_LIST, lambda: client.get("models", timeout=10.0))
@@ -114,8 +99,8 @@ def listed_models(client: httpx2.Client, server: ChatServer, setting: str) -> li
 
 
 def open_client(server: ChatServer, token: str | None = None) -> httpx2.Client:
-    """A client that asks this server and no other. `token`: what the server wants to be brought."""
-    # trust_env: a proxy named in the environment is another machine. Redirects could lead to one, too.
+    """An HTTP client for this server only. `token`: its bearer token."""
+    # trust_env: a proxy from the environment is another machine. So may be the target of a redirect.
     return httpx2.Client(
         base_url=server.url.rstrip("/") + "/",
         timeout=_SECONDS,
@@ -134,9 +119,9 @@ def ask(
     setting: str,
     case: str,
 ) -> str:
-    """What the model says at temperature 0; "" when it says nothing. A busy server is asked again.
+    """The model's answer at temperature 0, maybe "". Retries while the server is busy.
 
-    Raises `InputError` that names `case` and not a word of it.
+    Raises `InputError` that names the id `case` and quotes no text.
     """
     return ask_in_full(client, server, messages, max_tokens=max_tokens, setting=setting, case=case).text
 
@@ -152,9 +137,9 @@ def ask_in_full(
     logprobs: bool = False,
     seconds: float = LONGEST_ANSWER,
 ) -> Reply:
-    """As `ask`, with what else the server tells; log-probabilities only where they are asked for.
+    """As `ask`, with prompt length and, if `logprobs`, log-probabilities.
 
-    Raises `TooSlowError` when the answer is not whole after so many `seconds`.
+    Raises `TooSlowError` when the response takes longer than `seconds`.
     """
     request = {"model": server.model, "messages": messages, "temperature": 0, "max_tokens": max_tokens}
     request |= {"logprobs": True} if logprobs else {}
@@ -178,9 +163,9 @@ def ask_in_full(
 
 
 def _within(seconds: float, send: Callable[[], httpx2.Response]) -> httpx2.Response:
-    """What `send` returns or raises; TimeoutError when it takes longer, and is left behind in a thread of its own.
+    """The result of `send`, run in a thread; TimeoutError, abandoning the thread, when it takes longer.
 
-    The client's own limits begin anew with each byte, also with those of the status and headers.
+    The client's own timeouts restart with each byte received, also of the headers.
     """
     outcome: Future[httpx2.Response] = Future()
 
@@ -190,12 +175,12 @@ def _within(seconds: float, send: Callable[[], httpx2.Response]) -> httpx2.Respo
         except BaseException as error:
             outcome.set_exception(error)
 
-    threading.Thread(target=work, daemon=True).start()  # the process may end without it
+    threading.Thread(target=work, daemon=True).start()  # a daemon does not block process exit
     return outcome.result(seconds)
 
 
 def _remedy(reply: httpx2.Response) -> str:
-    """What to do about a status."""
+    """The fix for an HTTP status."""
     if reply.status_code == _UNKNOWN_TOKEN:
         return "It wants another token than it was sent: `preceptor verify --token-file` takes one, a study sends none."
     if reply.status_code in _ELSEWHERE:
@@ -205,7 +190,7 @@ def _remedy(reply: httpx2.Response) -> str:
 
 
 def _read(reply: httpx2.Response, where: str, case: str) -> Reply:
-    """The answer; a model that says nothing has said nothing, which is no label."""
+    """Parse the response; null content is an empty answer, which is INVALID for label tasks."""
     try:
         body = reply.json()
         choice = body["choices"][0]
@@ -240,7 +225,7 @@ def _only_text(content: Any) -> str:
 
 
 def _model_names(reply: httpx2.Response) -> list[str]:
-    """The models the server lists; none when it does not list any."""
+    """The models the server lists; empty when it lists none."""
     try:
         return [str(one["id"]) for one in reply.json()["data"]] if reply.status_code == 200 else []
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -248,7 +233,7 @@ def _model_names(reply: httpx2.Response) -> list[str]:
 
 
 def _kind(error: httpx2.HTTPError | TimeoutError) -> str:
-    """What kind of failure it was; its own words might repeat what was sent."""
+    """The kind of failure; the exception's message might quote the request."""
     match error:
         case httpx2.TimeoutException() | TimeoutError():
             return "it took too long"

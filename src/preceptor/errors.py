@@ -1,6 +1,7 @@
 """What Preceptor says when something is wrong: where, what, and what to do about it."""
 
 import re
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,13 @@ def without_steering(text: str) -> str:
     What stands behind such a mark is read in another order than it is written in (Unicode TR 36, section 3.2).
     """
     return _STEERING.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def kind_and_place(error: BaseException) -> str:
+    """An exception's type and the innermost calls it was raised in; not its message, which may hold case text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{frame.name} ({frame.filename.rpartition('/')[2]}:{frame.lineno})" for frame in frames]
+    return " < ".join([type(error).__name__, *reversed(places[-4:])])
 
 
 class PreceptorError(Exception):

@@ -1,17 +1,17 @@
-"""How threads wait for each other between two matrix products."""
+"""How long OpenMP threads spin while they wait."""
 
 import os
 
 SPIN_COUNT = 1000
-"""How often a waiting thread looks again before it sleeps; `python -m benchmarks.neighbour` compares others."""
+"""Spins of a waiting thread before it sleeps; `python -m benchmarks.neighbour` compares other values."""
 
 
 def limit_spinning() -> None:
-    """Let a thread that waits give its core to others soon, unless the environment says otherwise.
+    """Limit the spinning of waiting threads, unless the environment sets it.
 
-    GNU OpenMP lets it spin for milliseconds. With another busy process on the machine the thread that is waited for may
-    not even run meanwhile, and every operation takes a time slice. Call it before torch is imported, in a process that
-    is ours: a command, a benchmark or a test.
+    By default GNU OpenMP threads spin for milliseconds. On an oversubscribed machine the awaited thread may not be
+    scheduled meanwhile, and every operation costs a time slice. Call it before torch is imported, in our own process:
+    a command, a benchmark or a test.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", str(SPIN_COUNT))

@@ -1,4 +1,4 @@
-"""Progress with time left, the same look for everything that takes more than five seconds."""
+"""Progress bars with the remaining time, for everything that takes more than five seconds."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +10,10 @@ from rich.table import Column
 
 
 class Advance(Protocol):
-    """Call with how many units were just done."""
+    """Callback: advances a progress bar."""
 
     def __call__(self, units: float = 1, /) -> None:
-        """`units` more are done."""
+        """Advance by `units`."""
 
 
 def quiet(units: float = 1, /) -> None:
@@ -22,7 +22,7 @@ def quiet(units: float = 1, /) -> None:
 
 @contextmanager
 def progress(what: str, total: int, console: Console | None = None) -> Iterator[Advance]:
-    """Show a bar named `what` over `total` units while the block runs."""
+    """Show a bar labelled `what` of `total` units during the block."""
     bar = Progress(
         TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
         BarColumn(bar_width=20),
@@ -35,7 +35,7 @@ def progress(what: str, total: int, console: Console | None = None) -> Iterator[
 
     def advance(units: float = 1, /) -> None:
         nonlocal done
-        done = round(done + units, 6)  # parts of units must add up to a whole, or the last one never shows
+        done = round(done + units, 6)  # sums of fractions must reach the total exactly
         bar.update(task, completed=done)
 
     with bar:

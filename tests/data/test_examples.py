@@ -79,7 +79,7 @@ def test_dates_and_subgroups_stand_beside_the_case_and_not_in_it(read: Callable[
     rows = [{**row, "day": day, "sex": sex} for row, day, sex in zip(ROWS, days, ["f", " ", "m"], strict=True)]
     got = read(rows, date="day", subgroups=["sex"])
     assert [one.date for one in got.examples] == ["2024-03-05", None, "2024-03-07"]
-    assert [one.about for one in got.examples] == [{"sex": "f"}, {"sex": "not given"}, {"sex": "m"}]
+    assert [one.metadata for one in got.examples] == [{"sex": "f"}, {"sex": "not given"}, {"sex": "m"}]
     assert all(one.fields.keys() == {"note", "age"} for one in got.examples)
     assert got.sha256 != read(rows).sha256
 

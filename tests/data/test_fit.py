@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import preceptor.data._fit as fit_module
-from preceptor.data._fit import CUT_MARK, Fitted, TooLong, cut_middle, fit, fit_pair
+from preceptor.data._fit import TRUNCATION_MARK, Fitted, TooLong, fit, fit_pair, truncate_middle
 from preceptor.errors import InputError
 from preceptor.models import encode, stop_tokens
 from preceptor.tasks import Example, Task
@@ -46,7 +46,7 @@ def test_a_case_that_fits_is_left_alone(tiny_tokenizer: Any) -> None:
     task, example = make_task(), make_example("fever 38.0")
     fitted = fit(task, example, tiny_tokenizer, 400, "yes")
     assert fitted.encoded == encode(tiny_tokenizer, [dict(one) for one in task.messages(example)], "yes")
-    assert fitted.cut_tokens == 0
+    assert fitted.truncated_tokens == 0
 
 
 def test_only_the_middle_of_the_cut_field_goes(tiny_tokenizer: Any) -> None:
@@ -55,11 +55,11 @@ def test_only_the_middle_of_the_cut_field_goes(tiny_tokenizer: Any) -> None:
     assert INSTRUCTION in prompt
     assert "Age 64\nSTART" in prompt
     assert "END\nFever?" in prompt
-    assert prompt.count(CUT_MARK) == 1
+    assert prompt.count(TRUNCATION_MARK) == 1
     assert prompt.endswith("assistant\n")
     assert fitted.encoded.answer[-1] in stop_tokens(tiny_tokenizer)
     assert tiny_tokenizer.decode(fitted.encoded.answer[:-1]) == "no"
-    assert fitted.cut_tokens > 1000
+    assert fitted.truncated_tokens > 1000
 
 
 @settings(max_examples=40, deadline=None)
@@ -98,7 +98,7 @@ def test_the_named_least_limit_is_enough(tiny_tokenizer: Any) -> None:
         fit(make_task(), example, tiny_tokenizer, 10, "yes")
     needed = caught.value.tokens
     # Tokens may merge differently at the seams of the cut, hence a few more.
-    assert fit(make_task(), example, tiny_tokenizer, needed + 3, "yes").cut_tokens > 0
+    assert fit(make_task(), example, tiny_tokenizer, needed + 3, "yes").truncated_tokens > 0
 
 
 def test_room_is_kept_for_what_will_be_generated(tiny_tokenizer: Any) -> None:
@@ -164,7 +164,7 @@ def test_a_note_of_100_000_tokens_is_tokenised_whole_only_twice(
 
     monkeypatch.setattr(fit_module, "encode", counting)
     fitted = fit(make_task(), make_example(note), tiny_tokenizer, 256, "yes")
-    assert fitted.cut_tokens > 90_000
+    assert fitted.truncated_tokens > 90_000
     assert sum(size > 10_000 for size in sizes) == 1  # the other time is the field with its offsets
     assert len(sizes) <= 6
 
@@ -183,7 +183,7 @@ def test_the_instruction_is_the_same_token_prefix_for_every_case(tiny_tokenizer:
 def test_cut_middle_keeps_both_ends(text: str, data: st.DataObject) -> None:
     spans = [(i, i + 1) for i in range(len(text))]  # a character is a token
     kept = data.draw(st.integers(1, len(text)))
-    head, mark, tail = cut_middle(text, spans, kept).partition(CUT_MARK)
+    head, mark, tail = truncate_middle(text, spans, kept).partition(TRUNCATION_MARK)
     assert mark
     assert text.startswith(head)
     assert text.endswith(tail)

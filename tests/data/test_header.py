@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from command_line import CommandLine
-from preceptor.data import has_names, read_table, say_columns
+from preceptor.data import describe_columns, has_header, read_table
 from tiny_study import write_study, write_table
 
 PATIENT = "Anna Meier"
@@ -63,9 +63,9 @@ def test_new_asks_and_shows_nothing_of_it(headless: Path, preceptor: CommandLine
 )
 def test_what_is_no_header(tmp_path: Path, rows: list[str]) -> None:
     found = read_table(table(tmp_path / "a.csv", *rows))
-    assert not has_names(found)
-    assert "Columns are `" not in say_columns(found)
-    assert not any(name in say_columns(found) for name in found.columns if len(name) > 1)
+    assert not has_header(found)
+    assert "Columns are `" not in describe_columns(found)
+    assert not any(name in describe_columns(found) for name in found.columns if len(name) > 1)
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def test_what_is_no_header(tmp_path: Path, rows: list[str]) -> None:
 )
 def test_what_is_one(tmp_path: Path, rows: list[str]) -> None:
     found = read_table(table(tmp_path / "a.csv", *rows))
-    assert has_names(found)
-    assert say_columns(found).startswith("Columns are ")
+    assert has_header(found)
+    assert describe_columns(found).startswith("Columns are ")
 
 
 def test_names_that_stand_twice_are_not_repeated_where_they_may_be_a_case(

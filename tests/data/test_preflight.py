@@ -11,9 +11,9 @@ from rich.console import Console
 
 from preceptor.data import DataSpec
 from preceptor.data._checks import check_template
+from preceptor.data._invalid_rows import InvalidRow, RowProblem
 from preceptor.data._near_duplicates import near_duplicates
 from preceptor.data._preflight import Preflight, preflight
-from preceptor.data._refused import RefusedRow, WrongRow
 from preceptor.data._split import Splits
 from preceptor.study import TaskEntry
 from preceptor.tasks import Example, Task, load_task
@@ -155,10 +155,12 @@ def test_a_label_training_never_shows_is_a_warning(tiny_tokenizer: Any) -> None:
 
 
 def test_rows_the_reader_left_out_are_shown(tiny_tokenizer: Any) -> None:
-    empty = WrongRow("no_answer", "the answer is empty", "Fill it")
-    unknown = WrongRow("unknown_label", "the label is not one of the task's", "Map it", "label `c9` is not one", "c9? ")
+    empty = RowProblem("no_answer", "the answer is empty", "Fill it")
+    unknown = RowProblem(
+        "unknown_label", "the label is not one of the task's", "Map it", "label `c9` is not one", "c9? "
+    )
     wrong = {7: empty, 8: unknown, 9: empty}
-    refused = [RefusedRow("", "", "", "notes.csv", "row", number, one) for number, one in wrong.items()]
+    refused = [InvalidRow("", "", "", "notes.csv", "row", number, one) for number, one in wrong.items()]
     flight = preflight(TASK, sound(), tiny_tokenizer, 400, refused)
     assert [str(one.problem()) for one in flight.findings] == [
         "notes.csv, rows 7, 9: the answer is empty. Fill it",
@@ -263,8 +265,8 @@ def test_near_duplicates_are_found_among_thousands() -> None:
     texts = [" ".join(f"w{(i * 31 + j * j) % 997}" for j in range(60)) for i in range(900)]
     changed = texts[5].split()
     changed[30] = "other"
-    twins = near_duplicates([" ".join(changed), "nothing like it at all", "", texts[7].upper()], texts)
-    assert [(twin.held_out, twin.seen) for twin in twins] == [(0, 5), (3, 7)]
-    assert twins[0].cosine == pytest.approx(55 / 58, abs=0.01)
-    assert twins[1].cosine == pytest.approx(1)
+    duplicates = near_duplicates([" ".join(changed), "nothing like it at all", "", texts[7].upper()], texts)
+    assert [(duplicate.held_out, duplicate.seen) for duplicate in duplicates] == [(0, 5), (3, 7)]
+    assert duplicates[0].cosine == pytest.approx(55 / 58, abs=0.01)
+    assert duplicates[1].cosine == pytest.approx(1)
     assert near_duplicates([], texts) == near_duplicates(texts[:1], []) == []

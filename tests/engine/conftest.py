@@ -88,7 +88,7 @@ def killed() -> type[Exception]:
 @pytest.fixture(params=["before anything is named", "half way through a file list"])
 def cut_while_saving(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Cut the power in the n-th checkpoint: when it is written but not named yet, or before all of it is written."""
-    from preceptor.engine.train import trainer
+    from preceptor.engine.training import trainer
 
     owner: Any = trainer if "named" in request.param else trainer.StepTrainer
     name = "publish_folder" if "named" in request.param else "_save_rng_state"

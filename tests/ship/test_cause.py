@@ -3,21 +3,21 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from preceptor.ship._asked import Asked, common
 from preceptor.ship._cause import Cause, Evidence, Suspect, likely_cause
+from preceptor.ship._replayed import Replayed, common_prefix
 
 LABELS = ["urgent", "routine"]
 OTHER = Cause("arm", "another one", "Serve it")
 BASE = Cause("adapter", "none is loaded", "Load it")
 
 
-def asked(measured: list[str], served: list[str], more: list[int] | None = None) -> list[Asked]:
+def asked(measured: list[str], served: list[str], more: list[int] | None = None) -> list[Replayed]:
     counts = more if more is not None else [0] * len(measured)
     both = zip(measured, served, counts, strict=True)
-    return [Asked(f"c{i}", ours, theirs, 40 + i, 40 + i + by) for i, (ours, theirs, by) in enumerate(both)]
+    return [Replayed(f"c{i}", ours, theirs, 40 + i, 40 + i + by) for i, (ours, theirs, by) in enumerate(both)]
 
 
-def kind(cases: list[Asked], evidence: Evidence | None = None) -> str | None:
+def kind(cases: list[Replayed], evidence: Evidence | None = None) -> str | None:
     cause = likely_cause(cases, evidence or Evidence())
     return cause.kind if cause else None
 
@@ -36,12 +36,12 @@ def test_nothing_is_wrong_where_nothing_differs(texts: list[str]) -> None:
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text("ab ", max_size=6), st.text("ab ", max_size=6))
 def test_two_texts_part_where_they_first_differ(one: str, other: str) -> None:
-    case = Asked("c", one, other, 3)
+    case = Replayed("c", one, other, 3)
     a, b = (text.strip() or text for text in (one, other))
-    at = common(one, other)
+    at = common_prefix(one, other)
     assert a[:at] == b[:at]
     assert a[at : at + 1] != b[at : at + 1] or a == b
-    assert (case.goes_on, case.stops_short) == (
+    assert (case.continues, case.truncated) == (
         a != b and at > 0 and b.startswith(a),
         a != b and at > 0 and a.startswith(b),
     )
@@ -111,6 +111,6 @@ def test_beginnings_of_the_answers_were_stopped_too_early() -> None:
 
 
 def test_without_counts_answers_that_differ_at_once_and_everywhere_point_to_the_template() -> None:
-    cases = [Asked(f"c{i}", one, "zz", 40) for i, one in enumerate(MEASURED)]
+    cases = [Replayed(f"c{i}", one, "zz", 40) for i, one in enumerate(MEASURED)]
     assert "does not say how many tokens" in str(likely_cause(cases, Evidence()))
     assert kind(asked(MEASURED, ["zz"] * len(MEASURED))) == "weights"

@@ -20,8 +20,8 @@ from preceptor.errors import InputError, PreceptorError
 from preceptor.models import load_policy, stop_tokens
 from preceptor.ship import _export as exporting
 from preceptor.ship import export
-from preceptor.ship._load_again import To
 from preceptor.ship._merge import merged
+from preceptor.ship._reload import To
 from preceptor.study import ArmOfRun, held_out, load_study, open_arm, run_study
 from tiny_model import CHAT_TEMPLATE, build_tiny_model
 from tiny_study import write_study
@@ -80,7 +80,7 @@ def test_the_arms_answer_differently(shipped_run: Path) -> None:
 def test_an_adapter_loads_with_peft_and_answers_as_measured(arm: ArmOfRun, tmp_path: Path) -> None:
     done = export(arm, "adapter", tmp_path / "out", card="# The card", console=QUIET)
     assert done.parity is not None
-    assert done.parity.asked == done.parity.same_texts == 20
+    assert done.parity.total == done.parity.same_texts == 20
     assert done.parity.passes()
     base = AutoModelForCausalLM.from_pretrained(arm.source.location)
     model = PeftModel.from_pretrained(base, tmp_path / "out")
@@ -94,7 +94,7 @@ def test_merged_weights_load_with_transformers_and_answer_as_measured(arm: ArmOf
     assert done.parity is not None
     assert done.parity.same_texts == 20
     assert done.rounding is not None
-    assert (done.rounding.of_weights, done.rounding.of_tuning) == (0, 0)
+    assert (done.rounding.weight_error, done.rounding.update_error) == (0, 0)
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
     assert not any("lora" in name for name in model.state_dict())
     assert answers(model, AutoTokenizer.from_pretrained(tmp_path / "out"), arm) == measured(arm)
@@ -125,7 +125,7 @@ def test_weights_that_were_all_tuned_are_exported_as_they_are(whole_run: Path, t
         export(sft, "adapter", tmp_path / "adapter", console=QUIET)
     done = export(sft, "merged", tmp_path / "out", console=QUIET)
     assert done.parity is not None
-    assert done.parity.same_texts == done.parity.asked
+    assert done.parity.same_texts == done.parity.total
     kept, out = (load_file(folder / "model.safetensors") for folder in (sft.folder / "model", tmp_path / "out"))
     assert kept.keys() == out.keys()
     assert all(torch.equal(kept[key], out[key]) for key in kept)
@@ -212,7 +212,7 @@ def test_an_interrupted_export_leaves_nothing(arm: ArmOfRun, tmp_path: Path, mon
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(exporting, "write_papers", killed)
+    monkeypatch.setattr(exporting, "write_metadata", killed)
     with pytest.raises(KeyboardInterrupt):
         export(arm, "merged", tmp_path / "out", console=QUIET)
     assert list(tmp_path.iterdir()) == []
@@ -267,10 +267,10 @@ def test_a_template_that_asks_for_the_date_is_exported_with_the_date_that_was_me
 
 def test_rounding_is_said_as_a_share_of_what_tuning_moved(arm: ArmOfRun) -> None:
     _, rounding = merged(arm, torch.bfloat16)
-    assert 0.0005 < rounding.of_weights < 0.004  # bfloat16 keeps eight bits: 2^-9 at most, less on average
-    assert rounding.of_tuning is not None
-    assert rounding.of_tuning > rounding.of_weights
-    assert "of what the adapter changed" in str(rounding)
+    assert 0.0005 < rounding.weight_error < 0.004  # bfloat16 keeps eight bits: 2^-9 at most, less on average
+    assert rounding.update_error is not None
+    assert rounding.update_error > rounding.weight_error
+    assert "of the adapter's update" in str(rounding)
 
 
 def test_weights_that_are_no_adapter_of_peft_are_noticed(arm: ArmOfRun, tmp_path: Path) -> None:
@@ -279,9 +279,9 @@ def test_weights_that_are_no_adapter_of_peft_are_noticed(arm: ArmOfRun, tmp_path
     file = tmp_path / "out" / "adapter_model.safetensors"
     save_file({name: tensor * 0 for name, tensor in load_file(file).items()}, file, metadata={"format": "pt"})
     from preceptor.ship import short_check
-    from preceptor.ship._load_again import answers_again
+    from preceptor.ship._reload import answers_of_export
 
-    parity = short_check(arm, answers_again(arm, "adapter", tmp_path / "out"), QUIET)
+    parity = short_check(arm, answers_of_export(arm, "adapter", tmp_path / "out"), QUIET)
     assert parity is not None
     assert not parity.passes()
     assert parity.cause is not None

@@ -47,7 +47,7 @@ def test_the_built_in_model_answers_as_measured_in_every_form(arm: ArmOfRun, tmp
     for to, stored in forms:
         done = export(arm, to, tmp_path / f"{to}-{stored}", gguf_type=stored, console=QUIET)
         assert done.parity is not None
-        assert done.parity.same == done.parity.same_texts == done.parity.asked == 8
+        assert done.parity.same == done.parity.same_texts == done.parity.total == 8
         assert done.parity.gap is not None
         assert done.parity.gap < (1e-2 if stored == "f16" else 1e-4)
     ids = torch.tensor([held_out(arm).test[0]])

@@ -20,9 +20,9 @@ from preceptor.models import load_policy, load_tokenizer
 from preceptor.ship import export
 from preceptor.ship._gguf import cannot_be_gguf, write_gguf
 from preceptor.ship._gguf_vocabulary import read_vocabulary
-from preceptor.ship._load_again import _slow_down
 from preceptor.ship._merge import merged
-from preceptor.ship._modelfile import Turns, modelfile, read_turns
+from preceptor.ship._modelfile import TurnMarkers, modelfile, read_turn_markers
+from preceptor.ship._reload import _apply_rope_factors
 from preceptor.study import ArmOfRun, open_arm
 from tiny_model import CHAT_TEMPLATE
 
@@ -57,9 +57,9 @@ def test_a_file_loads_again_with_its_logits_its_answers_and_its_tokenizer(
 ) -> None:
     done = export(arm, "gguf", tmp_path / "out", gguf_type=stored, console=QUIET)
     assert done.parity is not None
-    assert (done.parity.asked, done.parity.same) == (20, 20)
+    assert (done.parity.total, done.parity.same) == (20, 20)
     assert done.rounding is not None
-    assert (done.rounding.of_weights > 0) == (stored == "f16")
+    assert (done.rounding.weight_error > 0) == (stored == "f16")
     where: dict[str, Any] = {"gguf_file": "model.gguf"}
     again = AutoModelForCausalLM.from_pretrained(tmp_path / "out", **where)
     policy, (rounded, _) = load_policy(arm.source, arm.folder, dtype=torch.float32), merged(arm, torch.float32)
@@ -113,7 +113,7 @@ def test_how_text_is_cut_is_named_or_the_file_is_refused(tiny_source: Any) -> No
         tokenizer = load_tokenizer(tiny_source)
         tokenizer.backend_tokenizer.pre_tokenizer = cut
         vocabulary = read_vocabulary(tokenizer, len(tokenizer))
-        assert (vocabulary.cut if vocabulary else None) == name
+        assert (vocabulary.pre_tokenizer if vocabulary else None) == name
 
 
 def test_rows_without_a_token_are_marked_unused(tiny_tokenizer: Any) -> None:
@@ -150,7 +150,7 @@ def test_slowed_rotary_frequencies_are_kept(tiny_tokenizer: Any, tmp_path: Path)
     ids = torch.arange(200)[None]
     with torch.no_grad():
         unscaled = again(ids).logits
-        _slow_down(again, tmp_path / "model.gguf")
+        _apply_rope_factors(again, tmp_path / "model.gguf")
         assert torch.allclose(again(ids).logits, model(ids).logits, atol=1e-5)
         assert not torch.allclose(unscaled, model(ids).logits, atol=1e-5)
 
@@ -161,12 +161,12 @@ def test_the_turns_of_a_modelfile_are_those_of_the_chat_template(
     template: str, tiny_tokenizer: Any, texts: list[str], system: bool
 ) -> None:
     tokenizer = with_template(tiny_tokenizer, template)
-    turns = read_turns(tokenizer)
+    turns = read_turn_markers(tokenizer)
     assert turns is not None
     roles = ("system", "user", "assistant", "user")
     talk = [{"role": role, "content": text} for role, text in zip(roles, texts, strict=True)][0 if system else 1 :]
     wanted = tokenizer.apply_chat_template(talk, add_generation_prompt=True, tokenize=False)
-    assert turns.render(talk) == wanted == as_go_would(turns.in_go(), talk)
+    assert turns.render(talk) == wanted == as_go_would(turns.go_template(), talk)
 
 
 def with_template(tokenizer: Any, template: str) -> Any:
@@ -195,7 +195,7 @@ def as_go_would(template: str, talk: list[dict[str, str]]) -> str:
 
 def test_a_template_that_does_more_is_not_put_into_ollamas_language(arm: ArmOfRun, tiny_tokenizer: Any) -> None:
     tokenizer = with_template(tiny_tokenizer, FIRST_TURN_ONLY)
-    assert read_turns(tokenizer) is None
+    assert read_turn_markers(tokenizer) is None
 
 
 def test_the_modelfile_fixes_what_the_study_fixed(arm: ArmOfRun, tiny_tokenizer: Any) -> None:
@@ -212,4 +212,4 @@ def test_the_modelfile_fixes_what_the_study_fixed(arm: ArmOfRun, tiny_tokenizer:
 
 
 def test_turns_without_a_default_need_no_condition() -> None:
-    assert not Turns("a", "", "b", "c", "d", "e").in_go().startswith("{{ if not .System }}")
+    assert not TurnMarkers("a", "", "b", "c", "d", "e").go_template().startswith("{{ if not .System }}")

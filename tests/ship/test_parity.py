@@ -12,11 +12,11 @@ from rich.console import Console
 
 from preceptor.models import load_policy
 from preceptor.ship import Cause, Parity, answers_of, compare, short_check
-from preceptor.ship._asked import Asked
 from preceptor.ship._cause import Evidence
 from preceptor.ship._measured_model import MeasuredModel
-from preceptor.ship._other_arms import spread, telling_first
+from preceptor.ship._other_arms import discriminating_first, evenly_spaced
 from preceptor.ship._parity import Answers
+from preceptor.ship._replayed import Replayed
 from preceptor.study import ArmOfRun, held_out, open_arm
 from preceptor.tasks import Example, load_task
 
@@ -24,15 +24,15 @@ INFECTION = load_task("text_classification")
 LABEL = "not met"
 
 
-def asked(measured: str, served: str) -> Asked:
-    return Asked("c", measured, served, 10, 10)
+def asked(measured: str, served: str) -> Replayed:
+    return Replayed("c", measured, served, 10, 10)
 
 
 def test_answers_count_as_the_task_reads_them_and_unreadable_ones_word_for_word() -> None:
     cases = [asked(LABEL, f"{LABEL}."), asked("what?", "what?"), asked("what?", "who?"), asked(LABEL, "what?")]
     parity = compare(INFECTION, cases)
-    assert (parity.asked, parity.same, parity.same_texts) == (4, 2, 1)
-    assert [(one.measured, one.served, one.parts_at) for one in parity.differences] == [
+    assert (parity.total, parity.same, parity.same_texts) == (4, 2, 1)
+    assert [(one.measured, one.served, one.diverges_at) for one in parity.differences] == [
         (LABEL, LABEL, len(LABEL)),
         ("INVALID", "INVALID", 2),
         (LABEL, "INVALID", 0),
@@ -70,7 +70,7 @@ def test_log_probabilities_that_differ_are_a_difference() -> None:
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(), unique=True), st.integers(1, 9))
 def test_some_cases_are_taken_evenly(cases: list[int], count: int) -> None:
-    taken = spread(sorted(cases), count)
+    taken = evenly_spaced(sorted(cases), count)
     assert len(taken) == min(count, len(cases)) == len(set(taken))
     assert taken == sorted(taken)
 
@@ -82,8 +82,8 @@ def arm(shipped_run: Path) -> ArmOfRun:
 
 def test_cases_on_which_arms_differ_come_first(arm: ArmOfRun) -> None:
     count = len(arm.predictions)
-    assert telling_first(arm, count, count) == list(range(count))
-    assert len(telling_first(arm, count, 5)) == 5
+    assert discriminating_first(arm, count, count) == list(range(count))
+    assert len(discriminating_first(arm, count, 5)) == 5
 
 
 def test_the_arm_itself_passes_and_another_does_not(arm: ArmOfRun) -> None:
@@ -95,7 +95,7 @@ def test_the_arm_itself_passes_and_another_does_not(arm: ArmOfRun) -> None:
         texts = short_check(arm, partial(_texts, answers_of(policy, room)), heard)
         for parity in (told, texts):
             assert parity is not None
-            assert parity.asked == 20
+            assert parity.total == 20
             assert (parity.cause.kind if parity.cause else None) == kind
             assert parity.passes() == (kind is None)
     assert told is not None
@@ -110,12 +110,12 @@ def test_log_probabilities_are_those_the_engine_gives(arm: ArmOfRun) -> None:
     policy = load_policy(arm.source, arm.folder, dtype=arm.numerics.torch_dtype)
     prompts = held_out(arm).test[:6]
     replies = answers_of(policy, arm.task.answer.max_new_tokens)([], prompts)
-    cases = [Asked("c", one.text, one.text, 1, 1, one.logprobs) for one in replies]
+    cases = [Replayed("c", one.text, one.text, 1, 1, one.logprobs) for one in replies]
     model = MeasuredModel(arm)
     gap = model.gap(prompts, cases)
     assert gap is not None
     assert gap < 1e-4
-    with model.at_strength(2.0):
+    with model.scaled_adapter(2.0):
         twice = model.gap(prompts, cases)
         assert twice is not None
         assert twice > 1e-3

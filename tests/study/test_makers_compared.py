@@ -2,20 +2,28 @@
 
 import csv
 import json
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
 
+from preceptor.engine import Numerics, Operations
 from preceptor.errors import InputError
 from preceptor.files import read_jsonl
-from preceptor.preferences import Pair
+from preceptor.models import ModelSource
+from preceptor.preferences import Pair, explanations, makers
+from preceptor.progress import quiet
 from preceptor.report import read_run
+from preceptor.report._looks import arm_label, colour
 from preceptor.study import make_study
+from preceptor.study.plan.stage_work import stage_work
 from preceptor.study.predictions.answering import arms_for, why_left_out
-from preceptor.study.results.contrasts import SECONDARY
-from preceptor.study.stages._pair_files import pair_cases, parted
+from preceptor.study.run.folder import RunFolder
+from preceptor.study.stage_tree.stage_context import Context
+from preceptor.study.stages import pairs as pairs_stage
+from preceptor.study.stages._pair_cases import pair_cases, split_pairs
 from prepared_study import prepare_tiny
 from study_runs import Run, run
 from tiny_study import write_table
@@ -83,7 +91,6 @@ def test_a_further_maker_is_compared_with_the_first_and_with_sft(finished: Run) 
     assert {pair for pair in found if FURTHER in pair} == {(FURTHER, "sft+dpo"), (FURTHER, "sft")}
     assert {found[pair]["family"] for pair in found if FURTHER in pair} == {"secondary"}
     assert "SFT+DPO (hardest label)" in found[FURTHER, "sft+dpo"]["sentence"]
-    assert not any("@" in arm for pair in SECONDARY for arm in pair)
 
 
 def test_pairs_are_of_the_makers_own_kind_counted_and_looked_at(finished: Run) -> None:
@@ -131,27 +138,69 @@ def test_what_each_maker_is_asked_of(tmp_path: Path, tiny_tokenizer: Any) -> Non
     assert (none.trained_on, none.passed_over) == (0, len(prepared.train))
 
 
-def test_votes_are_parted_by_patient_where_there_are_enough(tmp_path: Path, tiny_tokenizer: Any) -> None:
+NEW = """
+from preceptor.preferences.makers._maker import MadePairs, Pair, PairWork, supports_all
+
+explanation = "the right answer written backwards"
+settings = ("temperature",)
+unsupported_reason = supports_all
+
+
+def expected_work(task, example, samples):
+    return PairWork(samples=samples)
+
+
+def make(request):
+    return MadePairs([Pair(e.id, e.target, e.target[::-1], "backwards") for e in request.examples])
+"""
+
+
+def test_a_new_maker_is_one_file(tmp_path: Path, tiny_tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "backwards.py").write_text(NEW)
+    monkeypatch.setattr(makers, "__path__", [*makers.__path__, str(tmp_path / "more")])
+    study, prepared = prepare_tiny(tmp_path, tiny_tokenizer, makers=["backwards"])
+    assert study.maker_of("sft+dpo") == "backwards"
+    assert why_left_out(study, prepared, "sft+dpo") is None
+    last = study.stage_of("sft+dpo")
+    assert last is not None
+    assert last.after is not None
+    work = stage_work(study, prepared, last.after, Operations(body=1e6, head=1e5, training=2.0), shares=True)
+    assert work.writing.tokens > 0
+    context = Context(
+        study, last.after, pairs_stage.Settings(limit=5), (prepared,), cast("ModelSource", None), Numerics(), 0,
+        RunFolder(tmp_path), tmp_path, (), None, lambda what, total: nullcontext(quiet),
+    )  # fmt: skip
+    monkeypatch.setattr(Context, "policy", lambda self: None)
+    inputs = pairs_stage.inputs(context)
+    assert {name: inputs[name] for name in inputs if name != "task"} == {"maker": "backwards", "temperature": 1.0}
+    assert pairs_stage.run(context, pairs_stage.data(context)).notes["pairs"] == {"backwards": 5}
+    assert explanations(study.makers) == {"backwards": "the right answer written backwards"}
+    assert colour("sft+dpo@backwards") in {colour(f"sft+dpo@{maker}") for maker in makers.maker_names()}
+    assert arm_label("sft+dpo@backwards") == "SFT+DPO (backwards)"
+
+
+def test_votes_are_split_by_patient_where_there_are_enough(tmp_path: Path, tiny_tokenizer: Any) -> None:
     _, prepared = prepare_tiny(tmp_path, tiny_tokenizer)
     group = {example.id: example.group for example in prepared.splits.train}
     pairs = [Pair(example.id, "a", "b", "votes") for example in prepared.splits.train]
-    train, validation = parted(pairs, prepared, "votes", 0)
+    train, validation = split_pairs(pairs, prepared, "votes", 0)
     assert sorted([*train, *validation], key=pairs.index) == pairs
     assert not {group[p.example_id] for p in train} & {group[p.example_id] for p in validation}
     assert 0.1 <= len(validation) / len(pairs) < 0.15
-    assert parted(pairs, prepared, "votes", 1) != (train, validation)
-    assert parted(pairs[:19], prepared, "votes", 0) == (pairs[:19], [])
+    assert split_pairs(pairs, prepared, "votes", 1) != (train, validation)
+    assert split_pairs(pairs[:19], prepared, "votes", 0) == (pairs[:19], [])
 
 
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"makers": ["published"], "arms": ["base", "sft"]}, "name sft+dpo among the arms"),
+        ({"makers": ["published"], "arms": ["base", "sft"]}, "no arm has a stage that learns from pairs"),
         ({"makers": ["judge"]}, "judge needs to know its server"),
         ({"makers": ["votes"]}, "votes needs to know its store"),
         ({"makers": ["published", "published"]}, "name each only once"),
         ({"arms": ["sft", "sft+dpo", "sft+dpo@votes"]}, "name it in `makers` behind the first"),
-        ({"makers": ["guessed"]}, "Input should be"),
+        ({"makers": ["guessed"]}, "there is no maker guessed; choose from: hardest_label, judge"),
         ({"makers": ["judge"], "judge": {"url": "http://gpu7.example/v1", "model": "m"}}, "allow_host: gpu7.example"),
         ({"pairs": {"samples": 1}}, "greater than or equal to 2"),
     ],
@@ -163,8 +212,8 @@ def test_makers_without_what_they_need_are_refused(settings: dict[str, Any], tol
 
 
 def test_a_resolved_study_is_a_study_again() -> None:
-    study = make_study({**PLAIN, "makers": ["near_miss", "on_policy"]}, "here")
-    assert study.arms == ("base", "sft", "sft+dpo", "sft+dpo@on_policy")
+    study = make_study({**PLAIN, "makers": ["near_miss", "on_policy"], "arms": SHORT["arms"]}, "here")
+    assert study.arms == ("base", "sft", "sft+dpo", "sft+dpo@on_policy", "sft+sft")
     assert make_study(study.model_dump(mode="json"), "here") == study
     assert [study.maker_of(arm) for arm in ("sft+dpo", "sft+sft", "sft+dpo@on_policy")] == [
         "near_miss", "near_miss", "on_policy",

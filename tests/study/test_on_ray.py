@@ -63,7 +63,7 @@ def nothing_is_tuned_here(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("this process was to wait for others")
 
-    for where in ("stage_tree.context.Context.tune", "stages.pairs.work_on_pairs", "predictions.answering._answer"):
+    for where in ("stage_tree.stage_context.Context.tune", "stages.pairs.run", "predictions.answering._answer"):
         monkeypatch.setattr(f"preceptor.study.{where}", refuse)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from preceptor.errors import InputError
 from preceptor.tasks import INVALID, builtin_tasks, load_task, make_cases
-from preceptor.tasks._cases import generators
+from preceptor.tasks._generators import generators
 
 WITH_CASES = generators()
 

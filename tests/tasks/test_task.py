@@ -62,10 +62,11 @@ def test_facts_are_those_of_the_tasks_elements() -> None:
 
 def test_also_takes_names_and_sensitivity_with_its_labels() -> None:
     task = make_task(also=["accuracy", {"metric": "sensitivity", "labels": ["yes"]}])
-    assert [(extra.metric, extra.labels) for extra in task.also] == [("accuracy", ()), ("sensitivity", ("yes",))]
+    found = [(extra.metric, extra.labels) for extra in task.secondary_metrics]
+    assert found == [("accuracy", ()), ("sensitivity", ("yes",))]
 
 
 @pytest.mark.parametrize("name", builtin_tasks())
 def test_a_label_that_is_said_is_read_as_itself(name: str) -> None:
     task = load_task(name)
-    assert [task.parse(task.said(label)) for label in task.labels] == list(task.labels)
+    assert [task.parse(task.format_answer(label)) for label in task.labels] == list(task.labels)

@@ -22,11 +22,11 @@ def new(
 ) -> None:
     """Write a task file and a study file for a table of your own. Asks for what no option says."""
     from preceptor._new import write_new
-    from preceptor.data import EACH_ROW, has_names, inspect_table, no_names, read_table
+    from preceptor.data import EACH_ROW, has_header, inspect_table, missing_header, read_table
 
     table = read_table(file)
-    if not has_names(table):  # nothing is asked that would show them
-        raise InputError(no_names(table))
+    if not has_header(table):  # nothing is asked that would show them
+        raise InputError(missing_header(table))
     guess = inspect_table(table)
     if not text:
         text = _asked("Which columns does the model read (comma between)?", ",".join(guess.text)).split(",")

@@ -44,7 +44,7 @@ def serve(
     if token is None and not ipaddress.ip_address(door.socket.getsockname()[0]).is_loopback:
         what = "whoever reaches this machine could ask the model"
         raise InputError(Problem("--host", what, "Give --token-file, a file with a token that clients bring"))
-    served = serving.load(opened, places=queue)
+    served = serving.load(opened, capacity=queue)
     _check(opened, served, threshold)
     shown = None if token is None else f"$(cat '{token_file}')" if token_file else "$PRECEPTOR_TOKEN"
     said = [

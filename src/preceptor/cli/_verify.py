@@ -95,10 +95,10 @@ def _table(differences: tuple["Difference", ...], *, labels: bool, with_text: bo
 
 
 def _where(one: "Difference") -> str:
-    place = f"after {one.parts_at} characters" if one.parts_at else "at the start"
-    if one.goes_on:
+    place = f"after {one.diverges_at} characters" if one.diverges_at else "at the start"
+    if one.continues:
         return f"{place}: the served one goes on"
-    return f"{place}: the served one ends" if one.stops_short else place
+    return f"{place}: the served one ends" if one.truncated else place
 
 
 def _plain(text: str) -> str:

@@ -4,7 +4,7 @@ from preceptor.data._checks import NEAR_DUPLICATE
 from preceptor.data._examples import Read, iso_day, read_examples
 from preceptor.data._finding import Finding
 from preceptor.data._fit import Fitted, FittedPair, TooLong, fit, fit_pair
-from preceptor.data._header import has_names, no_names, say_columns
+from preceptor.data._header import describe_columns, has_header, missing_header
 from preceptor.data._inspect import Guess, inspect_table, looks_like_labels
 from preceptor.data._preflight import Preflight, preflight
 from preceptor.data._spec import EACH_ROW, DataSpec
@@ -26,16 +26,16 @@ __all__ = [
     "Splits",
     "Table",
     "TooLong",
+    "describe_columns",
     "fit",
     "fit_pair",
-    "has_names",
+    "has_header",
     "inspect_table",
     "iso_day",
     "looks_like_labels",
-    "no_names",
+    "missing_header",
     "preflight",
     "read_examples",
     "read_table",
-    "say_columns",
     "split_by_patient",
 ]

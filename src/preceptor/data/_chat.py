@@ -1,4 +1,4 @@
-"""Finished chat turns in the usual columns: messages, prompt and completion, prompt with chosen and rejected."""
+"""Chat datasets in the usual columns: `messages`, `prompt` and `completion`, `prompt` with `chosen` and `rejected`."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from preceptor.tasks import Message
 
-# The first whose columns are all there is taken.
+# The first form whose columns all exist is used.
 CHAT_COLUMNS = (
     ("prompt", "chosen", "rejected"),
     ("chosen", "rejected"),
@@ -18,12 +18,12 @@ _ROLES = ("system", "user", "assistant")
 
 
 class ChatError(ValueError):
-    """What is wrong with the turns of one row; says nothing of their text."""
+    """What is wrong with the messages of one row; quotes no text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """The turns before the answer, the right answer, and the rejected one where there is a pair."""
+    """The messages of the prompt, the right answer, and the rejected one of a preference pair."""
 
     prompt: tuple[Message, ...] = field(repr=False)
     target: str = field(repr=False)
@@ -33,27 +33,27 @@ class Chat:
 def read_chat(cells: Mapping[str, Any], form: Sequence[str]) -> Chat:
     """One row in one of the CHAT_COLUMNS forms (cells under the usual names). Raises ChatError."""
     if "messages" in form:
-        return _from_messages(_turns(cells["messages"], "messages"))
+        return _from_messages(_messages(cells["messages"], "messages"))
     if "chosen" in form:
         return _from_pair(cells)
-    prompt = _prompt(_turns(cells["prompt"], "prompt"))
+    prompt = _prompt(_messages(cells["prompt"], "prompt"))
     return Chat(prompt, _answer(cells["completion"], "completion", prompt), None)
 
 
-def _from_messages(turns: tuple[Message, ...]) -> Chat:
-    """The last assistant turn is the answer; what follows it is not used."""
-    places = [place for place, turn in enumerate(turns) if turn["role"] == "assistant"]
-    if not places:
+def _from_messages(messages: tuple[Message, ...]) -> Chat:
+    """The last assistant message is the answer; later messages are dropped."""
+    indices = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
+    if not indices:
         raise ChatError("`messages` holds no assistant turn, so no answer")
-    return Chat(_prompt(turns[: places[-1]]), turns[places[-1]]["content"].strip(), None)
+    return Chat(_prompt(messages[: indices[-1]]), messages[indices[-1]]["content"].strip(), None)
 
 
 def _from_pair(cells: Mapping[str, Any]) -> Chat:
-    """Chosen and rejected as texts, as one turn, or as whole conversations that repeat the prompt."""
+    """Chosen and rejected as texts, as one message, or as whole conversations that repeat the prompt."""
     if "prompt" in cells:
-        prompt = _prompt(_turns(cells["prompt"], "prompt"))
+        prompt = _prompt(_messages(cells["prompt"], "prompt"))
     else:
-        prompt = _prompt(_turns(cells["chosen"], "chosen", role="assistant")[:-1])
+        prompt = _prompt(_messages(cells["chosen"], "chosen", role="assistant")[:-1])
     chosen, rejected = (_answer(cells[name], name, prompt) for name in ("chosen", "rejected"))
     if not rejected:
         raise ChatError("`rejected` is empty")
@@ -63,41 +63,41 @@ def _from_pair(cells: Mapping[str, Any]) -> Chat:
 
 
 def _answer(cell: Any, name: str, prompt: tuple[Message, ...]) -> str:
-    turns = _turns(cell, name, role="assistant")
-    if not turns:
+    messages = _messages(cell, name, role="assistant")
+    if not messages:
         return ""
-    if turns[-1]["role"] != "assistant":
+    if messages[-1]["role"] != "assistant":
         raise ChatError(f"`{name}` does not end with an assistant turn")
-    if turns[:-1] and turns[:-1] != prompt:
+    if messages[:-1] and messages[:-1] != prompt:
         raise ChatError(f"the turns before the answer in `{name}` are not those of the prompt")
-    return turns[-1]["content"].strip()
+    return messages[-1]["content"].strip()
 
 
-def _prompt(turns: tuple[Message, ...]) -> tuple[Message, ...]:
-    if not any(turn["role"] == "user" and turn["content"].strip() for turn in turns):
+def _prompt(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    if not any(message["role"] == "user" and message["content"].strip() for message in messages):
         raise ChatError("there is no user turn with text before the answer")
-    return turns
+    return messages
 
 
-def _turns(cell: Any, name: str, role: str = "user") -> tuple[Message, ...]:
-    """A text is one turn of `role`; a list (or its JSON, in files that hold only text) is turns as they are."""
+def _messages(cell: Any, name: str, role: str = "user") -> tuple[Message, ...]:
+    """A text is one message of `role`; a list, or its JSON in text-only formats, is a list of messages."""
     if isinstance(cell, str):
-        written = _json_list(cell)
-        if written is None:
+        parsed = _json_list(cell)
+        if parsed is None:
             return (cast(Message, {"role": role, "content": cell}),) if cell.strip() else ()
-        cell = written
+        cell = parsed
     if not isinstance(cell, list):
         raise ChatError(f"`{name}` holds neither a text nor a list of turns")
-    for place, turn in enumerate(cell, 1):
-        if not isinstance(turn, dict) or not isinstance(turn.get("content"), str):
-            raise ChatError(f"turn {place} of `{name}` has no `content` text")
-        if turn.get("role") not in _ROLES:
-            raise ChatError(f"turn {place} of `{name}` has a role that is none of {', '.join(_ROLES)}")
-    return tuple(cast(Message, {"role": turn["role"], "content": turn["content"]}) for turn in cell)
+    for index, message in enumerate(cell, 1):
+        if not isinstance(message, dict) or not isinstance(message.get("content"), str):
+            raise ChatError(f"turn {index} of `{name}` has no `content` text")
+        if message.get("role") not in _ROLES:
+            raise ChatError(f"turn {index} of `{name}` has a role that is none of {', '.join(_ROLES)}")
+    return tuple(cast(Message, {"role": message["role"], "content": message["content"]}) for message in cell)
 
 
 def _json_list(text: str) -> list[Any] | None:
-    """The turns that a text is the JSON of; None for any other text."""
+    """The messages that `text` encodes as JSON; None for any other text."""
     if not text.lstrip().startswith("[") or '"role"' not in text:
         return None
     try:

@@ -1,4 +1,4 @@
-"""The checks of preflight on cases, labels, patients and the chat template; each returns its findings."""
+"""Preflight checks of cases, labels, patients, leakage and the chat template; each returns its findings."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -9,58 +9,58 @@ from preceptor.data._near_duplicates import near_duplicates
 from preceptor.models import encode
 from preceptor.tasks import INVALID, Example, Split, Task
 
-FEWEST_TEST_PATIENTS = 20
+MIN_TEST_PATIENTS = 20
 NEAR_DUPLICATE = "near_duplicate"
-"""The code of the findings of `check_across`."""
+"""The code of the findings of `check_leakage`."""
 
 Parts = Mapping[Split, Sequence[Example]]
 
 
 def check_sizes(parts: Parts) -> list[Finding]:
-    """Each split needs cases; a test on a handful of patients decides nothing."""
+    """Empty splits, and test sets with too few patients for useful intervals."""
     findings = []
     for name, cases in parts.items():
         if not cases:
             fix = f"Give more cases, or a higher `limit`; where the data say the split, mark cases as {name}."
             findings.append(Finding("no_cases", "fatal", f"{name} cases", "there are none", fix, split=name))
     patients = len({example.group for example in parts["test"]})
-    if 0 < patients < FEWEST_TEST_PATIENTS:
+    if 0 < patients < MIN_TEST_PATIENTS:
         what = f"only {patients} patients, so the intervals will be too wide to decide anything"
-        fix = f"Hold out at least {FEWEST_TEST_PATIENTS} patients."
+        fix = f"Hold out at least {MIN_TEST_PATIENTS} patients."
         findings.append(Finding("few_patients", "warning", "test cases", what, fix, split="test"))
     return findings
 
 
 def check_patients(parts: Parts) -> list[Finding]:
-    """A patient in two splits lets the model recognise a patient instead of answering."""
+    """Leakage: patients in more than one split."""
     seen: dict[str, set[str]] = defaultdict(set)
     for name, examples in parts.items():
         for example in examples:
             seen[example.group].add(name)
-    crossing = tuple(sorted(group for group, names in seen.items() if len(names) > 1))
-    if not crossing:
+    leaking = tuple(sorted(group for group, names in seen.items() if len(names) > 1))
+    if not leaking:
         return []
     fix = "Let the split be made by patient, or put right the column that gives the split."
     what = "in more than one of train, validation, test"
-    return [Finding("patient_in_two_splits", "fatal", "patients", what, fix, crossing)]
+    return [Finding("patient_in_two_splits", "fatal", "patients", what, fix, leaking)]
 
 
 def check_ids(examples: Sequence[Example]) -> list[Finding]:
-    """Predictions are found by id, so an id stands for one case."""
-    twice = tuple(sorted(id for id, count in Counter(example.id for example in examples).items() if count > 1))
-    if not twice:
+    """Ids must be unique: predictions are matched by id."""
+    duplicates = tuple(sorted(id for id, count in Counter(example.id for example in examples).items() if count > 1))
+    if not duplicates:
         return []
     what = "the id is used more than once"
-    return [Finding("doubled_id", "fatal", "cases", what, "Give each case its own id.", twice)]
+    return [Finding("doubled_id", "fatal", "cases", what, "Give each case its own id.", duplicates)]
 
 
 def lacks_fields(task: Task, example: Example) -> bool:
-    """Whether a field of the task is missing altogether (finished chat turns need none)."""
+    """Whether the example lacks a field of the task; chat messages need none."""
     return example.prompt is None and bool(set(task.fields) - set(example.fields))
 
 
 def check_cases(task: Task, split: Split, examples: Sequence[Example]) -> list[Finding]:
-    """Schema, empty cases and answers, unknown labels, useless pairs, and the same case twice in one split."""
+    """Missing fields, empty inputs and answers, unknown labels, identical pairs, and duplicates within a split."""
     labels = ", ".join(task.labels)
     checks: list[tuple[str, str, str, Callable[[Example], bool]]] = [
         (
@@ -97,36 +97,36 @@ def _check_repeats(split: Split, examples: Sequence[Example]) -> list[Finding]:
     for example in examples:
         by_text[_text(example)].append(example)
     repeats = [same for text, same in by_text.items() if len(same) > 1 and text.strip()]
-    extra = tuple(one.id for same in repeats for one in same[1:])
-    torn = tuple(one.id for same in repeats if len({one.target for one in same}) > 1 for one in same)
+    repeated = tuple(one.id for same in repeats for one in same[1:])
+    contradictory = tuple(one.id for same in repeats if len({one.target for one in same}) > 1 for one in same)
     findings = []
-    if extra:
+    if repeated:
         fix = "Leave the repeats out, unless they are different patients with the same words."
         what = "repeat an earlier case"
-        findings.append(Finding("repeat", "warning", f"{split} cases", what, fix, extra, split))
-    if torn:
+        findings.append(Finding("repeat", "warning", f"{split} cases", what, fix, repeated, split))
+    if contradictory:
         fix = "Look at these labels: no model can get both right."
         what = "the same input has different answers"
-        findings.append(Finding("contradiction", "warning", f"{split} cases", what, fix, torn, split))
+        findings.append(Finding("contradiction", "warning", f"{split} cases", what, fix, contradictory, split))
     return findings
 
 
 def label_counts(task: Task, examples: Sequence[Example]) -> dict[str, int]:
-    """Cases of each label, in the task's order, labels without a case included; empty for a free-text task."""
+    """Cases per label in the task's order, zeros included; empty for a text task."""
     counts = Counter(task.parse(example.target) for example in examples) if task.labels else Counter()
     return {label: counts[label] for label in task.labels}
 
 
 def check_labels(task: Task, parts: Parts) -> list[Finding]:
-    """One label only can neither be learned nor tested; a label that training never shows cannot be learned."""
+    """Splits with a single label, and held-out labels that are absent from training."""
     counts = {name: label_counts(task, examples) for name, examples in parts.items()}
     findings = []
     labelled: tuple[Split, ...] = ("train", "test")
     for name in labelled:
-        there = [label for label, count in counts[name].items() if count]
-        if len(there) == 1:
+        present = [label for label, count in counts[name].items() if count]
+        if len(present) == 1:
             fix = "Give cases of at least two labels."
-            what = f"every one has the label {there[0]}"
+            what = f"every one has the label {present[0]}"
             findings.append(Finding("one_label", "fatal", f"{name} cases", what, fix, split=name))
     held_out = {label for name in ("validation", "test") for label, count in counts[name].items() if count}
     unseen = [label for label in counts["train"] if label in held_out and not counts["train"][label]]
@@ -137,28 +137,28 @@ def check_labels(task: Task, parts: Parts) -> list[Finding]:
     return findings
 
 
-def check_across(parts: Parts) -> list[Finding]:
-    """Nearly the same text on both sides of the split makes the test too easy."""
-    before: dict[Split, list[Example]] = {
+def check_leakage(parts: Parts) -> list[Finding]:
+    """Leakage: held-out cases that are near duplicates of cases in an earlier split."""
+    earlier: dict[Split, list[Example]] = {
         "validation": list(parts["train"]),
         "test": [*parts["train"], *parts["validation"]],
     }
     findings = []
-    for name, seen in before.items():
+    for name, seen in earlier.items():
         held_out = parts[name]
-        twins = near_duplicates([_text(one) for one in held_out], [_text(one) for one in seen])
-        if not twins:
+        duplicates = near_duplicates([_text(one) for one in held_out], [_text(one) for one in seen])
+        if not duplicates:
             continue
-        ids = tuple(held_out[twin.held_out].id for twin in twins)
-        similar_to = tuple(seen[twin.seen].id for twin in twins)
-        what = f"{len(twins)} of {len(held_out)} nearly repeat the text of a case in an earlier split"
+        ids = tuple(held_out[duplicate.held_out].id for duplicate in duplicates)
+        similar_to = tuple(seen[duplicate.seen].id for duplicate in duplicates)
+        what = f"{len(duplicates)} of {len(held_out)} nearly repeat the text of a case in an earlier split"
         fix = "Give such cases the same patient, so that they stay together, or leave them out."
         findings.append(Finding(NEAR_DUPLICATE, "warning", f"{name} cases", what, fix, ids, name, similar_to))
     return findings
 
 
 def check_template(task: Task, tokenizer: Any) -> list[Finding]:
-    """The task's own instruction reaches the prompt; the rest of a template is checked when a tokenizer is loaded."""
+    """The chat template must render the task's system message; the rest of it is checked on loading the tokenizer."""
     if not task.instruction:
         return []
     messages = [{"role": "system", "content": task.instruction}, {"role": "user", "content": "Question"}]
@@ -171,7 +171,7 @@ def check_template(task: Task, tokenizer: Any) -> list[Finding]:
 
 
 def _text(example: Example) -> str:
-    """What tells this case from another: its values, without the instruction and template all cases share."""
+    """The case's own text, without the instruction and template that all cases share."""
     if example.prompt is not None:
         return "\n".join(message["content"] for message in example.prompt if message["role"] != "system")
     return "\n".join(example.fields.values())

@@ -1,10 +1,10 @@
-"""Which column of a file is what; and the columns that a task needs and the file lacks."""
+"""The role of each column, and problems with missing or unknown columns."""
 
 from collections.abc import Iterator
 
 from preceptor.data._chat import CHAT_COLUMNS
-from preceptor.data._header import meant_column, say_columns
-from preceptor.data._problems import did_you_mean, listed, shown
+from preceptor.data._header import describe_columns, meant_column
+from preceptor.data._problems import did_you_mean, listed, quoted
 from preceptor.data._spec import EACH_ROW, DataSpec
 from preceptor.data._table import Table
 from preceptor.errors import Problem
@@ -14,35 +14,35 @@ _TARGETS = ("target", "label", "completion")
 
 
 def column_problems(spec: DataSpec, task: Task, table: Table) -> Iterator[Problem]:
-    """Every mismatch between spec, task and the file's columns, with the nearest match."""
+    """Every mismatch between spec, task and the file's columns, with the nearest name."""
     yield from _unknown_fields(spec, task, table)
     yield from _missing_columns(spec, task, table)
     if not spec.group:
         what = "nothing says which cases are one patient's"
         fix = f"Say `group: <column>`; without a patient column say `group: {EACH_ROW}`"
-        yield Problem(str(table.path), what, f"{fix}. {say_columns(table)}")
+        yield Problem(str(table.path), what, f"{fix}. {describe_columns(table)}")
     if task.fields and not target_column(spec, table):
-        fix = f"Say `target: <column>`. {say_columns(table)}"
+        fix = f"Say `target: <column>`. {describe_columns(table)}"
         yield Problem(str(table.path), f"none of the columns {listed(_TARGETS)} is there", fix)
     if not task.fields and not chat_form(spec, table):
         forms = ", or ".join(" and ".join(f"`{name}`" for name in form) for form in CHAT_COLUMNS)
-        fix = f"The file needs {forms}. {say_columns(table)}"
+        fix = f"The file needs {forms}. {describe_columns(table)}"
         yield Problem(str(table.path), "no chat turns were found", fix)
 
 
 def target_column(spec: DataSpec, table: Table) -> str:
-    """The column of right answers; "" when there is none."""
+    """The column of right answers; "" if there is none."""
     return spec.target or next((name for name in _TARGETS if name in table.columns), "")
 
 
 def chat_columns(spec: DataSpec) -> dict[str, str]:
-    """Usual name of a chat column -> column of this file."""
+    """Standard name of a chat column -> column of this file."""
     renamed = {name: spec.columns.get(name, name) for form in CHAT_COLUMNS for name in form}
     return renamed | ({"completion": spec.target} if spec.target else {})
 
 
 def chat_form(spec: DataSpec, table: Table) -> tuple[str, ...]:
-    """The usual names that are there, as one of CHAT_COLUMNS; empty when none is complete."""
+    """The first of CHAT_COLUMNS whose columns all exist; empty if none does."""
     columns = chat_columns(spec)
     forms = [form for form in CHAT_COLUMNS if not spec.target or "completion" in form]
     return next((form for form in forms if all(columns[name] in table.columns for name in form)), ())
@@ -53,7 +53,7 @@ def _unknown_fields(spec: DataSpec, task: Task, table: Table) -> Iterator[Proble
     for name in spec.columns:
         if name not in known:
             fix = f"{did_you_mean(name, known)}Task `{task.name}` has {listed(known)}"
-            yield Problem(f"{table.path}: columns", f"the task has no field {shown(name)}", fix)
+            yield Problem(f"{table.path}: columns", f"the task has no field {quoted(name)}", fix)
 
 
 def _missing_columns(spec: DataSpec, task: Task, table: Table) -> Iterator[Problem]:
@@ -61,12 +61,12 @@ def _missing_columns(spec: DataSpec, task: Task, table: Table) -> Iterator[Probl
         if column not in table.columns:
             near = meant_column(column, table)
             each_row = f"Without a patient column say `group: {EACH_ROW}`. " if use == "group" else ""
-            fix = f"{near}{each_row}{say_columns(table)}"
-            yield Problem(str(table.path), f"there is no column {shown(column)} (`{use}`)", fix)
+            fix = f"{near}{each_row}{describe_columns(table)}"
+            yield Problem(str(table.path), f"there is no column {quoted(column)} (`{use}`)", fix)
 
 
 def _named_columns(spec: DataSpec, task: Task) -> Iterator[tuple[str, str]]:
-    """What a column is needed for, and its name."""
+    """(role, column) of every column that the spec or the task names."""
     for name in task.fields:
         yield name, spec.columns.get(name, name)
     if spec.rejected:

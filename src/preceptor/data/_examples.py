@@ -1,4 +1,4 @@
-"""`read_examples`: rows -> examples of a task, and every row that cannot be one."""
+"""`read_examples`: from table rows to a task's examples, with every invalid row reported."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,8 @@ from typing import Any
 
 from preceptor.data._chat import Chat, ChatError, read_chat
 from preceptor.data._columns import chat_columns, chat_form, column_problems, target_column
-from preceptor.data._problems import did_you_mean, listed, shown, shown_if_meant, stop_if_any
-from preceptor.data._refused import RefusedRow, WrongRow
+from preceptor.data._invalid_rows import InvalidRow, RowProblem
+from preceptor.data._problems import did_you_mean, listed, quoted, quoted_if_near, raise_if_any
 from preceptor.data._spec import EACH_ROW, DataSpec
 from preceptor.data._table import Table, read_table
 from preceptor.data._text_files import Row
@@ -26,13 +26,13 @@ _SPLITS: dict[str, Split] = {
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What came out of the data. `refused` are rows left out, and why; `sha256` names the examples' content.
+    """The examples read. refused: rows that were left out; sha256: hash of the examples' content.
 
-    `encodings` says how each file was read, so that a wrong guess is seen.
+    encodings: the text encoding used for each file, so that a wrong guess can be noticed.
     """
 
     examples: list[Example]
-    refused: list[RefusedRow]
+    refused: list[InvalidRow]
     sha256: str
     encodings: dict[str, str] = field(default_factory=dict)
 
@@ -40,24 +40,24 @@ class Read:
 def read_examples(spec: DataSpec, task: Task, base_folder: Path) -> Read:
     """The examples that a `data:` block describes, in file order.
 
-    Raises InputError with all problems of all files at once. With `bad_rows: leave out`, rows that cannot be used
-    are `refused` instead; columns that are missing, ids that stand twice and unreadable files stay fatal.
+    Raises InputError with all problems of all files at once. With `bad_rows: leave out`, invalid rows go to `refused`
+    instead; missing columns, duplicate ids and unreadable files stay fatal.
     """
     if spec.cases:
         cases = make_cases(task.cases or task.name, spec.cases, spec.seed)
         return Read(cases, [], _fingerprint(cases))
     tables, problems = _read_tables(spec, base_folder)
     rows: list[_Case] = []
-    refused: list[RefusedRow] = []
+    refused: list[InvalidRow] = []
     for split, table in tables.items():
         missing = list(column_problems(spec, task, table))
         problems += missing
         if not missing:
             _read_rows(spec, task, table, split, rows, refused)
-    problems += _doubled_ids(spec, rows)
+    problems += _duplicate_ids(spec, rows)
     if spec.bad_rows == "stop" or not rows:
         problems += refused
-    stop_if_any(problems)
+    raise_if_any(problems)
     examples = [case.example for case in rows]
     encodings = {str(table.path): table.encoding for table in tables.values()}
     return Read(examples, refused, _fingerprint(examples), encodings)
@@ -88,163 +88,164 @@ def _read_tables(spec: DataSpec, base_folder: Path) -> tuple[dict[Split | None, 
 
 
 def _read_rows(
-    spec: DataSpec, task: Task, table: Table, split: Split | None, cases: list[_Case], refused: list[RefusedRow]
+    spec: DataSpec, task: Task, table: Table, split: Split | None, cases: list[_Case], refused: list[InvalidRow]
 ) -> None:
-    """Append the rows of one file that are examples to `cases`, and what is wrong with the others to `refused`."""
+    """Append the examples of one file to `cases` and its invalid rows to `refused`."""
     for row in table.rows:
-        wrong: list[WrongRow] = []
-        name = _named(spec, row, "id", wrong) or (f"{split}-{row.number}" if split else str(row.number))
-        patient = name if spec.group == EACH_ROW else _named(spec, row, "group", wrong)
-        own_split = split or _own_split(spec, row, wrong)
+        problems: list[RowProblem] = []
+        name = _identifier(spec, row, "id", problems) or (f"{split}-{row.number}" if split else str(row.number))
+        patient = name if spec.group == EACH_ROW else _identifier(spec, row, "group", problems)
+        own_split = split or _own_split(spec, row, problems)
         chat, fields = None, {}
         if task.fields:
-            fields = _fields(spec, task, row, wrong)
-            target = _single_text(row, target_column(spec, table), wrong)
+            fields = _fields(spec, task, row, problems)
+            target = _single_text(row, target_column(spec, table), problems)
         else:
-            chat = _chat(spec, table, row, wrong)
+            chat = _chat(spec, table, row, problems)
             target = chat.target if chat else None
-        rejected = chat.rejected if chat and chat.rejected else _rejected(spec, task, row, wrong)
-        target = _checked_target(spec, task, target, wrong)
-        date, about = _date(spec, row, wrong), {name: _value(row, name, wrong) for name in spec.subgroups}
-        refused += [_refused(table, row, one) for one in wrong]
-        if not wrong:
+        rejected = chat.rejected if chat and chat.rejected else _rejected(spec, task, row, problems)
+        target = _target(spec, task, target, problems)
+        date, metadata = _date(spec, row, problems), {name: _subgroup(row, name, problems) for name in spec.subgroups}
+        refused += [_invalid_row(table, row, one) for one in problems]
+        if not problems:
             turns, rejected = chat.prompt if chat else None, rejected if rejected != target else None
-            example = Example(name, patient, fields, target, own_split, turns, rejected, date, about)
+            example = Example(name, patient, fields, target, own_split, turns, rejected, date, metadata)
             cases.append(_Case(example, table.where(row)))
 
 
-def _refused(table: Table, row: Row, wrong: WrongRow) -> RefusedRow:
-    told = wrong.problem(table.where(row))
-    return RefusedRow(told.where, told.what, told.fix, table.path.name, table.counted, row.number, wrong)
+def _invalid_row(table: Table, row: Row, problem: RowProblem) -> InvalidRow:
+    full = problem.problem(table.where(row))
+    return InvalidRow(full.where, full.what, full.fix, table.path.name, table.unit, row.number, problem)
 
 
-def _named(spec: DataSpec, row: Row, key: str, wrong: list[WrongRow]) -> str:
+def _identifier(spec: DataSpec, row: Row, key: str, problems: list[RowProblem]) -> str:
     """The id or the group of a row; "" when the spec names no such column or the cell is empty."""
     column = getattr(spec, key)
     if not column:
         return ""
-    text = _single_text(row, column, wrong)
+    text = _single_text(row, column, problems)
     if text is not None and not text.strip():
-        what = f"column {shown(column)} (`{key}`) is empty"
-        wrong.append(WrongRow(f"no_{key}", what, "Fill it, or leave the row out"))
+        what = f"column {quoted(column)} (`{key}`) is empty"
+        problems.append(RowProblem(f"no_{key}", what, "Fill it, or leave the row out"))
     return (text or "").strip()
 
 
-def _date(spec: DataSpec, row: Row, wrong: list[WrongRow]) -> str | None:
-    """The day of the case, as ISO 8601; None where the row has none."""
-    text = (_single_text(row, spec.date, wrong) or "").strip() if spec.date else ""
+def _date(spec: DataSpec, row: Row, problems: list[RowProblem]) -> str | None:
+    """The date of the case, ISO 8601; None if the row has none."""
+    text = (_single_text(row, spec.date, problems) or "").strip() if spec.date else ""
     if not text:
         return None
     day = iso_day(text)
     if day is None:
-        what = f"column {shown(spec.date or '')} (`date`) holds no date that can be read"
-        wrong.append(WrongRow("no_date", what, "Write dates like 2024-03-05, or leave `date` out of the study"))
+        what = f"column {quoted(spec.date or '')} (`date`) holds no date that can be read"
+        problems.append(RowProblem("no_date", what, "Write dates like 2024-03-05, or leave `date` out of the study"))
     return day
 
 
-def _value(row: Row, column: str, wrong: list[WrongRow]) -> str:
-    return (_single_text(row, column, wrong) or "").strip() or "not given"
+def _subgroup(row: Row, column: str, problems: list[RowProblem]) -> str:
+    return (_single_text(row, column, problems) or "").strip() or "not given"
 
 
-def _own_split(spec: DataSpec, row: Row, wrong: list[WrongRow]) -> Split | None:
+def _own_split(spec: DataSpec, row: Row, problems: list[RowProblem]) -> Split | None:
     if not spec.split:
         return None
-    text = _single_text(row, spec.split, wrong)
+    text = _single_text(row, spec.split, problems)
     split = _SPLITS.get((text or "").strip().lower())
     if text is not None and split is None:
-        said = f"split {shown_if_meant(text, _SPLITS)} is not known"
-        wrong.append(WrongRow("unknown_split", "the split is not known", "Write train, validation or test", said))
+        detail = f"split {quoted_if_near(text, _SPLITS)} is not known"
+        fix = "Write train, validation or test"
+        problems.append(RowProblem("unknown_split", "the split is not known", fix, detail))
     return split
 
 
-def _fields(spec: DataSpec, task: Task, row: Row, wrong: list[WrongRow]) -> dict[str, str]:
+def _fields(spec: DataSpec, task: Task, row: Row, problems: list[RowProblem]) -> dict[str, str]:
     fields = {}
     for name in task.fields:
         column = spec.columns.get(name, name)
-        text = _single_text(row, column, wrong)
+        text = _single_text(row, column, problems)
         if text is not None and not text.strip():
             if spec.empty is None:
                 fix = "Fill it, or say `empty: not given` in the study to have that written in its place"
-                wrong.append(WrongRow("empty_field", f"column {shown(column)} (field `{name}`) is empty", fix))
+                problems.append(RowProblem("empty_field", f"column {quoted(column)} (field `{name}`) is empty", fix))
             text = spec.empty
         fields[name] = text or ""
     return fields
 
 
-def _single_text(row: Row, column: str, wrong: list[WrongRow]) -> str | None:
+def _single_text(row: Row, column: str, problems: list[RowProblem]) -> str | None:
     cell = row.cells.get(column, "")
     if isinstance(cell, str):
         return cell
-    what = f"column {shown(column)} holds a list or object, a text was expected"
-    wrong.append(WrongRow("no_text", what, "Write it as one text"))
+    what = f"column {quoted(column)} holds a list or object, a text was expected"
+    problems.append(RowProblem("no_text", what, "Write it as one text"))
     return None
 
 
-def _chat(spec: DataSpec, table: Table, row: Row, wrong: list[WrongRow]) -> Chat | None:
+def _chat(spec: DataSpec, table: Table, row: Row, problems: list[RowProblem]) -> Chat | None:
     form = chat_form(spec, table) or ()
     columns = chat_columns(spec)
     try:
         return read_chat({name: row.cells.get(columns[name], "") for name in form}, form)
     except ChatError as error:
-        wrong.append(WrongRow("chat_turns", str(error), "Correct this row"))
+        problems.append(RowProblem("chat_turns", str(error), "Correct this row"))
         return None
 
 
-def _checked_target(spec: DataSpec, task: Task, text: str | None, wrong: list[WrongRow]) -> str:
-    """The right answer, mapped through `labels`; for label tasks it must give one of the task's labels."""
+def _target(spec: DataSpec, task: Task, text: str | None, problems: list[RowProblem]) -> str:
+    """The right answer after the mapping `labels`; for label tasks it must parse to one of the task's labels."""
     if text is None:
         return ""
     target = text.strip()
     target = spec.labels.get(target, target)
     if not target:
-        wrong.append(WrongRow("no_answer", "the answer is empty", "Fill it, or leave the row out"))
+        problems.append(RowProblem("no_answer", "the answer is empty", "Fill it, or leave the row out"))
     elif task.answer.kind == "label" and not _gives_label(task, target):
-        wrong.append(_not_a_label(task, target))
+        problems.append(_not_a_label(task, target))
     return target
 
 
-def _rejected(spec: DataSpec, task: Task, row: Row, wrong: list[WrongRow]) -> str | None:
-    """The wrong answer of a row, mapped through `labels`; None where it has none."""
-    text = (_single_text(row, spec.rejected, wrong) or "").strip() if spec.rejected else ""
+def _rejected(spec: DataSpec, task: Task, row: Row, problems: list[RowProblem]) -> str | None:
+    """The rejected answer of a row after the mapping `labels`; None if it has none."""
+    text = (_single_text(row, spec.rejected, problems) or "").strip() if spec.rejected else ""
     text = spec.labels.get(text, text)
     if text and task.answer.kind == "label" and not _gives_label(task, text):
         one = _not_a_label(task, text)
-        wrong.append(replace(one, what=f"`rejected`: {one.what}", shown=f"`rejected`: {one.shown}"))
+        problems.append(replace(one, what=f"`rejected`: {one.what}", detail=f"`rejected`: {one.detail}"))
     return text or None
 
 
 def _gives_label(task: Task, target: str) -> bool:
-    """A reasoned answer is read as the model's will be, so a label alone does not do there."""
+    """Whether the target parses to a label; with `final_answer` it must contain the marker, as answers must."""
     return target in task.labels if task.answer.parser == "label" else task.parse(target) != INVALID
 
 
-def _not_a_label(task: Task, target: str) -> WrongRow:
-    cell, labels = shown_if_meant(target, task.labels), f"Labels are {listed(task.labels)}"
+def _not_a_label(task: Task, target: str) -> RowProblem:
+    cell, labels = quoted_if_near(target, task.labels), f"Labels are {listed(task.labels)}"
     if task.answer.parser == "final_answer":
         marker = task.answer.marker
         fix = f"End each answer with `{marker} <label>`, or set parser: label in the task. {labels}"
         what = f"does not end with `{marker}` and one of the task's labels"
-        return WrongRow("unknown_label", f"the answer {what}", fix, f"the answer, {cell}, {what}")
+        return RowProblem("unknown_label", f"the answer {what}", fix, f"the answer, {cell}, {what}")
     fix, near = f"{labels}; map others with `labels:` in the study", did_you_mean(target, task.labels)
-    said = f"label {cell} is not one of the task's"
-    return WrongRow("unknown_label", "the label is not one of the task's", fix, said, near)
+    detail = f"label {cell} is not one of the task's"
+    return RowProblem("unknown_label", "the label is not one of the task's", fix, detail, near)
 
 
-def _doubled_ids(spec: DataSpec, cases: Sequence[_Case]) -> list[Problem]:
+def _duplicate_ids(spec: DataSpec, cases: Sequence[_Case]) -> list[Problem]:
     count = Counter(case.example.id for case in cases)
-    first: dict[str, str] = {}
+    first_at: dict[str, str] = {}
     problems = []
     for case in cases:
         name = case.example.id
-        if count[name] > 1 and name in first:
+        if count[name] > 1 and name in first_at:
             fix = f"Give every case an id of its own, or drop `id: {spec.id}` to count rows instead"
-            problems.append(Problem(case.where, f"id {shown(name)} stands already in {first[name]}", fix))
-        first.setdefault(name, case.where)
+            problems.append(Problem(case.where, f"id {quoted(name)} stands already in {first_at[name]}", fix))
+        first_at.setdefault(name, case.where)
     return problems
 
 
 def _fingerprint(examples: Sequence[Example]) -> str:
-    """SHA-256 of the examples' whole content: another column, label or row gives another one."""
+    """SHA-256 of the examples' content."""
     return digest([_content(example) for example in examples])
 
 
@@ -258,5 +259,5 @@ def _content(example: Example) -> Mapping[str, Any]:
         "prompt": example.prompt,
         "rejected": example.rejected,
         **({"date": example.date} if example.date else {}),
-        **({"about": dict(example.about)} if example.about else {}),
+        **({"about": dict(example.metadata)} if example.metadata else {}),
     }

@@ -1,4 +1,4 @@
-"""One thing preflight found."""
+"""Findings of preflight."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -7,16 +7,16 @@ from typing import Any, Literal
 from preceptor.errors import Problem
 from preceptor.tasks import Split
 
-_SHOWN = 10
+_MAX_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A problem (`fatal`: nothing is trained) or something to know (`warning`).
+    """A problem (`fatal`: nothing is trained) or a `warning`.
 
-    `code` names the kind of finding and stays when the sentences are reworded; `split` is the one it is about, if any.
-    `where` ends in what is concerned: `train cases`, `patients`. No sentence names a case: `ids` names every case (or
-    patient, or row) concerned, and `similar_to`, for near duplicates, the case that each of them resembles.
+    `code` is a stable identifier of its kind; `split` is the split concerned, if any. `where` ends in a noun for the
+    items concerned: `train cases`, `patients`. Only `ids` names items, all of them; for near duplicates, `similar_to`
+    names the case that each resembles.
     """
 
     code: str
@@ -29,7 +29,7 @@ class Finding:
     similar_to: tuple[str, ...] = ()
 
     def problem(self) -> Problem:
-        """The finding with some of the cases named, for whoever may see the data."""
+        """The finding as a problem that names some of the cases, for the terminal."""
         if not self.ids:
             return Problem(self.where, self.what, self.fix)
         names = [f"{a} ~ {b}" for a, b in zip(self.ids, self.similar_to, strict=True)] if self.similar_to else self.ids
@@ -37,11 +37,11 @@ class Finding:
         return Problem(f"{scope} {name_some(names, noun.removesuffix('s'))}".strip(), self.what, self.fix)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; `cases` counts the ids, and stays when they are deleted."""
+        """JSON values; `cases` is the number of ids, which stays when a purge deletes them."""
         return asdict(self) | {"cases": len(self.ids)}
 
 
 def name_some(ids: Sequence[str], noun: str = "case") -> str:
-    """The first ten of `ids` in words: `cases a, b, c and 4 more`."""
-    more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
-    return f"{noun}{'' if len(ids) == 1 else 's'} {', '.join(ids[:_SHOWN])}{more}"
+    """The first ten of `ids`: `cases a, b, c and 4 more`."""
+    more = f" and {len(ids) - _MAX_NAMED} more" if len(ids) > _MAX_NAMED else ""
+    return f"{noun}{'' if len(ids) == 1 else 's'} {', '.join(ids[:_MAX_NAMED])}{more}"

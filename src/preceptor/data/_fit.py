@@ -1,4 +1,4 @@
-"""From a case to token ids that fit: the one field a task allows is cut in its middle, nothing else ever is."""
+"""Tokenize a case within `max_length`: only the field named by the task is truncated, in its middle."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,32 +8,32 @@ from preceptor.errors import InputError, Problem
 from preceptor.models import Encoded, encode
 from preceptor.tasks import Example, Task
 
-CUT_MARK = " [...] "
+TRUNCATION_MARK = " [...] "
 
-# A field cut to less than this says nothing any more, so the case is refused instead.
-FEWEST_KEPT_TOKENS = 2
+# A field truncated to fewer tokens is useless, so the case is rejected instead.
+MIN_KEPT_TOKENS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Token ids of one case, how many tokens of the cut field were taken out (0 = none), and the case so shortened."""
+    """Token ids of one case, the number of truncated tokens (0 = none), and the case after truncation."""
 
     encoded: Encoded
-    cut_tokens: int
-    shown: Example
+    truncated_tokens: int
+    example: Example
 
 
 @dataclass(frozen=True, slots=True)
 class FittedPair:
-    """A chosen and a rejected answer after the very same prompt; `cut_tokens` as in `Fitted`."""
+    """A chosen and a rejected answer after the same prompt; `truncated_tokens` as in `Fitted`."""
 
     chosen: Encoded
     rejected: Encoded
-    cut_tokens: int
+    truncated_tokens: int
 
 
 class TooLong(InputError):  # noqa: N818 - the name says it
-    """A case that cannot fit even when everything that may be cut is cut; names the case, never shows it."""
+    """A case that does not fit even after truncation; names its id, never its text."""
 
     def __init__(self, case_id: str, tokens: int, limit: int, fix: str) -> None:
         self.case_id, self.tokens, self.limit = case_id, tokens, limit
@@ -45,18 +45,18 @@ def fit(
 ) -> Fitted:
     """Encode the prompt of `example` and `answer` (stop token included) in at most `max_length` tokens.
 
-    Room is kept for `answer` or for `max_new_tokens` still to be generated, whichever is longer.
-    `task.cut` names the one field that may be shortened; instruction, template, answer and stop token stay whole.
-    Raises `TooLong` when that is not enough, `InputError` when the chat template refuses the case's turns.
+    Reserves the longer of `answer` and `max_new_tokens`, which are still to be generated. Only the field `task.cut` is
+    truncated; instruction, template, answer and stop token are not. Raises `TooLong` when the case does not fit,
+    `InputError` when the chat template rejects the case's messages.
     """
-    (encoded,), cut_tokens, shown = _fit_answers(task, example, tokenizer, max_length, [answer], max_new_tokens)
-    return Fitted(encoded, cut_tokens, shown)
+    (encoded,), count, truncated = _fit_answers(task, example, tokenizer, max_length, [answer], max_new_tokens)
+    return Fitted(encoded, count, truncated)
 
 
 def fit_pair(task: Task, example: Example, tokenizer: Any, max_length: int, chosen: str, rejected: str) -> FittedPair:
-    """Encode two answers after one prompt, cut (if at all) so that the longer of them fits. Raises `TooLong`."""
-    (first, second), cut_tokens, _ = _fit_answers(task, example, tokenizer, max_length, [chosen, rejected], 0)
-    return FittedPair(first, second, cut_tokens)
+    """Encode two answers after one prompt, truncated for the longer of them. Raises `TooLong`."""
+    (first, second), truncated_tokens, _ = _fit_answers(task, example, tokenizer, max_length, [chosen, rejected], 0)
+    return FittedPair(first, second, truncated_tokens)
 
 
 def _fit_answers(
@@ -66,44 +66,45 @@ def _fit_answers(
     needed = _tokens_needed(encoded, reserve)
     if needed <= limit:
         return encoded, 0, example
-    text = _text_that_may_be_cut(task, example)
+    text = _truncatable_text(task, example)
     if text is None:
-        raise TooLong(example.id, needed, limit, _no_cut_advice(task, needed))
+        raise TooLong(example.id, needed, limit, _too_long_fix(task, needed))
 
-    # The whole field is tokenised once, with the characters each token covers. From here on only texts
-    # that nearly fit are tokenised, so a note of 100,000 tokens costs no more than reading it.
+    # The whole field is tokenised once, with offsets. After that only texts that nearly fit are tokenised, so that
+    # truncation of a very long note stays linear in its length.
     spans = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-    bare = _tokens_needed(_encode_all(task, _with_field(example, task, CUT_MARK), tokenizer, answers), reserve)
-    kept = min(limit - bare, len(spans) - 1)
-    while kept >= FEWEST_KEPT_TOKENS:
-        shorter = _with_field(example, task, cut_middle(text, spans, kept))
-        encoded = _encode_all(task, shorter, tokenizer, answers)
-        over = _tokens_needed(encoded, reserve) - limit
-        if over <= 0:
-            return encoded, len(spans) - kept, shorter
-        kept -= over  # tokens can merge differently at the seams, so a cut may have to be a little deeper
-    # Above the limit in any case: what merged at the seams can make the second sum too small.
-    least = min(tokens for tokens in (needed, bare + FEWEST_KEPT_TOKENS) if tokens > limit)
-    raise TooLong(example.id, least, limit, f"Set max_length to {least} or more, or shorten what may not be cut.")
+    empty = _with_field(example, task, TRUNCATION_MARK)
+    overhead = _tokens_needed(_encode_all(task, empty, tokenizer, answers), reserve)
+    kept = min(limit - overhead, len(spans) - 1)
+    while kept >= MIN_KEPT_TOKENS:
+        truncated = _with_field(example, task, truncate_middle(text, spans, kept))
+        encoded = _encode_all(task, truncated, tokenizer, answers)
+        excess = _tokens_needed(encoded, reserve) - limit
+        if excess <= 0:
+            return encoded, len(spans) - kept, truncated
+        kept -= excess  # tokens can merge differently at the seams: truncate a little more
+    # Above the limit in any case: merges at the seams can make the second sum too small.
+    minimum = min(tokens for tokens in (needed, overhead + MIN_KEPT_TOKENS) if tokens > limit)
+    raise TooLong(example.id, minimum, limit, f"Set max_length to {minimum} or more, or shorten what may not be cut.")
 
 
-def cut_middle(text: str, spans: Sequence[tuple[int, int]], kept: int) -> str:
-    """Keep the first and the last half of `kept` tokens of `text`; `spans` holds each token's (start, end) character.
+def truncate_middle(text: str, spans: Sequence[tuple[int, int]], kept: int) -> str:
+    """Replace the middle of `text` by a mark: keep its first and last `kept` / 2 tokens, the odd one in the first half.
 
-    The first half gets the odd token. The middle becomes a short mark.
+    spans: each token's (start, end) character offsets.
     """
     tail = kept // 2
     head = kept - tail
     start = text[: spans[head - 1][1]].rstrip()
     end = text[spans[-tail][0] :].lstrip() if tail else ""
-    return f"{start}{CUT_MARK}{end}"
+    return f"{start}{TRUNCATION_MARK}{end}"
 
 
 def _encode_all(task: Task, example: Example, tokenizer: Any, answers: Sequence[str | None]) -> list[Encoded]:
     messages = cast("list[dict[str, str]]", task.messages(example))
     try:
         return [encode(tokenizer, messages, answer) for answer in answers]
-    except InputError as error:  # the template refuses the turns; only here is it known whose they are
+    except InputError as error:  # the chat template rejects the messages; add the case id
         raise InputError([replace(one, where=f"case {example.id}") for one in error.problems]) from error
 
 
@@ -111,7 +112,7 @@ def _tokens_needed(encoded: Sequence[Encoded], reserve: int) -> int:
     return len(encoded[0].prompt) + max(reserve, *(len(one.answer) for one in encoded))
 
 
-def _text_that_may_be_cut(task: Task, example: Example) -> str | None:
+def _truncatable_text(task: Task, example: Example) -> str | None:
     if task.cut is None or example.prompt is not None:
         return None
     return example.fields.get(task.cut)
@@ -121,5 +122,5 @@ def _with_field(example: Example, task: Task, text: str) -> Example:
     return replace(example, fields={**example.fields, str(task.cut): text})
 
 
-def _no_cut_advice(task: Task, needed: int) -> str:
+def _too_long_fix(task: Task, needed: int) -> str:
     return f"Set max_length to {needed} or more, shorten the case, or name a field under `cut:` in task {task.name}."

@@ -1,35 +1,35 @@
-"""Whether the first row of a table holds names of columns. Where it holds a case, no message may repeat it."""
+"""Header detection: a first row that may be a case must not be quoted in messages."""
 
 import re
 from collections.abc import Iterable, Sequence
 
-from preceptor.data._problems import LONGEST_SHOWN, did_you_mean, listed
+from preceptor.data._problems import MAX_QUOTED, did_you_mean, listed
 from preceptor.data._table import Table
 from preceptor.errors import Problem
 
 _DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}).*")
 _NUMBER = re.compile(r"(?!(19|20)\d\d$)[<>]?\s*[-+]?\d+([.,]\d+)?")
-"""A year stands over numbers as a name."""
-_ROWS = 200
-"""So many rows tell what kind of thing a column holds."""
+"""Matches numbers, but not years, which are plausible column names."""
+_SAMPLE = 200
+"""Rows inspected per column."""
 
 _FIX = "Put a row with a name for each column at the top"
 
 
-def has_names(table: Table) -> bool:
-    """Whether the names of a table's columns look like names, and not like its first case.
+def has_header(table: Table) -> bool:
+    """Whether the first row looks like column names and not like a case.
 
-    They do not when one is a cell like those below it: a date over dates, `P-0001` over `P-0002`, or a value that comes
-    again; nor when half of them are numbers, dates or whole sentences.
+    It looks like a case when a name resembles the cells below it (a date above dates, `P-0001` above `P-0002`, a
+    repeated value), or when half of the names are numbers, dates or sentences.
     """
-    below = [(name, _filled(table, name)) for name in table.columns]
-    odd = sum(_is_no_name(name) or _is_like(name, cells) for name, cells in below)
-    return not any(_is_like(name, cells) for name, cells in below) and 2 * odd < max(2, len(below))
+    columns = [(name, _filled(table, name)) for name in table.columns]
+    unlike_names = sum(_is_value(name) or _resembles(name, cells) for name, cells in columns)
+    return not any(_resembles(name, cells) for name, cells in columns) and 2 * unlike_names < max(2, len(columns))
 
 
-def say_columns(table: Table) -> str:
-    """`Columns are a, b, c`; by letters, and what to do about it, where their names may be a case."""
-    if has_names(table):
+def describe_columns(table: Table) -> str:
+    """`Columns are a, b, c`; without a header, columns by letter and how to fix it."""
+    if has_header(table):
         return f"Columns are {listed(table.columns)}"
     return (
         f"The first row does not look like column names, so they are not shown. {_FIX}; columns are {_letters(table)}"
@@ -37,19 +37,19 @@ def say_columns(table: Table) -> str:
 
 
 def meant_column(name: str, table: Table) -> str:
-    """`Did you mean X? ` for the column with the nearest name, where that may be shown."""
-    return did_you_mean(name, table.columns) if has_names(table) else ""
+    """`Did you mean X? ` for the nearest column name; "" without a header."""
+    return did_you_mean(name, table.columns) if has_header(table) else ""
 
 
-def no_names(table: Table) -> Problem:
-    """What is said of a table whose first row holds a case."""
+def missing_header(table: Table) -> Problem:
+    """The problem to report for a table without a header."""
     what = f"the first row does not look like column names (columns {_letters(table)})"
     return Problem(str(table.path), what, f"{_FIX}, or name these columns otherwise")
 
 
-def _letter(place: int) -> str:
-    """A column as a spreadsheet calls it: 0 -> `A`, 26 -> `AA`."""
-    return (_letter(place // 26 - 1) if place >= 26 else "") + chr(ord("A") + place % 26)
+def _letter(index: int) -> str:
+    """A column's letter in a spreadsheet: 0 -> `A`, 26 -> `AA`."""
+    return (_letter(index // 26 - 1) if index >= 26 else "") + chr(ord("A") + index % 26)
 
 
 def _letters(table: Table) -> str:
@@ -58,31 +58,31 @@ def _letters(table: Table) -> str:
 
 
 def _filled(table: Table, name: str) -> list[str]:
-    own = dict(zip(table.columns, table.columns, strict=True))
-    rows = [row for row in table.rows[:_ROWS] if row.cells != own]  # of tables put together, each has its header
+    header = dict(zip(table.columns, table.columns, strict=True))
+    rows = [row for row in table.rows[:_SAMPLE] if row.cells != header]  # skip headers of concatenated tables
     cells = (row.cells.get(name, "") for row in rows)
     return [cell.strip() for cell in cells if isinstance(cell, str) and cell.strip()]
 
 
-def _is_no_name(name: str) -> bool:
-    return len(name) > LONGEST_SHOWN or bool(_NUMBER.fullmatch(name) or _DATE.fullmatch(name))
+def _is_value(name: str) -> bool:
+    return len(name) > MAX_QUOTED or bool(_NUMBER.fullmatch(name) or _DATE.fullmatch(name))
 
 
-def _is_like(name: str, cells: Sequence[str]) -> bool:
-    """Whether a column's name is of the same kind as its cells."""
+def _resembles(name: str, cells: Sequence[str]) -> bool:
+    """Whether a column's name looks like its cells."""
     if not cells:
         return False
     if _DATE.fullmatch(name):
-        return _most(bool(_DATE.fullmatch(cell)) for cell in cells)
+        return _majority(bool(_DATE.fullmatch(cell)) for cell in cells)
     if _NUMBER.fullmatch(name):
-        return False  # some number their columns
-    coded = any(sign.isdigit() for sign in name)
-    return cells.count(name) > 1 or (coded and _most(_shape(cell) == _shape(name) for cell in cells))
+        return False  # numbered columns
+    coded = any(char.isdigit() for char in name)
+    return cells.count(name) > 1 or (coded and _majority(_shape(cell) == _shape(name) for cell in cells))
 
 
-def _most(found: Iterable[bool]) -> bool:
-    every = list(found)
-    return 2 * sum(every) >= len(every)
+def _majority(found: Iterable[bool]) -> bool:
+    flags = list(found)
+    return 2 * sum(flags) >= len(flags)
 
 
 def _shape(text: str) -> str:

@@ -1,4 +1,4 @@
-"""`inspect_table`: which columns look like text, label, patient and date. A guess to be confirmed, never relied on."""
+"""`inspect_table`: guess which columns hold text, label, patient and date, for the user to confirm."""
 
 import re
 from collections.abc import Sequence
@@ -13,17 +13,17 @@ _LABEL_NAMES = (  # surest first
 _PATIENT_NAME = re.compile(r"patient|subject|mrn|person|member|\bpid\b|hadm|nhs.?(no|num)", re.I)
 _ID_NAME = re.compile(r"(^|[^a-z])(id|uuid|no|nr|index|row|column \d+)$|[a-z]I[dD]$|_id(_|$)|^id", re.I)
 _REPEATED_ID = re.compile(r"(case[ _]?)?id", re.I)
-_PERSON_NAME = re.compile(r"^(sex|gender|race|ethnic.*|age|site|ward|department|unit\d*)$", re.I)
+_DEMOGRAPHIC = re.compile(r"^(sex|gender|race|ethnic.*|age|site|ward|department|unit\d*)$", re.I)
 _DATE_NAME = re.compile(r"date|datum|time|day$|admitted|visit", re.I)
 _DATE = re.compile(r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([T ]\d{1,2}:\d{2}.*)?\s*")
 _NUMBER = re.compile(r"\s*[<>]?\s*[-+]?\d+([.,]\d+)?\s*")
-_MOST_LABELS = 50
-_LONGEST_LABEL = 60
+_MAX_LABELS = 50
+_LONGEST = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """Column names; `text` is what the model would read, best first. None or empty: nothing looked like it."""
+    """Guessed column names; `text` are the model's inputs, best first. None or empty: no candidate."""
 
     text: list[str]
     label: str | None
@@ -44,7 +44,7 @@ class _Column:
 
 
 def inspect_table(table: Table) -> Guess:
-    """Guess from column names, distinct counts and lengths. Numbers become text columns when there is no prose."""
+    """Guess from column names, distinct counts and lengths. Without prose, numeric columns become the text."""
     columns = [column for name in table.columns if (column := _measure(name, table.column(name))).filled]
     patient = _patient(columns)
     date = _date([column for column in columns if column.name != patient])
@@ -58,35 +58,35 @@ def inspect_table(table: Table) -> Guess:
 
 
 def looks_like_labels(table: Table, column: str) -> bool:
-    """Whether a column's values are few, short and repeated enough to be labels; otherwise they are free text."""
-    found = table.distinct(column)
-    return 0 < len(found) <= max(2, min(_MOST_LABELS, len(table.rows) // 2)) and max(map(len, found)) <= _LONGEST_LABEL
+    """Whether a column's values are few, short and repeated enough to be labels rather than free text."""
+    values = table.distinct(column)
+    return 0 < len(values) <= max(2, min(_MAX_LABELS, len(table.rows) // 2)) and max(map(len, values)) <= _LONGEST
 
 
 def _measure(name: str, values: Sequence[str]) -> _Column:
     filled = [value for value in values if value.strip()]
-    many = max(1, len(filled))
+    count = max(1, len(filled))
     lengths = [len(value) for value in filled]
     return _Column(
         name=name,
         filled=len(filled),
         distinct=len(set(filled)),
-        mean_length=sum(lengths) / many,
+        mean_length=sum(lengths) / count,
         longest=max(lengths, default=0),
-        dates=sum(bool(_DATE.fullmatch(value)) for value in filled) / many,
-        numbers=sum(bool(_NUMBER.fullmatch(value)) for value in filled) / many,
-        words=sum(len(value.split()) for value in filled) / many,
+        dates=sum(bool(_DATE.fullmatch(value)) for value in filled) / count,
+        numbers=sum(bool(_NUMBER.fullmatch(value)) for value in filled) / count,
+        words=sum(len(value.split()) for value in filled) / count,
     )
 
 
 def _patient(columns: Sequence[_Column]) -> str | None:
-    """By name; a column merely called an id only when its values repeat, as a patient's do."""
+    """By name; a column named just `id` only if its values repeat."""
     short = [column for column in columns if column.mean_length < 40]
     named = [column for column in short if _PATIENT_NAME.search(column.name)]
     named.sort(key=lambda column: not _ID_NAME.search(column.name))  # patient_id before patient_group
     repeating = [one for one in short if _REPEATED_ID.fullmatch(one.name) and 1 < one.distinct < one.filled]
-    likely = [one for one in named if one.distinct > one.filled / 50 and one.distinct > 2] + repeating
-    return likely[0].name if likely else None
+    candidates = [one for one in named if one.distinct > one.filled / 50 and one.distinct > 2] + repeating
+    return candidates[0].name if candidates else None
 
 
 def _date(columns: Sequence[_Column]) -> str | None:
@@ -96,17 +96,17 @@ def _date(columns: Sequence[_Column]) -> str | None:
 
 
 def _label(columns: Sequence[_Column], rows: int) -> str | None:
-    """A few short values that repeat, first by name and then the last such column; else a long text so named."""
-    most = max(2, min(_MOST_LABELS, rows // 3))
+    """A column of few, short, repeated values, by name or else the last one; failing that, a text column by name."""
+    most = max(2, min(_MAX_LABELS, rows // 3))
     short = [
         column
         for column in columns
-        if 2 <= column.distinct <= most and column.longest <= _LONGEST_LABEL and not _PERSON_NAME.match(column.name)
+        if 2 <= column.distinct <= most and column.longest <= _LONGEST and not _DEMOGRAPHIC.match(column.name)
     ]
     texts = [column for column in columns if column.words >= 3]
     named = [[one for one in short if pattern.search(one.name)] for pattern in _LABEL_NAMES]
     texts_named = [one for one in texts if _LABEL_NAMES[0].search(one.name)]
-    for likely in (*named, short, texts_named):
-        if likely:
-            return likely[-1].name
+    for candidates in (*named, short, texts_named):
+        if candidates:
+            return candidates[-1].name
     return None

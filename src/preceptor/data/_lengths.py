@@ -1,4 +1,4 @@
-"""How long the cases are in tokens, which will be cut, and which cannot fit."""
+"""Token lengths of the cases: which are truncated, and which do not fit in `max_length`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from preceptor.tasks import Example, Split, Task
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """Tokens of prompt, answer and stop token as they will be trained on, after cutting, and what was cut.
+    """Tokens of prompt, answer and stop token after truncation, and how much was truncated (`cases_cut`, `tokens_cut`).
 
-    For test cases the longest answer the model may generate counts instead of the answer.
+    Test cases count `max_new_tokens` instead of the answer.
     """
 
     shortest: int
@@ -31,29 +31,29 @@ class Lengths:
 def measure(
     task: Task, split: Split, examples: Sequence[Example], tokenizer: Any, max_length: int
 ) -> tuple[Lengths, list[Finding]]:
-    """Fit every case as training (or, for `test`, generation) will; say which are cut, cannot fit, or are refused."""
+    """Tokenize every case as training (for `test`: generation) will; report truncated, too long and rejected cases."""
     lengths: list[int] = []
     cut: dict[str, int] = {}
     too_long: dict[str, TooLong] = {}
-    refused: dict[str, Problem] = {}
+    rejected: dict[str, Problem] = {}
     reserve = task.answer.max_new_tokens if split == "test" else 0
     for example in examples:
         try:
-            fitted = _fit_as_used(task, split, example, tokenizer, max_length)
+            fitted = _fit(task, split, example, tokenizer, max_length)
         except TooLong as error:
             too_long[example.id] = error
             continue
         except InputError as error:
-            refused[example.id] = error.problems[0]
+            rejected[example.id] = error.problems[0]
             continue
         lengths.append(_tokens(fitted, reserve))
-        if fitted.cut_tokens:
-            cut[example.id] = fitted.cut_tokens
-    findings = _say_cut(split, task, cut, len(examples)) + _say_too_long(split, too_long)
-    return _summary(lengths, cut), findings + _say_refused(split, refused)
+        if fitted.truncated_tokens:
+            cut[example.id] = fitted.truncated_tokens
+    findings = _truncation_finding(split, task, cut, len(examples)) + _too_long_finding(split, too_long)
+    return _summary(lengths, cut), findings + _template_finding(split, rejected)
 
 
-def _fit_as_used(task: Task, split: str, example: Example, tokenizer: Any, max_length: int) -> Fitted | FittedPair:
+def _fit(task: Task, split: str, example: Example, tokenizer: Any, max_length: int) -> Fitted | FittedPair:
     if split == "test":
         return fit(task, example, tokenizer, max_length, max_new_tokens=task.answer.max_new_tokens)
     if example.rejected is not None:
@@ -73,7 +73,7 @@ def _summary(lengths: Sequence[int], cut: dict[str, int]) -> Lengths:
     return Lengths(shortest, median, p95, longest, sum(lengths), len(cut), sum(cut.values()))
 
 
-def _say_cut(split: Split, task: Task, cut: dict[str, int], cases: int) -> list[Finding]:
+def _truncation_finding(split: Split, task: Task, cut: dict[str, int], cases: int) -> list[Finding]:
     if not cut:
         return []
     what = f"field {task.cut} is cut in its middle in {len(cut)} of {cases} cases, {max(cut.values())} tokens at most"
@@ -81,17 +81,17 @@ def _say_cut(split: Split, task: Task, cut: dict[str, int], cases: int) -> list[
     return [Finding("cut", "warning", f"{split} cases", what, fix, tuple(cut), split)]
 
 
-def _say_too_long(split: Split, too_long: dict[str, TooLong]) -> list[Finding]:
+def _too_long_finding(split: Split, too_long: dict[str, TooLong]) -> list[Finding]:
     if not too_long:
         return []
-    worst = max(too_long.values(), key=lambda error: error.tokens)
-    what = f"cannot fit: up to {worst.tokens} tokens are needed, the limit is {worst.limit}"
-    fix = worst.problems[0].fix
+    longest_case = max(too_long.values(), key=lambda error: error.tokens)
+    what = f"cannot fit: up to {longest_case.tokens} tokens are needed, the limit is {longest_case.limit}"
+    fix = longest_case.problems[0].fix
     return [Finding("too_long", "fatal", f"{split} cases", what, fix, tuple(too_long), split)]
 
 
-def _say_refused(split: Split, refused: dict[str, Problem]) -> list[Finding]:
-    if not refused:
+def _template_finding(split: Split, rejected: dict[str, Problem]) -> list[Finding]:
+    if not rejected:
         return []
-    first = next(iter(refused.values()))
-    return [Finding("template_refuses", "fatal", f"{split} cases", first.what, first.fix, tuple(refused), split)]
+    first = next(iter(rejected.values()))
+    return [Finding("template_refuses", "fatal", f"{split} cases", first.what, first.fix, tuple(rejected), split)]

@@ -1,4 +1,4 @@
-"""Nearly the same text in two sets of cases: what a model has seen in training must not come back in the test."""
+"""Near-duplicate detection between splits: leakage of training text into held-out cases."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import HashingVectorizer
 
 SHINGLE_WORDS = 3
-ALIKE = 0.9  # cosine of the sets of shingles; one word changed in a text of 100 words leaves about 0.97
-_ROWS_AT_ONCE = 512  # bounds the memory of the product, whatever the number of cases
+MIN_COSINE = 0.9  # cosine of the sets of shingles; one word changed in a text of 100 words leaves about 0.97
+_BATCH_ROWS = 512  # bounds the memory of the product
 
 
 @dataclass(frozen=True, slots=True)
-class Twin:
-    """Held-out text number `held_out` is nearly the seen text number `seen`; `cosine` is 1 for the same words."""
+class Duplicate:
+    """Held-out text `held_out` and its closest seen text `seen`, by index, with their cosine similarity."""
 
     held_out: int
     seen: int
     cosine: float
 
 
-def near_duplicates(held_out: Sequence[str], seen: Sequence[str], alike: float = ALIKE) -> list[Twin]:
-    """For each held-out text that has one, its closest text in `seen` with a cosine of at least `alike`.
+def near_duplicates(held_out: Sequence[str], seen: Sequence[str], min_cosine: float = MIN_COSINE) -> list[Duplicate]:
+    """For each held-out text that has one, its closest text in `seen` with a cosine of at least `min_cosine`.
 
     Texts are compared as sets of three-word shingles (Broder 1997), hashed, by cosine.
     """
@@ -30,19 +30,19 @@ def near_duplicates(held_out: Sequence[str], seen: Sequence[str], alike: float =
         return []
     columns = _shingle_matrix(seen).T.tocsc()
     rows = _shingle_matrix(held_out)
-    twins = []
-    for start in range(0, len(held_out), _ROWS_AT_ONCE):
-        cosines = (rows[start : start + _ROWS_AT_ONCE] @ columns).tocsr()
+    duplicates = []
+    for start in range(0, len(held_out), _BATCH_ROWS):
+        cosines = (rows[start : start + _BATCH_ROWS] @ columns).tocsr()
         for offset in range(cosines.shape[0]):
-            line = cosines.getrow(offset)
-            if line.nnz and line.data.max() >= alike - 1e-6:
-                best = int(np.argmax(line.data))
-                twins.append(Twin(start + offset, int(line.indices[best]), min(1.0, float(line.data[best]))))
-    return twins
+            row = cosines.getrow(offset)
+            if row.nnz and row.data.max() >= min_cosine - 1e-6:
+                best = int(np.argmax(row.data))
+                duplicates.append(Duplicate(start + offset, int(row.indices[best]), min(1.0, float(row.data[best]))))
+    return duplicates
 
 
 def _shingle_matrix(texts: Sequence[str]) -> csr_matrix:
-    """Rows of unit length, one a text: [texts, 2**20], a column a hashed shingle."""
+    """L2-normalised rows of hashed shingles: [texts, 2**20]."""
     hashing = HashingVectorizer(analyzer=_shingles, binary=True, norm="l2", alternate_sign=False, dtype=np.float32)
     return csr_matrix(hashing.transform(texts))
 

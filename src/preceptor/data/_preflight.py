@@ -1,4 +1,4 @@
-"""Everything that can be known to be wrong before an hour of training, found in seconds and told at once."""
+"""Preflight: validate the data against task, tokenizer and context length before any training."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -10,8 +10,8 @@ from rich.table import Table
 
 from preceptor.data import _checks
 from preceptor.data._finding import Finding
+from preceptor.data._invalid_rows import InvalidRow, invalid_row_findings
 from preceptor.data._lengths import Lengths, measure
-from preceptor.data._refused import RefusedRow, left_out
 from preceptor.data._split import Splits
 from preceptor.errors import Problem, printable
 from preceptor.tasks import Example, Split, Task
@@ -21,7 +21,7 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """One split: its cases, its patients, and how many cases carry each label (empty for free text)."""
+    """Cases and patients of one split, and its cases per label (empty for text tasks)."""
 
     cases: int
     patients: int
@@ -30,7 +30,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """What was found. `counts` and `lengths` are keyed by split."""
+    """The result of preflight. `counts` and `lengths` are keyed by split."""
 
     task: str
     findings: tuple[Finding, ...]
@@ -39,11 +39,11 @@ class Preflight:
 
     @property
     def fatal(self) -> list[Problem]:
-        """What must be put right before anything is trained; `InputError(preflight.fatal)` says all of it."""
+        """The problems that prevent training, for `InputError(preflight.fatal)`."""
         return [one.problem() for one in self.findings if one.level == "fatal"]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for `preflight.json`: ids and numbers, never the text of a case."""
+        """JSON values for `preflight.json`: ids and numbers, never the text of a case."""
         return {
             "task": self.task,
             "findings": [one.to_json() for one in self.findings],
@@ -52,7 +52,7 @@ class Preflight:
         }
 
     def render(self, console: Console) -> None:
-        """Show the counts as a table and the findings below it."""
+        """Print the counts as a table and the findings."""
         console.print(_count_table(self))
         for one in sorted(self.findings, key=lambda one: one.level):
             colour = "red" if one.level == "fatal" else "yellow"
@@ -62,20 +62,20 @@ class Preflight:
 
 
 def preflight(
-    task: Task, splits: Splits, tokenizer: Any, max_length: int, refused: Sequence[RefusedRow] = ()
+    task: Task, splits: Splits, tokenizer: Any, max_length: int, refused: Sequence[InvalidRow] = ()
 ) -> Preflight:
-    """Look at every case of `splits` as `task` will show it to the model; `refused` are the reader's dropped cases."""
+    """Check every case of `splits` with the task's prompt; `refused` are the reader's invalid rows."""
     parts: dict[Split, Sequence[Example]] = {name: getattr(splits, name) for name in SPLITS}
-    findings = left_out(refused)
+    findings = invalid_row_findings(refused)
     findings += _checks.check_sizes(parts)
     findings += _checks.check_patients(parts)
     for name, examples in parts.items():
         findings += _checks.check_cases(task, name, examples)
     findings += _checks.check_ids([example for examples in parts.values() for example in examples])
     findings += _checks.check_labels(task, parts)
-    findings += _checks.check_across(parts)
+    findings += _checks.check_leakage(parts)
 
-    # A case without the task's fields has no prompt; it was named above, and the rest can still be looked at.
+    # Cases without the task's fields have no prompt; they are reported above, the others are still checked.
     usable = {
         name: [one for one in examples if not _checks.lacks_fields(task, one)] for name, examples in parts.items()
     }
@@ -94,15 +94,15 @@ def _count(task: Task, parts: Mapping[Split, Sequence[Example]]) -> dict[str, Co
     }
 
 
-def _count_table(flight: Preflight) -> Table:
-    table = Table(title=f"{escape(printable(flight.task))}: what was read")
-    for column in ("", *flight.counts):
+def _count_table(result: Preflight) -> Table:
+    table = Table(title=f"{escape(printable(result.task))}: what was read")
+    for column in ("", *result.counts):
         table.add_column(column, justify="right" if column else "left")
-    table.add_row("cases", *(str(one.cases) for one in flight.counts.values()))
-    table.add_row("patients", *(str(one.patients) for one in flight.counts.values()))
-    for label in next(iter(flight.counts.values())).labels:
-        table.add_row(f"  {escape(printable(label))}", *(str(one.labels[label]) for one in flight.counts.values()))
+    table.add_row("cases", *(str(one.cases) for one in result.counts.values()))
+    table.add_row("patients", *(str(one.patients) for one in result.counts.values()))
+    for label in next(iter(result.counts.values())).labels:
+        table.add_row(f"  {escape(printable(label))}", *(str(one.labels[label]) for one in result.counts.values()))
     for row in ("shortest", "median", "p95", "longest"):
-        table.add_row(f"tokens, {row}", *(str(getattr(one, row)) for one in flight.lengths.values()))
-    table.add_row("cases cut", *(str(one.cases_cut) for one in flight.lengths.values()))
+        table.add_row(f"tokens, {row}", *(str(getattr(one, row)) for one in result.lengths.values()))
+    table.add_row("cases cut", *(str(one.cases_cut) for one in result.lengths.values()))
     return table

@@ -11,7 +11,7 @@ EACH_ROW = "each row"
 
 
 def _as_text(value: Any) -> Any:
-    """YAML reads a bare 1 as a number; files hold text. A bare yes is read as true, and what was meant is lost."""
+    """Numbers in YAML become text. Booleans are rejected: `yes` and `true` cannot be told apart after parsing."""
     if isinstance(value, bool):
         raise ValueError("put quotes around yes, no, true, false, on and off")
     return str(value) if isinstance(value, int | float) else value
@@ -21,10 +21,10 @@ Text = Annotated[str, BeforeValidator(_as_text)]
 
 
 class DataSpec(BaseModel):
-    """Where a task's examples come from: a file of the user's own (`path`) or built-in generated cases (`cases`).
+    """The source of a task's examples: the user's file (`path`) or generated built-in cases (`cases`).
 
-    `path` is relative to the study file's folder; `~` is the home folder. A mapping names one file a split.
-    `group` has no default: a wrong guess of who the patient is would put one patient on both sides of a split.
+    `path` is relative to the study file's folder; `~` is the home folder. A mapping names one file per split.
+    `group` has no default: a wrong guess would leak patients between splits.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,29 +33,29 @@ class DataSpec(BaseModel):
     reader: str | None = None
     """A format (`csv`, `jsonl`, ...) or a known public set; default: by the file's ending."""
     encoding: str | None = None
-    """Of a CSV file; default: found out."""
+    """The encoding of a CSV file; default: detected."""
     columns: dict[str, Text] = {}
-    """Task field -> column; a field that is not named here has a column of its own name."""
+    """Task field -> column; default: the column with the field's name."""
     target: Text | None = None
-    """The column of right answers; default: `target`, `label` or `completion`, whichever is there."""
+    """The column of right answers; default: the first of `target`, `label`, `completion` that exists."""
     rejected: Text | None = None
-    """A column of wrong answers, one a case, for the pairs of DPO; there is none where it is empty or the right one."""
+    """A column of rejected answers for DPO; empty cells and cells equal to the target give no pair."""
     group: Text | None = None
-    """The patient's column, or `each row`: every row is another patient."""
+    """The column of the patient, or `each row`: every row is a different patient."""
     id: Text | None = None
-    """A column of distinct names for the cases; default: the row number."""
+    """The column of unique case ids; default: the row number."""
     split: Text | None = None
-    """A column with train, validation or test in it."""
+    """The column with train, validation or test."""
     date: Text | None = None
-    """A column of ISO dates (2024-03-05): the report says when the held-out cases are from. No model reads it."""
+    """A column of ISO dates (2024-03-05), for the report only; not shown to models."""
     subgroups: tuple[Text, ...] = ()
-    """Columns, such as sex, for whose values the report tells the results apart."""
+    """Columns, such as sex, by which the report breaks down the results."""
     labels: dict[Text, Text] = {}
     """Value in the file -> label of the task."""
     empty: str | None = None
-    """What the prompt says where a field is empty, such as `not measured`; default: an empty field is a problem."""
+    """Placeholder for empty fields in the prompt, such as `not measured`; default: an empty field is an error."""
     bad_rows: Literal["stop", "leave out"] = "stop"
-    """What to do with a row that cannot be used; rows left out are counted and shown."""
+    """What to do with invalid rows; rows left out are counted and reported."""
     cases: int | None = Field(default=None, gt=0)
     """How many built-in cases to generate."""
     seed: int = 0
@@ -66,12 +66,12 @@ class DataSpec(BaseModel):
             raise ValueError("give exactly one of `path` (a file) and `cases` (how many built-in cases)")
         if self.path == {}:
             raise ValueError("`path` names no file")
-        source, strangers = (
+        source, foreign = (
             ("cases", set(type(self).model_fields) - {"cases", "seed"}) if self.cases else ("path", {"seed"})
         )
-        told = [name for name in sorted(strangers) if name != source and getattr(self, name) != self._default(name)]
-        if told:
-            raise ValueError(f"{', '.join(f'`{name}`' for name in told)} has no meaning beside `{source}`")
+        misplaced = [name for name in sorted(foreign) if name != source and getattr(self, name) != self._default(name)]
+        if misplaced:
+            raise ValueError(f"{', '.join(f'`{name}`' for name in misplaced)} has no meaning beside `{source}`")
         if self.split and isinstance(self.path, dict):
             raise ValueError("`split` has no meaning beside one file a split")
         return self
@@ -81,7 +81,7 @@ class DataSpec(BaseModel):
         return cls.model_fields[name].default
 
     def files(self, base_folder: Path) -> dict[Split | None, Path]:
-        """The files to read; the key is the split a whole file belongs to, or None."""
+        """The files to read by the split they hold, None for a file without a fixed split."""
         if self.path is None:
             return {}
         if isinstance(self.path, str):

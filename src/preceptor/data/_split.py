@@ -1,4 +1,4 @@
-"""Train, validation and test: whole patients, stratified by label, the data's own split kept."""
+"""Train, validation and test splits grouped by patient and stratified by label; a given split is kept."""
 
 import random
 from collections import Counter
@@ -14,7 +14,7 @@ _PARTS: tuple[Split, ...] = ("train", "validation", "test")
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """Each example in exactly one of three lists, each list in the order of the data."""
+    """Each example in exactly one split, in the order of the data."""
 
     train: list[Example] = field(repr=False)
     validation: list[Example] = field(repr=False)
@@ -29,60 +29,59 @@ def split_by_patient(
     label_of: LabelOf | None = None,
     where: str = "the data",
 ) -> Splits:
-    """Deal patients (`Example.group`) to train, validation and test in the given fractions of patients.
+    """Assign patients (`Example.group`) to train, validation and test in the given fractions of patients.
 
-    Stratified by the rarest label a patient has; the order of `examples` does not matter. A split that the data
-    brings is kept as it is (also when it puts a patient on both sides: preflight reports that); validation or test,
-    if the data lacks one, is taken from its train, again by patient. Raises InputError when there are too few
-    patients for the parts to make; `where` is how the message names the data.
+    Stratified by each patient's rarest label; independent of the order of `examples`. A split given in the data is
+    kept, even if it leaks patients, which preflight reports; a missing validation or test split is taken from its train
+    patients. Raises InputError when there are too few patients; `where` names the data in the message.
     """
-    own = {example.split for example in examples}
-    _stop_unless_sound(own, where)
-    missing = [part for part in _PARTS if part not in own and part != "train"]
+    given = {example.split for example in examples}
+    _check_own_splits(given, where)
+    missing = [part for part in _PARTS if part not in given and part != "train"]
     shares = {part: share for part, share in zip(_PARTS, fractions, strict=True) if part == "train" or part in missing}
-    part_of = _deal(
+    part_of = _assign(
         [example for example in examples if example.split in (None, "train")], shares, seed, label_of, where
     )
     parts = [
-        example.split if example.split in own - {None, "train"} else part_of[example.group] for example in examples
+        example.split if example.split in given - {None, "train"} else part_of[example.group] for example in examples
     ]
     return Splits(*([one for one, its in zip(examples, parts, strict=True) if its == part] for part in _PARTS))
 
 
-def _stop_unless_sound(own: set[Split | None], where: str) -> None:
-    if None in own and len(own) > 1:
+def _check_own_splits(given: set[Split | None], where: str) -> None:
+    if None in given and len(given) > 1:
         raise InputError(Problem(where, "some cases have a split and some have none", "Give every case one, or none"))
-    if own and not own & {None, "train"}:
+    if given and not given & {None, "train"}:
         raise InputError(Problem(where, "no case is for training", "Mark cases as train, or drop the split"))
 
 
-def _deal(
+def _assign(
     examples: Sequence[Example], shares: Mapping[Split, float], seed: int, label_of: LabelOf | None, where: str
 ) -> dict[str, Split]:
-    """Patient -> part. Walking through the patients label by label, each goes to the part furthest below its share,
-    so that every part is within one patient of its share, and so is every label in it or nearly so.
+    """Patient -> split. Patients, sorted by label, go one by one to the split furthest below its share, so each split
+    is within one patient of its share overall, and nearly so per label.
     """
     parts = [part for part, share in shares.items() if share > 0]
-    patients = _by_label(examples, seed, label_of)
-    _stop_if_too_few(len(patients), parts, where)
+    patients = _stratified(examples, seed, label_of)
+    _check_patient_count(len(patients), parts, where)
     total = sum(shares[part] for part in parts)
-    dealt: dict[str, Split] = {}
+    assigned: dict[str, Split] = {}
     count: Counter[Split] = Counter()
     for seen, patient in enumerate(patients, 1):
         part = max(parts, key=lambda one: shares[one] / total * seen - count[one])
-        dealt[patient] = part
+        assigned[patient] = part
         count[part] += 1
     for part in parts:
-        if not count[part]:  # few patients: a part must not stay empty
-            giver = count.most_common(1)[0][0]
-            patient = next(one for one in patients if dealt[one] == giver)
-            dealt[patient] = part
-            count.update({giver: -1, part: 1})
-    return dealt
+        if not count[part]:  # few patients: no split may stay empty
+            largest = count.most_common(1)[0][0]
+            patient = next(one for one in patients if assigned[one] == largest)
+            assigned[patient] = part
+            count.update({largest: -1, part: 1})
+    return assigned
 
 
-def _by_label(examples: Sequence[Example], seed: int, label_of: LabelOf | None) -> list[str]:
-    """Patients in a random order that the seed fixes, then sorted by the rarest label each has."""
+def _stratified(examples: Sequence[Example], seed: int, label_of: LabelOf | None) -> list[str]:
+    """Patients shuffled by `seed`, then sorted by their rarest label."""
     patients = sorted({example.group for example in examples})
     random.Random(seed).shuffle(patients)
     if label_of is None:
@@ -96,7 +95,7 @@ def _by_label(examples: Sequence[Example], seed: int, label_of: LabelOf | None) 
     return sorted(patients, key=lambda patient: stratum[patient])
 
 
-def _stop_if_too_few(patients: int, parts: Sequence[Split], where: str) -> None:
+def _check_patient_count(patients: int, parts: Sequence[Split], where: str) -> None:
     if patients >= len(parts):
         return
     found = {0: "no patient", 1: "one patient only"}.get(patients, f"{patients} patients only")

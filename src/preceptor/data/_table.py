@@ -1,4 +1,4 @@
-"""`read_table`: any supported file -> columns and numbered rows of text."""
+"""`read_table`: from any supported file to columns and numbered rows of text."""
 
 import datetime
 import warnings
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-from preceptor.data._problems import did_you_mean, listed, stop_if_any
+from preceptor.data._problems import did_you_mean, listed, raise_if_any
 from preceptor.data._text_files import Row, Rows, read_csv, read_json, read_jsonl, unique_columns
 from preceptor.data.readers import find_reader, known_readers
 from preceptor.errors import InputError, Problem
@@ -27,12 +27,12 @@ class Table:
     columns: list[str]
     rows: list[Row] = field(repr=False)
     encoding: str
-    counted: str = "row"
-    """What a row's number counts: rows of the file, or cases, where a reader makes its own of them."""
+    unit: str = "row"
+    """What row numbers count: rows of the file, or cases of a public set's reader."""
 
     def where(self, row: Row) -> str:
         """How messages name a row."""
-        return f"{self.path}, {self.counted} {row.number}"
+        return f"{self.path}, {self.unit} {row.number}"
 
     def column(self, name: str) -> list[str]:
         """One column's texts, top to bottom; lists and objects count as empty."""
@@ -46,33 +46,33 @@ class Table:
 def read_table(path: Path, reader: str | None = None, encoding: str | None = None) -> Table:
     """Read a table. `reader` is a format or a known public set (default: by the file's ending).
 
-    Text stays as it stands in the file: nothing is turned into a number or a missing value. Raises InputError
-    with every problem of the file: missing, empty, not readable in its format, rows of the wrong shape.
+    Cells stay text: no conversion to numbers or missing values. Raises InputError with every problem of the file:
+    missing, empty, not readable in its format, rows of the wrong width.
     """
-    _stop_unless_file(path)
+    _check_file(path)
     kind = reader or _format_of(path)
     try:
         rows, used = _read(path, kind, encoding)
     except InputError as error:
-        stop_if_any(error.problems)
+        raise_if_any(error.problems)
         raise
     except OSError as error:
         raise InputError(Problem(str(path), f"cannot be read: {error.strerror or error}", "Check its rights")) from None
     rows = [Row(row.number, {str(name): _as_text(cell) for name, cell in row.cells.items()}) for row in rows]
     if not rows:
         raise InputError(Problem(str(path), "no rows below the header", "Give at least one case"))
-    counted = "row" if kind in _FORMATS else "case"
-    return Table(path, list(dict.fromkeys(name for row in rows for name in row.cells)), rows, used, counted)
+    unit = "row" if kind in _FORMATS else "case"
+    return Table(path, list(dict.fromkeys(name for row in rows for name in row.cells)), rows, used, unit)
 
 
-def _stop_unless_file(path: Path) -> None:
+def _check_file(path: Path) -> None:
     if path.is_dir():
         found = sorted(one.name for one in path.iterdir() if one.suffix.lower() in _FORMAT_OF_ENDING)
         inside = f" ({listed(found)})" if found else ""
         raise InputError(Problem(str(path), "this is a folder", f"Name one file in it{inside}"))
     if not path.exists():
-        beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
-        fix = f"{did_you_mean(path.name, beside)}Check the path; in a study file it is relative to that file's folder"
+        siblings = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+        fix = f"{did_you_mean(path.name, siblings)}Check the path; in a study file it is relative to that file's folder"
         raise InputError(Problem(str(path), "no such file", fix))
     if path.stat().st_size == 0:
         raise InputError(Problem(str(path), "the file is empty", "Give at least one case"))
@@ -115,13 +115,13 @@ def _read_known_set(path: Path, name: str) -> Rows:
 
 
 def _read_xlsx(path: Path) -> Rows:
-    """The first sheet that holds anything; formulas as their last computed value."""
+    """The first non-empty sheet; formulas as their last computed value."""
     from openpyxl import load_workbook
     from openpyxl.utils.exceptions import InvalidFileException
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # openpyxl on decorations it does not keep
+            warnings.simplefilter("ignore", UserWarning)  # openpyxl on unsupported extensions
             book = load_workbook(path, read_only=True, data_only=True)
             sheets = [_records(sheet) for sheet in book.worksheets]
             book.close()
@@ -138,9 +138,9 @@ def _read_xlsx(path: Path) -> Rows:
 
 
 def _records(sheet: Any) -> list[tuple[Any, ...]]:
-    """Every row of a sheet, padded to the longest; the size that the sheet claims may be wrong or missing.
+    """Every row of a sheet, padded to the longest; the declared dimensions may be wrong or missing.
 
-    Texts are as Excel shows them: what XML cannot hold stands in the file as _xHHHH_ (ECMA-376 part 1, 22.9.2.19).
+    Unescapes _xHHHH_, which encodes characters that XML cannot hold (ECMA-376 part 1, 22.9.2.19).
     """
     from openpyxl.utils.escape import unescape
 
@@ -153,10 +153,10 @@ def _records(sheet: Any) -> list[tuple[Any, ...]]:
 
 def _sheet_rows(filled: list[tuple[int, tuple[Any, ...]]], path: Path) -> list[Row]:
     (_, first), *records = filled
-    used = [place for place in range(len(first)) if any(cells[place] is not None for _, cells in filled)]
-    header = unique_columns(["" if first[place] is None else str(first[place]) for place in used], path)
+    used = [index for index in range(len(first)) if any(cells[index] is not None for _, cells in filled)]
+    header = unique_columns(["" if first[index] is None else str(first[index]) for index in used], path)
     return [
-        Row(number, {name: cells[place] for name, place in zip(header, used, strict=True)}) for number, cells in records
+        Row(number, {name: cells[index] for name, index in zip(header, used, strict=True)}) for number, cells in records
     ]
 
 
@@ -168,24 +168,24 @@ def _read_parquet(path: Path) -> Rows:
         table = pyarrow.parquet.ParquetFile(path).read()
     except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError):
         raise InputError(Problem(str(path), "this is not a Parquet file", "Write it again as Parquet")) from None
-    for place, column in enumerate(table.columns):
-        if pyarrow.types.is_floating(column.type):  # Arrow writes the shortest text, also of 32-bit numbers
+    for index, column in enumerate(table.columns):
+        if pyarrow.types.is_floating(column.type):  # Arrow writes the shortest round-trip text, also for float32
             texts = column.cast(pyarrow.string())
             missing = pyarrow.compute.is_nan(column)
-            table = table.set_column(place, table.column_names[place], pyarrow.compute.if_else(missing, None, texts))
+            table = table.set_column(index, table.column_names[index], pyarrow.compute.if_else(missing, None, texts))
     return [Row(number, cells) for number, cells in enumerate(table.to_pylist(), 1)], "parquet"
 
 
 def _as_text(cell: Any) -> Any:
-    """A cell as the text a person would read there; lists and objects stay, for chat turns."""
-    if cell is None or cell != cell:  # NaN is the one value unlike itself
+    """A cell as text; lists and objects stay, for chat messages."""
+    if cell is None or cell != cell:  # NaN != NaN
         return ""
     if isinstance(cell, str | list | dict):
         return cell
     if isinstance(cell, bool):
         return str(cell).lower()
     if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))  # a column of whole numbers with gaps is stored as 71.0
+        return str(int(cell))  # an integer column with missing values is stored as float
     if isinstance(cell, datetime.datetime) and cell.time() == datetime.time() and cell.tzinfo is None:
         return cell.date().isoformat()
     return cell.isoformat() if isinstance(cell, datetime.date | datetime.time) else str(cell)

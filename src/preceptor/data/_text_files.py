@@ -1,4 +1,4 @@
-"""CSV, JSON and JSON lines: bytes -> numbered rows, exactly as they stand in the file."""
+"""CSV, JSON and JSON lines: from bytes to numbered rows, values unchanged."""
 
 import csv
 import io
@@ -12,18 +12,18 @@ from typing import Any
 
 from charset_normalizer import from_bytes
 
-from preceptor.data._problems import LONGEST_SHOWN, listed
+from preceptor.data._problems import MAX_QUOTED, listed
 from preceptor.errors import InputError, Problem
 
 _DELIMITERS = ",;\t|"
-# What spreadsheets in Western Europe and the Americas write besides UTF-8. Guessing among all encodings is
-# unreliable on short files; for any other one the study says `encoding:`.
+# What spreadsheets in Western Europe and the Americas write besides UTF-8. Detection among all encodings is
+# unreliable on short files; others need `encoding:` in the study.
 _LIKELY_ENCODINGS = ["cp1252", "latin_1", "utf_16_le", "utf_16_be"]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row and where it stood: `number` counts as a spreadsheet does (a header is row 1), or lines of JSON lines."""
+    """One row and its number in the file: as a spreadsheet counts (the header is row 1), or lines of JSON lines."""
 
     number: int
     cells: dict[str, Any] = field(repr=False)
@@ -34,9 +34,9 @@ Rows = tuple[list[Row], str]
 
 
 def decode(data: bytes, path: Path) -> tuple[str, str]:
-    """Text and its encoding: a byte-order mark, else UTF-8, else what it most likely is."""
-    for mark, name in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-        if data.startswith(mark):
+    """Text and its encoding: by byte-order mark, else UTF-8, else detected."""
+    for bom, name in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
+        if data.startswith(bom):
             return _decode_as(data, name, path), name
     try:
         if b"\0" not in data:
@@ -59,7 +59,7 @@ def _decode_as(data: bytes, encoding: str, path: Path) -> str:
 
 
 def read_csv(path: Path, encoding: str | None = None) -> Rows:
-    """Delimiter found out among comma, semicolon, tab and bar; texts of several lines in quotes are one cell."""
+    """CSV with its delimiter detected among comma, semicolon, tab and bar; quoted cells may have several lines."""
     csv.field_size_limit(sys.maxsize)
     data = path.read_bytes()
     text, used = (_decode_as(data, encoding, path), encoding) if encoding else decode(data, path)
@@ -81,7 +81,7 @@ def read_csv(path: Path, encoding: str | None = None) -> Rows:
 
 
 def _records(text: str, delimiter: str, path: Path, problems: list[Problem]) -> Iterator[tuple[int, list[str]]]:
-    """The non-empty records with their row numbers; broken quoting ends the file, since what follows is guesswork."""
+    """The non-empty records with their row numbers; reading stops at the first quoting error."""
     number = 0
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
@@ -95,7 +95,7 @@ def _records(text: str, delimiter: str, path: Path, problems: list[Problem]) -> 
 
 
 def sniff_delimiter(text: str) -> str:
-    """The delimiter that cuts the first 50 records most evenly into more than one cell; a comma when none does."""
+    """The delimiter that splits the first 50 records most evenly into more than one cell; default: a comma."""
 
     def evenness(delimiter: str) -> tuple[float, int]:
         records = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -108,21 +108,21 @@ def sniff_delimiter(text: str) -> str:
 
 
 def unique_columns(header: list[str], path: Path) -> list[str]:
-    """Column names without outer spaces; a nameless one is called by its place, a doubled name is refused."""
-    names = [name.strip() or f"column {place}" for place, name in enumerate(header, 1)]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        what = f"column names stand twice: {listed(twice)}"
-        if any(len(name) > LONGEST_SHOWN or any(map(str.isdigit, name)) for name in names):  # it may be a case
-            what = f"{len(twice)} column names stand twice, or the first row holds no column names"
+    """Stripped column names; nameless columns are numbered, duplicate names raise InputError."""
+    names = [name.strip() or f"column {index}" for index, name in enumerate(header, 1)]
+    duplicates = sorted({name for name in names if names.count(name) > 1})
+    if duplicates:
+        what = f"column names stand twice: {listed(duplicates)}"
+        if any(len(name) > MAX_QUOTED or any(map(str.isdigit, name)) for name in names):  # the names may be a case
+            what = f"{len(duplicates)} column names stand twice, or the first row holds no column names"
         raise InputError(Problem(f"{path}, row 1", what, "Give every column a name of its own"))
     return names
 
 
 def read_jsonl(path: Path) -> Rows:
-    """One object a line, UTF-8; every broken line is reported, not only the first."""
+    """One object per line, UTF-8; every invalid line is reported."""
     rows, problems = [], []
-    # Cut at line feeds only: a JSON text may hold other characters that Python counts as line ends.
+    # Split at line feeds only: JSON strings may hold other characters that Python treats as line ends.
     for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         if not line.strip():
             continue
@@ -136,7 +136,7 @@ def read_jsonl(path: Path) -> Rows:
 
 
 def read_json(path: Path) -> Rows:
-    """A list of objects, UTF-8; rows are counted from 1."""
+    """A list of objects, UTF-8; rows are numbered from 1."""
     try:
         value = _parse(path.read_bytes().removeprefix(b"\xef\xbb\xbf").decode())
     except ValueError as error:
@@ -156,13 +156,13 @@ def read_json(path: Path) -> Rows:
 
 
 def _parse(text: str) -> Any:
-    """JSON with numbers kept as the characters they are in the file; null and NaN are missing."""
+    """JSON with numbers kept as text; null and NaN are missing."""
     try:
         value = json.loads(text, parse_int=str, parse_float=str, parse_constant=lambda _: None)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if "\\ud" in text.lower():
-        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair cannot be written out again
+        json.dumps(value, ensure_ascii=False).encode()  # raises on a lone surrogate
     return value
 
 
@@ -183,8 +183,8 @@ def _json_problem(error: ValueError, where: str) -> Problem:
     if isinstance(error, UnicodeEncodeError):
         return Problem(where, "half a character: \\ud... without its other half", "Write the character whole")
     if isinstance(error, json.JSONDecodeError):
-        place = f"line {error.lineno}, column {error.colno}"
-        what = f"broken JSON at {place}: {error.msg}"
+        index = f"line {error.lineno}, column {error.colno}"
+        what = f"broken JSON at {index}: {error.msg}"
         fix = "One object a line is called .jsonl: rename the file" if error.msg == "Extra data" else "Correct this row"
         return Problem(where, what, fix)
     return Problem(where, str(error), 'Write one object a case: {"column": "value", ...}')

@@ -101,8 +101,8 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def let_go() -> None:
-    """Give freed memory back to the machine, which C's library keeps for itself: after a stage, before the next."""
+def release_memory() -> None:
+    """Return freed memory from the C allocator to the operating system, between stages."""
     gc.collect()
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

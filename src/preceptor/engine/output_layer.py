@@ -15,7 +15,7 @@ from torch.distributed.tensor import DTensor
 
 from preceptor.models import rounded_product
 
-_WORDS = 8192
+_VOCABULARY_CHUNK = 8192
 """Rows of the output layer's weight that are converted at a time, where no converted copy of all of them is held."""
 
 
@@ -50,7 +50,7 @@ def output_layer(model: nn.Module) -> Any:
 
 
 def float32_linear(hidden: Tensor, head: nn.Linear) -> Tensor:
-    """Logits [..., vocabulary] float32 of hidden states [..., width] in the model's format."""
+    """Logits [..., vocab_size] float32 of hidden states [..., hidden_size] in the model's format."""
     if head.weight.dtype == torch.float32:
         return nn.functional.linear(hidden, head.weight, head.bias)
     step: Any = _Float32Linear
@@ -67,7 +67,7 @@ def float32_copy(head: nn.Linear) -> Tensor | None:
 
 
 def product(hidden: Tensor, weight: Tensor, copy: Tensor | None) -> Tensor:
-    """[R, vocabulary] float32: hidden [R, width] times the transposed weight [vocabulary, width].
+    """[R, vocab_size] float32: hidden [R, hidden_size] times the transposed weight [vocab_size, hidden_size].
 
     copy: the weight in float32, if it is held. Operands of 16 bits are exact in float32, so all three ways add up the
     same products and differ in the order of their sums only.
@@ -76,11 +76,11 @@ def product(hidden: Tensor, weight: Tensor, copy: Tensor | None) -> Tensor:
         return hidden.float() @ copy.T
     if weight.is_cuda and torch.version.hip is None:
         return torch.mm(hidden, weight.T, out_dtype=torch.float32)
-    return torch.cat([hidden.float() @ part.float().T for part in weight.split(_WORDS)], dim=1)
+    return torch.cat([hidden.float() @ part.float().T for part in weight.split(_VOCABULARY_CHUNK)], dim=1)
 
 
 def slope(gradient: Tensor, weight: Tensor, copy: Tensor | None) -> Tensor:
-    """[R, width], in the weight's format: of the logits' gradient [R, vocabulary] float32, what reaches `hidden`."""
+    """Gradient of `hidden` [R, hidden_size], in the weight's format, from the logits' [R, vocab_size] float32."""
     if copy is not None:
         return (gradient @ copy).to(weight.dtype)
     return rounded_product(gradient.to(weight.dtype), weight)
@@ -100,7 +100,7 @@ class _Float32Forward:
 
 
 class _Float32Linear(Function):
-    """y = x W^T + bias in float32, for x [R, width] and W [vocabulary, width] of 16 bits."""
+    """y = x W^T + bias in float32, for x [R, hidden_size] and W [vocab_size, hidden_size] of 16 bits."""
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, copy: Tensor | None) -> Tensor:

@@ -41,8 +41,8 @@ class NumericsChoice(_Settings):
     processes: Processes = 1
 
 
-class SFTSettings(_Settings):
-    """Learning by example. Stops when the validation loss has not improved for `patience` looks."""
+class TrainSettings(_Settings):
+    """What every training stage has: AdamW with linear decay after warm-up, batches and evaluations."""
 
     learning_rate: float = Field(default=4e-4, gt=0)
     epochs: int = Field(default=3, ge=1)
@@ -51,13 +51,19 @@ class SFTSettings(_Settings):
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
     looks_per_epoch: int = Field(default=1, ge=1)
+    """Evaluations on the validation data in each epoch."""
+
+
+class SFTSettings(TrainSettings):
+    """Learning by example. Stops early when `patience` evaluations in a row have not lowered the validation loss."""
+
     patience: int = Field(default=2, ge=1)
 
 
-class DPOSettings(_Settings):
+class DPOSettings(TrainSettings):
     """Learning by preference, from the SFT policy as reference. `label_smoothing` is for `sigmoid` and `robust`.
 
-    Ends with the weights of the look at which the validation pairs' loss was lowest.
+    Ends with the weights of the evaluation at which the validation pairs' loss was lowest.
     """
 
     beta: float = Field(default=0.1, gt=0)
@@ -66,11 +72,8 @@ class DPOSettings(_Settings):
     sft_weight: float = Field(default=1.0, ge=0)
     learning_rate: float = Field(default=2e-5, gt=0)
     epochs: int = Field(default=1, ge=1)
-    batch_size: int = Field(default=8, ge=1)
     warmup_steps: int = Field(default=0, ge=0)
     """None: few pairs make few steps, and the policy has been warm since SFT."""
-    weight_decay: float = Field(default=0.0, ge=0)
-    max_grad_norm: float = Field(default=1.0, gt=0)
     looks_per_epoch: int = Field(default=2, ge=1)
 
     @model_validator(mode="after")

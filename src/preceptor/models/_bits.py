@@ -58,7 +58,7 @@ def four_bits(dtype: torch.dtype) -> BitsAndBytesConfig:
     )
 
 
-def compute_as_told(model: nn.Module) -> None:
+def pin_compute_dtype(model: nn.Module) -> None:
     """Keep 4-bit layers from computing in bfloat16 whenever nothing learns, as they do on some CPUs.
 
     A policy would then be another in training than in its reference and its answers.

@@ -20,7 +20,7 @@ from transformers.utils import logging as transformers_logging
 
 from preceptor.errors import InputError, Problem
 from preceptor.files import private_folder, publish_folder
-from preceptor.models._bits import compute_as_told, four_bits
+from preceptor.models._bits import four_bits, pin_compute_dtype
 from preceptor.models._fused import fuse
 from preceptor.models._sixteen_bits import avoid_slow_products
 from preceptor.models._source import ModelSource
@@ -124,7 +124,7 @@ def _load_base(source: ModelSource, dtype: torch.dtype) -> Any:
     if not source.load_in_4bit:
         return _load_backbone(source.location, dtype)
     model = _load_backbone(source.location, dtype, quantization_config=four_bits(dtype))
-    compute_as_told(model)
+    pin_compute_dtype(model)
     return model
 
 

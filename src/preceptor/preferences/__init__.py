@@ -1,46 +1,47 @@
 """Where pairs come from: two answers to a case, and which maker of rejected ones each pair comes from."""
 
-from preceptor.preferences._request import Request, Score
+from preceptor.preferences._filter import PairReport, filter_pairs
 from preceptor.preferences._votes_table import write_votes
 from preceptor.preferences.labelling._case import is_of, item_id, make_item, told_case
 from preceptor.preferences.labelling._consensus import Settled, first_votes, settle
 from preceptor.preferences.labelling._gold import Gold, GoldRow, gold, write_gold
 from preceptor.preferences.labelling._rater_agreement import Agreed, Consistency, consistency, rater_agreement
-from preceptor.preferences.makers._checks import PairFindings, look_at
+from preceptor.preferences.makers import explanations, find_maker, maker_names
+from preceptor.preferences.makers._maker import MadePairs, Maker, Pair, PairWork, Request, Score
 from preceptor.preferences.makers._one_fact import NearMiss, change_one_fact
-from preceptor.preferences.makers._pair import Made, Maker, Pair
-from preceptor.preferences.makers._registry import cannot_make, make_pairs
 from preceptor.preferences.makers._two_answers import two_answers
-from preceptor.preferences.makers.votes import votes
+from preceptor.preferences.makers.votes import voted_pairs
 
 __all__ = [
     "Agreed",
     "Consistency",
     "Gold",
     "GoldRow",
-    "Made",
+    "MadePairs",
     "Maker",
     "NearMiss",
     "Pair",
-    "PairFindings",
+    "PairReport",
+    "PairWork",
     "Request",
     "Score",
     "Settled",
-    "cannot_make",
     "change_one_fact",
     "consistency",
+    "explanations",
+    "filter_pairs",
+    "find_maker",
     "first_votes",
     "gold",
     "is_of",
     "item_id",
-    "look_at",
     "make_item",
-    "make_pairs",
+    "maker_names",
     "rater_agreement",
     "settle",
     "told_case",
     "two_answers",
-    "votes",
+    "voted_pairs",
     "write_gold",
     "write_votes",
 ]

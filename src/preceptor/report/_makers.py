@@ -1,4 +1,4 @@
-"""Where the rejected answers came from: who made which pairs, what was found in them, whose model was better."""
+"""Where the rejected answers came from: pairs by maker, what is wrong with them, whose model was better."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from preceptor.report._small_counts import shown_count
 from preceptor.study.results.schema import Cell, Contrast, PairFindings, Results, TaskPart
 from preceptor.study.run.failures import Failure
 
-_MOST_ORDERED = 0.9
+_HIGH_REFERENCE_ACCURACY = 0.9
 _LENGTH_BIAS = 0.15
 """How far from one half the share of pairs may lie in which the longer answer is chosen."""
 _FEWEST = 10
@@ -26,7 +26,7 @@ class PairsRow:
     pairs: str
     left_out: str
     longer_chosen: float | None
-    ordered_rightly: float | None
+    reference_accuracy: float | None
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def makers_of_tasks(results: Results, *, with_text: bool) -> list[MakersOfTask]:
 
 
 def maker_title(maker: str) -> str:
-    """`hardest_label` -> `hardest label`."""
+    """`a_maker` -> `a maker`."""
     return maker.replace("_", " ")
 
 
@@ -136,7 +136,7 @@ def _warnings(results: Results, task: TaskPart, cell: Cell, show: Show, *, sever
         side = "longer" if longer > 0.5 else "shorter"
         share = whole_percent(max(longer, 1 - longer))
         yield f"{of}: where lengths differ, the {side} answer is chosen in {share}, so length may be what is learnt."
-    if found.ordered_rightly is not None and found.ordered_rightly > _MOST_ORDERED:
+    if found.ordered_rightly is not None and found.ordered_rightly > _HIGH_REFERENCE_ACCURACY:
         share = whole_percent(found.ordered_rightly)
         yield f"{of}: the SFT model found the chosen answer likelier in {share} already, so little was left to learn."
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from preceptor.evidence import metric_title, number
+from preceptor.preferences import explanations
 from preceptor.report._makers import maker_title
 from preceptor.report._run import Run
 
@@ -96,25 +97,14 @@ def _tuned(adapter: dict[str, Any]) -> str:
 
 
 def _pairs(run: Run) -> str:
-    judge = _block(run.settings, "judge").get("model", "a language model")
-    makers = {
-        "published": "given by the data",
-        "hardest_label": "the wrong label that the SFT model found likeliest",
-        "on_policy": "what the SFT model itself wrote where that scored worse than the right answer",
-        "near_miss": "the right answer with one fact changed",
-        "judge": f"the one of two drawn answers that a judge ({judge}), asked in both orders, found worse",
-        "votes": "the one of two answers that raters found worse",
-    }
-    if "on_policy" in run.results.study.makers:
-        makers["on_policy"] = (
-            "the worst, by the task's metric, of several answers drawn from the SFT model, the best being chosen"
-        )
-    used = [words for maker, words in makers.items() if any(cell.pairs.get(maker) for cell in run.results.cells)]
+    model = _block(run.settings, "judge").get("model", "a language model")
+    words = {origin: text.format(model=model) for origin, text in explanations(run.results.study.makers).items()}
+    made = [text for origin, text in words.items() if any(cell.pairs.get(origin) for cell in run.results.cells)]
     dropped = any(
         found.identical or found.rejected_right for cell in run.results.cells if (found := cell.pair_findings)
     )
     also = " Pairs of identical answers, and those whose rejected answer was right, were dropped." if dropped else ""
-    return f"Rejected answers were {_listed(used)}.{also}" if used else ""
+    return f"Rejected answers were {_listed(made)}.{also}" if made else ""
 
 
 def _evaluation(run: Run) -> str:

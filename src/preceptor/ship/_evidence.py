@@ -1,4 +1,4 @@
-"""What may explain differences, gathered where it is needed: other arms of the run, and the measured model itself."""
+"""Evidence for the diagnosis, computed only if needed: from other arms of the run and from the measured model."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -6,76 +6,76 @@ from dataclasses import dataclass, field
 from rich.console import Console
 
 from preceptor.progress import progress
-from preceptor.ship._asked import Asked
-from preceptor.ship._cause import ALIKE, EXACT, Evidence, Suspect, other_prompts
-from preceptor.ship._measured_model import MeasuredModel, wrong_strengths
-from preceptor.ship._other_arms import other_arms, spread
+from preceptor.ship._cause import EQUAL_GAP, ROUNDING_GAP, Evidence, Suspect, prompt_mismatch
+from preceptor.ship._measured_model import MeasuredModel, wrong_scales
+from preceptor.ship._other_arms import evenly_spaced, other_arms
+from preceptor.ship._replayed import Replayed
 from preceptor.study import ArmOfRun
 
-_TRIED = 20
-"""Cases on which models are tried that may be the one served, three in four of them such as differ."""
+_PROBED = 20
+"""Cases on which suspects are probed, three in four of them with differing answers."""
 _SCORED = 64
-"""Cases whose log-probabilities are computed here."""
+"""Cases whose log-probabilities are recomputed."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Cases:
-    """Some of the cases that were asked again, by their numbers among these, with their prompts."""
+    """A subset of the replayed cases: their indices, prompts (token ids) and answers."""
 
     numbers: list[int]
     prompts: list[list[int]] = field(repr=False)
-    asked: list[Asked] = field(repr=False)
+    cases: list[Replayed] = field(repr=False)
 
 
-def gather(
-    arm: ArmOfRun, chosen: Sequence[int], prompts: Sequence[list[int]], asked: Sequence[Asked], console: Console
+def gather_evidence(
+    arm: ArmOfRun, chosen: Sequence[int], prompts: Sequence[list[int]], cases: Sequence[Replayed], console: Console
 ) -> Evidence:
-    """The evidence on cases that were asked again; `chosen` are their numbers among the held-out cases.
+    """The evidence on replayed cases; `chosen` are their indices among the held-out cases.
 
-    Nothing is computed where there is nothing to explain, or the prompts alone explain it.
+    Nothing is computed when no answer differs or the prompt lengths alone explain the differences.
     """
 
-    def these(numbers: list[int]) -> _Cases:
-        return _Cases(numbers, [prompts[i] for i in numbers], [asked[i] for i in numbers])
+    def select(numbers: list[int]) -> _Cases:
+        return _Cases(numbers, [prompts[i] for i in numbers], [cases[i] for i in numbers])
 
-    differing = [i for i, case in enumerate(asked) if not case.same]
-    same = [i for i, case in enumerate(asked) if case.same]
-    told = these([i for i, case in enumerate(asked) if case.logprobs][:_SCORED])
-    if not (differing or told.numbers) or other_prompts(asked):
+    differing = [i for i, case in enumerate(cases) if not case.same]
+    same = [i for i, case in enumerate(cases) if case.same]
+    with_logprobs = select([i for i, case in enumerate(cases) if case.logprobs][:_SCORED])
+    if not (differing or with_logprobs.numbers) or prompt_mismatch(cases):
         return Evidence()
     model = MeasuredModel(arm)
-    gap = model.gap(told.prompts, told.asked)
-    if not differing and (gap is None or gap <= EXACT):
+    gap = model.gap(with_logprobs.prompts, with_logprobs.cases)
+    if not differing and (gap is None or gap <= EQUAL_GAP):
         return Evidence(gap=gap)
-    parted = these(spread(differing, _TRIED - min(_TRIED // 4, len(same))))
-    margins = model.margins(parted.prompts, parted.asked)
-    tried = these(sorted([*parted.numbers, *spread(same, _TRIED - len(parted.numbers))]))
-    arms = list(_of_other_arms(arm, chosen, tried, told=gap is not None))
-    known = gap is not None and gap <= ALIKE  # then it answers as the measured model or nearly so: no need to ask
-    suspects = _put_together_wrongly(model, tried, console, answers=not known)
-    on = these([i for i in parted.numbers if asked[i].goes_on])
-    unstopped = dict(zip(on.numbers, model.unstopped(on.prompts), strict=True))
-    found = {number: margins[i] for i, number in enumerate(parted.numbers) if i in margins}
-    return Evidence([*arms, *suspects], found, unstopped, gap)
+    diverging = select(evenly_spaced(differing, _PROBED - min(_PROBED // 4, len(same))))
+    margins = model.margins(diverging.prompts, diverging.cases)
+    probed = select(sorted([*diverging.numbers, *evenly_spaced(same, _PROBED - len(diverging.numbers))]))
+    arms = list(_other_arms(arm, chosen, probed, with_logprobs=gap is not None))
+    is_measured = gap is not None and gap <= ROUNDING_GAP  # then answers add nothing to log-probabilities
+    suspects = _mis_merged_suspects(model, probed, console, answers=not is_measured)
+    continuing = select([i for i in diverging.numbers if cases[i].continues])
+    unstopped = dict(zip(continuing.numbers, model.unstopped(continuing.prompts), strict=True))
+    margin_of = {number: margins[i] for i, number in enumerate(diverging.numbers) if i in margins}
+    return Evidence([*arms, *suspects], margin_of, unstopped, gap)
 
 
-def _of_other_arms(arm: ArmOfRun, chosen: Sequence[int], tried: _Cases, *, told: bool) -> Iterator[Suspect]:
+def _other_arms(arm: ArmOfRun, chosen: Sequence[int], probed: _Cases, *, with_logprobs: bool) -> Iterator[Suspect]:
     for other in other_arms(arm):
         texts = {number: other.texts[i] for number, i in enumerate(chosen)}
-        opened = other.open(arm) if told else None
-        gap = MeasuredModel(opened).gap(tried.prompts, tried.asked) if opened else None
+        opened = other.open(arm) if with_logprobs else None
+        gap = MeasuredModel(opened).gap(probed.prompts, probed.cases) if opened else None
         yield Suspect(other.cause(arm), texts, gap)
 
 
-def _put_together_wrongly(model: MeasuredModel, tried: _Cases, console: Console, *, answers: bool) -> list[Suspect]:
-    """The measured model with its adapter at wrong strengths; what it `answers` so only where that is asked."""
-    strengths = wrong_strengths(model.adapter) if model.adapter else {}
+def _mis_merged_suspects(model: MeasuredModel, probed: _Cases, console: Console, *, answers: bool) -> list[Suspect]:
+    """The measured model with its adapter at wrong scales; its answers only if `answers`."""
+    scales = wrong_scales(model.adapter) if model.adapter else {}
     suspects = []
-    with progress("Looking for the cause", len(strengths), console) as advance:
-        for factor, cause in strengths.items():
-            with model.at_strength(factor):
-                texts = model.answers(tried.prompts) if answers else []
-                gap = model.gap(tried.prompts, tried.asked)
-            suspects.append(Suspect(cause, dict(zip(tried.numbers, texts, strict=False)), gap))
+    with progress("Looking for the cause", len(scales), console) as advance:
+        for factor, cause in scales.items():
+            with model.scaled_adapter(factor):
+                texts = model.answers(probed.prompts) if answers else []
+                gap = model.gap(probed.prompts, probed.cases)
+            suspects.append(Suspect(cause, dict(zip(probed.numbers, texts, strict=False)), gap))
             advance()
     return suspects

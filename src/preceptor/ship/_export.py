@@ -1,4 +1,4 @@
-"""The way out: an arm's model as a folder that other programs load, checked against what was measured."""
+"""Export: an arm's model as a folder that other programs load, checked against the study's answers."""
 
 import json
 import re
@@ -18,21 +18,21 @@ from transformers import AutoConfig, GenerationConfig
 from preceptor.errors import InputError, PreceptorError, Problem
 from preceptor.files import publish_folder, write_atomic
 from preceptor.models import load_tokenizer, measured_template, stop_tokens
-from preceptor.ship._export_papers import MANIFEST, write_papers
+from preceptor.ship._export_metadata import MANIFEST, write_metadata
 from preceptor.ship._gguf import GGUFType, cannot_be_gguf, write_gguf
-from preceptor.ship._load_again import GGUF_FILE, To, answers_again
 from preceptor.ship._merge import Rounding, merged
 from preceptor.ship._modelfile import modelfile
 from preceptor.ship._parity import Parity, short_check
+from preceptor.ship._reload import GGUF_FILE, To, answers_of_export
 from preceptor.study import ArmOfRun
 
-_KEPT = ("adapter_config.json", "adapter_model.safetensors")
+_ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written. rounding: what storing merged weights cost, None for an adapter; parity: how the export
-    answered held-out cases, None where these are not on this machine.
+    """A written export. rounding: rounding error of merged weights, None for an adapter; parity: the export's answers
+    to held-out cases, None where these are not on this machine.
     """
 
     folder: Path
@@ -51,32 +51,32 @@ def export(
     overwrite: bool = False,
     console: Console | None = None,
 ) -> Exported:
-    """Write the arm's model to `folder`: whole, closed to other users, and only if it answers as it was measured.
+    """Write the arm's model to `folder` atomically, private to the user, and only if it passes the parity check.
 
-    card: the model card, Markdown. gguf_type: what a GGUF file's matrices are stored in; by default float32 where the
-    study measured in float32, else float16. threshold: the least share of held-out answers that must be the study's.
-    Raises `InputError` with every reason why this cannot be exported, `PreceptorError` when it answers otherwise; then
+    card: the model card, Markdown. gguf_type: dtype of a GGUF file's matrices, by default float32 if the study measured
+    in float32, else float16. threshold: the least share of held-out answers that must equal the study's. Raises
+    `InputError` with every reason why this cannot be exported, `PreceptorError` when the parity check fails; then
     nothing is left behind.
     """
     folder = folder.expanduser().resolve()
     tokenizer = load_tokenizer(arm.source)
-    if problems := [*_not_there(arm, to, tokenizer), *_in_the_way(folder, overwrite)]:
+    if problems := [*_unavailable(arm, to, tokenizer), *_obstacles(folder, overwrite)]:
         raise InputError(problems)
     stops = [str(tokenizer.convert_ids_to_tokens(token)) for token in sorted(stop_tokens(tokenizer))]
-    with _aside(folder) as aside:
-        rounding = _write(arm, to, aside, tokenizer, gguf_type or ("f32" if arm.numerics.dtype == "float32" else "f16"))
-        parity = short_check(arm, answers_again(arm, to, aside), console)
+    with _staging_folder(folder) as part:
+        rounding = _write(arm, to, part, tokenizer, gguf_type or ("f32" if arm.numerics.dtype == "float32" else "f16"))
+        parity = short_check(arm, answers_of_export(arm, to, part), console)
         if parity is not None and not parity.passes(threshold):
-            raise PreceptorError(_otherwise(parity))
-        write_papers(arm, to, aside, card, stops, rounding, parity)
-        for file in aside.iterdir():
+            raise PreceptorError(_parity_failure(parity))
+        write_metadata(arm, to, part, card, stops, rounding, parity)
+        for file in part.iterdir():
             file.chmod(0o600)
-        publish_folder(aside, folder)
+        publish_folder(part, folder)
     return Exported(folder, rounding, parity)
 
 
-def _not_there(arm: ArmOfRun, to: To, tokenizer: Any) -> list[Problem]:
-    """Why there is nothing of this kind to export."""
+def _unavailable(arm: ArmOfRun, to: To, tokenizer: Any) -> list[Problem]:
+    """Why this arm cannot be exported as `to`."""
     if to == "adapter" and arm.folder is None:
         what = f"{arm.arm} is the untouched model, which has no adapter"
         return [Problem("--to adapter", what, "Name an arm that was tuned, or take `--to merged`")]
@@ -90,8 +90,8 @@ def _not_there(arm: ArmOfRun, to: To, tokenizer: Any) -> list[Problem]:
     return []
 
 
-def _in_the_way(folder: Path, overwrite: bool) -> list[Problem]:
-    """Why nothing can be written there. Only an earlier export is ever replaced."""
+def _obstacles(folder: Path, overwrite: bool) -> list[Problem]:
+    """Why `folder` cannot be written to. Only an earlier export is ever replaced."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return []
     if not _is_export(folder):
@@ -102,7 +102,7 @@ def _in_the_way(folder: Path, overwrite: bool) -> list[Problem]:
 
 
 def _is_export(folder: Path) -> bool:
-    """Whether nothing lies there but what an export wrote."""
+    """Whether the folder holds nothing but an export."""
     try:
         names = set(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -111,45 +111,45 @@ def _is_export(folder: Path) -> bool:
 
 
 @contextmanager
-def _aside(folder: Path) -> Iterator[Path]:
-    """A new folder beside `folder`, closed to other users, which is gone afterwards.
+def _staging_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder beside `folder`, private to the user, removed afterwards.
 
-    Of a process that was killed it stays until the next export comes by; the lock beside it tells whose work goes on.
+    A killed process leaves it behind for the next export to remove; the lock beside it marks running exports.
     """
     if folder.parent.exists() and not folder.parent.is_dir():
         raise InputError(Problem(str(folder.parent), "is a file", "Name a folder that does not exist yet"))
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(folder.parent)
-    aside = folder.parent / f".export-{uuid4().hex}.part"
-    with FileLock(aside.with_suffix(".lock"), mode=0o600):
-        aside.mkdir(mode=0o700)
+    part = folder.parent / f".export-{uuid4().hex}.part"
+    with FileLock(part.with_suffix(".lock"), mode=0o600):
+        part.mkdir(mode=0o700)
         try:
-            yield aside
+            yield part
         finally:
-            shutil.rmtree(aside, ignore_errors=True)
-            aside.with_suffix(".lock").unlink(missing_ok=True)
+            shutil.rmtree(part, ignore_errors=True)
+            part.with_suffix(".lock").unlink(missing_ok=True)
 
 
 def _remove_leftovers(parent: Path) -> None:
-    """What killed exports left here. Without a lock of ours beside it, or with one that is held, nothing is touched."""
+    """Remove what killed exports left. Folders without our lock, or whose lock is held, are not touched."""
     for path in sorted(parent.glob(".export-*.lock")):
         if not re.fullmatch(r"\.export-[0-9a-f]{32}\.lock", path.name) or path.is_symlink():
             continue
         try:
             with FileLock(path, timeout=0, mode=0o600):
-                aside = path.with_suffix(".part")
-                if aside.is_dir() and not aside.is_symlink():
-                    shutil.rmtree(aside, ignore_errors=True)
-                if not aside.exists():
+                part = path.with_suffix(".part")
+                if part.is_dir() and not part.is_symlink():
+                    shutil.rmtree(part, ignore_errors=True)
+                if not part.exists():
                     path.unlink(missing_ok=True)
-        except (Timeout, OSError):  # another export is at work, or what lies there is another user's
+        except (Timeout, OSError):  # another export is running, or another user owns it
             continue
 
 
 def _write(arm: ArmOfRun, to: To, folder: Path, tokenizer: Any, gguf_type: GGUFType) -> Rounding | None:
     if to == "adapter":
         assert arm.folder is not None
-        for name in _KEPT:
+        for name in _ADAPTER_FILES:
             shutil.copyfile(arm.folder / "adapter" / name, folder / name)
         _write_tokenizer(tokenizer, folder)
         return None
@@ -175,16 +175,16 @@ def _write(arm: ArmOfRun, to: To, folder: Path, tokenizer: Any, gguf_type: GGUFT
 
 
 def _write_tokenizer(tokenizer: Any, folder: Path) -> None:
-    """With the chat template as the study put it. The tokenizer is changed: ask it for nothing else afterwards."""
+    """Save it with the study's chat template. Modifies the tokenizer: do not use it afterwards."""
     tokenizer.chat_template = measured_template(tokenizer)
-    for ours in ("local_files_only", "is_local", "trust_remote_code"):  # how it was loaded here
-        tokenizer.init_kwargs.pop(ours, None)
+    for key in ("local_files_only", "is_local", "trust_remote_code"):  # loading options of ours
+        tokenizer.init_kwargs.pop(key, None)
     tokenizer.save_pretrained(folder)
 
 
-def _otherwise(parity: Parity) -> str:
+def _parity_failure(parity: Parity) -> str:
     cause = f" Likely cause: {parity.cause}" if parity.cause else ""
-    said = (
+    advice = (
         "This is not the model that was measured, so nothing was written. --threshold says how many answers must agree"
     )
-    return f"{parity}.{cause} {said}"
+    return f"{parity}.{cause} {advice}"

@@ -14,7 +14,7 @@ from preceptor.models import encode, measured_template
 from preceptor.ship._gguf_vocabulary import Vocabulary, read_vocabulary
 
 GGUFType = Literal["f16", "f32"]
-"""What the matrices are stored in; vectors, which are few, are always float32."""
+"""The dtype of the matrices; vectors are always float32."""
 
 _ARCHITECTURE = "llama"
 _ROPES = ("default", "llama3")
@@ -22,7 +22,7 @@ _NO_PROMPT = [{"role": "user", "content": ""}]
 
 
 def cannot_be_gguf(config: Any, tokenizer: Any) -> Problem | None:
-    """Why the model cannot be written here; None where it can."""
+    """Why the model cannot be written as GGUF; None if it can."""
     what = None
     if config.model_type != _ARCHITECTURE:
         what = f"only models of the Llama family can be written, and this one is of the family {config.model_type}"
@@ -41,19 +41,19 @@ def cannot_be_gguf(config: Any, tokenizer: Any) -> Problem | None:
     return Problem("--to gguf", what, fix)
 
 
-def write_gguf(model: Any, tokenizer: Any, file: Path, name: str, stored: GGUFType) -> None:
-    """Write `model`, whose weights are float32 on the CPU, to `file`. `cannot_be_gguf` must have said None."""
+def write_gguf(model: Any, tokenizer: Any, file: Path, name: str, gguf_type: GGUFType) -> None:
+    """Write `model`, whose weights are float32 on the CPU, to `file`. `cannot_be_gguf` must have returned None."""
     vocabulary = read_vocabulary(tokenizer, model.config.vocab_size)
     assert vocabulary is not None
     writer = GGUFWriter(file, _ARCHITECTURE)
     writer.add_type("model")
     writer.add_name(name)
-    writer.add_file_type(LlamaFileType.MOSTLY_F16 if stored == "f16" else LlamaFileType.ALL_F32)
+    writer.add_file_type(LlamaFileType.MOSTLY_F16 if gguf_type == "f16" else LlamaFileType.ALL_F32)
     _add_shape(writer, model.config)
     _add_tokenizer(writer, tokenizer, vocabulary)
     for key, tensor in _tensors(model):
-        short = stored == "f16" and tensor.ndim > 1
-        writer.add_tensor(key, tensor.astype(np.float16) if short else tensor)
+        half = gguf_type == "f16" and tensor.ndim > 1
+        writer.add_tensor(key, tensor.astype(np.float16) if half else tensor)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -78,7 +78,7 @@ def _add_shape(writer: GGUFWriter, config: Any) -> None:
 def _add_tokenizer(writer: GGUFWriter, tokenizer: Any, vocabulary: Vocabulary) -> None:
     (stop,) = encode(tokenizer, _NO_PROMPT, "").answer[-1:]
     writer.add_tokenizer_model("gpt2")  # llama.cpp's name for byte-level BPE
-    writer.add_tokenizer_pre(vocabulary.cut)
+    writer.add_tokenizer_pre(vocabulary.pre_tokenizer)
     writer.add_token_list(vocabulary.tokens)
     writer.add_token_types(vocabulary.types)
     writer.add_token_merges(vocabulary.merges)
@@ -91,14 +91,14 @@ def _add_tokenizer(writer: GGUFWriter, tokenizer: Any, vocabulary: Vocabulary) -
     ):
         if token is not None:
             add(token)
-    # Whatever stands before a prompt, the template writes it.
+    # The chat template writes BOS and any leading space.
     writer.add_add_bos_token(False)
     writer.add_add_space_prefix(False)
     writer.add_chat_template(measured_template(tokenizer))
 
 
 def _tensors(model: Any) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
-    """Each tensor under its name in GGUF files."""
+    """Each tensor with its GGUF name."""
     config = model.config
     names = get_tensor_name_map(MODEL_ARCH.LLAMA, config.num_hidden_layers)
     heads = {"attn_q.weight": config.num_attention_heads, "attn_k.weight": config.num_key_value_heads}
@@ -115,17 +115,17 @@ def _tensors(model: Any) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
 
 
 def _interleaved(weight: Tensor, heads: int) -> Tensor:
-    """Rows of a query or key projection in llama.cpp's order, which turns neighbouring rows of a head together.
+    """Query or key projection with its rows permuted to llama.cpp's RoPE layout, which rotates adjacent rows of a head.
 
-    transformers turns row i of a head together with row i + half. weight: [heads * width, in].
+    transformers rotates row i with row i + head_dim / 2. weight: [heads * head_dim, hidden_size].
     """
     halves = weight.view(heads, 2, -1, weight.shape[1])
     return halves.transpose(1, 2).reshape(weight.shape)
 
 
 def _rope_factors(model: Any, rope: Mapping[str, Any]) -> Tensor:
-    """By how much each frequency of the rotary embedding is slowed down. [width of a head / 2], float32."""
-    used: Tensor = model.model.rotary_emb.inv_freq.double().cpu()
-    share = torch.arange(len(used), dtype=torch.float64) / len(used)
-    plain = torch.pow(float(rope["rope_theta"]), -share)
-    return (plain / used).float()
+    """RoPE scaling factors: unscaled / scaled frequency. [head_dim / 2], float32."""
+    inv_freq: Tensor = model.model.rotary_emb.inv_freq.double().cpu()
+    exponent = torch.arange(len(inv_freq), dtype=torch.float64) / len(inv_freq)
+    unscaled = torch.pow(float(rope["rope_theta"]), -exponent)
+    return (unscaled / inv_freq).float()

@@ -1,4 +1,4 @@
-"""A byte-level BPE tokenizer as GGUF files have it: tokens, merges, and the name of the rule that cuts text first."""
+"""A byte-level BPE tokenizer in GGUF's form: tokens, merges, and the name of its pre-tokenizer."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ _LLAMA_3 = (
     r"|\s+(?!\S)|\s+"
 )
 _BYTES = {"type": "ByteLevel", "add_prefix_space": False}
-_CUTS: tuple[tuple[str, bool, list[dict[str, Any]]], ...] = (
+_PRE_TOKENIZERS: tuple[tuple[str, bool, list[dict[str, Any]]], ...] = (
     ("gpt-2", False, [_BYTES | {"use_regex": True}]),
     ("smollm", False, [{"type": "Digits", "individual_digits": True}, _BYTES | {"use_regex": True}]),
     (
@@ -24,46 +24,46 @@ _CUTS: tuple[tuple[str, bool, list[dict[str, Any]]], ...] = (
         ],
     ),
 )
-"""The rules of llama.cpp that are known here: its name, whether a word that is a token skips the merges, the steps."""
+"""Supported pre-tokenizers: llama.cpp's name, `ignore_merges`, and the steps as in `tokenizer.json`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """tokens and types: one for each row of the embeddings; merges: in order, `left right`; cut: llama.cpp's name."""
+    """tokens and types: one per embedding row; merges: `left right`, in order; pre_tokenizer: llama.cpp's name."""
 
     tokens: list[str]
     types: list[int]
     merges: list[str]
-    cut: str
+    pre_tokenizer: str
 
 
 def read_vocabulary(tokenizer: Any, rows: int) -> Vocabulary | None:
-    """The tokenizer of a model with so many rows of embeddings; None where it is of another kind than is known here."""
-    told = json.loads(tokenizer.backend_tokenizer.to_str())
-    cut = _cut(told)
-    if cut is None:
+    """The vocabulary of a model with `rows` embedding rows; None when the tokenizer is not supported."""
+    spec = json.loads(tokenizer.backend_tokenizer.to_str())
+    pre_tokenizer = _pre_tokenizer_name(spec)
+    if pre_tokenizer is None:
         return None
     tokens, types = [f"[PAD{i}]" for i in range(rows)], [int(TokenType.UNUSED)] * rows
-    for token, i in told["model"]["vocab"].items():
+    for token, i in spec["model"]["vocab"].items():
         tokens[i], types[i] = token, int(TokenType.NORMAL)
-    for added in told["added_tokens"]:
+    for added in spec["added_tokens"]:
         kind = TokenType.CONTROL if added["special"] else TokenType.USER_DEFINED
         tokens[added["id"]], types[added["id"]] = added["content"], int(kind)
-    merges = [one if isinstance(one, str) else " ".join(one) for one in told["model"]["merges"]]
-    return Vocabulary(tokens, types, merges, cut)
+    merges = [one if isinstance(one, str) else " ".join(one) for one in spec["model"]["merges"]]
+    return Vocabulary(tokens, types, merges, pre_tokenizer)
 
 
-def _cut(told: Mapping[str, Any]) -> str | None:
-    """The name of the rule that cuts text before the merges; None where llama.cpp would cut another way."""
-    model, first = told["model"], told["pre_tokenizer"] or {}
-    plain = model["type"] == "BPE" and not model.get("byte_fallback") and told["normalizer"] is None
-    if not plain or (told["decoder"] or {}).get("type") != "ByteLevel":
+def _pre_tokenizer_name(spec: Mapping[str, Any]) -> str | None:
+    """llama.cpp's name of the pre-tokenizer; None when it has no equal one."""
+    model, pre_tokenizer = spec["model"], spec["pre_tokenizer"] or {}
+    is_bpe = model["type"] == "BPE" and not model.get("byte_fallback") and spec["normalizer"] is None
+    if not is_bpe or (spec["decoder"] or {}).get("type") != "ByteLevel":
         return None
-    steps = first.get("pretokenizers", [first])
-    for name, words_first, known in _CUTS:
-        alike = len(steps) == len(known) and all(
-            {key: step.get(key) for key in wanted} == wanted for step, wanted in zip(steps, known, strict=True)
+    steps = pre_tokenizer.get("pretokenizers", [pre_tokenizer])
+    for name, ignore_merges, expected in _PRE_TOKENIZERS:
+        matches = len(steps) == len(expected) and all(
+            {key: step.get(key) for key in wanted} == wanted for step, wanted in zip(steps, expected, strict=True)
         )
-        if alike and bool(model.get("ignore_merges")) == words_first:
+        if matches and bool(model.get("ignore_merges")) == ignore_merges:
             return name
     return None

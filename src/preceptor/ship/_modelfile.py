@@ -1,4 +1,4 @@
-"""The Modelfile that Ollama reads: the prompt's template in its own language, the decoding, the task's instruction."""
+"""The Modelfile for Ollama: the chat template in Go's template language, decoding parameters, system prompt."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -8,15 +8,15 @@ from preceptor.models import measured_template, stop_tokens
 from preceptor.study import ArmOfRun
 from preceptor.tasks import Task
 
-_SYSTEM, _USER, _REPLY, _AGAIN = (chr(0xE000 + i) for i in range(4))
+_SYSTEM, _USER, _REPLY, _NEXT_USER = (chr(0xE000 + i) for i in range(4))
 
 
 @dataclass(frozen=True, slots=True)
-class Turns:
-    """What a chat template writes around turns: system, user and assistant in turn, the assistant to speak next.
+class TurnMarkers:
+    """The text that a chat template puts around the messages of each role, generation prompt included.
 
-    opening: before a system turn; without_system: in its place where there is none; system_end and reply_end: behind
-    those turns, before the next; user_start, user_end: around a user's turn, up to where the assistant speaks.
+    opening: before a system message; without_system: instead of one; system_end, reply_end: after system and assistant
+    messages; user_start, user_end: around a user message, up to the generation prompt.
     """
 
     opening: str
@@ -27,72 +27,73 @@ class Turns:
     reply_end: str
 
     def render(self, messages: Sequence[Mapping[str, str]]) -> str:
-        """The prompt for these turns."""
-        around = {
+        """The prompt for these messages."""
+        markers = {
             "system": (self.opening, self.system_end),
             "user": (self.user_start, self.user_end),
             "assistant": ("", self.reply_end),
         }
-        first = "" if any(one["role"] == "system" for one in messages) else self.without_system
-        return first + "".join(one["content"].join(around[one["role"]]) for one in messages)
+        prefix = "" if any(one["role"] == "system" for one in messages) else self.without_system
+        return prefix + "".join(one["content"].join(markers[one["role"]]) for one in messages)
 
-    def in_go(self) -> str:
-        """The same as a template of Go's, over Ollama's `.System` and `.Messages`."""
+    def go_template(self) -> str:
+        """The same as a Go template over Ollama's `.System` and `.Messages`."""
         text = {name: one.replace("{{", '{{ "{{" }}') for name, one in asdict(self).items()}
-        said = "{{ .Content }}"
-        first = "{{ if not .System }}" + text["without_system"] + "{{ end }}" if self.without_system else ""
+        content = "{{ .Content }}"
+        prefix = "{{ if not .System }}" + text["without_system"] + "{{ end }}" if self.without_system else ""
         return (
-            f"{first}{{{{ range .Messages }}}}"
-            f'{{{{ if eq .Role "system" }}}}{text["opening"]}{said}{text["system_end"]}'
-            f'{{{{ else if eq .Role "user" }}}}{text["user_start"]}{said}{text["user_end"]}'
-            f'{{{{ else if eq .Role "assistant" }}}}{said}{text["reply_end"]}{{{{ end }}}}'
+            f"{prefix}{{{{ range .Messages }}}}"
+            f'{{{{ if eq .Role "system" }}}}{text["opening"]}{content}{text["system_end"]}'
+            f'{{{{ else if eq .Role "user" }}}}{text["user_start"]}{content}{text["user_end"]}'
+            f'{{{{ else if eq .Role "assistant" }}}}{content}{text["reply_end"]}{{{{ end }}}}'
             "{{ end }}"
         )
 
 
-def read_turns(tokenizer: Any) -> Turns | None:
-    """Read the turns off a tokenizer's chat template; None where it does more than put something around them."""
+def read_turn_markers(tokenizer: Any) -> TurnMarkers | None:
+    """Derive the markers from a tokenizer's chat template; None if it does more than wrap messages."""
     system, user = {"role": "system", "content": _SYSTEM}, {"role": "user", "content": _USER}
-    reply, again = {"role": "assistant", "content": _REPLY}, {"role": "user", "content": _AGAIN}
-    whole = _render(tokenizer, [system, user, reply, again])
-    alone = _render(tokenizer, [user])
-    if whole is None or alone is None or any(whole.count(one) != 1 for one in (_SYSTEM, _USER, _REPLY, _AGAIN)):
+    reply, next_user = {"role": "assistant", "content": _REPLY}, {"role": "user", "content": _NEXT_USER}
+    rendered = _render(tokenizer, [system, user, reply, next_user])
+    user_only = _render(tokenizer, [user])
+    contents = (_SYSTEM, _USER, _REPLY, _NEXT_USER)
+    if rendered is None or user_only is None or any(rendered.count(one) != 1 for one in contents):
         return None
-    opening, rest = whole.split(_SYSTEM)
+    opening, rest = rendered.split(_SYSTEM)
     before_user, rest = rest.split(_USER)
     user_end, rest = rest.split(_REPLY)
-    before_again, last = rest.split(_AGAIN)
-    before_alone, _, _ = alone.partition(_USER)
-    user_start = _ending([before_user, before_again, before_alone])
+    before_next_user, last = rest.split(_NEXT_USER)
+    before_user_only, _, _ = user_only.partition(_USER)
+    user_start = _common_suffix([before_user, before_next_user, before_user_only])
     if last != user_end:
         return None
-    turns = Turns(
+    turns = TurnMarkers(
         opening,
-        before_alone.removesuffix(user_start),
+        before_user_only.removesuffix(user_start),
         before_user.removesuffix(user_start),
         user_start,
         user_end,
-        before_again.removesuffix(user_start),
+        before_next_user.removesuffix(user_start),
     )
-    talks = ([user], [system, user], [user, reply, again], [system, user, reply, again])
-    return turns if all(turns.render(talk) == _render(tokenizer, talk) for talk in talks) else None
+    conversations = ([user], [system, user], [user, reply, next_user], [system, user, reply, next_user])
+    return turns if all(turns.render(messages) == _render(tokenizer, messages) for messages in conversations) else None
 
 
-def _ending(texts: Sequence[str]) -> str:
-    """What all of them end with."""
+def _common_suffix(texts: Sequence[str]) -> str:
+    """The longest common suffix."""
     shortest = min(texts, key=len)
     return next(shortest[i:] for i in range(len(shortest) + 1) if all(text.endswith(shortest[i:]) for text in texts))
 
 
 def modelfile(arm: ArmOfRun, tokenizer: Any, gguf: str) -> str:
-    """The Modelfile for the file named `gguf`, which lies beside it."""
-    task, turns = arm.task, read_turns(tokenizer)
-    lines = [f"# {arm.arm} of the study {_one_line(arm.study.name)}: {_one_line(task.title)}", *_how_to_ask(task)]
+    """The Modelfile for the file `gguf` in the same folder."""
+    task, turns = arm.task, read_turn_markers(tokenizer)
+    lines = [f"# {arm.arm} of the study {_one_line(arm.study.name)}: {_one_line(task.title)}", *_prompt_comment(task)]
     lines.append(f"FROM ./{gguf}")
-    template = None if turns is None else _quoted(turns.in_go())
+    template = None if turns is None else _quoted(turns.go_template())
     lines.append(f"TEMPLATE {template}" if template else _NO_TEMPLATE)
     if task.instruction and task.prompt:
-        system = _quoted(_as_written(task.instruction, tokenizer, turns))
+        system = _quoted(_as_rendered(task.instruction, tokenizer, turns))
         lines.append(f"SYSTEM {system}" if system else "# Its instruction cannot be written here: send it yourself.")
     lines += [
         "PARAMETER temperature 0",
@@ -108,16 +109,16 @@ def modelfile(arm: ArmOfRun, tokenizer: Any, gguf: str) -> str:
 _NO_TEMPLATE = "# Its chat template cannot be put into Ollama's language: write a TEMPLATE here before you use it."
 
 
-def _as_written(instruction: str, tokenizer: Any, turns: Turns | None) -> str:
-    """The instruction as the chat template writes it: some take white space off its ends."""
-    talk = [{"role": "system", "content": instruction}, {"role": "user", "content": _USER}]
-    if turns is None or turns.render(talk) == _render(tokenizer, talk):
+def _as_rendered(instruction: str, tokenizer: Any, turns: TurnMarkers | None) -> str:
+    """The instruction as the chat template renders it: some strip it."""
+    messages = [{"role": "system", "content": instruction}, {"role": "user", "content": _USER}]
+    if turns is None or turns.render(messages) == _render(tokenizer, messages):
         return instruction
     return instruction.strip()
 
 
-def _how_to_ask(task: Task) -> list[str]:
-    """Comment lines with the user's turn that was measured."""
+def _prompt_comment(task: Task) -> list[str]:
+    """Comment lines with the measured prompt template."""
     if not task.prompt:
         return []
     return ["# It was measured with this as the user's turn, each {field} replaced:"] + [
@@ -126,7 +127,7 @@ def _how_to_ask(task: Task) -> list[str]:
 
 
 def _render(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> str | None:
-    """What the template makes of the turns; None where it refuses their order."""
+    """The rendered prompt; None if the template rejects the order of roles."""
     import jinja2
 
     try:
@@ -139,7 +140,7 @@ def _render(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> str | None
 
 
 def _quoted(text: str) -> str | None:
-    """As Modelfiles have text of several lines; None where its quotes would end too early."""
+    """A triple-quoted Modelfile string; None if `text` would end the quotes early."""
     return None if '"""' in text or text.endswith('"') else f'"""{text}"""'
 
 

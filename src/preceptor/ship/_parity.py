@@ -1,4 +1,4 @@
-"""Whether a model that is exported or served is the one that was measured: its answers beside those of the study."""
+"""The parity check: compare the answers of an exported or served model with those of the study."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -7,22 +7,22 @@ from rich.console import Console
 
 from preceptor.chat_server import Reply
 from preceptor.errors import InputError
-from preceptor.ship._asked import Asked
 from preceptor.ship._cause import Cause, Evidence, Kind, likely_cause
-from preceptor.ship._evidence import gather
-from preceptor.ship._other_arms import telling_first
+from preceptor.ship._evidence import gather_evidence
+from preceptor.ship._other_arms import discriminating_first
+from preceptor.ship._replayed import Replayed
 from preceptor.study import ArmOfRun, Prepared, held_out
 from preceptor.tasks import INVALID, Example, Task
 
 Answers = Callable[[Sequence[Example], Sequence[list[int]]], Sequence[str | Reply]]
-"""Answers cases, which come as examples (cut where the study cut them) and as the token ids of their prompts. Replies
-with log-probabilities tell models apart that answer these cases alike.
+"""Answers cases, given as examples (truncated as in the study) and as token ids of their prompts. Log-probabilities in
+the replies distinguish models whose answers are equal.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A case that is not answered as in the study. `measured` and `served` are the answers as the task reads them.
+    """A case whose text differs from the study's. `measured` and `served` are the parsed answers.
 
     parts_at: how many characters the two texts have in common; goes_on, stops_short: there one of them ends.
     """
@@ -30,23 +30,23 @@ class Difference:
     id: str
     measured: str = field(repr=False)
     served: str = field(repr=False)
-    parts_at: int
-    goes_on: bool
-    stops_short: bool
+    diverges_at: int
+    continues: bool
+    truncated: bool
     measured_text: str = field(repr=False)
     served_text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """How far a model answers as the study measured it.
+    """How far a model's answers agree with the study's.
 
-    asked: cases; same: those whose answer is the same as the task reads it (a label, a text); same_texts: those that
-    are answered word for word; differences: the other ones. cause: why, None where nothing differs. gap: how far the
-    log-probabilities of its answers are from those the measured model gives them, in nats a token, where it tells them.
+    total: cases compared; same: those whose parsed answer (label or text) is equal; same_texts: those whose text is
+    equal; differences: the others. cause: the likely one, None where nothing differs. gap: mean absolute difference of
+    the answers' log-probabilities from the measured model's, in nats per token, where the server reports them.
     """
 
-    asked: int
+    total: int
     same: int
     differences: tuple[Difference, ...]
     cause: Cause | None
@@ -54,82 +54,83 @@ class Parity:
     gap: float | None = None
 
     def passes(self, threshold: float = 1.0) -> bool:
-        """Whether enough answers are the same, and nothing shows that this is another model all the same.
+        """Whether enough answers are equal and the diagnosis does not identify another model.
 
-        A threshold below 1 lets weights pass that have changed, as in four bits, and prompts that were counted
-        otherwise; with 0 everything passes.
+        A threshold below 1 tolerates changed weights, as after quantisation, and other prompt lengths; 0 passes all.
         """
-        refused: tuple[Kind, ...] = ("adapter", "merge", "arm")
-        refused = (*refused, "template", "weights") if threshold == 1 else refused
-        recognised = self.cause is not None and self.cause.kind in refused
-        return threshold == 0 or (self.same >= threshold * self.asked and not recognised)
+        failing: tuple[Kind, ...] = ("adapter", "merge", "arm")
+        failing = (*failing, "template", "weights") if threshold == 1 else failing
+        is_failing = self.cause is not None and self.cause.kind in failing
+        return threshold == 0 or (self.same >= threshold * self.total and not is_failing)
 
     def __str__(self) -> str:
         texts = "" if self.same_texts == self.same else f", {self.same_texts} word for word"
-        return f"{self.same} of {self.asked} answers are those of the study{texts}"
+        return f"{self.same} of {self.total} answers are those of the study{texts}"
 
 
-def compare(task: Task, asked: Sequence[Asked], evidence: Evidence | None = None) -> Parity:
-    """Put the served answers beside the measured ones. The cause is only as good as the evidence."""
+def compare(task: Task, cases: Sequence[Replayed], evidence: Evidence | None = None) -> Parity:
+    """Compare served with measured answers. The cause is only as good as the evidence."""
     evidence = evidence or Evidence()
     return Parity(
-        asked=len(asked),
-        same=sum(_same_answer(task, case) for case in asked),
-        differences=tuple(_difference(task, case) for case in asked if not case.same),
-        cause=likely_cause(asked, evidence),
-        same_texts=sum(case.same for case in asked),
+        total=len(cases),
+        same=sum(_same_answer(task, case) for case in cases),
+        differences=tuple(_difference(task, case) for case in cases if not case.same),
+        cause=likely_cause(cases, evidence),
+        same_texts=sum(case.same for case in cases),
         gap=evidence.gap,
     )
 
 
 def short_check(arm: ArmOfRun, answer: Answers, console: Console | None = None, cases: int = 20) -> Parity | None:
-    """Ask a model some held-out cases again, those first on which the arms of the run differ.
+    """Run the parity check on at most `cases` held-out cases, first those on which the run's arms differ.
 
-    None, with a word on `console`, when the held-out cases are not on this machine.
+    None, with a message on `console`, when the held-out cases are not on this machine.
     """
     console = console or Console(stderr=True)
     try:
         prepared = held_out(arm)
     except InputError as error:
-        why = "; ".join(str(one) for one in error.problems)
-        _say(console, f"Not checked against the study, as its held-out cases cannot be read here. {why}")
+        reasons = "; ".join(str(one) for one in error.problems)
+        _print(console, f"Not checked against the study, as its held-out cases cannot be read here. {reasons}")
         return None
-    chosen = telling_first(arm, len(prepared.test), cases)
+    chosen = discriminating_first(arm, len(prepared.test), cases)
     replies = answer([prepared.shown[i] for i in chosen], [prepared.test[i] for i in chosen])
-    return explained(arm, prepared, chosen, replies, console)
+    return diagnose(arm, prepared, chosen, replies, console)
 
 
-def explained(
+def diagnose(
     arm: ArmOfRun, prepared: Prepared, chosen: Sequence[int], replies: Sequence[str | Reply], console: Console
 ) -> Parity:
-    """The replies to the `chosen` held-out cases beside what the study measured, with the cause of what differs."""
+    """Compare the replies to the `chosen` held-out cases with the study's answers and diagnose differences."""
     measured, prompts = arm.predictions, [prepared.test[i] for i in chosen]
-    told = [Reply(one) if isinstance(one, str) else one for one in replies]
-    asked = [
-        Asked(measured[i].id, measured[i].text, reply.text, len(prepared.test[i]), reply.prompt_tokens, reply.logprobs)
-        for i, reply in zip(chosen, told, strict=True)
+    full = [Reply(one) if isinstance(one, str) else one for one in replies]
+    cases = [
+        Replayed(
+            measured[i].id, measured[i].text, reply.text, len(prepared.test[i]), reply.prompt_tokens, reply.logprobs
+        )
+        for i, reply in zip(chosen, full, strict=True)
     ]
-    return compare(arm.task, asked, gather(arm, chosen, prompts, asked, console))
+    return compare(arm.task, cases, gather_evidence(arm, chosen, prompts, cases, console))
 
 
-def _same_answer(task: Task, case: Asked) -> bool:
-    """What cannot be read is the same answer only word for word: two models may be wrong in different ways."""
+def _same_answer(task: Task, case: Replayed) -> bool:
+    """INVALID answers are equal only if their texts are: two models may fail in different ways."""
     measured = task.parse(case.measured)
     return case.same or measured == task.parse(case.served) != INVALID
 
 
-def _difference(task: Task, case: Asked) -> Difference:
+def _difference(task: Task, case: Replayed) -> Difference:
     return Difference(
         case.id,
         task.parse(case.measured),
         task.parse(case.served),
-        case.parts_at,
-        case.goes_on,
-        case.stops_short,
+        case.diverges_at,
+        case.continues,
+        case.truncated,
         case.measured,
         case.served,
     )
 
 
-def _say(console: Console, line: str) -> None:
+def _print(console: Console, line: str) -> None:
     console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Held-out cases asked again, of a server: whether it serves the model that was measured."""
+"""`verify`: replay held-out cases against a server to check that it serves the measured model."""
 
 import threading
 from collections import deque
@@ -21,21 +21,21 @@ from preceptor.chat_server import (
 )
 from preceptor.errors import InputError, Problem
 from preceptor.progress import progress
-from preceptor.ship._other_arms import telling_first
-from preceptor.ship._parity import Parity, explained
+from preceptor.ship._other_arms import discriminating_first
+from preceptor.ship._parity import Parity, diagnose
 from preceptor.study import ArmOfRun, Prepared, held_out
 from preceptor.tasks import Example
 
 _SETTING = "ENDPOINT"
-"""How messages name the server."""
-_AT_ONCE = 8
-"""Requests at a time, which a server that batches answers together."""
+"""The setting named in error messages."""
+_CONCURRENT_REQUESTS = 8
+"""Concurrent requests, for servers that batch."""
 
 
 def find_endpoint(url: str, *, model: str | None, allow_host: str | None, token: str | None) -> ChatServer:
-    """The server at `url`, with the model that is to be asked: `model`, or the only one it lists.
+    """The server at `url` with the model to use: `model`, or the only one it lists.
 
-    Raises `InputError` when it is not there, not allowed, or what to ask is not clear.
+    Raises `InputError` when it is unreachable, its host is not allowed, or the model is ambiguous.
     """
     try:
         server = ChatServer(url=url, model=model or "any", allow_host=allow_host)
@@ -48,9 +48,9 @@ def find_endpoint(url: str, *, model: str | None, allow_host: str | None, token:
         return server.model_copy(update={"model": listed[0]})
     if model is None:
         what = f"it serves {len(listed)} models" if listed else "it does not say which models it serves"
-        raise InputError(Problem(f"{_SETTING} {url}", what, f"Name one with --model{_one_of(listed)}."))
+        raise InputError(Problem(f"{_SETTING} {url}", what, f"Name one with --model{_choices(listed)}."))
     if listed and model not in listed:
-        raise InputError(Problem(f"{_SETTING} {url}", f"it knows no model {model}", f"Set --model{_one_of(listed)}."))
+        raise InputError(Problem(f"{_SETTING} {url}", f"it knows no model {model}", f"Set --model{_choices(listed)}."))
     return server
 
 
@@ -63,17 +63,17 @@ def verify(
     token: str | None = None,
     seconds: float = LONGEST_ANSWER,
 ) -> Parity:
-    """Ask the server the arm's held-out cases again, at most `limit`, and compare.
+    """Replay at most `limit` of the arm's held-out cases against the server and compare the answers.
 
-    Raises `InputError`, also when an answer is not whole after so many `seconds`.
+    Raises `InputError`, also when an answer takes longer than `seconds`.
     """
     prepared = held_out(arm)
-    chosen = telling_first(arm, len(prepared.test), limit or len(prepared.test))
-    replies = _ask(server, prepared, [prepared.shown[i] for i in chosen], console, token, seconds)
-    return explained(arm, prepared, chosen, replies, console)
+    chosen = discriminating_first(arm, len(prepared.test), limit or len(prepared.test))
+    replies = _replay(server, prepared, [prepared.shown[i] for i in chosen], console, token, seconds)
+    return diagnose(arm, prepared, chosen, replies, console)
 
 
-def _ask(
+def _replay(
     server: ChatServer,
     prepared: Prepared,
     cases: Sequence[Example],
@@ -84,49 +84,49 @@ def _ask(
     task = prepared.task
     limits: Any = {"max_tokens": task.answer.max_new_tokens, "seconds": seconds}
 
-    def ask(client: httpx2.Client, case: Example, *, logprobs: bool) -> Reply:
+    def send(client: httpx2.Client, case: Example, *, logprobs: bool) -> Reply:
         messages: Any = task.messages(case)
         return ask_in_full(client, server, messages, setting=_SETTING, case=case.id, logprobs=logprobs, **limits)
 
     with open_client(server, token) as client, progress("Held-out cases asked", len(cases), console) as advance:
-        try:  # a server that cannot tell log-probabilities leaves them out, or refuses
-            told = ask(client, cases[0], logprobs=True).logprobs is not None
+        try:  # servers without log-probabilities omit them or reject the request
+            has_logprobs = send(client, cases[0], logprobs=True).logprobs is not None
         except TooSlowError:
             raise
         except InputError:
-            told = False
+            has_logprobs = False
 
-        def ask_one(case: Example) -> Reply:
-            reply = ask(client, case, logprobs=told)
+        def send_one(case: Example) -> Reply:
+            reply = send(client, case, logprobs=has_logprobs)
             advance()
             return reply
 
-        return _several_at_a_time(ask_one, cases)
+        return _concurrently(send_one, cases)
 
 
-def _several_at_a_time(ask: Callable[[Example], Reply], cases: Sequence[Example]) -> list[Reply]:
-    """What `ask` returns for each case. When one fails, or the command is interrupted, no other is waited for."""
+def _concurrently(send: Callable[[Example], Reply], cases: Sequence[Example]) -> list[Reply]:
+    """The results of `send`, in order. On the first failure or an interrupt the others are abandoned."""
     replies: list[Future[Reply]] = [Future() for _ in cases]
-    waiting = deque(zip(replies, cases, strict=True))
+    pending = deque(zip(replies, cases, strict=True))
 
-    def work() -> None:
+    def worker() -> None:
         while True:
             try:
-                reply, case = waiting.popleft()
+                reply, case = pending.popleft()
             except IndexError:
                 return
             try:
-                reply.set_result(ask(case))
+                reply.set_result(send(case))
             except BaseException as error:
                 reply.set_exception(error)
 
-    for _ in range(_AT_ONCE):
-        threading.Thread(target=work, daemon=True).start()  # those of an executor would keep the process from ending
+    for _ in range(_CONCURRENT_REQUESTS):
+        threading.Thread(target=worker, daemon=True).start()  # an executor would block process exit
     try:
         return [one.result() for one in replies]
     finally:
-        waiting.clear()
+        pending.clear()
 
 
-def _one_of(names: Sequence[str]) -> str:
+def _choices(names: Sequence[str]) -> str:
     return f" to one of {', '.join(names[:10])}" if names else ""

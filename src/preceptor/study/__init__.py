@@ -4,13 +4,13 @@ from preceptor.study.answers.generate import greedy_generation
 from preceptor.study.cases import Checked, Prepared
 from preceptor.study.check import check_study
 from preceptor.study.finished.arm import ArmOfRun, held_out, open_arm
-from preceptor.study.finished.pairs import rows_of_arm
+from preceptor.study.finished.pairs_of_arm import rows_of_arm
 from preceptor.study.label.gold import gold_items
 from preceptor.study.label.items import items_to_label
 from preceptor.study.plan.machine import Machine, machine
 from preceptor.study.plan.remedies import remedies
 from preceptor.study.plan.requirements import Need, Plan, plan_study, read_planned
-from preceptor.study.predictions.store import Prediction, read_predictions
+from preceptor.study.predictions.prediction_files import Prediction, read_predictions
 from preceptor.study.run.provenance import refuse_old_results
 from preceptor.study.run.purge import Purge, open_purge
 from preceptor.study.run.purged import refuse_purged

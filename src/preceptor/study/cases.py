@@ -110,7 +110,7 @@ def prepare(checked: Checked, study: Study, tokenizer: Any) -> Prepared:
         answered(splits.train),
         answered(splits.validation),
         [one.encoded.prompt for one in test],
-        [one.shown for one in test],
+        [one.example for one in test],
         checked.synthetic,
     )
 

@@ -8,7 +8,7 @@ from preceptor.chat_server import ChatServer, find_server
 from preceptor.engine import find_tracker
 from preceptor.errors import InputError, Problem
 from preceptor.models import ModelSource, find_model, load_tokenizer, places
-from preceptor.preferences import cannot_make
+from preceptor.preferences import find_maker
 from preceptor.study.cases import Checked, check_task, read_task
 from preceptor.study.spec.study import Study, TaskEntry
 
@@ -26,10 +26,10 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
     for way in {study.arm(arm).answer for arm in study.arm_names}:
         if isinstance(server := study.block(way), ChatServer):
             problems += find_server(server, way)
-    if study.judge and "judge" in study.makers:
+    if study.judge and "judge" in study.maker_settings:
         problems += find_server(study.judge, "judge")
     problems += find_tracker(study.report_to) if study.report_to else []
-    if "votes" in study.makers and (store := votes_of(study, base_folder)) and not store.is_file():
+    if "votes" in study.maker_settings and (store := votes_of(study, base_folder)) and not store.is_file():
         fix = "Run `preceptor label` with this study first, or put `votes` right."
         problems.append(Problem(str(store), "there is no store of votes here", fix))
     for entry in study.tasks:
@@ -48,7 +48,7 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
         each.preflight.render(console)
         problems += [Problem(f"{each.where}, {found.where}", found.what, found.fix) for found in each.preflight.fatal]
     for maker in study.makers:
-        why = [cannot_make(maker, each.task, each.splits.train) for each in checked]
+        why = [find_maker(maker).unsupported_reason(each.task, each.splits.train) for each in checked]
         if why and all(why):
             problems.append(Problem("makers", f"{maker} can make pairs for no task: {why[0]}", "Take it out."))
     names = [one.task.name for one in checked]

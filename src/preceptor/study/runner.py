@@ -85,7 +85,7 @@ def run_study(
             _say_failed(lost, console)
         results = results_of(study, source, run, design, list(zip(checked, tasks, strict=True)), cells, command, failed)
         gold = {one.task.name: path for one in tasks if (path := gold_of(one.entry, base_folder))}
-        trained_on = tree.votes if "votes" in study.makers else None
+        trained_on = tree.votes if "votes" in study.maker_settings else None
         results = with_human(results, run, tasks, cells, gold=gold, votes=trained_on)
         write_json(run.results, results.model_dump(mode="json"))
         tell_results(study, run, results)
@@ -111,9 +111,7 @@ def _say_failed(failed: Sequence[Failure], console: Console) -> None:
 
 def _say_forecast(tree: StageTree, remaining: Sequence[RemainingWork], console: Console) -> None:
     if not remaining:
-        everything = (
-            "Nothing else is left to do" if tree.failures else "Everything was trained and answered already"
-        )
+        everything = "Nothing else is left to do" if tree.failures else "Everything was trained and answered already"
         console.print(f"{everything}; only the results are computed again.")
         return
     console.print("Measuring this machine ...")

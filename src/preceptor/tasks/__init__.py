@@ -1,17 +1,17 @@
-"""What is asked: examples, tasks (fields -> chat prompt -> parsed answer), and the built-in clinical cases."""
+"""Tasks: examples, prompt templates and answer parsers, and the built-in clinical tasks with their generated cases."""
 
-from preceptor.tasks._cases import make_cases
 from preceptor.tasks._example import Example, Message, Split
+from preceptor.tasks._generators import make_cases
 from preceptor.tasks._load import builtin_tasks, load_task, task_file
 from preceptor.tasks._parse import INVALID
-from preceptor.tasks._task import Answer, Extra, Task
+from preceptor.tasks._task import Answer, SecondaryMetric, Task
 
 __all__ = [
     "INVALID",
     "Answer",
     "Example",
-    "Extra",
     "Message",
+    "SecondaryMetric",
     "Split",
     "Task",
     "builtin_tasks",

@@ -1,4 +1,4 @@
-"""The two smallest nouns: a chat message and an example."""
+"""Chat messages and examples."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ Split = Literal["train", "validation", "test"]
 
 
 class Message(TypedDict):
-    """One turn of a chat, in the shape every chat template reads."""
+    """One chat message, in the format of chat templates."""
 
     role: Literal["system", "user", "assistant"]
     content: str
@@ -16,10 +16,10 @@ class Message(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One case of one patient. Its `repr` shows no text, so a case cannot slip into a log.
+    """One case of one patient. Its `repr` shows no text, so that cases cannot leak into logs.
 
-    `group` is the patient and never crosses a split. `split` is set when the data brings its own split.
-    `prompt` is set when the data brings finished chat turns instead of fields; `rejected` when it brings pairs.
+    `group` is the patient, who never crosses a split. `split` is set if the data defines it. `prompt` holds the chat
+    messages of chat datasets instead of `fields`; `rejected` the rejected answer of preference datasets.
     """
 
     id: str
@@ -30,6 +30,6 @@ class Example:
     prompt: tuple[Message, ...] | None = field(default=None, repr=False)
     rejected: str | None = field(default=None, repr=False)
     date: str | None = field(default=None, repr=False)
-    """ISO 8601, where the data say it; no model reads it."""
-    about: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Column -> value, for the groups that results are told for; no model reads them here."""
+    """ISO 8601, if the data has dates; not in the prompt."""
+    metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Column -> value of the subgroups that results are broken down by; not in the prompt."""

@@ -1,4 +1,4 @@
-"""The facts an answer with elements states, normalised so that two ways of writing one fact are equal."""
+"""Extraction of facts from an answer with elements, normalised so that different spellings compare equal."""
 
 import re
 import unicodedata
@@ -26,7 +26,7 @@ _SYNONYMS = [
     (r"lt|left-sided", "left"),
 ]
 _PATTERNS = [(re.compile(rf"(?<!\w)(?:{words})(?!\w)"), plain) for words, plain in _SYNONYMS]
-_NOTHING = re.compile(
+_NONE = re.compile(
     r"none|nil|no|nothing|n/a|not applicable|-+|none known|nil known|nkda|nka|no known (?:drug )?allerg(?:y|ies)"
 )
 
@@ -44,16 +44,16 @@ def find_facts(text: str, elements: Sequence[str]) -> frozenset[str]:
 
 
 def normalise(value: str) -> str:
-    """One value in one spelling: case, space, number format, dose unit (in mg), frequency, route, and "none"."""
+    """Normalise a value: case, white space, number format, dose unit (in mg), frequency, route, and "none"."""
     plain = _plain(value).strip(" .,")
     if not plain:
         return ""
-    if _NOTHING.fullmatch(plain):
+    if _NONE.fullmatch(plain):
         return "none"
     plain = re.sub(r"(?<=\d),(?=\d{3}\b)", "", plain)
     plain = re.sub(r"(?<![\w.])(\d+(?:\.\d+)?)(?=[a-zµμ%])", r"\1 ", plain)
-    for pattern, word in _PATTERNS:
-        plain = pattern.sub(word, plain)
+    for pattern, replacement in _PATTERNS:
+        plain = pattern.sub(replacement, plain)
     plain = re.sub(r"(?<![\w.])(\d+(?:\.\d+)?) (g|mg|mcg)(?![\w/])", _in_milligrams, plain)
     plain = re.sub(r"(?<![\w.])\d+\.\d+(?![\w.])", lambda hit: _number(Decimal(hit[0])), plain)
     return " ".join(plain.replace(",", " ").split())

@@ -1,4 +1,4 @@
-"""Reading a task file: everything that is wrong with it is said at once, with file and key."""
+"""Loading and validating task files: every problem is reported at once, with file and key."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from preceptor.errors import InputError, Problem
-from preceptor.tasks._cases import generators
+from preceptor.tasks._generators import generators
 from preceptor.tasks._parse import parse_label
 from preceptor.tasks._task import PLACEHOLDER, Task
 
@@ -18,7 +18,7 @@ _AS_GIVEN = "as_given"
 _METRICS = {"label": ("macro_f1", "accuracy", "sensitivity"), "text": ("rouge_l", "fact_f1")}
 _PARSERS = {"label": ("label", "final_answer"), "text": ("text", "elements")}
 _SEE = "docs/TASKS.md lists the keys"
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def builtin_tasks() -> list[str]:
@@ -27,7 +27,7 @@ def builtin_tasks() -> list[str]:
 
 
 def task_file(name_or_path: str | Path) -> Path:
-    """The YAML file of a built-in task or of one's own; InputError when there is neither."""
+    """The YAML file of a built-in or user-defined task; InputError if it does not exist."""
     path = _BUILTIN / f"{name_or_path}.yaml"
     if not path.is_file():
         path = Path(name_or_path)
@@ -43,14 +43,14 @@ def load_task(name_or_path: str | Path) -> Task:
     """The built-in task of that name, or the task in that YAML file; InputError lists every problem of the file."""
     path = task_file(name_or_path)
     raw, repeated = _read(path)
-    problems = [*repeated, *_shape(path, raw), *_sense(path, raw)] or list(_unseen(path, raw))
+    problems = [*repeated, *_schema(path, raw), *_inconsistencies(path, raw)] or list(_control_chars(path, raw))
     if problems:
         raise InputError(problems)
     return Task.model_validate(raw)
 
 
 class _Loader(yaml.BaseLoader):
-    """Reads every scalar as text, so that a label `no` or `1` stays what was written; notes repeated keys."""
+    """Loads every scalar as text, so that labels like `no` or `1` stay as written; records duplicate keys."""
 
     repeated: list[tuple[int, str]]
 
@@ -84,23 +84,23 @@ def _read(path: Path) -> tuple[dict[str, Any], list[Problem]]:
     return raw, repeated
 
 
-def _unseen(path: Path, raw: Any, where: str = "") -> Iterator[Problem]:
-    """Signs in keys and values that nobody sees, and that neither a figure nor a terminal can show."""
+def _control_chars(path: Path, raw: Any, where: str = "") -> Iterator[Problem]:
+    """Control characters in keys and values, which figures and terminals cannot show."""
     if isinstance(raw, str):
-        if sign := _UNSEEN.search(raw):
-            place = f"{path}: {_UNSEEN.sub('?', where)}"
-            yield Problem(place, f"holds the control character U+{ord(sign.group()):04X}", "Remove it")
+        if match := _CONTROL.search(raw):
+            place = f"{path}: {_CONTROL.sub('?', where)}"
+            yield Problem(place, f"holds the control character U+{ord(match.group()):04X}", "Remove it")
     elif isinstance(raw, Mapping):
         for key, value in raw.items():
-            yield from _unseen(path, str(key), where or "a key")
-            yield from _unseen(path, value, f"{where}.{key}".removeprefix("."))
+            yield from _control_chars(path, str(key), where or "a key")
+            yield from _control_chars(path, value, f"{where}.{key}".removeprefix("."))
     elif isinstance(raw, list):
         for value in raw:
-            yield from _unseen(path, value, where)
+            yield from _control_chars(path, value, where)
 
 
-def _shape(path: Path, raw: Mapping[str, Any]) -> Iterator[Problem]:
-    """Keys that are missing, unknown or of the wrong type."""
+def _schema(path: Path, raw: Mapping[str, Any]) -> Iterator[Problem]:
+    """Missing or unknown keys and values of the wrong type."""
     try:
         Task.model_validate(raw)
     except ValidationError as error:
@@ -115,8 +115,8 @@ def _shape(path: Path, raw: Mapping[str, Any]) -> Iterator[Problem]:
                     yield Problem(where, one["msg"][0].lower() + one["msg"][1:], f"Correct the value; {_SEE}")
 
 
-def _sense(path: Path, raw: Mapping[str, Any]) -> Iterator[Problem]:
-    """Keys that do not agree with each other. Works on what is there, so that a missing key hides nothing else."""
+def _inconsistencies(path: Path, raw: Mapping[str, Any]) -> Iterator[Problem]:
+    """Inconsistent keys. Tolerates missing ones, so that they hide no other problem."""
     answer = _mapping(raw.get("answer"))
     yield from _field_problems(path, raw)
     if answer.get("kind") in _METRICS:
@@ -148,10 +148,10 @@ def _answer_problems(path: Path, answer: Mapping[str, Any]) -> Iterator[Problem]
         yield Problem(f"{path}: answer.labels", "a text answer has no labels", "Remove them, or set kind: label")
     if "" in labels:
         yield Problem(f"{path}: answer.labels", "a label is empty", "Give it a name")
-    doubled = sorted({label for label in labels if labels.count(label) > 1})
-    for label in doubled:
+    duplicates = sorted({label for label in labels if labels.count(label) > 1})
+    for label in duplicates:
         yield Problem(f"{path}: answer.labels", f"{label!r} differs only in case or space", "Keep one")
-    if kind == "label" and not doubled and "" not in labels:
+    if kind == "label" and not duplicates and "" not in labels:
         yield from _unreadable_labels(path, list(_mapping(answer.get("labels"))))
     if parser == "elements" and not _mapping(answer.get("elements")):
         yield Problem(f"{path}: answer.elements", "no element is named", "Name each as `element: what it holds`")
@@ -160,7 +160,7 @@ def _answer_problems(path: Path, answer: Mapping[str, Any]) -> Iterator[Problem]
 
 
 def _unreadable_labels(path: Path, labels: list[str]) -> Iterator[Problem]:
-    """Labels that are lost when an answer is stripped of markdown and the punctuation before it."""
+    """Labels that the parser cannot read back, because it strips markdown and leading punctuation."""
     for label in labels:
         if parse_label(label, labels) != label:
             fix = "Begin it with a letter or digit and use no * or `, such as `over 10` for `>10`"
@@ -168,16 +168,16 @@ def _unreadable_labels(path: Path, labels: list[str]) -> Iterator[Problem]:
 
 
 def _metric_problems(path: Path, raw: Mapping[str, Any], answer: Mapping[str, Any]) -> Iterator[Problem]:
-    fitting = _METRICS[answer["kind"]]
+    allowed = _METRICS[answer["kind"]]
     also = raw.get("also") if isinstance(raw.get("also"), list) else []
-    extras = [("also", item if isinstance(item, Mapping) else {"metric": item}) for item in also or []]
-    names = [str(item["metric"]) for _, item in extras if "metric" in item]
+    entries = [("also", item if isinstance(item, Mapping) else {"metric": item}) for item in also or []]
+    names = [str(item["metric"]) for _, item in entries if "metric" in item]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield Problem(f"{path}: also", f"{name!r} is named twice", "Keep one")
-    for key, item in [("metric", {"metric": raw.get("metric")}), *extras]:
+    for key, item in [("metric", {"metric": raw.get("metric")}), *entries]:
         metric, labels = item.get("metric"), item.get("labels") or []
-        if metric is not None and metric not in fitting:
-            yield Problem(f"{path}: {key}", f"{metric!r} does not fit this answer", f"Choose of {_list(fitting)}")
+        if metric is not None and metric not in allowed:
+            yield Problem(f"{path}: {key}", f"{metric!r} does not fit this answer", f"Choose of {_list(allowed)}")
         if metric == "fact_f1" and answer.get("parser") != "elements":
             yield Problem(f"{path}: {key}", "'fact_f1' needs elements", "Set answer.parser: elements")
         if metric == "sensitivity" and not labels:

@@ -1,4 +1,4 @@
-"""From what a model wrote to an answer. What cannot be read is INVALID: a wrong answer, never a missing one."""
+"""Answer parsers. Text that cannot be parsed is INVALID: a wrong answer, never a missing one."""
 
 import re
 from collections.abc import Sequence
@@ -6,16 +6,16 @@ from functools import lru_cache
 
 INVALID = "INVALID"
 
-_DRESSING = " \t\r\n*_`#>\"'“”([{-•"
+_MARKUP = " \t\r\n*_`#>\"'“”([{-•"
 
 
 def parse_label(text: str, labels: Sequence[str]) -> str:
-    """The label that `text` begins with; INVALID when there is none, or when a second, different one follows.
+    """The label that `text` starts with; INVALID if there is none, or if a different label follows.
 
-    Case, markdown, surrounding space and punctuation do not matter. Longer labels win over their own beginnings,
-    so "not met" is never read as "met", nor "stage 12" as "stage 1".
+    Ignores case, markdown, surrounding white space and punctuation. Longer labels take precedence over their prefixes:
+    "not met" is never parsed as "met", nor "stage 12" as "stage 1".
     """
-    answer = re.sub(r"[*`]", "", text).lstrip(_DRESSING)
+    answer = re.sub(r"[*`]", "", text).lstrip(_MARKUP)
     pattern = _label_pattern(tuple(labels))
     if not pattern.match(answer):
         return INVALID
@@ -26,17 +26,17 @@ def parse_label(text: str, labels: Sequence[str]) -> str:
 
 
 def parse_final_answer(text: str, labels: Sequence[str], marker: str) -> str:
-    """The label on the line after the last `marker`, such as "Answer:"; INVALID when the marker is missing."""
+    """The label after the last `marker`, such as "Answer:", on its line; INVALID without a marker."""
     plain = re.sub(r"[*`]", "", text)
     hits = list(re.finditer(re.escape(marker), plain, re.IGNORECASE))
     if not hits:
         return INVALID
-    rest = plain[hits[-1].end() :].lstrip(_DRESSING)
+    rest = plain[hits[-1].end() :].lstrip(_MARKUP)
     return parse_label(rest.partition("\n")[0], labels)
 
 
 def parse_text(text: str) -> str:
-    """The text without surrounding space; INVALID when nothing is left."""
+    """The stripped text; INVALID if it is empty."""
     return text.strip() or INVALID
 
 
@@ -44,7 +44,7 @@ def parse_text(text: str) -> str:
 def _label_pattern(labels: tuple[str, ...]) -> re.Pattern[str]:
     longest_first = sorted(labels, key=len, reverse=True)
     names = "|".join(r"\s+".join(map(re.escape, label.split())) for label in longest_first)
-    # A label ends where no letter or digit follows; "1.5" is not the label "1".
+    # A label ends at a word boundary; "1.5" is not the label "1".
     return re.compile(rf"(?<![^\W_])(?:{names})(?![^\W_])(?![.,]\d)", re.IGNORECASE)
 
 

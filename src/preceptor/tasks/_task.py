@@ -1,4 +1,4 @@
-"""A task: how fields become a chat prompt, and how an answer is read back."""
+"""A task: its prompt template and the parsing of its answers."""
 
 import re
 from collections.abc import Mapping
@@ -19,11 +19,11 @@ Parser = Literal["label", "final_answer", "elements", "text"]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
 
 class Answer(_Frozen):
-    """What an answer looks like and how it is read; `labels` and `elements` map a name to what it means."""
+    """The format and parser of an answer; `labels` and `elements` map a name to its description."""
 
     kind: Kind
     labels: dict[str, str] = Field(default_factory=dict)
@@ -40,18 +40,18 @@ class Answer(_Frozen):
         return raw
 
 
-class Extra(_Frozen):
-    """A metric shown beside the main one; `labels` are the positive labels of `sensitivity`."""
+class SecondaryMetric(_Frozen):
+    """A secondary metric; `labels` are the positive labels of `sensitivity`."""
 
     metric: str
     labels: tuple[str, ...] = ()
 
 
 class Task(_Frozen):
-    """One clinical question: which fields a case has, how they are put, and how the answer is read and judged.
+    """One clinical task: input fields, prompt template, answer parser and metrics.
 
-    `fields` maps a field to what it holds; `cut` is the one field that may be shortened when a case is too long;
-    `cases` names the generator of built-in cases, when there is one. `load_task` checks that the parts agree.
+    `fields` maps a field to its description; `cut` is the one field that may be truncated when a case is too long;
+    `cases` names the generator of built-in cases, if any. `secondary_metrics` is the key `also` of task files.
     """
 
     name: Annotated[str, Field(pattern=r"^\w[\w.-]*$"), AfterValidator(file_name)]
@@ -64,23 +64,23 @@ class Task(_Frozen):
     cut: str | None = None
     answer: Answer
     metric: str
-    also: tuple[Extra, ...] = ()
+    secondary_metrics: tuple[SecondaryMetric, ...] = Field(default=(), alias="also")
     cases: str | None = None
 
-    @field_validator("also", mode="before")
+    @field_validator("secondary_metrics", mode="before")
     @classmethod
     def _bare_names(cls, raw: Any) -> Any:
         return [{"metric": item} if isinstance(item, str) else item for item in raw] if isinstance(raw, list) else raw
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels in the order of the file; empty for text answers."""
+        """The labels in the order of the file; empty for text tasks."""
         return tuple(self.answer.labels)
 
     def messages(self, example: Example) -> list[Message]:
-        """The chat turns before the answer: instruction and filled prompt, or the example's own turns as they are.
+        """The chat messages of the prompt: instruction and filled template, or the example's own messages.
 
-        Raises InputError when the example lacks a field that the prompt uses.
+        Raises InputError when the example lacks a field of the template.
         """
         if example.prompt is not None:
             return list(example.prompt)
@@ -88,7 +88,7 @@ class Task(_Frozen):
         return [{"role": "system", "content": self.instruction}, *turns] if self.instruction else turns
 
     def parse(self, text: str) -> str:
-        """The label (or the text, for text answers) that `text` gives, or INVALID."""
+        """Parse a model's `text`: the label (or the stripped text, for text tasks), or INVALID."""
         match self.answer.parser:
             case "label":
                 return parse_label(text, self.labels)
@@ -97,8 +97,8 @@ class Task(_Frozen):
             case "elements" | "text":
                 return parse_text(text)
 
-    def said(self, label: str) -> str:
-        """The shortest answer that `parse` reads as `label`."""
+    def format_answer(self, label: str) -> str:
+        """The shortest text that `parse` maps to `label`."""
         return f"{self.answer.marker} {label}" if self.answer.parser == "final_answer" else label
 
     def facts(self, text: str) -> frozenset[str]:
@@ -115,5 +115,5 @@ class Task(_Frozen):
                     for name in missing
                 ]
             )
-        # One pass over the template: braces inside a value are text, never a placeholder.
+        # One pass over the template: braces inside a value are text, never placeholders.
         return PLACEHOLDER.sub(lambda hit: example.fields[hit[1]] if hit[1] in self.fields else hit[0], self.prompt)

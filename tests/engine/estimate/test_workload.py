@@ -80,5 +80,6 @@ def test_a_tree_has_no_more_of_anything_than_its_sequences_alone(drawn: list[tup
     tree, alone = (tree_workload(cases, share=share) for share in (True, False))
     assert tree.seen == alone.seen == alone.tokens
     assert tree.tokens <= alone.tokens
-    assert tree.met <= alone.met == sum(n * (n + 1) / 2 for n in (len(c.prompt + c.answer) for c in cases))
+    lengths = [len(c.prompt + c.answer) for c in cases]
+    assert tree.attention_pairs <= alone.attention_pairs == sum(n * (n + 1) / 2 for n in lengths)
     assert tree.rows <= alone.rows == sum(len(case.answer) for case in cases)

@@ -58,7 +58,7 @@ def test_two_processes_give_the_curve_and_the_weights_of_one(
         together.cost.tokens_seen,
         together.cost.optimizer_steps,
     )
-    assert alone.ordered_rightly == together.ordered_rightly
+    assert alone.reference_accuracy == together.reference_accuracy
     source = tiny_source.in_4bit() if "4 bits" in case else tiny_source
     kept, expected = (load_policy(source, one, dtype=torch.float32).model.state_dict() for one in (folder, tmp_path))
     assert kept.keys() == expected.keys()
@@ -130,7 +130,7 @@ def test_what_one_process_finds_wrong_is_said_and_nobody_waits() -> None:
 
 @pytest.mark.slow
 def test_a_fault_of_ours_and_too_little_memory_in_one_process_are_told_apart_without_their_words() -> None:
-    with pytest.raises(UnforeseenError, match=r"^TypeError at line \d+ of parallel_work\.py$"):
+    with pytest.raises(UnforeseenError, match=r"^TypeError < one_has_a_fault \(parallel_work\.py:\d+\) < "):
         in_processes(work.one_has_a_fault, TWO, quiet)
     with pytest.raises(OutOfMemoryError, match=r"^there is not enough memory$"):
         in_processes(work.one_lacks_memory, TWO, quiet)

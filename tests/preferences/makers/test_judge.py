@@ -14,7 +14,7 @@ from preceptor.chat_server import ChatServer
 from preceptor.engine import Cost, Numerics
 from preceptor.errors import InputError
 from preceptor.models import AdapterSettings, ModelSource, Policy, new_policy
-from preceptor.preferences import Made, Request, make_pairs
+from preceptor.preferences import MadePairs, Request
 from preceptor.preferences.makers import judge
 from preceptor.tasks import Example, Task
 from preceptor.tasks._task import Answer
@@ -43,7 +43,7 @@ def policy(tiny_source: ModelSource) -> Policy:
 @pytest.fixture(autouse=True)
 def answers_of_the_policy(monkeypatch: pytest.MonkeyPatch) -> None:
     two = [list(dict.fromkeys(filter(None, answers)))[:2] for answers in ANSWERS]
-    monkeypatch.setattr(judge, "differing_answers", lambda request: (two, Cost()))
+    monkeypatch.setattr(judge, "distinct_answers", lambda request: (two, Cost()))
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "judged.jsonl"
 
 
-def judged(policy: Policy, file: Path, say: Callable[[str, str], str]) -> tuple[Made, Sequence[dict[str, Any]]]:
+def judged(policy: Policy, file: Path, say: Callable[[str, str], str]) -> tuple[MadePairs, Sequence[dict[str, Any]]]:
     """What comes of a judge that hears both answers; and everything it was asked."""
 
     def reply(request: dict[str, Any]) -> str:
@@ -69,9 +69,9 @@ def judged(policy: Policy, file: Path, say: Callable[[str, str], str]) -> tuple[
             Numerics(threads=1),
             0,
             judge=server.settings,
-            judged=file,
+            judgement_log=file,
         )
-        return make_pairs("judge", request), server.asked
+        return judge.make(request), server.asked
 
 
 def by_length(first: str, second: str) -> str:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from label_stores import make_examples, make_task, pair_item, voted
 from preceptor.errors import InputError
-from preceptor.preferences import Pair, votes
+from preceptor.preferences import Pair, voted_pairs
 from preceptor.preferences.labelling import PREFERENCES
 
 TASK = make_task()
@@ -18,7 +18,7 @@ TASK = make_task()
 def pairs_of(folder: Path, said: dict, count: int = 1, task=TASK, examples=None, **changes):
     cases = make_examples(count)
     store = voted(folder / "s.sqlite", [pair_item(task, case, **changes) for case in cases], said)
-    return votes(store, task, cases if examples is None else examples)
+    return voted_pairs(store, task, cases if examples is None else examples)
 
 
 def test_what_both_raters_chose_is_chosen(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_votes_taken_back_and_votes_given_again_do_not_count(tmp_path: Path) -> 
     store.undo("x")
     store.record(Vote(item.id, "y", "a", repeat=True))
     store.close()
-    assert votes(path, TASK, cases).pairs == [Pair("c0", "2", "1", "votes")]
+    assert voted_pairs(path, TASK, cases).pairs == [Pair("c0", "2", "1", "votes")]
 
 
 def test_an_ideal_answer_is_chosen_over_the_worse_one(tmp_path: Path) -> None:
@@ -90,13 +90,13 @@ def test_another_tasks_votes_on_the_same_case_are_left_alone(tmp_path: Path) -> 
     other = make_task(name="toy2")
     items = [pair_item(TASK, cases[0]), pair_item(other, cases[0], a="3")]
     store = voted(tmp_path / "s.sqlite", items, {"x": ["a", "a"]})
-    assert votes(store, other, cases).pairs == [Pair("c0", "3", "2", "votes")]
-    assert votes(store, TASK, cases).notes == {}
+    assert voted_pairs(store, other, cases).pairs == [Pair("c0", "3", "2", "votes")]
+    assert voted_pairs(store, TASK, cases).notes == {}
 
 
 def test_a_missing_store_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.sqlite"):
-        votes(tmp_path / "none.sqlite", TASK, make_examples(1))
+        voted_pairs(tmp_path / "none.sqlite", TASK, make_examples(1))
 
 
 @given(st.lists(st.lists(st.sampled_from([*PREFERENCES, None]), min_size=4, max_size=4), min_size=1, max_size=3))

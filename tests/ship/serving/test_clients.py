@@ -10,7 +10,7 @@ from openai import NotFoundError, OpenAI
 
 from preceptor.engine import answer_logprobs
 from preceptor.models import Encoded, load_policy
-from preceptor.ship.serving._desk import ROWS
+from preceptor.ship.serving._queue import MAX_BATCH_SIZE
 from preceptor.study import held_out, open_arm
 from ship.serving.process import Server
 
@@ -129,13 +129,13 @@ def test_curl_sees_a_stream_as_events(server: Server) -> None:
 
 def test_more_clients_than_rows_are_all_answered(slow_server: Server, server: Server, client: OpenAI) -> None:
     fields = {"note": "Itchy rash."}
-    with ThreadPoolExecutor(ROWS + 8) as clients:
+    with ThreadPoolExecutor(MAX_BATCH_SIZE + 8) as clients:
         found = list(
             clients.map(
                 lambda _: client.chat.completions.create(
                     model=server.model, messages=[], extra_body={"fields": fields}
                 ),
-                range(ROWS + 8),
+                range(MAX_BATCH_SIZE + 8),
             )
         )
     assert len({one.choices[0].message.content for one in found}) == 1

@@ -36,11 +36,11 @@ def test_no_text_is_in_what_is_shown_of_a_request(note: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "room"),
+    ("asked", "limit"),
     [({}, 40), ({"max_tokens": 9}, 9), ({"max_tokens": 50}, 40), ({"max_tokens": 9, "max_completion_tokens": 5}, 5)],
 )
-def test_an_answer_has_the_task_s_room_or_less(asked: dict[str, Any], room: int) -> None:
-    assert read_request(json.dumps(asked | {"fields": {}}).encode()).room(40) == room
+def test_an_answer_has_the_task_s_max_new_tokens_or_less(asked: dict[str, Any], limit: int) -> None:
+    assert read_request(json.dumps(asked | {"fields": {}}).encode()).answer_limit(40) == limit
 
 
 def test_a_developer_speaks_as_system_and_nulls_are_not_sent() -> None:

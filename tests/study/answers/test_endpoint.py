@@ -12,7 +12,7 @@ from preceptor import chat_server
 from preceptor.chat_server import ChatServer, find_server
 from preceptor.errors import InputError
 from preceptor.study import make_study
-from preceptor.study.answers.endpoint import asked_of
+from preceptor.study.answers.endpoint import endpoint_answerer
 from preceptor.study.cases import Prepared
 from prepared_study import prepare_tiny
 from study_runs import run
@@ -39,7 +39,7 @@ def prepared(tmp_path: Path, tiny_tokenizer: Any) -> Prepared:
 
 def answers(server: Server, prepared: Prepared, done: frozenset[int] = frozenset()) -> dict[int, str]:
     kept: dict[int, str] = {}
-    asked_of(server.settings, prepared)(done, kept.update)
+    endpoint_answerer(server.settings, prepared)(done, kept.update)
     return kept
 
 

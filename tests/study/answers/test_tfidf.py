@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.study.answers import tfidf
-from preceptor.study.answers.tfidf import answered_by, case_text, learn, learn_numbers, learn_words, score
+from preceptor.study.answers.tfidf import case_text, learn, learn_numbers, learn_words, score, tfidf_answerer
 from preceptor.tasks import load_task
 from prepared_study import prepare_tiny
 
@@ -17,7 +17,7 @@ def test_labels_are_said_so_that_they_are_read(tmp_path: Path, tiny_tokenizer: A
     answer = prepared.task.answer.model_copy(update={"parser": "final_answer"})
     task = prepared.task.model_copy(update={"answer": answer})
     told: dict[int, str] = {}
-    answered_by(lambda texts: ["urgent"] * len(texts), replace(prepared, task=task))(frozenset(), told.update)
+    tfidf_answerer(lambda texts: ["urgent"] * len(texts), replace(prepared, task=task))(frozenset(), told.update)
     assert {task.parse(text) for text in told.values()} == {"urgent"}
 
 
@@ -57,7 +57,7 @@ def test_validation_cases_choose_and_test_cases_do_not(tmp_path: Path, tiny_toke
     assert not {case.id for case in one.splits.test} & set(looked_at)
     assert {case.id for case in one.splits.validation} <= set(looked_at)
     kept: dict[int, str] = {}
-    answered_by(predict, one)(frozenset({0}), kept.update)
+    tfidf_answerer(predict, one)(frozenset({0}), kept.update)
     assert sorted(kept) == list(range(1, len(one.test)))
     assert sum(kept[i] == one.splits.test[i].target for i in kept) > 0.9 * len(kept)
 

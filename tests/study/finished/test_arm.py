@@ -10,7 +10,7 @@ import pytest
 from command_line import CommandLine
 from preceptor.errors import InputError
 from preceptor.models import load_policy
-from preceptor.study import held_out, in_own_words, open_arm
+from preceptor.study import greedy_generation, held_out, open_arm
 from tiny_study import write_study
 
 SHORT = {"epochs": 1, "batch_size": 8, "learning_rate": 0.01}
@@ -35,7 +35,7 @@ def test_it_answers_again_what_it_answered_in_the_study(run: Path) -> None:
         cases = held_out(arm)
         policy = load_policy(arm.source, arm.folder, dtype=arm.numerics.torch_dtype)
         texts: dict[int, str] = {}
-        in_own_words(policy, cases.test, arm.task.answer.max_new_tokens)(frozenset(), texts.update)
+        greedy_generation(policy, cases.test, arm.task.answer.max_new_tokens)(frozenset(), texts.update)
         assert [texts[i] for i in sorted(texts)] == [one.text for one in arm.predictions]
         assert [one.id for one in cases.splits.test] == [one.id for one in arm.predictions]
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from preceptor.engine import Numerics, Operations, Pace, Speed
+from preceptor.engine import CostModel, Numerics, Operations, Speed
 from preceptor.models import fingerprint
 from preceptor.progress import progress
-from preceptor.study.predictions.answering import answers_key, cell_folder
 from preceptor.study.plan.forecast import forecast
 from preceptor.study.plan.remaining import RemainingWork, remaining_work
+from preceptor.study.predictions.answering import answers_key, cell_folder
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.stage_tree.tree import MissingStage, StageTree
 from prepared_study import prepare_tiny
@@ -19,9 +19,9 @@ from prepared_study import prepare_tiny
 SPEED = Speed(
     layers=2,
     operations=Operations(body=1e6, head=1e5, training=2.0),
-    train=Pace(3e-9, 1e-6, 1e-3),
-    forward=Pace(1e-9, 1e-6, 1e-3),
-    write=Pace(1e-9, 1e-7, 1e-2),
+    train=CostModel(3e-9, 1e-6, 1e-3),
+    forward=CostModel(1e-9, 1e-6, 1e-3),
+    write=CostModel(1e-9, 1e-7, 1e-2),
     step=0.01,
     first_step=0.02,
     start=0.1,

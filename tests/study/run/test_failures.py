@@ -27,7 +27,7 @@ from preceptor.study.run.alone import FolderHeldError
 from preceptor.study.run.failures import CellError, Part
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.run.test_set_ledger import ledger_path
-from preceptor.study.stage_tree.context import Context
+from preceptor.study.stage_tree.stage_context import Context
 from preceptor.study.stage_tree.tree import StageTree
 from prepared_study import prepare_tiny
 from study_runs import Run, run

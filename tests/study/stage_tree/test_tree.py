@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from preceptor.files import read_jsonl
-from preceptor.study.stages._pair_files import drawn
+from preceptor.study.stages._pair_cases import sample_indices
 from study_runs import Run, run
 from tiny_model import build_tiny_model
 from tiny_study import TASK
@@ -157,13 +157,13 @@ def test_a_task_that_gives_no_pair_is_named_and_its_other_arms_are_finished(fini
 
 @pytest.mark.parametrize("limit", [None, 10, 11])
 def test_without_a_limit_every_case_gets_a_pair(limit: int | None) -> None:
-    assert drawn(10, limit, seed=0) == list(range(10))
+    assert sample_indices(10, limit, seed=0) == list(range(10))
 
 
 def test_a_limit_draws_cases_by_seed_from_the_whole_file() -> None:
-    some = drawn(1000, 50, seed=3)
+    some = sample_indices(1000, 50, seed=3)
     assert some == sorted(set(some))
     assert len(some) == 50
-    assert some == drawn(1000, 50, seed=3) != drawn(1000, 50, seed=4)
+    assert some == sample_indices(1000, 50, seed=3) != sample_indices(1000, 50, seed=4)
     assert max(some) > 900
     assert min(some) < 100

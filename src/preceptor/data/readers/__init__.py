@@ -1,6 +1,6 @@
-"""Known public data sets: one file each, found by its name; adding a set is adding a file.
+"""Readers of public data sets: one file each, found by name.
 
-Such a file has `read(path: Path) -> list[dict]`: one dictionary a case, plain column names, values as text.
+A reader defines `read(path: Path) -> list[dict]`: one dictionary per case, plain column names, values as text.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,12 @@ Reader = Callable[[Path], list[dict[str, Any]]]
 
 
 def known_readers() -> list[str]:
-    """The sets that can be named as `reader:`."""
+    """The names that `reader:` accepts."""
     return sorted(found.name for found in iter_modules(__path__) if not found.name.startswith("_"))
 
 
 def find_reader(name: str) -> Reader:
-    """The `read` of `readers/<name>.py`; KeyError when there is none."""
+    """The function `read` of `readers/<name>.py`; KeyError if there is none."""
     if name not in known_readers():
         raise KeyError(name)
     reader: Reader = import_module(f"{__name__}.{name}").read

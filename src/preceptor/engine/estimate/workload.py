@@ -8,9 +8,10 @@ from torch import nn
 
 from preceptor.engine.cost import backward_factor, forward_flops
 from preceptor.engine.settings import DPOSettings, Numerics, SFTSettings
-from preceptor.engine.train.reference import EncodedPair, pair_trees
+from preceptor.engine.training.reference import EncodedPair, pair_trees
 from preceptor.engine.tree.batches import schedule, split_into_trees, steps_per_epoch
 from preceptor.engine.tree.layout import layout
+from preceptor.engine.tree.logprobs import answer_tree
 from preceptor.engine.write.generate import generation_batches
 from preceptor.models import Encoded
 
@@ -41,14 +42,14 @@ class Trees:
     """Trees that pass through a model, counted; `largest` and `largest_rows` are those of one tree.
 
     tokens: distinct ones, which are computed. seen: every sequence in full. rows: hidden states that meet the
-    vocabulary. met: queries times the keys that each attends to.
+    vocabulary. attention_pairs: of a query and a key that it attends to, in one layer.
     """
 
     count: float = 0
     tokens: float = 0
     seen: float = 0
     rows: float = 0
-    met: float = 0
+    attention_pairs: float = 0
     largest: int = 0
     largest_rows: int = 0
 
@@ -59,7 +60,7 @@ class Trees:
         """As many of the same kind."""
         if not factor:
             return Trees()
-        scaled = {name: getattr(self, name) * factor for name in ("count", "tokens", "seen", "rows", "met")}
+        scaled = {name: getattr(self, name) * factor for name in ("count", "tokens", "seen", "rows", "attention_pairs")}
         return replace(self, **scaled)
 
 
@@ -67,13 +68,13 @@ class Trees:
 class Writing:
     """Answers that are written token by token, counted; `cells` and `prompts` are those of the largest batch.
 
-    steps: forwards of a batch. tokens: those of all rows. met: theirs times the keys that each attends to, padding
-    included. cells: tokens whose keys and values are held, answers included.
+    steps: forwards of a batch. tokens: those of all rows. attention_pairs: of a query and a key that it attends to,
+    in one layer, padding included. cells: tokens whose keys and values are held, answers included.
     """
 
     steps: float = 0
     tokens: float = 0
-    met: float = 0
+    attention_pairs: float = 0
     cells: int = 0
     prompts: int = 0
 
@@ -153,8 +154,8 @@ def dpo_workload(
     """The reference of all pairs, and all epochs of `run_dpo`."""
 
     def trees(some: Sequence[EncodedPair]) -> list[Trees]:
-        dealt = pair_trees(some, range(len(some)), numerics.tokens_per_tree)
-        return _counted([[s for i in tree for s in some[i].sequences()] for tree in dealt], share=share)
+        trees = pair_trees(some, range(len(some)), numerics.tokens_per_tree)
+        return _counted([[s for i in tree for s in some[i].sequences()] for tree in trees], share=share)
 
     steps = [trees([pairs[i] for i in indices]) for indices in schedule(len(pairs), settings.batch_size, 1, 0)]
     one_epoch = sum((one for step in steps for one in step), Trees())
@@ -179,8 +180,8 @@ def scoring_workload(
     def sequences(i: int) -> list[list[int]]:
         return [prompts[i] + answer for answer in candidates[i]]
 
-    dealt = split_into_trees(range(len(prompts)), sequences, numerics.tokens_per_tree)
-    encoded = [[Encoded(prompts[i], list(answer)) for i in tree for answer in candidates[i]] for tree in dealt]
+    trees = split_into_trees(range(len(prompts)), sequences, numerics.tokens_per_tree)
+    encoded = [[Encoded(prompts[i], list(answer)) for i in tree for answer in candidates[i]] for tree in trees]
     return Workload(forward=sum(_counted(encoded, share=share), Trees()))
 
 
@@ -194,16 +195,17 @@ def writing_workload(
         longest = max(map(len, some))
         # An answer of n tokens is n - 1 steps behind the reading, which tells the first.
         written = [min(lengths[i], max_new_tokens) - 1 for i in batch]
-        met = sum(n * (longest + n / 2) for n in written)
+        attention_pairs = sum(n * (longest + n / 2) for n in written)
         cells = len(batch) * (longest + max_new_tokens)
-        writing = Writing(max(written), sum(written), met, cells, len(batch))
+        writing = Writing(max(written), sum(written), attention_pairs, cells, len(batch))
         total += Workload(read=_read(some), writing=writing)
     return total
 
 
 def _read(prompts: Sequence[list[int]]) -> Trees:
     tree = layout(prompts)
-    return Trees(1, len(tree), sum(map(len, prompts)), len(prompts), _met(tree.positions), len(tree), len(prompts))
+    pairs = _attention_pairs(tree.positions)
+    return Trees(1, len(tree), sum(map(len, prompts)), len(prompts), pairs, len(tree), len(prompts))
 
 
 def _trees(examples: Sequence[Encoded], numerics: Numerics, *, share: bool) -> list[Trees]:
@@ -222,14 +224,12 @@ def _counted(trees: Sequence[Sequence[Encoded]], *, share: bool) -> list[Trees]:
 
 
 def _tree(sequences: Sequence[Encoded]) -> Trees:
-    tree = layout([one.prompt + one.answer for one in sequences])
-    rows = len(
-        {node for path, one in zip(tree.paths, sequences, strict=True) for node in path[len(one.prompt) - 1 : -1]}
-    )
-    return Trees(1, len(tree), sum(map(len, tree.paths)), rows, _met(tree.positions), len(tree), rows)
+    tree, predicting = answer_tree(sequences)
+    rows = len(set().union(*predicting))
+    return Trees(1, len(tree), sum(map(len, tree.paths)), rows, _attention_pairs(tree.positions), len(tree), rows)
 
 
-def _met(positions: Sequence[int]) -> int:
+def _attention_pairs(positions: Sequence[int]) -> int:
     """A token attends to itself and to all above it."""
     return sum(positions) + len(positions)
 

@@ -5,10 +5,8 @@ import os
 import socket
 import tempfile
 import threading
-import traceback
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from functools import partial
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
@@ -19,9 +17,10 @@ import torch.distributed as dist
 from torch.multiprocessing.spawn import ProcessContext, ProcessException, start_processes
 from transformers.utils import logging as transformers_logging
 
-from preceptor.engine.memory import out_of_memory
+from preceptor.engine.memory_errors import out_of_memory
 from preceptor.engine.settings import Numerics
-from preceptor.errors import InputError, OutOfMemoryError, PreceptorError, Problem, UnforeseenError
+from preceptor.environment import environment
+from preceptor.errors import InputError, OutOfMemoryError, PreceptorError, Problem, UnforeseenError, kind_and_place
 from preceptor.progress import Advance, quiet
 
 Out = TypeVar("Out")
@@ -38,7 +37,7 @@ def in_processes(work: Callable[[Advance], Out], numerics: Numerics, advance: Ad
     them fails or dies, the others are ended. Raises the InputError that one raised, UnforeseenError for a fault of
     ours, PreceptorError for anything else.
     """
-    _refuse_too_many(numerics.processes)
+    _check_accelerators(numerics.processes)
     torch.cuda.empty_cache()  # memory that this process has kept for later is the workers' now
     messages: SimpleQueue[Any] = multiprocessing.get_context("spawn").SimpleQueue()
     with tempfile.TemporaryDirectory(prefix="preceptor-") as private:
@@ -51,7 +50,7 @@ def in_processes(work: Callable[[Advance], Out], numerics: Numerics, advance: Ad
                 process.kill()
 
 
-def _refuse_too_many(processes: int) -> None:
+def _check_accelerators(processes: int) -> None:
     accelerators = torch.cuda.device_count()
     if 0 < accelerators < processes:
         what = f"{processes} processes are asked for, and this machine has {accelerators} accelerators"
@@ -64,21 +63,9 @@ def _start(arguments: tuple[Any, ...], count: int) -> ProcessContext:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(accelerators)).split(",")
     started = []
     for rank in range(count):
-        with _environment(CUDA_VISIBLE_DEVICES=visible[rank]) if accelerators else nullcontext():
+        with environment({"CUDA_VISIBLE_DEVICES": visible[rank]} if accelerators else {}):
             started.append(start_processes(_worker, (rank, *arguments), nprocs=1, join=False))
     return ProcessContext([one.processes[0] for one in started], [one.error_files[0] for one in started])
-
-
-@contextmanager
-def _environment(**settings: str) -> Iterator[None]:
-    """Processes started within the block find these in their environment."""
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ |= settings
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def _result(context: ProcessContext, messages: "SimpleQueue[Any]", advance: Advance) -> Any:
@@ -155,13 +142,7 @@ def _without_case(error: Exception) -> PreceptorError:
     """The error as it is told to the process that waits; an InputError is told by its problems."""
     if out_of_memory(error):
         return OutOfMemoryError()
-    return PreceptorError(str(error)) if isinstance(error, PreceptorError) else UnforeseenError(_kind_and_place(error))
-
-
-def _kind_and_place(error: Exception) -> str:
-    """What an error that nobody foresaw is told by; its own words could repeat a case."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at line {last.lineno} of {Path(last.filename).name}"
+    return PreceptorError(str(error)) if isinstance(error, PreceptorError) else UnforeseenError(kind_and_place(error))
 
 
 def _tell(messages: "SimpleQueue[Any]", kind: str, content: Any = 1) -> None:

@@ -66,7 +66,7 @@ def _compute_whole(model: nn.Module, compute: Callable[[], Out]) -> Out:
     return compute()
 
 
-def refuse_unsharded(model: nn.Module, numerics: Numerics) -> None:
+def check_sharding(model: nn.Module, numerics: Numerics) -> None:
     """Raises PreceptorError unless the model is held as the numerics say: whole, or a part in each process."""
     processes = dist.get_world_size() if dist.is_initialized() else 1
     if processes != numerics.processes:

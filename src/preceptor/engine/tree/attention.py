@@ -99,9 +99,9 @@ def _attend(
     softcap: float | None = None,
     **others: Any,
 ) -> tuple[Tensor, None]:
-    """transformers' attention interface. query: [1, heads, T, width], key and value: [1, key heads, T, width].
+    """transformers' attention interface. query: [1, heads, T, head_dim], key and value: [1, key heads, T, head_dim].
 
-    Returns [1, T, heads, width].
+    Returns [1, T, heads, head_dim].
     """
     if others.get("s_aux") is not None:
         raise TypeError("attention sinks are not part of tree attention")
@@ -126,7 +126,7 @@ def _attend(
 
 
 def _each_head(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-    """Keys and values once for every head of the query: [1, heads, T, width]."""
+    """Keys and values once for every head of the query: [1, heads, T, head_dim]."""
     groups = query.shape[1] // key.shape[1]
     return key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
 
@@ -147,8 +147,8 @@ class _PathAttention(Function):
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, tree: TreeAttention, scale: float) -> Tensor:
-        _, heads, tokens, width = query.shape
-        out = query.new_empty(1, tokens, heads, width).transpose(1, 2)
+        _, heads, tokens, head_dim = query.shape
+        out = query.new_empty(1, tokens, heads, head_dim).transpose(1, 2)
         logsumexp = query.new_empty(1, heads, tokens, dtype=torch.float32)
         for block in tree.blocks:
             own = slice(block.start, block.stop)

@@ -45,7 +45,7 @@ def tree_block_mask(tree: Tree, window: int | None, device: torch.device) -> Blo
 
 
 def flex(query: Tensor, key: Tensor, value: Tensor, mask: BlockMask, scale: float, softcap: float | None) -> Tensor:
-    """Attention of [1, heads, T, width] over [1, key heads, T, width]."""
+    """Attention of [1, heads, T, head_dim] over [1, key heads, T, head_dim]."""
 
     attend = _compiled() if query.is_cuda else flex_attention
     bend = None if softcap is None else _bent(softcap)

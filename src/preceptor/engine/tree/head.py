@@ -10,13 +10,13 @@ from torch.utils.checkpoint import checkpoint
 from preceptor.engine.output_layer import float32_copy, float32_linear, product, slope
 
 _ROWS = 128
-"""Hidden states that meet the vocabulary at a time: 128 rows of 50,000 words are 25 MB of float32."""
+"""Hidden states that meet the vocabulary at a time: 128 rows of a vocabulary of 50,000 are 25 MB of float32."""
 
 
 def token_logprobs(hidden: Tensor, head: nn.Linear, rows: Tensor, targets: Tensor, softcap: float | None) -> Tensor:
     """Log-probability of token targets[i] after hidden state rows[i].
 
-    hidden: [R, width]. rows, targets: [N], a row may be asked for several tokens. softcap: the bend of Gemma's logits.
+    hidden: [R, hidden_size]. rows, targets: [N], a row may have several targets. softcap: Gemma's logit soft-capping.
     Returns [N] float32, in nats.
     """
     if head.weight.requires_grad or (head.bias is not None and head.bias.requires_grad):
@@ -28,7 +28,7 @@ def token_logprobs(hidden: Tensor, head: nn.Linear, rows: Tensor, targets: Tenso
 
 class _FrozenHead(Function):
     """With a frozen head, d logprob / d hidden is known in the forward: weight[target] minus the mean weight under the
-    model's own distribution. Keeping that difference, [R, width], spares the backward a second product with the
+    model's own distribution. Keeping that difference, [R, hidden_size], spares the backward a second product with the
     vocabulary. It is taken before the product, where both sides are float32: a likely token's is small.
     """
 
@@ -104,7 +104,7 @@ def _recomputed(hidden: Tensor, head: nn.Linear, rows: Tensor, targets: Tensor, 
 
 
 def logits_of(hidden: Tensor, head: nn.Linear, softcap: float | None) -> Tensor:
-    """[R, vocabulary] float32 logits of hidden states [R, width]; softcap: the bend of Gemma's logits."""
+    """[R, vocab_size] float32 logits of hidden states [R, hidden_size]; softcap: Gemma's logit soft-capping."""
     return _bent(float32_linear(hidden, head), softcap)
 
 

@@ -11,7 +11,7 @@ from preceptor.engine.output_layer import float32_head
 from preceptor.engine.parallel.shard import in_forward
 from preceptor.engine.tree.attention import TreeAttention, tree_attention
 from preceptor.engine.tree.head import token_logprobs
-from preceptor.engine.tree.layout import layout
+from preceptor.engine.tree.layout import Tree, layout
 from preceptor.models import Encoded
 
 
@@ -29,34 +29,40 @@ def answer_logprobs(
         return [_alone(model, sequence, cost) for sequence in sequences]
 
 
-def idle_loss(model: nn.Module) -> Tensor:
-    """0, by a forward that other processes wait for: what a process takes part with that has no tree of its own."""
+def dummy_loss(model: nn.Module) -> Tensor:
+    """0, from a forward pass on one token: a rank without a tree takes part in the others' collectives with it."""
     (logprob,) = answer_logprobs(model, [Encoded([0], [0])])
     return logprob.sum() * 0.0
 
 
+def answer_tree(sequences: Sequence[Encoded]) -> tuple[Tree, list[list[int]]]:
+    """The sequences as a prefix tree, and for each the nodes whose hidden states predict its answer: path[i - 1] for
+    the token at path[i]. Only those are multiplied with the output layer.
+    """
+    tree = layout([one.prompt + one.answer for one in sequences])
+    return tree, [path[len(one.prompt) - 1 : -1] for path, one in zip(tree.paths, sequences, strict=True)]
+
+
 def _one_tree(model: nn.Module, sequences: Sequence[Encoded], cost: Cost | None) -> list[Tensor]:
-    tree = layout([sequence.prompt + sequence.answer for sequence in sequences])
-    # The token at path[i] is predicted by the hidden state at path[i - 1]: only those meet the vocabulary.
-    asked = [path[len(s.prompt) - 1 : -1] for path, s in zip(tree.paths, sequences, strict=True)]
-    kept = sorted({node for path in asked for node in path})
-    row_of = {node: row for row, node in enumerate(kept)}
+    tree, predicting = answer_tree(sequences)
+    nodes = sorted({node for path in predicting for node in path})
+    row_of = {node: row for row, node in enumerate(nodes)}
     device = next(model.parameters()).device
     causal, head = causal_and_head(model)
     hidden = hidden_states(model, TreeAttention(tree, device))
     logprobs = token_logprobs(
-        hidden[torch.tensor(kept, device=device)],
+        hidden[torch.tensor(nodes, device=device)],
         head,
-        torch.tensor([row_of[node] for path in asked for node in path], device=device),
+        torch.tensor([row_of[node] for path in predicting for node in path], device=device),
         torch.tensor([token for s in sequences for token in s.answer], device=device),
         logit_softcap(causal),
     )
-    _count(cost, model, sum(map(len, tree.paths)), len(tree), len(kept))
+    _count(cost, model, sum(map(len, tree.paths)), len(tree), len(nodes))
     return list(logprobs.split([len(s.answer) for s in sequences]))
 
 
 def hidden_states(model: nn.Module, attention: TreeAttention) -> Tensor:
-    """The last hidden state of every node of the tree: [T, width]."""
+    """The last hidden state of every node of the tree: [T, hidden_size]."""
     device, tree = next(model.parameters()).device, attention.tree
     causal, _ = causal_and_head(model)
     with tree_attention(model, attention):

@@ -79,7 +79,7 @@ def _logits_are_the_output_layers(model: nn.Module) -> bool:
 
 
 def _float32_twin(model: nn.Module) -> nn.Module:
-    """A random model of the same class and configuration in float32, with a few words and one layer of each kind."""
+    """A random float32 model of its class and configuration, with a small vocabulary and one layer of each kind."""
     causal, _ = causal_and_head(model)
     config = deepcopy(causal.config)
     text = config.get_text_config()

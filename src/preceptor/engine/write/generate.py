@@ -16,7 +16,7 @@ from preceptor.engine.tree.head import logits_of
 from preceptor.engine.tree.layout import layout
 from preceptor.engine.tree.logprobs import causal_and_head, hidden_states, logit_softcap
 from preceptor.engine.tree.sharing import needs_dense_mask, shares_prefixes
-from preceptor.engine.write.cache import cache_of_paths
+from preceptor.engine.write.kv_cache import cache_of_paths
 from preceptor.models import Policy
 
 OnBatch = Callable[[list[int], list[list[int]]], None]
@@ -24,7 +24,7 @@ OnBatch = Callable[[list[int], list[list[int]]], None]
 
 OnToken = Callable[[list[int], list[int], Tensor], Collection[int]]
 """Called with the indices of the prompts that are being answered, the token each of them got, which may be the one that
-ends its answer, and the logits [prompts, vocabulary] it was chosen from. Gives the prompts that need no further token.
+ends its answer, and the logits [prompts, vocab_size] it was chosen from. Gives the prompts that need no further token.
 """
 
 _CACHED_TOKENS = 24_576
@@ -106,7 +106,7 @@ class _Read:
     """Prompts that have been read.
 
     cache: keys and values, rows padded on the left; attention: [rows, longest] 1 where a token is; logits: [rows,
-    vocabulary] of the token that follows each prompt; tokens: how many were computed.
+    vocab_size] of the token that follows each prompt; tokens: how many were computed.
     """
 
     cache: DynamicCache
@@ -123,7 +123,7 @@ class _Choose:
     draws: list[random.Random]
 
     def next(self, logits: Tensor) -> list[int]:
-        """logits: [rows, vocabulary]. One token a row."""
+        """logits: [rows, vocab_size]. One token a row."""
         if not self.draws:
             likeliest: list[int] = logits.argmax(-1).tolist()
             return likeliest

@@ -10,10 +10,10 @@ from fastapi.exceptions import HTTPException as RouteHTTPException
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
-from preceptor.errors import InputError
+from preceptor.errors import InputError, kind_and_place
 from preceptor.preferences.labelling._file import NotSavedError
 from preceptor.preferences.labelling._form import FormError
-from preceptor.preferences.labelling._guard import Guard, describe, log
+from preceptor.preferences.labelling._guard import Guard, log
 from preceptor.preferences.labelling._lead_pages import add_lead_pages
 from preceptor.preferences.labelling._pages import fill
 from preceptor.preferences.labelling._rating import add_rating
@@ -93,7 +93,7 @@ def _add_problems(app: FastAPI) -> None:
         return _problem(HTTPStatus.CONFLICT, "Not saved", text)
 
     def not_saved(_: Request, error: Exception) -> Response:
-        log.error("not saved: %s (%s)", error, describe(error.__cause__ or error))  # its words are our own
+        log.error("not saved: %s (%s)", error, kind_and_place(error.__cause__ or error))  # its words are our own
         return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "Not saved", str(error))
 
     for kind in (HTTPException, RouteHTTPException):

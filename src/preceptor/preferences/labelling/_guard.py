@@ -10,7 +10,6 @@
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Collection
 from http import HTTPStatus
 
@@ -18,6 +17,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from preceptor.errors import kind_and_place
 
 LARGEST_BODY = 1 << 20
 """Bytes. The longest ideal answer and note fit in, each character sent as nine."""
@@ -75,7 +76,7 @@ class Guard:
         except ClientDisconnect:
             return
         except Exception as error:
-            log.error("fault: %s", describe(error))
+            log.error("fault: %s", kind_and_place(error))
             if not started:
                 await _plain(HTTPStatus.INTERNAL_SERVER_ERROR)(scope, receive, send_guarded)
 
@@ -100,16 +101,6 @@ class Guard:
         if int(headers.get("content-length", "0")) > LARGEST_BODY:
             return _plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         return None
-
-
-def describe(error: BaseException) -> str:
-    """An exception's kind and where in the code it was raised; not its message, which may hold case text."""
-    places = [f"{frame.name} ({frame.filename.rpartition('/')[2]}:{frame.lineno})" for frame in _frames(error)]
-    return " < ".join([type(error).__name__, *reversed(places[-4:])])
-
-
-def _frames(error: BaseException) -> traceback.StackSummary:
-    return traceback.extract_tb(error.__traceback__)
 
 
 async def _body(receive: Receive) -> bytes | None:

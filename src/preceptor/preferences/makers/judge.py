@@ -1,8 +1,8 @@
 """The maker `judge`: a language model behind a server says which of two of the policy's answers is better.
 
-A judge may prefer the first of two answers whatever they say (Zheng et al., Judging LLM-as-a-judge, NeurIPS 2023,
-section 3.3), so each pair is asked about in both orders, and a judge that contradicts itself has said nothing. That it
-may prefer the longer answer is not mended but counted, in what is found in the pairs.
+Judges favour the first of two answers (position bias: Zheng et al., Judging LLM-as-a-judge, NeurIPS 2023, section 3.3),
+so each pair is judged in both orders, and contradicting judgements give no pair. Bias towards longer answers is not
+corrected but reported, as `longer_chosen` of `PairReport`.
 """
 
 import re
@@ -14,58 +14,65 @@ import httpx2
 
 from preceptor.chat_server import ChatServer, ask, open_client
 from preceptor.engine import timed
-from preceptor.preferences._judged import Judged, Outcome, pair_name
-from preceptor.preferences._request import Request
-from preceptor.preferences.makers._answers import differing_answers
-from preceptor.preferences.makers._pair import Made, Pair
+from preceptor.preferences.makers._answers import distinct_answers
+from preceptor.preferences.makers._judgement_log import JudgementLog, Outcome, pair_digest
+from preceptor.preferences.makers._maker import MadePairs, Pair, PairWork, Request, Setting, supports_all
 from preceptor.tasks import Example, Task
+
+explanation = "the one of two drawn answers that a judge ({model}), asked in both orders, found worse"
+settings: tuple[Setting, ...] = ("samples", "temperature", "judge")
+unsupported_reason = supports_all
 
 _INSTRUCTION = (
     "You are an experienced clinician. Two answers to the same task are shown. Judge which is better for the patient's "
     "care: right, complete, and with nothing made up. Neither its place nor its length makes an answer better. "
     "Reply with one word only: first, second or tie."
 )
-_ROOM = 512
-"""Tokens for a reply: a word is enough, but some models think aloud first."""
+_MAX_TOKENS = 512
+"""Of a reply: a word is enough, but some models reason first."""
 
 
-def judge(request: Request) -> Made:
-    """The better of two different drawn answers to each case against the other, where the judge is of one mind.
+def expected_work(task: Task, example: Example, samples: int) -> PairWork:
+    """The first two samples mostly differ. The server's latency is unknown."""
+    return PairWork(samples=2)
+
+
+def make(request: Request) -> MadePairs:
+    """The better of two distinct samples of each case over the other, where both orders give the same judgement.
 
     `notes` counts cases without a pair: `alike` answers, `ties`, those where the `order decided`, and `unreadable`
-    replies. Raises `InputError` when the server cannot be asked.
+    replies. Raises `InputError` when the server does not answer.
     """
     assert request.judge is not None
-    assert request.judged is not None
-    found, cost = differing_answers(request)
-    judged = Judged.open(request.judged)
+    assert request.judgement_log is not None
+    sampled, cost = distinct_answers(request)
+    log = JudgementLog.open(request.judgement_log)
     pairs, outcomes, seconds = [], Counter[str](), 0.0
-    with timed() as asking, open_client(request.judge) as client:
-        for example, two in zip(request.examples, found, strict=True):
+    with timed() as judging, open_client(request.judge) as client:
+        for example, two in zip(request.examples, sampled, strict=True):
             if len(two) < 2:
                 outcomes["alike"] += 1
                 continue
-            pair = pair_name(example.id, two)
-            if pair not in judged.said:
+            pair = pair_digest(example.id, two)
+            if pair not in log.judgements:
                 started = time.perf_counter()
-                outcome = _asked_twice(client, request.judge, request.task, example, (two[0], two[1]))
-                judged.add(pair, outcome, time.perf_counter() - started)
-            outcome, took = judged.said[pair]
+                outcome = _judge_both_orders(client, request.judge, request.task, example, (two[0], two[1]))
+                log.record(pair, outcome, time.perf_counter() - started)
+            outcome, took = log.judgements[pair]
             seconds += took
             outcomes[outcome] += 1
             if outcome in ("first", "second"):
                 chosen, rejected = two if outcome == "first" else reversed(two)
                 pairs.append(Pair(example.id, chosen, rejected, "judge"))
     notes = {name: outcomes[name] for name in ("alike", "ties", "order decided", "unreadable")}
-    return Made(pairs, cost + replace(asking, seconds=seconds), notes)
+    return MadePairs(pairs, cost + replace(judging, seconds=seconds), notes)
 
 
-def _asked_twice(
+def _judge_both_orders(
     client: httpx2.Client, server: ChatServer, task: Task, example: Example, two: tuple[str, str]
 ) -> Outcome:
-    """Which of the two the judge prefers whichever stands first."""
-    said = [_asked(client, server, task, example, order) for order in (two, two[::-1])]
-    match said:
+    """Which of the two the judge prefers in both orders."""
+    match [_judge_once(client, server, task, example, order) for order in (two, two[::-1])]:
         case ["first", "second"]:
             return "first"
         case ["second", "first"]:
@@ -78,16 +85,16 @@ def _asked_twice(
             return "order decided"
 
 
-def _asked(
+def _judge_once(
     client: httpx2.Client, server: ChatServer, task: Task, example: Example, answers: tuple[str, str]
 ) -> str | None:
     """`first`, `second` or `tie`; None when the reply names none of them, or several."""
-    asked = "\n\n".join(turn["content"] for turn in task.messages(example))
+    prompt = "\n\n".join(turn["content"] for turn in task.messages(example))
     question = (
-        f"The task:\n{asked}\n\nFirst answer:\n{answers[0]}\n\nSecond answer:\n{answers[1]}\n\n"
+        f"The task:\n{prompt}\n\nFirst answer:\n{answers[0]}\n\nSecond answer:\n{answers[1]}\n\n"
         "Which is better: first, second or tie?"
     )
     messages = [{"role": "system", "content": _INSTRUCTION}, {"role": "user", "content": question}]
-    reply = ask(client, server, messages, max_tokens=_ROOM, setting="judge", case=example.id)
+    reply = ask(client, server, messages, max_tokens=_MAX_TOKENS, setting="judge", case=example.id)
     named = set(re.findall(r"\b(first|second|tie)\b", reply.lower()))
     return named.pop() if len(named) == 1 else None

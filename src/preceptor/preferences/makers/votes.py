@@ -1,48 +1,61 @@
-"""Pairs from votes: what raters chose on the labelling page, a case at a time."""
+"""The maker `votes`: the answer that raters preferred on the labelling page over the other."""
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from preceptor.preferences.labelling import Store
 from preceptor.preferences.labelling._case import is_of, item_id, told_case
 from preceptor.preferences.labelling._consensus import Settled, settle
-from preceptor.preferences.makers._pair import Made, Pair
+from preceptor.preferences.makers._maker import MadePairs, Pair, PairWork, Request, Setting, supports_all
 from preceptor.tasks import INVALID, Example, Task
+
+explanation = "the one of two answers that raters found worse"
+settings: tuple[Setting, ...] = ("votes",)
+unsupported_reason = supports_all
 
 _WITHOUT_WINNER = {"tie": "ties", "both_bad": "both bad", None: "in dispute"}
 
 
-def votes(store: Path, task: Task, examples: Sequence[Example]) -> Made:
-    """The pairs that votes on these training cases come to, in the order of `examples`; `origin` is `votes`.
+def expected_work(task: Task, example: Example, samples: int) -> PairWork:
+    """None for the policy; the answers are in the store."""
+    return PairWork()
 
-    The better answer is chosen, or the ideal one that a rater wrote; one that was written where neither was better is
-    chosen over both. Cases without votes are left out. `notes` counts what gave no pair and why: `ties`, `both bad`,
-    `in dispute`, `case changed since`, and votes on cases of this task that are none of `examples`. The same store,
-    task and cases give the same pairs. Raises `InputError` when there is no store.
+
+def make(request: Request) -> MadePairs:
+    """The `voted_pairs` of the request's cases."""
+    assert request.votes is not None
+    return voted_pairs(request.votes, request.task, request.examples)
+
+
+def voted_pairs(store: Path, task: Task, examples: Sequence[Example]) -> MadePairs:
+    """The pairs that the consensus of raters gives for these training cases, in the order of `examples`.
+
+    Chosen is the preferred answer, or the ideal one that a rater wrote; an ideal answer where both were bad is chosen
+    over both. Cases without votes are left out. `notes` counts cases without a pair: `ties`, `both bad`, `in dispute`,
+    `case changed since`, and votes on cases of this task that are not among `examples`. Raises `InputError` when there
+    is no store.
     """
-    voted = _voted(store, task)
+    consensus = _consensus(store, task)
     notes = Counter[str]()
     pairs: list[Pair] = []
     for example in examples:
-        if one := voted.pop(item_id(task, example), None):
+        if one := consensus.pop(item_id(task, example), None):
             changed = one.item.case != told_case(task, example)
             made = [] if changed else _pairs(task, example, one)
             pairs += made
             if not made:
                 notes["case changed since" if changed else _WITHOUT_WINNER.get(one.choice, "the same answer")] += 1
-    if voted:
-        notes["not a training case"] = len(voted)
-    return Made(pairs, notes=dict(sorted(notes.items())))
+    if consensus:
+        notes["not a training case"] = len(consensus)
+    return MadePairs(pairs, notes=dict(sorted(notes.items())))
 
 
-def _voted(path: Path, task: Task) -> dict[str, Settled]:
-    """What was voted on in this task, by the item's id."""
-    store = Store.open(path)
-    try:
+def _consensus(path: Path, task: Task) -> dict[str, Settled]:
+    """Item id -> its consensus, for the pairs of this task."""
+    with closing(Store.open(path)) as store:
         settled = settle(store.items(), store.votes())
-    finally:
-        store.close()
     return {one.item.id: one for one in settled if one.item.kind == "pair" and is_of(task, one.item)}
 
 

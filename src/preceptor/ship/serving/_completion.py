@@ -1,4 +1,4 @@
-"""Answers in the shapes of OpenAI's API: whole, or chunk by chunk; and their text, token by token."""
+"""Responses in the formats of OpenAI's API, complete or streamed in chunks, and incremental decoding of their text."""
 
 import json
 import time
@@ -9,43 +9,43 @@ from typing import Any
 
 from tokenizers.decoders import DecodeStream
 
-from preceptor.ship.serving._desk import Reason, Token
+from preceptor.ship.serving._queue import Reason, Token
 from preceptor.ship.serving._reader import Prompt
 from preceptor.tasks import Task
 
 DONE = b"data: [DONE]\n\n"
 
 
-class Growing:
-    """The text of an answer while it grows. What is given out, put together, is the text of the whole answer."""
+class StreamingDecoder:
+    """Incremental decoding of an answer. The pieces, joined, equal the decoded whole."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
         self._stream = DecodeStream(skip_special_tokens=True)
         self.ids: list[int] = []
-        self._given = ""
+        self._emitted = ""
 
-    def more(self, token: int) -> str:
-        """What a further token adds; "" while a sign is not yet whole."""
+    def add(self, token: int) -> str:
+        """The text that a token adds; "" while a character is incomplete."""
         self.ids.append(token)
         piece = self._stream.step(self._tokenizer.backend_tokenizer, token) or ""
-        self._given += piece
+        self._emitted += piece
         return piece
 
-    def rest(self) -> str:
-        """What was kept back at the end: half a sign, which no token completed."""
-        return self.text.removeprefix(self._given)
+    def flush(self) -> str:
+        """The text held back at the end: an incomplete character."""
+        return self.text.removeprefix(self._emitted)
 
     @property
     def text(self) -> str:
-        """The whole answer so far, as the study reads it."""
+        """The answer so far, decoded as the study decodes it."""
         text: str = self._tokenizer.decode(self.ids, skip_special_tokens=True)
         return text
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What all parts of one reply have in common. `logprobs`: whether tokens' log-probabilities were asked for."""
+class Completion:
+    """What all chunks of one response share. `logprobs`: whether log-probabilities were requested."""
 
     model: str
     task: Task
@@ -55,7 +55,7 @@ class Reply:
     id: str = field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
     created: int = field(default_factory=lambda: int(time.time()))
 
-    def whole(self, tokens: Sequence[Token], text: str, reason: Reason) -> dict[str, Any]:
+    def complete(self, tokens: Sequence[Token], text: str, reason: Reason) -> dict[str, Any]:
         """A `chat.completion`."""
         choice = {
             "index": 0,
@@ -67,24 +67,24 @@ class Reply:
             **self._head("chat.completion"),
             "choices": [choice],
             "usage": self._usage(len(tokens)),
-            "preceptor": self._read(text),
+            "preceptor": self._extension(text),
         }
 
     def first(self) -> bytes:
-        """The chunk that says who speaks."""
+        """The first chunk: the role."""
         return self._chunk({"role": "assistant", "content": ""})
 
     def next(self, tokens: Sequence[Token], piece: str) -> bytes:
-        """A chunk with what was written since the last."""
+        """A chunk with the text since the last one."""
         return self._chunk({"content": piece}, logprobs=self._logprobs(tokens))
 
     def last(self, text: str, reason: Reason) -> bytes:
-        """The chunk that says why nothing follows, and how the whole answer is read."""
-        return self._chunk({}, reason=reason, preceptor=self._read(text))
+        """The last chunk: `finish_reason` and the parsed answer."""
+        return self._chunk({}, reason=reason, preceptor=self._extension(text))
 
     def usage(self, answer_tokens: int) -> bytes:
-        """The chunk with the counts, for who asked for it."""
-        return event({**self._head("chat.completion.chunk"), "choices": [], "usage": self._usage(answer_tokens)})
+        """The token counts, for `include_usage`."""
+        return sse({**self._head("chat.completion.chunk"), "choices": [], "usage": self._usage(answer_tokens)})
 
     def _chunk(
         self,
@@ -92,24 +92,24 @@ class Reply:
         *,
         reason: Reason | None = None,
         logprobs: dict[str, Any] | None = None,
-        **more: Any,
+        **extra: Any,
     ) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
-        return event({**self._head("chat.completion.chunk"), "choices": [choice], **more})
+        return sse({**self._head("chat.completion.chunk"), "choices": [choice], **extra})
 
     def _head(self, kind: str) -> dict[str, Any]:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
 
-    def _read(self, text: str) -> dict[str, Any]:
-        """What OpenAI's API has no place for: the label (or text) the study reads off, and how much was cut."""
-        return {"answer": self.task.parse(text), "cut_tokens": self.prompt.cut_tokens}
+    def _extension(self, text: str) -> dict[str, Any]:
+        """Our extension of the API: the parsed answer, and how many tokens of the prompt were truncated."""
+        return {"answer": self.task.parse(text), "cut_tokens": self.prompt.truncated_tokens}
 
     def _usage(self, answer_tokens: int) -> dict[str, int]:
-        asked = len(self.prompt.ids)
+        prompt_tokens = len(self.prompt.ids)
         return {
-            "prompt_tokens": asked,
+            "prompt_tokens": prompt_tokens,
             "completion_tokens": answer_tokens,
-            "total_tokens": asked + answer_tokens,
+            "total_tokens": prompt_tokens + answer_tokens,
         }
 
     def _logprobs(self, tokens: Sequence[Token]) -> dict[str, Any] | None:
@@ -117,15 +117,15 @@ class Reply:
 
     def _logprob(self, token: Token) -> dict[str, Any]:
         text: str = self.tokenizer.decode([token.id])
-        whole = "\N{REPLACEMENT CHARACTER}" not in text  # else it is a part of a sign, whose bytes are not known here
+        complete = "\N{REPLACEMENT CHARACTER}" not in text  # else a part of a character
         return {
             "token": text,
             "logprob": token.logprob,
-            "bytes": list(text.encode()) if whole else None,
+            "bytes": list(text.encode()) if complete else None,
             "top_logprobs": [],
         }
 
 
-def event(body: dict[str, Any]) -> bytes:
+def sse(body: dict[str, Any]) -> bytes:
     """A server-sent event."""
     return f"data: {json.dumps(body, ensure_ascii=False, allow_nan=False)}\n\n".encode()

@@ -1,4 +1,4 @@
-"""What is counted while serving, as Prometheus reads it. Numbers only: nothing of what was asked or answered."""
+"""Serving metrics in Prometheus' text format: throughput and latency counters, no content of requests or answers."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Counts:
-    """Since the server started. `seconds` of requests are from their arrival to the end of their answer."""
+    """Totals since the server started. `request_seconds` is latency: from arrival to the end of the answer."""
 
     requests: Counter[int] = field(default_factory=Counter)
-    """Status -> chat requests that ended with it; 499 where the client left before there was one."""
+    """HTTP status -> chat requests; 499 when the client disconnected first."""
     request_seconds: float = 0.0
     prompt_tokens: int = 0
     answer_tokens: int = 0
     batches: int = 0
     batch_seconds: float = 0.0
 
-    def text(self, waiting: int, answering: int, places: int) -> str:
-        """Prometheus' text format, version 0.0.4."""
+    def text(self, waiting: int, answering: int, capacity: int) -> str:
+        """The exposition, version 0.0.4 of the format. The gauge of `capacity` is named `places`."""
         statuses = [(f'{{status="{status}"}}', count) for status, count in sorted(self.requests.items())]
         lines = [
             *_lines("requests_total", "counter", "Chat requests by the status they ended with.", *statuses),
@@ -28,11 +28,11 @@ class Counts:
             *_lines("batch_seconds_total", "counter", "Seconds in which the model worked.", ("", self.batch_seconds)),
             *_lines("waiting", "gauge", "Requests that wait now.", ("", waiting)),
             *_lines("answering", "gauge", "Requests that are being answered now.", ("", answering)),
-            *_lines("places", "gauge", "Requests that may wait; more are refused with 429.", ("", places)),
+            *_lines("places", "gauge", "Requests that may wait; more are refused with 429.", ("", capacity)),
         ]
         return "\n".join(lines) + "\n"
 
 
-def _lines(name: str, kind: str, about: str, *values: tuple[str, float]) -> list[str]:
+def _lines(name: str, kind: str, text: str, *values: tuple[str, float]) -> list[str]:
     name = f"preceptor_{name}"
-    return [f"# HELP {name} {about}", f"# TYPE {name} {kind}", *(f"{name}{labels} {value}" for labels, value in values)]
+    return [f"# HELP {name} {text}", f"# TYPE {name} {kind}", *(f"{name}{labels} {value}" for labels, value in values)]

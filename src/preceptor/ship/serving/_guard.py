@@ -12,7 +12,6 @@ import asyncio
 import hmac
 import logging
 import time
-import traceback
 from collections.abc import Collection
 from http import HTTPStatus
 
@@ -21,6 +20,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from preceptor.errors import kind_and_place
 from preceptor.ship.serving._counts import Counts
 from preceptor.ship.serving._refused import RefusedError, fault
 
@@ -70,7 +70,7 @@ class Guard:
         except ClientDisconnect:
             pass
         except Exception as error:
-            log.error("fault: %s", describe(error))
+            log.error("fault: %s", kind_and_place(error))
             if status == LEFT:
                 await refusal(fault())(scope, receive, send_guarded)
         finally:
@@ -123,13 +123,6 @@ class Guard:
 def refusal(error: RefusedError) -> JSONResponse:
     """The answer to a request that is refused."""
     return JSONResponse(error.body, error.status, error.headers)
-
-
-def describe(error: BaseException) -> str:
-    """An exception's kind and where in the code it was raised; not its message, which may hold case text."""
-    frames = traceback.extract_tb(error.__traceback__)
-    places = [f"{frame.name} ({frame.filename.rpartition('/')[2]}:{frame.lineno})" for frame in frames]
-    return " < ".join([type(error).__name__, *reversed(places[-4:])])
 
 
 async def _body(headers: Headers, receive: Receive) -> bytes:

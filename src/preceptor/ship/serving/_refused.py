@@ -1,11 +1,11 @@
-"""How a request is refused: in the shape of error that OpenAI's clients read."""
+"""Errors of the API, in the format of OpenAI's."""
 
 from http import HTTPStatus
 from typing import Any
 
 
 class RefusedError(Exception):
-    """A request that is not answered, and why, for whoever sent it. Never logged: it may name what they sent."""
+    """A rejected request and the reason, for its client. Never logged: it may quote the request."""
 
     def __init__(
         self, status: HTTPStatus, message: str, *, param: str | None = None, code: str | None = None, retry: int = 0
@@ -13,7 +13,7 @@ class RefusedError(Exception):
         super().__init__(message)
         self.status, self.message, self.param, self.code = status, message, param, code
         self.retry = retry
-        """Seconds after which asking again may help; 0: it will not."""
+        """`Retry-After` in seconds; 0: retrying does not help."""
 
     @property
     def body(self) -> dict[str, Any]:
@@ -24,15 +24,15 @@ class RefusedError(Exception):
 
     @property
     def headers(self) -> dict[str, str]:
-        """What the status asks to be said beside the body."""
+        """Response headers that the status requires."""
         if self.status == HTTPStatus.UNAUTHORIZED:
             return {"www-authenticate": "Bearer"}
         if self.status in (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.REQUEST_TIMEOUT):
-            return {"connection": "close"}  # or the server would go on taking what is left of the body
+            return {"connection": "close"}  # or the server would read the rest of the body
         return {"retry-after": str(self.retry)} if self.retry else {}
 
 
 def fault() -> RefusedError:
-    """Something went wrong on our side; the log says where."""
+    """An internal error; the log says where it was raised."""
     message = "the server failed to answer; its log says where. Asking again may help"
     return RefusedError(HTTPStatus.INTERNAL_SERVER_ERROR, message, code="server_error")

@@ -1,4 +1,4 @@
-"""What a client may ask: the chat completions of OpenAI's API, as far as the study's decoding leaves a choice."""
+"""The request schema: OpenAI's chat completions, with decoding fixed to the study's."""
 
 from http import HTTPStatus
 from typing import Any, Literal, Self
@@ -24,10 +24,10 @@ _FIXED: dict[str, tuple[Any, ...]] = {
     "functions": ([],),
     "function_call": ("none", "auto"),
 }
-"""Parameters that would make another answer, and the values that do not. Null is as if it was not sent."""
+"""Parameters that would change the answer, and the values that do not. Null is the same as absent."""
 
 _NO_EFFECT = (
-    "top_p",  # the likeliest token is within every share of the likely ones
+    "top_p",  # greedy decoding: the top token is in every nucleus
     "seed",
     "user",
     "safety_identifier",
@@ -37,7 +37,7 @@ _NO_EFFECT = (
     "service_tier",
     "parallel_tool_calls",
 )
-"""Parameters whose every value gives the same answer here."""
+"""Parameters without effect under greedy decoding."""
 
 
 class _Strict(BaseModel):
@@ -60,7 +60,7 @@ class _Turn(_Strict):
 
     @property
     def message(self) -> Message:
-        """The turn as chat templates read it."""
+        """The message in the form that chat templates read."""
         text = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
         return {"role": "system" if self.role == "developer" else self.role, "content": text}
 
@@ -68,17 +68,17 @@ class _Turn(_Strict):
 class _StreamOptions(_Strict):
     include_usage: bool = False
     include_obfuscation: bool = False
-    """Padding against who guesses words from the lengths of packets; there is none here."""
+    """Padding against traffic analysis; not implemented."""
 
 
 class ChatRequest(_Strict):
-    """A request that can be understood. Its `repr` shows no text."""
+    """A valid request. Its `repr` shows no text."""
 
     model: str | None = None
     messages: list[_Turn] = Field(default=[], repr=False)
-    """Chat turns, which go through the model's chat template as they are."""
+    """Chat messages, which go through the model's chat template unchanged."""
     fields: dict[str, str] | None = Field(default=None, repr=False)
-    """In place of turns: the task's fields, put as the study put them."""
+    """Instead of `messages`: the task's fields, which fill its prompt template."""
     stream: bool = False
     stream_options: _StreamOptions = _StreamOptions()
     logprobs: bool = False
@@ -90,11 +90,11 @@ class ChatRequest(_Strict):
     def _decoding_is_fixed(cls, raw: Any) -> Any:
         if not isinstance(raw, dict):
             return raw
-        wrong = [name for name, same in _FIXED.items() if raw.get(name) is not None and raw[name] not in same]
-        if wrong:
-            listed = ", ".join(f"`{name}`" for name in wrong)
+        fixed = [name for name, same in _FIXED.items() if raw.get(name) is not None and raw[name] not in same]
+        if fixed:
+            listed = ", ".join(f"`{name}`" for name in fixed)
             what = f"{listed}: answers are given as the study measured them, so this cannot be changed; leave it out"
-            raise PydanticCustomError("unsupported_value", "{what}", {"what": what, "param": wrong[0]})
+            raise PydanticCustomError("unsupported_value", "{what}", {"what": what, "param": fixed[0]})
         return {key: value for key, value in raw.items() if key not in _FIXED and key not in _NO_EFFECT}
 
     @model_validator(mode="after")
@@ -104,30 +104,30 @@ class ChatRequest(_Strict):
             raise PydanticCustomError("missing", "{what}", {"what": what, "param": "messages"})
         return self
 
-    def room(self, most: int) -> int:
-        """How many tokens an answer may take at most; `most` is the task's own limit."""
-        return min(most, self.max_tokens or most, self.max_completion_tokens or most)
+    def answer_limit(self, task_limit: int) -> int:
+        """The request's `max_new_tokens`; `task_limit` is the task's."""
+        return min(task_limit, self.max_tokens or task_limit, self.max_completion_tokens or task_limit)
 
 
 def read_request(body: bytes) -> ChatRequest:
-    """The request in `body`. Raises `RefusedError` with everything that is wrong with it."""
+    """Parse `body`. Raises `RefusedError` with every problem found."""
     try:
         return ChatRequest.model_validate_json(body)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-    first = found[0]
+        errors = error.errors(include_url=False, include_input=False)
+    first = errors[0]
     param = first.get("ctx", {}).get("param") or (str(first["loc"][0]) if first["loc"] else None)
     codes = {"extra_forbidden": "unknown_parameter", "json_invalid": "invalid_json"}
     code = codes.get(first["type"], "unsupported_value" if first["type"] == "unsupported_value" else "invalid_value")
-    said = list(dict.fromkeys(_said(one["type"], one["loc"], one["msg"]) for one in found))
-    raise RefusedError(HTTPStatus.BAD_REQUEST, "; ".join(said[:_MOST_SAID]), param=param, code=code)
+    messages = list(dict.fromkeys(_message(one["type"], one["loc"], one["msg"]) for one in errors))
+    raise RefusedError(HTTPStatus.BAD_REQUEST, "; ".join(messages[:_MAX_PROBLEMS]), param=param, code=code)
 
 
-_MOST_SAID = 10
-"""Problems told of one request."""
+_MAX_PROBLEMS = 10
+"""Problems reported for one request."""
 
 
-def _said(kind: str, loc: tuple[int | str, ...], message: str) -> str:
+def _message(kind: str, loc: tuple[int | str, ...], message: str) -> str:
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
     match kind:
         case "json_invalid":

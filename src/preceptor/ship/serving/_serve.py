@@ -1,4 +1,4 @@
-"""The server of one arm: its model loaded and asked again, then the interface, until the process is told to stop."""
+"""The server of one arm: load the model, answer in process for the parity check, serve over HTTP."""
 
 import asyncio
 import json
@@ -9,35 +9,35 @@ from preceptor.models import load_policy, load_tokenizer
 from preceptor.preferences.labelling import Door, Limits, http_server
 from preceptor.ship.serving._app import Served, create_app
 from preceptor.ship.serving._counts import Counts
-from preceptor.ship.serving._desk import Desk, Token, tokens_of
 from preceptor.ship.serving._guard import CHAT
+from preceptor.ship.serving._queue import BatchQueue, Token, stream_tokens
 from preceptor.ship.serving._reader import Reader
 from preceptor.ship.serving._request import ChatRequest
 from preceptor.study import ArmOfRun
 from preceptor.tasks import Example
 
-PLACES = 64
-"""Requests that may wait, unless another number is given: two batches."""
+QUEUE_CAPACITY = 64
+"""The default capacity of the request queue: two batches."""
 
 
-def load(arm: ArmOfRun, *, places: int = PLACES) -> Served:
-    """The arm's model, ready to answer as it did in the study: same template, number format, threads and limits."""
+def load(arm: ArmOfRun, *, capacity: int = QUEUE_CAPACITY) -> Served:
+    """Load the arm's model as the study evaluated it: same chat template, dtype, threads and length limits."""
     policy = load_policy(arm.source, arm.folder, dtype=arm.numerics.torch_dtype)
     entry = arm.study.tasks[arm.finished.tasks.index(arm.task.name)]
-    # A tokenizer of its own: prompts are read in a thread beside the one that writes answers.
+    # A second tokenizer: prompts are encoded in another thread than answers are decoded.
     reader = Reader(arm.task, load_tokenizer(arm.source), arm.study.max_length, entry.data.empty)
-    desk = Desk(
+    queue = BatchQueue(
         policy,
         max_new_tokens=arm.task.answer.max_new_tokens,
         threads=arm.numerics.threads,
-        places=places,
+        capacity=capacity,
         counts=Counts(),
     )
-    return Served(f"{arm.study.name}/{arm.task.name}/{arm.arm}/seed-{arm.seed}", reader, desk, policy.tokenizer)
+    return Served(f"{arm.study.name}/{arm.task.name}/{arm.arm}/seed-{arm.seed}", reader, queue, policy.tokenizer)
 
 
 def answerer(served: Served) -> Callable[[Sequence[Example], Sequence[list[int]]], list[str]]:
-    """Answers cases the way of a request, from chat turns on; what they are told of prompts is not needed."""
+    """For `short_check`: answers cases through the request path, from chat messages on; token ids are ignored."""
 
     def answer(examples: Sequence[Example], _: Sequence[list[int]]) -> list[str]:
         turns = [served.reader.task.messages(example) for example in examples]
@@ -48,34 +48,34 @@ def answerer(served: Served) -> Callable[[Sequence[Example], Sequence[list[int]]
 
 
 async def _ask(served: Served, requests: Sequence[ChatRequest]) -> list[str]:
-    desk = served.desk.beside(places=len(requests))
+    queue = served.queue.uncounted(capacity=len(requests))
 
     async def ask(request: ChatRequest) -> str:
-        job = desk.take_place(desk.max_new_tokens, logprobs=False)
-        desk.wait(job, served.reader.read(request).ids)
-        ids = [told.id async for told in tokens_of(job) if isinstance(told, Token)]
+        job = queue.reserve(queue.max_new_tokens, logprobs=False)
+        queue.enqueue(job, served.reader.read(request).ids)
+        ids = [event.id async for event in stream_tokens(job) if isinstance(event, Token)]
         text: str = served.tokenizer.decode(ids, skip_special_tokens=True)
         return text
 
-    async with desk.open():
+    async with queue.open():
         return await asyncio.gather(*map(ask, requests))
 
 
 def curl_line(served: Served, door: Door, token: str | None) -> str:
-    """A command that asks the server; `token` is what the shell is to put in place of it, None where none is asked."""
+    """An example curl command; `token` is a shell expression for the bearer token, None without authentication."""
     fields = served.reader.task.fields
-    what = {"fields": dict.fromkeys(fields, "...")} if fields else {"messages": [{"role": "user", "content": "..."}]}
+    content = {"fields": dict.fromkeys(fields, "...")} if fields else {"messages": [{"role": "user", "content": "..."}]}
     secret = [f'-H "Authorization: Bearer {token}"'] if token else []
-    body = shlex.quote(json.dumps({"model": served.name, **what}))
+    body = shlex.quote(json.dumps({"model": served.name, **content}))
     return " ".join(["curl", door.url + CHAT, *secret, "-H 'Content-Type: application/json'", "-d", body])
 
 
 def serve(served: Served, door: Door, *, token: str | None, ready: Callable[[], None]) -> None:
-    """Answer requests until the process is told to stop (Ctrl-C); `ready` is called when they can come."""
+    """Serve until the process is interrupted (Ctrl-C); `ready` is called once connections are accepted."""
     limits = Limits()
     with door.socket:
         app = create_app(served, hosts=door.hosts, token=token, body_seconds=limits.body_seconds)
         server = http_server(app, door.tls, limits, lifespan=True)
-        door.socket.listen(server.config.backlog)  # who comes from now on waits instead of being turned away
+        door.socket.listen(server.config.backlog)  # from now on connections wait instead of being refused
         ready()
         server.run(sockets=[door.socket])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from preceptor.engine import Numerics, likeliest, score_answers
 from preceptor.models import Policy, encode
 from preceptor.study.answers.generate import BATCH_SIZE, greedy_generation
-from preceptor.study.predictions.context import Answerer, OnBatch
+from preceptor.study.predictions.answer_context import Answerer, OnBatch
 from preceptor.tasks import INVALID, Task
 
 _NO_PROMPT = [{"role": "user", "content": ""}]
@@ -14,7 +14,13 @@ _NO_PROMPT = [{"role": "user", "content": ""}]
 
 
 def constrained_choice(
-    policy: Policy, task: Task, prompts: Sequence[list[int]], numerics: Numerics, max_length: int, *, rows: int = BATCH_SIZE
+    policy: Policy,
+    task: Task,
+    prompts: Sequence[list[int]],
+    numerics: Numerics,
+    max_length: int,
+    *,
+    rows: int = BATCH_SIZE,
 ) -> Answerer:
     """Always one of the task's labels: the answer that the model finds likeliest.
 

@@ -3,7 +3,7 @@
 from preceptor.chat_server import ChatServer, ask, open_client
 from preceptor.files import digest
 from preceptor.study.cases import Prepared
-from preceptor.study.predictions.context import AnswerContext, Answerer, Answering, OnBatch
+from preceptor.study.predictions.answer_context import AnswerContext, Answerer, Answering, OnBatch
 from preceptor.tasks import Task
 
 title = "Served model"

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from preceptor.engine import Workload, generate, writing_workload
 from preceptor.models import Policy, stop_tokens
-from preceptor.study.predictions.context import AnswerContext, Answerer, Answering, OnBatch
-from preceptor.study.work import WorkContext, gold_lengths
+from preceptor.study.expected_work import WorkContext, gold_lengths
+from preceptor.study.predictions.answer_context import AnswerContext, Answerer, Answering, OnBatch
 from preceptor.tasks import Task
 
 title = "Base"

@@ -15,9 +15,9 @@ from preceptor.models import encode, load_tokenizer
 from preceptor.study.answers._constrained_choice import constrained_choice
 from preceptor.study.answers.generate import greedy_generation
 from preceptor.study.cases import Prepared
-from preceptor.study.predictions.context import AnswerContext, Answering
+from preceptor.study.expected_work import WorkContext, gold_lengths, stand_in
+from preceptor.study.predictions.answer_context import AnswerContext, Answering
 from preceptor.study.score import gold_label
-from preceptor.study.work import WorkContext, gold_lengths, stand_in
 from preceptor.tasks import Example, Message, Task
 
 title = "Base + examples"

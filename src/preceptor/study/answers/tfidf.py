@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from preceptor.engine import timed
 from preceptor.files import digest
 from preceptor.study.cases import Prepared
-from preceptor.study.predictions.context import AnswerContext, Answerer, Answering, OnBatch
+from preceptor.study.predictions.answer_context import AnswerContext, Answerer, Answering, OnBatch
 from preceptor.study.score import gold_label
 from preceptor.tasks import Example, Task
 
@@ -52,7 +52,7 @@ def key(context: AnswerContext) -> str:
     task, splits = context.task.task, context.task.splits
     parts = (splits.train, splits.validation, splits.test)
     texts = [[[case_text(task, one), one.target] for one in part] for part in parts]
-    return digest(["tfidf", texts, [task.said(label) for label in task.labels]])
+    return digest(["tfidf", texts, [task.format_answer(label) for label in task.labels]])
 
 
 def answer(context: AnswerContext) -> Answering:
@@ -96,7 +96,7 @@ def tfidf_answerer(predict: Predict, prepared: Prepared) -> Answerer:
 
     def answer(done: frozenset[int], on_batch: OnBatch) -> None:
         answers = predict([case_text(prepared.task, one) for one in prepared.splits.test])
-        on_batch({i: prepared.task.said(label) for i, label in enumerate(answers) if i not in done})
+        on_batch({i: prepared.task.format_answer(label) for i, label in enumerate(answers) if i not in done})
 
     return answer
 

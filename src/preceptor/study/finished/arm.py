@@ -8,9 +8,9 @@ from preceptor.errors import InputError, Problem
 from preceptor.models import ModelSource, load_tokenizer, readable_adapter
 from preceptor.study.cases import Prepared, check_task, prepare
 from preceptor.study.finished.run import AGAIN, Finished, read_finished
-from preceptor.study.predictions.store import Prediction, read_predictions
-from preceptor.study.spec.arms import GENERATE
+from preceptor.study.predictions.prediction_files import Prediction, read_predictions
 from preceptor.study.results.schema import Cell
+from preceptor.study.spec.arms import GENERATE
 from preceptor.study.spec.study import Study
 from preceptor.tasks import Task, load_task
 

@@ -7,7 +7,7 @@ from typing import Any
 from preceptor.errors import InputError, Problem
 from preceptor.preferences.labelling import Answer
 from preceptor.study.cases import Prepared
-from preceptor.study.predictions.store import read_predictions
+from preceptor.study.predictions.prediction_files import read_predictions
 from preceptor.study.run.failures import Failure, in_words
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.run.kept import kept

@@ -14,7 +14,7 @@ from preceptor.engine import Numerics, Operations, Speed, distinct_prefixes, tim
 from preceptor.models import AdapterSettings, Encoded, ModelSource, Policy, blueprint, layers_of, random_model
 from preceptor.study.cases import Prepared
 from preceptor.study.plan.remaining import RemainingWork
-from preceptor.study.plan.work import answer_work, stage_work
+from preceptor.study.plan.stage_work import answer_work, stage_work
 from preceptor.study.spec.found import find_answer
 from preceptor.study.spec.study import Study
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from preceptor.engine import Pace, Speed
+from preceptor.engine import CostModel, Speed
 from preceptor.errors import InputError, Problem
 from preceptor.models import compute_device
 from preceptor.study.plan.memory import ModelBytes
@@ -30,8 +30,8 @@ benchmarks/plan.py measures it with a model of almost nothing.
 """
 _DRIVER_BYTES = 0.8 * GIB
 """What the driver and the libraries take on an accelerator. Not measured by us."""
-_ORDER_SECONDS = 1e-3
-"""An accelerator waits about so long for the orders of one layer. Not measured by us."""
+_LAUNCH_SECONDS = 1e-3
+"""Kernel-launch latency of one layer on an accelerator. Not measured by us."""
 _OPERATIONS_A_BYTE = 250
 """Accelerators do about so many 16-bit operations in the time in which they read a byte: 150 to 300 by their makers."""
 _BACK_AND_FORTH = 3.5
@@ -86,14 +86,14 @@ def speed_of(described: Machine, model: ModelBytes) -> Speed:
     """How fast a described machine is: by the rate of its products, for nobody can measure it here."""
     assert described.tflops is not None
     rate = described.tflops * 1e12 * _OF_RATE
-    meeting = 4 * model.width / rate  # a product with the key, one with the value
+    attention = 4 * model.width / rate  # a product with the key, one with the value
     reading = model.weights / model.layers / (described.tflops * 1e12 / _OPERATIONS_A_BYTE)
     return Speed(
         model.layers,
         model.operations,
-        train=Pace(model.operations.training / rate, _BACK_AND_FORTH * meeting, 3 * _ORDER_SECONDS),
-        forward=Pace(1 / rate, meeting, _ORDER_SECONDS),
-        write=Pace(1 / rate, meeting, max(_ORDER_SECONDS, reading)),
+        train=CostModel(model.operations.training / rate, _BACK_AND_FORTH * attention, 3 * _LAUNCH_SECONDS),
+        forward=CostModel(1 / rate, attention, _LAUNCH_SECONDS),
+        write=CostModel(1 / rate, attention, max(_LAUNCH_SECONDS, reading)),
         step=_STEP_SECONDS,
         first_step=0.0,
         start=_START_SECONDS + model.weights / _LOADED_BYTES_A_SECOND,

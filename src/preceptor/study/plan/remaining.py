@@ -7,9 +7,9 @@ from pathlib import Path
 
 from preceptor.errors import InputError
 from preceptor.study.cases import Prepared
-from preceptor.study.plan.work import stages_for
+from preceptor.study.plan.stage_work import stages_for
 from preceptor.study.predictions.answering import answers_key, arms_for, cell_folder, is_answered
-from preceptor.study.predictions.store import share_answered
+from preceptor.study.predictions.prediction_files import share_answered
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.stage_tree.tree import MissingStage, StageTree
 

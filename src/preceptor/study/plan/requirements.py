@@ -15,7 +15,7 @@ from preceptor.study.cases import Prepared, check_task, prepare, read_task
 from preceptor.study.plan.forecast import answer_seconds, bytes_to_time, measure_speed
 from preceptor.study.plan.machine import Machine, available_here, looseness, own_bytes, speed_of
 from preceptor.study.plan.memory import ModelBytes, answering_peak, model_bytes, training_peak
-from preceptor.study.plan.work import answer_work, stage_work, stages_for
+from preceptor.study.plan.stage_work import answer_work, stage_work, stages_for
 from preceptor.study.predictions.answering import arms_for, seedless
 from preceptor.study.spec.arms import source_of
 from preceptor.study.spec.found import find_answer, find_kind

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from preceptor.engine import let_go
+from preceptor.engine import release_memory
 from preceptor.models import ModelSource
 from preceptor.study.cases import Prepared
-from preceptor.study.predictions.context import AnswerContext
-from preceptor.study.predictions.store import cell_key, copy_predictions, evaluate, finished
+from preceptor.study.predictions.answer_context import AnswerContext
+from preceptor.study.predictions.prediction_files import cell_key, copy_predictions, evaluate, finished
 from preceptor.study.run.alone import alone_in
 from preceptor.study.run.failures import ANSWERS, Part
 from preceptor.study.spec.found import find_answer, find_kind
@@ -76,15 +76,13 @@ def _answer(
     tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: list[StageOutput], folder: Path, key: str
 ) -> None:
     """Have the arm answer every held-out case."""
-    let_go()
+    release_memory()
     answering = find_answer(tree.study.arm(arm).answer).answer(_context(tree, prepared, arm, seed, stages))
     with tree.progress(f"{prepared.task.name}: held-out answers of {arm}", len(prepared.test)) as advance:
         evaluate(answering, prepared, folder, key, advance)
 
 
-def _context(
-    tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: list[StageOutput]
-) -> AnswerContext:
+def _context(tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: list[StageOutput]) -> AnswerContext:
     settings = tree.study.block(tree.study.arm(arm).answer)
     policy, key = (stages[-1].policy, stages[-1].key) if stages else (None, tree.model_hash)
     return AnswerContext(tree.study, settings, prepared, tree.source, tree.numerics, seed, policy, key)

@@ -5,10 +5,11 @@ import os
 import secrets
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from preceptor.environment import environment
 from preceptor.errors import InputError, Problem
 
 THIS_MACHINE = "local"
@@ -31,7 +32,7 @@ _OBJECT_STORE_BYTES = 100_000_000
 
 def require_ray(address: str) -> Any:
     """Ray, with its reports off. Raises `InputError` when it is not installed."""
-    with _environment(_quiet(address)):  # part of it is read when Ray is imported
+    with environment(_quiet(address)):  # part of it is read when Ray is imported
         try:
             import ray
         except ImportError:
@@ -44,7 +45,7 @@ def require_ray(address: str) -> Any:
 def cluster(address: str) -> Iterator[Any]:
     """Ray, connected; what runs there ends with the block. Raises `InputError` when that is not possible."""
     ray = require_ray(address)
-    with _environment(_quiet(address) | (_only_us() if address == THIS_MACHINE else {})):
+    with environment(_quiet(address) | (_only_us() if address == THIS_MACHINE else {})):
         try:
             with _own_sigterm():
                 _connect(ray, address)
@@ -104,21 +105,6 @@ def asks_for_token() -> bool:
 def _only_us() -> dict[str, str]:
     """The environment of a Ray of this machine alone: no way out, and only who knows the token gets in."""
     return _NO_WAY_OUT | {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
-
-
-@contextmanager
-def _environment(more: Mapping[str, str]) -> Iterator[None]:
-    """The environment with `more` in it, which processes started meanwhile keep."""
-    before = {name: os.environ.get(name) for name in more}
-    os.environ.update(more)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _refuse_reports(ray: Any, address: str) -> None:

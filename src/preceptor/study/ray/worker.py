@@ -1,6 +1,5 @@
 """A process, on whatever machine, that does one step of a study for the process that holds the run folder."""
 
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from preceptor.engine import Numerics, out_of_memory
-from preceptor.errors import InputError, PreceptorError, Problem
+from preceptor.errors import InputError, PreceptorError, Problem, kind_and_place
 from preceptor.files import digest
 from preceptor.models import ModelSource, find_model, fingerprint, load_tokenizer
 from preceptor.progress import Advance, quiet
@@ -202,4 +201,4 @@ def _failure(error: Exception) -> Failure:
         case OSError() if error.errno is not None:
             return Failure(system=(error.errno, error.strerror or "", error.filename and str(error.filename)))
         case _:
-            return Failure(said=f"{''.join(traceback.format_tb(error.__traceback__))}{type(error).__name__}")
+            return Failure(said=kind_and_place(error))

@@ -12,7 +12,7 @@ from preceptor.evidence import INVALID_CODE, METRICS, Metric, Sample, sensitivit
 from preceptor.files import digest_file
 from preceptor.study.cases import Prepared
 from preceptor.study.predictions.answering import answered, arms_for, seedless
-from preceptor.study.predictions.store import (
+from preceptor.study.predictions.prediction_files import (
     Prediction,
     evaluation_seconds,
     label_ties,
@@ -125,7 +125,7 @@ def metric_of(prepared: Prepared, name: str, positives: Sequence[str] = ()) -> M
 
 def dangerous_labels(prepared: Prepared) -> tuple[str, ...]:
     """The labels that must not be missed: those of the `sensitivity` that the task names; none where it names none."""
-    return next((extra.labels for extra in prepared.task.also if extra.metric == "sensitivity"), ())
+    return next((extra.labels for extra in prepared.task.secondary_metrics if extra.metric == "sensitivity"), ())
 
 
 def majority_answer(prepared: Prepared) -> str | None:

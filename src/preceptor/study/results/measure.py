@@ -37,7 +37,10 @@ def measure(prepared: Prepared, cell: Cell) -> schema.Cell:
         pair_findings=None if findings is None else schema.PairFindings.model_validate(findings),
         curves=cell.curves,
         policy=cell.policy,
-        also={extra.metric: _estimate(prepared, extra.metric, extra.labels, cell).value for extra in task.also},
+        also={
+            extra.metric: _estimate(prepared, extra.metric, extra.labels, cell).value
+            for extra in task.secondary_metrics
+        },
         confusion=_confusion(prepared, cell) if task.labels else None,
     )
 

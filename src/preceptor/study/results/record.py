@@ -12,7 +12,7 @@ from preceptor.evidence import metric_title
 from preceptor.files import digest
 from preceptor.models import ModelSource
 from preceptor.study.cases import Checked, Prepared
-from preceptor.study.predictions.store import read_note
+from preceptor.study.predictions.prediction_files import read_note
 from preceptor.study.results.cells import Cell, dangerous_labels
 from preceptor.study.results.conclusions import conclusions
 from preceptor.study.results.contrasts import contrasts, not_compared
@@ -99,7 +99,7 @@ def _task(
         name=task.name,
         title=task.title,
         metric=task.metric,
-        also=[Extra(metric=extra.metric, labels=list(extra.labels)) for extra in task.also],
+        also=[Extra(metric=extra.metric, labels=list(extra.labels)) for extra in task.secondary_metrics],
         labels=list(task.labels),
         dangerous=list(dangerous_labels(prepared)),
         margin=prepared.entry.margin,

@@ -42,8 +42,8 @@ def subgroups_of(prepared: Prepared, cells: Sequence[Cell]) -> list[Subgroup]:
 def _groups(prepared: Prepared, column: str) -> Iterator[tuple[str, np.ndarray[Any, np.dtype[np.bool_]]]]:
     patients: dict[str, set[str]] = {}
     for example in prepared.splits.test:
-        patients.setdefault(example.about[column], set()).add(example.group)
-    values = np.array([example.about[column] for example in prepared.splits.test])
+        patients.setdefault(example.metadata[column], set()).add(example.group)
+    values = np.array([example.metadata[column] for example in prepared.splits.test])
     told = sorted(value for value, some in patients.items() if len(some) >= FEWEST_PATIENTS)
     for value in told:
         yield value, values == value

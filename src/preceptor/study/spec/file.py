@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from preceptor.errors import InputError, Problem
-from preceptor.study.spec.blocks import study_class
+from preceptor.study.spec.setting_blocks import study_class
 from preceptor.study.spec.study import Study
 
 _BUILTIN = Path(__file__).parents[1] / "builtin"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from preceptor.study.spec.arms import Arm, Name, kind_of, source_of
 from preceptor.study.spec.found import find_kind

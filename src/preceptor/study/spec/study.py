@@ -19,12 +19,11 @@ from preceptor.engine import NumericsChoice, Tracker
 from preceptor.errors import without_steering
 from preceptor.files import file_name
 from preceptor.models import EMBEDDED, AdapterSettings
-from preceptor.preferences import Maker
+from preceptor.preferences import find_maker, maker_names
 from preceptor.study.spec.arms import Arm, Name, contrasts_about, resolve
 from preceptor.study.spec.found import find_kind, find_settings
 from preceptor.study.spec.stages import StageEntry, StageRef, stage_of
 from preceptor.tasks import Split
-
 
 SUPERVISED = "sft"
 """The arm whose policy writes the answers that raters compare, whatever else the study trains."""
@@ -62,7 +61,7 @@ class Study(_Frozen):
     load_in_4bit: bool = Field(default=False, exclude_if=lambda quantized: not quantized)
     """Whether the model's linear layers are held in four bits, in every arm, tuned or not."""
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(default=(0,), min_length=1)
-    makers: tuple[Maker, ...] = ()
+    makers: tuple[str, ...] = ()
     """Where rejected answers come from. The first makes the pairs of all arms, each other is an arm of its own."""
     stages: dict[Name, StageEntry] = Field(default={}, exclude_if=lambda stages: not stages)
     """Stages beside the kinds' own names."""
@@ -117,9 +116,19 @@ class Study(_Frozen):
             raise ValueError("name each only once")
         return values
 
+    @field_validator("makers")
+    @classmethod
+    def _makers_exist(cls, makers: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := sorted(set(makers) - set(maker_names())):
+            raise ValueError(f"there is no maker {', '.join(unknown)}; choose from: {', '.join(maker_names())}")
+        return makers
+
     @model_validator(mode="after")
     def _arms_have_what_they_need(self) -> Self:
-        problems = list(self._arm_problems()) or list(self._write_out_blocks())
+        problems = list(self._arm_problems())
+        if not problems:
+            self.__dict__["arms"] = self._with_arms_of_makers()
+            problems = list(self._write_out_blocks())
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -132,7 +141,9 @@ class Study(_Frozen):
                 try:
                     self.__dict__[name] = settings()
                 except ValidationError:
-                    needed = ", ".join(f"{key}: ..." for key, field in settings.model_fields.items() if field.is_required())
+                    needed = ", ".join(
+                        f"{key}: ..." for key, field in settings.model_fields.items() if field.is_required()
+                    )
                     yield f"arms: {name} needs its settings; add `{name}: {{{needed}}}`"
 
     def _used(self) -> list[str]:
@@ -160,9 +171,10 @@ class Study(_Frozen):
     def _maker_problems(self) -> Iterator[str]:
         if self.makers and not any(self._takes_pairs(arm) for arm in self.resolved.values()):
             yield "makers: they make pairs, and no arm has a stage that learns from pairs; name one, or leave them out"
-        if "judge" in self.makers and self.judge is None:
+        needed = self.maker_settings
+        if "judge" in needed and self.judge is None:
             yield "makers: judge needs to know its server; add `judge: {url: ..., model: ...}`"
-        if "votes" in self.makers and self.votes is None:
+        if "votes" in needed and self.votes is None:
             yield "makers: votes needs to know its store; add `votes: runs/.../labels/pairs.sqlite`"
         for arm in self.resolved.values():
             if arm.source and arm.source not in self.makers[1:]:
@@ -170,15 +182,23 @@ class Study(_Frozen):
 
     @property
     def resolved(self) -> dict[str, Arm]:
-        """The arms by name, in order, with their words and comparators; each further maker has an arm of its own."""
-        kinds = {name: entry.kind for name, entry in self.stages.items()}
-        arms = resolve(self.arms, kinds)
-        first = next((arm for arm in arms.values() if self._takes_pairs(arm) and not arm.source), None)
+        """The arms by name, in order, with their words and comparators."""
+        return resolve(self.arms, {name: entry.kind for name, entry in self.stages.items()})
+
+    def _with_arms_of_makers(self) -> tuple[str | Arm, ...]:
+        """The arms; each further maker has one of its own, behind the first that learns from pairs."""
+        arms = self.resolved
+        first = next((arm.name for arm in arms.values() if self._takes_pairs(arm) and not arm.source), None)
         if first is None:
-            return arms
-        further = [f"{first.name}@{maker}" for maker in self.makers[1:] if f"{first.name}@{maker}" not in arms]
-        behind = list(arms).index(first.name) + 1
-        return resolve([*self.arms[:behind], *further, *self.arms[behind:]], kinds)
+            return self.arms
+        further = [f"{first}@{maker}" for maker in self.makers[1:] if f"{first}@{maker}" not in arms]
+        behind = list(arms).index(first) + 1
+        return (*self.arms[:behind], *further, *self.arms[behind:])
+
+    @property
+    def maker_settings(self) -> set[str]:
+        """The settings that the makers' pairs depend on."""
+        return {setting for maker in self.makers for setting in find_maker(maker).settings}
 
     @property
     def arm_names(self) -> tuple[str, ...]:
@@ -193,7 +213,7 @@ class Study(_Frozen):
         """The last stage of an arm, with all that it rests on; None for an untouched arm."""
         return stage_of(self.arm(arm), self.resolved, self.stages, self.makers[0] if self.makers else None)
 
-    def maker_of(self, arm: str) -> Maker | None:
+    def maker_of(self, arm: str) -> str | None:
         """Who makes the pairs that an arm rests on; None where none are made, or whatever works for a case does."""
         last = self.stage_of(arm)
         return next((stage.source for stage in last.required if stage.source), None) if last else None

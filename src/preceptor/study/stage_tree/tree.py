@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from preceptor.engine import Cost, Numerics, let_go
+from preceptor.engine import Cost, Numerics, release_memory
 from preceptor.files import digest, write_json
 from preceptor.models import ModelSource
 from preceptor.study.cases import Prepared
@@ -17,8 +17,8 @@ from preceptor.study.run.folder import RunFolder
 from preceptor.study.spec.found import find_kind
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
-from preceptor.study.stage_tree.context import Context, Progress, data_digest
 from preceptor.study.stage_tree.ledger import LEDGER, StageOutput
+from preceptor.study.stage_tree.stage_context import Context, Progress, data_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class StageTree:
         if not (folder / LEDGER).exists():
             with alone_in(folder):
                 if not (folder / LEDGER).exists():  # whoever was waited for may have done it
-                    let_go()
+                    release_memory()
                     result = find_kind(stage.kind).run(known.context, known.data)
                     named = {"kind": stage.kind, "key": known.output.key}
                     write_json(folder / LEDGER, named | result.to_json())
@@ -138,9 +138,20 @@ class StageTree:
         budget = sum((one.cost for one in spent), Cost()).flops if spent else None
         settings = self.study.settings_of(stage, prepared.entry)
         context = Context(
-            self.study, stage, settings, (prepared,), self.source, self.numerics, seed, self.run, Path(), tuple(parents),
-            budget, self.progress, self.votes,
-        )  # fmt: skip
+            study=self.study,
+            stage=stage,
+            settings=settings,
+            tasks=(prepared,),
+            source=self.source,
+            numerics=self.numerics,
+            seed=seed,
+            run=self.run,
+            folder=Path(),
+            parents=tuple(parents),
+            budget=budget,
+            progress=self.progress,
+            votes=self.votes,
+        )
         data = kind.data(context)
         inputs = kind.inputs(context) if hasattr(kind, "inputs") else settings.model_dump()
         if spent:

@@ -1,46 +1,43 @@
-"""How much work it is to make pairs, and how long their rejected answers will be."""
+"""How much work it is to make pairs, and how long their rejected answers will be, as their maker expects."""
+
+from collections.abc import Sequence
 
 from preceptor.engine import EncodedPair, Workload, scoring_workload, writing_workload
 from preceptor.models import Encoded
-from preceptor.preferences import Maker
+from preceptor.preferences import PairWork, find_maker
 from preceptor.study.cases import Prepared
-from preceptor.study.stages._pair_files import PairCases
-from preceptor.study.work import WorkContext, gold_lengths, stand_in
-from preceptor.tasks import Example
+from preceptor.study.expected_work import WorkContext, gold_lengths, stand_in
+from preceptor.study.stages._pair_cases import PairCases
 
 _LABEL_TOKENS = 3
 """At the end of a line of reasoning: the label, a stop and the stop token, give or take one."""
 
 
-def making_pairs(context: WorkContext, cases: PairCases, maker: Maker | None, samples: int) -> Workload:
-    """What the policy does to make pairs; how fast a judge answers, nobody knows."""
-    task, shares = context.task.task, context.shares
-    if maker in ("published", "near_miss", "votes"):
-        return Workload()
-    prompts = [case.prompt for case in cases.encoded]
-    if maker == "hardest_label" or (maker is None and task.answer.parser == "label"):
-        wrong = range(1, len(task.labels))
-        kept = 0 if task.answer.parser == "label" else -_LABEL_TOKENS
-        candidates = [[stand_in(case.answer, kept, n) for n in wrong] for case in cases.encoded]
-        return scoring_workload(prompts, candidates, context.numerics, share=shares)
-    times = 1 if maker is None else 2 if maker == "judge" else samples  # a judge's first two mostly differ
-    drawn = [prompt for prompt in prompts for _ in range(times)]
-    lengths = gold_lengths(context.task, len(drawn))
-    return writing_workload(drawn, lengths, task.answer.max_new_tokens, share=shares)
+def expected_work(task: Prepared, cases: PairCases, maker: str | None, samples: int) -> list[PairWork]:
+    """The policy's work for the pair of each case."""
+    work = find_maker(maker).expected_work
+    return [work(task.task, example, samples) for example in cases.examples]
 
 
-def expected_pairs(task: Prepared, cases: PairCases, maker: Maker | None) -> list[EncodedPair]:
+def making_pairs(context: WorkContext, cases: PairCases, each: Sequence[PairWork]) -> Workload:
+    """The policy's work to make pairs: `each` is that of one case."""
+    share, task = context.shares, context.task.task
+    scored = [(case, work) for case, work in zip(cases.encoded, each, strict=True) if work.labels]
+    candidates = [[_rejected(case, work, n) for n in range(1, work.labels + 1)] for case, work in scored]
+    scoring = scoring_workload([case.prompt for case, _ in scored], candidates, context.numerics, share=share)
+    sampled = [case.prompt for case, work in zip(cases.encoded, each, strict=True) for _ in range(work.samples)]
+    lengths = gold_lengths(context.task, len(sampled))
+    return scoring + writing_workload(sampled, lengths, task.answer.max_new_tokens, share=share)
+
+
+def expected_pairs(cases: PairCases, each: Sequence[PairWork]) -> list[EncodedPair]:
     """A pair of every case; token ids stand in for its rejected answer."""
-    both = zip(cases.examples, cases.encoded, strict=True)
-    return [EncodedPair(case.prompt, case.answer, _rejected(task, example, case, maker)) for example, case in both]
+    both = zip(cases.encoded, each, strict=True)
+    return [EncodedPair(case.prompt, case.answer, _rejected(case, work)) for case, work in both]
 
 
-def _rejected(prepared: Prepared, example: Example, case: Encoded, maker: Maker | None) -> list[int]:
-    """Token ids that stand for a rejected answer: as long as it will be, and as far like gold."""
-    answer, is_label = case.answer, prepared.task.answer.parser == "label"
-    if example.rejected is not None and maker in (None, "published"):
-        times = len(example.rejected) / max(1, len(example.target))
-        return [-1] * max(1, round(len(answer) * times))
-    if maker == "hardest_label" and not is_label:
-        return stand_in(answer, -_LABEL_TOKENS, 1)
-    return stand_in(answer, len(answer) // 2 if maker == "near_miss" else 0, 1)
+def _rejected(case: Encoded, work: PairWork, which: int = 1) -> list[int]:
+    """Token ids that stand for a rejected answer: as long as it will be, and with the same first tokens as gold."""
+    shared = -_LABEL_TOKENS if work.shared == 1 else int(len(case.answer) * work.shared)
+    longer = max(1, round(len(case.answer) * work.length)) - len(case.answer)
+    return (stand_in(case.answer, shared, which) + [-1 - which] * longer)[: len(case.answer) + longer]

@@ -6,16 +6,17 @@ from preceptor.engine import DPOSettings, EncodedPair, Workload, dpo_steps, dpo_
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest
 from preceptor.models import load_tokenizer
+from preceptor.study.expected_work import WorkContext
 from preceptor.study.spec.stages import StageRef
-from preceptor.study.stage_tree.context import Context, Result, data_digest
-from preceptor.study.stages._pair_files import PAIRS, encode_pairs, pair_cases, read_pairs
-from preceptor.study.stages._pair_work import expected_pairs
-from preceptor.study.work import WorkContext
+from preceptor.study.stage_tree.stage_context import Context, Result, data_digest
+from preceptor.study.stages._pair_cases import pair_cases
+from preceptor.study.stages._pair_files import PAIRS, encode_pairs, read_pairs
+from preceptor.study.stages._pair_work import expected_pairs, expected_work
 
 title = "DPO"
 explanation = (
-    "After SFT, direct preference optimization: the model also sees a wrong answer to each case and learns to prefer the "
-    "right one."
+    "After SFT, direct preference optimization: the model also sees a wrong answer to each case and learns to prefer "
+    "the right one."
 )
 curves = ("loss", "eval_loss", "rewards/margins", "rewards/accuracies")
 makes = "policy"
@@ -61,7 +62,7 @@ def run(context: Context, data: Pairs) -> Result:
     stage = context.tune(work, dpo_steps(len(pairs), settings))
     notes = {
         "pairs_too_long": _fitting(context)[1],
-        "ordered_rightly": stage.ordered_rightly,
+        "ordered_rightly": stage.reference_accuracy,
         "first_margin": stage.first_margin,
         "reference_gap": stage.reference_gap,
     }
@@ -72,9 +73,9 @@ def work(context: WorkContext) -> Workload:
     """Steps over as many pairs as there are cases to make them of."""
     made_by = context.stage.after if context.stage else None
     assert made_by is not None
-    limit = context.study.settings_of(made_by, context.task.entry).limit
-    cases = pair_cases(context.task, limit, 0, made_by.source)
-    pairs = expected_pairs(context.task, cases, made_by.source)
+    making = context.study.settings_of(made_by, context.task.entry)
+    cases = pair_cases(context.task, making.limit, 0, made_by.source)
+    pairs = expected_pairs(cases, expected_work(context.task, cases, made_by.source, making.samples))
     train, validation = pairs[: cases.trained_on], pairs[cases.trained_on :]
     return dpo_workload(train, validation, context.settings, context.numerics, share=context.shares)
 

@@ -1,18 +1,21 @@
 """Preference pairs: a maker gives each case a better and a worse answer, for a stage that learns from pairs."""
 
+from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from preceptor.engine import Workload
-from preceptor.preferences import cannot_make
+from preceptor.preferences import Request, filter_pairs, find_maker, voted_pairs
 from preceptor.study.cases import Prepared
+from preceptor.study.expected_work import WorkContext
+from preceptor.study.score import case_score
 from preceptor.study.spec.stages import StageRef
-from preceptor.study.stage_tree.context import Context, Result
-from preceptor.study.stages._make_pairs import maker_settings, work_on_pairs
-from preceptor.study.stages._pair_files import pair_cases
-from preceptor.study.stages._pair_work import making_pairs
-from preceptor.study.work import WorkContext
+from preceptor.study.stage_tree.stage_context import Context, Result
+from preceptor.study.stages._pair_cases import pair_cases, split_pairs
+from preceptor.study.stages._pair_files import PAIRS, write_pairs
+from preceptor.study.stages._pair_work import expected_work, making_pairs
 
 title = "pairs"
 explanation = "Makes pairs of a better and a worse answer to training cases."
@@ -36,45 +39,81 @@ def needs(stage: StageRef) -> tuple[str, ...]:
 
 
 def unsupported_reason(stage: StageRef, prepared: Prepared) -> str | None:
-    """Why its maker has nothing to work with on a task; None where it has."""
-    why = cannot_make(stage.source, prepared.task, prepared.splits.train) if stage.source else None
+    """Why its maker has nothing to work with on a task; None where it has, and where each case has its own maker."""
+    if stage.source is None:
+        return None
+    why = find_maker(stage.source).unsupported_reason(prepared.task, prepared.splits.train)
     return f"its pairs come from {stage.source}: {why}" if why else None
 
 
 def inputs(context: Context) -> dict[str, Any]:
-    """What the pairs depend on beside the cases and the policy: the task, and what their maker uses."""
-    task = context.task
-    used = maker_settings(context.stage.source, context.study, task, context.votes)
-    return {"task": task.task.model_dump(), **used}
+    """What the pairs depend on beside the cases and the policy: the task, and their maker with its settings."""
+    maker = context.stage.source
+    named = {"maker": maker} if maker else {}
+    values = {name: _value_of(name, context) for name in find_maker(maker).settings}
+    return {"task": context.task.task.model_dump(), **named, **values}
 
 
 def data(context: Context) -> list[Any]:
     """The cases that get pairs: how many of them are training cases, and what each is."""
     cases = pair_cases(context.task, context.settings.limit, context.seed, context.stage.source)
-    asked = zip(cases.examples, cases.encoded, strict=True)
-    return [cases.trained_on, [[example.id, example.target, example.rejected, case.prompt] for example, case in asked]]
+    both = zip(cases.examples, cases.encoded, strict=True)
+    return [cases.trained_on, [[example.id, example.target, example.rejected, case.prompt] for example, case in both]]
 
 
 def run(context: Context, data: list[Any]) -> Result:
     """Make the pairs, filter them, and write them to the stage's folder."""
-    cases = pair_cases(context.task, context.settings.limit, context.seed, context.stage.source)
+    study, prepared, maker, seed = context.study, context.task, context.stage.source, context.seed
+    cases = pair_cases(prepared, context.settings.limit, seed, maker)
+    score = partial(case_score, prepared.task)
     with context.advance(len(cases.examples), "making pairs") as advance:
-        return work_on_pairs(
-            context.stage.source,
-            context.study,
-            context.task,
-            cases,
-            context.policy(),
-            context.numerics,
-            context.folder,
-            seed=context.seed,
-            store=context.votes,
+        request = Request(
+            task=prepared.task,
+            examples=cases.examples,
+            prompts=[one.prompt for one in cases.encoded],
+            score=score,
+            policy=context.policy(),
+            numerics=context.numerics,
+            seed=seed,
+            samples=context.settings.samples,
+            temperature=context.settings.temperature,
+            judge=study.judge,
+            judgement_log=context.folder / "judged.jsonl",
+            votes=context.votes,
             advance=advance,
         )
+        made = find_maker(maker).make(request)
+    (train, report), (validation, _) = (
+        filter_pairs(part, cases.examples, prepared.task, score)
+        for part in split_pairs(made.pairs, prepared, maker, seed)
+    )
+    write_pairs(context.folder / PAIRS, train, validation)
+    trained_on = {example.id for example in cases.examples[: cases.trained_on]}
+    with_pair = trained_on & {pair.example_id for pair in (*train, *validation)}
+    notes = {
+        "pairs": report.makers,
+        "without_pair": cases.passed_over + len(trained_on) - len(with_pair),
+        "findings": asdict(report) | {"notes": made.notes, "label_ties": made.label_ties},
+    }
+    return Result(made.cost, notes=notes)
 
 
 def work(context: WorkContext) -> Workload:
     """What the policy does to make them; how fast a judge answers is not known."""
     maker = context.stage.source if context.stage else None
     cases = pair_cases(context.task, context.settings.limit, 0, maker)
-    return making_pairs(context, cases, maker, context.settings.samples)
+    return making_pairs(context, cases, expected_work(context.task, cases, maker, context.settings.samples))
+
+
+def _value_of(setting: str, context: Context) -> Any:
+    """The value of one setting that a maker's pairs depend on."""
+    match setting:
+        case "judge":
+            assert context.study.judge is not None
+            return context.study.judge.model_dump()
+        case "votes":  # the consensus in the store, wherever it lies
+            assert context.votes is not None
+            pairs = voted_pairs(context.votes, context.task.task, context.task.splits.train).pairs
+            return [[pair.example_id, pair.chosen, pair.rejected] for pair in pairs]
+        case _:
+            return getattr(context.settings, setting)

@@ -4,9 +4,9 @@ from functools import partial
 
 from preceptor.engine import SFTSettings, Workload, run_sft, sft_steps, sft_steps_worth, sft_workload
 from preceptor.models import Encoded
+from preceptor.study.expected_work import WorkContext
 from preceptor.study.spec.stages import StageRef
-from preceptor.study.stage_tree.context import Context, Result
-from preceptor.study.work import WorkContext
+from preceptor.study.stage_tree.stage_context import Context, Result
 
 title = "SFT"
 explanation = "Supervised fine-tuning: the model learns from cases with their right answers."

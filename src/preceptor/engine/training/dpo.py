@@ -1,0 +1,123 @@
+"""Learning by preference: the `dpo` stage. The reference is the policy as the stage finds it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from preceptor.engine.losses import dpo_loss, reward_margins, sft_loss
+from preceptor.engine.settings import DPOSettings, Numerics
+from preceptor.engine.training.reference import (
+    EncodedPair,
+    Gap,
+    check_gap,
+    pair_logprobs,
+    reference_of_policy,
+    sequences_of,
+    sums,
+)
+from preceptor.engine.training.stage import Forward, Stage, train
+from preceptor.engine.training.trackers import Tracking
+from preceptor.engine.tree.batches import schedule, steps_per_epoch
+from preceptor.engine.tree.sequence_checks import check_sequences
+from preceptor.models import Policy
+from preceptor.progress import Advance, quiet
+
+
+def run_dpo(
+    policy: Policy,
+    pairs: Sequence[EncodedPair],
+    validation: Sequence[EncodedPair],
+    settings: DPOSettings,
+    numerics: Numerics,
+    folder: Path,
+    *,
+    seed: int,
+    reference_file: Path | None = None,
+    tracking: Tracking | None = None,
+    advance: Advance = quiet,
+) -> Stage:
+    """Train `policy` in place on pairs, with the policy it is now as the reference; see `train`.
+
+    Evaluates the same loss on the `validation` pairs and ends with the weights of the lowest; without such pairs, with
+    the last weights. The reference's log-probabilities are computed once, before the first step and on the trees of the
+    steps, and cached in `reference_file` (in `folder` without one), where another run from the same policy finds them.
+    Raises InputError for answers the model cannot learn, and when the policy is not its own reference.
+    """
+    everything = [*pairs, *validation]
+    check_sequences([s for pair in everything for s in pair.sequences()], policy.model)
+    batches = schedule(len(pairs), settings.batch_size, settings.epochs, seed)
+    validated = range(len(pairs), len(everything))
+    one_epoch = [*batches[: steps_per_epoch(len(pairs), settings.batch_size)], *([validated] if validation else [])]
+    file = reference_file or folder / "reference.json"
+    cached = reference_of_policy(policy, everything, one_epoch, numerics, file)
+    reference = cached.logprobs
+
+    def loss(forward: Forward, tree: Sequence[int], batch: Sequence[int]) -> tuple[Tensor, dict[str, float]]:
+        """Of the pairs with these indices."""
+        some = [everything[i] for i in tree]
+        chosen, rejected = pair_logprobs(forward.model, some, share=forward.share, cost=forward.cost)
+        margins = _margins(chosen, rejected, [reference[i] for i in tree], mean=settings.loss_type == "ipo")
+        losses = dpo_loss(margins, settings.beta, settings.loss_type, settings.label_smoothing)
+        loss = losses.sum() / len(batch)
+        if settings.sft_weight:
+            chosen_tokens = sum(len(everything[i].chosen) for i in batch)
+            loss = loss + settings.sft_weight * sft_loss(torch.cat(chosen)) / chosen_tokens
+        figures = {
+            "rewards/margins": float(settings.beta * margins.detach().sum()) / len(batch),
+            "rewards/accuracies": float((margins.detach() > 0).sum()) / len(batch),
+        }
+        if batch is batches[0]:
+            figures["first_margin"] = _first_margin(chosen, rejected, [reference[i] for i in tree]) / len(batch)
+        return loss, figures
+
+    stage = train(
+        policy,
+        batches,
+        loss,
+        validated,
+        settings,
+        numerics,
+        folder,
+        seed=seed,
+        sequences_of=lambda i: sequences_of(everything[i]),
+        tracking=tracking,
+        advance=advance,
+    )
+    stage.cost = cached.cost + stage.cost
+    stage.reference_gap = cached.gap
+    stage.first_margin = next(row.pop("first_margin") for row in stage.history if "first_margin" in row)
+    stage.reference_accuracy = sum(chosen > rejected for chosen, rejected in reference[: len(pairs)]) / len(pairs)
+    return stage
+
+
+def _first_margin(
+    chosen: Sequence[Tensor], rejected: Sequence[Tensor], reference: Sequence[tuple[float, float]]
+) -> float:
+    """Sum of the pairs' absolute margins before the first step, in nats: 0 where the policy is its own reference.
+
+    Raises InputError for a margin that rounding does not explain.
+    """
+    margins = _margins([one.detach() for one in chosen], [one.detach() for one in rejected], reference, mean=False)
+    tokens = sum(map(len, (*chosen, *rejected)))
+    check_gap(Gap(float(margins.abs().sum()) / tokens, float(margins.abs().max())))
+    return float(margins.abs().sum())
+
+
+def dpo_steps(pairs: int, settings: DPOSettings) -> int:
+    """How many optimizer steps the stage takes."""
+    return steps_per_epoch(pairs, settings.batch_size) * settings.epochs
+
+
+def _margins(
+    chosen: Sequence[Tensor], rejected: Sequence[Tensor], reference: Sequence[tuple[float, float]], *, mean: bool
+) -> Tensor:
+    """[pairs] reward margins without beta; with `mean`, of each answer's mean over its tokens."""
+    kept = torch.tensor(reference, device=chosen[0].device)
+    if not mean:
+        return reward_margins(sums(chosen), sums(rejected), kept[:, 0], kept[:, 1])
+    lengths = torch.tensor([[len(c), len(r)] for c, r in zip(chosen, rejected, strict=True)], device=kept.device)
+    ours = torch.stack([sums(chosen), sums(rejected)], dim=1) / lengths
+    kept = kept / lengths
+    return reward_margins(ours[:, 0], ours[:, 1], kept[:, 0], kept[:, 1])

@@ -1,0 +1,150 @@
+"""One training stage, whatever its loss: optimizer steps tree by tree, evaluations, checkpoints, resumption."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from transformers import EarlyStoppingCallback, TrainerCallback
+
+from preceptor.engine.cost import Cost
+from preceptor.engine.output_layer import float32_head
+from preceptor.engine.parallel.shard import check_sharding, gathered
+from preceptor.engine.settings import Numerics, TrainSettings
+from preceptor.engine.training.arguments import training_arguments
+from preceptor.engine.training.sharded_trainer import ShardedTrainer
+from preceptor.engine.training.trackers import Tracking, followed
+from preceptor.engine.training.trainer import LookAtTheEnd, StepTrainer, step_of
+from preceptor.engine.tree.logprobs import answer_logprobs, dummy_loss
+from preceptor.engine.tree.rank_balance import own_trees
+from preceptor.engine.tree.sharing import shares_prefixes
+from preceptor.models import Encoded, Policy
+from preceptor.progress import Advance, quiet
+
+Unit = TypeVar("Unit")
+"""What is never parted between trees: an example, or a pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """The forward pass of the model that is trained, as a loss calls it; what it computes is added to `cost`."""
+
+    model: nn.Module
+    share: bool
+    cost: Cost
+
+    def answer_logprobs(self, sequences: Sequence[Encoded]) -> list[Tensor]:
+        """Log-probability of every answer token: one [answer length] float32 tensor a sequence, in nats, in order."""
+        return answer_logprobs(self.model, sequences, share=self.share, cost=self.cost)
+
+
+Loss = Callable[[Forward, Sequence[Unit], Sequence[Unit]], tuple[Tensor, dict[str, float]]]
+"""`loss(forward, tree, batch)`: what one tree adds to the loss of its batch, and figures to log.
+
+tree: units that share a prefix tree; `forward.answer_logprobs` is called once, with the sequences of all of them.
+batch: all units of the optimizer step, or all validation units, of which `tree` is a part; the object given to `train`.
+
+Returns a scalar float32 tensor with a gradient, and figures by name. Both are summed over the trees of `batch`: a mean
+divides by what the batch holds, not by what the tree holds.
+"""
+
+
+@dataclass(slots=True)
+class Stage:
+    """What a finished training stage leaves: its cost and the figures it logged.
+
+    Of DPO's pairs, `reference_accuracy` is the share whose chosen answer the reference found likelier than the rejected
+    one, and `first_margin` the mean absolute reward margin (without beta, in nats) of the first optimizer step, where
+    the policy is still its own reference. `reference_gap`: see `Reference`.
+    """
+
+    cost: Cost
+    history: list[dict[str, float]]
+    reference_accuracy: float | None = None
+    first_margin: float | None = None
+    reference_gap: float | None = None
+
+
+def train(
+    policy: Policy,
+    batches: Sequence[Sequence[Unit]],
+    loss: Loss[Unit],
+    validation: Sequence[Unit] | Callable[[Cost], float],
+    settings: TrainSettings,
+    numerics: Numerics,
+    folder: Path,
+    *,
+    seed: int,
+    sequences_of: Callable[[Unit], list[list[int]]],
+    eval_steps: int | None = None,
+    patience: int | None = None,
+    tracking: Tracking | None = None,
+    advance: Advance = quiet,
+) -> Stage:
+    """Train `policy` in place by `loss`, one optimizer step for each of `batches`, in their order (see `schedule`).
+
+    sequences_of: the token ids of a unit's sequences, by which units are packed into trees of `tokens_per_tree`.
+    validation: units whose `loss` is evaluated, or a function that evaluates without gradients, adds its cost and
+    returns the loss. Evaluations follow every `eval_steps` steps (`batches` are `settings.epochs` epochs, evaluated
+    `looks_per_epoch` times each, where it is None) and the last step. The stage stops after `patience` of them without
+    a lower loss, and ends with the weights of the lowest; without validation units, with the last weights.
+
+    `folder` holds the checkpoints: an interrupted stage, called with the same arguments, continues from the newest and
+    ends with the same weights. `tracking` names the tracker that figures are sent to; `advance` counts steps.
+    Raises InputError for a loss or gradient that is not finite, PreceptorError for a model that is not sharded as
+    `numerics` says.
+    """
+    check_sharding(policy.model, numerics)
+    share = shares_prefixes(policy)
+    if eval_steps is None:
+        eval_steps = max(1, len(batches) // settings.epochs // settings.looks_per_epoch)
+
+    def trees(batch: Sequence[Unit], number: int = 0) -> list[Any]:
+        """With the number of its batch, for Trainer copies batches; None where only other ranks have a tree."""
+        own = own_trees(batch, sequences_of, numerics, step=number)
+        return [(tree, number) if tree else None for tree in own]
+
+    def tree_loss(model: nn.Module, item: tuple[list[Unit], int], cost: Cost) -> tuple[Tensor, dict[str, float]]:
+        tree, number = item
+        return loss(Forward(model, share, cost), tree, batches[number])
+
+    @torch.no_grad()
+    def evaluate(cost: Cost) -> float:
+        assert not callable(validation)
+        model = policy.model.eval()
+        forward = Forward(model, share, cost)
+        losses = (loss(forward, item[0], validation)[0] if item else dummy_loss(model) for item in evaluated)
+        return sum(gathered(sum(map(float, losses))))
+
+    steps = [trees(batch, number) for number, batch in enumerate(batches)]
+    evaluated = [] if callable(validation) else trees(validation)
+    evaluation = validation if callable(validation) else evaluate if evaluated else None
+    callbacks: list[TrainerCallback] = [LookAtTheEnd()] if evaluation else []
+    if patience is not None:
+        callbacks.append(EarlyStoppingCallback(patience))
+    every = min(eval_steps, len(steps))
+    trainer = (StepTrainer if numerics.processes == 1 else ShardedTrainer)(
+        policy.model,
+        training_arguments(settings, folder, seed=seed, steps=len(steps), every=every, best=evaluation is not None),
+        steps,
+        tree_loss,
+        evaluation,
+        callbacks,
+        advance,
+    )
+    return run_stage(trainer, tracking)
+
+
+def run_stage(trainer: StepTrainer, tracking: Tracking | None = None) -> Stage:
+    """Train from the newest checkpoint, or from the start; figures are sent to the tracker of `tracking`."""
+    checkpoint = trainer.resume()
+    tracked = tracking if trainer.is_world_process_zero() else None
+    model: Any = trainer.model
+    with float32_head(model), followed(tracked, from_step=step_of(checkpoint) if checkpoint else 0) as callbacks:
+        for callback in callbacks:
+            trainer.add_callback(callback)
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    trainer.lap()
+    return Stage(trainer.cost, trainer.state.log_history)

@@ -1,0 +1,201 @@
+"""transformers' Trainer, fed with whole optimizer steps and made safe against a crash at any moment."""
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from preceptor.engine.cost import Cost, backward_factor, peak_memory, start_peak_memory
+from preceptor.engine.tree.logprobs import dummy_loss
+from preceptor.errors import InputError, Problem
+from preceptor.files import publish_folder, write_json
+from preceptor.progress import Advance
+
+TreeLoss = Callable[[nn.Module, Any, Cost], tuple[Tensor, dict[str, float]]]
+"""Loss of one tree, already divided by what the whole step holds, and sums to log."""
+
+
+class Steps(Dataset[list[Any]]):
+    """Item i is everything optimizer step i needs: its trees; None where other processes have one and this has not."""
+
+    def __init__(self, steps: Sequence[list[Any]]) -> None:
+        self._steps = steps
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __getitem__(self, index: int) -> list[Any]:
+        return self._steps[index]
+
+
+class StepTrainer(Trainer):
+    """Walks the trees of a step and adds up their gradients. Its checkpoints are whole or absent.
+
+    Trainer writes straight into the folder it later resumes from; here a checkpoint is written aside, flushed to
+    disk and renamed, and carries the cost so far.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        arguments: TrainingArguments,
+        steps: Sequence[list[Any]],
+        tree_loss: TreeLoss,
+        validate: Callable[[Cost], float] | None,
+        callbacks: list[TrainerCallback],
+        advance: Advance,
+    ) -> None:
+        super().__init__(
+            model=model,
+            args=arguments,
+            train_dataset=Steps(steps),
+            eval_dataset=Steps([]) if validate else None,
+            data_collator=lambda batch: {"trees": _only(batch)},
+            callbacks=[*callbacks, _Progress(advance)],
+        )
+        self.remove_callback(PrinterCallback)  # figures go into the ledger, progress into the bar
+        self.cost = Cost()
+        self._since = time.perf_counter()
+        start_peak_memory()
+        self._tree_loss = tree_loss
+        self._validate = validate
+        self._home = Path(str(arguments.output_dir))
+
+    def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Tensor:
+        """One optimizer step: forward and backward tree by tree, so that memory is one tree's.
+
+        In evaluation mode, because dropout of the backbone would part a policy from itself as its reference.
+        """
+        model.eval()
+        total = torch.zeros((), device=self.args.device)
+        self._sums: dict[str, float] = {}
+        spent = Cost(optimizer_steps=1)
+        for tree in inputs["trees"]:
+            loss, sums = (dummy_loss(model), {}) if tree is None else self._tree_loss(model, tree, spent)
+            self.accelerator.backward(loss)
+            total += loss.detach()
+            for name, value in sums.items():
+                self._sums[name] = self._sums.get(name, 0.0) + value
+        spent.flops *= backward_factor(model)
+        self.cost += spent
+        return total
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the step's own figures (rewards, margins) to Trainer's, and end a run that has come apart.
+
+        Raises InputError before such weights reach a checkpoint.
+        """
+        if "loss" in logs:
+            logs |= self._sums
+        if not math.isfinite(sum(logs.get(name, 0.0) for name in ("loss", "grad_norm", "eval_loss"))):
+            what = "the loss or its gradient is no longer a number"
+            fix = f"Lower learning_rate (it is {self.args.learning_rate:g})"
+            raise InputError(Problem(f"optimizer step {self.state.global_step}", what, fix))
+        first_margin = logs.pop("first_margin", None)
+        super().log(logs, start_time)
+        if first_margin is not None:  # a check of ours, kept with the history; trackers know TRL's names only
+            self.state.log_history[-1]["first_margin"] = first_margin
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Validation loss; what it costs is part of the stage."""
+        assert self._validate is not None
+        metrics = {"eval_loss": self._validate(self.cost)}
+        self.log(dict(metrics))
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """Counted by ourselves, per distinct token."""
+        return 0
+
+    def lap(self) -> None:
+        """Add the time since the last lap to the cost: all of the stage's time, optimizer and saving included."""
+        now = time.perf_counter()
+        self.cost += Cost(seconds=now - self._since, peak_memory_bytes=peak_memory())
+        self._since = now
+
+    def resume(self) -> Path | None:
+        """The newest checkpoint; one that a crash left half-written has no name yet."""
+        found = sorted(self._home.glob("checkpoint-*"), key=step_of)
+        if not found:
+            return None
+        self.cost = Cost(**json.loads((found[-1] / "cost.json").read_text(encoding="utf-8")))
+        return found[-1]
+
+    def _init_training_state(self, *args: Any, **kwargs: Any) -> tuple[int, int]:
+        trained = super()._init_training_state(*args, **kwargs)
+        self._point_to_best()
+        if self.control.should_training_stop:  # stopped early, then killed before its output was kept
+            return self.state.num_train_epochs, 0
+        return trained
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        aside = self._home / ".aside"
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        self.args.output_dir = str(aside)
+        try:
+            super()._save_checkpoint(model, trial)
+        finally:
+            self.args.output_dir = str(self._home)
+        name = f"checkpoint-{self.state.global_step}"
+        self.lap()
+        self._point_to_best()
+        self.state.save_to_json(str(aside / name / "trainer_state.json"))
+        write_json(aside / name / "cost.json", self.cost.to_json())
+        publish_folder(aside / name, self._home / name)
+        for old in self._home.glob("checkpoint-*"):
+            if old.name not in {name, f"checkpoint-{self.state.best_global_step}"}:
+                shutil.rmtree(old)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        # Left to itself, peft would ask the hub about the base model's vocabulary.
+        model: Any = self.model
+        embeddings = {"save_embedding_layers": False} if hasattr(model, "peft_config") else {}
+        model.save_pretrained(output_dir, state_dict=state_dict, **embeddings)
+
+    def _point_to_best(self) -> None:
+        # Trainer remembers where the best checkpoint was written; ours has moved, and the run folder may have too.
+        if self.state.best_global_step:
+            self.state.best_model_checkpoint = str(self._home / f"checkpoint-{self.state.best_global_step}")
+
+
+class LookAtTheEnd(TrainerCallback):
+    """Trainer looks every so many steps only; without this, the last weights could not be chosen."""
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Ask for an evaluation after the last step."""
+        if state.global_step == state.max_steps:
+            control.should_evaluate = True
+
+
+class _Progress(TrainerCallback):
+    def __init__(self, advance: Advance) -> None:
+        self._advance = advance
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._advance(state.global_step)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self._advance(1)
+
+
+def _only(batch: list[Any]) -> Any:
+    """The one item of a batch: an item is a whole optimizer step already."""
+    (step,) = batch
+    return step
+
+
+def step_of(checkpoint: Path) -> int:
+    """How many optimizer steps were done when it was written."""
+    return int(checkpoint.name.rsplit("-", 1)[1])

@@ -1,0 +1,76 @@
+"""The metadata of an export: a README with the model card, and a manifest with provenance and checksums."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from preceptor import __version__
+from preceptor.files import digest_file, write_atomic, write_json
+from preceptor.ship._merge import Rounding
+from preceptor.ship._parity import Parity
+from preceptor.ship._reload import GGUF_FILE, To
+from preceptor.study import ArmOfRun
+
+MANIFEST = "export.json"
+"""Marks a folder as an export; other folders are never overwritten."""
+MAY_REPEAT = "A tuned model may repeat the cases it learned from: keep it where these may be kept."
+
+
+def write_metadata(
+    arm: ArmOfRun,
+    to: To,
+    folder: Path,
+    card: str,
+    stops: Iterable[str],
+    rounding: Rounding | None,
+    parity: Parity | None,
+) -> None:
+    """Write `README.md`, the model card with facts of the export, and the manifest `export.json`."""
+    facts = _facts(arm, to, list(stops), rounding, parity)
+    head = card.rstrip() or f"# {arm.source.title}, as it was measured on: {arm.task.title}"
+    write_atomic(folder / "README.md", "\n".join([head, "", "## This export", *facts]) + "\n")
+    manifest = {
+        "preceptor": __version__,
+        "to": to,
+        "study": arm.study.name,
+        "task": arm.task.name,
+        "arm": arm.arm,
+        "seed": arm.seed,
+        "base": arm.source.title,
+        "measured_in": arm.numerics.dtype,
+        "stored_in": rounding.dtype if rounding else None,
+        "check": _check(parity),
+        "files": {file.name: digest_file(file) for file in sorted(folder.iterdir())},
+    }
+    write_json(folder / MANIFEST, manifest)
+
+
+def _check(parity: Parity | None) -> dict[str, Any] | None:
+    if parity is None:
+        return None
+    return {"asked": parity.total, "same": parity.same, "same_texts": parity.same_texts, "gap": parity.gap}
+
+
+def _facts(arm: ArmOfRun, to: To, stops: list[str], rounding: Rounding | None, parity: Parity | None) -> list[str]:
+    base = arm.source.title
+    content = {
+        "adapter": f"A LoRA adapter, as PEFT loads it. It works on {base} alone, whose weights are not here.",
+        "merged": f"{base} with what {arm.arm} changed in its weights. It needs no adapter.",
+        "gguf": f"`{GGUF_FILE}` is {base} with what {arm.arm} changed in its weights; `Modelfile` is for Ollama.",
+    }[to]
+    if arm.folder is None:
+        content = f"The untouched model {base}."
+    stop = " or ".join(f"`{stop}`" for stop in stops)
+    facts = [
+        content,
+        f"It is the model with seed {arm.seed}, measured in {arm.numerics.dtype}.",
+        f"It was measured with greedy decoding (temperature 0, no repetition penalty), answers of at most "
+        f"{arm.task.answer.max_new_tokens} tokens that end with {stop}, and at most {arm.study.max_length} tokens of "
+        "prompt and answer together.",
+        *([str(rounding)] if rounding else []),
+        f"Asked again after it was written: {parity}."
+        if parity
+        else "Not checked against the study when it was written.",
+        *([MAY_REPEAT] if arm.folder is not None else []),
+    ]
+    return [f"- {one}" for one in facts]

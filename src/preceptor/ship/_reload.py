@@ -1,0 +1,73 @@
+"""Reload an export as a user would: with transformers and peft alone, prompts from its own chat template."""
+
+import contextlib
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from gguf import GGUFReader
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from preceptor.chat_server import Reply
+from preceptor.models import Policy, compute_device, load_policy
+from preceptor.ship._in_process import answers_of
+from preceptor.ship._merge import with_adapter
+from preceptor.study import ArmOfRun
+from preceptor.tasks import Example
+
+To = Literal["adapter", "merged", "gguf"]
+GGUF_FILE = "model.gguf"
+
+
+def answers_of_export(
+    arm: ArmOfRun, to: To, folder: Path
+) -> Callable[[Sequence[Example], Sequence[list[int]]], list[Reply]]:
+    """The `Answers` function of the export in `folder` for `short_check`.
+
+    A GGUF file gets the study's token ids: transformers does not read its pre-tokenizer.
+    """
+    torch.set_num_threads(arm.numerics.threads)
+    policy = _load(arm, to, folder)
+    answer = answers_of(policy, arm.task.answer.max_new_tokens)
+
+    def from_messages(examples: Sequence[Example], prompts: Sequence[list[int]]) -> list[Reply]:
+        ids_of = prompts if to == "gguf" else [_prompt(policy.tokenizer, arm.task.messages(one)) for one in examples]
+        replies = answer(examples, ids_of)
+        return [replace(reply, prompt_tokens=len(ids)) for reply, ids in zip(replies, ids_of, strict=True)]
+
+    return from_messages
+
+
+def _prompt(tokenizer: Any, messages: Sequence[Any]) -> list[int]:
+    text: str = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return ids
+
+
+def _load(arm: ArmOfRun, to: To, folder: Path) -> Policy:
+    model: Any
+    dtype = arm.numerics.torch_dtype
+    match to:
+        case "adapter":
+            model = with_adapter(load_policy(arm.source, None, dtype=dtype).model, folder)
+        case "merged":
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
+        case "gguf":
+            with contextlib.redirect_stderr(io.StringIO()):  # a progress bar that cannot be disabled
+                model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=GGUF_FILE, dtype=torch.float32)
+            _apply_rope_factors(model, folder / GGUF_FILE)
+    options = {"gguf_file": GGUF_FILE} if to == "gguf" else {}
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, **options)
+    if to != "adapter":
+        model.to(compute_device())
+    return Policy(model.requires_grad_(False), tokenizer, arm.source, None)
+
+
+def _apply_rope_factors(model: Any, file: Path) -> None:
+    """Apply the file's RoPE scaling factors, which transformers does not read."""
+    factors = [tensor.data for tensor in GGUFReader(file).tensors if tensor.name == "rope_freqs.weight"]
+    for tensor in factors:
+        model.model.rotary_emb.inv_freq.div_(torch.from_numpy(tensor.copy()))

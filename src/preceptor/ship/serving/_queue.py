@@ -1,0 +1,216 @@
+"""Static batching: requests wait in a bounded queue, and one worker thread generates for a batch of them at a time.
+
+Tokens are streamed as they are chosen. A batch finishes before the next starts, so latency is bounded by the task's
+`max_new_tokens`. A request whose client has disconnected is dropped from its batch at the next token.
+"""
+
+import asyncio
+import logging
+import math
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from preceptor.engine import Cost, float32_head, generate
+from preceptor.errors import kind_and_place
+from preceptor.models import Policy, stop_tokens
+from preceptor.ship.serving._counts import Counts
+from preceptor.ship.serving._refused import RefusedError, fault
+
+MAX_BATCH_SIZE = 32
+"""Requests per batch, the same as the evaluation's batch size."""
+_BATCH_WINDOW = 0.02
+"""Seconds to wait for further requests after the first. Without it, clients that ask again as soon as they are answered
+would alternate between a batch of one and a batch of all others, at a lower throughput."""
+
+log = logging.getLogger("preceptor.serving")
+
+Reason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A generated token; `logprob` in nats, if requested."""
+
+    id: int
+    logprob: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The end of the stream with OpenAI's `finish_reason`; None after an internal error."""
+
+    reason: Reason | None
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One request. events: the stream of its tokens, filled by the worker thread."""
+
+    max_new_tokens: int
+    logprobs: bool
+    loop: asyncio.AbstractEventLoop = field(repr=False)
+    prompt: list[int] = field(default_factory=list, repr=False)
+    events: asyncio.Queue[Token | Finish] = field(default_factory=asyncio.Queue, repr=False)
+    tokens: int = 0
+    finished: bool = False
+    """The answer is complete, or the client has disconnected."""
+
+    def add_token(self, token: int, logprob: float | None, stop: frozenset[int]) -> None:
+        """Append a token to the stream; called in the worker thread."""
+        if self.finished:
+            return
+        if token in stop:
+            self.finish("stop")
+            return
+        self.tokens += 1
+        self._emit(Token(token, logprob))
+        if self.tokens == self.max_new_tokens:
+            self.finish("length")
+
+    def finish(self, reason: Reason | None) -> None:
+        """Close the stream; called in the worker thread."""
+        if not self.finished:
+            self.finished = True
+            self._emit(Finish(reason))
+
+    def _emit(self, event: Token | Finish) -> None:
+        with suppress(RuntimeError):  # the loop is closed: the server is shutting down
+            self.loop.call_soon_threadsafe(self.events.put_nowait, event)
+
+
+class BatchQueue:
+    """The request queue of one policy; at most `capacity` wait. Everything but `_generate` runs on the event loop."""
+
+    def __init__(self, policy: Policy, *, max_new_tokens: int, threads: int, capacity: int, counts: Counts) -> None:
+        self._policy, self._stop = policy, stop_tokens(policy.tokenizer)
+        self.max_new_tokens, self.threads, self.capacity, self.counts = max_new_tokens, threads, capacity, counts
+        self._reserved: set[Job] = set()  # being tokenised or waiting
+        self._waiting: deque[Job] = deque()
+        self._batch: list[Job] = []
+        self._last_batch_seconds = 1.0
+        self._arrived = asyncio.Event()
+
+    def uncounted(self, *, capacity: int) -> "BatchQueue":
+        """Another queue of the same policy with its own counts. Only one of them may be open at a time."""
+        return BatchQueue(
+            self._policy, max_new_tokens=self.max_new_tokens, threads=self.threads, capacity=capacity, counts=Counts()
+        )
+
+    @property
+    def waiting(self) -> int:
+        """Requests that are waiting or being tokenised."""
+        return len(self._reserved)
+
+    @property
+    def answering(self) -> int:
+        """Unfinished requests of the current batch."""
+        return sum(not job.finished for job in self._batch)
+
+    def reserve(self, max_new_tokens: int, *, logprobs: bool) -> Job:
+        """Reserve capacity before the prompt is tokenised. Raises `RefusedError` (429) when the queue is full."""
+        if len(self._reserved) >= self.capacity:
+            seconds = math.ceil(self._last_batch_seconds * (1 + len(self._reserved) // MAX_BATCH_SIZE))
+            message = f"{self.capacity} requests wait already; ask again in {seconds} s"
+            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, message, code="queue_full", retry=seconds)
+        job = Job(min(max_new_tokens, self.max_new_tokens), logprobs, asyncio.get_running_loop())
+        self._reserved.add(job)
+        return job
+
+    def enqueue(self, job: Job, prompt: list[int]) -> None:
+        """Append a tokenised request to the queue."""
+        job.prompt = prompt
+        self._waiting.append(job)
+        self._arrived.set()
+
+    def cancel(self, job: Job) -> None:
+        """Cancel a request, whether it is reserved, waiting or running; no effect once it is finished."""
+        job.finished = True
+        self._reserved.discard(job)
+        with suppress(ValueError):
+            self._waiting.remove(job)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Run the worker during the block. On exit every unfinished request ends with an error."""
+        worker = ThreadPoolExecutor(1, "generation", torch.set_num_threads, (self.threads,))
+        with float32_head(self._policy.model), worker as thread:
+            batches = asyncio.create_task(self._run_batches(thread))
+            try:
+                yield
+            finally:
+                batches.cancel()
+                for job in [*self._batch, *self._waiting]:
+                    job.finish(None)  # generation stops at the next token
+
+    async def _run_batches(self, thread: ThreadPoolExecutor) -> None:
+        while True:
+            await self._arrived.wait()
+            await asyncio.sleep(_BATCH_WINDOW)
+            self._batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH_SIZE, len(self._waiting)))]
+            self._reserved.difference_update(self._batch)
+            if not self._waiting:
+                self._arrived.clear()
+            if self._batch:
+                await asyncio.get_running_loop().run_in_executor(thread, self._generate, self._batch)
+                self._batch = []
+
+    def _generate(self, batch: Sequence[Job]) -> None:
+        """Generate for a batch; runs in the worker thread."""
+
+        def on_token(indices: list[int], tokens: list[int], logits: Tensor) -> list[int]:
+            wanted = any(batch[i].logprobs for i in indices)
+            logprobs = _logprobs(tokens, logits) if wanted else [None] * len(tokens)
+            for i, token, logprob in zip(indices, tokens, logprobs, strict=True):
+                batch[i].add_token(token, logprob, self._stop)
+            return [i for i in indices if batch[i].finished]
+
+        try:
+            cost = generate(
+                self._policy,
+                [job.prompt for job in batch],
+                max_new_tokens=max(job.max_new_tokens for job in batch),
+                stop=self._stop,
+                rows=MAX_BATCH_SIZE,
+                on_batch=lambda *_: None,
+                on_token=on_token,
+            )
+        except Exception as error:
+            log.error("fault: %s", kind_and_place(error))
+            for job in batch:
+                job.finish(None)
+        else:
+            self._count(batch, cost)
+
+    def _count(self, batch: Sequence[Job], cost: Cost) -> None:
+        self._last_batch_seconds = cost.seconds
+        self.counts.batches += 1
+        self.counts.batch_seconds += cost.seconds
+        self.counts.prompt_tokens += sum(len(job.prompt) for job in batch)
+        self.counts.answer_tokens += sum(job.tokens for job in batch)
+
+
+def _logprobs(tokens: list[int], logits: Tensor) -> list[float | None]:
+    """log p of each row's token. logits: [rows, vocab_size]."""
+    index = torch.tensor(tokens, device=logits.device)[:, None]
+    chosen: list[float | None] = logits.float().log_softmax(-1).gather(-1, index)[:, 0].tolist()
+    return chosen
+
+
+async def stream_tokens(job: Job) -> AsyncIterator[Token | Finish]:
+    """The tokens of an answer as they are generated, then `Finish`. Raises `RefusedError` after an internal error."""
+    while True:
+        event = await job.events.get()
+        if isinstance(event, Finish):
+            if event.reason is None:
+                raise fault()
+            yield event
+            return
+        yield event

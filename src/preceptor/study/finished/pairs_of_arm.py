@@ -1,0 +1,73 @@
+"""The pairs an arm of a finished run was trained on, with the prompts they answer."""
+
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from preceptor.engine import choose_numerics
+from preceptor.errors import InputError, Problem
+from preceptor.models import fingerprint, load_tokenizer
+from preceptor.preferences.interchange import Row
+from preceptor.progress import progress
+from preceptor.study.cases import check_task, prepare
+from preceptor.study.finished.run import AGAIN, Finished, read_finished
+from preceptor.study.spec.found import find_kind
+from preceptor.study.stage_tree.tree import MissingStage, StageTree
+from preceptor.study.stages._pair_files import PAIRS, read_pairs
+
+
+def rows_of_arm(run_folder: Path, task: str, arm: str, seed: int | None = None) -> list[Row]:
+    """The arm's pairs, those trained on first, then those that chose its checkpoint (`part` says which).
+
+    `seed` is the study's first by default. Prompts are as the task asks them, before a case that is too long is cut.
+    Raises InputError where the run, the task or the arm has no such pairs, or the data are no longer what they were.
+    """
+    finished = read_finished(run_folder)
+    seed = finished.study.seeds[0] if seed is None else seed
+    finished.refuse_failed(task, arm, seed)
+    _refuse_unknown(finished, run_folder, task, arm, seed)
+    return _rows(finished, task, arm, seed)
+
+
+def _rows(finished: Finished, task: str, arm: str, seed: int) -> list[Row]:
+    study, run, source = finished.study, finished.run, finished.source()
+    tokenizer = load_tokenizer(source)
+    prepared = prepare(check_task(finished.cases(task), study, tokenizer), study, tokenizer)
+    quiet = partial(progress, console=Console(quiet=True))
+    numerics = choose_numerics(study.numerics)
+    tree = StageTree(study, numerics, source, fingerprint(source), run, quiet, finished.votes())
+    stages = tree.find(arm, prepared, seed)
+    if isinstance(stages, MissingStage):
+        what = f"the stages of {arm} that fit its study, data and model are not in the folder"
+        raise InputError(Problem(str(run.root), what, AGAIN))
+    file = next(stage.folder for stage in stages if find_kind(stage.kind).makes == "pairs") / PAIRS
+    examples = {example.id: example for example in (*prepared.splits.train, *prepared.splits.validation)}
+    rows = []
+    for part, pairs in zip(("train", "validation"), read_pairs(file, prepared), strict=True):
+        for pair in pairs:
+            example = examples[pair.example_id]
+            turns, extra = tuple(prepared.task.messages(example)), {"origin": pair.origin, "part": part}
+            rows.append(Row(example.id, example.group, turns, example.target, pair.chosen, pair.rejected, extra))
+    return rows
+
+
+def _refuse_unknown(finished: Finished, run_folder: Path, task: str, arm: str, seed: int) -> None:
+    """One problem for each name that this run does not know."""
+    cells = [cell for cell in finished.results.cells if _learns_from_pairs(finished, cell.arm)]
+    problems = []
+    for option, given, known in (
+        ("--task", task, sorted({cell.task for cell in cells})),
+        ("--arm", arm, sorted({cell.arm for cell in cells})),
+        ("--seed", seed, sorted({cell.seed for cell in cells})),
+    ):
+        if given not in known:
+            fix = f"It has pairs for {', '.join(map(str, known)) or 'none'}"
+            problems.append(Problem(f"{run_folder}, {option}", f"this run has no pairs for {given}", fix))
+    if problems:
+        raise InputError(problems)
+
+
+def _learns_from_pairs(finished: Finished, arm: str) -> bool:
+    last = finished.study.stage_of(arm)
+    return last is not None and any(find_kind(stage.kind).makes == "pairs" for stage in last.lineage)

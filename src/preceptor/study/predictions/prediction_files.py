@@ -1,0 +1,158 @@
+"""What an arm answered to the held-out cases: read, scored, and written batch by batch."""
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from preceptor.engine import Cost, Numerics
+from preceptor.files import digest, private_folder, read_jsonl, write_atomic, write_json, write_jsonl
+from preceptor.progress import Advance
+from preceptor.study.cases import Prepared
+from preceptor.study.predictions.answer_context import Answering
+from preceptor.study.run.kept import kept
+from preceptor.study.score import case_score
+
+_PREDICTIONS = "predictions.jsonl"
+_PART = "predictions.part.jsonl"
+_NOTE = "cell.json"
+"""Names the policy and the cases. Written last and removed first: a folder with one holds exactly its predictions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What an arm answered to one held-out case. `answer` is the label, the text, or INVALID."""
+
+    id: str
+    text: str
+    answer: str
+    score: float
+
+
+def cell_key(policy_key: str, numerics: Numerics, prepared: Prepared) -> str:
+    """Names everything an arm's predictions depend on: the policy, its numerics and the held-out cases."""
+    return digest([policy_key, numerics.model_dump(), prepared.test_hash])
+
+
+def finished(folder: Path, key: str) -> bool:
+    """Whether the predictions of exactly this policy on exactly these cases stand in `folder`."""
+    return (folder / _NOTE).exists() and read_note(folder)["key"] == key
+
+
+def read_predictions(folder: Path) -> list[Prediction]:
+    """The predictions kept in `folder`, in the order of the held-out cases. Raises `InputError` when damaged."""
+    with kept(folder / _PREDICTIONS):
+        return [Prediction(**row) for row in read_jsonl(folder / _PREDICTIONS)]
+
+
+def evaluate(answering: Answering, prepared: Prepared, folder: Path, key: str, advance: Advance) -> None:
+    """Have every held-out case answered and write `predictions.jsonl`.
+
+    Each batch is on disk before the next begins; a run that was killed continues behind the last whole batch.
+    """
+    private_folder(folder)
+    part = _Part.open(folder / _PART, key)
+    advance(len(part.texts))
+
+    def on_batch(texts: dict[int, str], label_ties: int = 0) -> None:
+        part.append(texts, label_ties, time.perf_counter() - started)
+        advance(len(texts))
+
+    started = time.perf_counter()
+    answering.answerer(frozenset(part.texts), on_batch)
+    (folder / _NOTE).unlink(missing_ok=True)
+    write_jsonl(folder / _PREDICTIONS, [_row(prepared, i, part.texts[i]) for i in sorted(part.texts)])
+    note = {"key": key, "evaluation_seconds": part.seconds, "label_ties": part.label_ties}
+    write_json(folder / _NOTE, note | {"cost": answering.preparation.to_json()} | dict(answering.note))
+    part.path.unlink()
+
+
+def share_answered(folder: Path, key: str, cases: int) -> float:
+    """Which share of the cases was answered by an earlier try with the same key."""
+    file = folder / _PART
+    lines = file.read_bytes().split(b"\n")[:-1] if file.exists() else []
+    with kept(file):
+        if not lines or json.loads(lines[0])["key"] != key:
+            return 0.0
+        return sum(len(json.loads(line)["texts"]) for line in lines[1:]) / cases
+
+
+def copy_predictions(finished_folder: Path, folder: Path) -> None:
+    """The predictions kept in one folder, kept in another too."""
+    private_folder(folder)
+    (folder / _NOTE).unlink(missing_ok=True)
+    for name in (_PREDICTIONS, _NOTE):
+        write_atomic(folder / name, (finished_folder / name).read_bytes())
+
+
+def evaluation_seconds(folder: Path) -> float:
+    """How long the answers kept in `folder` took."""
+    return float(read_note(folder)["evaluation_seconds"])
+
+
+def label_ties(folder: Path) -> int:
+    """On how many cases several labels were equally likely."""
+    return int(read_note(folder)["label_ties"])
+
+
+def preparation_cost(folder: Path) -> Cost:
+    """What it took before the answers kept in `folder` could be given, beside the arm's stages."""
+    return Cost(**read_note(folder)["cost"])
+
+
+def read_note(folder: Path) -> dict[str, Any]:
+    """What is known of the answers kept in `folder`. Raises `InputError` when that file is damaged."""
+    with kept(folder / _NOTE):
+        note: dict[str, Any] = {"cost": {}, "label_ties": 0} | json.loads((folder / _NOTE).read_text(encoding="utf-8"))
+        Cost(seconds=note["evaluation_seconds"] + note["label_ties"]) + Cost(**note["cost"])  # raises for what is none
+        len(note["key"])
+    return note
+
+
+@dataclass(slots=True)
+class _Part:
+    """The batches answered so far: a first line with the key, then one line a batch."""
+
+    path: Path
+    texts: dict[int, str]
+    label_ties: int
+    seconds_before: float
+    seconds: float
+
+    @classmethod
+    def open(cls, path: Path, key: str) -> "_Part":
+        """Read the whole batches of an earlier try with the same key; anything else is begun anew."""
+        lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []  # a torn last line has no end
+        with kept(path):
+            if not lines or json.loads(lines[0])["key"] != key:
+                write_atomic(path, json.dumps({"key": key}) + "\n")
+                return cls(path, {}, 0, 0.0, 0.0)
+            batches = [json.loads(line) for line in lines[1:]]
+            texts = {int(index): str(text) for batch in batches for index, text in batch["texts"].items()}
+            label_ties = sum(int(batch.get("label_ties", 0)) for batch in batches)
+            seconds = float(batches[-1]["seconds"]) if batches else 0.0
+        write_atomic(path, b"".join(line + b"\n" for line in lines))
+        return cls(path, texts, label_ties, seconds, seconds)
+
+    def append(self, texts: dict[int, str], label_ties: int, seconds: float) -> None:
+        """Keep a batch; `seconds` since this process began to answer."""
+        self.texts.update(texts)
+        self.label_ties += label_ties
+        self.seconds = self.seconds_before + seconds
+        with self.path.open("ab") as file:
+            line = {"seconds": self.seconds, "label_ties": label_ties, "texts": texts}
+            file.write(json.dumps(line).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _row(prepared: Prepared, index: int, text: str) -> dict[str, Any]:
+    task, example = prepared.task, prepared.splits.test[index]
+    return {
+        "id": example.id,
+        "text": text,
+        "answer": task.parse(text),
+        "score": case_score(task, text, example),
+    }
