@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from preceptor.evidence import Comparison, Judgement, arm_title, metric_title, number, p_text, sentence
+from preceptor.evidence import Comparison, Judgement, metric_title, number, p_text, sentence
 
 GAIN = Comparison(
     delta=0.312, low=0.2, high=0.41, low_90=0.22, high_90=0.4, p=0.0001, test="arms swapped within patients",
@@ -14,7 +14,9 @@ BETTER, UNSETTLED = Judgement("better"), Judgement("inconclusive")
 
 
 def test_better_names_gain_interval_p_and_patients() -> None:
-    said = sentence(GAIN, BETTER, task="triage_urgency", metric="macro_f1", a="sft", b="base", p_adjusted=0.0005)
+    said = sentence(
+        GAIN, BETTER, task="triage_urgency", metric="macro_f1", a="SFT", b="the base model", p_adjusted=0.0005
+    )
     assert said == (
         "SFT is better than the base model on triage_urgency: +0.31 macro-F1 [0.20, 0.41], "
         "adjusted p < .001, n = 100 patients."
@@ -23,7 +25,7 @@ def test_better_names_gain_interval_p_and_patients() -> None:
 
 def test_inconclusive_names_price_and_cases() -> None:
     said = sentence(
-        SMALL, UNSETTLED, task="t", metric="accuracy", a="sft+dpo", b="sft", p_adjusted=1.0, price_ratio=2.13
+        SMALL, UNSETTLED, task="t", metric="accuracy", a="SFT+DPO", b="SFT", p_adjusted=1.0, price_ratio=2.13
     )
     assert said == (
         "SFT+DPO cannot be told apart from SFT on t: 0.00 accuracy [\N{MINUS SIGN}0.05, 0.06], adjusted p > .999, "
@@ -34,7 +36,7 @@ def test_inconclusive_names_price_and_cases() -> None:
 def test_each_verdict_makes_its_own_claim() -> None:
     def said(comparison: Comparison, judgement: Judgement, p_adjusted: float = 0.5) -> str:
         return (
-            sentence(comparison, judgement, task="t", metric="macro_f1", a="sft+dpo", b="sft", p_adjusted=p_adjusted)
+            sentence(comparison, judgement, task="t", metric="macro_f1", a="SFT+DPO", b="SFT", p_adjusted=p_adjusted)
             .split(": +")[0]
             .split(": 0")[0]
         )
@@ -51,7 +53,7 @@ def test_each_verdict_makes_its_own_claim() -> None:
 
 def test_no_interval_is_left_out() -> None:
     bare = replace(GAIN, low=None, high=None, patients=1, n=2)
-    said = sentence(bare, UNSETTLED, task="t", metric="fact_f1", a="sft", b="base", p_adjusted=1.0)
+    said = sentence(bare, UNSETTLED, task="t", metric="fact_f1", a="SFT", b="the base model", p_adjusted=1.0)
     assert "+0.31 fact-F1, adjusted" in said
 
 
@@ -65,4 +67,3 @@ def test_p_text(p: float, text: str) -> None:
 def test_numbers_and_titles() -> None:
     assert (number(-0.004), number(-0.126), number(0.5, signed=True)) == ("0.00", "\N{MINUS SIGN}0.13", "+0.50")
     assert (metric_title("rouge_l"), metric_title("accuracy")) == ("ROUGE-L", "accuracy")
-    assert (arm_title("base"), arm_title("sft+dpo")) == ("the base model", "SFT+DPO")

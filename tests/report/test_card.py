@@ -32,8 +32,8 @@ def test_a_card_names_no_path_and_no_case(real: Path, synthetic: Path) -> None:
 
 
 def test_a_card_of_a_task_with_its_own_training_names_that(synthetic: Path) -> None:
-    text = (synthetic / "study.yaml").read_text()
-    (synthetic / "study.yaml").write_text(text.replace("  sft: null", "  sft: {epochs: 7, learning_rate: 0.5}", 1))
+    text, own = (synthetic / "study.yaml").read_text(), "  sft: {epochs: 7, learning_rate: 0.5}"
+    (synthetic / "study.yaml").write_text(text.replace("  margin: 0.05", f"  margin: 0.05\n{own}", 1))
     run = read_run(synthetic)
     assert "at most 7 epochs (learning rate 0.5" in model_card(run, "triage_urgency", "sft")
     assert "at most 7 epochs" not in model_card(run, "summarization", "sft")
@@ -44,7 +44,7 @@ def test_every_tuned_model_gets_its_card(synthetic: Path) -> None:
     assert len(written) == 6  # two tasks, three tuned arms
     assert all(path.name == "README.md" and path.parent.name == "adapter" for path in written)
     cards = [path.read_text() for path in written]
-    assert sum("direct preference optimization, with seed 0" in card for card in cards) == 2
+    assert sum("study, with seed 0. After SFT, direct preference optimization" in card for card in cards) == 2
 
 
 def test_a_card_is_never_written_outside_of_the_run(synthetic: Path) -> None:

@@ -33,7 +33,7 @@ def run_in_16_bits(tmp_path_factory: pytest.TempPathFactory, tiny_model_folder: 
     )
     study, base = load_study(str(file))
     results = run_study(study, base, folder / "run", QUIET, command=f"preceptor study {file}")
-    assert results["failed"] == []
+    assert results.failed == []
     return folder / "run"
 
 

@@ -152,7 +152,7 @@ def test_a_node_that_dies_in_the_middle_of_a_stage_costs_only_what_was_not_yet_k
         killing.start()
         loaded, base = load_study(str(alone.study_file))
         results = run_study(loaded, base, tmp_path / "run", console, "preceptor study", ray_address=cluster.address)
-    disturbed = Run(loaded, alone.study_file, tmp_path / "run", results)
+    disturbed = Run(loaded, alone.study_file, tmp_path / "run", results.model_dump(mode="json"))
     assert killed, "the node was never in the middle of a stage"
     same_bytes(alone, disturbed)
     assert console.export_text().count(" goes on, now on ") == 1

@@ -19,7 +19,7 @@ def escape(text: str) -> str:
 
 def show(results: "Results") -> None:
     """Each output with its arms, what failed, what follows, and how often the test sets were looked at."""
-    from preceptor.evidence import arm_title, metric_title
+    from preceptor.evidence import metric_title
     from preceptor.study import ordinal
 
     study = results.study
@@ -31,15 +31,15 @@ def show(results: "Results") -> None:
     for task in study.tasks:
         what = f"{escape(task.name)}\n[dim]{metric_title(task.metric)}, {task.counts.test} cases[/dim]"
         if task.majority is not None:
-            table.add_row(what, arm_title("majority"), f"{task.majority:.2f}", "")
+            table.add_row(what, "the majority answer", f"{task.majority:.2f}", "")
             what = ""
         for cell in (cell for cell in results.cells if cell.task == task.name):
             seed = f" [dim]seed {cell.seed}[/dim]" if len(study.seeds) > 1 else ""
-            table.add_row(what, arm_title(cell.arm) + seed, f"{cell.value:.2f}", _interval(cell))
+            table.add_row(what, escape(results.arm(cell.arm).phrase) + seed, f"{cell.value:.2f}", _interval(cell))
             what = ""
         for one in (one for one in results.failed if one.task == task.name):
             seed = f" [dim]seed {one.seed}[/dim]" if len(study.seeds) > 1 else ""
-            table.add_row(what, arm_title(one.arm) + seed, "failed", f"in {one.stage}")
+            table.add_row(what, escape(results.arm(one.arm).phrase) + seed, "failed", f"in {one.stage}")
             what = ""
         table.add_section()
     console.print(table)
@@ -63,11 +63,9 @@ def show(results: "Results") -> None:
 
 def _show_failed(results: "Results") -> None:
     """Why each cell failed and what to do, said once for all that failed alike."""
-    from preceptor.evidence import arm_title
-
     cells: dict[tuple[str, str], list[str]] = {}
     for one in results.failed:
-        cell = f"{one.task}, {arm_title(one.arm)}, seed {one.seed} (in {one.stage})"
+        cell = f"{one.task}, {results.arm(one.arm).phrase}, seed {one.seed} (in {one.stage})"
         cells.setdefault((one.reason, one.fix), []).append(cell)
     if cells:
         console.print("\n[bold red]Failed[/bold red]; everything else is finished. The same command tries these again:")

@@ -8,7 +8,7 @@ from preceptor.evidence._estimate import Estimate, estimate, value_of
 from preceptor.evidence._sample import INVALID_CODE, Sample
 from preceptor.evidence._tango import tango_interval
 from preceptor.evidence._verdict import FEWEST_OF_A_CLASS, FEWEST_PATIENTS, FEWEST_SEEDS, Judgement, Verdict, judge
-from preceptor.evidence._words import arm_title, gain, metric_title, number, p_text, sentence
+from preceptor.evidence._words import gain, metric_title, number, p_text, sentence
 from preceptor.evidence.metrics import Fits, Metric, find_metric, metric_names
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "Sample",
     "Verdict",
     "agreement",
-    "arm_title",
     "benjamini_hochberg",
     "compare",
     "estimate",

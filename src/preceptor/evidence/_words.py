@@ -4,25 +4,10 @@ from preceptor.evidence._compare import Comparison
 from preceptor.evidence._verdict import SIGNIFICANCE, Judgement, excludes_zero
 from preceptor.evidence.metrics import find_metric, metric_names
 
-_ARM_TITLES = {
-    "base": "the base model",
-    "base+shots": "the base model with examples",
-    "tfidf": "TF-IDF",
-    "endpoint": "the served model",
-    "majority": "the majority answer",
-}
-
 
 def metric_title(name: str) -> str:
     """The title of a metric, and of what is no metric of ours its name without underscores."""
     return find_metric(name).title if name in metric_names() else name.replace("_", " ")
-
-
-def arm_title(arm: str) -> str:
-    """An arm's name as people write it: `base` -> `the base model`, `sft+dpo@a_maker` -> `SFT+DPO (a maker)`."""
-    stages, _, maker = arm.partition("@")
-    title = _ARM_TITLES.get(stages, stages.upper())
-    return f"{title} ({maker.replace('_', ' ')})" if maker else title
 
 
 def number(value: float, *, signed: bool = False) -> str:
@@ -50,14 +35,16 @@ def sentence(
     p_adjusted: float,
     price_ratio: float | None = None,
 ) -> str:
-    """The verdict on arm `a` against arm `b` in one plain sentence: gain, interval, cases and price.
+    """The verdict on one arm against another in one plain sentence: gain, interval, cases and price.
+
+    `a` and `b` are what the arms are called within a sentence: `the base model`.
 
     `price_ratio` is a's cumulative training compute over b's; None where b cost nothing.
     """
     facts = [f"adjusted {p_text(p_adjusted)}", _cases(comparison)]
     if price_ratio is not None:
         facts.append(f"{price_ratio:.1f} times the training compute")
-    arms = {"a": arm_title(a), "b": arm_title(b), "task": task}
+    arms = {"a": a, "b": b, "task": task}
     claim = _claim(comparison, judgement, p_adjusted).format(**arms)
     text = f"{claim}: {gain(comparison.delta, (comparison.low, comparison.high), metric)}, {', '.join(facts)}."
     return text[0].upper() + text[1:]

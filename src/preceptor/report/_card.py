@@ -3,13 +3,11 @@
 from pathlib import Path
 
 from preceptor.report._limits import exploratory_note, limits
-from preceptor.report._looks import arm_label
-from preceptor.report._makers import maker_title
 from preceptor.report._methods import training
 from preceptor.report._run import Run, read_run
 from preceptor.report._template import fill_plain
 from preceptor.report._writing import write_page
-from preceptor.study.results.schema import Cell
+from preceptor.study.results.schema import ArmPart, Cell
 
 _NAMES = ("adapter", "model")
 """Where a tuned model lies in its stage's folder: an adapter, or every weight."""
@@ -35,13 +33,14 @@ def model_card(run: Run, task: str, arm: str, library: str | None = None) -> str
     cells = results.of_arm(task, arm)
     return fill_plain(
         "card.md.j2",
+        results,
         run=run,
-        results=results,
         library=library or ("peft" if run.settings.get("adapter") else "transformers"),
         study=results.study,
         task=part,
         arm=arm,
-        made=_made(arm, [cell.seed for cell in cells]),
+        learnt=" ".join(results.arm(arm).stages),
+        made=_made(results.arm(arm), [cell.seed for cell in cells]),
         cells=cells,
         failed=[one for one in results.failed_of(task) if one.arm == arm],
         not_compared=[one for one in results.not_compared_of(task) if arm in (one.a, one.b)],
@@ -54,17 +53,10 @@ def model_card(run: Run, task: str, arm: str, library: str | None = None) -> str
     )
 
 
-def _made(arm: str, seeds: list[int]) -> str:
+def _made(arm: ArmPart, seeds: list[int]) -> str:
     """What this folder holds."""
-    stage = {
-        "sft": "supervised fine-tuning",
-        "sft+dpo": "supervised fine-tuning and then direct preference optimization",
-        "sft+sft": "supervised fine-tuning that went on for as much compute as preference optimization took",
-    }.get(arm.partition("@")[0], arm)
-    if maker := arm.partition("@")[2]:
-        stage += f" on pairs by {maker_title(maker)}"
     one = f"with seed {seeds[0]}" if len(seeds) == 1 else f"with one of the seeds {', '.join(map(str, seeds))}"
-    return f"The arm {arm_label(arm)} of a Preceptor study: {stage}, {one}."
+    return f"The arm {arm.title} of a Preceptor study, {one}. {arm.explanation}"
 
 
 def _folder(run: Run, cell: Cell) -> Path | None:

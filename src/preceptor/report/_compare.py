@@ -43,6 +43,8 @@ def compare_page(a: Path, b: Path) -> str:
         raise InputError(Problem(str(a), what, "Name two runs on the same task."))
     return fill(
         "compare.html.j2",
+        runs[0].results,
+        runs[1].results,
         a=runs[0].results,
         b=runs[1].results,
         tasks=[_shared(runs, name) for name in shared],

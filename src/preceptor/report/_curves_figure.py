@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from preceptor.report._looks import FAINT, GRID, STYLE, arm_label, bare, colour
 from preceptor.report._svg import to_svg
-from preceptor.study.results.schema import Cell, Points, TaskPart
+from preceptor.study.results.schema import Cell, Points, Results, TaskPart
 
 _WIDE, _PANEL = 5.0, 1.5  # inches
 _TITLES = {
@@ -25,7 +25,7 @@ Line = tuple[str, int, str, Points]
 """Arm, seed, what was logged, its points."""
 
 
-def curves_figure(name: str, task: TaskPart, cells: Sequence[Cell]) -> str | None:
+def curves_figure(name: str, results: Results, task: TaskPart, cells: Sequence[Cell]) -> str | None:
     """SVG: a panel for each thing that was logged, a line for each arm and seed; None when nothing was trained.
 
     An arm that goes on from another repeats its curve; a curve is drawn once, for the first arm that has it.
@@ -52,10 +52,11 @@ def curves_figure(name: str, task: TaskPart, cells: Sequence[Cell]) -> str | Non
             axes.set_xlabel("optimizer step", fontsize=8)
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             for arm, _, logged, points in lines:
-                _line(axes, arm, logged, points, None if arm in arms else arm_label(arm))
+                label = None if arm in arms else arm_label(results, arm)
+                _line(axes, colour(results, arm), logged, points, label)
                 arms[arm] = None
         figure.legend(loc="upper left", ncols=5, frameon=False, fontsize=8.5, handlelength=1.4, bbox_to_anchor=(0, 1))
-        return to_svg(figure, name, f"{task.title}: how training went", _in_words(panels))
+        return to_svg(figure, name, f"{task.title}: how training went", _in_words(results, panels))
 
 
 def _panels(cells: Sequence[Cell]) -> dict[tuple[str, str], list[Line]]:
@@ -72,18 +73,18 @@ def _panels(cells: Sequence[Cell]) -> dict[tuple[str, str], list[Line]]:
     return panels
 
 
-def _line(axes: Axes, arm: str, what: str, points: Points, label: str | None) -> None:
+def _line(axes: Axes, ink: str, what: str, points: Points, label: str | None) -> None:
     steps, figures = zip(*points, strict=True)
     dashed = what in _DASHED
     axes.plot(
-        steps, figures, color=colour(arm), linewidth=1.3, label=label, linestyle=(0, (3, 2)) if dashed else "-",
+        steps, figures, color=ink, linewidth=1.3, label=label, linestyle=(0, (3, 2)) if dashed else "-",
         marker="o" if dashed or len(points) < 3 else None, markersize=3,
     )  # fmt: skip
 
 
-def _in_words(panels: dict[tuple[str, str], list[Line]]) -> str:
+def _in_words(results: Results, panels: dict[tuple[str, str], list[Line]]) -> str:
     return "; ".join(
-        f"{arm_label(arm)}, seed {seed}, {kind} {what}: from {points[0][1]:.3g} to {points[-1][1]:.3g}"
+        f"{arm_label(results, arm)}, seed {seed}, {kind} {what}: from {points[0][1]:.3g} to {points[-1][1]:.3g}"
         for (kind, _), lines in panels.items()
         for arm, seed, what, points in lines
     )

@@ -12,12 +12,12 @@ from preceptor.report import _numbers as numbers
 from preceptor.report._looks import BAND, FAINT, INK, STYLE, VERDICT_COLOURS, WIDTH, bare, pair_label
 from preceptor.report._svg import to_svg
 from preceptor.report._words import lower_is_better
-from preceptor.study.results.schema import Contrast, TaskPart
+from preceptor.study.results.schema import Contrast, Results, TaskPart
 
 _ROW, _HEADER, _FOOTER = 0.48, 0.04, 0.48  # inches
 
 
-def gains_figure(name: str, task: TaskPart, contrasts: Sequence[Contrast]) -> str:
+def gains_figure(name: str, results: Results, task: TaskPart, contrasts: Sequence[Contrast]) -> str:
     """SVG: a row a contrast with its 95% interval (thin) and 90% interval (thick), 0, and the margin as a band.
 
     Primary contrasts have filled marks. With several seeds each one's difference is a small stroke.
@@ -37,11 +37,11 @@ def gains_figure(name: str, task: TaskPart, contrasts: Sequence[Contrast]) -> st
         axes.set_xticks([tick for tick in axes.get_xticks() if low + edge <= tick <= high - edge])
         for row, contrast in enumerate(contrasts):
             _ground(axes, row, task.margin)
-            _mark(axes, row, contrast)
+            _mark(axes, results, row, contrast)
         side = "left" if lower_is_better(task.metric) else "right"
         words = f"difference in {metric_title(task.metric)} ({side} of 0: the first arm is better)"
         axes.set_xlabel(words, fontsize=8)
-        return to_svg(figure, name, f"{task.title}: differences between arms", _in_words(task, contrasts))
+        return to_svg(figure, name, f"{task.title}: differences between arms", _in_words(results, task, contrasts))
 
 
 def _ground(axes: Axes, row: int, margin: float | None) -> None:
@@ -51,7 +51,7 @@ def _ground(axes: Axes, row: int, margin: float | None) -> None:
     axes.plot([0, 0], [row - 0.18, row + 0.18], color=INK, linewidth=1, zorder=1)
 
 
-def _mark(axes: Axes, row: int, contrast: Contrast) -> None:
+def _mark(axes: Axes, results: Results, row: int, contrast: Contrast) -> None:
     ink = VERDICT_COLOURS[contrast.verdict]
     for ci, width in ((contrast.ci, 1.4), (contrast.ci_90, 3.4)):
         low, high = ci or (None, None)
@@ -64,7 +64,7 @@ def _mark(axes: Axes, row: int, contrast: Contrast) -> None:
     axes.plot([contrast.delta], [row], "o", color=ink, markerfacecolor=face, markersize=6.5, markeredgewidth=1.5)
     weight = "bold" if contrast.family == "primary" else "normal"
     words = f"{numbers.gain(contrast.delta)} {numbers.interval(contrast.ci)}"
-    _text(axes, row, 0, pair_label(contrast), "left", weight)
+    _text(axes, row, 0, pair_label(results, contrast), "left", weight)
     _text(axes, row, 1, words, "right", weight)
 
 
@@ -87,7 +87,9 @@ def _limits(task: TaskPart, contrasts: Sequence[Contrast]) -> tuple[float, float
     return low - room, high + room
 
 
-def _in_words(task: TaskPart, contrasts: Sequence[Contrast]) -> str:
-    said = [f"{pair_label(c)} {numbers.gain(c.delta)} {numbers.interval(c.ci)}, {c.verdict}" for c in contrasts]
+def _in_words(results: Results, task: TaskPart, contrasts: Sequence[Contrast]) -> str:
+    said = [
+        f"{pair_label(results, c)} {numbers.gain(c.delta)} {numbers.interval(c.ci)}, {c.verdict}" for c in contrasts
+    ]
     margin = [] if task.margin is None else [f"margin {numbers.value(task.margin)}"]
     return "; ".join(said + margin)

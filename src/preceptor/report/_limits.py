@@ -3,6 +3,7 @@
 from preceptor.evidence import FEWEST_SEEDS
 from preceptor.report._looks import arm_label
 from preceptor.study.results.schema import Results
+from preceptor.study.spec.arms import GENERATE
 
 
 def limits(results: Results) -> list[str]:
@@ -76,7 +77,9 @@ def _failed(results: Results) -> str:
     if not results.failed:
         return ""
     titles = {task.name: task.title for task in results.study.tasks}
-    cells = dict.fromkeys(f"{arm_label(one.arm)} on {titles[one.task]} (seed {one.seed})" for one in results.failed)
+    cells = dict.fromkeys(
+        f"{arm_label(results, one.arm)} on {titles[one.task]} (seed {one.seed})" for one in results.failed
+    )
     return f"These failed and have no result: {', '.join(cells)}. Nothing here is known of them."
 
 
@@ -101,16 +104,22 @@ def _seeds(results: Results) -> str:
 
 
 def _control(results: Results) -> str:
-    if "sft+dpo" not in results.study.arms or "sft+sft" in results.study.arms:
-        return ""
-    return (
-        "SFT+DPO was trained for longer than SFT. No arm continued SFT for the same compute, so a gain of DPO may be "
-        "a gain of more training."
-    )
+    arms = [arm for arm in map(results.arm, results.study.arms) if arm.trained and not arm.further_source]
+    controlled = {arm.control_of for arm in arms}
+    for arm in arms:
+        begun = next((one for one in arms if one.stages == arm.stages[:-1]), None)
+        if begun and arm.control_of is None and arm.name not in controlled:
+            stage = arm.title.rsplit("+", 1)[-1]
+            return (
+                f"{arm.title} was trained for longer than {begun.title}. No arm continued {begun.title} for the same "
+                f"compute, so a gain of {stage} may be a gain of more training."
+            )
+    return ""
 
 
 def _shots(results: Results) -> str:
-    if "base" not in results.study.arms or "base+shots" in results.study.arms:
+    untouched = [arm.answer for arm in map(results.arm, results.study.arms) if not arm.trained]
+    if GENERATE not in untouched or "shots" in untouched:
         return ""
     return (
         "The untouched model was asked without examples. Part of what training gains over it may be the form of the "

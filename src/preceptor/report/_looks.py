@@ -5,30 +5,15 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from preceptor.preferences import maker_names
-from preceptor.study.results.schema import Cell, Contrast, NotCompared
+from preceptor.study.results.schema import Cell, Contrast, NotCompared, Results
+from preceptor.study.spec.arms import MAJORITY
 
 # Okabe and Ito's colours, some darkened to 3:1 on white; marks differ too, for eyes that see no colours.
-_LOOKS = {
-    "base": ("#6b7280", "o"),
-    "base+shots": ("#1f2933", "P"),
-    "sft": ("#0072b2", "s"),
-    "sft+dpo": ("#d55e00", "D"),
-    "sft+sft": ("#007a5a", "^"),
-    "tfidf": ("#a0428a", "v"),
-    "endpoint": ("#8a6d00", "X"),
-}
-# DPO on the pairs of a further maker, in the order of `maker_names`; more makers begin again.
-_MAKER_COLOURS = ("#b0305c", "#4f4fc4", "#00727a", "#5f6b00", "#7a5195", "#8c4a00")
-_MAKER_MARKS = (">", "d", "*", "p", "<", "H")
-_UNKNOWN = ("#3b3b98", "h")
-_LABELS = {
-    "base": "Base",
-    "base+shots": "Base + examples",
-    "tfidf": "TF-IDF",
-    "endpoint": "Served model",
-    "majority": "Majority answer",
-}
+_LOOKS = (
+    ("#6b7280", "o"), ("#1f2933", "P"), ("#0072b2", "s"), ("#d55e00", "D"), ("#007a5a", "^"), ("#a0428a", "v"),
+    ("#8a6d00", "X"), ("#7a5195", "<"), ("#b0305c", ">"), ("#5f6b00", "p"), ("#00727a", "*"), ("#4f4fc4", "d"),
+    ("#8c4a00", "H"), ("#3b3b98", "h"),
+)  # fmt: skip
 
 VERDICT_COLOURS = {"better": "#04537f", "worse": "#963c00", "equivalent": "#00614a", "inconclusive": "#52606d"}
 VERDICT_MARKS = {"better": "▲", "worse": "▼", "equivalent": "=", "inconclusive": "?"}
@@ -48,34 +33,28 @@ STYLE: Any = {  # matplotlib types these names one by one
 }
 
 
-def arm_label(arm: str) -> str:
-    """An arm's name in tables and figures: `base` -> `Base`, `sft+dpo@a_maker` -> `SFT+DPO (a maker)`."""
-    stages, _, maker = arm.partition("@")
-    label = _LABELS.get(stages, stages.upper())
-    return f"{label} ({maker.replace('_', ' ')})" if maker else label
+def arm_label(results: Results, arm: str) -> str:
+    """An arm's name in tables and figures."""
+    return "Majority answer" if arm == MAJORITY else results.arm(arm).title
 
 
-def pair_label(contrast: Contrast | NotCompared) -> str:
+def pair_label(results: Results, contrast: Contrast | NotCompared) -> str:
     """How a contrast is called: the first arm minus the second."""
-    return f"{arm_label(contrast.a)} \N{MINUS SIGN} {arm_label(contrast.b)}"
+    return f"{arm_label(results, contrast.a)} \N{MINUS SIGN} {arm_label(results, contrast.b)}"
 
 
-def colour(arm: str) -> str:
-    """The arm's colour in every figure."""
-    return _look(arm)[0]
+def colour(results: Results, arm: str) -> str:
+    """The arm's colour in every figure, by its place in the study."""
+    return _look(results, arm)[0]
 
 
-def mark(arm: str) -> str:
-    """The arm's mark in every figure."""
-    return _look(arm)[1]
+def mark(results: Results, arm: str) -> str:
+    """The arm's mark in every figure, by its place in the study."""
+    return _look(results, arm)[1]
 
 
-def _look(arm: str) -> tuple[str, str]:
-    maker = arm.partition("@")[2]
-    if maker in (known := maker_names()):
-        index = known.index(maker) % len(_MAKER_MARKS)
-        return _MAKER_COLOURS[index], _MAKER_MARKS[index]
-    return _LOOKS.get(arm, _UNKNOWN)
+def _look(results: Results, arm: str) -> tuple[str, str]:
+    return _LOOKS[results.study.arms.index(arm) % len(_LOOKS)]
 
 
 def arms_of(cells: Sequence[Cell]) -> list[str]:

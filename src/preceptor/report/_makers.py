@@ -52,7 +52,7 @@ def makers_of_tasks(results: Results, *, with_text: bool) -> list[MakersOfTask]:
         show = count if with_text or task.synthetic else shown_count
         if cells:
             several = len(results.study.seeds) > 1
-            warned = [line for cell in cells for line in _warnings(task, cell, show, several=several)]
+            warned = [line for cell in cells for line in _warnings(results, task, cell, show, several=several)]
             further = [c for c in results.contrasts_of(task.name) if "@" in c.a and c.b == "sft+dpo"]
             sentences = [_sentence(contrast, results.study.makers) for contrast in further]
             failed = [one for one in results.failed_of(task.name) if one.arm.startswith("sft+dpo")]
@@ -115,11 +115,11 @@ def _sentence(contrast: Contrast, makers: list[str]) -> str:
     return f"{claim[0].upper()}{claim[1:]}: {numbers} for {further} against {first}{p}."
 
 
-def _warnings(task: TaskPart, cell: Cell, show: Show, *, several: bool) -> Iterator[str]:
+def _warnings(results: Results, task: TaskPart, cell: Cell, show: Show, *, several: bool) -> Iterator[str]:
     found = cell.pair_findings
     if found is None:
         return
-    of = f"{arm_label(cell.arm)}{f', seed {cell.seed}' if several else ''}"
+    of = f"{arm_label(results, cell.arm)}{f', seed {cell.seed}' if several else ''}"
     if found.rejected_right:
         yield f"{of}: a rejected answer was as good as the right one in {_pairs(show(found.rejected_right))}; dropped."
     if found.identical:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from preceptor.evidence import arm_title, metric_title, number
+from preceptor.evidence import metric_title, number
 from preceptor.preferences import explanations
 from preceptor.report._makers import maker_title
 from preceptor.report._run import Run
@@ -33,31 +33,25 @@ def _cases(run: Run) -> str:
 
 
 def _arms(run: Run) -> str:
-    study = run.results.study
-    words = {
-        "base": "the untouched model",
-        "base+shots": "the untouched model with training cases as examples in its prompt and its answers held to the "
-        "allowed labels",
-        "sft": "the model after supervised fine-tuning (SFT)",
-        "sft+dpo": "SFT followed by direct preference optimization (DPO)",
-        "sft+sft": "SFT continued for as many floating-point operations as making pairs and DPO took",
-        "tfidf": "a linear model over word counts, or boosted trees over the case's numbers (TF-IDF)",
-        "endpoint": f"an untouched model behind a server ({study.endpoint.model})"
-        if study.endpoint
-        else "a served model",
-    }
+    results, study = run.results, run.results.study
+    arms = [results.arm(arm) for arm in study.arms]
     seeds = f"seed {study.seeds[0]}" if len(study.seeds) == 1 else f"seeds {', '.join(map(str, study.seeds))}"
-    compared = [words.get(arm, arm) for arm in study.arms if "@" not in arm]
+    compared = [arm for arm in arms if not arm.further_source]
+    said = [f"{arm.title}: {arm.explanation}" for arm in compared if arm.explanation]
+    if study.endpoint:
+        said.append(f"The served model was {study.endpoint.model}.")
     further = [maker_title(arm.partition("@")[2]) for arm in study.arms if "@" in arm]
-    also = f" SFT+DPO was also done with rejected answers from other makers: {_listed(further)}." if further else ""
-    return f"With {study.model.title} we compared {_listed(compared)}, with {seeds}.{also}{_failed(run)}"
+    if further:
+        said.append(f"SFT+DPO was also done with rejected answers from other makers: {_listed(further)}.")
+    names = _listed([arm.phrase for arm in compared])
+    return f"With {study.model.title} we compared {names}, with {seeds}. {' '.join(said)}{_failed(run)}"
 
 
 def _failed(run: Run) -> str:
     """Which of the planned results are missing."""
     titles = {task.name: task.title for task in run.results.study.tasks}
     said = [
-        f"{arm_title(one.arm)} on {titles[one.task]} with seed {one.seed} (in {one.stage}: {one.reason})"
+        f"{run.results.arm(one.arm).phrase} on {titles[one.task]} with seed {one.seed} (in {one.stage}: {one.reason})"
         for one in run.results.failed
     ]
     return f" Planned and failed, so without a result: {'; '.join(said)}." if said else ""
@@ -65,10 +59,11 @@ def _failed(run: Run) -> str:
 
 def training(run: Run, task: str | None = None) -> str:
     """How the tuned arms were trained, from the settings of the run; those of `task` where it has its own."""
-    own, arms = run.entry(task) if task else {}, run.results.study.arms
+    own = run.entry(task) if task else {}
+    stages = {stage.partition("@")[0] for arm in run.results.study.arms for stage in run.results.arm(arm).stages}
     sft, dpo = (_block(own, name) or _block(run.settings, name) for name in ("sft", "dpo"))
     adapter = _block(run.settings, "adapter")
-    if "sft" not in arms and "sft+dpo" not in arms:
+    if not stages:
         return "Nothing was trained by gradient descent."
     if not sft:
         return "[The settings of this study could not be read again; describe the training here.]"
@@ -77,7 +72,7 @@ def training(run: Run, task: str | None = None) -> str:
         f"{sft.get('learning_rate')}, batches of {sft.get('batch_size')}) and kept the weights with the lowest loss on "
         "validation cases."
     ]
-    if "sft+dpo" in arms and dpo:
+    if "dpo" in stages and dpo:
         said.append(
             f"DPO went on from there for {_epochs(dpo)} (learning rate {dpo.get('learning_rate')}, batches "
             f"of {dpo.get('batch_size')}, loss {dpo.get('loss_type')}, beta {dpo.get('beta')}, weight of an added SFT "
@@ -145,7 +140,7 @@ def _statistics(run: Run) -> str:
     primary = list(dict.fromkeys((c.a, c.b) for c in results.contrasts if c.family == "primary"))
     said = []
     if primary and results.design:
-        pairs = _listed([f"{arm_title(a)} against {arm_title(b)}" for a, b in primary])
+        pairs = _listed([f"{results.arm(a).phrase} against {results.arm(b).phrase}" for a, b in primary])
         when = (
             "was changed after predictions had been made"
             if results.design.changed

@@ -34,6 +34,7 @@ def render(run: Run, *, with_text: bool = False) -> str:
     results = run.results
     return fill(
         "report.html.j2",
+        results,
         results=results,
         study=results.study,
         views=[view(run, place, with_text=with_text) for place in range(len(results.study.tasks))],

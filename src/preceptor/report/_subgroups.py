@@ -6,7 +6,8 @@ from itertools import groupby
 
 from preceptor.report import _numbers as numbers
 from preceptor.report._small_counts import FEWEST_SHOWN, shown_labels
-from preceptor.study.results.schema import Subgroup, TaskPart
+from preceptor.study.results.schema import Results, Subgroup, TaskPart
+from preceptor.study.spec.arms import GENERATE
 
 _RARE = f"a value of fewer than {FEWEST_SHOWN} patients"
 
@@ -48,9 +49,11 @@ def group_rows(task: TaskPart, *, opened: bool) -> list[GroupRow]:
     ]
 
 
-def gaps(task: TaskPart) -> list[Gap]:
+def gaps(results: Results, task: TaskPart) -> list[Gap]:
     """One a column, for the arm furthest along that has a value in two groups or more."""
-    return [gap for groups in _by_column(task) if (gap := _gap(groups))]
+    arms = [arm for arm in map(results.arm, results.study.arms) if arm.answer == GENERATE and not arm.control_of]
+    furthest = [arm.name for arm in sorted(arms, key=lambda arm: -len(arm.stages)) if not arm.further_source]
+    return [gap for groups in _by_column(task) if (gap := _gap(groups, furthest))]
 
 
 def _by_column(task: TaskPart) -> Iterator[list[Subgroup]]:
@@ -63,8 +66,8 @@ def _counts(groups: list[Subgroup], *, opened: bool) -> dict[str, str]:
     return {value: numbers.count(n) for value, n in counts.items()} if opened else shown_labels(counts)
 
 
-def _gap(groups: list[Subgroup]) -> Gap | None:
-    for arm in ("sft+dpo", "sft", "base"):
+def _gap(groups: list[Subgroup], arms: list[str]) -> Gap | None:
+    for arm in arms:
         known = [(value, group.value) for group in groups if (value := group.values.get(arm)) is not None]
         if len(known) > 1:
             (low, lowest), (high, highest) = min(known), max(known)

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import jinja2
@@ -12,6 +13,7 @@ from preceptor.errors import without_steering
 from preceptor.evidence import metric_title
 from preceptor.report import _numbers as numbers
 from preceptor.report._looks import VERDICT_MARKS, arm_label, pair_label
+from preceptor.study.results.schema import Results
 
 CONCLUSIONS = {
     "dpo_worth_it": ("better", "DPO is worth it"),
@@ -26,9 +28,9 @@ CONCLUSIONS = {
 """Conclusion -> the verdict it looks like, and how it is called."""
 
 
-def fill(template: str, **values: Any) -> str:
-    """A page as HTML. Everything in `values` is escaped, but our own drawings, which come as `Markup`."""
-    environment = _environment(escaping=True)
+def fill(template: str, *runs: Results, **values: Any) -> str:
+    """A page on `runs` as HTML. Everything in `values` is escaped, but our own drawings, which come as `Markup`."""
+    environment = _environment(runs, escaping=True)
     css = environment.loader.get_source(environment, "page.css")[0] if environment.loader else ""
     page = environment.get_template(template).render(
         css=Markup(css),  # noqa: S704 (a file of this package)
@@ -40,12 +42,13 @@ def fill(template: str, **values: Any) -> str:
     return without_steering(page)
 
 
-def fill_plain(template: str, **values: Any) -> str:
-    """A text as Markdown. What comes from the run passes through the filter `plain` where the template uses it."""
-    return without_steering(_environment(escaping=False).get_template(template).render(**values))
+def fill_plain(template: str, results: Results, **values: Any) -> str:
+    """A text on `results` as Markdown. What the template passes through `plain` is escaped."""
+    page = _environment([results], escaping=False).get_template(template)
+    return without_steering(page.render(results=results, **values))
 
 
-def _environment(*, escaping: bool) -> jinja2.Environment:
+def _environment(runs: Sequence[Results], *, escaping: bool) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("preceptor.report", "templates"),
         autoescape=escaping,  # noqa: S701 (Markdown is escaped by the filter `plain`)
@@ -66,11 +69,16 @@ def _environment(*, escaping: bool) -> jinja2.Environment:
         "duration": numbers.duration,
         "moment": numbers.moment,
         "score": numbers.score,
-        "arm": arm_label,
-        "pair": pair_label,
+        "arm": lambda arm: arm_label(_run_of(runs, arm), arm),
+        "pair": lambda contrast: pair_label(_run_of(runs, contrast.a), contrast),
         "metric": metric_title,
     }
     return environment
+
+
+def _run_of(runs: Sequence[Results], arm: str) -> Results:
+    """The first of these runs that has the arm."""
+    return next((run for run in runs if arm in run.study.arms), runs[0])
 
 
 def drawing(svg: str) -> Markup:

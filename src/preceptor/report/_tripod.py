@@ -53,7 +53,7 @@ def _kinds(results: Results) -> set[str]:
     tasks = results.study.tasks
     true = {
         "synthetic": all(task.synthetic for task in tasks),
-        "untuned": not any(arm.startswith("sft") for arm in results.study.arms),
+        "untuned": not any(results.arm(arm).trained for arm in results.study.arms),
         "no labels": not any(task.labels for task in tasks),
         "no text": all(task.labels for task in tasks),
         "scored by raters": bool(results.human),

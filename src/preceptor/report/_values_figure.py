@@ -24,15 +24,15 @@ def values_figure(name: str, results: Results) -> str:
     height = sum(_TITLE + _ROW * (len(cells) + 0.35) for _, cells in blocks) + _FOOTER
     with rc_context(STYLE):
         figure = Figure(figsize=(_WIDE, height))
-        labels = [_row_label(cell, cells) for _, cells in blocks for cell in cells]
+        labels = [_row_label(results, cell, cells) for _, cells in blocks for cell in cells]
         left = 0.068 * max(map(len, labels), default=0) + 0.2  # inches for the arms' names
         top = height
         for number, (task, cells) in enumerate(blocks):
             tall = _ROW * (len(cells) + 0.35)
             top -= _TITLE + tall
             axes = figure.add_axes((left / _WIDE, top / height, 1 - (left + _RIGHT) / _WIDE, tall / height))
-            _block(axes, task, cells, left, last=number == len(blocks) - 1)
-        said = "; ".join(_in_words(task, cells) for task, cells in blocks)
+            _block(axes, results, task, cells, left, last=number == len(blocks) - 1)
+        said = "; ".join(_in_words(results, task, cells) for task, cells in blocks)
         return to_svg(figure, name, "Every arm on every task with its 95% interval", said)
 
 
@@ -43,7 +43,7 @@ def _rows(results: Results, task: TaskPart) -> list[Cell | Failure]:
     return sorted(rows, key=lambda row: (arms.index(row.arm), row.seed))
 
 
-def price_figure(name: str, task: TaskPart, cells: Sequence[Cell]) -> str:
+def price_figure(name: str, results: Results, task: TaskPart, cells: Sequence[Cell]) -> str:
     """SVG: a point a cell, its value with the 95% interval over the time its training took."""
     shown = [cell for cell in cells if cell.value is not None]
     with rc_context(STYLE):
@@ -57,9 +57,10 @@ def price_figure(name: str, task: TaskPart, cells: Sequence[Cell]) -> str:
             own = [cell for cell in shown if cell.arm == arm]
             times = [(cell.cost.seconds or 0) / size for cell in own]
             for time, cell in zip(times, own, strict=True):
-                _interval(axes, [time, time], cell)
+                _interval(axes, results, [time, time], cell)
             values = [cell.value or 0 for cell in own]
-            axes.plot(times, values, mark(arm), color=colour(arm), markersize=6.5, clip_on=False, label=arm_label(arm))
+            label, ink = arm_label(results, arm), colour(results, arm)
+            axes.plot(times, values, mark(results, arm), color=ink, markersize=6.5, clip_on=False, label=label)
         axes.set_ylim(0, 1)
         longest = max([(cell.cost.seconds or 0) / size for cell in shown], default=0) or 1
         axes.set_xlim(-0.04 * longest, 1.06 * longest)
@@ -67,23 +68,26 @@ def price_figure(name: str, task: TaskPart, cells: Sequence[Cell]) -> str:
         axes.set_title(metric_title(task.metric), loc="left", fontsize=8.5, color=FAINT, pad=4)
         if shown:
             figure.legend(loc="upper left", ncols=4, frameon=False, fontsize=8, handletextpad=0.2, columnspacing=1)
-        return to_svg(figure, name, f"{task.title}: value against training time", _prices_in_words(shown))
+        return to_svg(figure, name, f"{task.title}: value against training time", _prices_in_words(results, shown))
 
 
-def _block(axes: Axes, task: TaskPart, cells: Sequence[Cell | Failure], left: float, *, last: bool) -> None:
+def _block(
+    axes: Axes, results: Results, task: TaskPart, cells: Sequence[Cell | Failure], left: float, *, last: bool
+) -> None:
     bare(axes)
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1], [f"{tick:g}" for tick in (0, 0.2, 0.4, 0.6, 0.8, 1)] if last else [])
     axes.set_ylim(len(cells) - 0.35, -0.7)
-    axes.set_yticks(range(len(cells)), [_row_label(cell, cells) for cell in cells], fontsize=8.5)
+    axes.set_yticks(range(len(cells)), [_row_label(results, cell, cells) for cell in cells], fontsize=8.5)
     axes.tick_params(axis="y", pad=8)  # a mark at 0 keeps clear of its name
     if task.majority is not None:
         axes.axvline(task.majority, color=FAINT, linewidth=1, linestyle=(0, (4, 3)))
     for row, cell in enumerate(cells):
         if isinstance(cell, Cell):
-            _interval(axes, None, cell, row)
+            _interval(axes, results, None, cell, row)
             if cell.value is not None:
-                axes.plot([cell.value], [row], mark(cell.arm), color=colour(cell.arm), markersize=5.5, clip_on=False)
+                ink, sign = colour(results, cell.arm), mark(results, cell.arm)
+                axes.plot([cell.value], [row], sign, color=ink, markersize=5.5, clip_on=False)
         axes.annotate(
             _value(cell), (1, row), xytext=(_RIGHT * 72 - 2, 0), textcoords="offset points",
             ha="right", va="center", fontsize=8.5, annotation_clip=False,
@@ -96,21 +100,21 @@ def _block(axes: Axes, task: TaskPart, cells: Sequence[Cell | Failure], left: fl
         axes.set_xlabel("value on held-out cases, 95% interval", fontsize=8.5)
 
 
-def _interval(axes: Axes, x: list[float] | None, cell: Cell, row: int = 0) -> None:
+def _interval(axes: Axes, results: Results, x: list[float] | None, cell: Cell, row: int = 0) -> None:
     """The 95% interval of a cell: upright at `x`, or lying in its row."""
     low, high = cell.ci or (None, None)
     if low is not None and high is not None:
         xs, ys = (x, [low, high]) if x is not None else ([low, high], [row, row])
-        axes.plot(xs, ys, color=colour(cell.arm), linewidth=1.8, solid_capstyle="butt")
+        axes.plot(xs, ys, color=colour(results, cell.arm), linewidth=1.8, solid_capstyle="butt")
 
 
 def _value(row: Cell | Failure) -> str:
     return "failed" if isinstance(row, Failure) else f"{numbers.value(row.value)} {numbers.interval(row.ci)}"
 
 
-def _row_label(cell: Cell | Failure, cells: Sequence[Cell | Failure]) -> str:
+def _row_label(results: Results, cell: Cell | Failure, cells: Sequence[Cell | Failure]) -> str:
     several = sum(other.arm == cell.arm for other in cells) > 1
-    return f"{arm_label(cell.arm)}, {cell.seed}" if several else arm_label(cell.arm)
+    return arm_label(results, cell.arm) + (f", {cell.seed}" if several else "")
 
 
 def _unit(cells: Sequence[Cell]) -> tuple[str, float]:
@@ -121,13 +125,14 @@ def _unit(cells: Sequence[Cell]) -> tuple[str, float]:
     )
 
 
-def _in_words(task: TaskPart, cells: Sequence[Cell | Failure]) -> str:
-    said = [f"{_row_label(c, cells)} {_value(c)}" for c in cells]
+def _in_words(results: Results, task: TaskPart, cells: Sequence[Cell | Failure]) -> str:
+    said = [f"{_row_label(results, c, cells)} {_value(c)}" for c in cells]
     majority = [] if task.majority is None else [f"majority answer {numbers.value(task.majority)}"]
     return f"{task.title}: {', '.join(said + majority)}"
 
 
-def _prices_in_words(cells: Sequence[Cell]) -> str:
+def _prices_in_words(results: Results, cells: Sequence[Cell]) -> str:
     return "; ".join(
-        f"{_row_label(c, cells)} {numbers.value(c.value)} after {numbers.duration(c.cost.seconds)}" for c in cells
+        f"{_row_label(results, c, cells)} {numbers.value(c.value)} after {numbers.duration(c.cost.seconds)}"
+        for c in cells
     )

@@ -18,6 +18,7 @@ from preceptor.report._template import drawing
 from preceptor.report._values_figure import price_figure
 from preceptor.study.results.schema import Cell, Conclusion, Contrast, NotCompared, Results, TaskPart
 from preceptor.study.run.failures import Failure
+from preceptor.study.spec.arms import MAJORITY
 
 _SHADES = 9
 _LENGTHS = ("shortest", "median", "p95", "longest", "cases_cut")
@@ -124,7 +125,7 @@ def view(run: Run, place: int, *, with_text: bool) -> TaskView:
     cells, contrasts = results.of_task(task.name), results.contrasts_of(task.name)
     opened, first = with_text or task.synthetic, results.study.seeds[0]
     headline = _headline(contrasts)
-    curves = curves_figure(f"curves-{place}", task, cells)
+    curves = curves_figure(f"curves-{place}", results, task, cells)
     answered = opened and not run.purged
     examples = find_examples(run, task) if answered and contrasts else {}
     asked = run.tasks.get(task.name)
@@ -138,9 +139,9 @@ def view(run: Run, place: int, *, with_text: bool) -> TaskView:
         not_compared=results.not_compared_of(task.name),
         conclusions=results.conclusions_of(task.name),
         also=dict(_also(extra.metric, extra.labels) for extra in task.also),
-        training=_training(cells),
-        gains=drawing(gains_figure(f"gains-{place}", task, headline)) if headline else None,
-        price=drawing(price_figure(f"price-{place}", task, cells)),
+        training=_training(results, cells),
+        gains=drawing(gains_figure(f"gains-{place}", results, task, headline)) if headline else None,
+        price=drawing(price_figure(f"price-{place}", results, task, cells)),
         curves=drawing(curves) if curves else None,
         matrices=[_matrix(cell, results, opened) for cell in cells if cell.confusion and cell.seed == first],
         more_matrices=[_matrix(cell, results, opened) for cell in cells if cell.confusion and cell.seed != first],
@@ -155,7 +156,7 @@ def view(run: Run, place: int, *, with_text: bool) -> TaskView:
             if opened or contrast.counts
         ],
         subgroups=group_rows(task, opened=opened),
-        gaps=gaps(task),
+        gaps=gaps(results, task),
         opened=opened,
         found=bool(examples),
     )
@@ -173,7 +174,7 @@ def flows(run: Run, *, with_text: bool) -> list[Flow]:
 def training_times(results: Results) -> str:
     """How long the training of each arm took over all tasks and seeds."""
     arms = {arm: sum(cell.cost.seconds or 0 for cell in results.cells if cell.arm == arm) for arm in results.study.arms}
-    said = [f"{arm_label(arm)} {numbers.duration(seconds)}" for arm, seconds in arms.items() if seconds]
+    said = [f"{arm_label(results, arm)} {numbers.duration(seconds)}" for arm, seconds in arms.items() if seconds]
     return ", ".join(said) or "none"
 
 
@@ -187,7 +188,7 @@ def _headline(contrasts: Sequence[Contrast]) -> list[Contrast]:
 def _opened_contrasts(contrasts: Sequence[Contrast]) -> list[Contrast]:
     """The contrasts shown case by case: the primary ones, else the first between two arms."""
     primary = [contrast for contrast in contrasts if contrast.family == "primary"]
-    return primary or [contrast for contrast in contrasts if contrast.b != "majority"][:1]
+    return primary or [contrast for contrast in contrasts if contrast.b != MAJORITY][:1]
 
 
 def _also(metric: str, labels: Sequence[str]) -> tuple[str, str]:
@@ -195,12 +196,12 @@ def _also(metric: str, labels: Sequence[str]) -> tuple[str, str]:
     return metric, metric_title(metric) + (f" for {', '.join(labels)}" if labels else "")
 
 
-def _training(cells: Sequence[Cell]) -> str:
+def _training(results: Results, cells: Sequence[Cell]) -> str:
     """`Training took: SFT 71 s, SFT+DPO 95 s.`"""
     times: dict[str, float] = {}
     for cell in cells:
         times[cell.arm] = times.get(cell.arm, 0) + (cell.cost.seconds or 0)
-    said = [f"{arm_label(arm)} {numbers.duration(seconds)}" for arm, seconds in times.items() if seconds]
+    said = [f"{arm_label(results, arm)} {numbers.duration(seconds)}" for arm, seconds in times.items() if seconds]
     return f"Training took: {', '.join(said)}." if said else ""
 
 
@@ -216,7 +217,7 @@ def _matrix(cell: Cell, results: Results, opened: bool) -> Matrix:
         for row, texts in enumerate(shown)
     ]
     seed = f", seed {cell.seed}" if len(results.study.seeds) > 1 else ""
-    return Matrix(arm_label(cell.arm) + seed, cell.confusion.labels, rows)
+    return Matrix(arm_label(results, cell.arm) + seed, cell.confusion.labels, rows)
 
 
 def _look(counts: Sequence[int], column: int, row: int, *, exact: bool) -> str:

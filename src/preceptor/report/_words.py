@@ -18,38 +18,16 @@ _ALWAYS = {
     "Pilot silently": "Run it beside usual care, without anyone acting on its answers, and compare them with what "
     "clinicians decided.",
 }
-_ARMS = {
-    "base": ("Base", "The untouched model."),
-    "base+shots": (
-        "Base + examples",
-        "The untouched model with a few training cases in its prompt, its answer held to the allowed labels.",
-    ),
-    "sft": ("SFT", "Supervised fine-tuning: the model learns from cases with their right answers."),
-    "sft+dpo": (
-        "SFT+DPO",
-        "After SFT, direct preference optimization: the model also sees a wrong answer to each case and learns to "
-        "prefer the right one.",
-    ),
-    "sft+sft": (
-        "SFT+SFT",
-        "SFT for longer, as much as DPO cost: whether a gain of DPO is only a gain of more training.",
-    ),
-    "tfidf": (
-        "TF-IDF",
-        "No language model: counts of words in a linear model, or trees over the case's numbers. Whether a "
-        "language model is needed at all.",
-    ),
-    "endpoint": ("Served model", "Another model, untouched, asked over a server."),
-    "majority": ("Majority answer", "The commonest training label, given to every case."),
-}
 
 
 def words(results: Results) -> list[tuple[str, str]]:
     """Term and explanation, of what this study uses."""
     tasks = results.study.tasks
-    arms = [*results.study.arms, *(["majority"] if any(task.majority is not None for task in tasks) else [])]
+    arms = [results.arm(arm) for arm in results.study.arms]
     used = {task.metric for task in tasks} | {extra.metric for task in tasks for extra in task.also}
-    found = [_ARMS[arm] for arm in arms if arm in _ARMS]
+    found = [(arm.title, arm.explanation) for arm in arms if arm.explanation and not arm.further_source]
+    if any(task.majority is not None for task in tasks):
+        found.append(("Majority answer", "The commonest training label, given to every case."))
     metrics = [find_metric(name) for name in metric_names() if name in used]
     found += [(metric.title[0].upper() + metric.title[1:], metric.explanation) for metric in metrics]
     if any(task.margin is not None for task in tasks):
@@ -57,7 +35,7 @@ def words(results: Results) -> list[tuple[str, str]]:
             ("Margin", "The smallest difference that matters, set before the study. Two arms are called equivalent "
              "only when the 90% interval of their difference lies inside it.")
         )  # fmt: skip
-    if any("@" in arm for arm in results.study.arms):
+    if any(arm.further_source for arm in arms):
         found.append(
             ("Maker of pairs", "Where the rejected answers of DPO come from. An arm with a maker's name behind it "
              "differs from SFT+DPO in nothing else.")
@@ -67,7 +45,7 @@ def words(results: Results) -> list[tuple[str, str]]:
             ("Alpha and kappa", "How far raters agree beyond what chance would give: 1 is always, 0 no more than by "
              "chance. Alpha (Krippendorff) takes any number of raters, kappa (Cohen) two at a time.")
         )  # fmt: skip
-    if "sft+dpo" in results.study.arms:
+    if any(name.startswith("rewards/") for cell in results.cells for kind in cell.curves.values() for name in kind):
         found.append(
             ("Reward margin", "In DPO's training, how much more the model has come to prefer right over wrong "
              "answers than it did before: 0 at the start.")

@@ -20,10 +20,8 @@ _NEEDS: dict[Fits, str] = {
 def metric_problems(task: Task, file: Path) -> Iterator[Problem]:
     """Metrics of a task's file that nobody knows, that rate other kinds of answers, or that lack their labels."""
     fitting = [name for name in metric_names() if find_metric(name).fits in _given_by(task)]
-    for key, name, labels in [
-        ("metric", task.metric, ()),
-        *(("also", one.metric, one.labels) for one in task.secondary_metrics),
-    ]:
+    secondary = [("also", one.metric, one.labels) for one in task.secondary_metrics]
+    for key, name, labels in [("metric", task.metric, ()), *secondary]:
         fix = f"Choose of {', '.join(one for one in fitting if key == 'also' or not find_metric(one).needs_positives)}"
         if name not in metric_names():
             yield Problem(f"{file}: {key}", f"there is no metric {name!r}", fix)

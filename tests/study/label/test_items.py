@@ -88,19 +88,20 @@ def test_from_votes_to_a_model_to_scores_of_what_it_answers(
     study, base = load_study(str(file))
     vote_on(labelled[0], folder / "labels" / "pairs.sqlite", ["x", "y"], lambda item: {"choice": "b"})
     first = run_study(study, base, folder, QUIET, "preceptor study")
-    (cell,) = (cell for cell in first["cells"] if cell["arm"] == "sft+dpo")
-    assert cell["pairs"]["votes"] + sum(cell["pair_findings"][name] for name in ("identical", "rejected_right")) == 6
-    assert first["human"] == []
+    (cell,) = (cell for cell in first.cells if cell.arm == "sft+dpo")
+    assert cell.pair_findings is not None
+    assert cell.pairs["votes"] + cell.pair_findings.identical + cell.pair_findings.rejected_right == 6
+    assert first.human == []
 
     items = items_to_label(study, base, folder, QUIET, cases=8, held_out=True)
     assert not {item.example_id for item in items} & {item.example_id for item in labelled[0]}
     scores = {"quality": {"a": 4, "b": 3}}
     vote_on(items, folder / "labels" / "held_out.sqlite", ["y", "z"], lambda _: {"choice": "a", "scores": scores})
     second = run_study(study, base, folder, QUIET, "preceptor study")
-    quality = next(one for one in second["human"] if one["scale"] == "quality")
-    assert (quality["a"], quality["b"], quality["delta"], quality["n"]) == ("sft+dpo", "sft", 1.0, len(items))
-    assert [(r["rater"], r["also_made_training_pairs"]) for r in quality["raters"]] == [("y", True), ("z", False)]
-    assert [one["predictions"] for one in second["cells"]] == [one["predictions"] for one in first["cells"]]
+    quality = next(one for one in second.human if one.scale == "quality")
+    assert (quality.a, quality.b, quality.delta, quality.n) == ("sft+dpo", "sft", 1.0, len(items))
+    assert [(r.rater, r.also_made_training_pairs) for r in quality.raters] == [("y", True), ("z", False)]
+    assert [one.predictions for one in second.cells] == [one.predictions for one in first.cells]
 
 
 def vote_on(items: list[Item], path: Path, raters: list[str], said: Callable[[Item], dict[str, Any]]) -> None:

@@ -7,7 +7,9 @@ import pytest
 from preceptor.study.results.conclusions import conclusions
 from preceptor.study.results.schema import Cell, Conclusion, Contrast, TaskPart
 from preceptor.study.run.failures import Failure
+from preceptor.study.spec.arms import resolve
 
+ARMS = resolve(("base", "base+shots", "sft", "sft+dpo", "sft+sft", "tfidf", "endpoint"), {})
 LABELS = ["urgent", "soon", "routine"]
 TASK: dict[str, Any] = {
     "name": "triage", "title": "Triage", "metric": "macro_f1", "labels": LABELS, "looks": 1, "margin": 0.05,
@@ -45,7 +47,7 @@ def cell(arm: str, **changes: Any) -> Cell:
 def conclude(contrasts: list[Contrast], cells: list[Cell] | None = None, **task: Any) -> Conclusion:
     """The one conclusion of a study of one task."""
     arms = dict.fromkeys(arm for one in contrasts for arm in (one.b, one.a) if arm != "majority")
-    (found,) = conclusions(contrasts, cells or [cell(arm) for arm in arms], [TaskPart(**TASK | task)])
+    (found,) = conclusions(contrasts, cells or [cell(arm) for arm in arms], [TaskPart(**TASK | task)], ARMS)
     return found
 
 
@@ -220,7 +222,7 @@ def test_an_arm_with_one_answer_for_all_is_not_recommended(contrasts: list[Contr
 
 
 def test_a_study_of_one_arm_compares_nothing() -> None:
-    (found,) = conclusions([], [cell("base")], [TaskPart(**TASK)])
+    (found,) = conclusions([], [cell("base")], [TaskPart(**TASK)], ARMS)
     assert found.conclusion == "unsettled"
     assert found.sentence == "On triage, this study compares no tuned model with another."
 
@@ -292,7 +294,7 @@ def failure(arm: str, stage: str, seed: int = 0) -> Failure:
 
 def conclude_without(contrasts: list[Contrast], *failed: Failure, answered: str) -> Conclusion:
     """The conclusion of a study in which the arms of `failed` have no answers; `answered` are those that have."""
-    (found,) = conclusions(contrasts, [cell(arm) for arm in answered.split()], [TaskPart(**TASK)], failed)
+    (found,) = conclusions(contrasts, [cell(arm) for arm in answered.split()], [TaskPart(**TASK)], ARMS, failed)
     return found
 
 
@@ -336,7 +338,7 @@ def test_what_was_to_be_beaten_and_failed_was_not_beaten(arm: str) -> None:
 def test_seeds_that_failed_stand_beside_the_conclusion() -> None:
     cells = [cell(arm, seed=seed) for arm in ("base", "sft", "sft+dpo", "sft+sft") for seed in (0, 1)]
     (found,) = conclusions(
-        DPO_WINS, cells, [TaskPart(**TASK)], [failure("sft+dpo", "DPO", 2), failure("sft+dpo", "DPO", 3)]
+        DPO_WINS, cells, [TaskPart(**TASK)], ARMS, [failure("sft+dpo", "DPO", 2), failure("sft+dpo", "DPO", 3)]
     )
     assert found.conclusion == "dpo_worth_it"
     assert found.warnings == ["SFT+DPO failed in DPO (seeds 2, 3): it is compared over the other seeds only."]

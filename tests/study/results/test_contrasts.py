@@ -17,9 +17,11 @@ from preceptor.study.results.contrasts import contrasts, not_compared
 from preceptor.study.results.measure import measure
 from preceptor.study.results.schema import Contrast, Counts, Dangerous, NotCompared, Paired, TaskPart
 from preceptor.study.run.failures import Failure
+from preceptor.study.spec.arms import resolve
 from preceptor.tasks import Example, Task, load_task
 
 LABELS = ("urgent", "soon", "routine")
+ARMS = resolve(("base", "base+shots", "sft", "sft+dpo", "sft+sft", "tfidf", "endpoint"), {})
 PRIMARY = [("sft+dpo", "sft")]
 
 
@@ -49,7 +51,8 @@ def cell(case: Prepared, arm: str, answers: Sequence[str], seed: int = 0, flops:
     rows = [
         Prediction(e.id, text, case.task.parse(text), 0.0) for e, text in zip(case.splits.test, answers, strict=True)
     ]
-    return Cell(case, "tiny", arm, seed, rows, Cost(flops=flops), 0.0, "predictions.jsonl", "", {})
+    cost = Cost(flops=flops)
+    return Cell(case, "tiny", arm, seed, rows, cost, 0.0, "predictions.jsonl", "", {}, seedless=arm == "base")
 
 
 def mistaken(gold: Sequence[str], at: Sequence[int], answer: str = "no label at all") -> list[str]:
@@ -71,7 +74,7 @@ def test_one_case_a_patient_is_mcnemar_and_tango_and_unreadable_answers_are_miss
     case = prepared(GOLD)
     sft = cell(case, "sft", mistaken(GOLD, range(40)), flops=2.0)
     dpo = cell(case, "sft+dpo", mistaken(GOLD, range(30, 52)), flops=3.0)
-    found = only(contrasts([sft, dpo], PRIMARY, {"triage": 0.05}), "sft+dpo", "sft")
+    found = only(contrasts([sft, dpo], ARMS, PRIMARY, {"triage": 0.05}), "sft+dpo", "sft")
     assert found.counts == Paired(both_right=68, only_a=30, only_b=12, neither=10)
     assert found.delta == pytest.approx(18 / 120, abs=1e-9)
     assert found.p == pytest.approx(stats.binomtest(12, 42).pvalue, abs=1e-9)
@@ -88,12 +91,12 @@ def test_the_margin_decides_between_equivalent_and_not_enough_cases() -> None:
     case = prepared(GOLD * 5)
     sft = cell(case, "sft", mistaken(GOLD * 5, range(20)))
     dpo = cell(case, "sft+dpo", mistaken(GOLD * 5, range(10, 30)))
-    wide = only(contrasts([sft, dpo], PRIMARY, {"triage": 0.05}), "sft+dpo", "sft")
+    wide = only(contrasts([sft, dpo], ARMS, PRIMARY, {"triage": 0.05}), "sft+dpo", "sft")
     assert (wide.verdict, wide.below_margin, wide.needed) == ("equivalent", True, None)
-    narrow = only(contrasts([sft, dpo], PRIMARY, {"triage": 0.01}), "sft+dpo", "sft")
+    narrow = only(contrasts([sft, dpo], ARMS, PRIMARY, {"triage": 0.01}), "sft+dpo", "sft")
     assert (narrow.verdict, narrow.below_margin) == ("inconclusive", False)
     assert narrow.needed > 8.5 * (20 / 600) / 0.01**2
-    none = only(contrasts([sft, dpo], PRIMARY, {"triage": None}), "sft+dpo", "sft")
+    none = only(contrasts([sft, dpo], ARMS, PRIMARY, {"triage": None}), "sft+dpo", "sft")
     assert (none.verdict, none.needed) == ("inconclusive", None)
 
 
@@ -103,7 +106,7 @@ def test_two_seeds_of_one_arm_are_not_told_apart() -> None:
     case = prepared(GOLD, metric="macro_f1")
     arms = {(arm, seed): rng.choice(120, 36, replace=False) for arm in ("sft", "sft+dpo") for seed in (0, 1)}
     cells = [cell(case, arm, mistaken(GOLD, at, "routine"), seed) for (arm, seed), at in arms.items()]
-    found = contrasts(cells, PRIMARY, {"triage": 0.05})
+    found = contrasts(cells, ARMS, PRIMARY, {"triage": 0.05})
     one = only(found, "sft+dpo", "sft")
     assert one.verdict == "inconclusive"
     assert [each.seed for each in one.seeds] == [0, 1]
@@ -114,7 +117,7 @@ def test_an_arm_without_seeds_is_compared_with_each() -> None:
     case = prepared(GOLD)
     base = cell(case, "base", mistaken(GOLD, range(60)))
     tuned = [cell(case, "sft", mistaken(GOLD, range(wrong)), seed) for seed, wrong in ((3, 10), (5, 20))]
-    found = only(contrasts([base, *tuned], [("sft", "base")], {}), "sft", "base")
+    found = only(contrasts([base, *tuned], ARMS, [("sft", "base")], {}), "sft", "base")
     assert [one.seed for one in found.seeds] == [3, 5]
     assert [one.delta for one in found.seeds] == pytest.approx([50 / 120, 40 / 120])
     assert found.counts.only_a == 50, "counts are those of the first seed"
@@ -124,7 +127,7 @@ def test_an_arm_without_seeds_is_compared_with_each() -> None:
 def test_primary_contrasts_are_those_named_and_come_first() -> None:
     case = prepared(GOLD)
     cells = [cell(case, arm, mistaken(GOLD, range(n))) for n, arm in ((50, "base"), (20, "sft"), (18, "sft+dpo"))]
-    found = contrasts(cells, [("sft", "base")], {})
+    found = contrasts(cells, ARMS, [("sft", "base")], {})
     assert [(one.a, one.b) for one in found if one.family == "primary"] == [("sft", "base")]
     assert found[0].family == "primary"
     assert only(found, "sft+dpo", "sft").adjustment == "bh"
@@ -133,19 +136,19 @@ def test_primary_contrasts_are_those_named_and_come_first() -> None:
 def test_two_patients_are_described_and_no_more() -> None:
     case = prepared(["urgent", "routine"])
     cells = [cell(case, "sft", ["routine", "urgent"]), cell(case, "sft+dpo", ["urgent", "routine"])]
-    found = contrasts(cells, PRIMARY, {"triage": 0.05})
+    found = contrasts(cells, ARMS, PRIMARY, {"triage": 0.05})
     assert only(found, "sft+dpo", "sft").descriptive
     assert {one.verdict for one in found} == {"inconclusive"}
     counts = Counts(train=1, validation=0, test=2, groups_test=2)
     task = TaskPart(name="triage", title="t", metric="accuracy", labels=list(LABELS), looks=1, counts=counts)
-    (said,) = conclusions(found, [measure(case, one) for one in cells], [task])
+    (said,) = conclusions(found, [measure(case, one) for one in cells], [task], ARMS)
     assert (said.conclusion, said.recommendation) == ("descriptive", "more cases")
 
 
 def test_one_patient_with_half_the_notes_is_described_and_no_more() -> None:
     case = prepared(GOLD, patients=["one"] * 60 + [f"p{n}" for n in range(60)])
     cells = [cell(case, "sft", mistaken(GOLD, range(60))), cell(case, "sft+dpo", GOLD)]
-    found = only(contrasts(cells, PRIMARY, {"triage": 0.05}), "sft+dpo", "sft")
+    found = only(contrasts(cells, ARMS, PRIMARY, {"triage": 0.05}), "sft+dpo", "sft")
     assert found.patients == 61
     assert "hold most cases" in found.descriptive
 
@@ -154,7 +157,7 @@ def test_a_class_that_no_held_out_case_has_is_not_averaged_in() -> None:
     gold = ["urgent", "routine"] * 30
     case = prepared(gold, metric="macro_f1")
     cells = [cell(case, "sft", mistaken(gold, range(30))), cell(case, "sft+dpo", gold)]
-    found = only(contrasts(cells, PRIMARY, {}), "sft+dpo", "sft")
+    found = only(contrasts(cells, ARMS, PRIMARY, {}), "sft+dpo", "sft")
     assert found.descriptive is None
     assert found.delta == pytest.approx(1 - 2 / 3), "each class: half found, and nothing else taken for it"
     assert measure(case, cells[1]).value == 1.0
@@ -169,7 +172,7 @@ def test_text_has_lengths_and_neither_counts_nor_classes() -> None:
     sft, dpo = cell(case, "sft", gold), cell(case, "sft+dpo", [2 * one for one in gold])
     assert (measure(case, sft).length_ratio, measure(case, dpo).length_ratio) == (1.0, 2.0)
     assert measure(case, sft).never_predicted == []
-    found = contrasts([sft, dpo], PRIMARY, {})
+    found = contrasts([sft, dpo], ARMS, PRIMARY, {})
     assert [(one.a, one.b) for one in found] == [("sft+dpo", "sft")]
     assert (found[0].counts, found[0].dangerous) == (None, None)
 
@@ -182,7 +185,7 @@ def test_seeds_that_one_arm_lost_are_left_out_and_never_paired_with_others() -> 
     case = prepared(GOLD)
     sft = [cell(case, "sft", mistaken(GOLD, range(wrong)), seed) for seed, wrong in ((0, 40), (1, 60), (2, 50))]
     dpo = [cell(case, "sft+dpo", mistaken(GOLD, range(wrong)), seed) for seed, wrong in ((1, 20), (2, 30))]
-    found = only(contrasts([*sft, *dpo], PRIMARY, {}, [failure("sft+dpo", 0)]), "sft+dpo", "sft")
+    found = only(contrasts([*sft, *dpo], ARMS, PRIMARY, {}, [failure("sft+dpo", 0)]), "sft+dpo", "sft")
     assert [one.seed for one in found.seeds] == [1, 2]
     assert [one.delta for one in found.seeds] == pytest.approx([40 / 120, 20 / 120])
     assert found.counts.only_a == 40, "counts are those of the first seed that both have"
@@ -193,8 +196,8 @@ def test_arms_without_a_seed_in_common_are_not_compared() -> None:
     case = prepared(GOLD)
     cells = [cell(case, "sft", GOLD, 0), cell(case, "sft+dpo", GOLD, 1)]
     failed = [failure("sft", 1, "SFT"), failure("sft+dpo", 0)]
-    assert ("sft+dpo", "sft") not in {(one.a, one.b) for one in contrasts(cells, PRIMARY, {}, failed)}
-    lost = only(not_compared(cells, PRIMARY, failed), "sft+dpo", "sft")
+    assert ("sft+dpo", "sft") not in {(one.a, one.b) for one in contrasts(cells, ARMS, PRIMARY, {}, failed)}
+    lost = only(not_compared(cells, ARMS, PRIMARY, failed), "sft+dpo", "sft")
     assert lost.family == "primary"
     assert lost.sentence == (
         "SFT+DPO and SFT on triage were not compared: SFT+DPO failed in DPO (seed 0); SFT failed in SFT (seed 1)."
@@ -205,12 +208,12 @@ def test_a_contrast_that_a_failure_took_still_counts_in_the_adjustment() -> None
     case = prepared(GOLD)
     primary = [("sft", "base"), ("sft+dpo", "sft")]
     cells = [cell(case, "base", mistaken(GOLD, range(40))), cell(case, "sft", mistaken(GOLD, range(26)))]
-    alone = only(contrasts(cells, primary, {}), "sft", "base")
-    beside = only(contrasts(cells, primary, {}, [failure("sft+dpo")]), "sft", "base")
+    alone = only(contrasts(cells, ARMS, primary, {}), "sft", "base")
+    beside = only(contrasts(cells, ARMS, primary, {}, [failure("sft+dpo")]), "sft", "base")
     assert alone.p_adjusted == alone.p
     assert beside.p == alone.p
     assert beside.p_adjusted == pytest.approx(2 * alone.p)
-    lost = {(one.a, one.b): one.family for one in not_compared(cells, primary, [failure("sft+dpo")])}
+    lost = {(one.a, one.b): one.family for one in not_compared(cells, ARMS, primary, [failure("sft+dpo")])}
     assert lost == {
         ("sft+dpo", "sft"): "primary",
         ("sft+dpo", "base"): "secondary",
@@ -221,4 +224,4 @@ def test_a_contrast_that_a_failure_took_still_counts_in_the_adjustment() -> None
 def test_what_the_study_has_not_is_no_contrast_that_failed() -> None:
     case = prepared(GOLD)
     cells = [cell(case, "base", GOLD), cell(case, "sft", GOLD)]
-    assert not_compared(cells, PRIMARY, []) == []
+    assert not_compared(cells, ARMS, PRIMARY, []) == []

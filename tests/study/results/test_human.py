@@ -26,6 +26,7 @@ from prepared_study import prepare_tiny
 TEXT = {"answer": {"kind": "text", "max_new_tokens": 6}, "metric": "rouge_l", "also": []}
 SCALES = ("quality", "omissions")
 ARMS = ("sft+dpo", "sft")
+PHRASES = {"sft+dpo": "SFT+DPO", "sft": "SFT"}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def vote(choice: str, quality: tuple[int, int], omissions: tuple[int, int]) -> d
 def outcomes(folder: Path, prepared: Prepared, items: list[Item], said: dict, votes: Path | None = None):
     run = RunFolder(folder)
     voted(folder / "labels" / "held_out.sqlite", items, said, repeat_share=0)
-    found = human_outcomes(run, [cell(prepared, arm) for arm in ("base", *ARMS)], votes)
+    found = human_outcomes(run, [cell(prepared, arm) for arm in ("base", *ARMS)], votes, PHRASES)
     for one in found:
         assert list(_of_human(one)) == []  # its numbers agree with each other
     return {one.scale: one for one in found}
@@ -126,7 +127,7 @@ def test_scores_of_answers_that_the_arms_no_longer_give_are_left_out_and_counted
 
 
 def test_without_scores_there_is_no_outcome(tmp_path: Path, prepared: Prepared) -> None:
-    assert human_outcomes(RunFolder(tmp_path), [cell(prepared, arm) for arm in ARMS], None) == []
+    assert human_outcomes(RunFolder(tmp_path), [cell(prepared, arm) for arm in ARMS], None, PHRASES) == []
     assert outcomes(tmp_path, prepared, items_of(prepared, 2), {"x": [None, None]}) == {}
 
 

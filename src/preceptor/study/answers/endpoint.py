@@ -11,6 +11,7 @@ phrase = "the served model"
 explanation = "Another model, untouched, asked over a server."
 deterministic = True
 asks_policy = False
+language_model = True
 Settings = ChatServer
 
 

@@ -13,6 +13,7 @@ phrase = "the base model"
 explanation = "The untouched model."
 deterministic = True
 asks_policy = True
+language_model = True
 
 BATCH_SIZE = 32
 """Prompts that are answered together."""

@@ -25,6 +25,7 @@ phrase = "the base model with examples"
 explanation = "The untouched model with a few training cases in its prompt, its answer held to the allowed labels."
 deterministic = False
 asks_policy = True
+language_model = True
 
 
 class Settings(BaseModel):

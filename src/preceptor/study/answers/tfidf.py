@@ -29,6 +29,7 @@ explanation = (
 )
 deterministic = True
 asks_policy = False
+language_model = False
 seconds = 5.0
 """About how long it takes."""
 

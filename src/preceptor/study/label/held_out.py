@@ -12,6 +12,7 @@ from preceptor.study.run.failures import Failure, in_words
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.run.kept import kept
 from preceptor.study.run.provenance import refuse_old_results
+from preceptor.study.spec.arms import phrases
 from preceptor.study.spec.study import Study
 from preceptor.tasks import Task
 
@@ -63,7 +64,7 @@ def what_failed(study: Study, run: RunFolder, prepared: Prepared) -> str:
         results: dict[str, Any] = json.loads(run.results.read_text(encoding="utf-8"))
         failed = [Failure.model_validate(one) for one in results.get("failed", [])]
     own = [one for one in failed if one.task == prepared.task.name and one.arm in arms and one.seed == seed]
-    return in_words(own)
+    return in_words(own, phrases(study.resolved))
 
 
 def differing(task: Task, a: Answer, b: Answer) -> bool:

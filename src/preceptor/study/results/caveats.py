@@ -1,19 +1,18 @@
 """What must stand beside a conclusion: warnings, and what a committee is advised to do."""
 
-from preceptor.evidence import arm_title
 from preceptor.study.results.schema import ConclusionKind, Recommendation
 from preceptor.study.results.task_evidence import TaskEvidence
 from preceptor.study.run.failures import in_words
 from preceptor.study.spec.arms import MAJORITY
+from preceptor.study.spec.found import find_answer
 
 _MOST_INVALID = 0.05
 _LONGEST = 1.25
-_TUNED = ("sft", "sft+sft", "sft+dpo")
 
 
 def warnings(evidence: TaskEvidence, arm: str | None) -> list[str]:
     """Everything a reader must know beside the conclusion. `arm` is the one it leaves to be used, if any."""
-    arm = arm if arm in _TUNED else next(reversed(evidence.trained), None)
+    arm = arm if arm in evidence.tuned else next(reversed(evidence.trained), None)
     return [
         *_about_failures(evidence),
         *_about_cases(evidence),
@@ -40,13 +39,13 @@ def _speaks_against(evidence: TaskEvidence, arm: str) -> bool:
     """Synthetic cases, answers that cannot be read, one answer for all, or a simpler way not beaten."""
     if evidence.task.synthetic or evidence.invalid_rate(arm) > _MOST_INVALID or evidence.only_label(arm):
         return True
-    tuned = "sft" if arm == "sft+sft" else arm
-    return any(evidence.verdict(tuned, other) not in ("better", None) for other in ("tfidf", MAJORITY))
+    simple = [one for one in evidence.others if not find_answer(evidence.arms[one].answer).language_model]
+    return any(evidence.verdict(evidence.begun(arm), one) not in ("better", None) for one in (*simple, MAJORITY))
 
 
 def _about_failures(evidence: TaskEvidence) -> list[str]:
     return [
-        f"{_capital(in_words(failed))}: "
+        f"{_capital(in_words(failed, evidence.phrases))}: "
         + ("it is compared over the other seeds only." if arm in evidence.cells else "nothing is known of it here.")
         for arm, failed in evidence.failed.items()
     ]
@@ -67,15 +66,15 @@ def _about_cases(evidence: TaskEvidence) -> list[str]:
 
 
 def _about_answers(evidence: TaskEvidence, arm: str) -> list[str]:
-    title = _capital(arm_title(arm))
+    title = _capital(evidence.phrases[arm])
     lines = []
     if (rate := evidence.invalid_rate(arm)) > _MOST_INVALID:
         lines.append(f"{title}: {rate:.0%} of the answers could not be read; they count as wrong.")
     if label := evidence.only_label(arm):
         lines.append(f'{title} gave one answer only, "{label}".')
-    elif arm in _TUNED and (missed := evidence.never_predicted(arm)):
+    elif arm in evidence.tuned and (missed := evidence.never_predicted(arm)):
         lines.append(f"{title} never answered {_listed(missed)}.")
-    ratio = evidence.length_ratio(arm) if arm in _TUNED else None
+    ratio = evidence.length_ratio(arm) if arm in evidence.tuned else None
     if ratio is not None and ratio > _LONGEST:
         lines.append(f"{title}: answers are {ratio:.1f} times as long as the right ones.")
     return lines
@@ -87,19 +86,20 @@ def _about_seeds(evidence: TaskEvidence) -> list[str]:
         return []
     deltas = [seed.delta for seed in question.seeds]
     if min(deltas) < 0 < max(deltas):
-        arms = f"{arm_title(question.a)} and {arm_title(question.b)}"
+        arms = f"{evidence.phrases[question.a]} and {evidence.phrases[question.b]}"
         return [f"The seeds disagree on which of {arms} is better."]
     return []
 
 
 def _not_beaten(evidence: TaskEvidence, arm: str) -> list[str]:
     """The simpler or larger ways that `arm` is not shown to be better than."""
-    tuned = "sft" if arm == "sft+sft" and evidence.contrast("sft", "base") else arm
-    others = ("base+shots", "tfidf", "endpoint", "sft+sft", MAJORITY)
+    begun, base = evidence.begun(arm), evidence.base
+    tuned = begun if base and evidence.contrast(begun, base) else arm
+    others = (*evidence.untouched, *evidence.others, evidence.control(arm), MAJORITY)
     return [
-        f"{_capital(arm_title(tuned))} is not shown to be better than {arm_title(other)}."
+        f"{_capital(evidence.phrases[tuned])} is not shown to be better than {evidence.phrases[other]}."
         for other in others
-        if evidence.verdict(tuned, other) not in ("better", None)
+        if other and other != base and evidence.verdict(tuned, other) not in ("better", None)
     ]
 
 

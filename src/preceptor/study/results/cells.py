@@ -116,9 +116,7 @@ def sample(prepared: Prepared, texts: Sequence[str], metric: str) -> Sample:
 
 def metrics_of(tasks: Sequence[Prepared]) -> list[dict[str, str]]:
     """The `metrics` of `results.json`: each that some task names, with its title and what it means."""
-    names = [
-        name for one in tasks for name in (one.task.metric, *(extra.metric for extra in one.task.secondary_metrics))
-    ]
+    names = [name for one in tasks for name in one.task.metric_names]
     found = [find_metric(name) for name in dict.fromkeys(names)]
     return [{"name": one.name, "title": one.title, "explanation": one.explanation} for one in found]
 

@@ -1,18 +1,22 @@
-"""What follows for each task: is DPO worth it, is SFT or the untouched model enough, or cannot these cases tell?
+"""What follows for each task: whether the treatment is worth it, or its comparator or the untouched model is enough.
+
+A study's treatment is the arm with the most stages, its comparator the arm that lacks the last of them, its control the
+arm that goes on without it for as much compute. Kinds of conclusions are named by what a study is by default about, DPO
+against SFT.
 
 Everything follows from what else stands in `results.json`, so that a reader of that file can check it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from preceptor.evidence import FEWEST_SEEDS, arm_title
+from preceptor.evidence import FEWEST_SEEDS
 from preceptor.study.results.caveats import recommendation, warnings
 from preceptor.study.results.contrast_words import compared, compute, counted, over
 from preceptor.study.results.schema import Cell, Conclusion, ConclusionKind, Contrast, TaskPart
 from preceptor.study.results.task_evidence import UNREADABLE, TaskEvidence, by_task_and_model
 from preceptor.study.run.failures import Failure, in_words
-from preceptor.study.spec.arms import MAJORITY
+from preceptor.study.spec.arms import MAJORITY, Arm
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +35,15 @@ class _Outcome:
 
 
 def conclusions(
-    contrasts: Sequence[Contrast], cells: Sequence[Cell], tasks: Sequence[TaskPart], failed: Sequence[Failure] = ()
+    contrasts: Sequence[Contrast],
+    cells: Sequence[Cell],
+    tasks: Sequence[TaskPart],
+    arms: Mapping[str, Arm],
+    failed: Sequence[Failure] = (),
 ) -> list[Conclusion]:
-    """One conclusion for each task and model."""
-    return [
-        _conclusion(evidence, _outcome(evidence)) for evidence in by_task_and_model(contrasts, cells, tasks, failed)
-    ]
+    """One conclusion for each task and model; `arms` are those of the study by name."""
+    found = by_task_and_model(contrasts, cells, tasks, arms, failed)
+    return [_conclusion(evidence, _outcome(evidence)) for evidence in found]
 
 
 def _conclusion(evidence: TaskEvidence, outcome: _Outcome) -> Conclusion:
@@ -61,72 +68,75 @@ def _outcome(evidence: TaskEvidence) -> _Outcome:
         return _Outcome("descriptive", claim, question, because=(question.descriptive,))
     if untouched := _untouched_is_enough(evidence):
         return untouched
-    return _dpo(evidence, question) if question.a == "sft+dpo" else _sft(evidence, question)
+    return (_treatment if evidence.arms[question.b].trained else _one_stage)(evidence, question)
 
 
 def _lost(evidence: TaskEvidence, a: str, b: str) -> _Outcome:
     """An arm of the question failed. What else is known of the task does not answer it."""
-    claim = f"whether {'DPO' if a == 'sft+dpo' else 'SFT'} is worth it was not compared"
-    because = (in_words([*evidence.failed.get(a, ()), *evidence.failed.get(b, ())]), *_over_untouched(evidence, "sft"))
+    claim = f"whether {evidence.last_stage(a)} is worth it was not compared"
+    failed = [*evidence.failed.get(a, ()), *evidence.failed.get(b, ())]
+    first = b if evidence.arms[b].trained else a
+    because = (in_words(failed, evidence.phrases), *_over_untouched(evidence, first))
     return _Outcome("unsettled", claim, None, because=because, spoiled=True)
 
 
 def _untouched_is_enough(evidence: TaskEvidence) -> _Outcome | None:
     """The untouched model, with or without examples, when no tuned arm is better than it by as much as matters."""
-    for untouched in ("base", "base+shots"):
+    for untouched in evidence.untouched:
         found = [evidence.contrast(arm, untouched) for arm in evidence.trained]
         if all(one and (one.verdict == "worse" or one.below_margin) for one in found):
-            claim = f"no training adds what matters to {arm_title(untouched)}"
+            claim = f"no training adds what matters to {evidence.phrases[untouched]}"
             if why := _useless(evidence, untouched):
                 return _Outcome("unsettled", claim, found[-1], because=(why,), spoiled=True)
-            return _Outcome("base_enough", f"{arm_title(untouched)} is enough: {claim}", found[-1], untouched)
+            return _Outcome("base_enough", f"{evidence.phrases[untouched]} is enough: {claim}", found[-1], untouched)
     return None
 
 
 def _useless(evidence: TaskEvidence, arm: str) -> str | None:
     """Why an arm cannot be recommended however the others do; None where it can."""
     if (rate := evidence.invalid_rate(arm)) > UNREADABLE:
-        return f"{rate:.0%} of the answers of {arm_title(arm)} could not be read"
+        return f"{rate:.0%} of the answers of {evidence.phrases[arm]} could not be read"
     if label := evidence.only_label(arm):
-        return f'{arm_title(arm)} gives the same answer, "{label}", to every case'
+        return f'{evidence.phrases[arm]} gives the same answer, "{label}", to every case'
     return None
 
 
-def _dpo(evidence: TaskEvidence, question: Contrast) -> _Outcome:
+def _treatment(evidence: TaskEvidence, question: Contrast) -> _Outcome:
+    """A further stage against the trained arm that it goes on from: its gain must not be that of more training."""
+    stage, begun = evidence.last_stage(question.a), evidence.phrases[question.b]
+    gained = _over_untouched(evidence, question.b)
     if question.verdict == "worse":
-        return _Outcome("dpo_harms", "DPO does harm", question, because=_over_untouched(evidence, "sft"))
+        return _Outcome("dpo_harms", f"{stage} does harm", question, because=gained)
     if question.below_margin:
-        return _sft_enough(evidence, question)
+        enough = _Outcome("sft_enough", f"{begun} is enough", question, question.b, gained)
+        return _unless_spoiled(evidence, enough)
     if question.verdict != "better":
-        return _open(question, "whether DPO is worth it", _over_untouched(evidence, "sft"))
-    control = evidence.contrast("sft+dpo", "sft+sft")
-    if control is None:
-        why = "SFT was not trained on for the same compute in this study, so the gain may be that of longer training"
-        if evidence.lost("sft+dpo", "sft+sft"):
-            why = f"{in_words(evidence.failed['sft+sft'])}, so the gain may be that of longer training"
-        return _Outcome(
-            "unsettled", "DPO is better than SFT, and yet not shown to be worth it", question, because=(why,)
-        )
+        return _open(question, f"whether {stage} is worth it", gained)
+    longer = evidence.control(question.a)
+    control = evidence.contrast(question.a, longer) if longer else None
+    if longer is None or control is None:
+        why = f"{begun} was not trained on for the same compute in this study"
+        if longer and evidence.lost(question.a, longer):
+            why = in_words(evidence.failed[longer], evidence.phrases)
+        claim = f"{stage} is better than {begun}, and yet not shown to be worth it"
+        return _Outcome("unsettled", claim, question, because=(f"{why}, so the gain may be that of longer training",))
     if control.below_margin:
-        more = _Outcome("sft_enough", "SFT trained on for the same compute is enough", control, "sft+sft")
+        more = _Outcome("sft_enough", f"{begun} trained on for the same compute is enough", control, longer)
         return _unless_spoiled(evidence, more)
     if control.verdict != "better":
-        what = "whether DPO is worth more than SFT trained on for the same compute"
-        return _open(control, what, (over(question),))
-    worth = _Outcome("dpo_worth_it", "DPO is worth it", question, "sft+dpo", (over(control),))
+        what = f"whether {stage} is worth more than {begun} trained on for the same compute"
+        return _open(control, what, (over(question, evidence.phrases),))
+    because = (over(control, evidence.phrases),)
+    worth = _Outcome("dpo_worth_it", f"{stage} is worth it", question, question.a, because)
     return _unless_spoiled(evidence, worth, question, control)
 
 
-def _sft_enough(evidence: TaskEvidence, question: Contrast) -> _Outcome:
-    """DPO adds less than matters; SFT is enough only where it is itself better than the untouched model."""
-    enough = _Outcome("sft_enough", "SFT is enough", question, "sft", _over_untouched(evidence, "sft"))
-    return _unless_spoiled(evidence, enough)
-
-
-def _sft(evidence: TaskEvidence, question: Contrast) -> _Outcome:
+def _one_stage(evidence: TaskEvidence, question: Contrast) -> _Outcome:
+    """The first stage against the untouched model."""
+    stage = evidence.last_stage(question.a)
     if question.verdict != "better":
-        return _open(question, "whether SFT is worth it")
-    return _unless_spoiled(evidence, _Outcome("sft_worth_it", "SFT is worth it", question, "sft"), question)
+        return _open(question, f"whether {stage} is worth it")
+    return _unless_spoiled(evidence, _Outcome("sft_worth_it", f"{stage} is worth it", question, question.a), question)
 
 
 def _open(contrast: Contrast, what: str, because: tuple[str, ...] = ()) -> _Outcome:
@@ -155,10 +165,11 @@ def _unless_spoiled(evidence: TaskEvidence, outcome: _Outcome, *claimed: Contras
         if dangerous and dangerous.lost > dangerous.gained:
             missed = dangerous.lost - dangerous.gained
             what = "dangerous case" if missed == 1 else "dangerous cases"
-            return _spoiled(outcome, f"it misses {missed} {what} more than {arm_title(contrast.b)} does")
-    arm = "sft" if outcome.arm == "sft+sft" else outcome.arm
-    if evidence.verdict(arm, "base") not in ("better", None):
-        return _spoiled(outcome, f"{arm_title(arm)} is not shown to be better than the base model")
+            return _spoiled(outcome, f"it misses {missed} {what} more than {evidence.phrases[contrast.b]} does")
+    arm, base = evidence.begun(outcome.arm), evidence.base
+    if base and evidence.verdict(arm, base) not in ("better", None):
+        named = evidence.phrases
+        return _spoiled(outcome, f"{named[arm]} is not shown to be better than {named[base]}")
     if outcome.conclusion == "sft_worth_it" and evidence.only_the_form(arm):
         return _spoiled(outcome, "more than the form of the answer was not shown to be learnt")
     return outcome
@@ -171,24 +182,25 @@ def _spoiled(outcome: _Outcome, why: str) -> _Outcome:
 
 def _over_untouched(evidence: TaskEvidence, arm: str) -> tuple[str, ...]:
     """The arm's own gain over the base model, where it has one, and whether it may be the form of the answer alone."""
-    found = evidence.contrast(arm, "base")
+    found = evidence.contrast(arm, evidence.base) if evidence.base else None
     if found is None or found.verdict != "better":
         return ()
+    gained = over(found, evidence.phrases)
     if not evidence.only_the_form(arm):
-        return (over(found),)
-    unread = f"{evidence.invalid_rate('base'):.0%} of the base model's answers could not be read"
-    return (f"{over(found)}, though {unread}, so this may be the form of the answer alone",)
+        return (gained,)
+    unread = f"{evidence.invalid_rate(found.b):.0%} of {evidence.phrases[found.b]}'s answers could not be read"
+    return (f"{gained}, though {unread}, so this may be the form of the answer alone",)
 
 
 def _sentence(evidence: TaskEvidence, outcome: _Outcome) -> str:
     """One sentence: the claim, gain with interval, cases, price, and what it rests on or is spoiled by."""
     parts = []
     if contrast := outcome.contrast:
-        parts.append(compared(contrast))
-        parts += [words for words in (counted(contrast), compute(contrast)) if words]
+        parts.append(compared(contrast, evidence.phrases))
+        parts += [words for words in (counted(contrast), compute(contrast, evidence.phrases)) if words]
     parts += outcome.because
     if outcome.arm in evidence.trained and evidence.verdict(outcome.arm, MAJORITY) not in ("better", None):
-        parts.append(f"{arm_title(outcome.arm)} is not shown to be better than {arm_title(MAJORITY)}")
+        parts.append(f"{evidence.phrases[outcome.arm]} is not shown to be better than {evidence.phrases[MAJORITY]}")
     if scope := _scope(evidence):
         parts.append(scope)
     claim = f"On {evidence.task.name}, {outcome.claim}"

@@ -1,22 +1,24 @@
 """A contrast in words, as parts of a conclusion's sentence: gain and margin, cases, training compute."""
 
-from preceptor.evidence import arm_title, gain, number
+from collections.abc import Mapping
+
+from preceptor.evidence import gain, number
 from preceptor.study.results.schema import Contrast
 
 
-def over(contrast: Contrast) -> str:
+def over(contrast: Contrast, phrases: Mapping[str, str]) -> str:
     """`+0.16 macro-F1 [0.09, 0.22] for SFT+DPO over SFT`, or, where it is less, `against SFT`."""
     word = "over" if contrast.delta > 0 else "against"
-    arms = f"{arm_title(contrast.a)} {word} {arm_title(contrast.b)}"
+    arms = f"{phrases[contrast.a]} {word} {phrases[contrast.b]}"
     return f"{gain(contrast.delta, contrast.ci or (None, None), contrast.metric)} for {arms}"
 
 
-def compared(contrast: Contrast) -> str:
+def compared(contrast: Contrast, phrases: Mapping[str, str]) -> str:
     """The gain of a over b against the margin."""
     if contrast.margin is None:
-        return over(contrast)
+        return over(contrast, phrases)
     margin = number(contrast.margin)
-    return f"{over(contrast)}, " + (
+    return f"{over(contrast, phrases)}, " + (
         f"so less than {margin}" if contrast.below_margin else f"where {margin} would matter"
     )
 
@@ -39,10 +41,10 @@ def counted(contrast: Contrast) -> str | None:
     return f"{text}, as many dangerous ones ({labels}) found"
 
 
-def compute(contrast: Contrast) -> str | None:
+def compute(contrast: Contrast, phrases: Mapping[str, str]) -> str | None:
     """`1.2 times the training compute`; None where b cost nothing."""
     ratio = contrast.price_ratio
-    return None if ratio is None else f"{ratio:.1f} times the training compute of {arm_title(contrast.b)}"
+    return None if ratio is None else f"{ratio:.1f} times the training compute of {phrases[contrast.b]}"
 
 
 def _more(count: int, what: str) -> str:

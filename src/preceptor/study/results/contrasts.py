@@ -9,7 +9,6 @@ from preceptor.evidence import (
     Comparison,
     Judgement,
     Sample,
-    arm_title,
     benjamini_hochberg,
     compare,
     find_metric,
@@ -21,26 +20,7 @@ from preceptor.evidence import (
 from preceptor.study.results.cells import Cell, dangerous_labels, majority_sample
 from preceptor.study.results.schema import Contrast, Dangerous, Family, NotCompared, Paired, SeedDelta
 from preceptor.study.run.failures import Failure, in_words
-from preceptor.study.spec.arms import MAJORITY
-
-SECONDARY = (
-    ("sft", "base"),
-    ("sft+dpo", "base"),
-    ("sft", "base+shots"),
-    ("sft+dpo", "base+shots"),
-    ("sft+dpo", "sft"),
-    ("sft+dpo", "sft+sft"),
-    ("sft+sft", "sft"),
-    ("sft", "tfidf"),
-    ("sft+dpo", "tfidf"),
-    ("sft", "endpoint"),
-    ("sft+dpo", "endpoint"),
-    ("sft", MAJORITY),
-    ("sft+dpo", MAJORITY),
-)
-"""Arm a against arm b, beside the primary ones of the study, and each further maker's arm against these two."""
-
-_AGAINST_FURTHER_MAKERS = ("sft+dpo", "sft")
+from preceptor.study.spec.arms import MAJORITY, Arm, phrases
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +51,12 @@ class _Arms:
 
 def contrasts(
     cells: Sequence[Cell],
-    primary: Sequence[Sequence[str]],
+    arms: Mapping[str, Arm],
+    primary: Sequence[tuple[str, str]],
     margins: Mapping[str, float | None],
     failed: Sequence[Failure] = (),
 ) -> list[Contrast]:
-    """Every contrast that the arms allow, one for each task, model and pair of arms: the mean over paired seeds.
+    """Every contrast that the study's `arms` allow, one for each task, model and pair: the mean over paired seeds.
 
     `primary` pairs come first and are adjusted by Holm over the study, the others by Benjamini and Hochberg. `margins`
     gives each task's margin in its metric's unit, None where the user set none. A seed that
@@ -84,51 +65,53 @@ def contrasts(
     """
     found = [
         one
-        for arms in _by_task_and_model(cells, failed).values()
-        for (a, b), family in _chosen(cells, primary, failed).items()
-        if (one := _compared(arms, a, b, family))
+        for there in _by_task_and_model(cells, failed).values()
+        for (a, b), family in _chosen(arms, primary).items()
+        if (one := _compared(there, a, b, family))
     ]
     found.sort(key=lambda one: one.family != "primary")
     first = [one for one in found if one.family == "primary"]
-    lost = [one.family for one in not_compared(cells, primary, failed)]
+    lost = [one.family for one in not_compared(cells, arms, primary, failed)]
     p_values = [one.comparison.p for one in found]
     adjusted = [
         *holm(p_values[: len(first)] + [1.0] * lost.count("primary"))[: len(first)],
         *benjamini_hochberg(p_values[len(first) :] + [1.0] * lost.count("secondary"))[: len(found) - len(first)],
     ]
-    return [_entry(one, p, margins.get(one.a[0].prepared.task.name)) for one, p in zip(found, adjusted, strict=True)]
+    words = phrases(arms)
+    return [
+        _entry(one, p, margins.get(one.a[0].prepared.task.name), words) for one, p in zip(found, adjusted, strict=True)
+    ]
 
 
 def not_compared(
-    cells: Sequence[Cell], primary: Sequence[Sequence[str]], failed: Sequence[Failure]
+    cells: Sequence[Cell],
+    arms: Mapping[str, Arm],
+    primary: Sequence[tuple[str, str]],
+    failed: Sequence[Failure],
 ) -> list[NotCompared]:
     """The contrasts that the study would have and for which no seed of both arms is left, primary ones first."""
+    words = phrases(arms)
     lost = [
-        NotCompared(
-            task=task, model=model, family=family, a=a, b=b, sentence=_why_not_compared(task, a, b, arms.lost(a, b))
-        )
-        for (task, model), arms in _by_task_and_model(cells, failed).items()
-        for (a, b), family in _chosen(cells, primary, failed).items()
-        if _is_lost(arms, a, b)
+        NotCompared(task=task, model=model, family=family, a=a, b=b, sentence=_why(task, a, b, there.lost(a, b), words))
+        for (task, model), there in _by_task_and_model(cells, failed).items()
+        for (a, b), family in _chosen(arms, primary).items()
+        if _is_lost(there, a, b)
     ]
     return sorted(lost, key=lambda one: one.family != "primary")
 
 
-def _why_not_compared(task: str, a: str, b: str, failed: Sequence[Failure]) -> str:
-    text = f"{arm_title(a)} and {arm_title(b)} on {task} were not compared: {in_words(failed)}."
+def _why(task: str, a: str, b: str, failed: Sequence[Failure], words: Mapping[str, str]) -> str:
+    text = f"{words[a]} and {words[b]} on {task} were not compared: {in_words(failed, words)}."
     return text[0].upper() + text[1:]
 
 
-def _chosen(
-    cells: Sequence[Cell], primary: Sequence[Sequence[str]], failed: Sequence[Failure]
-) -> dict[tuple[str, str], Family]:
-    """The pairs of arms to compare, where a study has both."""
-    chosen: dict[tuple[str, str], Family] = {}
-    for a, b in primary:
-        chosen[a, b] = "primary"
-    further = dict.fromkeys(arm for arm in [*(c.arm for c in cells), *(one.arm for one in failed)] if "@" in arm)
-    for pair in (*SECONDARY, *((arm, other) for arm in further for other in _AGAINST_FURTHER_MAKERS)):
-        chosen.setdefault(pair, "secondary")
+def _chosen(arms: Mapping[str, Arm], primary: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Family]:
+    """The pairs of arms to compare: the primary ones, then each arm against those that it names."""
+    chosen: dict[tuple[str, str], Family] = dict.fromkeys(primary, "primary")
+    for arm in arms.values():
+        for other in arm.against:
+            if other == MAJORITY or other in arms:
+                chosen.setdefault((arm.name, other), "secondary")
     return chosen
 
 
@@ -180,13 +163,13 @@ def _paired(arms: _Arms, a: str, b: str) -> list[tuple[Cell, Cell]]:
     return [(cell, other) for cell in arms.cells.get(a, ()) if (other := of_seed.get(cell.seed, always))]
 
 
-def _entry(found: _Found, p_adjusted: float, margin: float | None) -> Contrast:
+def _entry(found: _Found, p_adjusted: float, margin: float | None, words: Mapping[str, str]) -> Contrast:
     comparison, task = found.comparison, found.a[0].prepared.task
     judgement = judge(comparison, p_adjusted, margin, better=find_metric(task.metric).better)
     a, b, price = found.a[0].arm, found.b_name, _price_ratio(found)
     deltas = zip(found.a, comparison.seed_deltas, strict=True)
-    words = {"task": task.name, "metric": task.metric, "a": a, "b": b}
-    said = sentence(comparison, judgement, **words, p_adjusted=p_adjusted, price_ratio=price)
+    named = {"task": task.name, "metric": task.metric, "a": words[a], "b": words[b]}
+    said = sentence(comparison, judgement, **named, p_adjusted=p_adjusted, price_ratio=price)
     return Contrast(
         task=task.name,
         model=found.a[0].model,
@@ -215,16 +198,16 @@ def _entry(found: _Found, p_adjusted: float, margin: float | None) -> Contrast:
         dangerous=_dangerous(found),
         price_ratio=price,
         needed=_needed(comparison, judgement, margin),
-        sentence=said + _only_these_seeds(found),
+        sentence=said + _only_these_seeds(found, words),
     )
 
 
-def _only_these_seeds(found: _Found) -> str:
+def _only_these_seeds(found: _Found, words: Mapping[str, str]) -> str:
     """Which seeds the comparison rests on where not on all of the study's; empty where it does."""
     seeds = [cell.seed for cell in found.a]
     if all(one.seed in seeds for one in found.lost):
         return ""
-    return f" Only seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}: {in_words(found.lost)}."
+    return f" Only seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}: {in_words(found.lost, words)}."
 
 
 def _price_ratio(found: _Found) -> float | None:

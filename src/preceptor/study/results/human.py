@@ -43,7 +43,7 @@ def with_human(
     agreed = [task.model_copy(update={"human_agreement": found.get(task.name)}) for task in results.study.tasks]
     changes = {
         "study": results.study.model_copy(update={"tasks": agreed}),
-        "human": human_outcomes(run, cells, votes),
+        "human": human_outcomes(run, cells, votes, {arm.name: arm.phrase for arm in results.arms}),
         "clinician_seconds": clinician_seconds(run, gold=gold.values(), votes=votes),
     }
     return results.model_copy(update=changes)
@@ -60,7 +60,9 @@ def clinician_seconds(run: RunFolder, *, gold: Iterable[Path], votes: Path | Non
     return {what: sum(working_seconds(opened(one)[1]) for one in some) for what, some in stores.items() if some}
 
 
-def human_outcomes(run: RunFolder, cells: Sequence[Cell], votes: Path | None) -> list[Human]:
+def human_outcomes(
+    run: RunFolder, cells: Sequence[Cell], votes: Path | None, phrases: Mapping[str, str]
+) -> list[Human]:
     """The entries of `human` in `results.json`: one for each task and each thing that raters gave points for.
 
     `votes` is the store whose pairs an arm was trained on, if any: raters who voted there too are marked. Scores of
@@ -74,7 +76,7 @@ def human_outcomes(run: RunFolder, cells: Sequence[Cell], votes: Path | None) ->
     trainers = {vote.rater for vote in opened(votes)[1]} if votes else set()
     found = [one for arms in _rated(items, cells) for one in _compared(arms, given)]
     adjusted = benjamini_hochberg([one.comparison.p for one in found])
-    return [_entry(one, p, trainers) for one, p in zip(found, adjusted, strict=True)]
+    return [_entry(one, p, trainers, phrases) for one, p in zip(found, adjusted, strict=True)]
 
 
 def held_out_store(run: RunFolder) -> Path:
@@ -152,7 +154,7 @@ def _points(items: Sequence[Item], votes: Sequence[Vote]) -> dict[str, Points]:
     return found
 
 
-def _entry(found: _Found, p_adjusted: float, trainers: set[str]) -> Human:
+def _entry(found: _Found, p_adjusted: float, trainers: set[str], phrases: Mapping[str, str]) -> Human:
     arms, comparison, task = found.arms, found.comparison, found.arms.prepared.task
     higher = found.scale not in COUNTS  # of what is left out or made up, less is better
     judgement = judge(comparison, p_adjusted, better="higher" if higher else "lower")
@@ -181,8 +183,8 @@ def _entry(found: _Found, p_adjusted: float, trainers: set[str]) -> Human:
             judgement,
             task=task.name,
             metric=f"{found.scale} by raters",
-            a=arms.a,
-            b=arms.b,
+            a=phrases[arms.a],
+            b=phrases[arms.b],
             p_adjusted=p_adjusted,
         ),
         raters=_by_rater(found.points, trainers),

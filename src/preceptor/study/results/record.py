@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from preceptor import __version__
 from preceptor.chat_server import ChatServer
 from preceptor.data import NEAR_DUPLICATE
+from preceptor.evidence import metric_title
 from preceptor.files import digest
 from preceptor.models import ModelSource
 from preceptor.study.cases import Checked, Prepared
@@ -17,7 +18,18 @@ from preceptor.study.results.conclusions import conclusions
 from preceptor.study.results.contrasts import contrasts, not_compared
 from preceptor.study.results.measure import majority_value, measure
 from preceptor.study.results.power import power_of
-from preceptor.study.results.schema import Counts, Design, Endpoint, Extra, Model, Results, StudyPart, TaskPart
+from preceptor.study.results.schema import (
+    ArmPart,
+    Counts,
+    Design,
+    Endpoint,
+    Extra,
+    MetricPart,
+    Model,
+    Results,
+    StudyPart,
+    TaskPart,
+)
 from preceptor.study.results.subgroups import dates_of, subgroups_of
 from preceptor.study.run.failures import Failure
 from preceptor.study.run.folder import RunFolder
@@ -42,7 +54,8 @@ def results_of(
     parts = [_task(study, run, checked, prepared, cells, len(tasks)) for checked, prepared in tasks]
     margins = {prepared.task.name: prepared.entry.margin for _, prepared in tasks}
     measured = [measure(cell.prepared, cell) for cell in cells]
-    compared = contrasts(cells, study.primary_contrasts, margins, failed)
+    compared = contrasts(cells, study.resolved, study.primary_contrasts, margins, failed)
+    metrics = dict.fromkeys(name for part in parts for name in (part.metric, *(extra.metric for extra in part.also)))
     return Results(
         study=StudyPart(
             name=study.name,
@@ -60,11 +73,13 @@ def results_of(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         command=command,
         made_from=made_from(run),
+        arms=[ArmPart.model_validate(arm, from_attributes=True) for arm in study.resolved.values()],
+        metrics=[MetricPart(name=name, title=metric_title(name)) for name in metrics],
         cells=measured,
         failed=list(failed),
         contrasts=compared,
-        not_compared=not_compared(cells, study.primary_contrasts, failed),
-        conclusions=conclusions(compared, measured, parts, failed),
+        not_compared=not_compared(cells, study.resolved, study.primary_contrasts, failed),
+        conclusions=conclusions(compared, measured, parts, study.resolved, failed),
     )
 
 
@@ -104,7 +119,7 @@ def _task(
         shots={
             str(cell.seed): read_note((run.root / cell.predictions_file).parent).get("shots", {})
             for cell in own
-            if cell.arm == "base+shots"
+            if study.arm(cell.arm).answer == "shots"
         },
         majority=majority_value(prepared),
     )

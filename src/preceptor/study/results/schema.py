@@ -4,6 +4,7 @@ Fields stand in the order in which they are written. A field that older versions
 "not known". Values are validated whether they are computed or read from a file.
 """
 
+from functools import cached_property
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
@@ -20,6 +21,7 @@ from preceptor.study.results.rater_schema import (
     Unit,
 )
 from preceptor.study.run.failures import Failure
+from preceptor.study.spec.arms import GENERATE, resolve
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Points = list[tuple[int, float]]
@@ -118,7 +120,7 @@ class TaskPart(_Part):
     leakage: list[str] = []
     power: Power | None = None
     shots: dict[str, dict[str, Count]] = {}
-    """Seed -> number of examples -> how many prompts of the arm `base+shots` showed so many."""
+    """Seed -> number of examples -> how many prompts of the arm with examples showed so many."""
     majority: Unit | None = None
     human_agreement: HumanAgreement | None = None
 
@@ -145,7 +147,8 @@ class StudyPart(_Part):
     seeds: list[int] = Field(min_length=1)
     arms: list[str] = Field(min_length=1)
     makers: list[str] = []
-    """Where rejected answers come from, the first those of `sft+dpo`; empty where whatever works made them."""
+    """Where rejected answers come from, the first those of all arms without a source of their own; empty where whatever
+    works made them."""
     tasks: list[TaskPart] = Field(min_length=1)
 
 
@@ -205,6 +208,33 @@ class Confusion(_Part):
         if len(self.matrix) != rows or any(len(row) != rows + 1 for row in self.matrix):
             raise ValueError("the matrix needs a row a label, and a column a label and one for invalid answers")
         return self
+
+
+class ArmPart(_Part):
+    """An arm in words. `phrase`: how it is called within a sentence; `stages`: names in order, none when untouched."""
+
+    name: str
+    title: str
+    phrase: str
+    explanation: str = ""
+    stages: tuple[str, ...] = ()
+    trained: bool = False
+    answer: str = GENERATE
+    control_of: str | None = None
+    """The arm whose compute its last stage is given."""
+
+    @property
+    def further_source(self) -> bool:
+        """Whether one of its stages takes what it needs from another source than the study's first."""
+        return any("@" in stage for stage in self.stages)
+
+
+class MetricPart(_Part):
+    """A metric in words."""
+
+    name: str
+    title: str
+    explanation: str = ""
 
 
 class Cell(_Part):
@@ -347,6 +377,8 @@ class Results(_Part):
     command: str
     made_from: dict[str, str] = {}
     """File of the run folder -> its SHA-256: what the results are results of."""
+    arms: list[ArmPart] = []
+    metrics: list[MetricPart] = []
     cells: list[Cell]
     failed: list[Failure] = []
     """Empty in results of versions that ended a study at the first failure."""
@@ -394,6 +426,21 @@ class Results(_Part):
     def human_of(self, task: str) -> list[Human]:
         """What raters said of the task's held-out answers."""
         return [one for one in self.human if one.task == task]
+
+    def arm(self, name: str) -> ArmPart:
+        """The arm in words; of one that these results do not describe, what follows from its name."""
+        known = next((arm for arm in self._described if arm.name == name), None)
+        return known or ArmPart(name=name, title=name, phrase=name)
+
+    @cached_property
+    def _described(self) -> list[ArmPart]:
+        """The arms of the study in words: older versions left them out, and their arms are what their names say."""
+        if self.arms:
+            return self.arms
+        try:
+            return [ArmPart.model_validate(arm, from_attributes=True) for arm in resolve(self.study.arms, {}).values()]
+        except ValueError:
+            return []
 
     @property
     def older(self) -> bool:

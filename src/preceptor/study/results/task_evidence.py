@@ -1,12 +1,15 @@
 """What a study found on one task with one model, as a conclusion needs it: looked up by arm."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean
 from typing import TypeVar
 
 from preceptor.study.results.schema import Cell, Contrast, TaskPart
 from preceptor.study.run.failures import Failure
+from preceptor.study.spec.arms import GENERATE, Arm, comparator, control, phrases, treatment
+from preceptor.study.spec.found import find_answer
 
 _Row = TypeVar("_Row", Cell, Failure)
 
@@ -14,9 +17,9 @@ UNREADABLE = 0.5
 """Above this share of unreadable answers, a gain over an arm may be no more than the form of the answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TaskEvidence:
-    """Entries of `results.json` for one task and one model; `task` is the one of `study.tasks`.
+    """Entries of `results.json` for one task and one model; `arms` are all of the study's by name.
 
     An arm stands in `cells` with the seeds that have answers, in `failed` with those that failed, or in both.
     """
@@ -25,7 +28,8 @@ class TaskEvidence:
     model: str
     contrasts: Mapping[tuple[str, str], Contrast]
     cells: Mapping[str, Sequence[Cell]]
-    failed: Mapping[str, Sequence[Failure]] = field(default_factory=dict)
+    failed: Mapping[str, Sequence[Failure]]
+    arms: Mapping[str, Arm]
 
     def contrast(self, a: str, b: str) -> Contrast | None:
         """Arm a minus arm b; None where the study does not compare them."""
@@ -41,15 +45,68 @@ class TaskEvidence:
         found = self.contrast(a, b)
         return found.verdict if found else "lost" if self.lost(a, b) else None
 
+    @cached_property
+    def phrases(self) -> dict[str, str]:
+        """How each arm is called within a sentence."""
+        return phrases(self.arms)
+
+    @cached_property
+    def _line(self) -> list[Arm]:
+        """The treatment and the trained arms that it goes on from, the one with the fewest stages first."""
+        line: list[Arm] = []
+        arm = treatment(self.arms)
+        while arm is not None and arm.trained:
+            line.insert(0, arm)
+            arm = comparator(arm, self.arms)
+        return line
+
     @property
     def trained(self) -> list[str]:
-        """The tuned arms of the study that are asked about, the simplest first."""
-        return [arm for arm in ("sft", "sft+dpo") if arm in self.cells]
+        """The trained arms that the study asks about and that have answers, the one with the fewest stages first."""
+        return [arm.name for arm in self._line if arm.name in self.cells]
+
+    @property
+    def tuned(self) -> list[str]:
+        """The trained arms that the study asks about, and the control of its treatment."""
+        last = control(self._line[-1], self.arms) if self._line else None
+        return [arm.name for arm in (*self._line, last) if arm]
+
+    @cached_property
+    def untouched(self) -> list[str]:
+        """The arms in which the untouched model answers, that of greedy generation first."""
+        found = [arm for arm in self.arms.values() if not arm.trained and find_answer(arm.answer).asks_policy]
+        return [arm.name for arm in sorted(found, key=lambda arm: arm.answer != GENERATE)]
+
+    @property
+    def base(self) -> str | None:
+        """The arm in which the untouched model answers by greedy generation, as trained arms do."""
+        return next((name for name in self.untouched if self.arms[name].answer == GENERATE), None)
+
+    @property
+    def others(self) -> list[str]:
+        """The arms in which another model answers, or none."""
+        return [arm.name for arm in self.arms.values() if not arm.trained and not find_answer(arm.answer).asks_policy]
+
+    def control(self, arm: str) -> str | None:
+        """The arm that is given as much compute without the last stage of `arm`; None where the study has none."""
+        found = control(self.arms[arm], self.arms)
+        return found.name if found else None
+
+    def begun(self, arm: str) -> str:
+        """The arm that a control goes on from; any other arm itself."""
+        found = comparator(self.arms[arm], self.arms) if self.arms[arm].control_of else None
+        return found.name if found else arm
+
+    def last_stage(self, arm: str) -> str:
+        """What is said to be worth it, or not, where an arm is judged: its last stage, `DPO`."""
+        return self.arms[arm].title.rsplit("+", 1)[-1]
 
     @property
     def asked(self) -> tuple[str, str] | None:
-        """The two arms that the study turns on: DPO against SFT, or SFT against the untouched model."""
-        pairs = [("sft+dpo", "sft"), ("sft", "base"), ("sft", "base+shots")]
+        """The two arms that the study turns on: the treatment against its comparator, else one stage against none."""
+        pairs = [(a.name, b.name) for b, a in zip(self._line, self._line[1:], strict=False)][::-1]
+        if self._line and len(self._line[0].stages) == 1:
+            pairs += [(self._line[0].name, other) for other in self.untouched]
         return next((pair for pair in pairs if pair in self.contrasts or self.lost(*pair)), None)
 
     @property
@@ -92,13 +149,18 @@ class TaskEvidence:
         So it is when most answers of the base model could not be read, and the base model with examples in its prompt,
         whose answers can be read, is not beaten too.
         """
-        if "base" not in self.cells or self.invalid_rate("base") <= UNREADABLE:
+        base = self.base
+        if base is None or base not in self.cells or self.invalid_rate(base) <= UNREADABLE:
             return False
-        return self.verdict(arm, "base+shots") != "better"
+        return not any(self.verdict(arm, other) == "better" for other in self.untouched if other != base)
 
 
 def by_task_and_model(
-    contrasts: Sequence[Contrast], cells: Sequence[Cell], tasks: Sequence[TaskPart], failed: Sequence[Failure] = ()
+    contrasts: Sequence[Contrast],
+    cells: Sequence[Cell],
+    tasks: Sequence[TaskPart],
+    arms: Mapping[str, Arm],
+    failed: Sequence[Failure] = (),
 ) -> list[TaskEvidence]:
     """What `results.json` holds, by task and model, in the order of the study."""
     found = []
@@ -108,7 +170,7 @@ def by_task_and_model(
         for model in models:
             of = (task.name, model)
             compared = {(one.a, one.b): one for one in contrasts if (one.task, one.model) == of}
-            found.append(TaskEvidence(task, model, compared, _by_arm(cells, of), _by_arm(failed, of)))
+            found.append(TaskEvidence(task, model, compared, _by_arm(cells, of), _by_arm(failed, of), arms))
     return found
 
 

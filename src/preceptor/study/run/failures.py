@@ -4,7 +4,7 @@ A cell is an arm on a task with a seed. What is not recognised here ends the stu
 process holds, Ctrl-C, and faults of ours, which must not pass for a cell's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict
 
 from preceptor.engine import out_of_memory
 from preceptor.errors import InputError, PreceptorError, Problem, UnforeseenError, printable
-from preceptor.evidence import arm_title
 from preceptor.study.cases import Prepared
 from preceptor.study.run.alone import FolderHeldError
 
@@ -94,13 +93,13 @@ def out_of_reach(part: Part, reason: str) -> Cause:
     return Cause(part, reason, _MORE_MEMORY)
 
 
-def in_words(failed: Sequence[Failure]) -> str:
-    """`SFT+DPO failed in DPO (seeds 0, 1); ...`."""
+def in_words(failed: Sequence[Failure], phrases: Mapping[str, str]) -> str:
+    """`SFT+DPO failed in DPO (seeds 0, 1); ...`; `phrases`: how each arm is called within a sentence."""
     seeds: dict[tuple[str, str], list[int]] = {}
     for one in failed:
         seeds.setdefault((one.arm, one.stage), []).append(one.seed)
     return "; ".join(
-        f"{arm_title(arm)} failed in {stage} ({'seed' if len(some) == 1 else 'seeds'} {', '.join(map(str, some))})"
+        f"{phrases[arm]} failed in {stage} ({'seed' if len(some) == 1 else 'seeds'} {', '.join(map(str, some))})"
         for (arm, stage), some in seeds.items()
     )
 

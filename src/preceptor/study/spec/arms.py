@@ -100,6 +100,11 @@ def contrasts_about(arms: Mapping[str, Arm]) -> tuple[tuple[str, str], ...]:
     return tuple((about.name, other.name) for other in others if about and other)
 
 
+def phrases(arms: Mapping[str, Arm]) -> dict[str, str]:
+    """How each arm, and the majority answer, is called within a sentence."""
+    return {name: arm.phrase for name, arm in arms.items()} | {MAJORITY: "the majority answer"}
+
+
 def _parts(name: str) -> tuple[list[str], str]:
     """The stages of an arm's name and its way of answering."""
     parts = name.split("+")

@@ -37,7 +37,8 @@ class WayOfAnswering(Protocol):
     """What `answers/<name>.py` has: how an arm answers held-out cases, by its file's name.
 
     title, explanation: of the arm that does nothing else. phrase: its name within a sentence. deterministic: whether
-    every seed gives the same answers. asks_policy: whether it is the arm's policy that answers.
+    every seed gives the same answers. asks_policy: whether it is the arm's policy that answers. language_model: whether
+    a language model answers at all.
     """
 
     title: str
@@ -45,6 +46,7 @@ class WayOfAnswering(Protocol):
     explanation: str
     deterministic: bool
     asks_policy: bool
+    language_model: bool
     unsupported_reason: Callable[[Any], str | None]
     """`unsupported_reason(task)`: why it cannot answer a task; None where it can."""
     key: Callable[[Any], Any]
