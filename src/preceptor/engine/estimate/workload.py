@@ -1,4 +1,4 @@
-"""How much work a stage or an evaluation will be: laid out as it will be done, while nothing is computed."""
+"""The work of a stage or an evaluation, counted on its own batches and trees while nothing is computed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -86,7 +86,7 @@ class Writing:
 class Workload:
     """What a stage or an evaluation does. `read` are prompts that are read to be answered.
 
-    together: trees of an optimizer step, at most. looks: at validation, each followed by a checkpoint.
+    together: trees of an optimizer step, at most. evaluations: on validation data, each followed by a checkpoint.
     """
 
     train: Trees = Trees()
@@ -95,7 +95,7 @@ class Workload:
     writing: Writing = Writing()
     steps: float = 0
     together: int = 0
-    looks: float = 0
+    evaluations: float = 0
 
     def __add__(self, other: "Workload") -> "Workload":
         return Workload(*(_joined(self, other, one.name) for one in fields(Workload)))
@@ -118,9 +118,11 @@ class Workload:
         )
 
     def times(self, factor: float) -> "Workload":
-        """As much training, steps and looks of the same kind, with nothing written."""
+        """`factor` times the training, steps and evaluations, with nothing written."""
         train, forward = self.train.times(factor), self.forward.times(factor)
-        return replace(self, train=train, forward=forward, steps=self.steps * factor, looks=self.looks * factor)
+        return replace(
+            self, train=train, forward=forward, steps=self.steps * factor, evaluations=self.evaluations * factor
+        )
 
 
 def sft_workload(
@@ -133,13 +135,13 @@ def sft_workload(
     ]
     every = max(1, len(steps) // settings.looks_per_epoch)
     total = len(steps) * settings.epochs
-    looks = -(-total // every)
+    evaluations = -(-total // every)
     return Workload(
         train=sum((one for step in steps for one in step), Trees()).times(settings.epochs),
-        forward=sum(_trees(validation, numerics, share=share), Trees()).times(looks),
+        forward=sum(_trees(validation, numerics, share=share), Trees()).times(evaluations),
         steps=total,
         together=max(map(len, steps)),
-        looks=looks,
+        evaluations=evaluations,
     )
 
 
@@ -159,16 +161,17 @@ def dpo_workload(
 
     steps = [trees([pairs[i] for i in indices]) for indices in schedule(len(pairs), settings.batch_size, 1, 0)]
     one_epoch = sum((one for step in steps for one in step), Trees())
-    look = sum(trees(validation), Trees())
+    held_out = sum(trees(validation), Trees())
     total = len(steps) * settings.epochs
     every = min(total, max(1, steps_per_epoch(len(pairs), settings.batch_size) // settings.looks_per_epoch))
-    looks = -(-total // every)
+    evaluations = -(-total // every)
     return Workload(
         train=one_epoch.times(settings.epochs),
-        forward=one_epoch + look + look.times(looks),  # the reference is computed on the trees of the steps and looks
+        # The reference is computed on the trees of the steps and evaluations.
+        forward=one_epoch + held_out + held_out.times(evaluations),
         steps=total,
         together=max(map(len, steps)),
-        looks=looks,
+        evaluations=evaluations,
     )
 
 

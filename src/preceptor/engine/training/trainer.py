@@ -89,7 +89,7 @@ class StepTrainer(Trainer):
         return total
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the step's own figures (rewards, margins) to Trainer's, and end a run that has come apart.
+        """Add the step's own figures (rewards, margins) to Trainer's, and end a run that has diverged.
 
         Raises InputError before such weights reach a checkpoint.
         """
@@ -168,8 +168,8 @@ class StepTrainer(Trainer):
             self.state.best_model_checkpoint = str(self._home / f"checkpoint-{self.state.best_global_step}")
 
 
-class LookAtTheEnd(TrainerCallback):
-    """Trainer looks every so many steps only; without this, the last weights could not be chosen."""
+class EvaluateAtTheEnd(TrainerCallback):
+    """Trainer evaluates every so many steps only; without this, the last weights could not be chosen."""
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Ask for an evaluation after the last step."""
