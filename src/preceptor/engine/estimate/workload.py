@@ -7,9 +7,9 @@ from typing import Any, Self
 from torch import nn
 
 from preceptor.engine.cost import backward_factor, forward_flops
-from preceptor.engine.settings import DPOSettings, Numerics, SFTSettings
+from preceptor.engine.settings import DPOSettings, Numerics, SFTSettings, TrainSettings
 from preceptor.engine.training.reference import EncodedPair, pair_trees
-from preceptor.engine.tree.batches import schedule, split_into_trees, steps_per_epoch
+from preceptor.engine.tree.batches import schedule, split_into_trees
 from preceptor.engine.tree.layout import layout
 from preceptor.engine.tree.logprobs import answer_tree
 from preceptor.engine.write.generate import generation_batches
@@ -133,16 +133,7 @@ def sft_workload(
         _trees([train[i] for i in indices], numerics, share=share)
         for indices in schedule(len(train), settings.batch_size, 1, 0)
     ]
-    every = max(1, len(steps) // settings.looks_per_epoch)
-    total = len(steps) * settings.epochs
-    evaluations = -(-total // every)
-    return Workload(
-        train=sum((one for step in steps for one in step), Trees()).times(settings.epochs),
-        forward=sum(_trees(validation, numerics, share=share), Trees()).times(evaluations),
-        steps=total,
-        together=max(map(len, steps)),
-        evaluations=evaluations,
-    )
+    return _all_epochs(steps, sum(_trees(validation, numerics, share=share), Trees()), settings)
 
 
 def dpo_workload(
@@ -156,19 +147,22 @@ def dpo_workload(
     """The reference of all pairs, and all epochs of `run_dpo`."""
 
     def trees(some: Sequence[EncodedPair]) -> list[Trees]:
-        trees = pair_trees(some, range(len(some)), numerics.tokens_per_tree)
-        return _counted([[s for i in tree for s in some[i].sequences()] for tree in trees], share=share)
+        laid_out = pair_trees(some, range(len(some)), numerics.tokens_per_tree)
+        return _counted([[s for i in tree for s in some[i].sequences()] for tree in laid_out], share=share)
 
     steps = [trees([pairs[i] for i in indices]) for indices in schedule(len(pairs), settings.batch_size, 1, 0)]
+    work = _all_epochs(steps, held_out := sum(trees(validation), Trees()), settings)
     one_epoch = sum((one for step in steps for one in step), Trees())
-    held_out = sum(trees(validation), Trees())
+    return replace(work, forward=one_epoch + held_out + work.forward)
+
+
+def _all_epochs(steps: Sequence[Sequence[Trees]], held_out: Trees, settings: TrainSettings) -> Workload:
+    """Training on the trees of an epoch's `steps`, and evaluations on those held out."""
     total = len(steps) * settings.epochs
-    every = min(total, max(1, steps_per_epoch(len(pairs), settings.batch_size) // settings.looks_per_epoch))
-    evaluations = -(-total // every)
+    evaluations = -(-total // max(1, len(steps) // settings.looks_per_epoch))
     return Workload(
-        train=one_epoch.times(settings.epochs),
-        # The reference is computed on the trees of the steps and evaluations.
-        forward=one_epoch + held_out + held_out.times(evaluations),
+        train=sum((one for step in steps for one in step), Trees()).times(settings.epochs),
+        forward=held_out.times(evaluations),
         steps=total,
         together=max(map(len, steps)),
         evaluations=evaluations,

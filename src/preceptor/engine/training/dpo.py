@@ -114,10 +114,10 @@ def _margins(
     chosen: Sequence[Tensor], rejected: Sequence[Tensor], reference: Sequence[tuple[float, float]], *, mean: bool
 ) -> Tensor:
     """[pairs] reward margins without beta; with `mean`, of each answer's mean over its tokens."""
-    kept = torch.tensor(reference, device=chosen[0].device)
+    cached = torch.tensor(reference, device=chosen[0].device)
     if not mean:
-        return reward_margins(sums(chosen), sums(rejected), kept[:, 0], kept[:, 1])
-    lengths = torch.tensor([[len(c), len(r)] for c, r in zip(chosen, rejected, strict=True)], device=kept.device)
+        return reward_margins(sums(chosen), sums(rejected), cached[:, 0], cached[:, 1])
+    lengths = torch.tensor([[len(c), len(r)] for c, r in zip(chosen, rejected, strict=True)], device=cached.device)
     ours = torch.stack([sums(chosen), sums(rejected)], dim=1) / lengths
-    kept = kept / lengths
-    return reward_margins(ours[:, 0], ours[:, 1], kept[:, 0], kept[:, 1])
+    cached = cached / lengths
+    return reward_margins(ours[:, 0], ours[:, 1], cached[:, 0], cached[:, 1])
