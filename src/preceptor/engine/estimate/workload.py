@@ -151,7 +151,8 @@ def dpo_workload(
         return _counted([[s for i in tree for s in some[i].sequences()] for tree in laid_out], share=share)
 
     steps = [trees([pairs[i] for i in indices]) for indices in schedule(len(pairs), settings.batch_size, 1, 0)]
-    work = _all_epochs(steps, held_out := sum(trees(validation), Trees()), settings)
+    held_out = sum(trees(validation), Trees())
+    work = _all_epochs(steps, held_out, settings)
     one_epoch = sum((one for step in steps for one in step), Trees())
     return replace(work, forward=one_epoch + held_out + work.forward)
 
