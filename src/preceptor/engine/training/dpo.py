@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from preceptor.engine.losses import dpo_loss, reward_margins, sft_loss
+from preceptor.engine.parallel.shard import check_sharding
 from preceptor.engine.settings import DPOSettings, Numerics
 from preceptor.engine.training.reference import (
     EncodedPair,
@@ -47,6 +48,7 @@ def run_dpo(
     """
     everything = [*pairs, *validation]
     check_sequences([s for pair in everything for s in pair.sequences()], policy.model)
+    check_sharding(policy.model, numerics)  # before the reference, which every process computes a part of
     batches = schedule(len(pairs), settings.batch_size, settings.epochs, seed)
     validated = range(len(pairs), len(everything))
     one_epoch = [*batches[: steps_per_epoch(len(pairs), settings.batch_size)], *([validated] if validation else [])]
