@@ -1,4 +1,4 @@
-"""What work cost: seconds, tokens, floating-point operations and memory, added up over stages."""
+"""The cost of work: seconds, tokens, floating-point operations (FLOPs) and memory, added up over stages."""
 
 import ctypes
 import gc
@@ -43,7 +43,7 @@ class Cost:
 
 
 def side_by_side(costs: Sequence[Cost]) -> Cost:
-    """What processes took that did one work together: as long as the slowest, as much memory as the largest."""
+    """Cost of processes that worked in parallel: the largest time and memory, the sum of the rest."""
     return Cost(
         seconds=max(cost.seconds for cost in costs),
         optimizer_steps=max(cost.optimizer_steps for cost in costs),
@@ -55,27 +55,27 @@ def side_by_side(costs: Sequence[Cost]) -> Cost:
 
 
 def forward_flops(model: torch.nn.Module, tokens: int, logit_rows: int) -> float:
-    """Multiply-adds of the linear layers, two operations each: body for every token, head for the rows asked for."""
+    """Multiply-adds of the linear layers, two operations each: body for every token, head for `logit_rows`."""
     body = head = 0
     vocabulary = output_layer(model)
     for module in model.modules():
         if isinstance(module, torch.nn.Linear | Conv1D):
             if module is vocabulary:
-                head += _numbers(module)
+                head += _parameters(module)
             else:
-                body += _numbers(module)
+                body += _parameters(module)
     return 2.0 * (body * tokens + head * logit_rows)
 
 
-def _numbers(layer: torch.nn.Linear | Conv1D) -> int:
-    """How many numbers stand in a layer's matrix: more than it stores where they are packed in four bits."""
+def _parameters(layer: torch.nn.Linear | Conv1D) -> int:
+    """Parameters of a layer's weight matrix: more than the numbers it stores where they are packed in four bits."""
     return layer.in_features * layer.out_features if isinstance(layer, torch.nn.Linear) else layer.weight.numel()
 
 
 def backward_factor(model: torch.nn.Module) -> float:
     """A training step's FLOPs over its forward's: 3 when every weight learns, 2 when the backbone is frozen."""
     layers = (module for module in model.modules() if isinstance(module, torch.nn.Linear))
-    packed = sum(_numbers(layer) - layer.weight.numel() for layer in layers)
+    packed = sum(_parameters(layer) - layer.weight.numel() for layer in layers)
     total = packed + sum(p.numel() for p in model.parameters())
     learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
     return 2.0 + learning / total

@@ -1,4 +1,4 @@
-"""What a stage can be told, and the numerics that are fixed once for a whole study."""
+"""Settings of training stages, and the numerics that are fixed once for a whole study."""
 
 from typing import Annotated, Literal, Self
 

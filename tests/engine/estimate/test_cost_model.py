@@ -43,7 +43,7 @@ def test_seconds_add_up() -> None:
     trees = Trees(count=3, tokens=4, seen=9, rows=2, attention_pairs=20)
     training = 10 * 4 + 5 * 2 + 0.1 * 2 * 20 + 3 * 2 * 3
     forward = 0.5 * (10 * 4 + 5 * 2) + 0.1 * 2 * 20 + 2 * 3
-    work = Workload(train=trees, forward=trees, read=trees, writing=Writing(5, 6, 7), steps=2, looks=1)
+    work = Workload(train=trees, forward=trees, read=trees, writing=Writing(5, 6, 7), steps=2, evaluations=1)
     writing = 0.1 * 15 * 6 + 0.01 * 2 * 7 + 2 * 2 * 5
     beside = 100 + 2 * 7 + 1000 + 12 + 4  # the weights, which are kept at the end, are a third of a checkpoint
     assert speed.seconds(work) == pytest.approx(training + 2 * forward + writing + beside)

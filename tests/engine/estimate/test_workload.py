@@ -43,7 +43,7 @@ def test_sft(policy: Policy, tmp_path: Path) -> None:
     work = sft_workload(TRAIN, VALIDATION, settings, NUMERICS, share=True)
     assert work.seen == cost.tokens_seen
     assert work.steps == cost.optimizer_steps
-    assert work.looks == 4  # eight steps, and a look after every second
+    assert work.evaluations == 4  # eight steps, and a look after every second
     assert work.tokens == pytest.approx(cost.tokens_computed, rel=0.1)  # which cases share a tree is up to chance
     assert work.flops(Operations.of(policy.model)) == pytest.approx(cost.flops, rel=0.1)
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import parallel_work as work
-from preceptor.engine import Numerics, Stage, run_sft, tune
+from preceptor.engine import Numerics, Stage, run_dpo, run_sft, tune
 from preceptor.engine.parallel.processes import in_processes
 from preceptor.errors import InputError, OutOfMemoryError, PreceptorError, UnforeseenError
 from preceptor.models import ModelSource, Policy, load_policy
@@ -141,6 +141,8 @@ def test_a_model_that_is_whole_is_not_trained_as_one_of_two(tiny_source: ModelSo
     policy = work.start(tiny_source)
     with pytest.raises(PreceptorError, match="2 processes were asked for and 1 came"):
         run_sft(policy, work.EXAMPLES, work.EXAMPLES, work.SFT, TWO, tmp_path, seed=0)
+    with pytest.raises(PreceptorError, match="2 processes were asked for and 1 came"):
+        run_dpo(policy, work.PAIRS, work.PAIRS, work.DPO, TWO, tmp_path, seed=0)
 
 
 def test_one_process_is_no_part_of_a_key_and_two_are() -> None:

@@ -46,8 +46,8 @@ class Speed:
     """How fast a model of `layers` layers trains, computes without gradients, and writes on a machine.
 
     step: seconds of an optimizer step beside its trees. first_step: what the first one takes beyond that, which makes
-    the optimizer's state. start: of a stage's or an evaluation's beginning and end. saving: of a look's checkpoint, of
-    which the weights are a third. shares: whether what sequences share is computed once.
+    the optimizer's state. start: of a stage's or an evaluation's beginning and end. saving: of an evaluation's
+    checkpoint, of which the weights are a third. shares: whether what sequences share is computed once.
     """
 
     layers: int
@@ -64,7 +64,7 @@ class Speed:
     def seconds(self, work: Workload, processes: int = 1) -> float:
         """What a stage or an evaluation takes, from its beginning to its end; `processes` compute its trees together.
 
-        What they tell each other is taken to go on while they compute.
+        Their communication is assumed to overlap with computation.
         """
         writing = work.writing
         operations = self.operations.forward(writing.tokens, writing.tokens)
@@ -74,7 +74,7 @@ class Speed:
             + self._seconds(self.forward, work.forward + work.read) / processes
             + self.write.seconds(operations, self.layers * writing.attention_pairs, self.layers * writing.steps)
             + self.step * work.steps
-            + self.saving * work.looks
+            + self.saving * work.evaluations
             + (self.first_step + self.saving / 3 if work.steps else 0.0)
         )
 
@@ -145,7 +145,7 @@ def _forward(model: nn.Module, tree: Sequence[Encoded], share: bool) -> None:
 
 
 def _step_seconds(model: nn.Module) -> tuple[float, float]:
-    """What Trainer does between a step's last tree and the next step's first, on the gradients that are there.
+    """Seconds of what Trainer does between a step's last tree and the next step's first, on existing gradients.
 
     And what it does more the first time.
     """

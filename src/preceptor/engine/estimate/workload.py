@@ -1,4 +1,4 @@
-"""How much work a stage or an evaluation will be: laid out as it will be done, while nothing is computed."""
+"""The work of a stage or an evaluation, counted on its own batches and trees while nothing is computed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -7,9 +7,9 @@ from typing import Any, Self
 from torch import nn
 
 from preceptor.engine.cost import backward_factor, forward_flops
-from preceptor.engine.settings import DPOSettings, Numerics, SFTSettings
+from preceptor.engine.settings import DPOSettings, Numerics, SFTSettings, TrainSettings
 from preceptor.engine.training.reference import EncodedPair, pair_trees
-from preceptor.engine.tree.batches import schedule, split_into_trees, steps_per_epoch
+from preceptor.engine.tree.batches import schedule, split_into_trees
 from preceptor.engine.tree.layout import layout
 from preceptor.engine.tree.logprobs import answer_tree
 from preceptor.engine.write.generate import generation_batches
@@ -86,7 +86,7 @@ class Writing:
 class Workload:
     """What a stage or an evaluation does. `read` are prompts that are read to be answered.
 
-    together: trees of an optimizer step, at most. looks: at validation, each followed by a checkpoint.
+    together: trees of an optimizer step, at most. evaluations: on validation data, each followed by a checkpoint.
     """
 
     train: Trees = Trees()
@@ -95,7 +95,7 @@ class Workload:
     writing: Writing = Writing()
     steps: float = 0
     together: int = 0
-    looks: float = 0
+    evaluations: float = 0
 
     def __add__(self, other: "Workload") -> "Workload":
         return Workload(*(_joined(self, other, one.name) for one in fields(Workload)))
@@ -118,9 +118,11 @@ class Workload:
         )
 
     def times(self, factor: float) -> "Workload":
-        """As much training, steps and looks of the same kind, with nothing written."""
+        """`factor` times the training, steps and evaluations, with nothing written."""
         train, forward = self.train.times(factor), self.forward.times(factor)
-        return replace(self, train=train, forward=forward, steps=self.steps * factor, looks=self.looks * factor)
+        return replace(
+            self, train=train, forward=forward, steps=self.steps * factor, evaluations=self.evaluations * factor
+        )
 
 
 def sft_workload(
@@ -131,16 +133,7 @@ def sft_workload(
         _trees([train[i] for i in indices], numerics, share=share)
         for indices in schedule(len(train), settings.batch_size, 1, 0)
     ]
-    every = max(1, len(steps) // settings.looks_per_epoch)
-    total = len(steps) * settings.epochs
-    looks = -(-total // every)
-    return Workload(
-        train=sum((one for step in steps for one in step), Trees()).times(settings.epochs),
-        forward=sum(_trees(validation, numerics, share=share), Trees()).times(looks),
-        steps=total,
-        together=max(map(len, steps)),
-        looks=looks,
-    )
+    return _all_epochs(steps, sum(_trees(validation, numerics, share=share), Trees()), settings)
 
 
 def dpo_workload(
@@ -154,21 +147,26 @@ def dpo_workload(
     """The reference of all pairs, and all epochs of `run_dpo`."""
 
     def trees(some: Sequence[EncodedPair]) -> list[Trees]:
-        trees = pair_trees(some, range(len(some)), numerics.tokens_per_tree)
-        return _counted([[s for i in tree for s in some[i].sequences()] for tree in trees], share=share)
+        laid_out = pair_trees(some, range(len(some)), numerics.tokens_per_tree)
+        return _counted([[s for i in tree for s in some[i].sequences()] for tree in laid_out], share=share)
 
     steps = [trees([pairs[i] for i in indices]) for indices in schedule(len(pairs), settings.batch_size, 1, 0)]
+    held_out = sum(trees(validation), Trees())
+    work = _all_epochs(steps, held_out, settings)
     one_epoch = sum((one for step in steps for one in step), Trees())
-    look = sum(trees(validation), Trees())
+    return replace(work, forward=one_epoch + held_out + work.forward)
+
+
+def _all_epochs(steps: Sequence[Sequence[Trees]], held_out: Trees, settings: TrainSettings) -> Workload:
+    """Training on the trees of an epoch's `steps`, and evaluations on those held out."""
     total = len(steps) * settings.epochs
-    every = min(total, max(1, steps_per_epoch(len(pairs), settings.batch_size) // settings.looks_per_epoch))
-    looks = -(-total // every)
+    evaluations = -(-total // max(1, len(steps) // settings.looks_per_epoch))
     return Workload(
-        train=one_epoch.times(settings.epochs),
-        forward=one_epoch + look + look.times(looks),  # the reference is computed on the trees of the steps and looks
+        train=sum((one for step in steps for one in step), Trees()).times(settings.epochs),
+        forward=held_out.times(evaluations),
         steps=total,
         together=max(map(len, steps)),
-        looks=looks,
+        evaluations=evaluations,
     )
 
 

@@ -1,4 +1,4 @@
-"""Several processes on this machine that do one work together, and end together."""
+"""A group of processes on this machine that run one function together, and end together."""
 
 import multiprocessing
 import os
@@ -109,7 +109,7 @@ def _worker(
     """One process of the group."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     transformers_logging.set_verbosity_error()  # it would advise to launch it otherwise
-    warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view")  # nobody changes it in place
+    warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view")  # it is never changed in place
     torch.set_num_threads(max(1, numerics.threads // numerics.processes))
     loopback = next((name for _, name in socket.if_nameindex() if name.startswith("lo")), None)
     if loopback:
@@ -117,7 +117,7 @@ def _worker(
     backend = "nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(backend, init_method=f"file://{store}", rank=rank, world_size=numerics.processes)
     try:
-        result = work(partial(_tell, messages, "units") if rank == 0 else quiet)
+        result = work(partial(_send, messages, "units") if rank == 0 else quiet)
     except InputError as error:
         messages.put(("error", error.problems))
         raise
@@ -139,11 +139,11 @@ def _end_with_parent() -> None:
 
 
 def _without_case(error: Exception) -> PreceptorError:
-    """The error as it is told to the process that waits; an InputError is told by its problems."""
+    """The error as it is sent to the parent process; of an InputError its problems are sent."""
     if out_of_memory(error):
         return OutOfMemoryError()
     return PreceptorError(str(error)) if isinstance(error, PreceptorError) else UnforeseenError(kind_and_place(error))
 
 
-def _tell(messages: "SimpleQueue[Any]", kind: str, content: Any = 1) -> None:
+def _send(messages: "SimpleQueue[Any]", kind: str, content: Any = 1) -> None:
     messages.put((kind, content))

@@ -25,7 +25,7 @@ _WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_
 
 
 def rank() -> int:
-    """Which of the processes this one is; 0 when it is alone."""
+    """Rank of this process in its group; 0 without a group."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
@@ -81,7 +81,7 @@ def _is_sharded(weight: Tensor) -> bool:
 
 
 def gathered(value: Out) -> list[Out]:
-    """The values of all processes, by their rank; every process must ask."""
+    """The values of all processes, by rank (all-gather): every process must call it."""
     if not dist.is_initialized():
         return [value]
     values: list[Any] = [None] * dist.get_world_size()

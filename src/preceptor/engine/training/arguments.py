@@ -14,10 +14,10 @@ def training_arguments(
 ) -> TrainingArguments:
     """Arguments for a Trainer whose dataset is the list of all optimizer `steps`, one epoch long, in order.
 
-    A checkpoint is kept `every` so many of them; with `best`, each after a look at the validation loss, and the
-    weights of the best look are what is left in the end.
+    A checkpoint is written after `every` so many of them; with `best`, each after an evaluation on the validation data,
+    and the weights of the lowest validation loss are loaded in the end.
     """
-    looks: dict[str, Any] = {
+    evaluation: dict[str, Any] = {
         "eval_strategy": "steps",
         "eval_steps": every,
         "load_best_model_at_end": True,
@@ -49,7 +49,7 @@ def training_arguments(
         max_steps=steps,
         save_strategy="steps",
         save_steps=every,
-        **(looks if best else {}),
+        **(evaluation if best else {}),
     )
     arguments._n_gpu = min(1, arguments.n_gpu)  # a step is a list of trees, which DataParallel cannot scatter
     return arguments

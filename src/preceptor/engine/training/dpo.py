@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from preceptor.engine.losses import dpo_loss, reward_margins, sft_loss
+from preceptor.engine.parallel.shard import check_sharding
 from preceptor.engine.settings import DPOSettings, Numerics
 from preceptor.engine.training.reference import (
     EncodedPair,
@@ -47,6 +48,7 @@ def run_dpo(
     """
     everything = [*pairs, *validation]
     check_sequences([s for pair in everything for s in pair.sequences()], policy.model)
+    check_sharding(policy.model, numerics)  # before the reference, which every process computes a part of
     batches = schedule(len(pairs), settings.batch_size, settings.epochs, seed)
     validated = range(len(pairs), len(everything))
     one_epoch = [*batches[: steps_per_epoch(len(pairs), settings.batch_size)], *([validated] if validation else [])]
@@ -114,10 +116,10 @@ def _margins(
     chosen: Sequence[Tensor], rejected: Sequence[Tensor], reference: Sequence[tuple[float, float]], *, mean: bool
 ) -> Tensor:
     """[pairs] reward margins without beta; with `mean`, of each answer's mean over its tokens."""
-    kept = torch.tensor(reference, device=chosen[0].device)
+    cached = torch.tensor(reference, device=chosen[0].device)
     if not mean:
-        return reward_margins(sums(chosen), sums(rejected), kept[:, 0], kept[:, 1])
-    lengths = torch.tensor([[len(c), len(r)] for c, r in zip(chosen, rejected, strict=True)], device=kept.device)
+        return reward_margins(sums(chosen), sums(rejected), cached[:, 0], cached[:, 1])
+    lengths = torch.tensor([[len(c), len(r)] for c, r in zip(chosen, rejected, strict=True)], device=cached.device)
     ours = torch.stack([sums(chosen), sums(rejected)], dim=1) / lengths
-    kept = kept / lengths
-    return reward_margins(ours[:, 0], ours[:, 1], kept[:, 0], kept[:, 1])
+    cached = cached / lengths
+    return reward_margins(ours[:, 0], ours[:, 1], cached[:, 0], cached[:, 1])

@@ -63,22 +63,22 @@ def reference_of_policy(
     numerics: Numerics,
     file: Path,
 ) -> Reference:
-    """The policy's own log-probabilities of all `pairs`, kept in `file`, whose name must stand for its weights.
+    """The policy's own log-probabilities of all `pairs`, cached in `file`, whose name must stand for its weights.
 
     steps: indices of the pairs that are laid out as trees together, the first optimizer step's first; they must name
-    every pair. The same trees as in training give the same numbers, to the bit on a CPU. What was kept for other token
-    ids, trees, vocabulary or another dtype is computed anew, and so is what is further from the policy than rounding
-    explains. Raises InputError when computing it again does not bring the two together.
+    every pair. The same trees as in training give the same numbers, to the bit on a CPU. What was cached for other
+    token ids, trees, vocabulary or another dtype is computed anew, and so is what is further from the policy than
+    rounding explains. Raises InputError when computing it again does not bring the two together.
     """
     made_for = _made_for(policy, pairs, steps, numerics)
 
     def compute() -> Reference:
         computed = _computed(policy, pairs, steps, numerics)
         if rank() == 0:
-            _keep(computed, made_for, file)
+            _save(computed, made_for, file)
         return computed
 
-    reference = _cached(file, made_for, len(pairs))
+    reference = _read(file, made_for, len(pairs))
     if reference is None:
         reference = compute()
         if policy.model.device.type == "cpu" and numerics.processes == 1:
@@ -133,7 +133,7 @@ def _gap(
 def _computed(
     policy: Policy, pairs: Sequence[EncodedPair], steps: Sequence[Sequence[int]], numerics: Numerics
 ) -> Reference:
-    """Raises InputError for a policy that gives no numbers."""
+    """Raises InputError for log-probabilities that are not finite."""
     with timed() as own_cost:
         found = gathered(_logprobs_here(policy, pairs, steps, numerics, cost=own_cost))
     of_pair = {i: sums for part in found for i, sums in part.items()}
@@ -193,7 +193,7 @@ def sums(logprobs: Sequence[Tensor]) -> Tensor:
 
 
 def _made_for(policy: Policy, pairs: Sequence[EncodedPair], steps: Sequence[Sequence[int]], numerics: Numerics) -> str:
-    """Names what the numbers in the file belong to, beside the policy's weights."""
+    """Digest of what the cached numbers depend on, beside the policy's weights."""
     return digest(
         {
             "pairs": [[p.prompt, p.chosen, p.rejected] for p in pairs],
@@ -204,19 +204,19 @@ def _made_for(policy: Policy, pairs: Sequence[EncodedPair], steps: Sequence[Sequ
     )
 
 
-def _keep(reference: Reference, made_for: str, file: Path) -> None:
+def _save(reference: Reference, made_for: str, file: Path) -> None:
     write_json(file, {"for": made_for, "logprobs": reference.logprobs, "cost": reference.cost.to_json()})
 
 
-def _cached(file: Path, made_for: str, pairs: int) -> Reference | None:
-    """What is kept in `file`; None where there is nothing that was made for this, or it is damaged."""
+def _read(file: Path, made_for: str, pairs: int) -> Reference | None:
+    """The reference cached in `file`; None where there is none for these pairs and trees, or it is damaged."""
     if not file.exists():
         return None
     try:
-        kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        if kept["for"] != made_for:
+        cached: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if cached["for"] != made_for:
             return None
-        logprobs = [(float(chosen), float(rejected)) for chosen, rejected in kept["logprobs"]]
-        return Reference(logprobs, Cost(**kept["cost"])) if len(logprobs) == pairs else None
+        logprobs = [(float(chosen), float(rejected)) for chosen, rejected in cached["logprobs"]]
+        return Reference(logprobs, Cost(**cached["cost"])) if len(logprobs) == pairs else None
     except (ValueError, KeyError, TypeError):
         return None

@@ -16,7 +16,7 @@ from preceptor.engine.settings import Numerics, TrainSettings
 from preceptor.engine.training.arguments import training_arguments
 from preceptor.engine.training.sharded_trainer import ShardedTrainer
 from preceptor.engine.training.trackers import Tracking, followed
-from preceptor.engine.training.trainer import LookAtTheEnd, StepTrainer, step_of
+from preceptor.engine.training.trainer import EvaluateAtTheEnd, StepTrainer, step_of
 from preceptor.engine.tree.logprobs import answer_logprobs, dummy_loss
 from preceptor.engine.tree.rank_balance import own_trees
 from preceptor.engine.tree.sharing import shares_prefixes
@@ -121,7 +121,7 @@ def train(
     steps = [trees(batch, number) for number, batch in enumerate(batches)]
     evaluated = [] if callable(validation) else trees(validation)
     evaluation = validation if callable(validation) else evaluate if evaluated else None
-    callbacks: list[TrainerCallback] = [LookAtTheEnd()] if evaluation else []
+    callbacks: list[TrainerCallback] = [EvaluateAtTheEnd()] if evaluation else []
     if patience is not None:
         callbacks.append(EarlyStoppingCallback(patience))
     every = min(eval_steps, len(steps))

@@ -1,6 +1,6 @@
-"""What a tracker is told, through transformers' own integrations. Off, no package of a tracker is imported.
+"""Experiment trackers, through transformers' own integrations. Without one, no package of a tracker is imported.
 
-A tracker is told names, settings and figures: no case, no answer, no id. It keeps them in the run folder; only MLflow
+A tracker is sent names, settings and figures: no case, no answer, no id. It keeps them in the run folder; only MLflow
 may be a server, on this machine unless the study allows another by name. wandb works offline.
 """
 
@@ -31,7 +31,7 @@ _OTHER_RUN = ("MLFLOW_RUN_ID", "MLFLOW_NESTED_RUN")
 
 
 class Tracker(BaseModel):
-    """Who is told how training goes. `url` is an MLflow server's; `allow_host` names one that is not this machine."""
+    """Where training is logged. `url` is an MLflow server's; `allow_host` names one that is not this machine."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -51,7 +51,7 @@ class Tracker(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Tracking:
-    """A tracker, the `folder` it keeps its files in, and the names of the study and of what is told of it."""
+    """A tracker, the `folder` it keeps its files in, and the names of the study and of the run logged there."""
 
     tracker: Tracker
     folder: Path
@@ -110,7 +110,7 @@ def followed(tracking: Tracking | None, *, from_step: int = 0) -> Iterator[list[
 def tell_once(
     tracking: Tracking, settings: Mapping[str, str | int], figures: Mapping[str, float], texts: Mapping[str, str]
 ) -> None:
-    """Tell the tracker of something that is finished: what was set, what came out, and what it means in words."""
+    """Log something that is finished: its settings, its figures, and what they mean in words."""
     match tracking.tracker.name:
         case "tensorboard":
             with _events(tracking) as writer:
@@ -134,7 +134,9 @@ def _events(tracking: Tracking, from_step: int = 0) -> Iterator[Any]:
     from torch.utils.tensorboard import SummaryWriter
 
     folder = private_folder(tracking.folder) / "tensorboard" / tracking.run
-    purge_step = from_step + 1 if from_step else None  # what a killed run had told behind its checkpoint is told again
+    purge_step = (
+        from_step + 1 if from_step else None
+    )  # steps that a killed run logged after its checkpoint are logged again
     with SummaryWriter(str(folder), purge_step=purge_step) as writer:
         yield writer
 
@@ -170,7 +172,7 @@ def _wandb_run(tracking: Tracking) -> Iterator[Any]:
     os.environ |= {"WANDB_ERROR_REPORTING": "false", "DO_NOT_TRACK": "true", "WANDB_SILENT": "true"}
     import wandb
 
-    told_nothing_more = wandb.Settings(
+    quiet_settings = wandb.Settings(
         console="off",
         disable_git=True,
         save_code=False,
@@ -179,7 +181,7 @@ def _wandb_run(tracking: Tracking) -> Iterator[Any]:
         x_disable_stats=True,
     )
     with wandb.init(
-        project=tracking.study, name=tracking.run, dir=str(folder), mode="offline", settings=told_nothing_more
+        project=tracking.study, name=tracking.run, dir=str(folder), mode="offline", settings=quiet_settings
     ) as run:
         yield run
 

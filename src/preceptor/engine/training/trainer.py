@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from preceptor.engine.cost import Cost, backward_factor, peak_memory, start_peak_memory
@@ -23,21 +22,10 @@ TreeLoss = Callable[[nn.Module, Any, Cost], tuple[Tensor, dict[str, float]]]
 """Loss of one tree, already divided by what the whole step holds, and sums to log."""
 
 
-class Steps(Dataset[list[Any]]):
-    """Item i is everything optimizer step i needs: its trees; None where other processes have one and this has not."""
-
-    def __init__(self, steps: Sequence[list[Any]]) -> None:
-        self._steps = steps
-
-    def __len__(self) -> int:
-        return len(self._steps)
-
-    def __getitem__(self, index: int) -> list[Any]:
-        return self._steps[index]
-
-
 class StepTrainer(Trainer):
     """Walks the trees of a step and adds up their gradients. Its checkpoints are whole or absent.
+
+    Item i of `steps` has the trees of optimizer step i; None where other processes have one and this one has not.
 
     Trainer writes straight into the folder it later resumes from; here a checkpoint is written aside, flushed to
     disk and renamed, and carries the cost so far.
@@ -53,11 +41,12 @@ class StepTrainer(Trainer):
         callbacks: list[TrainerCallback],
         advance: Advance,
     ) -> None:
+        dataset: Any = steps
         super().__init__(
             model=model,
             args=arguments,
-            train_dataset=Steps(steps),
-            eval_dataset=Steps([]) if validate else None,
+            train_dataset=dataset,
+            eval_dataset=[] if validate else None,
             data_collator=lambda batch: {"trees": _only(batch)},
             callbacks=[*callbacks, _Progress(advance)],
         )
@@ -89,7 +78,7 @@ class StepTrainer(Trainer):
         return total
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the step's own figures (rewards, margins) to Trainer's, and end a run that has come apart.
+        """Add the step's own figures (rewards, margins) to Trainer's, and end a run that has diverged.
 
         Raises InputError before such weights reach a checkpoint.
         """
@@ -168,8 +157,8 @@ class StepTrainer(Trainer):
             self.state.best_model_checkpoint = str(self._home / f"checkpoint-{self.state.best_global_step}")
 
 
-class LookAtTheEnd(TrainerCallback):
-    """Trainer looks every so many steps only; without this, the last weights could not be chosen."""
+class EvaluateAtTheEnd(TrainerCallback):
+    """Trainer evaluates every so many steps only; without this, the last weights could not be chosen."""
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Ask for an evaluation after the last step."""

@@ -1,4 +1,4 @@
-"""A stage from start to end: a policy is made, tuned and kept, in this process or in several together."""
+"""A stage from start to end: a policy is made, tuned and saved, in this process or in several together."""
 
 from collections.abc import Callable
 from functools import partial
@@ -18,14 +18,14 @@ from preceptor.progress import Advance
 
 
 class Run(Protocol):
-    """`run_sft` or `run_dpo`, with everything but the policy given."""
+    """`run_sft`, `run_dpo` or another call of `train`, with everything but the policy given."""
 
     def __call__(self, policy: Policy, *, advance: Advance) -> Stage:
         """Tune the policy in place."""
 
 
 def tune(start: Callable[[], Policy], run: Run, folder: Path, numerics: Numerics, advance: Advance) -> Stage:
-    """Make a policy, tune it and keep it in `folder`, with as many processes as the numerics say.
+    """Make a policy, tune it and save it in `folder`, with as many processes as the numerics say.
 
     With more than one, `start` and `run` are pickled and every process calls them; this one holds no model.
     """
@@ -38,7 +38,7 @@ def tune(start: Callable[[], Policy], run: Run, folder: Path, numerics: Numerics
 
 
 def one_of_several(start: Callable[[], Policy], run: Run, folder: Path, numerics: Numerics, advance: Advance) -> Stage:
-    """What each process does: the whole model is loaded, and only a part of it kept from then on."""
+    """The work of each process: the whole model is loaded, then sharded."""
     policy = start()
     if not shares_prefixes(policy):
         what = "this model's own code does not take prefix trees, so processes cannot share it"

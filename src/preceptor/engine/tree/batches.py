@@ -17,7 +17,7 @@ def schedule(count: int, batch_size: int, epochs: int, seed: int) -> list[list[i
 
 
 def endless_schedule(count: int, batch_size: int, seed: int) -> Iterator[list[int]]:
-    """The order of training for as many epochs as are asked for: indices of each optimizer step's examples."""
+    """The order of training without end, epoch after epoch: indices of each optimizer step's examples."""
     rng = random.Random(seed)
     while True:
         order = list(range(count))

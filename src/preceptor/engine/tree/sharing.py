@@ -22,7 +22,7 @@ _TWIN_VOCABULARY = 16
 
 
 def shares_prefixes(policy: Policy) -> bool:
-    """`can_share` of the policy's model, asked once."""
+    """`can_share` of the policy's model, cached on the policy."""
     if policy.shares_prefixes is None:
         policy.shares_prefixes = can_share(policy.model)
     return policy.shares_prefixes
@@ -120,5 +120,6 @@ def _windows_reach_attention(model: nn.Module) -> bool:
     if not kinds:
         kinds = ["sliding_attention" if _has_window(model) else "full_attention"] * len(attention.windows)
     return len(attention.windows) == len(kinds) and all(
-        (told is not None) == (kind == "sliding_attention") for told, kind in zip(attention.windows, kinds, strict=True)
+        (window is not None) == (kind == "sliding_attention")
+        for window, kind in zip(attention.windows, kinds, strict=True)
     )

@@ -48,8 +48,8 @@ def score_answers(
 
     candidates[i] are the answers to prompts[i], each ending with the stop token. Returns the scores in the same shape.
     """
-    asked = [Encoded(prompt, list(a)) for prompt, answers in zip(prompts, candidates, strict=True) for a in answers]
-    check_sequences(asked, policy.model)
+    every = [Encoded(prompt, list(a)) for prompt, answers in zip(prompts, candidates, strict=True) for a in answers]
+    check_sequences(every, policy.model)
     share = shares_prefixes(policy)
     policy.model.eval()
 

@@ -1,4 +1,4 @@
-"""Answers for many prompts, greedy or drawn: they are read as one tree, and a row stops when its answer ends."""
+"""Batched decoding, greedy or sampled: prompts are prefilled as one tree, and a row stops when its answer ends."""
 
 import random
 from collections.abc import Callable, Collection, Sequence
@@ -31,14 +31,14 @@ _CACHED_TOKENS = 24_576
 """Tokens whose keys and values are held at a time, of prompts and of the answers that room is kept for: about 1 GB for
 a model of 135 million weights."""
 _MASKED_TOKENS = 4096
-"""The same where attention needs a cell for every two of them."""
+"""The same where attention on the CPU needs a dense mask (see `needs_dense_mask`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Tokens are drawn, with the model's own odds at temperature 1, less daring below it.
+    """Sampling at a temperature: 1 is the model's own distribution, lower ones are sharper.
 
-    `seeds` has one for each prompt, so that what is drawn for a prompt depends on no other and on no batch.
+    `seeds` has one for each prompt, so that a prompt's answer depends neither on other prompts nor on batches.
     """
 
     temperature: float
@@ -89,7 +89,7 @@ def generate(
             if done.issuperset(batch):
                 continue
             some = [prompts[i] for i in batch]
-            read = _read_tree(policy, some, max_new_tokens) if share else _read_alone(policy, some[0])
+            read = _prefill_tree(policy, some, max_new_tokens) if share else _prefill_alone(policy, some[0])
             draws = [random.Random(sampling.seeds[i]) for i in batch] if sampling else []
             choose = _Choose(sampling.temperature if sampling else 0.0, draws)
             enough = partial(_enough, batch, on_token) if on_token else None
@@ -102,8 +102,8 @@ def generate(
 
 
 @dataclass(slots=True)
-class _Read:
-    """Prompts that have been read.
+class _Prefilled:
+    """Prompts after prefill.
 
     cache: keys and values, rows padded on the left; attention: [rows, longest] 1 where a token is; logits: [rows,
     vocab_size] of the token that follows each prompt; tokens: how many were computed.
@@ -117,7 +117,7 @@ class _Read:
 
 @dataclass(slots=True)
 class _Choose:
-    """How the next token of each row is chosen: the likeliest, or drawn with the row's own source of chance."""
+    """How the next token of each row is chosen: greedily, or sampled with the row's own random generator."""
 
     temperature: float
     draws: list[random.Random]
@@ -127,7 +127,7 @@ class _Choose:
         if not self.draws:
             likeliest: list[int] = logits.argmax(-1).tolist()
             return likeliest
-        # One number between 0 and 1 is looked up in the summed odds, in double: batches differ in a logit's last bits.
+        # Inverse-CDF sampling in float64: a logit's last bits differ from batch to batch.
         sums = (logits.float().cpu().double() / self.temperature).softmax(-1).cumsum(-1)
         at = torch.tensor([[draw.random()] for draw in self.draws], dtype=torch.float64)
         drawn: list[int] = torch.searchsorted(sums, at * sums[:, -1:], right=True)[:, 0].tolist()
@@ -138,8 +138,8 @@ class _Choose:
         self.draws = [self.draws[row] for row in rows] if self.draws else []
 
 
-def _read_tree(policy: Policy, prompts: Sequence[list[int]], room: int) -> _Read:
-    """Read all prompts as one tree, then give each row the keys and values of its own path."""
+def _prefill_tree(policy: Policy, prompts: Sequence[list[int]], room: int) -> _Prefilled:
+    """Prefill all prompts as one tree, then give each row the keys and values of its own path."""
     device = policy.model.device
     causal, head = causal_and_head(policy.model)
     tree = layout(prompts)
@@ -150,15 +150,15 @@ def _read_tree(policy: Policy, prompts: Sequence[list[int]], room: int) -> _Read
     nodes = torch.tensor([[0] * (longest - len(path)) + path for path in tree.paths], device=device)
     cache = cache_of_paths(policy.model.config, attention.kept, nodes, room)
     mask = torch.tensor([[0] * (longest - len(path)) + [1] * len(path) for path in tree.paths], device=device)
-    return _Read(cache, mask, logits_of(hidden[ends], head, logit_softcap(causal)), len(tree))
+    return _Prefilled(cache, mask, logits_of(hidden[ends], head, logit_softcap(causal)), len(tree))
 
 
-def _read_alone(policy: Policy, prompt: list[int]) -> _Read:
-    """Read one prompt by the model's own code."""
+def _prefill_alone(policy: Policy, prompt: list[int]) -> _Prefilled:
+    """Prefill one prompt with the model's own code."""
     ids = torch.tensor([prompt], device=policy.model.device)
     cache = DynamicCache(config=policy.model.config)
     logits = policy.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[:, -1]
-    return _Read(cache, torch.ones_like(ids), logits, len(prompt))
+    return _Prefilled(cache, torch.ones_like(ids), logits, len(prompt))
 
 
 def _enough(
@@ -172,7 +172,7 @@ def _enough(
 
 def _write(
     policy: Policy,
-    read: _Read,
+    read: _Prefilled,
     max_new_tokens: int,
     stop: frozenset[int],
     choose: _Choose,

@@ -1,4 +1,4 @@
-"""Keys and values of prompts that have been read, with room for the answers that follow."""
+"""The KV cache of prefilled prompts, preallocated for the answers that follow."""
 
 from collections.abc import Sequence
 from typing import Any
