@@ -23,18 +23,14 @@ def load_yaml(
 
 
 def _repeated(node: yaml.Node | None, visited: set[int]) -> Iterator[tuple[int, str]]:
-    if id(node) in visited:  # an alias
+    if not isinstance(node, yaml.CollectionNode) or id(node) in visited:  # visited: an alias
         return
     visited.add(id(node))
-    if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            yield from _repeated(item, visited)
-    if isinstance(node, yaml.MappingNode):
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
-                if (key.tag, key.value) in seen:
-                    yield key.start_mark.line + 1, key.value
-                seen.add((key.tag, key.value))
-        for _, value in node.value:
-            yield from _repeated(value, visited)
+    seen = set()
+    for item in node.value:
+        key, value = item if isinstance(item, tuple) else (None, item)
+        if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+            if (key.tag, key.value) in seen:
+                yield key.start_mark.line + 1, key.value
+            seen.add((key.tag, key.value))
+        yield from _repeated(value, visited)

@@ -43,7 +43,7 @@ def label(
 ) -> None:
     """Start the page on which clinicians say which answer is better. Goes on where it was stopped."""
     from preceptor.preferences.labelling import open_round, serve
-    from preceptor.web.door import open_door
+    from preceptor.web.door import open_door, require_packages
 
     if gold is None:
         require_option("--gold", task=task, group=group)
@@ -54,6 +54,7 @@ def label(
     if export is not None:
         _export_round(store_path, export, task)
         return
+    require_packages("label")
     door = open_door(host, port, _tls(host, store_path, certificate, key, self_signed=self_signed))
     resumed = store_path.exists()
     with closing(open_round(store_path, make_items, title=title, votes_per_item=votes)) as store:

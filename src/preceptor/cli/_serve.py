@@ -1,7 +1,6 @@
 """`preceptor serve`: serve a model of a run over HTTP."""
 
 import ipaddress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,7 +33,9 @@ def serve(
     ] = 1.0,
 ) -> None:
     """Answer as an arm of a study did, to any program that speaks OpenAI's chat completions."""
-    _require_packages()
+    from preceptor.web.door import require_packages
+
+    require_packages("serve")
     from preceptor.ship import serving
     from preceptor.study import open_arm
 
@@ -53,13 +54,6 @@ def serve(
         "Ctrl-C ends it.",
     ]
     serving.serve(served, door, token=token, ready=lambda: say(*lines))
-
-
-def _require_packages() -> None:
-    missing = [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]
-    if missing:
-        fix = "Install what it needs: pip install 'preceptor[serve]'"
-        raise InputError(Problem("preceptor serve", f"{' and '.join(missing)} cannot be imported", fix))
 
 
 def _door(host: str, port: int, certificate: Path | None, key: Path | None) -> "Listener":

@@ -26,10 +26,9 @@ class Listener:
 def open_door(host: str = LOCAL, port: int = PORT, tls: Tls | None = None) -> Listener:
     """Bind `host`, a name or address of this machine; port 0 takes a free one.
 
-    Raises `InputError` when the server's packages are not installed, `host` is not loopback and `tls` is None, `host`
-    is not one address of this machine, or the port is in use.
+    Raises `InputError` when `host` is not loopback and `tls` is None, `host` is not one address of this machine, or the
+    port is in use.
     """
-    _refuse_without_packages()
     address = _address(host)
     if address.is_unspecified:
         fix = "Name the one name or address under which others reach this machine"
@@ -75,8 +74,9 @@ def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _refuse_without_packages() -> None:
+def require_packages(command: str) -> None:
+    """Raises `InputError` when the packages that `preceptor <command>` serves with are not installed."""
     missing = [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]
     if missing:
-        what = f"needs the package{'s' if len(missing) > 1 else ''} {' and '.join(missing)}"
-        raise InputError(Problem("preceptor label", what, "Install them: pip install 'preceptor[label]'"))
+        fix = f"Install what it needs: pip install 'preceptor[{command}]'"
+        raise InputError(Problem(f"preceptor {command}", f"{' and '.join(missing)} cannot be imported", fix))
