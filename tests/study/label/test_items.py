@@ -11,7 +11,7 @@ from rich.console import Console
 from label_stores import voted
 from preceptor.errors import InputError
 from preceptor.files import digest_file
-from preceptor.preferences import votes
+from preceptor.preferences import voted_pairs
 from preceptor.preferences.labelling import Item
 from preceptor.study import gold_items, items_to_label, load_study, read_predictions, run_study
 from preceptor.study.cases import read_task
@@ -71,7 +71,7 @@ def test_votes_on_the_items_become_the_pairs_of_the_study(
     vote_on(items, file.parent / "run" / "labels" / "pairs.sqlite", ["x"], lambda _: {"choice": "a"})
     study, base = load_study(str(file))
     cases = read_task(study.tasks[0], study, base)
-    made = votes(base / str(study.votes), cases.task, cases.splits.train)
+    made = voted_pairs(base / str(study.votes), cases.task, cases.splits.train)
     assert {(p.example_id, p.chosen, p.rejected) for p in made.pairs} == {
         (item.example_id, item.answers[0].text, item.answers[1].text) for item in items
     }
