@@ -435,12 +435,13 @@ class Results(_Part):
     @cached_property
     def _described(self) -> list[ArmPart]:
         """The arms of the study in words: older versions left them out, and their arms are what their names say."""
-        if self.arms:
+        if {arm.name for arm in self.arms} >= set(self.study.arms):
             return self.arms
         try:
-            return [ArmPart.model_validate(arm, from_attributes=True) for arm in resolve(self.study.arms, {}).values()]
+            parsed = resolve(self.study.arms, {}).values()
         except ValueError:
-            return []
+            return self.arms
+        return [*self.arms, *(ArmPart.model_validate(arm, from_attributes=True) for arm in parsed)]
 
     @property
     def older(self) -> bool:
