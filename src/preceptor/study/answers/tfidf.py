@@ -109,8 +109,9 @@ def case_text(task: Task, case: Example) -> str:
 
 def score(task: Task, gold: Sequence[str], answers: Sequence[str]) -> float:
     """The task's metric, more being better."""
-    metric, codes = find_metric(task.metric), np.unique([*gold, *answers], return_inverse=True)[1]
-    value = value_of(metric, Sample(np.arange(len(gold)), *np.split(codes, 2)))
+    metric = find_metric(task.metric)
+    right, given = np.split(np.unique([*gold, *answers], return_inverse=True)[1], 2)
+    value = value_of(metric, Sample(np.arange(len(gold)), right, given))
     return -inf if value is None else value if metric.better == "higher" else -value
 
 

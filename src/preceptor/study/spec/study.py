@@ -145,7 +145,7 @@ class Study(_Frozen):
         return self
 
     def _primary_problems(self) -> Iterator[str]:
-        names = [arm if isinstance(arm, str) else arm.name for arm in self.arms]
+        names = [entry if isinstance(entry, str) else entry.name for entry in self.arms]
         unordered = [frozenset(contrast) for contrast in self.primary or ()]
         for a, b in self.primary or ():
             if unordered.count(frozenset((a, b))) > 1 and a != b:
@@ -187,34 +187,6 @@ class Study(_Frozen):
         last = [stage for name in self.resolved if (stage := self.stage_of(name))]
         kinds = [stage.kind for one in last for stage in one.required]
         return list(dict.fromkeys([*kinds, *(arm.answer for arm in self.resolved.values())]))
-
-    def _arm_problems(self) -> Iterator[str]:
-        try:
-            arms = self.resolved
-        except (ValueError, KeyError) as error:
-            yield f"arms: {error}"
-            return
-        yield from self._maker_problems()
-        unordered = [frozenset(contrast) for contrast in self.primary or ()]
-        for a, b in self.primary or ():
-            if unordered.count(frozenset((a, b))) > 1 and a != b:
-                yield f"primary: {a} and {b} are compared more than once"
-            if a == b:
-                yield f"primary: {a} is compared with itself"
-            for arm in sorted({a, b} - set(arms)):
-                yield f"primary: {arm} is not among the arms"
-
-    def _maker_problems(self) -> Iterator[str]:
-        if self.makers and not any(self._takes_pairs(arm) for arm in self.resolved.values()):
-            yield "makers: they make pairs, and no arm has a stage that learns from pairs; name one, or leave them out"
-        needed = self.maker_settings
-        if "judge" in needed and self.judge is None:
-            yield "makers: judge needs to know its server; add `judge: {url: ..., model: ...}`"
-        if "votes" in needed and self.votes is None:
-            yield "makers: votes needs to know its store; add `votes: runs/.../labels/pairs.sqlite`"
-        for arm in self.resolved.values():
-            if arm.source and arm.source not in self.makers[1:]:
-                yield f"arms: {arm.name} stands for pairs of a further maker; name it in `makers` behind the first"
 
     @property
     def resolved(self) -> dict[str, Arm]:

@@ -50,7 +50,7 @@ def inputs(context: Context) -> dict[str, Any]:
     """What the pairs depend on beside the cases and the policy: the task, and their maker with its settings."""
     maker = context.stage.source
     named = {"maker": maker} if maker else {}
-    values = {name: _value_of(name, context) for name in find_maker(maker).settings}
+    values: dict[str, Any] = {name: _value_of(name, context) for name in find_maker(maker).settings}
     return {"task": context.task.task.model_dump(), **named, **values}
 
 
