@@ -167,8 +167,8 @@ class Study(_Frozen):
         for arm in self.resolved.values():
             if arm.source and arm.source not in self.makers[1:]:
                 yield f"arms: {arm.name} stands for pairs of a further maker; name it in `makers` behind the first"
-        for arm in sorted({arm for pair in self.primary or () for arm in pair} - set(self.arm_names)):
-            yield f"primary: {arm} is not among the arms"
+        for name in sorted({name for pair in self.primary or () for name in pair} - set(self.arm_names)):
+            yield f"primary: {name} is not among the arms"
 
     def _write_out_blocks(self) -> Iterator[str]:
         """Give each block that the arms use and the file lacks its defaults; a problem where it has none."""
