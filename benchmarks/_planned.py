@@ -21,9 +21,10 @@ from preceptor.models import fingerprint, load_tokenizer
 from preceptor.progress import progress
 from preceptor.study import load_study, machine, plan_study, read_planned
 from preceptor.study.cases import prepare
-from preceptor.study.check import check_study, model_of
+from preceptor.study.check import check_study
 from preceptor.study.results.cells import cells_of
 from preceptor.study.run.folder import RunFolder
+from preceptor.study.spec.paths import model_of
 from preceptor.study.stage_tree.tree import StageTree
 
 

@@ -30,7 +30,8 @@ from preceptor.models import Encoded, load_policy, load_tokenizer
 from preceptor.models._sixteen_bits import avoid_slow_products
 from preceptor.study import load_study
 from preceptor.study.cases import prepare
-from preceptor.study.check import check_study, model_of
+from preceptor.study.check import check_study
+from preceptor.study.spec.paths import model_of
 
 STUDY = Path(__file__).parents[1] / "tests" / "front_door.yaml"
 WIDE, NARROW = "float32", "bfloat16"

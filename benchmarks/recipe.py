@@ -25,9 +25,10 @@ from preceptor.progress import Advance, quiet
 from preceptor.study import Study, load_study
 from preceptor.study.answers.generate import greedy_generation
 from preceptor.study.cases import Prepared, prepare
-from preceptor.study.check import check_study, model_of
+from preceptor.study.check import check_study
 from preceptor.study.results.cells import sample
 from preceptor.study.run.folder import open_run_folder
+from preceptor.study.spec.paths import model_of
 from preceptor.study.stage_tree.tree import StageTree
 
 CHANGES: Mapping[str, tuple[dict[str, Any], ...]] = {

@@ -13,7 +13,7 @@ import yaml
 from rich.console import Console
 
 from preceptor.errors import InputError
-from preceptor.study import load_study, refuse_old_results, run_study
+from preceptor.study import check_results_current, load_study, run_study
 from preceptor.study.run.test_set_ledger import ledger_file
 from study_runs import Run, run
 from tiny_study import TASK
@@ -231,17 +231,17 @@ def test_a_damaged_part_of_answers_is_named(finished: Run) -> None:
 
 
 def test_results_older_than_the_study_a_task_or_the_data_are_refused(finished: Run) -> None:
-    refuse_old_results(finished.folder)
+    check_results_current(finished.folder)
     task = finished.folder / "tasks" / "urgency.yaml"
     asked = task.read_text()
     task.write_text(asked + "# changed\n")
     with pytest.raises(InputError, match=r"the results are older than tasks/urgency\.yaml, which changed since"):
-        refuse_old_results(finished.folder)
+        check_results_current(finished.folder)
     task.write_text(asked)
-    refuse_old_results(finished.folder)
+    check_results_current(finished.folder)
     (finished.folder / "results.json").unlink()
     with pytest.raises(InputError, match="has not ended yet, or was changed since it did"):
-        refuse_old_results(finished.folder)
+        check_results_current(finished.folder)
 
 
 def test_a_changed_task_forgets_the_results_before_anything_is_trained(

@@ -141,8 +141,8 @@ def test_a_node_that_dies_in_the_middle_of_a_stage_costs_only_what_was_not_yet_k
     alone: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     news: list[tuple[int, str, float]] = []
-    show = scheduler.Crew._show
-    monkeypatch.setattr(scheduler.Crew, "_show", lambda crew, some: (news.extend(some), show(crew, some))[1])
+    show = scheduler.Scheduler._show
+    monkeypatch.setattr(scheduler.Scheduler, "_show", lambda crew, some: (news.extend(some), show(crew, some))[1])
     console = Console(record=True, width=200, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
     killed: list[Path] = []
     with two_nodes() as cluster:

@@ -16,15 +16,16 @@ from preceptor.engine import Numerics
 from preceptor.errors import InputError, PreceptorError, Problem
 from preceptor.models import fingerprint, load_tokenizer
 from preceptor.study.cases import prepare
-from preceptor.study.check import check_study, model_of
+from preceptor.study.check import check_study
 from preceptor.study.ray import scheduler
 from preceptor.study.ray.resources import needs_of
 from preceptor.study.ray.scheduler import StepError
 from preceptor.study.ray.steps import remaining_steps
 from preceptor.study.ray.worker import Job, _failure, do, job_of, problems_here
-from preceptor.study.run.alone import alone_in
-from preceptor.study.run.folder import RunFolder, hold
+from preceptor.study.run.folder import RunFolder, run_lock
+from preceptor.study.run.locks import folder_lock
 from preceptor.study.run.session import numerics_of
+from preceptor.study.spec.paths import model_of
 from preceptor.study.stage_tree.tree import StageTree
 from prepared_study import prepare_tiny
 from study_runs import Run, run
@@ -106,7 +107,7 @@ def begun(tmp_path: Path, tiny_model_folder: Path) -> Iterator[Begun]:
     tree, prepared = tree_of(finished)
     for ledger in finished.folder.glob("stages/*/ledger.json"):
         ledger.unlink()
-    with hold(finished.folder):
+    with run_lock(finished.folder):
         steps = remaining_steps(tree, [prepared])
         yield Begun(job_of(tree, [prepared], tmp_path), steps, tmp_path / "cases.csv")
 
@@ -164,10 +165,10 @@ def test_who_comes_second_waits_until_the_first_is_done(tmp_path: Path) -> None:
     order: list[str] = []
 
     def second() -> None:
-        with alone_in(tmp_path / "stage"):
+        with folder_lock(tmp_path / "stage"):
             order.append("second")
 
-    with alone_in(tmp_path / "stage"):
+    with folder_lock(tmp_path / "stage"):
         waiting = threading.Thread(target=second)
         waiting.start()
         time.sleep(0.3)
@@ -178,9 +179,13 @@ def test_who_comes_second_waits_until_the_first_is_done(tmp_path: Path) -> None:
 
 
 def test_who_waits_too_long_is_told_what_to_end(tmp_path: Path) -> None:
-    with alone_in(tmp_path / "stage"), pytest.raises(InputError, match="cut off"), alone_in(tmp_path / "stage", 0.1):
+    with (
+        folder_lock(tmp_path / "stage"),
+        pytest.raises(InputError, match="cut off"),
+        folder_lock(tmp_path / "stage", 0.1),
+    ):
         raise AssertionError("two are in the folder")
-    with alone_in(tmp_path / "stage"):
+    with folder_lock(tmp_path / "stage"):
         pass
 
 

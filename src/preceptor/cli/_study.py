@@ -102,11 +102,11 @@ def report(
 ) -> None:
     """Build a finished run's report.html again."""
     from preceptor.report import write_report
-    from preceptor.study import refuse_old_results, refuse_purged
+    from preceptor.study import check_not_purged, check_results_current
 
-    refuse_old_results(run)
+    check_results_current(run)
     if with_text:
-        refuse_purged(run)
+        check_not_purged(run)
     say(f"Report: {write_report(run, with_text=with_text)}")
 
 
@@ -117,10 +117,10 @@ def compare(
 ) -> None:
     """Put two finished runs side by side on one page."""
     from preceptor.report import write_comparison
-    from preceptor.study import refuse_old_results
+    from preceptor.study import check_results_current
 
     if output.suffix not in (".html", ".htm"):
         raise InputError(Problem("--output", f"{output} is no name of a page", "Name a file that ends in .html"))
     for run in (a, b):
-        refuse_old_results(run)
+        check_results_current(run)
     say(f"Comparison: {write_comparison(a, b, output)}")

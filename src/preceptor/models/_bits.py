@@ -37,7 +37,7 @@ if "bitsandbytes" not in sys.modules:
     _load_without_hub()
 
 
-def refuse_without_bitsandbytes() -> None:
+def require_bitsandbytes() -> None:
     """Raises InputError when bitsandbytes is not installed."""
     if importlib.util.find_spec("bitsandbytes") is None:
         what = "weights of 4 bits need the package bitsandbytes, which is not installed"

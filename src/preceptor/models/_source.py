@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest, digest_file
-from preceptor.models._bits import refuse_without_bitsandbytes
+from preceptor.models._bits import require_bitsandbytes
 from preceptor.models._embedded import EMBEDDED, EMBEDDED_TITLE, embedded_folder, is_fetched
 from preceptor.models._json import read_json
 from preceptor.models.families import find_family
@@ -58,7 +58,7 @@ class ModelSource:
 
     def in_4bit(self) -> "ModelSource":
         """The same model, quantised to 4 bits on loading. Raises `InputError` when bitsandbytes is not installed."""
-        refuse_without_bitsandbytes()
+        require_bitsandbytes()
         return replace(self, title=f"{self.title} (4-bit)", load_in_4bit=True)
 
 

@@ -11,9 +11,9 @@ from preceptor.study.plan.machine import Machine, machine
 from preceptor.study.plan.remedies import remedies
 from preceptor.study.plan.requirements import Need, Plan, plan_study, read_planned
 from preceptor.study.predictions.prediction_files import Prediction, read_predictions
-from preceptor.study.run.provenance import refuse_old_results
+from preceptor.study.run.provenance import check_results_current
 from preceptor.study.run.purge import Purge, open_purge
-from preceptor.study.run.purged import refuse_purged
+from preceptor.study.run.purge_mark import check_not_purged
 from preceptor.study.run.study_folder import study_folders
 from preceptor.study.run.test_set_ledger import ordinal
 from preceptor.study.runner import run_study
@@ -32,6 +32,8 @@ __all__ = [
     "Study",
     "TaskEntry",
     "builtin_studies",
+    "check_not_purged",
+    "check_results_current",
     "check_study",
     "gold_items",
     "greedy_generation",
@@ -46,8 +48,6 @@ __all__ = [
     "plan_study",
     "read_planned",
     "read_predictions",
-    "refuse_old_results",
-    "refuse_purged",
     "remedies",
     "rows_of_arm",
     "run_study",

@@ -7,10 +7,11 @@ from rich.console import Console
 from preceptor.chat_server import ChatServer, find_server
 from preceptor.engine import find_tracker
 from preceptor.errors import InputError, Problem
-from preceptor.models import ModelSource, context_length, find_model, load_tokenizer
+from preceptor.models import ModelSource, context_length, load_tokenizer
 from preceptor.preferences import find_maker
 from preceptor.study.cases import Checked, check_task, read_task
-from preceptor.study.spec.study import Study, TaskEntry
+from preceptor.study.spec.paths import gold_of, model_of, votes_of
+from preceptor.study.spec.study import Study
 
 
 def check_study(study: Study, base_folder: Path, console: Console) -> list[Checked]:
@@ -59,25 +60,6 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
     if problems:
         raise InputError(problems)
     return checked
-
-
-def model_of(study: Study, base_folder: Path) -> ModelSource:
-    """The study's model; a folder is named relative to the study file, as its data is."""
-    beside = base_folder / Path(study.model).expanduser()
-    # `models/tiny` beside a folder `models/` is a path, if perhaps a mistyped one, and never asked for at the hub.
-    is_path = beside.is_dir() or ("/" in study.model and beside.parent.is_dir())
-    source = find_model(str(beside) if is_path else study.model)
-    return source.in_4bit() if study.load_in_4bit else source
-
-
-def votes_of(study: Study, base_folder: Path) -> Path | None:
-    """The store of votes that the study names, relative to its file."""
-    return base_folder / Path(study.votes).expanduser() if study.votes else None
-
-
-def gold_of(entry: TaskEntry, base_folder: Path) -> Path | None:
-    """The store of gold labels that a task names, relative to the study file."""
-    return base_folder / Path(entry.gold).expanduser() if entry.gold else None
 
 
 def too_long_for(source: ModelSource, study: Study) -> list[Problem]:

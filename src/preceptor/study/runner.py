@@ -16,7 +16,7 @@ from preceptor.files import write_json
 from preceptor.models import fingerprint, load_tokenizer
 from preceptor.progress import progress
 from preceptor.study.cases import Prepared, prepare
-from preceptor.study.check import check_study, gold_of, model_of, votes_of
+from preceptor.study.check import check_study
 from preceptor.study.plan.forecast import forecast, measure_speed
 from preceptor.study.plan.remaining import RemainingWork, remaining_work
 from preceptor.study.predictions.answering import why_left_out
@@ -32,6 +32,7 @@ from preceptor.study.run.failures import Failure
 from preceptor.study.run.folder import RunFolder, open_run_folder
 from preceptor.study.run.session import numerics_of, write_what_is_studied
 from preceptor.study.run.test_set_ledger import ledger_file
+from preceptor.study.spec.paths import gold_of, model_of, votes_of
 from preceptor.study.spec.study import Study
 from preceptor.study.stage_tree.tree import StageTree
 
@@ -66,13 +67,13 @@ def run_study(
         source = model_of(study, base_folder)
         tokenizer = load_tokenizer(source)
         tasks = [prepare(one, study, tokenizer) for one in checked]
-        _say_skipped(study, tasks, console)
+        _print_left_out(study, tasks, console)
         show_power(study, tasks, console)
         show = partial(progress, console=console)
         tree = StageTree(study, numerics, source, fingerprint(source), run, show, votes_of(study, base_folder))
         if ray_address is None:
             remaining = [one for prepared in tasks if (one := remaining_work(tree, prepared))]
-            _say_forecast(tree, remaining, console)
+            _print_forecast(tree, remaining, console)
         design = freeze(run, study, tasks)
         if ray_address is not None:
             work_on_ray(tree, tasks, base_folder, ray_address, console)
@@ -82,7 +83,7 @@ def run_study(
             answered, lost = cells_of(tree, prepared)
             cells += answered
             failed += lost
-            _say_failed(lost, console)
+            _print_failed(lost, console)
         results = results_of(study, source, run, design, list(zip(checked, tasks, strict=True)), cells, command, failed)
         gold = {one.task.name: path for one in tasks if (path := gold_of(one.entry, base_folder))}
         trained_on = tree.votes if "votes" in study.maker_settings else None
@@ -92,7 +93,7 @@ def run_study(
         return results
 
 
-def _say_skipped(study: Study, tasks: Sequence[Prepared], console: Console) -> None:
+def _print_left_out(study: Study, tasks: Sequence[Prepared], console: Console) -> None:
     for arm in study.arm_names:
         left_out: dict[str, list[str]] = {}
         for one in tasks:
@@ -102,14 +103,14 @@ def _say_skipped(study: Study, tasks: Sequence[Prepared], console: Console) -> N
             console.print(f"The arm {arm} is left out for {escape(', '.join(names))}: {why}.")
 
 
-def _say_failed(failed: Sequence[Failure], console: Console) -> None:
+def _print_failed(failed: Sequence[Failure], console: Console) -> None:
     """Said as soon as it is known: a study may go on for hours after it."""
     for one in failed:
         said = f"{one.task}: {one.arm} with seed {one.seed} failed in {one.stage}: {one.reason}."
         console.print(escape(said), highlight=False)
 
 
-def _say_forecast(tree: StageTree, remaining: Sequence[RemainingWork], console: Console) -> None:
+def _print_forecast(tree: StageTree, remaining: Sequence[RemainingWork], console: Console) -> None:
     if not remaining:
         everything = "Nothing else is left to do" if tree.failures else "Everything was trained and answered already"
         console.print(f"{everything}; only the results are computed again.")

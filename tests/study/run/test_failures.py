@@ -23,9 +23,9 @@ from preceptor.engine import Numerics, run_dpo
 from preceptor.errors import InputError, OutOfMemoryError, PreceptorError, Problem, UnforeseenError
 from preceptor.study import items_to_label, load_study, open_arm, rows_of_arm, run_study
 from preceptor.study.ray import THIS_MACHINE
-from preceptor.study.run.alone import FolderHeldError
 from preceptor.study.run.failures import CellError, Part
 from preceptor.study.run.folder import RunFolder
+from preceptor.study.run.locks import FolderHeldError
 from preceptor.study.run.test_set_ledger import ledger_path
 from preceptor.study.stage_tree.stage_context import Context
 from preceptor.study.stage_tree.tree import StageTree

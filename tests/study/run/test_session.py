@@ -11,7 +11,7 @@ import yaml
 
 from preceptor.errors import InputError
 from preceptor.files import digest_file
-from preceptor.study import Study, make_study, refuse_old_results
+from preceptor.study import Study, check_results_current, make_study
 from preceptor.study.cases import Checked, check_task, read_task
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.run.session import write_what_is_studied
@@ -57,7 +57,7 @@ def cut_after(changes: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def state(run: Path) -> str:
     try:
-        refuse_old_results(run)
+        check_results_current(run)
     except InputError as error:
         return "gone" if "has not ended yet" in str(error) else "older"
     return "stands"

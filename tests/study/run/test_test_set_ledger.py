@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from preceptor.errors import InputError
-from preceptor.study.run.test_set_ledger import ledger_file, note_look, ordinal
+from preceptor.study.run.test_set_ledger import ledger_file, ordinal, record_use
 
 
 def test_looks_at_one_test_set_are_counted_whatever_study_made_them() -> None:
-    assert note_look("set", "a", "first study") == 1
-    assert note_look("set", "b", "another") == 2
-    assert note_look("other set", "a", "first study") == 1
-    assert note_look("set", "c", "third") == 3
-    assert note_look("set", "b", "renamed") == 2, "the same predictions again"
+    assert record_use("set", "a", "first study") == 1
+    assert record_use("set", "b", "another") == 2
+    assert record_use("other set", "a", "first study") == 1
+    assert record_use("set", "c", "third") == 3
+    assert record_use("set", "b", "renamed") == 2, "the same predictions again"
     lines = [json.loads(line) for line in ledger_file().read_text().splitlines()]
     assert [line["study"] for line in lines] == ["first study", "another", "first study", "third"]
     assert all(set(line) == {"test_sha256", "predictions_sha256", "time", "study"} for line in lines)
@@ -22,7 +22,7 @@ def test_looks_at_one_test_set_are_counted_whatever_study_made_them() -> None:
 
 def test_the_ledger_is_private_and_where_the_user_keeps_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    note_look("set", "a", "study")
+    record_use("set", "a", "study")
     file = tmp_path / "data" / "preceptor" / "looks.jsonl"
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.parent.stat().st_mode & 0o777 == 0o700
@@ -32,14 +32,14 @@ def test_the_ledger_is_private_and_where_the_user_keeps_data(tmp_path: Path, mon
 
 
 def test_a_line_torn_by_a_crash_costs_no_other() -> None:
-    note_look("set", "a", "study")
+    record_use("set", "a", "study")
     with ledger_file().open("a") as ledger:
         ledger.write('{"test_sha256": "set", "predi')
-    assert note_look("set", "b", "study") == 2
-    assert note_look("set", "c", "study") == 3
+    assert record_use("set", "b", "study") == 2
+    assert record_use("set", "c", "study") == 3
     with ledger_file().open("a") as ledger:
         ledger.write("[" * 200_000 + "\n")
-    assert note_look("set", "a", "study") == 1
+    assert record_use("set", "a", "study") == 1
 
 
 def test_a_ledger_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

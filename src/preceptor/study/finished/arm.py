@@ -84,7 +84,7 @@ def held_out(arm: ArmOfRun) -> Prepared:
 
 def _cell(finished: Finished, task: str, arm: str, seed: int) -> Cell:
     """The arm's line of the results; one problem for each name that this run does not know, or why the arm failed."""
-    finished.refuse_failed(task, arm, seed)
+    finished.check_not_failed(task, arm, seed)
     cells = finished.results.cells
     ours = [cell for cell in cells if finished.study.arm(cell.arm).answer == GENERATE]
     problems = []

@@ -25,8 +25,8 @@ def rows_of_arm(run_folder: Path, task: str, arm: str, seed: int | None = None) 
     """
     finished = read_finished(run_folder)
     seed = finished.study.seeds[0] if seed is None else seed
-    finished.refuse_failed(task, arm, seed)
-    _refuse_unknown(finished, run_folder, task, arm, seed)
+    finished.check_not_failed(task, arm, seed)
+    _check_known(finished, run_folder, task, arm, seed)
     return _rows(finished, task, arm, seed)
 
 
@@ -52,7 +52,7 @@ def _rows(finished: Finished, task: str, arm: str, seed: int) -> list[Row]:
     return rows
 
 
-def _refuse_unknown(finished: Finished, run_folder: Path, task: str, arm: str, seed: int) -> None:
+def _check_known(finished: Finished, run_folder: Path, task: str, arm: str, seed: int) -> None:
     """One problem for each name that this run does not know."""
     cells = [cell for cell in finished.results.cells if _learns_from_pairs(finished, cell.arm)]
     problems = []

@@ -9,14 +9,14 @@ import yaml
 from preceptor.errors import InputError, Problem
 from preceptor.models import ModelSource
 from preceptor.study.cases import TaskCases, read_task
-from preceptor.study.check import model_of, votes_of
 from preceptor.study.results.schema import Results
 from preceptor.study.run.folder import RunFolder
-from preceptor.study.run.kept import kept
-from preceptor.study.run.provenance import refuse_old_results
-from preceptor.study.run.purged import refuse_purged
+from preceptor.study.run.provenance import check_results_current
+from preceptor.study.run.purge_mark import check_not_purged
+from preceptor.study.run.reading import reading
 from preceptor.study.run.study_folder import study_folders
 from preceptor.study.spec.file import make_study
+from preceptor.study.spec.paths import model_of, votes_of
 from preceptor.study.spec.study import Study
 
 AGAIN = "Run `preceptor study` again with this folder; what is finished is not computed again."
@@ -36,7 +36,7 @@ class Finished:
         """The names of its tasks, in the order of the study."""
         return [one.name for one in self.results.study.tasks]
 
-    def refuse_failed(self, task: str, arm: str, seed: int) -> None:
+    def check_not_failed(self, task: str, arm: str, seed: int) -> None:
         """Raises `InputError` that says why the arm failed on the task with this seed, if it did."""
         lost = [one for one in self.results.failed if (one.task, one.arm, one.seed) == (task, arm, seed)]
         if not lost:
@@ -71,7 +71,7 @@ class Finished:
             except InputError as error:
                 missing = missing or error
                 continue
-            self._refuse_other_cases(task, cases)
+            self._check_same_cases(task, cases)
             return cases
         assert missing is not None
         raise missing
@@ -81,8 +81,8 @@ class Finished:
         stores = [store for base in self.bases if (store := votes_of(self.study, base))]
         return next((store for store in stores if store.is_file()), stores[0] if stores else None)
 
-    def _refuse_other_cases(self, task: str, cases: TaskCases) -> None:
-        with kept(self.run.preflight):
+    def _check_same_cases(self, task: str, cases: TaskCases) -> None:
+        with reading(self.run.preflight):
             before = json.loads(self.run.preflight.read_text(encoding="utf-8"))[task]["sha256"]
         if cases.read.sha256 != before:
             what = "the data changed since the study was run, so these are not the cases of its results"
@@ -93,13 +93,13 @@ def read_finished(run_folder: Path) -> Finished:
     """The run in `run_folder`. Raises `InputError` when it has no results, they are older than its settings, or its
     models and answers were purged.
     """
-    refuse_purged(run_folder)
-    refuse_old_results(run_folder)
+    check_not_purged(run_folder)
+    check_results_current(run_folder)
     run = RunFolder(run_folder)
     if not run.results.is_file():
         fix = "Name a run folder, as runs/quickstart"
         raise InputError(Problem(str(run_folder), "there is no finished run here", fix))
-    with kept(run.results):
+    with reading(run.results):
         results = Results.model_validate_json(run.results.read_bytes())
     try:
         raw = yaml.safe_load(run.study.read_text(encoding="utf-8"))

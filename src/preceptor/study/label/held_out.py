@@ -10,8 +10,8 @@ from preceptor.study.cases import Prepared
 from preceptor.study.predictions.prediction_files import read_predictions
 from preceptor.study.run.failures import Failure, in_words
 from preceptor.study.run.folder import RunFolder
-from preceptor.study.run.kept import kept
-from preceptor.study.run.provenance import refuse_old_results
+from preceptor.study.run.provenance import check_results_current
+from preceptor.study.run.reading import reading
 from preceptor.study.spec.arms import phrases
 from preceptor.study.spec.study import Study
 from preceptor.tasks import Task
@@ -19,7 +19,7 @@ from preceptor.tasks import Task
 
 def rated_arms(study: Study, run_folder: Path) -> tuple[str, str]:
     """The arms whose answers are compared. Raises `InputError` when there are none, or no results that still hold."""
-    refuse_old_results(run_folder)
+    check_results_current(run_folder)
     if not RunFolder(run_folder).results.is_file():
         fix = "Run `preceptor study` with this study first."
         raise InputError(Problem(str(run_folder), "there are no held-out answers yet", fix))
@@ -40,7 +40,7 @@ def held_out_answers(study: Study, run: RunFolder, prepared: Prepared) -> dict[s
     Raises `InputError` when the results are of other cases.
     """
     arms, seed = rated_arms(study, run.root), study.seeds[0]
-    with kept(run.results):
+    with reading(run.results):
         results: dict[str, Any] = json.loads(run.results.read_text(encoding="utf-8"))
         told = {task["name"]: task["test_sha256"] for task in results["study"]["tasks"]}
         paths = {(c["task"], c["arm"], c["seed"]): c["predictions"]["path"] for c in results["cells"]}
@@ -60,7 +60,7 @@ def held_out_answers(study: Study, run: RunFolder, prepared: Prepared) -> dict[s
 def what_failed(study: Study, run: RunFolder, prepared: Prepared) -> str:
     """Which of the two arms failed on this task with the first seed, in words; empty where both answered."""
     arms, seed = rated_arms(study, run.root), study.seeds[0]
-    with kept(run.results):
+    with reading(run.results):
         results: dict[str, Any] = json.loads(run.results.read_text(encoding="utf-8"))
         failed = [Failure.model_validate(one) for one in results.get("failed", [])]
     own = [one for one in failed if one.task == prepared.task.name and one.arm in arms and one.seed == seed]

@@ -18,11 +18,12 @@ from preceptor.preferences import Request, make_item, two_answers
 from preceptor.preferences.labelling import COUNTS, Item
 from preceptor.progress import progress
 from preceptor.study.cases import Prepared, prepare
-from preceptor.study.check import check_study, model_of
+from preceptor.study.check import check_study
 from preceptor.study.label.held_out import differing, held_out_answers, rated_arms, what_failed
 from preceptor.study.run.folder import open_run_folder
 from preceptor.study.run.session import numerics_of, write_what_is_studied
 from preceptor.study.score import case_score
+from preceptor.study.spec.paths import model_of
 from preceptor.study.spec.study import SUPERVISED, Study
 from preceptor.study.stage_tree.tree import StageTree
 from preceptor.tasks import Example, Task

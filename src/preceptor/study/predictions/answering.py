@@ -7,8 +7,8 @@ from preceptor.models import ModelSource
 from preceptor.study.cases import Prepared
 from preceptor.study.predictions.answer_context import AnswerContext
 from preceptor.study.predictions.prediction_files import cell_key, copy_predictions, evaluate, finished
-from preceptor.study.run.alone import alone_in
 from preceptor.study.run.failures import ANSWERS, Part
+from preceptor.study.run.locks import folder_lock
 from preceptor.study.spec.found import find_answer, find_kind
 from preceptor.study.spec.study import Study
 from preceptor.study.stage_tree.ledger import StageOutput
@@ -64,7 +64,7 @@ def answered(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> tuple[
     with tree.costs_one_cell(Part(prepared.task.name, arm, seed, ANSWERS), prepared):
         key = answers_key(tree, prepared, arm, seed, stages)
         if not finished(folder, key):
-            with alone_in(folder):
+            with folder_lock(folder):
                 if not finished(folder, key) and not _copied(tree, prepared, arm, folder, key):
                     # Known by the key too: what cannot answer with one seed is not asked again for the next.
                     with tree.costs_one_cell(Part(prepared.task.name, arm, 0, ANSWERS, key), prepared):

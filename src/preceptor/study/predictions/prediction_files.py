@@ -11,7 +11,7 @@ from preceptor.files import JsonLog, digest, private_folder, read_jsonl, write_a
 from preceptor.progress import Advance
 from preceptor.study.cases import Prepared
 from preceptor.study.predictions.answer_context import Answering
-from preceptor.study.run.kept import kept
+from preceptor.study.run.reading import reading
 from preceptor.study.score import case_score
 
 _PREDICTIONS = "predictions.jsonl"
@@ -42,7 +42,7 @@ def finished(folder: Path, key: str) -> bool:
 
 def read_predictions(folder: Path) -> list[Prediction]:
     """The predictions kept in `folder`, in the order of the held-out cases. Raises `InputError` when damaged."""
-    with kept(folder / _PREDICTIONS):
+    with reading(folder / _PREDICTIONS):
         return [Prediction(**row) for row in read_jsonl(folder / _PREDICTIONS)]
 
 
@@ -71,7 +71,7 @@ def evaluate(answering: Answering, prepared: Prepared, folder: Path, key: str, a
 def share_answered(folder: Path, key: str, cases: int) -> float:
     """Which share of the cases was answered by an earlier try with the same key."""
     file = folder / _PART
-    with kept(file):
+    with reading(file):
         rows = JsonLog(file).read()
         if not rows or rows[0]["key"] != key:
             return 0.0
@@ -103,7 +103,7 @@ def preparation_cost(folder: Path) -> Cost:
 
 def read_note(folder: Path) -> dict[str, Any]:
     """What is known of the answers kept in `folder`. Raises `InputError` when that file is damaged."""
-    with kept(folder / _NOTE):
+    with reading(folder / _NOTE):
         note: dict[str, Any] = {"cost": {}, "label_ties": 0} | json.loads((folder / _NOTE).read_text(encoding="utf-8"))
         Cost(seconds=note["evaluation_seconds"] + note["label_ties"]) + Cost(**note["cost"])  # raises for what is none
         len(note["key"])
@@ -124,7 +124,7 @@ class _Part:
     def open(cls, path: Path, key: str) -> "_Part":
         """Read the whole batches of an earlier try with the same key; anything else is begun anew."""
         log = JsonLog(path)
-        with kept(path):
+        with reading(path):
             rows = log.read()
             if not rows or rows[0]["key"] != key:
                 write_jsonl(path, [{"key": key}])

@@ -49,7 +49,7 @@ def cluster(address: str) -> Iterator[Any]:
         try:
             with _own_sigterm():
                 _connect(ray, address)
-            _refuse_reports(ray, address)
+            _check_reports_off(ray, address)
             yield ray
         finally:
             ray.shutdown()
@@ -107,7 +107,7 @@ def _only_us() -> dict[str, str]:
     return _NO_WAY_OUT | {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 
-def _refuse_reports(ray: Any, address: str) -> None:
+def _check_reports_off(ray: Any, address: str) -> None:
     """A cluster whose head reports its usage to Ray's makers; what it would report is collected only then."""
     from ray.experimental.internal_kv import _internal_kv_get
 

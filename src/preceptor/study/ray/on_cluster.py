@@ -10,8 +10,8 @@ from preceptor.progress import progress
 from preceptor.study.cases import Prepared
 from preceptor.study.predictions.answering import seedless
 from preceptor.study.ray.cluster import asks_for_token, cluster
-from preceptor.study.ray.resources import has_gpus, names_of, needs_of, refuse_unfit, refuse_what_fits_nowhere
-from preceptor.study.ray.scheduler import Crew
+from preceptor.study.ray.resources import check_fits_somewhere, check_machines, has_gpus, names_of, needs_of
+from preceptor.study.ray.scheduler import Scheduler
 from preceptor.study.ray.steps import remaining_steps
 from preceptor.study.ray.worker import job_of
 from preceptor.study.stage_tree.tree import StageTree
@@ -31,8 +31,8 @@ def work_on_ray(tree: StageTree, tasks: Sequence[Prepared], base_folder: Path, a
     with cluster(address) as ray:
         names = names_of(ray)
         needs = {step: needs_of(tree, step, gpus=has_gpus(ray)) for step in steps}
-        refuse_what_fits_nowhere(ray, needs)
-        refuse_unfit(ray, job, names)
+        check_fits_somewhere(ray, needs)
+        check_machines(ray, job, names)
         if not asks_for_token():
             console.print(
                 "This cluster lets in whoever reaches it over the network; docs/CLUSTER.md says how to shut it."
@@ -40,7 +40,7 @@ def work_on_ray(tree: StageTree, tasks: Sequence[Prepared], base_folder: Path, a
         machines = "1 machine" if len(names) == 1 else f"{len(names)} machines"
         console.print(f"{len(steps)} stages and arms' answers are left, for {machines}.")
         with progress("Stages and answers", len(steps), console) as advance:
-            for cause in Crew(ray, job, steps, needs, names, console, advance).work():
+            for cause in Scheduler(ray, job, steps, needs, names, console, advance).work():
                 tree.failures[cause.part] = cause
                 if not cause.part.answers_key and _answers_alike(tree, cause.part.arm):
                     tree.failures.update({replace(cause.part, seed=seed): cause for seed in tree.study.seeds})

@@ -75,7 +75,7 @@ def on_node(ray: Any, node: str) -> Any:
     return ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=False)
 
 
-def refuse_what_fits_nowhere(ray: Any, needs: Mapping[Step, Needs]) -> None:
+def check_fits_somewhere(ray: Any, needs: Mapping[Step, Needs]) -> None:
     """Ray would wait for a larger machine for ever."""
     here = ray.get_runtime_context().get_node_id()
     problems: dict[tuple[Needs, str], Problem] = {}
@@ -93,7 +93,7 @@ def refuse_what_fits_nowhere(ray: Any, needs: Mapping[Step, Needs]) -> None:
         raise InputError(list(problems.values()))
 
 
-def refuse_unfit(ray: Any, job: Job, names: Mapping[str, str]) -> None:
+def check_machines(ray: Any, job: Job, names: Mapping[str, str]) -> None:
     """Every machine is asked whether it finds the run, the model and the cases, in the same versions."""
     probe = ray.remote(num_cpus=0, max_retries=0)(problems_here)
     asked = {node: probe.options(scheduling_strategy=on_node(ray, node)).remote(job) for node in names}

@@ -22,7 +22,7 @@ class StepError(Exception):
     """A step failed on another machine in a way that nobody foresaw; says where in the code."""
 
 
-class _Board:
+class _ProgressActor:
     """What the steps tell the process that waits for them; Ray keeps it alive there."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class _Board:
         return news
 
 
-class Crew:
+class Scheduler:
     """The steps at work: which wait, which run and where, and how far each is."""
 
     def __init__(
@@ -52,7 +52,7 @@ class Crew:
         self._ray, self._job, self._steps, self._needs = ray, job, steps, needs
         self._names, self._console, self._advance = names, console, advance
         self._here = on_node(ray, ray.get_runtime_context().get_node_id())
-        self._board = ray.remote(num_cpus=0, scheduling_strategy=self._here)(_Board).remote()
+        self._board = ray.remote(num_cpus=0, scheduling_strategy=self._here)(_ProgressActor).remote()
         self._running: dict[Any, Step] = {}
         self._shares: dict[int, float] = {}
         self._places: dict[int, str] = {}

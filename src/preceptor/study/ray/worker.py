@@ -17,13 +17,13 @@ from preceptor.files import digest
 from preceptor.models import ModelSource, find_model, fingerprint, load_tokenizer
 from preceptor.progress import Advance, quiet
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
-from preceptor.study.check import votes_of
 from preceptor.study.predictions.answering import answered
 from preceptor.study.ray.steps import Step
-from preceptor.study.results.record import versions
 from preceptor.study.run.failures import Cause, CellError
 from preceptor.study.run.folder import LOCK, RunFolder
+from preceptor.study.run.provenance import versions
 from preceptor.study.spec.file import make_study
+from preceptor.study.spec.paths import votes_of
 from preceptor.study.stage_tree.tree import StageTree
 
 Tell = Callable[[float], None]

@@ -20,7 +20,7 @@ from preceptor.study.predictions.prediction_files import (
     read_predictions,
 )
 from preceptor.study.run.failures import EVALUATION, CellError, Failure, Part
-from preceptor.study.run.kept import kept
+from preceptor.study.run.reading import reading
 from preceptor.study.score import case_score, gold_label
 from preceptor.study.stage_tree.ledger import Curve, curves, pair_counts, pair_findings
 from preceptor.study.stage_tree.tree import StageTree
@@ -79,7 +79,7 @@ def _cell(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> Cell:
     file, root = folder / "predictions.jsonl", tree.run.root
     with tree.costs_one_cell(Part(prepared.task.name, arm, seed, EVALUATION), prepared):
         predictions = read_predictions(folder)
-        with kept(file):
+        with reading(file):
             if [one.id for one in predictions] != [example.id for example in prepared.splits.test]:
                 raise ValueError("answers to other cases")
         return Cell(

@@ -1,11 +1,8 @@
 """Puts `results.json` together: the study, its tasks, its cells, and what follows from them."""
 
-import importlib.metadata
-import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from preceptor import __version__
 from preceptor.chat_server import ChatServer
 from preceptor.data import NEAR_DUPLICATE
 from preceptor.evidence import metric_title
@@ -33,11 +30,9 @@ from preceptor.study.results.schema import (
 from preceptor.study.results.subgroups import dates_of, subgroups_of
 from preceptor.study.run.failures import Failure
 from preceptor.study.run.folder import RunFolder
-from preceptor.study.run.provenance import made_from
-from preceptor.study.run.test_set_ledger import note_look
+from preceptor.study.run.provenance import provenance, versions
+from preceptor.study.run.test_set_ledger import record_use
 from preceptor.study.spec.study import Study
-
-_VERSIONS = ("torch", "transformers", "peft", "accelerate", "numpy", "scipy", "statsmodels", "scikit-learn")
 
 
 def results_of(
@@ -72,7 +67,7 @@ def results_of(
         versions=versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         command=command,
-        made_from=made_from(run),
+        made_from=provenance(run),
         arms=[ArmPart.model_validate(arm, from_attributes=True) for arm in study.resolved.values()],
         metrics=[MetricPart(name=name, title=metric_title(name)) for name in metrics],
         cells=measured,
@@ -81,12 +76,6 @@ def results_of(
         not_compared=not_compared(cells, study.resolved, study.primary_contrasts, failed),
         conclusions=conclusions(compared, measured, parts, study.resolved, failed),
     )
-
-
-def versions() -> dict[str, str]:
-    """Of Preceptor, Python and the libraries that numbers come from."""
-    libraries = {name: importlib.metadata.version(name) for name in _VERSIONS}
-    return {"preceptor": __version__, "python": platform.python_version()} | libraries
 
 
 def _task(
@@ -113,7 +102,7 @@ def _task(
         dates=dates_of(prepared),
         subgroups=subgroups_of(prepared, own),
         test_sha256=prepared.test_set,
-        looks=note_look(prepared.test_set, answers, study.name) if own else 0,
+        looks=record_use(prepared.test_set, answers, study.name) if own else 0,
         leakage=_leakage(checked),
         power=power_of(prepared, study, tasks),
         shots={

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from preceptor.engine import out_of_memory
 from preceptor.errors import InputError, PreceptorError, Problem, UnforeseenError, printable
 from preceptor.study.cases import Prepared
-from preceptor.study.run.alone import FolderHeldError
+from preceptor.study.run.locks import FolderHeldError
 
 ANSWERS = "answers"
 EVALUATION = "evaluation"

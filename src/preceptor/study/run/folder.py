@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from preceptor.errors import InputError, Problem
 from preceptor.files import private_folder
-from preceptor.study.run.purged import MARK, refuse_purged
+from preceptor.study.run.purge_mark import MARK, check_not_purged
 
 LOCK = ".lock"
 
@@ -72,18 +72,18 @@ class RunFolder:
 @contextmanager
 def open_run_folder(root: Path) -> Iterator[RunFolder]:
     """Make the run folder and hold it until the block ends. Raises `InputError` when that is not possible."""
-    with hold(root):
-        refuse_purged(root)
+    with run_lock(root):
+        check_not_purged(root)
         for leftover in root.rglob(".*.part"):  # what a killed process was writing
             leftover.unlink() if leftover.is_file() else shutil.rmtree(leftover)
         yield RunFolder(root)
 
 
 @contextmanager
-def hold(root: Path) -> Iterator[None]:
+def run_lock(root: Path) -> Iterator[None]:
     """Make the folder of a run, and let no other process work in it. Raises `InputError` when one does."""
     try:
-        refuse_other_folders(root)
+        check_run_folder(root)
         private_folder(root)
         lock = FileLock(root / LOCK)
         lock.acquire(timeout=0)
@@ -102,7 +102,7 @@ def hold(root: Path) -> Iterator[None]:
         lock.release()
 
 
-def refuse_other_folders(root: Path) -> None:
+def check_run_folder(root: Path) -> None:
     """Raises `InputError` for a folder that holds other things: that of a run is closed to others, and purged whole."""
     begun = (root / "study.yaml").exists() and (root / LOCK).exists()  # a user's own folder has no lock of ours
     if root.is_dir() and not begun and any(not _ours(one) for one in root.iterdir()):

@@ -15,9 +15,9 @@ from filelock import FileLock, Timeout
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest_file, write_json
 from preceptor.study.disclosure import FEWEST_PATIENTS, RARE
-from preceptor.study.run.elsewhere import held_elsewhere
-from preceptor.study.run.folder import LOCK, RunFolder, hold
-from preceptor.study.run.purged import MARK, purge_mark
+from preceptor.study.run.external_data import external_data
+from preceptor.study.run.folder import LOCK, RunFolder, run_lock
+from preceptor.study.run.purge_mark import MARK, purge_mark
 
 _STAYS = (
     r"study\.yaml|results\.json|preflight\.json|design(-\d+)?\.json|tasks/[^/]+\.yaml"
@@ -99,9 +99,9 @@ def open_purge(run_folder: Path, *, everything: bool = False) -> Iterator[Purge]
     study or a labelling page works in it.
     """
     root = run_folder.resolve()
-    _refuse_what_is_no_run(run_folder, root)
+    _check_is_run(run_folder, root)
     labels = root / "labels"
-    with hold(root), ExitStack() as rounds:
+    with run_lock(root), ExitStack() as rounds:
         # Of a link only the link itself is deleted: nothing is touched where it leads to.
         for store in () if labels.is_symlink() else sorted(labels.glob("*.sqlite")):
             rounds.enter_context(_round_ended(store))
@@ -126,7 +126,7 @@ def _look(root: Path, *, everything: bool) -> Purge:
         holding.files.append(name)
         holding.size += path.lstat().st_size
     found = [one for one in holdings.values() if one.files]
-    return Purge(root, everything, found, stays, links, held_elsewhere(RunFolder(root)))
+    return Purge(root, everything, found, stays, links, external_data(RunFolder(root)))
 
 
 def _entries(root: Path) -> Iterator[Path]:
@@ -233,7 +233,7 @@ def _round_ended(store: Path) -> Iterator[None]:
         lock.release()
 
 
-def _refuse_what_is_no_run(named: Path, root: Path) -> None:
+def _check_is_run(named: Path, root: Path) -> None:
     begun = all((root / name).is_file() for name in ("study.yaml", "preflight.json"))
     nothing_else = root.is_dir() and {path.name for path in root.iterdir()} <= {LOCK, MARK}
     if (root / LOCK).is_file() and (begun or nothing_else or (root / MARK).is_file()):

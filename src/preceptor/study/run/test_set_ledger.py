@@ -30,7 +30,7 @@ def ledger_file() -> Path:
     return file
 
 
-def note_look(test_sha256: str, predictions_sha256: str, study: str) -> int:
+def record_use(test_sha256: str, predictions_sha256: str, study: str) -> int:
     """Which look at this test set this is, 1 being the first. The same predictions again are no new look."""
     log = JsonLog(ledger_file())
     with FileLock(log.path.with_name(".looks.lock")):

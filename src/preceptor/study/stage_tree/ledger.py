@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.engine import Cost
-from preceptor.study.run.kept import kept
+from preceptor.study.run.reading import reading
 from preceptor.study.spec.found import find_kind
 
 LEDGER = "ledger.json"
@@ -25,7 +25,7 @@ class StageOutput:
     @property
     def ledger(self) -> dict[str, Any]:
         """What the stage cost, logged and left out. Raises `InputError` when the file is damaged."""
-        with kept(self.folder / LEDGER):
+        with reading(self.folder / LEDGER):
             ledger: dict[str, Any] = json.loads((self.folder / LEDGER).read_text(encoding="utf-8"))
             Cost() + Cost(**ledger["cost"])  # raises when one of them is no number
             if ledger["kind"] != self.kind:
@@ -43,7 +43,7 @@ def pair_counts(stages: Sequence[StageOutput]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for stage in stages:
         ledger = stage.ledger
-        with kept(stage.folder / LEDGER):
+        with reading(stage.folder / LEDGER):
             if "without_pair" in ledger:
                 counts |= ledger["pairs"] | {"without_pair": ledger["without_pair"]}
             if "pairs_too_long" in ledger:
@@ -59,7 +59,7 @@ def pair_findings(stages: Sequence[StageOutput]) -> dict[str, Any] | None:
     found: dict[str, Any] | None = None
     for stage in stages:
         ledger = stage.ledger
-        with kept(stage.folder / LEDGER):
+        with reading(stage.folder / LEDGER):
             if "findings" in ledger:
                 found = dict(ledger["findings"])
             elif found is not None:
@@ -76,7 +76,7 @@ def curves(stages: Sequence[StageOutput]) -> dict[str, dict[str, Curve]]:
     found: dict[str, dict[str, Curve]] = {}
     for stage in stages:
         ledger = stage.ledger
-        with kept(stage.folder / LEDGER):
+        with reading(stage.folder / LEDGER):
             before = max((step for curve in found.get(stage.kind, {}).values() for step, _ in curve), default=0)
             for name in find_kind(stage.kind).curves:
                 curve = [(before + int(row["step"]), float(row[name])) for row in ledger["history"] if name in row]

@@ -11,9 +11,9 @@ from preceptor.engine import Cost, Numerics, release_memory
 from preceptor.files import digest, write_json
 from preceptor.models import ModelSource
 from preceptor.study.cases import Prepared
-from preceptor.study.run.alone import alone_in
 from preceptor.study.run.failures import Cause, CellError, Part, cause_of
 from preceptor.study.run.folder import RunFolder
+from preceptor.study.run.locks import folder_lock
 from preceptor.study.spec.found import find_kind
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
@@ -111,7 +111,7 @@ class StageTree:
         known = self._look_up(stage, prepared, seed)
         folder = known.output.folder
         if not (folder / LEDGER).exists():
-            with alone_in(folder):
+            with folder_lock(folder):
                 if not (folder / LEDGER).exists():  # whoever was waited for may have done it
                     release_memory()
                     result = find_kind(stage.kind).run(known.context, known.data)

@@ -9,7 +9,7 @@ from preceptor.engine import EncodedPair
 from preceptor.files import read_jsonl, write_jsonl
 from preceptor.preferences import Pair
 from preceptor.study.cases import Prepared
-from preceptor.study.run.kept import kept
+from preceptor.study.run.reading import reading
 
 PAIRS = "pairs.jsonl"
 
@@ -30,7 +30,7 @@ def read_pairs(file: Path, prepared: Prepared) -> tuple[list[Pair], list[Pair]]:
     """The pairs to train on, and those for validation. Raises `InputError` for a damaged file."""
     train, validation = ({e.id for e in part} for part in (prepared.splits.train, prepared.splits.validation))
     found: dict[str, list[Pair]] = {"train": [], "validation": []}
-    with kept(file):
+    with reading(file):
         for row in read_jsonl(file):
             pair = Pair(row["id"], row["chosen"], row["rejected"], row["origin"])
             if pair.example_id not in train | validation or not isinstance(pair.rejected, str):

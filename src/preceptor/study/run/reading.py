@@ -1,4 +1,4 @@
-"""Files that an earlier run kept: read, or named with what to do when they are damaged."""
+"""Files of an earlier run: read, or named in an error that says what to do when they are damaged."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from preceptor.errors import InputError, Problem
 
 
 @contextmanager
-def kept(file: Path) -> Iterator[None]:
+def reading(file: Path) -> Iterator[None]:
     """Read `file` inside the block. Raises `InputError` that names it when it is damaged or missing."""
     try:
         yield

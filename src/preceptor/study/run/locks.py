@@ -18,7 +18,7 @@ class FolderHeldError(InputError):
 
 
 @contextmanager
-def alone_in(folder: Path, longest_wait: float = _LONGEST_WAIT) -> Iterator[None]:
+def folder_lock(folder: Path, longest_wait: float = _LONGEST_WAIT) -> Iterator[None]:
     """Make `folder` and hold it until the block ends; what stands there by then may be another process's work.
 
     Raises `FolderHeldError` when another process still holds it after `longest_wait` seconds.

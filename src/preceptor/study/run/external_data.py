@@ -8,7 +8,7 @@ from preceptor.study.run.folder import RunFolder
 from preceptor.study.run.test_set_ledger import ledger_path
 
 
-def held_elsewhere(run: RunFolder) -> list[tuple[str, str]]:
+def external_data(run: RunFolder) -> list[tuple[str, str]]:
     """What, and where it lies, as the study names it; nothing here is read, and a purge deletes none of it."""
     found = []
     try:

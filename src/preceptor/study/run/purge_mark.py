@@ -23,7 +23,7 @@ def purge_mark(root: Path) -> dict[str, Any] | None:
         return {"begun": None, "ended": None, "deleted": []}
 
 
-def refuse_purged(root: Path) -> None:
+def check_not_purged(root: Path) -> None:
     """Raises `InputError` when models, pairs and answers of this run were deleted, or are being deleted."""
     if (root / MARK).exists():
         what = "this run was purged: its models, pairs and answers are deleted"
@@ -31,7 +31,7 @@ def refuse_purged(root: Path) -> None:
         raise InputError(Problem(str(root), what, fix))
 
 
-def refuse_half_purged(root: Path) -> None:
+def check_purge_complete(root: Path) -> None:
     """Raises `InputError` when a purge of this run was interrupted."""
     mark = purge_mark(root)
     if mark is not None and mark["ended"] is None:
