@@ -73,11 +73,6 @@ class Task(_Frozen):
         return [{"metric": item} if isinstance(item, str) else item for item in raw] if isinstance(raw, list) else raw
 
     @property
-    def metric_names(self) -> tuple[str, ...]:
-        """The metric and the secondary ones."""
-        return (self.metric, *(one.metric for one in self.secondary_metrics))
-
-    @property
     def labels(self) -> tuple[str, ...]:
         """The labels in the order of the file; empty for text tasks."""
         return tuple(self.answer.labels)

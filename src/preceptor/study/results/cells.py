@@ -114,13 +114,6 @@ def sample(prepared: Prepared, texts: Sequence[str], metric: str) -> Sample:
     return Sample(_patients(prepared), predicted=unread, scores=scores)
 
 
-def metrics_of(tasks: Sequence[Prepared]) -> list[dict[str, str]]:
-    """The `metrics` of `results.json`: each that some task names, with its title and what it means."""
-    names = [name for one in tasks for name in one.task.metric_names]
-    found = [find_metric(name) for name in dict.fromkeys(names)]
-    return [{"name": one.name, "title": one.title, "explanation": one.explanation} for one in found]
-
-
 def dangerous_labels(prepared: Prepared) -> tuple[str, ...]:
     """The labels that must not be missed: the positive ones that the task names for a metric; else none."""
     also = prepared.task.secondary_metrics

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from preceptor.chat_server import ChatServer
 from preceptor.data import NEAR_DUPLICATE
-from preceptor.evidence import metric_title
+from preceptor.evidence import find_metric
 from preceptor.files import digest
 from preceptor.models import ModelSource
 from preceptor.study.cases import Checked, Prepared
@@ -69,7 +69,7 @@ def results_of(
         command=command,
         made_from=provenance(run),
         arms=[ArmPart.model_validate(arm, from_attributes=True) for arm in study.resolved.values()],
-        metrics=[MetricPart(name=name, title=metric_title(name)) for name in metrics],
+        metrics=[MetricPart.model_validate(find_metric(name), from_attributes=True) for name in metrics],
         cells=measured,
         failed=list(failed),
         contrasts=compared,
