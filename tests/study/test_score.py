@@ -7,7 +7,7 @@ import pytest
 
 from preceptor.errors import InputError
 from preceptor.evidence import find_metric, metric_names
-from preceptor.study.results.cells import metrics_of, sample
+from preceptor.study.results.cells import sample
 from preceptor.study.score import case_score, metric_problems
 from preceptor.tasks import Task, load_task
 from prepared_study import prepare_tiny
@@ -72,6 +72,3 @@ def test_a_sample_knows_the_positive_labels_of_its_metric(tmp_path: Path, tiny_t
     positive = prepared.task.labels.index("urgent")
     assert sample(prepared, texts, "sensitivity").positives == (positive,)
     assert sample(prepared, texts, prepared.task.metric).positives == ()
-    told = metrics_of([prepared, prepared])
-    assert [one["name"] for one in told] == [prepared.task.metric, "accuracy", "sensitivity"]
-    assert (told[1]["title"], told[1]["explanation"]) == ("accuracy", find_metric("accuracy").explanation)
