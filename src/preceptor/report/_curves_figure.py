@@ -9,15 +9,11 @@ from matplotlib.ticker import MaxNLocator
 
 from preceptor.report._looks import FAINT, GRID, STYLE, arm_label, bare, colour
 from preceptor.report._svg import to_svg
+from preceptor.study import kind_title
 from preceptor.study.results.schema import Cell, Points, Results, TaskPart
 
 _WIDE, _PANEL = 5.0, 1.5  # inches
-_TITLES = {
-    ("sft", "loss"): "SFT: loss",
-    ("dpo", "loss"): "DPO: loss",
-    ("dpo", "rewards/margins"): "DPO: reward margin",
-    ("dpo", "rewards/accuracies"): "DPO: pairs preferred rightly",
-}
+_TITLES = {"loss": "loss", "rewards/margins": "reward margin", "rewards/accuracies": "pairs preferred rightly"}
 _DASHED = {"eval_loss": "loss"}
 """A curve drawn dashed into another's panel: the loss on validation cases."""
 
@@ -48,7 +44,7 @@ def curves_figure(name: str, results: Results, task: TaskPart, cells: Sequence[C
         for axes, ((kind, what), lines) in zip(flat, panels.items(), strict=False):
             bare(axes)
             axes.grid(axis="y", color=GRID, linewidth=0.8)
-            axes.set_title(_TITLES.get((kind, what), f"{kind}: {what}"), loc="left", fontsize=9, color=FAINT)
+            axes.set_title(f"{kind_title(kind)}: {_TITLES.get(what, what)}", loc="left", fontsize=9, color=FAINT)
             axes.set_xlabel("optimizer step", fontsize=8)
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             for arm, _, logged, points in lines:

@@ -6,6 +6,7 @@ from preceptor.evidence import metric_title, number
 from preceptor.preferences import explanations
 from preceptor.report._makers import maker_title
 from preceptor.report._run import Run
+from preceptor.study import find_kind, kind_names, kind_title
 
 
 def methods(run: Run) -> list[str]:
@@ -60,34 +61,31 @@ def _failed(run: Run) -> str:
 def training(run: Run, task: str | None = None) -> str:
     """How the tuned arms were trained, from the settings of the run; those of `task` where it has its own."""
     own = run.entry(task) if task else {}
-    stages = {stage.partition("@")[0] for arm in run.results.study.arms for stage in run.results.arm(arm).stages}
-    sft, dpo = (_block(own, name) or _block(run.settings, name) for name in ("sft", "dpo"))
-    adapter = _block(run.settings, "adapter")
-    if not stages:
+    named = _block(run.settings, "stages")
+    names = [stage for arm in run.results.study.arms for stage in run.results.arm(arm).stages]
+    kinds = list(dict.fromkeys(_block(named, name).get("kind", name.partition("@")[0]) for name in names))
+    if not kinds:
         return "Nothing was trained by gradient descent."
-    if not sft:
+    blocks = {kind: _block(own, kind) or _block(run.settings, kind) for kind in kinds}
+    if not blocks[kinds[0]]:
         return "[The settings of this study could not be read again; describe the training here.]"
-    said = [
-        f"SFT tuned {_tuned(adapter)} on the right answers for at most {_epochs(sft)} (learning rate "
-        f"{sft.get('learning_rate')}, batches of {sft.get('batch_size')}) and kept the weights with the lowest loss on "
-        "validation cases."
-    ]
-    if "dpo" in stages and dpo:
-        said.append(
-            f"DPO went on from there for {_epochs(dpo)} (learning rate {dpo.get('learning_rate')}, batches "
-            f"of {dpo.get('batch_size')}, loss {dpo.get('loss_type')}, beta {dpo.get('beta')}, weight of an added SFT "
-            f"term {dpo.get('sft_weight')}), with the SFT model as its reference, and kept the weights with the "
-            f"lowest loss on pairs of validation cases. {_pairs(run)}"
-        )
+    adapter = _tuned(_block(run.settings, "adapter"))
+    sentences = [_how_trained(kind, block, adapter) for kind, block in blocks.items() if block]
+    sentences += [pairs] if (pairs := _pairs(run)) else []
     entries = [run.entry(each.name) for each in run.results.study.tasks]
-    if task is None and any(entry.get("sft") or entry.get("dpo") for entry in entries):
-        said.append("Some tasks had training settings of their own, which the study file lists.")
-    return " ".join(said)
+    if task is None and any(entry.get(kind) for entry in entries for kind in kinds):
+        sentences.append("Some tasks had training settings of their own, which the study file lists.")
+    if any(name in named for name in names):
+        sentences.append("Some stages had settings of their own, which the study file lists.")
+    return " ".join(sentences)
 
 
-def _epochs(settings: dict[str, Any]) -> str:
-    epochs = settings.get("epochs")
-    return f"{epochs} epoch" if epochs == 1 else f"{epochs} epochs"
+def _how_trained(name: str, settings: dict[str, Any], adapter: str) -> str:
+    """In the words of the kind's own file, where it has some."""
+    kind = find_kind(name) if name in kind_names() else None
+    if hasattr(kind, "how_trained"):
+        return str(kind.how_trained(settings, adapter))
+    return f"{kind_title(name)}: {kind.explanation}" if kind else f"{kind_title(name)} was trained, too."
 
 
 def _tuned(adapter: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ from preceptor.study.run.study_folder import study_folders
 from preceptor.study.run.test_set_ledger import ordinal
 from preceptor.study.runner import run_study
 from preceptor.study.spec.file import builtin_studies, load_study, make_study
+from preceptor.study.spec.found import find_kind, kind_names, kind_title
 from preceptor.study.spec.study import Study, TaskEntry
 
 __all__ = [
@@ -35,10 +36,13 @@ __all__ = [
     "check_not_purged",
     "check_results_current",
     "check_study",
+    "find_kind",
     "gold_items",
     "greedy_generation",
     "held_out",
     "items_to_label",
+    "kind_names",
+    "kind_title",
     "load_study",
     "machine",
     "make_study",

@@ -52,7 +52,9 @@ def test_results_on_disk_are_those_returned_and_have_the_promised_names(two_seed
     names = "task model metric family a b delta ci ci_90 p p_adjusted adjustment test interval n patients seeds margin "
     names += "verdict less_than_matters descriptive counts dangerous price_ratio needed sentence"
     assert all(set(names.split()) <= contrast.keys() for contrast in results["contrasts"])
-    assert results["study"]["arms"] == ["base", "sft", "sft+dpo"]
+    assert results["study"]["arms"] == [arm["name"] for arm in results["arms"]] == ["base", "sft", "sft+dpo"]
+    assert [one["name"] for one in results["metrics"]] == ["macro_f1", "accuracy", "sensitivity"]
+    assert all(one["title"] and one["explanation"] for one in [*results["arms"], *results["metrics"]])
 
 
 def test_every_arm_and_seed_has_a_cell_and_some_answers_are_right_and_some_wrong(told: dict[Any, Told]) -> None:

@@ -65,6 +65,11 @@ def find_kind(name: str) -> Any:
     return _member("stages", name)
 
 
+def kind_title(name: str) -> str:
+    """The title of a stage kind; the name itself of one that is no longer there, as in results of another version."""
+    return str(find_kind(name).title) if name in kind_names() else name.upper()
+
+
 def answer_names() -> tuple[str, ...]:
     """The ways of answering there are."""
     return _members("answers")

@@ -1,6 +1,6 @@
 """What a stage kind is given, and what it gives back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import partial
@@ -101,6 +101,12 @@ def _start(context: Context) -> Callable[[], Policy]:
     if context.parents:
         return partial(load_policy, context.source, context.parents[-1].policy, dtype=dtype, trainable=True)
     return partial(new_policy, context.source, context.study.adapter, seed=context.seed, dtype=dtype)
+
+
+def epochs(settings: Mapping[str, Any]) -> str:
+    """`1 epoch`, `3 epochs`."""
+    count = settings.get("epochs")
+    return f"{count} epoch" if count == 1 else f"{count} epochs"
 
 
 def data_digest(data: Any) -> str:

@@ -1,6 +1,8 @@
 """Direct preference optimization (DPO; Rafailov et al. 2023): of two answers to a case, the better one is preferred."""
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from preceptor.engine import DPOSettings, EncodedPair, Workload, dpo_steps, dpo_workload, run_dpo
 from preceptor.errors import InputError, Problem
@@ -8,7 +10,7 @@ from preceptor.files import digest
 from preceptor.models import load_tokenizer
 from preceptor.study.expected_work import WorkContext
 from preceptor.study.spec.stages import StageRef
-from preceptor.study.stage_tree.stage_context import Context, Result, data_digest
+from preceptor.study.stage_tree.stage_context import Context, Result, data_digest, epochs
 from preceptor.study.stages._pair_cases import pair_cases
 from preceptor.study.stages._pair_files import PAIRS, encode_pairs, read_pairs
 from preceptor.study.stages._pair_work import expected_pairs, expected_work
@@ -67,6 +69,16 @@ def run(context: Context, data: Pairs) -> Result:
         "reference_gap": stage.reference_gap,
     }
     return Result(stage.cost, stage.history, notes)
+
+
+def how_trained(settings: Mapping[str, Any], adapter: str) -> str:
+    """A sentence for a methods section."""
+    return (
+        f"DPO went on from there for {epochs(settings)} (learning rate {settings.get('learning_rate')}, batches of "
+        f"{settings.get('batch_size')}, loss {settings.get('loss_type')}, beta {settings.get('beta')}, weight of an "
+        f"added SFT term {settings.get('sft_weight')}), with the SFT model as its reference, and kept the weights with "
+        "the lowest loss on pairs of validation cases."
+    )
 
 
 def work(context: WorkContext) -> Workload:

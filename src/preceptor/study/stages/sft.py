@@ -1,12 +1,14 @@
 """Supervised fine-tuning (SFT): the model learns to write the right answers, token by token."""
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from preceptor.engine import SFTSettings, Workload, run_sft, sft_steps, sft_steps_worth, sft_workload
 from preceptor.models import Encoded
 from preceptor.study.expected_work import WorkContext
 from preceptor.study.spec.stages import StageRef
-from preceptor.study.stage_tree.stage_context import Context, Result
+from preceptor.study.stage_tree.stage_context import Context, Result, epochs
 
 title = "SFT"
 explanation = "Supervised fine-tuning: the model learns from cases with their right answers."
@@ -46,6 +48,15 @@ def run(context: Context, data: Cases) -> Result:
     )
     stage = context.tune(work, steps)
     return Result(stage.cost, stage.history)
+
+
+def how_trained(settings: Mapping[str, Any], adapter: str) -> str:
+    """A sentence for a methods section."""
+    return (
+        f"SFT tuned {adapter} on the right answers for at most {epochs(settings)} (learning rate "
+        f"{settings.get('learning_rate')}, batches of {settings.get('batch_size')}) and kept the weights with the "
+        "lowest loss on validation cases."
+    )
 
 
 def work(context: WorkContext) -> Workload:
