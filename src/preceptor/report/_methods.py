@@ -83,7 +83,7 @@ def training(run: Run, task: str | None = None) -> str:
 def _how_trained(name: str, settings: dict[str, Any], adapter: str) -> str:
     """In the words of the kind's own file, where it has some."""
     kind = find_kind(name) if name in kind_names() else None
-    if hasattr(kind, "how_trained"):
+    if kind is not None and hasattr(kind, "how_trained"):
         return str(kind.how_trained(settings, adapter))
     return f"{kind_title(name)}: {kind.explanation}" if kind else f"{kind_title(name)} was trained, too."
 
