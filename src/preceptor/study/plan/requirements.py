@@ -18,8 +18,8 @@ from preceptor.study.plan.machine import Machine, available_here, looseness, own
 from preceptor.study.plan.memory import ModelBytes, answering_peak, model_bytes, training_peak
 from preceptor.study.plan.stage_work import answer_work, stage_work, stages_for
 from preceptor.study.predictions.answering import arms_for, seedless
-from preceptor.study.spec.arms import source_of
 from preceptor.study.spec.found import find_answer, find_kind
+from preceptor.study.spec.stage_entry import source_of
 from preceptor.study.spec.study import Study
 
 

@@ -439,7 +439,7 @@ class Results(_Part):
             return self.arms
         try:
             parsed = resolve(self.study.arms, {}).values()
-        except ValueError:
+        except (ValueError, KeyError):  # a stage kind that is no longer there
             return self.arms
         return [*self.arms, *(ArmPart.model_validate(arm, from_attributes=True) for arm in parsed)]
 

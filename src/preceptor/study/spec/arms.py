@@ -11,12 +11,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from preceptor.study.spec.found import answer_names, find_answer, find_kind, kind_names
-from preceptor.study.spec.stage_entry import Entries, Name, kind_of, with_ancestors
+from preceptor.study.spec.stage_entry import BASE, Entries, Name, entry_of, kind_of, source_of, with_ancestors
 
 GENERATE = "generate"
 """How an arm answers when nothing else is said: greedy generation."""
-BASE = "base"
-"""The arm of the untouched model, and the part of a name that stands for no stage."""
 MAJORITY = "majority"
 """The answer that is commonest in training, given to every case; a comparator that is no arm."""
 
@@ -56,25 +54,32 @@ class Arm(BaseModel):
         return next((source for stage in self.stages if (source := source_of(stage))), "")
 
 
-def source_of(stage: str) -> str:
-    """What stands behind `@` in a stage's name: `dpo@judge` -> `judge`; empty where nothing does."""
-    return stage.partition("@")[2]
-
-
 def arm_problems(written: Sequence[str | Arm], stages: Entries) -> list[str]:
     """What is wrong with the arms that a study file names; `resolve` takes those with which nothing is."""
-    arms = [_parse(one) if isinstance(one, str) else one for one in written]
+    arms = _parsed(written, stages)
     names = [arm.name for arm in arms]
     problems = [f"{name} is named more than once" for name in dict.fromkeys(names) if names.count(name) > 1]
     return problems + [f"{arm.name}: {problem}" for arm in arms for problem in _problems(arm, arms, stages)]
 
 
 def resolve(written: Sequence[str | Arm], stages: Entries) -> dict[str, Arm]:
-    """Arms by name, in order, with everything written out; `stages`: those that the study file names."""
-    arms = [_parse(one) if isinstance(one, str) else one for one in written]
-    arms = [arm.model_copy(update={"stages": with_ancestors(arm.stages, stages)}) for arm in arms]
+    """Arms by name, in order, with everything written out; `stages`: those that the study file names.
+
+    Raises `KeyError` for a stage or a way of answering that is not there.
+    """
+    arms = _parsed(written, stages)
     arms = [arm.model_copy(update={"control_of": _control_of(arm, arms, stages)}) for arm in arms]
     return {arm.name: _with_words(_with_comparators(arm, arms), arms, stages) for arm in arms}
+
+
+def arm_of_maker(arm: Arm, maker: str, stages: Entries) -> str | Arm:
+    """The same arm with pairs by a further maker; a name where that parses to it."""
+    takes = next(i for i, stage in enumerate(arm.stages) if find_kind(kind_of(stage, stages)).needs(stage))
+    with_source = (*arm.stages[:takes], f"{arm.stages[takes]}@{maker}", *arm.stages[takes + 1 :])
+    name, title = f"{arm.name}@{maker}", f"{arm.title} ({maker.replace('_', ' ')})"
+    if _parse(name).stages == with_source:
+        return name
+    return Arm(name=name, title=title, explanation=arm.explanation, stages=with_source, answer=arm.answer)
 
 
 def treatment(arms: Mapping[str, Arm]) -> Arm | None:
@@ -84,7 +89,7 @@ def treatment(arms: Mapping[str, Arm]) -> Arm | None:
 
 
 def comparator(arm: Arm, arms: Mapping[str, Arm]) -> Arm | None:
-    """The arm that lacks the last of its stages, else the untouched model; None where the study has no such arm."""
+    """The arm that lacks the last of its stages, of one stage the untouched model; None where the study lacks it."""
     return next((one for one in arms.values() if one.stages == arm.parent and one.answer == arm.answer), None)
 
 
@@ -114,27 +119,62 @@ def _parts(name: str) -> tuple[list[str], str]:
 
 def _parse(name: str) -> Arm:
     stages, answer = _parts(name)
-    return Arm(name=name, stages=tuple(stages), answer=answer)
+    return Arm.model_construct(name=name, stages=tuple(stages), answer=answer)
+
+
+def _parsed(written: Sequence[str | Arm], stages: Entries) -> list[Arm]:
+    """The arms as data, with the stages that their first one comes after."""
+    arms = [_parse(one) if isinstance(one, str) else one for one in written]
+    return [arm.model_copy(update={"stages": with_ancestors(arm.stages, stages)}) for arm in arms]
 
 
 def _problems(arm: Arm, arms: Sequence[Arm], stages: Entries) -> Iterator[str]:
     if arm.answer not in answer_names():
         yield f"there is no way of answering {arm.answer!r}; use one of {', '.join(answer_names())}"
-    for stage in arm.stages:
-        if stage not in stages and kind_of(stage, stages) not in kind_names():
-            yield (
-                f"there is no stage {stage!r}; an arm is {BASE}, a way of answering ({', '.join(answer_names())}) or "
-                f"stages ({', '.join(sorted({*stages, *kind_names()}))}) joined by +"
-            )
-    names = [one.name for one in arms]
-    for other in (*arm.against, *filter(None, (arm.control_of, _compute_of(arm, stages)))):
-        if other not in (*names, MAJORITY):
-            yield f"it is compared with {other}, which is not among the arms"
-    if _goes_on(arm) and not arm.control_of and _begun_alike(arm, arms) is None:
-        begun = "+".join(arm.stages[:-1])
+    elif arm.trained and not find_answer(arm.answer).asks_policy:
+        yield f"{arm.answer} does not ask the policy, so what its stages train would answer nothing; take them out"
+    unknown = [stage for stage in arm.stages if kind_of(stage, stages) not in kind_names()]
+    for stage in unknown:
         yield (
-            f"it goes on for the compute that another arm takes, so name an arm that begins with {begun} and takes "
-            f"another stage, or leave {arm.name} out"
+            f"there is no stage {stage!r}; an arm is {BASE}, a way of answering ({', '.join(answer_names())}) or "
+            f"stages ({', '.join(sorted({*stages, *kind_names()}))}) joined by +"
+        )
+    if not unknown:
+        yield from _order_problems(arm, stages)
+        yield from _control_problems(arm, arms, stages)
+    if arm.name in arm.against:
+        yield "it is compared with itself"
+
+
+def _order_problems(arm: Arm, stages: Entries) -> Iterator[str]:
+    """Stages that stand behind another one than they must."""
+    for before, stage in zip((None, *arm.stages), arm.stages, strict=False):
+        kind, entry = find_kind(kind_of(stage, stages)), entry_of(stage, stages)
+        if before is None and (kind.makes != "policy" or kind.needs(stage)):
+            yield f"{stage} works with the policy of the stage before it, so it cannot be the first"
+        if entry and entry.after and before != entry.after:
+            yield f"{stage} comes after {entry.after}, and here after {before}"
+
+
+def _control_problems(arm: Arm, arms: Sequence[Arm], stages: Entries) -> Iterator[str]:
+    """A control's last stage must be able to go on, and what it is a control of must be another way to go on."""
+    for number, stage in enumerate(arm.stages[:-1]):
+        entry = entry_of(stage, stages)
+        if (entry and entry.compute_of) or stage in arm.stages[:number][-1:]:
+            yield f"{stage} goes on for the compute of another arm, so it must be the last stage"
+    other = _control_of(arm, arms, stages)
+    if other is None and not _goes_on(arm):
+        return
+    last = find_kind(kind_of(arm.stages[-1], stages)) if arm.stages else None
+    if not getattr(last, "goes_on", False):
+        yield "it has no last stage that can go on for the compute of another arm, as sft does"
+        return
+    begun = arm.parent
+    found = next((one for one in arms if one.name == other and one.stages[: len(begun)] == begun), None)
+    if found is None or len(found.stages) <= len(begun) or _control_of(found, arms, stages):
+        yield (
+            f"it goes on for the compute that another arm takes, so name an arm that begins with {'+'.join(begun)} and "
+            f"takes another stage, or leave {arm.name} out"
         )
 
 
@@ -144,7 +184,7 @@ def _goes_on(arm: Arm) -> bool:
 
 
 def _compute_of(arm: Arm, stages: Entries) -> str | None:
-    entry = stages.get(arm.stages[-1]) if arm.stages else None
+    entry = entry_of(arm.stages[-1], stages) if arm.stages else None
     return entry.compute_of if entry else None
 
 
@@ -188,9 +228,10 @@ def _with_words(arm: Arm, arms: Sequence[Arm], stages: Entries) -> Arm:
         title, words, phrase = arm.title or answer.title, arm.explanation or answer.explanation, arm.title
         return arm.model_copy(update={"title": title, "explanation": words, "phrase": phrase or answer.phrase})
     found = [find_kind(kind_of(stage, stages)) for stage in arm.stages]
-    title = "+".join(kind.title for kind in found)
-    if arm.source:
-        title += f" ({arm.source.replace('_', ' ')})"
+    names = [stage.partition("@")[0] for stage in arm.stages]
+    title = "+".join(name if name in stages else kind.title for name, kind in zip(names, found, strict=True))
+    if behind := [word for word in (arm.source.replace("_", " "), arm.answer) if word not in ("", GENERATE)]:
+        title += f" ({', '.join(behind)})"
     words = str(found[-1].explanation)
     if arm.control_of:
         other = _last_title(next(one for one in arms if one.name == arm.control_of), stages)

@@ -4,6 +4,7 @@ They stand on higher floors than the study file does, so nothing here is importe
 """
 
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -17,16 +18,20 @@ class Kind(Protocol):
     """What `stages/<kind>.py` has: a stage kind, by its file's name.
 
     title, explanation: for reports. curves: what of its training history is drawn. makes: what comes out of it.
+
+    It may have `goes_on = True`, where it trains for `context.budget` when that is given (see `stages/sft.py`);
+    `inputs(context)`, what the key holds in place of its settings; `unsupported_reason(stage, prepared)`, why it cannot
+    work on a task; `work(context)`, how much work it is, for plans; `how_trained(settings, adapter)`, for methods.
     """
 
     title: str
     explanation: str
     curves: tuple[str, ...]
-    makes: Literal["policy", "pairs", "targets", "scorer", "states"]
+    makes: Literal["policy", "pairs"]
     Settings: type[BaseModel]
     """Its block in the study file; a task may have one of its own."""
-    needs: Callable[[Any], tuple[str, ...]]
-    """The kinds of stage that must come before it, beside those that are named: `dpo` -> `("pairs",)`."""
+    needs: Callable[[str], tuple[str, ...]]
+    """`needs(name)`: kinds of stage that are put before a stage of this name, where none stands there already."""
     data: Callable[[Any], Any]
     """`data(context)`: what it learns from, made once a run; its digest is part of the stage's key."""
     run: Callable[[Any, Any], Any]
@@ -87,6 +92,7 @@ def find_settings(name: str) -> type[BaseModel] | None:
     return settings
 
 
+@cache
 def _members(folder: str) -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in (_STUDY / folder).glob("[!_]*.py")))
 

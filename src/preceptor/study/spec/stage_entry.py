@@ -5,10 +5,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from preceptor.study.spec.found import find_settings, kind_names
+from preceptor.study.spec.found import answer_names, find_settings, kind_names
 
 Name = Annotated[str, Field(pattern=r"^\w[\w.+@-]*$", max_length=100)]
 """Of a stage or an arm."""
+BASE = "base"
+"""The arm of the untouched model, and the part of a name that stands for no stage."""
 
 
 class StageEntry(BaseModel):
@@ -32,29 +34,34 @@ Entries = Mapping[str, StageEntry]
 """The stages that the study file names, by name."""
 
 
+def source_of(stage: str) -> str:
+    """What stands behind `@` in a stage's name: `dpo@judge` -> `judge`; empty where nothing does."""
+    return stage.partition("@")[2]
+
+
+def entry_of(stage: str, entries: Entries) -> StageEntry | None:
+    """What the study file says of a stage, whatever its source; None for a kind's own name."""
+    return entries.get(stage.partition("@")[0])
+
+
 def kind_of(stage: str, entries: Entries) -> str:
-    """The kind of a stage: what the study says of its name, else the name itself without its source."""
-    name = stage.partition("@")[0]
-    entry = entries.get(stage) or entries.get(name)
-    return entry.kind if entry else name
+    """The kind of a stage: what the study file says of its name, else the name itself without its source."""
+    entry = entry_of(stage, entries)
+    return entry.kind if entry else stage.partition("@")[0]
 
 
 def with_ancestors(stages: Sequence[str], entries: Entries) -> tuple[str, ...]:
-    """An arm's stages, each behind the one that it comes `after`, where the arm does not name that itself."""
-    found: list[str] = []
-    for stage in stages:
-        before: list[str] = []
-        entry = entries.get(stage)
-        while entry and entry.after and entry.after not in (*found[-1:], *before):
-            before.append(entry.after)
-            entry = entries.get(entry.after)
-        found += [*reversed(before), stage]
-    return tuple(found)
+    """An arm's stages; its first one behind all that it comes `after`."""
+    if not stages:
+        return ()
+    return (*reversed(_ancestors(stages[0], entries)[1:]), *stages)
 
 
 def entry_problems(entries: Entries) -> Iterator[str]:
-    """What is wrong with the stages that a study names: unknown kinds and settings, and stages after themselves."""
+    """What is wrong with the stages that a study names: names, kinds, settings, and stages after themselves."""
     for name, entry in entries.items():
+        if name in (BASE, *answer_names(), *kind_names()) or {"+", "@"} & set(name):
+            yield f"stages: {name}: an arm could not name it; take a name of its own, without + and @"
         if entry.kind not in kind_names():
             yield f"stages: {name}: there is no kind {entry.kind!r}; use one of {', '.join(kind_names())}"
             continue
@@ -74,6 +81,6 @@ def entry_problems(entries: Entries) -> Iterator[str]:
 
 def _ancestors(stage: str, entries: Entries) -> list[str]:
     found = [stage]
-    while (entry := entries.get(found[-1])) and entry.after and entry.after not in found:
+    while (entry := entry_of(found[-1], entries)) and entry.after and entry.after not in found:
         found.append(entry.after)
     return found

@@ -3,18 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from preceptor.study.spec.arms import Arm, source_of
+from preceptor.study.spec.arms import Arm
 from preceptor.study.spec.found import find_kind
-from preceptor.study.spec.stage_entry import Entries, kind_of
+from preceptor.study.spec.stage_entry import Entries, kind_of, source_of
 
 
 @dataclass(frozen=True, slots=True)
 class StageRef:
     """A stage and all that it rests on; equal for arms that share it.
 
-    source: who makes what it learns from, as a maker of pairs. owner: the stages of an arm that ends with it, joined by
-    `+`. after: the stage before it, whose policy it starts from unless that one makes none. budget: the stage whose
-    compute, with that of every stage between, it spends.
+    source: who makes what comes out of it, as a maker of pairs. owner: the stages of an arm that ends with it, joined by
+    `+`, or the control that it is the last stage of. after: the stage before it, whose policy it starts from unless that
+    one makes none. budget: the stage whose compute, with that of every stage between, it spends.
     """
 
     name: str
@@ -51,13 +51,14 @@ class StageRef:
 def stage_of(arm: Arm, arms: Mapping[str, Arm], stages: Entries, default_source: str | None) -> StageRef | None:
     """The last stage of an arm, with all that it rests on; None for an untouched arm."""
     last: StageRef | None = None
-    owner: list[str] = []
     for number, name in enumerate(arm.stages, start=1):
-        owner.append(name)
-        kind, source, path = kind_of(name, stages), source_of(name) or default_source, "+".join(owner)
+        kind, source, owner = kind_of(name, stages), source_of(name), "+".join(arm.stages[:number])
         for needed in find_kind(kind).needs(name):
-            last = StageRef(needed, needed, path, source, last)
-        compute_of = arm.control_of if number == len(arm.stages) else None
-        budget = stage_of(arms[compute_of], arms, stages, default_source) if compute_of else None
-        last = StageRef(name, kind, path, None, last, budget)
+            if last is None or last.kind != needed or last.source != (source or last.source):
+                last = StageRef(needed, needed, owner, source or default_source, last)
+        makes_pairs = find_kind(kind).makes == "pairs"
+        if number == len(arm.stages) and arm.control_of:
+            budget = stage_of(arms[arm.control_of], arms, stages, default_source)
+            return StageRef(name, kind, arm.name, None, last, budget)
+        last = StageRef(name, kind, owner, (source or default_source) if makes_pairs else None, last)
     return last

@@ -22,9 +22,9 @@ from preceptor.errors import without_steering
 from preceptor.files import file_name
 from preceptor.models import EMBEDDED, AdapterSettings
 from preceptor.preferences import find_maker, maker_names
-from preceptor.study.spec.arms import Arm, arm_problems, contrasts_about, resolve
+from preceptor.study.spec.arms import MAJORITY, Arm, arm_of_maker, arm_problems, contrasts_about, resolve
 from preceptor.study.spec.found import find_kind, find_settings
-from preceptor.study.spec.stage_entry import Name, StageEntry, entry_problems
+from preceptor.study.spec.stage_entry import Name, StageEntry, entry_of, entry_problems
 from preceptor.study.spec.stages import StageRef, stage_of
 from preceptor.tasks import Split
 
@@ -169,6 +169,9 @@ class Study(_Frozen):
                 yield f"arms: {arm.name} stands for pairs of a further maker; name it in `makers` behind the first"
         for name in sorted({name for pair in self.primary or () for name in pair} - set(self.arm_names)):
             yield f"primary: {name} is not among the arms"
+        for arm in self.resolved.values():
+            for name in sorted(set(arm.against) - {*self.arm_names, MAJORITY}):
+                yield f"arms: {arm.name}: it is compared with {name}, which is not among the arms"
 
     def _write_out_blocks(self) -> Iterator[str]:
         """Give each block that the arms use and the file lacks its defaults; a problem where it has none."""
@@ -196,11 +199,12 @@ class Study(_Frozen):
     def _with_arms_of_makers(self) -> tuple[str | Arm, ...]:
         """The arms; each further maker has one of its own, behind the first that learns from pairs."""
         arms = self.resolved
-        first = next((arm.name for arm in arms.values() if self._takes_pairs(arm) and not arm.source), None)
+        first = next((arm for arm in arms.values() if self._takes_pairs(arm) and not arm.source), None)
         if first is None:
             return self.arms
-        further = [f"{first}@{maker}" for maker in self.makers[1:] if f"{first}@{maker}" not in arms]
-        behind = list(arms).index(first) + 1
+        makers = [maker for maker in self.makers[1:] if f"{first.name}@{maker}" not in arms]
+        behind = list(arms).index(first.name) + 1
+        further = [arm_of_maker(first, maker, self.stages) for maker in makers]
         return (*self.arms[:behind], *further, *self.arms[behind:])
 
     @property
@@ -229,9 +233,9 @@ class Study(_Frozen):
     def settings_of(self, stage: StageRef, task: TaskEntry) -> Any:
         """A stage's settings on a task: the task's block of its kind, else the study's, and in it the stage's own."""
         block = getattr(task, stage.kind, None) or self.block(stage.kind)
-        entry = self.stages.get(stage.name)
+        entry = entry_of(stage.name, self.stages)
         own = entry.settings if entry else {}
-        return type(block).model_validate(block.model_dump() | own) if own else block
+        return type(block).model_validate(block.model_dump() | own) if block and own else block
 
     def block(self, name: str) -> Any:
         """The block of a stage kind or a way of answering, by default what its file says."""

@@ -62,8 +62,8 @@ def pair_findings(stages: Sequence[StageOutput]) -> dict[str, Any] | None:
         with reading(stage.folder / LEDGER):
             if "findings" in ledger:
                 found = dict(ledger["findings"])
-            elif found is not None:
-                found["ordered_rightly"] = ledger.get("ordered_rightly")
+            elif found is not None and "ordered_rightly" in ledger:
+                found["ordered_rightly"] = ledger["ordered_rightly"]
     return found
 
 

@@ -9,7 +9,6 @@ from preceptor.errors import InputError, Problem
 from preceptor.files import digest
 from preceptor.models import load_tokenizer
 from preceptor.study.expected_work import WorkContext
-from preceptor.study.spec.stages import StageRef
 from preceptor.study.stage_tree.stage_context import Context, Result, data_digest, epochs
 from preceptor.study.stages._pair_cases import pair_cases
 from preceptor.study.stages._pair_files import PAIRS, encode_pairs, read_pairs
@@ -26,7 +25,7 @@ Settings = DPOSettings
 Pairs = tuple[list[EncodedPair], list[EncodedPair]]
 
 
-def needs(stage: StageRef) -> tuple[str, ...]:
+def needs(stage: str) -> tuple[str, ...]:
     """Pairs of a better and a worse answer, made by the policy before it."""
     return ("pairs",)
 

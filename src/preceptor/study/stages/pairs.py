@@ -33,7 +33,7 @@ class Settings(BaseModel):
     temperature: float = Field(default=1.0, gt=0, le=2)
 
 
-def needs(stage: StageRef) -> tuple[str, ...]:
+def needs(stage: str) -> tuple[str, ...]:
     """Nothing but the policy before it."""
     return ()
 

@@ -7,18 +7,18 @@ from typing import Any
 from preceptor.engine import SFTSettings, Workload, run_sft, sft_steps, sft_steps_worth, sft_workload
 from preceptor.models import Encoded
 from preceptor.study.expected_work import WorkContext
-from preceptor.study.spec.stages import StageRef
 from preceptor.study.stage_tree.stage_context import Context, Result, epochs
 
 title = "SFT"
 explanation = "Supervised fine-tuning: the model learns from cases with their right answers."
 curves = ("loss", "eval_loss")
 makes = "policy"
+goes_on = True
 Settings = SFTSettings
 Cases = tuple[list[Encoded], list[Encoded]]
 
 
-def needs(stage: StageRef) -> tuple[str, ...]:
+def needs(stage: str) -> tuple[str, ...]:
     """Nothing but the policy before it."""
     return ()
 
