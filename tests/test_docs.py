@@ -3,12 +3,15 @@
 import importlib
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 
 from preceptor.data import DataSpec
-from preceptor.study import Study, TaskEntry, make_study
+from preceptor.study import make_study
+from preceptor.study.spec.found import answer_names, find_settings, kind_names
+from preceptor.study.spec.setting_blocks import study_class
 
 DOCS = Path(__file__).parents[1] / "docs"
 ROOMS = ("tasks", "models", "evidence", "data", "engine", "preferences", "study", "report")
@@ -32,11 +35,21 @@ def test_every_key_of_the_data_block_is_explained() -> None:
 def test_the_settings_shown_are_all_settings_with_their_defaults() -> None:
     block = (DOCS / "RUN_FOLDER.md").read_text().split("```yaml\n")[1].split("```")[0]
     raw = yaml.safe_load(block)
-    assert set(raw) == set(Study.model_fields)
-    assert set(raw["tasks"][0]) | {"dpo"} == set(TaskEntry.model_fields)
+    fields = study_class().model_fields
+    task = get_args(fields["tasks"].annotation)[0]
+    assert set(raw) == set(fields)
+    assert set(raw["tasks"][0]) | {"dpo", "pairs"} == set(task.model_fields)
     shown = make_study(raw, "docs/RUN_FOLDER.md")
-    for name in set(raw) - {"name", "question", "tasks"}:
-        assert getattr(shown, name) == Study.model_fields[name].default
-    for name in ("adapter", "sft", "dpo", "pairs", "numerics"):
+    blocks = {name: find_settings(name) for name in (*kind_names(), *answer_names()) if find_settings(name)}
+    for name in set(raw) - {"name", "question", "tasks", *blocks}:
+        assert getattr(shown, name) == fields[name].default
+    for name in set(blocks) - {"endpoint"}:
+        assert getattr(shown, name) == blocks[name]()
+    assert shown.endpoint is None
+    for name in ("adapter", "numerics", *set(blocks) - {"endpoint"}):
         every = set(type(getattr(shown, name)).model_fields) - {"dropout"}  # it can only be 0
         assert set(raw[name]) == every
+    alone = make_study({name: raw[name] for name in ("name", "tasks")}, "docs/RUN_FOLDER.md").model_dump()
+    left_out = {"load_in_4bit", "stages", "report_to", "shots", "endpoint"}
+    assert set(alone) == set(raw) - left_out
+    assert set(shown.model_dump()) == set(alone) | {"shots"}
