@@ -16,7 +16,6 @@ from preceptor.models import ModelSource
 from preceptor.preferences import Pair, explanations, makers
 from preceptor.progress import quiet
 from preceptor.report import read_run
-from preceptor.report._looks import arm_label, colour
 from preceptor.study import make_study
 from preceptor.study.plan.stage_work import stage_work
 from preceptor.study.predictions.answering import arms_for, why_left_out
@@ -176,8 +175,8 @@ def test_a_new_maker_is_one_file(tmp_path: Path, tiny_tokenizer: Any, monkeypatc
     assert {name: inputs[name] for name in inputs if name != "task"} == {"maker": "backwards", "temperature": 1.0}
     assert pairs_stage.run(context, pairs_stage.data(context)).notes["pairs"] == {"backwards": 5}
     assert explanations(study.makers) == {"backwards": "the right answer written backwards"}
-    assert colour("sft+dpo@backwards") in {colour(f"sft+dpo@{maker}") for maker in makers.maker_names()}
-    assert arm_label("sft+dpo@backwards") == "SFT+DPO (backwards)"
+    further = make_study({**PLAIN, "makers": ["near_miss", "backwards"]}, "here").arm("sft+dpo@backwards")
+    assert (further.title, further.source) == ("SFT+DPO (backwards)", "backwards")
 
 
 def test_votes_are_split_by_patient_where_there_are_enough(tmp_path: Path, tiny_tokenizer: Any) -> None:

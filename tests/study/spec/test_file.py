@@ -71,7 +71,7 @@ def test_arms_say_what_they_need_all_at_once() -> None:
         ({"arms": ["base", "pairs"]}, "pairs works with the policy of the stage before it"),
         ({"arms": ["base", "sft", "sft+tfidf"]}, "tfidf does not ask the policy"),
         ({"arms": ["sft", "sft+dpo", "sft+dpo+dpo"]}, "no last stage that can go on for the compute of another arm"),
-        ({"arms": ["sft", "sft+dpo", "sft+sft+dpo"]}, "sft goes on for the compute of another arm, so it must be the last"),
+        ({"arms": ["sft", "sft+dpo", "sft+sft+dpo"]}, "sft goes on for the compute of another arm"),
         ({"arms": ["base", {"name": "a", "stages": ["sft", "sft"], "control_of": "base"}]}, "name an arm that begins"),
         ({"arms": ["base", {"name": "a", "stages": ["sft", "sft"], "control_of": "a"}]}, "name an arm that begins"),
         ({"arms": ["base", {"name": "a", "stages": ["sft"], "against": ["a"]}]}, "a: it is compared with itself"),

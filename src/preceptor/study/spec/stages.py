@@ -12,8 +12,8 @@ from preceptor.study.spec.stage_entry import Entries, kind_of, source_of
 class StageRef:
     """A stage and all that it rests on; equal for arms that share it.
 
-    source: who makes what comes out of it, as a maker of pairs. owner: the stages of an arm that ends with it, joined by
-    `+`, or the control that it is the last stage of. after: the stage before it, whose policy it starts from unless that
+    source: who makes what comes out of it, as a maker of pairs. owner: the stages of an arm that ends with it, joined
+    by `+`, or the control whose last stage it is. after: the stage before it, whose policy it starts from, unless that
     one makes none. budget: the stage whose compute, with that of every stage between, it spends.
     """
 
