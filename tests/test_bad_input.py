@@ -1,7 +1,10 @@
 """What a user can get wrong, through the command line: exit code, file, row, remedy, and nothing trained."""
 
 import csv
+import errno
 import json
+import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -13,7 +16,9 @@ import pytest
 import yaml
 
 from command_line import CommandLine, Outcome
+from preceptor.cli._say import explain_full_disk
 from preceptor.engine import run_sft
+from preceptor.errors import InputError
 from preceptor.study import runner
 from preceptor.study.stage_tree import tree
 from tiny_study import TASK, write_study, write_table
@@ -332,6 +337,37 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_disk_that_is_too_small_is_seen_before_training(case: Case, small_disk: Path) -> None:
     case.refused("MB are free, 300 MB are needed", "Free some space", run=small_disk / "run")
     assert not (small_disk / "run" / "stages").exists()
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """No file may grow beyond 400 kB, as after `ulimit -f 400`."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("small_files")
+def test_a_file_that_may_not_grow_is_told_as_a_full_disk_is(case: Case) -> None:
+    write_table(case.table)
+    case.refused(f"{case.run}: a file may not grow as large as it must", "`ulimit -f`", "continues where it stopped")
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "the disk is full"),
+        (OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)), "your disk quota is used up"),
+        (OSError(errno.EFBIG, os.strerror(errno.EFBIG)), "a file may not grow"),
+        (RuntimeError("I/O error: Disk quota exceeded (os error 122)"), "your disk quota is used up"),
+    ],
+)
+def test_what_finds_no_room_is_explained(tmp_path: Path, error: Exception, what: str) -> None:
+    with pytest.raises(InputError, match=what), explain_full_disk(tmp_path / "run"):
+        raise error
+    with pytest.raises(RuntimeError, match="of ours"), explain_full_disk(tmp_path / "run"):
+        raise RuntimeError("a fault of ours")
 
 
 @pytest.mark.slow

@@ -1,9 +1,10 @@
 from datetime import date
+from pathlib import Path
 
 import pytest
 import yaml
 
-from preceptor.strict_yaml import load_yaml
+from preceptor.strict_yaml import load_yaml, where_and_why
 
 
 def test_every_key_that_stands_twice_is_named_with_its_line() -> None:
@@ -34,7 +35,28 @@ def test_a_mapping_that_holds_itself_ends() -> None:
     assert repeated == [(1, "self")]
 
 
-@pytest.mark.parametrize(("text", "kind"), [("a: [1", yaml.MarkedYAMLError), ("2024-13-01", ValueError)])
-def test_what_is_no_yaml(text: str, kind: type[Exception]) -> None:
-    with pytest.raises(kind):
+@pytest.mark.parametrize(
+    ("text", "where", "why"),
+    [
+        ("a: 1\nb: [1", "x.yaml, line 2", "expected ',' or ']'"),
+        ("a: 1\nb: 2024-13-01", "x.yaml, line 2", "there is no such date"),
+        ("a: 1\n2024-02-30: b", "x.yaml, line 2", "there is no such date"),
+        ("a: 1\nb: [" + "1" * 5000 + "]", "x.yaml, line 2", "this number is too long"),
+        ("a: 1\nb: 0x" + "f" * 5000, "x.yaml, line 2", "this number is too long"),
+        ("a: 1\nb: !!int word", "x.yaml, line 2", "this is no number"),
+        ("a: 1\nb: !!timestamp word", "x.yaml, line 2", "there is no such date"),
+        ("a: \0", "x.yaml", "special characters are not allowed"),
+        ("a: 1\nb: " + "[" * 50_000, "x.yaml", "nested too deeply"),
+    ],
+)
+def test_what_is_no_yaml_is_told_with_its_cause_and_its_line_where_it_is_known(text: str, where: str, why: str) -> None:
+    with pytest.raises(yaml.YAMLError) as caught:
         load_yaml(text, yaml.SafeLoader)
+    place, cause = where_and_why(Path("x.yaml"), caught.value)
+    assert place == where
+    assert why in cause
+
+
+def test_a_text_that_only_looks_like_a_number_or_a_date_is_a_text() -> None:
+    text = "{n: " + "1" * 5000 + ", day: 2024-13-01}"
+    assert load_yaml(text, yaml.BaseLoader)[0] == {"n": "1" * 5000, "day": "2024-13-01"}

@@ -1,11 +1,20 @@
 """YAML in which duplicate keys are found: PyYAML itself silently keeps the last."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 _MERGE = "tag:yaml.org,2002:merge"
+_INT = "tag:yaml.org,2002:int"
+_LONGEST_NUMBER = 100
+_UNREADABLE = {
+    _INT: "this is no number",
+    "tag:yaml.org,2002:float": "this is no number",
+    "tag:yaml.org,2002:timestamp": "there is no such date",
+}
+"""What is said of a scalar that looks like a number or a date and is none."""
 
 
 def load_yaml(
@@ -13,13 +22,47 @@ def load_yaml(
 ) -> tuple[Any, list[tuple[int, str]]]:
     """The document in `text`, and the line (from 1) and name of each duplicate key of any mapping.
 
-    loader_class: `BaseLoader` leaves every scalar a string. Raises `yaml.YAMLError`, and `ValueError` for an impossible
-    date.
+    loader_class: `BaseLoader` leaves every scalar a string. Raises `yaml.YAMLError`: with the line where it is known, for
+    instance that of an impossible date, and without where the document is nested too deeply.
     """
     loader = loader_class(text)
-    node = loader.get_single_node()
-    repeated = sorted(_repeated(node, set()))  # before the constructor expands merge keys (`<<`)
-    return (None if node is None else loader.construct_document(node)), repeated
+    try:
+        node = loader.get_single_node()
+        repeated = sorted(_repeated(node, set()))  # before the constructor expands merge keys (`<<`)
+        for scalar in _scalars(node, set()):
+            _check_value(loader, scalar)
+        return (None if node is None else loader.construct_document(node)), repeated
+    except RecursionError:
+        raise yaml.MarkedYAMLError(problem="lists or mappings are nested too deeply") from None
+
+
+def where_and_why(path: Path, error: yaml.YAMLError) -> tuple[str, str]:
+    """The file with the line, if that is known, and what is wrong there."""
+    mark = getattr(error, "problem_mark", None)
+    why = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
+    return (f"{path}, line {mark.line + 1}" if mark else str(path)), why
+
+
+def _check_value(loader: yaml.SafeLoader | yaml.BaseLoader, scalar: yaml.ScalarNode) -> None:
+    """Raise, with its line, for a number or a date that cannot be read: PyYAML's own error has none."""
+    mark = scalar.start_mark
+    if scalar.tag == _INT and len(scalar.value) > _LONGEST_NUMBER:
+        raise yaml.MarkedYAMLError(problem="this number is too long", problem_mark=mark)
+    if scalar.tag in _UNREADABLE:
+        try:
+            loader.construct_object(scalar)
+        except (ValueError, AttributeError):  # AttributeError: of a text that is tagged `!!timestamp`
+            raise yaml.MarkedYAMLError(problem=_UNREADABLE[scalar.tag], problem_mark=mark) from None
+
+
+def _scalars(node: yaml.Node | None, visited: set[int]) -> Iterator[yaml.ScalarNode]:
+    if isinstance(node, yaml.ScalarNode):
+        yield node
+    elif isinstance(node, yaml.CollectionNode) and id(node) not in visited:
+        visited.add(id(node))
+        for item in node.value:
+            for one in item if isinstance(item, tuple) else (item,):
+                yield from _scalars(one, visited)
 
 
 def _repeated(node: yaml.Node | None, visited: set[int]) -> Iterator[tuple[int, str]]:

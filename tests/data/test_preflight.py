@@ -11,10 +11,12 @@ from rich.console import Console
 
 from preceptor.data import DataSpec
 from preceptor.data._checks import check_template
+from preceptor.data._fit import TooLong, fit
 from preceptor.data._invalid_rows import InvalidRow, RowProblem
 from preceptor.data._near_duplicates import near_duplicates
 from preceptor.data._preflight import Preflight, preflight
 from preceptor.data._split import Splits
+from preceptor.errors import InputError
 from preceptor.study import TaskEntry
 from preceptor.tasks import Example, Task, load_task
 
@@ -201,6 +203,34 @@ def test_case_text_stays_inside(tiny_tokenizer: Any) -> None:
     assert flight.fatal
     assert SECRET not in shown
     assert "finding1x" not in shown
+
+
+def test_a_note_that_was_mistaken_for_the_id_or_the_patient_stays_inside(tiny_tokenizer: Any) -> None:
+    def mistaken(example: Example) -> Example:
+        return replace(example, id=f"{SECRET} {example.id} " * 5, group=f"{SECRET}\n{example.group}")
+
+    splits = Splits(*([mistaken(one) for one in part] for part in (sound().train, sound().validation, sound().test)))
+    change_case("train", 4, group=splits.test[0].group)(splits)
+    change_case("test", 5, fields=splits.train[5].fields)(splits)
+    console = Console(file=io.StringIO(), width=400)
+    for max_length in (400, 20):
+        flight = fly(splits, tiny_tokenizer, max_length=max_length)
+        flight.render(console)
+        assert SECRET not in str(InputError(flight.fatal))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert SECRET not in shown
+    assert "test case a text of 70 characters ~ a text of 65 characters: 1 of 24 nearly repeat" in shown
+    assert "fatal train cases a text of 65 characters, a text of 65 characters" in shown
+    with pytest.raises(TooLong, match="case a text of 65 characters"):
+        fit(TASK, splits.train[0], tiny_tokenizer, 20, "no")
+
+
+def test_where_no_case_fits_there_are_no_lengths_to_show(tiny_tokenizer: Any) -> None:
+    console = Console(file=io.StringIO(), width=200)
+    fly(sound(), tiny_tokenizer, max_length=20).render(console)
+    rows = [row.split() for row in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+    assert ["│", "tokens,", "median", "│", "-", "│", "-", "│", "-", "│"] in rows
+    assert ["│", "cases", "cut", "│", "-", "│", "-", "│", "-", "│"] in rows
 
 
 def test_the_table_shows_counts_and_findings(tiny_tokenizer: Any) -> None:

@@ -32,8 +32,9 @@ def test_two_runs_are_compared(
     assert "ends in .html" in refused.errors
 
 
-def test_damaged_results_end_in_words(preceptor: CommandLine, real: Path) -> None:
-    (real / "results.json").write_text('{"study": ')
+@pytest.mark.parametrize("content", ['{"study": ', "[" * 200_000])
+def test_damaged_results_end_in_words(preceptor: CommandLine, real: Path, content: str) -> None:
+    (real / "results.json").write_text(content)
     for words in (["report", real], ["compare", real, real]):
         outcome = preceptor.run(*words)
         assert outcome.code == 2

@@ -300,6 +300,9 @@ def test_unusable_results_are_refused_by_name(tmp_path: Path, content: str | byt
         (("study", "tasks", 0, "name"), "../../elsewhere"),
         (("study", "seeds"), None),
         (("cells",), "none"),
+        (("cells", 0, "predictions", "path"), "cells\0/predictions.jsonl"),
+        (("cells", 0, "curves"), {"sft": {"loss": [[0, -1e308], [1, 1e308]]}}),
+        (("cells", 0, "curves"), {"sft": {"loss": [[10**400, 0.5]]}}),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_place(real: Path, place: tuple[Any, ...], value: Any) -> None:

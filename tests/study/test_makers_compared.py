@@ -4,6 +4,7 @@ import csv
 import json
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -21,8 +22,10 @@ from preceptor.study.plan.stage_work import stage_work
 from preceptor.study.predictions.answering import arms_for, why_left_out
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.stage_tree.stage_context import Context
+from preceptor.study.stages import dpo
 from preceptor.study.stages import pairs as pairs_stage
 from preceptor.study.stages._pair_cases import pair_cases, split_pairs
+from preceptor.study.stages._pair_files import PAIRS, write_pairs
 from prepared_study import prepare_tiny
 from study_runs import Run, run
 from tiny_study import write_table
@@ -234,3 +237,27 @@ def test_a_maker_with_nothing_to_work_with_is_found_before_training(
         run(tmp_path, tiny_model_folder, tmp_path / "run", **SHORT, **changes)
     assert told in str(caught.value)
     assert not (tmp_path / "run" / "stages").exists()
+
+
+@pytest.mark.parametrize(
+    ("pairs", "what", "fix"),
+    [
+        (0, "the maker made no usable pair of any training case", "Name another maker in `makers`, give rejected"),
+        (2, "no training case gave a pair of answers that fits", "Raise `max_length`, give rejected"),
+    ],
+)
+def test_why_there_is_no_pair_to_train_on(
+    tmp_path: Path, tiny_source: Any, tiny_tokenizer: Any, pairs: int, what: str, fix: str
+) -> None:
+    study, prepared = prepare_tiny(tmp_path, tiny_tokenizer, makers=["published"])
+    made = [Pair(one.id, one.target, "urgent " * 2000, "published") for one in prepared.splits.train[:pairs]]
+    write_pairs(tmp_path / PAIRS, made, [])
+    parents, stage = [SimpleNamespace(folder=tmp_path)], study.stage_of("sft+dpo")
+    context: Any = SimpleNamespace(source=tiny_source, study=study, task=prepared, parents=parents, stage=stage)
+    with pytest.raises(InputError) as refused:
+        dpo.data(context)
+    (problem,) = refused.value.problems
+    assert problem.where == "task urgency, maker published"
+    assert problem.what == f"{what}, so there is nothing to prefer"
+    assert problem.fix.startswith(fix)
+    assert problem.fix.endswith("leave sft+dpo out of `arms`.")

@@ -1,6 +1,8 @@
 """`preceptor plan`: estimate a study's memory, compute and time before running it."""
 
 from itertools import groupby
+from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,7 +10,7 @@ from rich.box import SIMPLE
 from rich.markup import escape
 from rich.table import Table
 
-from preceptor.cli._say import console, with_model
+from preceptor.cli._say import console, explain_full_disk, with_model
 from preceptor.errors import printable
 
 if TYPE_CHECKING:
@@ -34,7 +36,8 @@ def plan(
     planned = read_planned(with_model(study, model), folder)
     if on.tflops is None:
         console.print("Measuring this machine ...")
-    result = plan_study(planned, on)
+    with explain_full_disk(Path(gettempdir())):  # how fast it writes is measured there
+        result = plan_study(planned, on)
     console.print(_table(result, f"{study.name}: {result.model} on {on.title}, {result.numerics.dtype}"))
     for note in result.notes:
         console.print(f"  - {escape(printable(note))}", highlight=False)

@@ -1,6 +1,7 @@
 """Console output and helpers shared by commands."""
 
 import errno
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 
 console = Console()
 errors = Console(stderr=True)
+
+_NO_ROOM = {
+    errno.ENOSPC: ("the disk is full", "Free some space"),
+    errno.EDQUOT: ("your disk quota is used up", "Free some space, or ask for a larger quota"),
+    errno.EFBIG: ("a file may not grow as large as it must", "Raise the limit on the size of files (`ulimit -f`)"),
+}
+"""What is said, and what to do, when a write finds no room."""
 
 
 def say(*lines: str) -> None:
@@ -51,7 +59,7 @@ def require_option(option: str, **options: object) -> None:
 
 @contextmanager
 def explain_full_disk(folder: Path) -> Iterator[None]:
-    """Turn any error on a full disk into one `InputError`; libraries wrap ENOSPC in their own exceptions."""
+    """Turn a write that found no room into one `InputError`; libraries wrap such errors in their own exceptions."""
     from preceptor.errors import Problem
 
     try:
@@ -59,11 +67,13 @@ def explain_full_disk(folder: Path) -> Iterator[None]:
     except PreceptorError:
         raise
     except Exception as error:
-        disk_full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-        if not disk_full and shutil.disk_usage(_nearest(folder)).free > 1_000_000:
+        numbers = (number for number in _NO_ROOM if os.strerror(number) in str(error))
+        found = next(numbers, error.errno if isinstance(error, OSError) else None)
+        if found not in _NO_ROOM and shutil.disk_usage(_nearest(folder)).free > 1_000_000:
             raise
-        fix = "Free some space; the same command then continues where it stopped."
-        raise InputError(Problem(str(folder), "the disk is full", fix)) from error
+        what, remedy = _NO_ROOM.get(found or 0, _NO_ROOM[errno.ENOSPC])
+        fix = f"{remedy}; the same command then continues where it stopped."
+        raise InputError(Problem(str(folder), what, fix)) from error
 
 
 def _nearest(folder: Path) -> Path:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from preceptor.data._problems import short_id
 from preceptor.errors import Problem
 from preceptor.tasks import Split
 
@@ -32,7 +33,9 @@ class Finding:
         """The finding as a problem that names some of the cases, for the terminal."""
         if not self.ids:
             return Problem(self.where, self.what, self.fix)
-        names = [f"{a} ~ {b}" for a, b in zip(self.ids, self.similar_to, strict=True)] if self.similar_to else self.ids
+        names = [short_id(one) for one in self.ids]
+        if self.similar_to:
+            names = [f"{a} ~ {short_id(b)}" for a, b in zip(names, self.similar_to, strict=True)]
         scope, _, noun = self.where.rpartition(" ")
         return Problem(f"{scope} {name_some(names, noun.removesuffix('s'))}".strip(), self.what, self.fix)
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from preceptor.data._problems import short_id
 from preceptor.errors import InputError, Problem
 from preceptor.models import Encoded, encode
 from preceptor.tasks import Example, Task
@@ -37,7 +38,7 @@ class TooLong(InputError):  # noqa: N818 - the name says it
 
     def __init__(self, case_id: str, tokens: int, limit: int, fix: str) -> None:
         self.case_id, self.tokens, self.limit = case_id, tokens, limit
-        super().__init__(Problem(f"case {case_id}", f"it needs {tokens} tokens, the limit is {limit}", fix))
+        super().__init__(Problem(f"case {short_id(case_id)}", f"it needs {tokens} tokens, the limit is {limit}", fix))
 
 
 def fit(
@@ -105,7 +106,7 @@ def _encode_all(task: Task, example: Example, tokenizer: Any, answers: Sequence[
     try:
         return [encode(tokenizer, messages, answer) for answer in answers]
     except InputError as error:  # the chat template rejects the messages; add the case id
-        raise InputError([replace(one, where=f"case {example.id}") for one in error.problems]) from error
+        raise InputError([replace(one, where=f"case {short_id(example.id)}") for one in error.problems]) from error
 
 
 def _tokens_needed(encoded: Sequence[Encoded], reserve: int) -> int:

@@ -17,6 +17,9 @@ from preceptor.errors import Problem, printable
 from preceptor.tasks import Example, Split, Task
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+_LENGTH_ROWS = {f"tokens, {name}": name for name in ("shortest", "median", "p95", "longest")} | {
+    "cases cut": "cases_cut"
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ def _count_table(result: Preflight) -> Table:
     table.add_row("patients", *(str(one.patients) for one in result.counts.values()))
     for label in next(iter(result.counts.values())).labels:
         table.add_row(f"  {escape(printable(label))}", *(str(one.labels[label]) for one in result.counts.values()))
-    for row in ("shortest", "median", "p95", "longest"):
-        table.add_row(f"tokens, {row}", *(str(getattr(one, row)) for one in result.lengths.values()))
-    table.add_row("cases cut", *(str(one.cases_cut) for one in result.lengths.values()))
+    for what, name in _LENGTH_ROWS.items():
+        # Without a case that fits nothing was measured, and 0 would be no length.
+        table.add_row(what, *(str(getattr(one, name)) if one.total else "-" for one in result.lengths.values()))
     return table

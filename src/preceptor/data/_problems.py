@@ -26,9 +26,12 @@ def raise_if_any(problems: Sequence[Problem]) -> None:
 def quoted(value: object) -> str:
     """A label or column name in backquotes; longer or multi-line values may be a case: only their length."""
     text = str(value)
-    if len(text) <= MAX_QUOTED and "\n" not in text:
-        return f"`{text}`"
-    return _only_length(text)
+    return f"`{text}`" if _is_name(text) else _only_length(text)
+
+
+def short_id(case_id: str) -> str:
+    """The id of a case or patient; of a longer or multi-line one, which may be a case's text, only its length."""
+    return case_id if _is_name(case_id) else _only_length(case_id)
 
 
 def quoted_if_near(cell: str, known: Iterable[str]) -> str:
@@ -38,6 +41,10 @@ def quoted_if_near(cell: str, known: Iterable[str]) -> str:
     """
     is_code = len(cell) <= _MAX_CODE and not any(char.isspace() for char in cell)
     return quoted(cell) if is_code or did_you_mean(cell, known) else _only_length(cell)
+
+
+def _is_name(text: str) -> bool:
+    return len(text) <= MAX_QUOTED and "\n" not in text
 
 
 def _only_length(text: str) -> str:

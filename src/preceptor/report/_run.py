@@ -143,7 +143,7 @@ def _settings(path: Path) -> tuple[str, dict[str, Any]]:
     text = _text(path).decode("utf-8", errors="replace")
     try:
         settings = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):  # ValueError: a date that no calendar has
+    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: a date that no calendar has
         return text, {}
     return text, settings if isinstance(settings, dict) else {}
 

@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from preceptor.errors import InputError, Problem, invalid_entries
-from preceptor.strict_yaml import load_yaml
+from preceptor.strict_yaml import load_yaml, where_and_why
 from preceptor.tasks._generators import generators
 from preceptor.tasks._parse import parse_label
 from preceptor.tasks._task import PLACEHOLDER, Task
@@ -55,9 +55,9 @@ def _read(path: Path) -> tuple[dict[str, Any], list[Problem]]:
         raw, twice = load_yaml(path.read_text(encoding="utf-8"), yaml.BaseLoader)
     except UnicodeDecodeError:
         raise InputError(Problem(str(path), "is not UTF-8 text", "Save it as UTF-8")) from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise InputError(Problem(f"{path}, line {line}", f"is not YAML: {error.problem}", "Correct the line")) from None
+    except yaml.YAMLError as error:
+        where, why = where_and_why(path, error)
+        raise InputError(Problem(where, f"is not YAML: {why}", "Correct it")) from None
     if not isinstance(raw, dict):
         raise InputError(Problem(str(path), "holds no keys", f"Write `key: value` lines; {_SEE}"))
     for key in ("cut", "cases"):

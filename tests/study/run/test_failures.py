@@ -116,7 +116,7 @@ def test_each_failure_is_recorded_with_where_why_and_what_to_do(three_once: Run)
     assert own["fix"] == "Lower learning_rate (it is 1e+06)"
     assert all(one["reason"] == f"SFT, which it rests on, failed: {own['reason']}" for one in rest)
     dpo, more_sft = [one for one in results["failed"] if one["task"] == "letter"]
-    assert dpo["reason"].startswith("task letter: no training case gave a pair of answers that fits")
+    assert dpo["reason"].startswith("task letter: the maker made no usable pair of any training case")
     assert more_sft["reason"].startswith("DPO, which it rests on, failed: ")
     assert all(one["model"] == results["study"]["model"]["name"] for one in results["failed"])
 

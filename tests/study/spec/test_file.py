@@ -33,6 +33,25 @@ def test_a_setting_that_stands_twice_is_named_with_its_line(tmp_path: Path, text
     assert f"twice.yaml, {told}" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "name: a\nquestion: 2024-02-30\n",
+            "bad.yaml, line 2: it is not valid YAML: there is no such date. Correct it.",
+        ),
+        ("name: a\nsplit_seed: 0x" + "f" * 5000, "bad.yaml, line 2: it is not valid YAML: this number is too long."),
+        ("name: " + "[" * 50_000, "bad.yaml: it is not valid YAML: lists or mappings are nested too deeply."),
+    ],
+)
+def test_a_file_that_is_no_yaml_is_told_with_what_is_known(tmp_path: Path, text: str, told: str) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError) as caught:
+        load_study(str(file))
+    assert told in str(caught.value)
+
+
 def test_the_same_key_in_two_places_is_no_repetition(tmp_path: Path) -> None:
     file = tmp_path / "fine.yaml"
     file.write_text(

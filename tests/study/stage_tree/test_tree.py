@@ -151,7 +151,9 @@ def test_a_task_that_gives_no_pair_is_named_and_its_other_arms_are_finished(fini
     done = finished.again(**SHORT, tasks=[{**entry(), "task": "text.task.yaml"}], max_length=256)
     (failed,) = done.results["failed"]
     assert (failed["task"], failed["arm"], failed["stage"]) == ("text", "sft+dpo", "DPO")
-    assert failed["reason"].startswith("task text: no training case gave a pair of answers that fits")
+    assert failed["reason"].startswith("task text: the maker made no usable pair of any training case")
+    assert failed["fix"].startswith("Name another maker in `makers`")
+    assert "max_length" not in failed["fix"]
     assert [cell["arm"] for cell in done.results["cells"]] == ["base", "sft"]
 
 

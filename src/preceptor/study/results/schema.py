@@ -7,7 +7,7 @@ Fields stand in the order in which they are written. A field that older versions
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from preceptor.evidence import Verdict
 from preceptor.study.results.rater_schema import (
@@ -24,13 +24,21 @@ from preceptor.study.run.failures import Failure
 from preceptor.study.spec.arms import GENERATE, resolve
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Points = list[tuple[int, float]]
+_LARGEST = 1e39
+"""No number that training logs is larger: it would be beyond float32."""
+Points = list[tuple[Annotated[int, Field(ge=0, lt=2**53)], Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)]]]
 """A curve: (optimizer step, value) each."""
 Family = Literal["primary", "secondary"]
 
 
 class _Part(BaseModel):
     model_config = STRICT
+
+
+def _is_path(path: str) -> str:
+    if "\0" in path:
+        raise ValueError("this is no path")
+    return path
 
 
 class Model(_Part):
@@ -176,7 +184,7 @@ class Cost(_Part):
 class Predictions(_Part):
     """Where a cell's answers lie in the run folder, and their SHA-256."""
 
-    path: str
+    path: Annotated[str, AfterValidator(_is_path)]
     sha256: str
 
 

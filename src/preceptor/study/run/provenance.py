@@ -44,7 +44,7 @@ def check_results_current(run_folder: Path) -> None:
             what = "this study has not ended yet, or was changed since it did, so there are no results"
             raise InputError(Problem(str(run_folder), what, _AGAIN)) from None
         return
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return
     now = provenance(run)
     changed = sorted(name for name in before | now if before.get(name) != now.get(name))

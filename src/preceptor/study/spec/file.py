@@ -7,7 +7,7 @@ import yaml
 from pydantic import ValidationError
 
 from preceptor.errors import InputError, Problem, invalid_entries
-from preceptor.strict_yaml import load_yaml
+from preceptor.strict_yaml import load_yaml, where_and_why
 from preceptor.study.spec.setting_blocks import study_class
 from preceptor.study.spec.study import Study
 
@@ -30,9 +30,9 @@ def load_study(name_or_path: str) -> tuple[Study, Path]:
         raise InputError(Problem(str(path), "there is no such study file", fix)) from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(Problem(str(path), "it cannot be read as UTF-8 text", "Name a YAML file.")) from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that no calendar has
-        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
-        raise InputError(Problem(f"{path}, line {line}", "it is not valid YAML", "Mend this line.")) from error
+    except yaml.YAMLError as error:
+        where, why = where_and_why(path, error)
+        raise InputError(Problem(where, f"it is not valid YAML: {why}", "Correct it.")) from error
     if repeated:
         what = "the setting `{}` stands here a second time, and only one of the two can hold"
         raise InputError([Problem(f"{path}, line {line}", what.format(key), "Take one out.") for line, key in repeated])

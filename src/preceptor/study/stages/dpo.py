@@ -32,13 +32,9 @@ def needs(stage: str) -> tuple[str, ...]:
 
 def data(context: Context) -> Pairs:
     """Training and validation pairs that fit into the context length. Raises `InputError` when there is none."""
-    (train, validation), _ = _fitting(context)
+    (train, validation), too_long = _fitting(context)
     if not train:
-        what = "no training case gave a pair of answers that fits, so there is nothing to prefer"
-        fix = f"Leave {context.stage.owner} out of `arms`, raise `max_length`, or give rejected answers in the data."
-        source = context.stage.after.source if context.stage.after else None
-        where = f"task {context.task.task.name}" + (f", maker {source}" if source else "")
-        raise InputError(Problem(where, what, fix))
+        raise InputError(_no_pair(context, too_long))
     return train, validation
 
 
@@ -89,6 +85,18 @@ def work(context: WorkContext) -> Workload:
     pairs = expected_pairs(cases, expected_work(context.task, cases, made_by.source, making.samples))
     train, validation = pairs[: cases.trained_on], pairs[cases.trained_on :]
     return dpo_workload(train, validation, context.settings, context.numerics, share=context.shares)
+
+
+def _no_pair(context: Context, too_long: int) -> Problem:
+    """Why there is nothing to train on: pairs that are `too_long`, if there are any, else a maker that made none."""
+    if too_long:
+        what, remedy = "no training case gave a pair of answers that fits", "Raise `max_length`"
+    else:
+        what, remedy = "the maker made no usable pair of any training case", "Name another maker in `makers`"
+    fix = f"{remedy}, give rejected answers in the data, or leave {context.stage.owner} out of `arms`."
+    source = context.stage.after.source if context.stage.after else None
+    where = f"task {context.task.task.name}" + (f", maker {source}" if source else "")
+    return Problem(where, f"{what}, so there is nothing to prefer", fix)
 
 
 def _fitting(context: Context) -> tuple[Pairs, int]:
