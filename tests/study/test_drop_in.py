@@ -64,6 +64,7 @@ phrase = "the nearest case"
 explanation = "The label of the training case that shares the most words with the held-out one."
 deterministic = True
 asks_policy = False
+language_model = False
 
 
 def unsupported_reason(task):
