@@ -408,7 +408,8 @@ class Results(_Part):
     @model_validator(mode="after")
     def _cells_belong_to_the_study(self) -> Self:
         tasks = {task.name for task in self.study.tasks}
-        for one in (*self.cells, *self.failed, *self.left_out):
+        parts: list[Cell | Failure | LeftOut] = [*self.cells, *self.failed, *self.left_out]
+        for one in parts:
             if one.task not in tasks or one.arm not in self.study.arms:
                 raise ValueError("a cell belongs to a task or an arm that the study does not have")
         return self
