@@ -22,8 +22,8 @@ def load_yaml(
 ) -> tuple[Any, list[tuple[int, str]]]:
     """The document in `text`, and the line (from 1) and name of each duplicate key of any mapping.
 
-    loader_class: `BaseLoader` leaves every scalar a string. Raises `yaml.YAMLError`: with the line where known, for
-    instance that of an impossible date, and without where the document is nested too deeply.
+    loader_class: `BaseLoader` leaves every scalar a string. Raises `yaml.YAMLError`, with the line where it is known:
+    that of an impossible date, none where the document is nested too deeply.
     """
     loader = loader_class(text)
     try:

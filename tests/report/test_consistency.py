@@ -40,6 +40,16 @@ def contrast(a: str, b: str, **values: Any) -> Edit:
     return lambda results: next(one for one in results["contrasts"] if (one["a"], one["b"]) == (a, b)).update(values)
 
 
+def failure(**values: Any) -> Edit:
+    """The first cell, or another, said to have failed too."""
+
+    def edit(results: dict[str, Any]) -> None:
+        cell = {name: results["cells"][0][name] for name in ("task", "model", "arm", "seed")}
+        results["failed"].append(cell | {"stage": "SFT", "reason": "why", "fix": "how"} | values)
+
+    return edit
+
+
 def moved(counts: dict[str, int]) -> dict[str, int]:
     """A case that both had right, said to be one that only b had."""
     return counts | {"both_right": counts["both_right"] - 1, "only_b": counts["only_b"] + 1}
@@ -81,6 +91,19 @@ WRONG: dict[str, tuple[Edit, str]] = {
     "a verdict on what is described": (contrast("sft", "base", descriptive="few"), "verdict: it is only described"),
     "a task": (put("contrasts", 0, "task", to="other"), "contrasts.0.task"),
     "a conclusion's task": (put("conclusions", 0, "task", to="other"), "conclusions.0.task"),
+    "advice that a conclusion does not allow": (
+        lambda results: results["conclusions"][0].update(conclusion="descriptive", recommendation="pilot silently"),
+        "conclusions.0.recommendation: it does not follow from descriptive",
+    ),
+    "advice after harm": (
+        lambda results: results["conclusions"][0].update(conclusion="dpo_harms", recommendation="more cases"),
+        "conclusions.0.recommendation: it does not follow from dpo_harms",
+    ),
+    "a failure with a result": (failure(), "failed.0: this arm of this task has a result with this seed"),
+    "a failure of another seed": (failure(seed=7), "failed.0.seed: the study has no such seed"),
+    "a failure twice": (
+        lambda results: [failure(seed=7)(results) for _ in range(2)], "failed.1: this arm of this task stands there tw",
+    ),
     "a subgroup": (put("study", "tasks", 0, "subgroups", 0, "cases", to=(1,)), "study.tasks.0.subgroups"),
 }  # fmt: skip
 

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from html_page import Page
+from preceptor.cli._results_table import show
 from preceptor.report import model_card, read_run, write_cards, write_comparison, write_report
+from preceptor.report._looks import arm_label
 from preceptor.report._numbers import NONE
 from run_folders import FIX, REASON, synthetic_run
 
@@ -65,6 +67,24 @@ def test_figures_limits_and_methods_say_it(text: str) -> None:
     assert "Planned and failed, so without a result: SFT+DPO on " in text
 
 
+def test_an_arm_that_a_task_goes_without_is_named_with_the_reason(
+    folder: Path, text: str, results: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ((task, arm, reason),) = [tuple(one.values()) for one in results["left_out"]]
+    assert (task, arm) == (TEXT, "tfidf")
+    read = read_run(folder)
+    title, phrase = (
+        next(one.title for one in read.results.study.tasks if one.name == TEXT),
+        read.results.arm(arm).phrase,
+    )
+    part = text[text.index(" What was left out ") : text.index(" At a glance ")]
+    assert f"{title} {arm_label(read.results, arm)} {reason}" in part
+    assert f"Left out: {phrase} of {title} ({reason})." in text
+    assert "was answered by every arm but those that failed or that were left out" in text
+    show(read.results)
+    assert f"{phrase} is left out of {TEXT}: {reason}." in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_reason_is_shown_and_not_obeyed(folder: Path) -> None:
     html = write_report(folder).read_text()
     assert "<b>the loss</b>" not in html
@@ -87,10 +107,12 @@ def test_a_comparison_tells_what_failed_from_what_was_not_run(folder: Path, tmp_
 def test_results_of_versions_that_knew_no_failures_are_read(
     folder: Path, tmp_path: Path, results: dict[str, Any]
 ) -> None:
-    older = {name: value for name, value in results.items() if name not in ("failed", "not_compared")}
+    older = {name: value for name, value in results.items() if name not in ("failed", "left_out", "not_compared")}
     copy = Path(shutil.copytree(folder, tmp_path / "older"))
     (copy / "results.json").write_text(json.dumps(older))
-    assert "What failed" not in Page(write_report(copy).read_text()).text
+    page = Page(write_report(copy).read_text()).text
+    assert "What failed" not in page
+    assert "What was left out" not in page
 
 
 def test_an_arm_that_is_none_of_the_study_is_refused(tmp_path: Path, results: dict[str, Any]) -> None:

@@ -44,6 +44,9 @@ def show(results: "Results") -> None:
         table.add_section()
     console.print(table)
     _show_failed(results)
+    for without in results.left_out:
+        said = f"{results.arm(without.arm).phrase} is left out of {without.task}: {without.reason}."
+        console.print(escape(said), highlight=False)
     for found in results.conclusions:
         console.print(f"\n[bold]{escape(found.recommendation)}[/bold]  {escape(found.sentence)}", highlight=False)
         for warning in found.warnings:

@@ -3,17 +3,27 @@
 from collections.abc import Iterator, Sequence
 from math import isnan
 from statistics import fmean
+from typing import get_args
 
 import numpy as np
 
 from preceptor.evidence import INVALID_CODE, Sample, find_metric, metric_names
 from preceptor.report._words import lower_is_better
 from preceptor.study.results.rater_schema import Human, Interval, Rater
-from preceptor.study.results.schema import Cell, Contrast, Results, TaskPart
+from preceptor.study.results.schema import Cell, ConclusionKind, Contrast, Recommendation, Results, TaskPart
+from preceptor.study.run.failures import Failure
 
 _ROUNDING = 1e-6
 _MAJORITY = "majority"
 _SIGNIFICANCE = 0.05
+_ANY = get_args(Recommendation)
+_RECOMMENDED: dict[ConclusionKind, tuple[Recommendation, ...]] = {
+    "dpo_harms": ("do not deploy",),
+    "not_enough_cases": ("more cases",),
+    "descriptive": ("more cases",),
+    "unsettled": ("do not deploy", "more cases"),
+}
+"""What may be advised after a conclusion; after any other, whatever else is known of its task decides."""
 
 Wrong = tuple[str, str]
 """The place in the file, such as `cells.3.n`, and what is wrong there."""
@@ -26,12 +36,15 @@ def contradictions(results: Results) -> Iterator[Wrong]:
         yield from _within(f"study.tasks.{number}", _of_task(task))
     for number, cell in enumerate(results.cells):
         yield from _within(f"cells.{number}", _of_cell(cell, tasks[cell.task]))
-    yield from _doubled(results.cells)
+    yield from _doubled("cells", results.cells)
+    yield from _of_failed(results)
     for number, contrast in enumerate(results.contrasts):
         yield from _within(f"contrasts.{number}", _of_contrast(contrast, results, tasks.get(contrast.task)))
     for number, conclusion in enumerate(results.conclusions):
         if conclusion.task not in tasks:
             yield f"conclusions.{number}.task", "the study has no such task"
+        if conclusion.recommendation not in _RECOMMENDED.get(conclusion.conclusion, _ANY):
+            yield f"conclusions.{number}.recommendation", f"it does not follow from {conclusion.conclusion}"
     for number, human in enumerate(results.human):
         if human.task not in tasks:
             yield f"human.{number}.task", "the study has no such task"
@@ -95,13 +108,26 @@ def _metric_of(name: str, matrix: Sequence[Sequence[int]], positives: Sequence[i
     return None if isnan(value) else value
 
 
-def _doubled(cells: Sequence[Cell]) -> Iterator[Wrong]:
+def _of_failed(results: Results) -> Iterator[Wrong]:
+    answered = {_name(cell) for cell in results.cells}
+    for number, failure in enumerate(results.failed):
+        if failure.seed not in results.study.seeds:
+            yield f"failed.{number}.seed", "the study has no such seed"
+        if _name(failure) in answered:
+            yield f"failed.{number}", "this arm of this task has a result with this seed"
+    yield from _doubled("failed", results.failed)
+
+
+def _doubled(place: str, entries: Sequence[Cell | Failure]) -> Iterator[Wrong]:
     seen = set()
-    for number, cell in enumerate(cells):
-        name = (cell.task, cell.model, cell.arm, cell.seed)
-        if name in seen:
-            yield f"cells.{number}", "this arm of this task stands there twice with this seed"
-        seen.add(name)
+    for number, one in enumerate(entries):
+        if _name(one) in seen:
+            yield f"{place}.{number}", "this arm of this task stands there twice with this seed"
+        seen.add(_name(one))
+
+
+def _name(one: Cell | Failure) -> tuple[str, str, str, int]:
+    return one.task, one.model, one.arm, one.seed
 
 
 def _of_contrast(contrast: Contrast, results: Results, task: TaskPart | None) -> Iterator[Wrong]:

@@ -45,7 +45,14 @@ def _arms(run: Run) -> str:
     if further:
         said.append(f"SFT+DPO was also done with rejected answers from other makers: {_listed(further)}.")
     names = _listed([arm.phrase for arm in compared])
-    return f"With {study.model.title} we compared {names}, with {seeds}. {' '.join(said)}{_failed(run)}"
+    return f"With {study.model.title} we compared {names}, with {seeds}. {' '.join(said)}{_left_out(run)}{_failed(run)}"
+
+
+def _left_out(run: Run) -> str:
+    """Which arms a task went without."""
+    titles = {task.name: task.title for task in run.results.study.tasks}
+    said = [f"{run.results.arm(one.arm).phrase} of {titles[one.task]} ({one.reason})" for one in run.results.left_out]
+    return f" Left out: {'; '.join(said)}." if said else ""
 
 
 def _failed(run: Run) -> str:

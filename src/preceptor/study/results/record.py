@@ -9,6 +9,7 @@ from preceptor.evidence import find_metric
 from preceptor.files import digest
 from preceptor.models import ModelSource
 from preceptor.study.cases import Checked, Prepared
+from preceptor.study.predictions.answering import why_left_out
 from preceptor.study.predictions.prediction_files import read_note
 from preceptor.study.results.cells import Cell, dangerous_labels
 from preceptor.study.results.conclusions import conclusions
@@ -21,6 +22,7 @@ from preceptor.study.results.schema import (
     Design,
     Endpoint,
     Extra,
+    LeftOut,
     MetricPart,
     Model,
     Results,
@@ -72,6 +74,12 @@ def results_of(
         metrics=[MetricPart.model_validate(find_metric(name), from_attributes=True) for name in metrics],
         cells=measured,
         failed=list(failed),
+        left_out=[
+            LeftOut(task=prepared.task.name, arm=arm, reason=reason)
+            for _, prepared in tasks
+            for arm in study.arm_names
+            if (reason := why_left_out(study, prepared, arm))
+        ],
         contrasts=compared,
         not_compared=not_compared(cells, study.resolved, study.primary_contrasts, failed),
         conclusions=conclusions(compared, measured, parts, study.resolved, failed),

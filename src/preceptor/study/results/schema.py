@@ -335,6 +335,14 @@ class Contrast(_Part):
     sentence: str
 
 
+class LeftOut(_Part):
+    """An arm that a task goes without, because it cannot answer it."""
+
+    task: str
+    arm: str
+    reason: str
+
+
 class NotCompared(_Part):
     """A contrast that the study would have, but for what failed."""
 
@@ -390,6 +398,7 @@ class Results(_Part):
     cells: list[Cell]
     failed: list[Failure] = []
     """Empty in results of versions that ended a study at the first failure."""
+    left_out: list[LeftOut] = []
     contrasts: list[Contrast]
     not_compared: list[NotCompared] = []
     conclusions: list[Conclusion] = []
@@ -399,9 +408,9 @@ class Results(_Part):
     @model_validator(mode="after")
     def _cells_belong_to_the_study(self) -> Self:
         tasks = {task.name for task in self.study.tasks}
-        places = [(cell.task, cell.arm) for cell in self.cells] + [(one.task, one.arm) for one in self.failed]
-        for task, arm in places:
-            if task not in tasks or arm not in self.study.arms:
+        parts: list[Cell | Failure | LeftOut] = [*self.cells, *self.failed, *self.left_out]
+        for one in parts:
+            if one.task not in tasks or one.arm not in self.study.arms:
                 raise ValueError("a cell belongs to a task or an arm that the study does not have")
         return self
 
@@ -418,6 +427,10 @@ class Results(_Part):
         """The task's cells that failed, in the order of the arms, then seeds."""
         arms = self.study.arms
         return sorted((f for f in self.failed if f.task == task), key=lambda f: (arms.index(f.arm), f.seed))
+
+    def left_out_of(self, task: str) -> list[LeftOut]:
+        """The arms that the task goes without, in the order of the study."""
+        return [one for one in self.left_out if one.task == task]
 
     def not_compared_of(self, task: str) -> list[NotCompared]:
         """The task's contrasts that are missing because of what failed, primary ones first."""
