@@ -20,7 +20,7 @@ from preceptor.cli._say import explain_full_disk
 from preceptor.engine import run_sft
 from preceptor.errors import InputError
 from preceptor.study import runner
-from preceptor.study.stage_tree import tree
+from preceptor.study.stages import sft
 from tiny_study import TASK, write_study, write_table
 
 SECRET = "she whispered xyzzy"
@@ -383,7 +383,7 @@ def test_a_disk_that_fills_up_while_training_and_is_freed_again(
         ballast.write_bytes(bytes(shutil.disk_usage(small_disk).free - 8192))
         return run_sft(*args, **settings)
 
-    monkeypatch.setattr(tree, "run_sft", fill_and_train)
+    monkeypatch.setattr(sft, "run_sft", fill_and_train)
     outcome = case.start(run)
     assert outcome.code == 2, outcome
     assert f"{run}: the disk is full. Free some space; the same command then continues" in outcome.errors
@@ -391,7 +391,7 @@ def test_a_disk_that_fills_up_while_training_and_is_freed_again(
     assert list(run.glob("stages/*"))
     assert not (run / "results.json").exists()
     ballast.unlink()
-    monkeypatch.setattr(tree, "run_sft", run_sft)
+    monkeypatch.setattr(sft, "run_sft", run_sft)
     outcome = case.start(run)
     assert outcome.code == 0, outcome
     assert (run / "report.html").exists()

@@ -29,8 +29,8 @@ import yaml
 from docs_commands import OTHERS, PAGES, ROOT, Block, blocks, program, spans
 from preceptor.cli import app, main
 from preceptor.models._embedded import embedded_folder
-from preceptor.preferences import labelling
 from preceptor.preferences.labelling import Store, Vote
+from preceptor.web.tls import self_signed
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 SHELL = [block for block in BLOCKS if block.is_shell]
@@ -218,7 +218,7 @@ def provide(folder: Path, given: dict[str, Any], words: list[str], model: Path, 
             assert call(folder, ["label", "notes.study.yaml"]) in (0, 143)
             vote(path)
         if word.endswith(".pem"):
-            made = labelling.self_signed(words[words.index("--host") + 1], folder / "made.tls")
+            made = self_signed(words[words.index("--host") + 1], folder / "made.tls")
             shutil.copy(made.certificate, path)
             shutil.copy(made.key, path.with_suffix(".key"))
         if word == "labelled.json":

@@ -55,11 +55,14 @@ class Arm(BaseModel):
 
 
 def arm_problems(written: Sequence[str | Arm], stages: Entries) -> list[str]:
-    """What is wrong with the arms that a study file names; `resolve` takes those with which nothing is."""
+    """What is wrong with arms beside each other; `resolve` takes those with which nothing is, nor in themselves."""
     arms = _parsed(written, stages)
     names = [arm.name for arm in arms]
     problems = [f"{name} is named more than once" for name in dict.fromkeys(names) if names.count(name) > 1]
-    return problems + [f"{arm.name}: {problem}" for arm in arms for problem in _problems(arm, arms, stages)]
+    for arm in arms:
+        if not own_problems(arm, stages):
+            problems += [f"{arm.name}: {problem}" for problem in _control_problems(arm, arms, stages)]
+    return problems
 
 
 def resolve(written: Sequence[str | Arm], stages: Entries) -> dict[str, Arm]:
@@ -128,7 +131,13 @@ def _parsed(written: Sequence[str | Arm], stages: Entries) -> list[Arm]:
     return [arm.model_copy(update={"stages": with_ancestors(arm.stages, stages)}) for arm in arms]
 
 
-def _problems(arm: Arm, arms: Sequence[Arm], stages: Entries) -> Iterator[str]:
+def own_problems(written: str | Arm, stages: Entries) -> list[str]:
+    """What is wrong with one arm, whatever stands beside it."""
+    (arm,) = _parsed([written], stages)
+    return [f"{arm.name}: {problem}" for problem in _own_problems(arm, stages)]
+
+
+def _own_problems(arm: Arm, stages: Entries) -> Iterator[str]:
     if arm.answer not in answer_names():
         yield f"there is no way of answering {arm.answer!r}; use one of {', '.join(answer_names())}"
     elif arm.trained and not find_answer(arm.answer).asks_policy:
@@ -141,7 +150,6 @@ def _problems(arm: Arm, arms: Sequence[Arm], stages: Entries) -> Iterator[str]:
         )
     if not unknown:
         yield from _order_problems(arm, stages)
-        yield from _control_problems(arm, arms, stages)
     if arm.name in arm.against:
         yield "it is compared with itself"
 

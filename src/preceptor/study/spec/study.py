@@ -11,6 +11,7 @@ from pydantic import (
     Field,
     Tag,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -22,7 +23,7 @@ from preceptor.errors import without_steering
 from preceptor.files import file_name
 from preceptor.models import EMBEDDED, AdapterSettings
 from preceptor.preferences import find_maker, maker_names
-from preceptor.study.spec.arms import MAJORITY, Arm, arm_of_maker, arm_problems, contrasts_about, resolve
+from preceptor.study.spec.arms import MAJORITY, Arm, arm_of_maker, arm_problems, contrasts_about, own_problems, resolve
 from preceptor.study.spec.found import find_kind, find_settings
 from preceptor.study.spec.stage_entry import Name, StageEntry, entry_of, entry_problems
 from preceptor.study.spec.stages import StageRef, stage_of
@@ -32,9 +33,16 @@ SUPERVISED = "sft"
 """The arm whose policy writes the answers that raters compare, whatever else the study trains."""
 
 
+def _right_in_itself(entry: str | Arm, info: ValidationInfo) -> str | Arm:
+    if problems := own_problems(entry, info.data.get("stages", {})):
+        raise ValueError("; ".join(problems))
+    return entry
+
+
 _ArmEntry = Annotated[
     Annotated[Name, Tag("name")] | Annotated[Arm, Tag("arm")],
     Discriminator(lambda entry: "name" if isinstance(entry, str) else "arm"),
+    AfterValidator(_right_in_itself),
 ]
 """An arm as the study file has it: a name that parses, or the whole of it."""
 
