@@ -13,6 +13,7 @@ from preceptor.data import Preflight
 from preceptor.data._preflight import Counts
 from preceptor.errors import InputError
 from preceptor.study import make_study
+from preceptor.study.results.schema import Results
 from run_folders import real_run
 
 TURNED = "\u202eevil\u2066 \u200f\u061c\x1b[31m"
@@ -22,10 +23,11 @@ _STEERS = set("\u202e\u2066\u200f\u061c\x1b")
 def test_the_results_table(tmp_path: Path, tiny_source: Any, capsys: pytest.CaptureFixture[str]) -> None:
     results = json.loads((real_run(tmp_path / "run", tiny_source, seeds=(0,)) / "results.json").read_text())
     results["study"]["name"] = results["study"]["model"]["title"] = TURNED
-    results["study"]["tasks"][0]["name"] = TURNED
     for conclusion in results["conclusions"]:
         conclusion["sentence"], conclusion["warnings"] = TURNED, [TURNED]
-    show(results)
+    typed = Results.model_validate_json(json.dumps(results))
+    typed.study.tasks[0].name = TURNED
+    show(typed)
     shown = capsys.readouterr().out
     assert shown.count("evil") >= 4
     assert not set(shown) & _STEERS

@@ -30,7 +30,7 @@ from preceptor.study.cases import check_task, prepare, read_task
 
 study, base = load_study(sys.argv[1])
 run = Path(sys.argv[2])
-results = run_study(study, base, run, Console(quiet=True), command="preceptor study tiny")
+results = run_study(study, base, run, Console(quiet=True), command="preceptor study tiny").model_dump(mode="json")
 source = find_model(study.model)
 tokenizer = load_tokenizer(source)
 prepared = prepare(check_task(read_task(study.tasks[0], study, base), study, tokenizer), study, tokenizer)

@@ -78,7 +78,7 @@ def three_once(tmp_path_factory: pytest.TempPathFactory, tiny_model_folder: Path
     file = write_three(folder, tiny_model_folder)
     study, base = load_study(str(file))
     results = run_study(study, base, folder / "run", Console(quiet=True), command=f"preceptor study {file}")
-    return Run(study, file, folder / "run", results)
+    return Run(study, file, folder / "run", results.model_dump(mode="json"))
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ def test_an_arm_that_failed_is_named_with_its_reason_by_whoever_asks_for_it(
     assert ended.code == 2
     assert "sft failed on diverging with seed 0, in SFT: optimizer step" in ended.errors
     assert "Lower learning_rate (it is 1e+06). Then run `preceptor study` again with this folder" in ended.errors
-    with pytest.raises(InputError, match=r"sft\+dpo failed on letter with seed 0, in DPO: task letter: no training"):
+    with pytest.raises(InputError, match=r"sft\+dpo failed on letter with seed 0, in DPO: task letter: the maker made"):
         open_arm(three.folder, "letter", "sft+dpo")
     with pytest.raises(InputError, match=r"sft\+dpo failed on letter with seed 0, in DPO"):
         rows_of_arm(three.folder, "letter", "sft+dpo")
@@ -250,7 +250,8 @@ def test_raters_are_shown_what_there_is_and_told_what_failed(three: Run, tmp_pat
 def test_a_cluster_loses_what_rests_on_a_failed_step_and_records_the_same(three_once: Run, tmp_path: Path) -> None:
     study, base = load_study(str(three_once.study_file))
     console = Console(record=True, width=200, file=(tmp_path / "said").open("w"))
-    results = run_study(study, base, tmp_path / "run", console, "preceptor study", ray_address=THIS_MACHINE)
+    found = run_study(study, base, tmp_path / "run", console, "preceptor study", ray_address=THIS_MACHINE)
+    results = found.model_dump(mode="json")
     assert results["failed"] == three_once.results["failed"]
     shas = [[cell["predictions"]["sha256"] for cell in one["cells"]] for one in (results, three_once.results)]
     assert shas[0] == shas[1]
