@@ -26,7 +26,7 @@ def test_the_results_table(tmp_path: Path, tiny_source: Any, capsys: pytest.Capt
     for conclusion in results["conclusions"]:
         conclusion["sentence"], conclusion["warnings"] = TURNED, [TURNED]
     typed = Results.model_validate_json(json.dumps(results))
-    typed.study.tasks[0].name = TURNED
+    typed.study.tasks[0] = typed.study.tasks[0].model_copy(update={"name": TURNED})
     show(typed)
     shown = capsys.readouterr().out
     assert shown.count("evil") >= 4
