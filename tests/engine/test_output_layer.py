@@ -74,7 +74,7 @@ def test_logits_do_not_lie_on_the_grid_of_16_bits() -> None:
 
 def test_by_parts_of_the_vocabulary_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     layer, hidden = head(), hidden_states()
-    monkeypatch.setattr(output_layer_module, "_WORDS", 64)
+    monkeypatch.setattr(output_layer_module, "_VOCABULARY_CHUNK", 64)
     whole = product(hidden, layer.weight, layer.weight.float())
     torch.testing.assert_close(product(hidden, layer.weight, None), whole, atol=1e-5, rtol=1e-5)
 
