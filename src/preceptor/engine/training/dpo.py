@@ -48,7 +48,7 @@ def run_dpo(
     """
     everything = [*pairs, *validation]
     check_sequences([s for pair in everything for s in pair.sequences()], policy.model)
-    check_sharding(policy.model, numerics)  # before the reference, which every process computes a part of
+    check_sharding(policy.model, numerics)  # a forward pass leaves the outermost weights gathered
     batches = schedule(len(pairs), settings.batch_size, settings.epochs, seed)
     validated = range(len(pairs), len(everything))
     one_epoch = [*batches[: steps_per_epoch(len(pairs), settings.batch_size)], *([validated] if validation else [])]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from preceptor.engine.cost import Cost
 from preceptor.engine.losses import sft_loss
-from preceptor.engine.parallel.shard import gathered
+from preceptor.engine.parallel.shard import check_sharding, gathered
 from preceptor.engine.settings import Numerics, SFTSettings
 from preceptor.engine.training import stage
 from preceptor.engine.training.flops_budget import answer_tokens, schedule_worth, token_ids
@@ -45,6 +45,7 @@ def run_sft(
     is followed by an evaluation, and the best weights are kept.
     Raises InputError for answers the model cannot learn.
     """
+    check_sharding(policy.model, numerics)
     check_sequences([*train, *validation], policy.model)
     if flops is None:
         order = schedule(len(train), settings.batch_size, settings.epochs, seed)

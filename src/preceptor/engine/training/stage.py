@@ -11,7 +11,7 @@ from transformers import EarlyStoppingCallback, TrainerCallback
 
 from preceptor.engine.cost import Cost
 from preceptor.engine.output_layer import float32_head
-from preceptor.engine.parallel.shard import check_sharding, gathered
+from preceptor.engine.parallel.shard import gathered
 from preceptor.engine.settings import Numerics, TrainSettings
 from preceptor.engine.training.arguments import training_arguments
 from preceptor.engine.training.sharded_trainer import ShardedTrainer
@@ -93,10 +93,8 @@ def train(
 
     `folder` holds the checkpoints: an interrupted stage, called with the same arguments, continues from the newest and
     ends with the same weights. `tracking` names the tracker that figures are sent to; `advance` counts steps.
-    Raises InputError for a loss or gradient that is not finite, PreceptorError for a model that is not sharded as
-    `numerics` says.
+    Raises InputError for a loss or gradient that is not finite.
     """
-    check_sharding(policy.model, numerics)
     share = shares_prefixes(policy)
     if eval_steps is None:
         eval_steps = max(1, len(batches) // settings.epochs // settings.looks_per_epoch)
