@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from preceptor.engine import Numerics, answer_logprobs
-from preceptor.models import Encoded, Policy, encode, load_policy
+from preceptor.models import Encoded, Policy, encode, encode_answer, load_policy
 from preceptor.progress import quiet
-from preceptor.study.answers._constrained_choice import _tokens, constrained_choice
+from preceptor.study.answers._constrained_choice import constrained_choice
 from preceptor.study.answers.generate import greedy_generation
 from preceptor.study.cases import Prepared
 from preceptor.study.predictions.answer_context import Answerer, Answering
@@ -127,7 +127,7 @@ def test_every_label_fits_behind_the_reasoning_at_the_models_own_context_length(
 def test_labels_that_are_equally_likely_are_drawn_and_counted(
     prepared: Prepared, policy: Policy, tmp_path: Path
 ) -> None:
-    lengths = {label: len(_tokens(policy, label)) for label in ("yes", "no", "stage", "nurse", "system", "user")}
+    lengths = {label: len(encode_answer(policy.tokenizer, label)) for label in ("yes", "no", "stage", "nurse", "system", "user")}
     same = [label for label, length in lengths.items() if length == lengths["yes"]]
     assert len(same) > 2, "labels of one length are needed for a tie"
     answer = prepared.task.answer.model_copy(update={"labels": dict.fromkeys(same, "a label")})
