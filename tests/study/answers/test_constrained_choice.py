@@ -127,7 +127,8 @@ def test_every_label_fits_behind_the_reasoning_at_the_models_own_context_length(
 def test_labels_that_are_equally_likely_are_drawn_and_counted(
     prepared: Prepared, policy: Policy, tmp_path: Path
 ) -> None:
-    lengths = {label: len(encode_answer(policy.tokenizer, label)) for label in ("yes", "no", "stage", "nurse", "system", "user")}
+    labels = ("yes", "no", "stage", "nurse", "system", "user")
+    lengths = {label: len(encode_answer(policy.tokenizer, label)) for label in labels}
     same = [label for label, length in lengths.items() if length == lengths["yes"]]
     assert len(same) > 2, "labels of one length are needed for a tie"
     answer = prepared.task.answer.model_copy(update={"labels": dict.fromkeys(same, "a label")})
