@@ -45,9 +45,9 @@ def main() -> None:
     prepared = [prepare(one, study, tokenizer) for one in check_study(study, folder, quiet)]
     private_folder(arguments.run)
     show = partial(progress, console=quiet)
-    workshop = StageTree(study, plan.numerics, source, fingerprint(source), RunFolder(arguments.run), show)
+    tree = StageTree(study, plan.numerics, source, fingerprint(source), RunFolder(arguments.run), show)
     start_peak_memory()
-    done, cores, seconds = _with_cores(lambda: [cells_of(workshop, one) for one in prepared])
+    done, cores, seconds = _with_cores(lambda: [cells_of(tree, one) for one in prepared])
     if failed := [one for _, lost in done for one in lost]:
         raise PreceptorError(f"what failed was not measured: {failed[0].stage} of {failed[0].arm}: {failed[0].reason}")
     ledgers = _ledgers(arguments.run)

@@ -84,14 +84,14 @@ def measure(study: Study, base_folder: Path, kinds: Sequence[str]) -> Iterator[R
         torch.set_num_threads(numerics.threads)
         source = model_of(study, base_folder)
         prepared = _without_held_out(prepare(checked, study, load_tokenizer(source)))
-        workshop = StageTree(study, numerics, source, fingerprint(source), run, _silent)
+        tree = StageTree(study, numerics, source, fingerprint(source), run, _silent)
         for kind in kinds:
             arm = {"sft": "sft", "dpo": "sft+dpo"}[kind]
-            own, seconds = _judged(workshop, prepared, arm)
+            own, seconds = _judged(tree, prepared, arm)
             yield Row(f"{arm}, the study's own", prepared.task.name, own, own, prepared.task.metric, seconds)
             for change in CHANGES[kind]:
                 changed, said = _changed(prepared, study, kind, change)
-                value, seconds = _judged(workshop, changed, arm)
+                value, seconds = _judged(tree, changed, arm)
                 yield Row(f"{arm}, {said}", prepared.task.name, value, own, prepared.task.metric, seconds)
 
 
@@ -116,10 +116,10 @@ def _changed(prepared: Prepared, study: Study, kind: str, change: dict[str, floa
     return replace(prepared, entry=entry), f"{name} {value:g}"
 
 
-def _judged(workshop: StageTree, prepared: Prepared, arm: str) -> tuple[float, float]:
+def _judged(tree: StageTree, prepared: Prepared, arm: str) -> tuple[float, float]:
     """The arm's metric on the validation cases, and the seconds its own last stage took."""
-    done = workshop.outputs(arm, prepared, workshop.study.seeds[0])
-    policy = load_policy(workshop.source, done[-1].policy, dtype=workshop.numerics.torch_dtype)
+    done = tree.outputs(arm, prepared, tree.study.seeds[0])
+    policy = load_policy(tree.source, done[-1].policy, dtype=tree.numerics.torch_dtype)
     texts: dict[int, str] = {}
     greedy_generation(policy, prepared.test, prepared.task.answer.max_new_tokens)(frozenset(), texts.update)
     answered = sample(prepared, [texts[i] for i in sorted(texts)], prepared.task.metric)

@@ -17,10 +17,10 @@ def test_each_changed_setting_stands_beside_the_studys_own(
     seen: list[int] = []
     judged = recipe._judged
 
-    def watched(workshop, prepared, arm):  # type: ignore[no-untyped-def]
+    def watched(tree, prepared, arm):  # type: ignore[no-untyped-def]
         assert prepared.splits.test == prepared.splits.validation
         seen.append(len(prepared.test))
-        return judged(workshop, prepared, arm)
+        return judged(tree, prepared, arm)
 
     monkeypatch.setattr(recipe, "_judged", watched)
     rows = list(recipe.measure(study, base, ["dpo"]))
