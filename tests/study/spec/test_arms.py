@@ -53,6 +53,13 @@ def test_an_arm_of_a_further_maker_differs_in_its_pairs_alone() -> None:
     assert chain(longer, "sft+dpo+sft@on_policy") == ["sft", "pairs@on_policy", "dpo", "sft"]
 
 
+def test_a_stage_may_come_after_one_with_another_source() -> None:
+    then = {"then": {"kind": "sft", "after": "dpo"}}
+    one = study(arms=["base", "sft+dpo+then"], stages=then, makers=["near_miss", "on_policy"])
+    assert chain(one, "sft+dpo+then@on_policy") == ["sft", "pairs@on_policy", "dpo", "sft"]
+    assert make_study(one.model_dump(mode="json"), "here").resolved == one.resolved
+
+
 def test_a_first_stage_stands_behind_what_it_comes_after() -> None:
     one = study(arms=["sft", "gentle"], stages={"gentle": {"kind": "dpo", "after": "sft"}})
     assert one.arm("gentle").stages == ("sft", "gentle")

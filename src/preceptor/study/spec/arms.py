@@ -160,7 +160,7 @@ def _order_problems(arm: Arm, stages: Entries) -> Iterator[str]:
         kind, entry = find_kind(kind_of(stage, stages)), entry_of(stage, stages)
         if before is None and (kind.makes != "policy" or kind.needs(stage)):
             yield f"{stage} works with the policy of the stage before it, so it cannot be the first"
-        if entry and entry.after and before != entry.after:
+        if entry and entry.after and (before or "").partition("@")[0] != entry.after.partition("@")[0]:
             yield f"{stage} comes after {entry.after}, and here after {before}"
 
 
