@@ -47,6 +47,38 @@ def build_tiny_model(folder: Path, *, chat_template: str | None = CHAT_TEMPLATE,
     return folder
 
 
+def build_tiny_encoder(folder: Path, *, seed: int = 0) -> Path:
+    """Write a random two-layer BERT (about 70,000 weights, float32) and its word-piece tokenizer to `folder`."""
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    backend = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer()
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    backend.train_from_iterator(
+        CORPUS, trainers.WordPieceTrainer(vocab_size=400, special_tokens=special, show_progress=False)
+    )
+    ends = [(name, backend.token_to_id(name)) for name in ("[SEP]", "[CLS]")]
+    backend.post_processor = processors.BertProcessing(*ends)
+    named = {f"{name.strip('[]').lower()}_token": name for name in special}
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, **named)
+    tokenizer.save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=48,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=1024,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        BertModel(config).save_pretrained(folder)
+    return folder
+
+
 def _tiny_tokenizer(chat_template: str | None) -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast

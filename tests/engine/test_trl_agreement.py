@@ -169,7 +169,7 @@ def fused(model: Any) -> Any:
 
 
 def policy(model: Any) -> Policy:
-    return Policy(fused(model), word_tokenizer(), ModelSource("tiny", "tiny", Path(), "folder"), None)
+    return Policy(fused(model), word_tokenizer(), ModelSource("tiny", "tiny", Path(), "folder"))
 
 
 ALL = [list(range(len(BATCH)))]

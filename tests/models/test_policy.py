@@ -70,7 +70,7 @@ def test_a_saved_adapter_comes_back_the_same(tiny_source: ModelSource, tmp_path:
     again = load_policy(tiny_source, tmp_path / "stage", dtype=torch.float32)
     assert torch.equal(logits(again), logits(policy))
     assert not trainable(again)
-    assert (again.adapter.rank, again.adapter.alpha) == (4, 8)
+    assert (again.slots["default"].rank, again.slots["default"].alpha) == (4, 8)
     continued = load_policy(tiny_source, tmp_path / "stage", dtype=torch.float32, trainable=True)
     assert trainable(continued) == trainable(policy)
 

@@ -14,6 +14,7 @@ import torch
 from transformers.pytorch_utils import Conv1D  # GPT-2's name for a linear layer
 
 from preceptor.engine.output_layer import output_layer
+from preceptor.models import heads_of
 
 
 @dataclass(slots=True)
@@ -54,17 +55,20 @@ def side_by_side(costs: Sequence[Cost]) -> Cost:
     )
 
 
-def forward_flops(model: torch.nn.Module, tokens: int, logit_rows: int) -> float:
-    """Multiply-adds of the linear layers, two operations each: body for every token, head for `logit_rows`."""
-    body = head = 0
-    vocabulary = output_layer(model)
+def forward_flops(model: torch.nn.Module, tokens: int, logit_rows: int, head_rows: int = 0) -> float:
+    """Multiply-adds of the linear layers, two operations each: body for every token, the output layer for `logit_rows`,
+    the heads of slots for `head_rows`.
+    """
+    body = vocabulary = 0
+    output = output_layer(model)
+    heads = list(heads_of(model).values())
     for module in model.modules():
-        if isinstance(module, torch.nn.Linear | Conv1D):
-            if module is vocabulary:
-                head += _parameters(module)
+        if isinstance(module, torch.nn.Linear | Conv1D) and module not in heads:
+            if module is output:
+                vocabulary += _parameters(module)
             else:
                 body += _parameters(module)
-    return 2.0 * (body * tokens + head * logit_rows)
+    return 2.0 * (body * tokens + vocabulary * logit_rows + sum(map(_parameters, heads)) * head_rows)
 
 
 def _parameters(layer: torch.nn.Linear | Conv1D) -> int:

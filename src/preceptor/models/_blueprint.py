@@ -14,8 +14,9 @@ from preceptor.errors import InputError, Problem
 from preceptor.models._embedded import EMBEDDED, EMBEDDED_TITLE, embedded_folder
 from preceptor.models._fused import fuse
 from preceptor.models._json import read_json
-from preceptor.models._policy import AdapterSettings, _quiet, compute_device, lora_config
+from preceptor.models._policy import _quiet, compute_device
 from preceptor.models._sixteen_bits import avoid_slow_products
+from preceptor.models._slots import AdapterSettings
 from preceptor.models._source import ModelSource
 from preceptor.models.families import find_family
 
@@ -96,7 +97,7 @@ def _built(source: ModelSource, adapter: AdapterSettings | None, dtype: torch.dt
         whole: nn.Module = model.requires_grad_(True)
         return whole
     with _quiet():
-        tuned: nn.Module = get_peft_model(model.requires_grad_(False), lora_config(source, adapter))
+        tuned: nn.Module = get_peft_model(model.requires_grad_(False), adapter.peft_config(find_family(source.location).PEFT_TASK))
     fuse(tuned)
     if source.load_in_4bit:  # peft's own forward, which saves more activations: quantised layers are not fused
         for module in tuned.modules():

@@ -1,17 +1,16 @@
-"""A policy: a backbone with its tokenizer and, unless every weight is tuned, a LoRA adapter: created, saved, loaded."""
+"""A policy: a backbone with its tokenizer and, unless every weight is tuned, slots: created, saved, loaded."""
 
 import json
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict
-from pydantic import BaseModel, ConfigDict, Field
+from peft import PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -22,104 +21,177 @@ from preceptor.files import private_folder, publish_folder
 from preceptor.models._bits import four_bits, pin_compute_dtype
 from preceptor.models._fused import fuse
 from preceptor.models._sixteen_bits import avoid_slow_products
+from preceptor.models._slots import (
+    BACKBONE,
+    DEFAULT,
+    HEAD,
+    AdapterSettings,
+    Slot,
+    SlotSettings,
+    add_head,
+    heads_of,
+    in_front,
+    slot_weights,
+    use,
+)
 from preceptor.models._source import ModelSource
 from preceptor.models._tokens import load_tokenizer
 from preceptor.models.families import find_family
 
 transformers_logging.disable_progress_bar()  # Preceptor shows its own
 
-
-class AdapterSettings(BaseModel):
-    """LoRA (Hu et al. 2021, arXiv 2106.09685): W + (alpha / rank) B A on the `target_modules`.
-
-    `all-linear` is every linear layer except the output layer. There is no dropout: DPO's margins must be 0 before
-    the first step.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rank: int = Field(default=16, ge=1, le=1024)
-    alpha: int = Field(default=32, ge=1)
-    target_modules: Literal["all-linear"] | tuple[str, ...] = "all-linear"
-    dropout: Literal[0] = 0
+_ADAPTER_FILE, _HEAD_FILE, _PROMPT_FILE = "adapter_model.safetensors", "head.safetensors", "prompt_encoder.safetensors"
 
 
 @dataclass(slots=True)
 class Policy:
-    """A model that is tuned and generates. `adapter` is None for full fine-tuning and for the base model.
+    """A model that is tuned and generates. `slots` are all active; none for full fine-tuning and for the base model.
 
-    shares_prefixes: whether a prefix tree gives the model's own log-probabilities; None until it was probed.
+    whole: whether every weight of the backbone is tuned, too. shares_prefixes: whether a prefix tree gives the model's
+    own log-probabilities; None until it was probed. learning: how many numbers learn, by slot.
     """
 
     model: Any = field(repr=False)
     tokenizer: Any = field(repr=False)
     source: ModelSource
-    adapter: AdapterSettings | None
+    slots: Mapping[str, Slot] = field(default_factory=dict)
+    whole: bool = False
     shares_prefixes: bool | None = None
+    learning: Mapping[str, int] = field(default_factory=dict)
 
 
 def new_policy(source: ModelSource, adapter: AdapterSettings | None, *, seed: int, dtype: torch.dtype) -> Policy:
-    """The base model with a new adapter, or with every weight trainable when `adapter` is None.
+    """The base model with a new adapter, or with every weight trainable when `adapter` is None; see `start_policy`."""
+    slots = {} if adapter is None else {DEFAULT: adapter}
+    return start_policy(source, None, slots, slots or [BACKBONE], seed=seed, dtype=dtype)
 
-    A new adapter changes no output (B is 0); A is drawn from `seed`, and the global random state is restored.
-    Adapter weights are float32 also on a 16-bit backbone. Raises `InputError` for full fine-tuning in 4 bits.
+
+def start_policy(
+    source: ModelSource,
+    folder: Path | None,
+    slots: Mapping[str, Slot],
+    train: Collection[str],
+    *,
+    seed: int,
+    dtype: torch.dtype,
+) -> Policy:
+    """The policy that a stage trains: `slots` on the backbone, those of `train` learning.
+
+    Slots that the policy saved in `folder` has go on from there; others are new and drawn from `seed`, and the global
+    random state is restored. A new LoRA adapter changes no output (B is 0). Slots are float32 also on a 16-bit backbone.
+    Raises `InputError` for full fine-tuning in 4 bits and for slots that do not fit the model.
     """
-    if adapter is None and source.load_in_4bit:
+    if BACKBONE in train and source.load_in_4bit:
         what = "weights of 4 bits cannot be tuned themselves"
         raise InputError(Problem("adapter", what, "Tune an adapter on them, or set load_in_4bit to false."))
-    tokenizer, model = load_tokenizer(source), _load_base(source, dtype)
-    if adapter is None:
-        return Policy(model.requires_grad_(True), tokenizer, source, None)
-    with torch.random.fork_rng(devices=[]), _quiet():
-        torch.manual_seed(seed)
-        tuned = get_peft_model(model, lora_config(source, adapter))
-    fuse(tuned)
-    return Policy(tuned, tokenizer, source, adapter)
+    return _policy(source, folder, slots, train, seed=seed, dtype=dtype)
 
 
 def load_policy(source: ModelSource, folder: Path | None, *, dtype: torch.dtype, trainable: bool = False) -> Policy:
-    """The policy that `save_policy` wrote to `folder`, on its base model; the base model itself when None.
+    """The policy that `save_policy` wrote to `folder`, all its slots active; the base model itself when None.
 
-    trainable: whether its adapter, or every weight without one, takes gradients. Raises `InputError`.
+    trainable: whether its slots, or every weight without one, take gradients. Raises `InputError`.
     """
-    tokenizer = load_tokenizer(source)
-    if folder is not None and (folder / "adapter").is_dir():
-        model, adapter = _load_adapter(_load_base(source, dtype), folder / "adapter", trainable)
-        return Policy(model, tokenizer, source, adapter)
-    if folder is None:
-        model = _load_base(source, dtype)
-    elif (folder / "model").is_dir():
-        model = _load_backbone(folder / "model", dtype)
-    else:
+    slots = {} if folder is None else saved_slots(folder)
+    whole = folder is not None and (folder / "model").is_dir()
+    if folder is not None and not slots and not whole:
         raise InputError(Problem(str(folder), "there is neither adapter/ nor model/ in it", "Name a stage's folder."))
-    return Policy(model.requires_grad_(trainable), tokenizer, source, None)
+    every = [*slots, *([BACKBONE] if whole or not slots else [])]
+    return _policy(source, folder, slots, every if trainable else [], seed=0, dtype=dtype)
+
+
+def saved_slots(folder: Path) -> dict[str, Slot]:
+    """The slots of the policy in `folder`, by name."""
+    found = {name: _read_slot(file) for name, file in _slot_folders(folder).items()}
+    return dict(sorted(found.items()))
+
+
+def _policy(
+    source: ModelSource,
+    folder: Path | None,
+    slots: Mapping[str, Slot],
+    train: Collection[str],
+    *,
+    seed: int,
+    dtype: torch.dtype,
+) -> Policy:
+    tokenizer = load_tokenizer(source)
+    own = folder is not None and (folder / "model").is_dir()
+    model = _load_backbone(folder / "model", dtype) if folder is not None and own else _load_base(source, dtype)
+    saved = {} if folder is None else _slot_folders(folder)
+    for name, slot in sorted(slots.items()):
+        with torch.random.fork_rng(devices=[]), _quiet():
+            torch.manual_seed(seed)
+            model = _with_slot(model, name, slot, source, seed)
+            if name in saved:
+                _fill(model, name, slot, saved[name])
+    if isinstance(model, PeftModel):  # whose backbone is frozen
+        fuse(model)
+    learning = use(model, slots, train)
+    return Policy(model, tokenizer, source, dict(slots), own or BACKBONE in train, learning=learning)
+
+
+def _with_slot(model: Any, name: str, slot: Slot, source: ModelSource, seed: int) -> Any:
+    """The model with a slot more, untrained. Raises `InputError` when the slot does not fit it."""
+    if slot.type == HEAD:
+        add_head(model, name, int(slot.settings["outputs"]) if isinstance(slot, SlotSettings) else 0, seed=seed)
+        return model
+    config = slot.peft_config(find_family(source.location).PEFT_TASK)
+    try:
+        if not isinstance(model, PeftModel):
+            heads = heads_of(model)
+            tuned = get_peft_model(model, config, adapter_name=name)
+            if heads:
+                del model.heads
+                tuned.heads = torch.nn.ModuleDict(heads)
+            return tuned
+        model.add_adapter(name, config)
+    except (ValueError, TypeError, AttributeError, NotImplementedError) as error:
+        what = f"PEFT cannot put it on this model: {str(error)[:200]}"
+        raise InputError(Problem(f"slot {name}", what, "Change its settings, or take another type.")) from None
+    return model
 
 
 def readable_adapter(folder: Path) -> bool:
     """Whether the adapter in `folder` is complete: its configuration is JSON, its safetensors weights are finite."""
     try:
         json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-        return all(bool(weight.isfinite().all()) for weight in load_file(folder / "adapter_model.safetensors").values())
+        return all(bool(weight.isfinite().all()) for weight in load_file(folder / _ADAPTER_FILE).values())
     except (OSError, ValueError, SafetensorError):
         return False
 
 
 def save_policy(policy: Policy, folder: Path, weights: dict[str, Tensor] | None = None) -> None:
-    """Write `adapter/`, or `model/` when every weight is tuned, into `folder`: safetensors, published atomically.
+    """Write the policy into `folder`: safetensors, each folder published atomically.
 
-    weights: the full trained tensors by parameter name, where this process holds only its shard of them.
+    `adapter/` is the slot of a study that names none, `slots/<name>/` another one, `model/` the backbone when every
+    weight is tuned. weights: the full trained tensors by parameter name, where this process holds its shard only.
     """
     private_folder(folder)
-    kind = "adapter" if isinstance(policy.model, PeftModel) else "model"
-    aside = folder / f".{kind}.part"
+    if policy.whole:
+        with _published(folder, "model") as aside:
+            policy.model.save_pretrained(aside, state_dict=weights or _without_heads(policy.model))
+            policy.tokenizer.save_pretrained(aside)
+    if DEFAULT in policy.slots:
+        with _published(folder, "adapter") as aside:
+            _write_slot(policy, DEFAULT, aside, weights)
+    if named := [name for name in policy.slots if name != DEFAULT]:
+        with _published(folder, "slots") as aside:
+            for name in named:
+                _write_slot(policy, name, private_folder(aside / name), weights)
+
+
+@contextmanager
+def _published(folder: Path, name: str) -> Iterator[Path]:
+    aside = folder / f".{name}.part"
     shutil.rmtree(aside, ignore_errors=True)  # of a run that was killed
     private_folder(aside)
-    if kind == "adapter":
-        _write_adapter(policy, aside, weights)
-    else:
-        policy.model.save_pretrained(aside, state_dict=weights)
-        policy.tokenizer.save_pretrained(aside)
-    publish_folder(aside, folder / kind)
+    yield aside
+    publish_folder(aside, folder / name)
+
+
+def _without_heads(model: Any) -> dict[str, Tensor]:
+    return {name: weight for name, weight in model.state_dict().items() if not name.startswith("heads.")}
 
 
 def _load_base(source: ModelSource, dtype: torch.dtype) -> Any:
@@ -157,45 +229,62 @@ def compute_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def lora_config(source: ModelSource, adapter: AdapterSettings) -> LoraConfig:
-    """The adapter's settings as peft takes them for a model of this family."""
-    modules = adapter.target_modules
-    return LoraConfig(
-        task_type=find_family(source.location).PEFT_TASK,
-        r=adapter.rank,
-        lora_alpha=adapter.alpha,
-        lora_dropout=adapter.dropout,
-        target_modules=modules if isinstance(modules, str) else list(modules),
-    )
+def _slot_folders(folder: Path) -> dict[str, Path]:
+    """Where each slot of a saved policy lies, by its name."""
+    named = {one.name: one for one in (folder / "slots").glob("*") if one.is_dir()}
+    return named | ({DEFAULT: folder / "adapter"} if (folder / "adapter").is_dir() else {})
 
 
-def _load_adapter(backbone: Any, folder: Path, trainable: bool) -> tuple[PeftModel, AdapterSettings]:
-    if not (folder / "adapter_model.safetensors").is_file():
-        raise InputError(Problem(str(folder), "there is no adapter_model.safetensors in it", "Only safetensors load."))
-    config = PeftConfig.from_pretrained(str(folder))
-    device = str(next(backbone.parameters()).device)
-    with _quiet():
-        model = PeftModel.from_pretrained(
-            backbone, folder, config=config, is_trainable=trainable, torch_device=device, local_files_only=True
-        )
-    fuse(model)
-    adapter = AdapterSettings(
-        rank=config.r, alpha=config.lora_alpha, target_modules=tuple(sorted(config.target_modules))
-    )
-    return model, adapter
+def _read_slot(folder: Path) -> Slot:
+    if (folder / _HEAD_FILE).is_file():
+        return SlotSettings(type=HEAD, outputs=len(load_file(folder / _HEAD_FILE)["bias"]))
+    if not (folder / _ADAPTER_FILE).is_file():
+        raise InputError(Problem(str(folder), f"there is no {_ADAPTER_FILE} in it", "Only safetensors load."))
+    saved = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    if folder.name == "adapter" and saved["peft_type"] == "LORA":
+        modules = tuple(sorted(saved["target_modules"]))
+        return AdapterSettings(rank=saved["r"], alpha=saved["lora_alpha"], target_modules=modules)
+    config: Any = PeftConfig.from_pretrained(str(folder))
+    plain = PeftConfig(task_type=config.task_type).to_dict()
+    own = {key: value for key, value in config.to_dict().items() if key not in plain and value is not None}
+    return SlotSettings(type=saved["peft_type"], **{key: own[key] for key in own if "dropout" not in key})
 
 
-def _write_adapter(policy: Policy, folder: Path, weights: dict[str, Tensor] | None) -> None:
+def _fill(model: Any, name: str, slot: Slot, folder: Path) -> None:
+    """Put the saved weights into a slot. Raises `InputError` unless each of its weights is there."""
+    if slot.type == HEAD:
+        heads_of(model)[name].load_state_dict(load_file(folder / _HEAD_FILE))
+        return
+    if in_front(slot):
+        model.prompt_encoder[name].load_state_dict(load_file(folder / _PROMPT_FILE))
+        return
+    found = set_peft_model_state_dict(model, load_file(folder / _ADAPTER_FILE), adapter_name=name)
+    lost = [key for key in found.missing_keys if key in slot_weights(model, name)]
+    if lost or found.unexpected_keys:
+        what = f"{len(lost)} weights of the slot are missing and {len(found.unexpected_keys)} belong to another model"
+        raise InputError(Problem(str(folder), what, "Name the model that it was trained on."))
+
+
+def _write_slot(policy: Policy, name: str, folder: Path, weights: dict[str, Tensor] | None) -> None:
+    model, slot = policy.model, policy.slots[name]
+    if slot.type == HEAD:
+        save_file(_plain(heads_of(model)[name].state_dict()), folder / _HEAD_FILE, metadata={"format": "pt"})
+        return
     # peft's own saving would look the base model up on the hub, and write a card with this machine's paths.
-    state = get_peft_model_state_dict(policy.model, state_dict=weights, save_embedding_layers=False)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    state = get_peft_model_state_dict(model, state_dict=weights, adapter_name=name, save_embedding_layers=False)
+    save_file(_plain(state), folder / _ADAPTER_FILE, metadata={"format": "pt"})
+    if in_front(slot):  # peft keeps what its encoder makes of them, from which nothing could be trained further
+        save_file(_plain(model.prompt_encoder[name].state_dict()), folder / _PROMPT_FILE, metadata={"format": "pt"})
     source = policy.source
     base = source.title if source.kind == "folder" else source.name  # a folder's name may be a path of this machine
-    config = policy.model.peft_config["default"].to_dict()
+    config = model.peft_config[name].to_dict()
     config |= {"inference_mode": True, "base_model_name_or_path": base}
     plain = {key: sorted(value) if isinstance(value, set) else value for key, value in config.items()}
     (folder / "adapter_config.json").write_text(json.dumps(plain, indent=2, sort_keys=True) + "\n")
+
+
+def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
 
 
 @contextmanager

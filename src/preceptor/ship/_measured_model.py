@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import torch
 
 from preceptor.engine import generate, score_answers
-from preceptor.models import AdapterSettings, encode_answer, load_policy, stop_tokens
+from preceptor.models import DEFAULT, AdapterSettings, encode_answer, load_policy, stop_tokens
 from preceptor.ship._cause import Cause
 from preceptor.ship._replayed import Replayed, stripped
 from preceptor.study import ArmOfRun
@@ -27,8 +27,9 @@ class MeasuredModel:
 
     @property
     def adapter(self) -> AdapterSettings | None:
-        """The adapter's settings; None after full fine-tuning."""
-        return self._policy.adapter
+        """The settings of a study's `adapter`; None after full fine-tuning and for slots of the study's own."""
+        slot = self._policy.slots.get(DEFAULT)
+        return slot if isinstance(slot, AdapterSettings) else None
 
     def answers(self, prompts: Sequence[list[int]]) -> list[str]:
         """Its answers (greedy decoding)."""

@@ -63,7 +63,7 @@ def _load(arm: ArmOfRun, to: To, folder: Path) -> Policy:
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, **options)
     if to != "adapter":
         model.to(compute_device())
-    return Policy(model.requires_grad_(False), tokenizer, arm.source, None)
+    return Policy(model.requires_grad_(False), tokenizer, arm.source)
 
 
 def _apply_rope_factors(model: Any, file: Path) -> None:

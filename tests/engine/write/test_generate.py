@@ -118,7 +118,7 @@ def test_a_model_with_a_window_answers_as_it_does_one_by_one(
         sliding_window=8,
     )
     model = sharpen(AutoModelForCausalLM.from_config(config, attn_implementation="sdpa"))
-    window = Policy(model, policy.tokenizer, policy.source, None)
+    window = Policy(model, policy.tokenizer, policy.source)
     assert answers(window, PROMPTS[:3], frozenset({1})) == one_by_one(window, PROMPTS[:3], frozenset({1}))
 
 
@@ -161,7 +161,7 @@ def test_tokens_are_drawn_as_often_as_the_model_finds_them_likely(
     family: str, temperature: float, policy: Policy, sharpen: Callable[[nn.Module], Any]
 ) -> None:
     model = sharpen(new_model(family))
-    some = Policy(model, policy.tokenizer, policy.source, None)
+    some = Policy(model, policy.tokenizer, policy.source)
     prompt, times, found = [5, 6, 7, 8], 4000, list[int]()
     generate(
         some,

@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
@@ -18,7 +17,7 @@ from preceptor.engine.parallel.shard import gathered, learned_weights, put_weigh
 from preceptor.engine.training.trainer import StepTrainer
 
 _OPTIMIZER_STATE = StateDictOptions(full_state_dict=True, cpu_offload=True)
-_WEIGHTS, _OPTIMIZER, _SCHEDULER = "weights.safetensors", "optimizer.pt", "scheduler.pt"
+_OPTIMIZER, _SCHEDULER = "optimizer.pt", "scheduler.pt"
 
 
 class ShardedTrainer(StepTrainer):
@@ -56,10 +55,12 @@ class ShardedTrainer(StepTrainer):
         self._point_to_best()
         dist.barrier()
 
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        folder = Path(str(output_dir))
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file({name: one.contiguous() for name, one in self._weights.items()}, folder / _WEIGHTS)
+    def _learned(self) -> dict[str, Tensor]:
+        return self._weights
+
+    def _put(self, weights: dict[str, Tensor]) -> None:
+        own: Any = self.model
+        put_weights(own, weights)
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         schedule: Any = self.lr_scheduler
@@ -74,13 +75,6 @@ class ShardedTrainer(StepTrainer):
         set_optimizer_state_dict(model, self._own_optimizer, moments, options=_OPTIMIZER_STATE)
         schedule: Any = self.lr_scheduler
         schedule.load_state_dict(torch.load(Path(checkpoint) / _SCHEDULER, weights_only=True))
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        own: Any = self.model
-        put_weights(own, load_file(Path(resume_from_checkpoint) / _WEIGHTS))
-
-    def _load_best_model(self) -> None:
-        self._load_from_checkpoint(str(self.state.best_model_checkpoint))
 
     @property
     def _own_optimizer(self) -> torch.optim.Optimizer:

@@ -1,7 +1,7 @@
 """One training stage, whatever its loss: optimizer steps tree by tree, evaluations, checkpoints, resumption."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,11 +15,13 @@ from preceptor.engine.parallel.shard import gathered
 from preceptor.engine.settings import Numerics, TrainSettings
 from preceptor.engine.training.arguments import training_arguments
 from preceptor.engine.training.sharded_trainer import ShardedTrainer
+from preceptor.engine.training.slot_checks import SlotChecks
 from preceptor.engine.training.trackers import Tracking, followed
 from preceptor.engine.training.trainer import EvaluateAtTheEnd, StepTrainer, step_of
 from preceptor.engine.tree.logprobs import answer_logprobs, dummy_loss
 from preceptor.engine.tree.rank_balance import own_trees
 from preceptor.engine.tree.sharing import shares_prefixes
+from preceptor.engine.tree.states import sequence_states
 from preceptor.models import Encoded, Policy
 from preceptor.progress import Advance, quiet
 
@@ -34,6 +36,10 @@ class Forward:
     model: nn.Module
     share: bool
     cost: Cost
+
+    def states(self, sequences: Sequence[list[int]]) -> Tensor:
+        """The hidden state that stands for each sequence: [sequences, hidden_size], float32; see `sequence_states`."""
+        return sequence_states(self.model, sequences, share=self.share, cost=self.cost)
 
     def answer_logprobs(self, sequences: Sequence[Encoded]) -> list[Tensor]:
         """Log-probability of every answer token: one [answer length] float32 tensor a sequence, in nats, in order."""
@@ -57,7 +63,8 @@ class Stage:
 
     Of DPO's pairs, `reference_accuracy` is the share whose chosen answer the reference found likelier than the rejected
     one, and `first_margin` the mean absolute reward margin (without beta, in nats) of the first optimizer step, where
-    the policy is still its own reference. `reference_gap`: see `Reference`.
+    the policy is still its own reference. `reference_gap`: see `Reference`. `learning`: how many numbers learned, by
+    slot.
     """
 
     cost: Cost
@@ -65,6 +72,7 @@ class Stage:
     reference_accuracy: float | None = None
     first_margin: float | None = None
     reference_gap: float | None = None
+    learning: dict[str, int] = field(default_factory=dict)
 
 
 def train(
@@ -119,7 +127,8 @@ def train(
     steps = [trees(batch, number) for number, batch in enumerate(batches)]
     evaluated = [] if callable(validation) else trees(validation)
     evaluation = validation if callable(validation) else evaluate if evaluated else None
-    callbacks: list[TrainerCallback] = [EvaluateAtTheEnd()] if evaluation else []
+    checks = SlotChecks(policy)
+    callbacks: list[TrainerCallback] = [checks, *([EvaluateAtTheEnd()] if evaluation else [])]
     if patience is not None:
         callbacks.append(EarlyStoppingCallback(patience))
     every = min(eval_steps, len(steps))
@@ -132,7 +141,10 @@ def train(
         callbacks,
         advance,
     )
-    return run_stage(trainer, tracking)
+    stage = run_stage(trainer, tracking)
+    checks.check_frozen()
+    stage.learning = dict(policy.learning)
+    return stage
 
 
 def run_stage(trainer: StepTrainer, tracking: Tracking | None = None) -> Stage:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
@@ -18,6 +19,8 @@ from preceptor.errors import InputError, Problem
 from preceptor.files import publish_folder, write_json
 from preceptor.progress import Advance
 
+WEIGHTS = "weights.safetensors"
+"""What of a checkpoint holds the weights that learn."""
 TreeLoss = Callable[[nn.Module, Any, Cost], tuple[Tensor, dict[str, float]]]
 """Loss of one tree, already divided by what the whole step holds, and sums to log."""
 
@@ -113,7 +116,7 @@ class StepTrainer(Trainer):
 
     def resume(self) -> Path | None:
         """The newest checkpoint; one that a crash left half-written has no name yet."""
-        found = sorted(self._home.glob("checkpoint-*"), key=step_of)
+        found = sorted((one.parent for one in self._home.glob(f"checkpoint-*/{WEIGHTS}")), key=step_of)
         if not found:
             return None
         self.cost = Cost(**json.loads((found[-1] / "cost.json").read_text(encoding="utf-8")))
@@ -145,11 +148,29 @@ class StepTrainer(Trainer):
             if old.name not in {name, f"checkpoint-{self.state.best_global_step}"}:
                 shutil.rmtree(old)
 
+    def _learned(self) -> dict[str, Tensor]:
+        """The weights that learn, by their names in the model: what a checkpoint holds of it."""
+        own: Any = self.model
+        return {name: weight.detach().cpu() for name, weight in own.named_parameters() if weight.requires_grad}
+
+    def _put(self, weights: dict[str, Tensor]) -> None:
+        own: Any = self.model
+        learned = dict(own.named_parameters())
+        with torch.no_grad():
+            for name, weight in weights.items():
+                learned[name].copy_(weight)
+
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        # Left to itself, peft would ask the hub about the base model's vocabulary.
-        model: Any = self.model
-        embeddings = {"save_embedding_layers": False} if hasattr(model, "peft_config") else {}
-        model.save_pretrained(output_dir, state_dict=state_dict, **embeddings)
+        # peft's own saving knows adapters only, and its loading leaves one of several active.
+        folder = Path(str(output_dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({name: one.contiguous() for name, one in self._learned().items()}, folder / WEIGHTS)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        self._put(load_file(Path(resume_from_checkpoint) / WEIGHTS))
+
+    def _load_best_model(self) -> None:
+        self._load_from_checkpoint(str(self.state.best_model_checkpoint))
 
     def _point_to_best(self) -> None:
         # Trainer remembers where the best checkpoint was written; ours has moved, and the run folder may have too.

@@ -12,7 +12,7 @@ from preceptor.engine.parallel.shard import in_forward
 from preceptor.engine.tree.attention import TreeAttention, tree_attention
 from preceptor.engine.tree.head import token_logprobs
 from preceptor.engine.tree.layout import Tree, layout
-from preceptor.models import Encoded
+from preceptor.models import Encoded, soft_tokens
 
 
 def answer_logprobs(
@@ -78,7 +78,7 @@ def _alone(model: nn.Module, sequence: Encoded, cost: Cost | None) -> Tensor:
     device = next(model.parameters()).device
     ids = torch.tensor([sequence.prompt + sequence.answer], device=device)
     answer = torch.tensor(sequence.answer, device=device)
-    first = len(sequence.prompt) - 1
+    first = soft_tokens(model) + len(sequence.prompt) - 1
     rows = torch.arange(first, first + len(answer), device=device)
     logits = model(input_ids=ids, logits_to_keep=rows, use_cache=False).logits[0]
     _count(cost, model, ids.shape[1], ids.shape[1], len(answer))

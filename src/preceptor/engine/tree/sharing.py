@@ -12,7 +12,7 @@ from preceptor.engine.tree.attention import TreeAttention
 from preceptor.engine.tree.head import logits_of
 from preceptor.engine.tree.layout import layout
 from preceptor.engine.tree.logprobs import answer_logprobs, causal_and_head, hidden_states, logit_softcap
-from preceptor.models import Encoded, Policy, keep_layers, layer_period
+from preceptor.models import Encoded, Policy, in_front, keep_layers, layer_period
 
 _REFUSALS = (AttributeError, TypeError, ValueError, RuntimeError, IndexError, KeyError)
 """How code that was never meant for trees refuses them."""
@@ -22,9 +22,9 @@ _TWIN_VOCABULARY = 16
 
 
 def shares_prefixes(policy: Policy) -> bool:
-    """`can_share` of the policy's model, cached on the policy."""
+    """`can_share` of the policy's model, cached on the policy. Soft tokens and prefixes are no part of a tree."""
     if policy.shares_prefixes is None:
-        policy.shares_prefixes = can_share(policy.model)
+        policy.shares_prefixes = not any(map(in_front, policy.slots.values())) and can_share(policy.model)
     return policy.shares_prefixes
 
 

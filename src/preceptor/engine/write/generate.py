@@ -17,7 +17,7 @@ from preceptor.engine.tree.layout import layout
 from preceptor.engine.tree.logprobs import causal_and_head, hidden_states, logit_softcap
 from preceptor.engine.tree.sharing import needs_dense_mask, shares_prefixes
 from preceptor.engine.write.kv_cache import cache_of_paths
-from preceptor.models import Policy
+from preceptor.models import Policy, in_front
 
 OnBatch = Callable[[list[int], list[list[int]]], None]
 """Called after each batch with the prompts' indices and the answers' token ids."""
@@ -157,8 +157,10 @@ def _prefill_alone(policy: Policy, prompt: list[int]) -> _Prefilled:
     """Prefill one prompt with the model's own code."""
     ids = torch.tensor([prompt], device=policy.model.device)
     cache = DynamicCache(config=policy.model.config)
-    logits = policy.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[:, -1]
-    return _Prefilled(cache, torch.ones_like(ids), logits, len(prompt))
+    read = policy.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    cache = read.past_key_values  # peft puts a prefix into one of its own
+    seen = ids.new_ones(1, cache.get_seq_length()) if any(map(in_front, policy.slots.values())) else torch.ones_like(ids)
+    return _Prefilled(cache, seen, read.logits[:, -1], len(prompt))
 
 
 def _enough(
@@ -182,6 +184,8 @@ def _write(
     were computed.
     """
     cache, attention, logits = read.cache, read.attention, read.logits
+    soft = any(map(in_front, policy.slots.values()))
+    model = policy.model.get_base_model() if soft else policy.model  # what stands in front is in the cache already
     latest = choose.next(logits)
     answers: list[list[int]] = [[] for _ in latest]
     active, fed = list(range(len(latest))), 0
@@ -200,7 +204,7 @@ def _write(
             choose.keep(going)
         attention = torch.cat([attention, attention.new_ones(len(going), 1)], dim=1)
         fed += len(going)
-        logits = policy.model(
+        logits = model(
             input_ids=torch.tensor([[latest[row]] for row in going], device=attention.device),
             attention_mask=attention,
             position_ids=attention.sum(-1, keepdim=True) - 1,

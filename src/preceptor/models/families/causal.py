@@ -7,10 +7,11 @@ from transformers import AutoModelForCausalLM
 from preceptor.models._chat_template import check_tokenizer, encode
 from preceptor.models._json import read_json
 
-__all__ = ["AUTO_MODEL", "PEFT_TASK", "check_tokenizer", "encode", "missing"]
+__all__ = ["AUTO_MODEL", "PEFT_TASK", "WRITES", "check_tokenizer", "encode", "missing"]
 
 AUTO_MODEL = AutoModelForCausalLM
 PEFT_TASK = "CAUSAL_LM"
+WRITES = True
 
 
 def missing(folder: Path) -> tuple[str, str] | None:

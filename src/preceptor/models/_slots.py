@@ -1,0 +1,244 @@
+"""Slots: the named parts of a policy that may learn. `use` is the one door that says which are active and which learn.
+
+A slot is a PEFT adapter of any kind, by PEFT's own configuration, or a head: a linear layer on a hidden state.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Literal, Self
+
+import torch
+from peft import PEFT_TYPE_TO_CONFIG_MAPPING, LoraConfig, PeftConfig, PeftModel, PeftType
+from peft.tuners.tuners_utils import BaseTunerLayer
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor, nn
+
+DEFAULT = "default"
+"""The slot of a study that names none: its `adapter`."""
+HEAD = "head"
+"""The type of a slot that is a linear layer on a hidden state, in place of PEFT's name of an adapter."""
+BACKBONE = "backbone"
+"""Stands among slots for the model's own weights, where every weight is tuned."""
+
+_PROMPTS = ("PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING")
+"""Kinds whose vectors stand in front of the tokens: they live outside the layers."""
+_REFUSED = {
+    "ADALORA": "its ranks follow a schedule that no optimizer step knows of",
+    "ADAPTION_PROMPT": "it replaces the attention of Llama models",
+    "CARTRIDGE": "its keys and values come from a text that is read beforehand",
+    "CPT": "it needs the text that it begins with as token ids",
+    "MULTITASK_PROMPT_TUNING": "it needs the number of the task beside every text",
+    "OSF": "it replaces the weights of the model itself",
+    "POLY": "it needs the number of the task beside every text",
+    "XLORA": "it is a mixture of adapters that were trained before",
+}
+
+
+class AdapterSettings(BaseModel):
+    """LoRA (Hu et al. 2021, arXiv 2106.09685): W + (alpha / rank) B A on the `target_modules`.
+
+    `all-linear` is every linear layer except the output layer. There is no dropout: DPO's margins must be 0 before
+    the first step.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rank: int = Field(default=16, ge=1, le=1024)
+    alpha: int = Field(default=32, ge=1)
+    target_modules: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+    dropout: Literal[0] = 0
+
+    @property
+    def type(self) -> str:
+        """PEFT's name of its kind."""
+        return "LORA"
+
+    def peft_config(self, task: str) -> PeftConfig:
+        """PEFT's configuration for a model of this task (`CAUSAL_LM`)."""
+        modules = self.target_modules
+        return LoraConfig(
+            task_type=task,
+            r=self.rank,
+            lora_alpha=self.alpha,
+            lora_dropout=self.dropout,
+            target_modules=modules if isinstance(modules, str) else list(modules),
+        )
+
+
+class SlotSettings(BaseModel):
+    """A slot by its `type`, PEFT's name of an adapter (`LORA`, `IA3`, `PREFIX_TUNING`), with PEFT's own settings of it;
+    or `head`, with as many `outputs` as there are labels.
+
+    Raises ValueError for settings that PEFT refuses, for dropout and for kinds that need more than a configuration.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    type: str
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.type == HEAD:
+            if set(self.settings) - {"outputs"}:
+                raise ValueError("a head has no settings: it has an output for each label of the task")
+            return self
+        kinds = sorted(kind.value for kind in PEFT_TYPE_TO_CONFIG_MAPPING)
+        if self.type not in kinds:
+            raise ValueError(f"there is no slot of type {self.type!r}; use {HEAD} or one of {', '.join(kinds)}")
+        if self.type in _REFUSED:
+            raise ValueError(f"a slot cannot be of type {self.type}: {_REFUSED[self.type]}")
+        if wrong := [name for name, value in self.settings.items() if "dropout" in name and value]:
+            raise ValueError(f"{wrong[0]} must be 0: dropout would part a policy from itself as its reference")
+        if "modules_to_save" in self.settings:
+            raise ValueError("modules_to_save is not a part of a slot; name a head, or set `adapter: none`")
+        try:
+            self.peft_config("CAUSAL_LM")
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"PEFT refuses these settings of {self.type}: {error}") from None
+        return self
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything but the type."""
+        return dict(self.model_extra or {})
+
+    def peft_config(self, task: str) -> PeftConfig:
+        """PEFT's configuration for a model of this task (`CAUSAL_LM`)."""
+        return PEFT_TYPE_TO_CONFIG_MAPPING[PeftType(self.type)](task_type=task, **self.settings)
+
+
+Slot = AdapterSettings | SlotSettings
+
+
+def in_front(slot: Slot) -> bool:
+    """Whether its vectors stand in front of the tokens, outside the model's layers."""
+    return slot.type in _PROMPTS
+
+
+def stack_problem(slots: Mapping[str, Slot]) -> str | None:
+    """Why these slots cannot be active together; None where they can."""
+    adapters = {name: slot for name, slot in slots.items() if slot.type != HEAD}
+    types = sorted({slot.type for slot in adapters.values()})
+    if len(types) > 1:
+        return f"slots of different types cannot be active together: {', '.join(types)}"
+    if len(adapters) > 1 and any(map(in_front, adapters.values())):
+        return f"only one slot of type {types[0]} can be active at a time"
+    return None
+
+
+def soft_tokens(model: nn.Module) -> int:
+    """How many vectors the active slot puts in front of a sequence's embeddings; its hidden states begin behind them.
+
+    0 for a prefix, which adds keys and values and no hidden states.
+    """
+    if not isinstance(model, PeftModel):
+        return 0
+    config: Any = model.active_peft_config
+    return int(config.num_virtual_tokens) if config.peft_type in (PeftType.PROMPT_TUNING, PeftType.P_TUNING) else 0
+
+
+def slot_weights(model: nn.Module, name: str) -> dict[str, nn.Parameter]:
+    """The weights of one slot by their names in the model; `backbone`: those of no slot."""
+    whole = dict(model.named_parameters())
+    if name == BACKBONE:
+        slotted = {id(weight) for other in _names(model) for weight in _weights(model, other)}
+        return {path: weight for path, weight in whole.items() if id(weight) not in slotted}
+    own = {id(weight) for weight in _weights(model, name)}
+    return {path: weight for path, weight in whole.items() if id(weight) in own}
+
+
+def use(model: nn.Module, active: Collection[str], train: Collection[str] = ()) -> dict[str, int]:
+    """Make the slots of `active` take part in every forward pass and those of `train` among them learn: the one door.
+
+    Returns how many numbers learn, by slot. Slots are active in the order of their names, so that sums are taken in one
+    order in training and in answering. Raises RuntimeError unless afterwards the active set is as asked in every layer
+    and exactly the weights of `train` learn.
+    """
+    if strange := sorted({*active, *train} - {*_names(model), BACKBONE}):
+        raise RuntimeError(f"the policy has no slot {', '.join(strange)}")
+    if idle := sorted({*train} - {*active, BACKBONE}):
+        raise RuntimeError(f"{', '.join(idle)} would learn without being active")
+    adapters = sorted({*active} & {*_adapters(model)})
+    if isinstance(model, PeftModel):
+        _activate(model, adapters)
+    model.requires_grad_(False)
+    learning = {name: slot_weights(model, name) for name in train}
+    for weights in learning.values():
+        for weight in weights.values():
+            weight.requires_grad_(True)
+    _check(model, adapters, learning)
+    return {name: sum(weight.numel() for weight in weights.values()) for name, weights in learning.items()}
+
+
+def add_head(model: Any, name: str, outputs: int, *, seed: int) -> None:
+    """Put a head on the model: [outputs, hidden_size], float32, random numbers of `seed`, so that what lies below it has
+    a gradient from the first step on.
+    """
+    width = int(model.config.get_text_config().hidden_size)
+    head = nn.Linear(width, outputs, device=next(model.parameters()).device)
+    drawn = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        head.weight.copy_(torch.randn(outputs, width, generator=drawn) * width**-0.5)
+        head.bias.zero_()
+    if "heads" not in model._modules:
+        model.heads = nn.ModuleDict()
+    model.heads[name] = head
+
+
+def heads_of(model: nn.Module) -> dict[str, nn.Linear]:
+    """The model's heads by the names of their slots."""
+    found: Any = model._modules.get("heads") or {}
+    return dict(found.items())
+
+
+def _activate(model: Any, adapters: list[str]) -> None:
+    prompts = model.peft_config[adapters[0]].is_prompt_learning if adapters else not _layers(model)
+    if prompts:
+        if not adapters:
+            raise RuntimeError("a policy with soft tokens cannot do without them")
+        model.set_adapter(adapters[0])  # PEFT's own, which takes one name
+        return
+    if not adapters:
+        model.base_model.disable_adapter_layers()
+        return
+    model.base_model.enable_adapter_layers()
+    model.base_model.set_adapter(adapters)  # before any requires_grad, which it sets as it likes
+    model.active_adapter = adapters[0]
+
+
+def _check(model: nn.Module, adapters: list[str], learning: Mapping[str, Mapping[str, Tensor]]) -> None:
+    for path, layer in _layers(model):
+        found: list[str] = [] if layer.disable_adapters else list(layer.active_adapters)
+        if found != adapters or layer.merged:
+            raise RuntimeError(f"{path} has {found or 'no slot'} active and not {adapters or 'none'}")
+    if empty := [name for name, weights in learning.items() if not weights]:
+        raise RuntimeError(f"{', '.join(empty)} would learn and has no weights")
+    wanted = {path for weights in learning.values() for path in weights}
+    learns = {path for path, weight in model.named_parameters() if weight.requires_grad}
+    if learns != wanted:
+        raise RuntimeError(f"{len(learns ^ wanted)} weights learn and should not, or the other way round")
+
+
+def _names(model: nn.Module) -> list[str]:
+    return [*_adapters(model), *heads_of(model)]
+
+
+def _adapters(model: nn.Module) -> list[str]:
+    return list(model.peft_config) if isinstance(model, PeftModel) else []
+
+
+def _layers(model: nn.Module) -> list[tuple[str, BaseTunerLayer]]:
+    return [(path, module) for path, module in model.named_modules() if isinstance(module, BaseTunerLayer)]
+
+
+def _weights(model: Any, name: str) -> Iterable[nn.Parameter]:
+    """A head's, soft tokens', or what the layers hold under the slot's name."""
+    if name in heads_of(model):
+        yield from heads_of(model)[name].parameters()
+    if name in getattr(model, "prompt_encoder", {}):
+        yield from model.prompt_encoder[name].parameters()
+    for _, layer in _layers(model):
+        for kind in layer.adapter_layer_names:
+            group: Any = getattr(layer, kind)
+            if name in group:
+                held = group[name]
+                yield from [held] if isinstance(held, nn.Parameter) else held.parameters()

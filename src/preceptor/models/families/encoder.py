@@ -1,0 +1,46 @@
+"""Encoders, whose tokens all see each other: they write nothing, and a head on their first token's state answers."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoModel
+
+from preceptor.errors import InputError, Problem
+from preceptor.models._tokens import Encoded
+
+AUTO_MODEL = AutoModel
+PEFT_TASK = "FEATURE_EXTRACTION"
+WRITES = False
+
+_TYPES = ("bert", "camembert", "deberta-v2", "distilbert", "electra", "modernbert", "mpnet", "roberta", "xlm-roberta")
+"""`model_type` of a `config.json`, as transformers names them."""
+
+
+def fits(config: Mapping[str, Any]) -> bool:
+    """Whether a `config.json` is an encoder's."""
+    return config.get("model_type") in _TYPES and not config.get("is_decoder")
+
+
+def missing(folder: Path) -> tuple[str, str] | None:
+    """Nothing: an encoder needs no chat template."""
+    return None
+
+
+def check_tokenizer(tokenizer: Any, where: str) -> None:
+    """Raises `InputError` when the tokenizer puts no token of its own in front of a text, where the head reads."""
+    if not tokenizer("a")["input_ids"][0] == (tokenizer.cls_token_id or tokenizer.bos_token_id):
+        fix = "Copy the tokenizer of the model again, with its post-processor."
+        raise InputError(Problem(where, "its tokenizer puts no classification token in front of a text", fix))
+
+
+def encode(tokenizer: Any, messages: Sequence[Mapping[str, str]], answer: str | None) -> Encoded:
+    """The text of a case between the model's own first and last token; the instruction, in system turns, is left out.
+
+    A string such as `[SEP]` in a text is tokenised as plain text. An answer is its ids without such tokens.
+    """
+    text = "\n".join(turn["content"] for turn in messages if turn["role"] != "system")
+    prompt = tokenizer(text, split_special_tokens=True, truncation=False)["input_ids"]
+    if answer is None:
+        return Encoded(prompt, [])
+    return Encoded(prompt, tokenizer(answer, add_special_tokens=False, split_special_tokens=True)["input_ids"])

@@ -1,0 +1,202 @@
+"""Slots on tiny random Llama and BERT, float32: what is active, what learns, what stays as it was."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from preceptor.errors import InputError
+from preceptor.models import (
+    HEAD,
+    ModelSource,
+    Policy,
+    Slot,
+    SlotSettings,
+    find_model,
+    load_policy,
+    save_policy,
+    saved_slots,
+    slot_weights,
+    stack_problem,
+    start_policy,
+    use,
+)
+from tiny_model import build_tiny_encoder
+
+IDS = torch.arange(3, 23).reshape(2, 10)
+Slots = Mapping[str, Slot]
+
+
+def lora(**settings: Any) -> SlotSettings:
+    return SlotSettings(type="LORA", r=4, lora_alpha=8, target_modules="all-linear", **settings)
+
+
+STACKS: dict[str, Slots] = {
+    "LoRA": {"one": lora()},
+    "IA3": {"one": SlotSettings(type="IA3", target_modules="all-linear", feedforward_modules=[])},
+    "two LoRA": {"domain": lora(), "task": lora()},
+    "LoRA and head": {"one": lora(), "head": SlotSettings(type=HEAD, outputs=3)},
+    "LOHA": {"one": SlotSettings(type="LOHA", r=2, alpha=4, target_modules="all-linear")},
+}
+PROMPTS: dict[str, Slots] = {
+    "prompt tuning": {"soft": SlotSettings(type="PROMPT_TUNING", num_virtual_tokens=4)},
+    "p-tuning": {"soft": SlotSettings(type="P_TUNING", num_virtual_tokens=4, encoder_hidden_size=8)},
+    "prefix tuning": {"soft": SlotSettings(type="PREFIX_TUNING", num_virtual_tokens=4)},
+}
+
+
+@pytest.fixture(scope="session")
+def encoder_source(tmp_path_factory: pytest.TempPathFactory) -> ModelSource:
+    return find_model(str(build_tiny_encoder(tmp_path_factory.mktemp("encoder") / "tiny-bert")))
+
+
+@pytest.fixture(params=["llama", "bert"])
+def source(request: pytest.FixtureRequest, tiny_source: ModelSource, encoder_source: ModelSource) -> ModelSource:
+    return tiny_source if request.param == "llama" else encoder_source
+
+
+def start(source: ModelSource, slots: Slots, train: list[str] | None = None, folder: Path | None = None) -> Policy:
+    return start_policy(source, folder, slots, train or list(slots), seed=0, dtype=torch.float32)
+
+
+def states(policy: Policy) -> torch.Tensor:
+    with torch.no_grad():
+        return policy.model.eval()(input_ids=IDS, output_hidden_states=True).hidden_states[-1]
+
+
+def disturb(policy: Policy, slot: str) -> None:
+    """Move a slot's weights, as training would."""
+    with torch.no_grad():
+        for weight in slot_weights(policy.model, slot).values():
+            weight += 0.05 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(weight.numel()))
+
+
+@pytest.mark.parametrize("name", [*STACKS, *PROMPTS])
+def test_each_active_adapter_changes_the_output(source: ModelSource, name: str) -> None:
+    slots = {**STACKS, **PROMPTS}[name]
+    for slot in (one for one, settings in slots.items() if settings.type != HEAD):
+        policy = start(source, slots)
+        before = states(policy)
+        disturb(policy, slot)
+        assert not torch.equal(states(policy), before), slot
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_switched_off_and_on_again_a_policy_is_the_same_to_the_bit(source: ModelSource, name: str) -> None:
+    policy = start(source, STACKS[name])
+    adapters = [slot for slot, settings in STACKS[name].items() if settings.type != HEAD]
+    for slot in adapters:
+        disturb(policy, slot)
+    on = states(policy)
+    use(policy.model, [])
+    untouched = states(load_policy(source, None, dtype=torch.float32))
+    assert torch.equal(states(policy), untouched)
+    assert not torch.equal(untouched, on)
+    use(policy.model, list(STACKS[name]))
+    assert torch.equal(states(policy), on)
+
+
+@pytest.mark.parametrize("name", [*STACKS, *PROMPTS])
+def test_exactly_the_named_slots_learn(source: ModelSource, name: str) -> None:
+    slots = {**STACKS, **PROMPTS}[name]
+    for train in ([one] for one in slots):
+        policy = start(source, slots, train)
+        learns = {path for path, weight in policy.model.named_parameters() if weight.requires_grad}
+        assert learns == set(slot_weights(policy.model, train[0]))
+        assert policy.learning == {train[0]: sum(w.numel() for w in policy.model.parameters() if w.requires_grad)}
+
+
+def test_trainable_counts_are_those_of_the_formula(tiny_source: ModelSource) -> None:
+    policy = start(tiny_source, {"domain": lora(), "head": SlotSettings(type=HEAD, outputs=3)})
+    config = policy.model.config
+    hidden, inner, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
+    heads = config.num_key_value_heads * (hidden // config.num_attention_heads)
+    a_layer = 4 * (2 * (hidden + hidden) + 2 * (hidden + heads) + 3 * (hidden + inner))
+    assert policy.learning == {"domain": layers * a_layer, "head": 3 * hidden + 3}
+
+
+@pytest.mark.parametrize("name", [*STACKS, *PROMPTS])
+def test_saved_and_loaded_a_policy_is_the_same_to_the_bit(source: ModelSource, name: str, tmp_path: Path) -> None:
+    slots = {**STACKS, **PROMPTS}[name]
+    policy = start(source, slots)
+    for slot in slots:
+        disturb(policy, slot)
+    save_policy(policy, tmp_path / "stage")
+    again = load_policy(source, tmp_path / "stage", dtype=torch.float32)
+    assert torch.equal(states(again), states(policy))
+    assert list(saved_slots(tmp_path / "stage")) == sorted(slots)
+    for slot in slots:
+        for path, weight in slot_weights(policy.model, slot).items():
+            assert torch.equal(slot_weights(again.model, slot)[path], weight)
+    assert not any(weight.requires_grad for weight in again.model.parameters())
+
+
+@pytest.mark.parametrize("name", PROMPTS)
+def test_soft_tokens_go_on_from_what_was_saved(tiny_source: ModelSource, name: str, tmp_path: Path) -> None:
+    policy = start(tiny_source, PROMPTS[name])
+    disturb(policy, "soft")
+    save_policy(policy, tmp_path / "stage")
+    again = start(tiny_source, PROMPTS[name], folder=tmp_path / "stage")
+    assert torch.equal(states(again), states(policy))
+    assert again.learning == policy.learning
+
+
+def test_a_second_slot_is_put_on_what_the_first_learned(source: ModelSource, tmp_path: Path) -> None:
+    first = start(source, {"domain": lora()})
+    disturb(first, "domain")
+    save_policy(first, tmp_path / "stage")
+    both = start(source, STACKS["two LoRA"], ["task"], tmp_path / "stage")
+    torch.testing.assert_close(states(both), states(first), atol=1e-6, rtol=1e-5)
+    for path, weight in slot_weights(both.model, "domain").items():
+        assert not weight.requires_grad
+        assert torch.equal(weight, slot_weights(first.model, "domain")[path])
+    assert list(both.learning) == ["task"]
+
+
+def test_a_slot_that_is_not_there_or_not_active_cannot_learn(tiny_source: ModelSource) -> None:
+    policy = start(tiny_source, STACKS["two LoRA"])
+    with pytest.raises(RuntimeError, match="no slot other"):
+        use(policy.model, ["domain", "other"])
+    with pytest.raises(RuntimeError, match="task would learn without being active"):
+        use(policy.model, ["domain"], ["task"])
+
+
+def test_a_layer_with_another_slot_active_is_noticed(tiny_source: ModelSource, monkeypatch: Any) -> None:
+    policy = start(tiny_source, STACKS["two LoRA"])
+    layer = next(module for module in policy.model.modules() if hasattr(module, "lora_A"))
+    monkeypatch.setattr(type(layer), "set_adapter", lambda self, names, inference_mode=False: None)
+    with pytest.raises(RuntimeError, match="active and not"):
+        use(policy.model, ["domain"], ["domain"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        ({"type": "LORRA"}, "there is no slot of type 'LORRA'"),
+        ({"type": "ADALORA"}, "cannot be of type ADALORA"),
+        ({"type": "CPT"}, "cannot be of type CPT"),
+        ({"type": "LORA", "rank": 8}, "PEFT refuses these settings of LORA: .*rank"),
+        ({"type": "LORA", "lora_dropout": 0.1}, "lora_dropout must be 0"),
+        ({"type": "LORA", "modules_to_save": ["lm_head"]}, "modules_to_save is not a part of a slot"),
+        ({"type": "head", "bias": True}, "a head has no settings"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any], what: str) -> None:
+    with pytest.raises(ValidationError, match=what):
+        SlotSettings(**settings)
+
+
+def test_what_cannot_be_active_together_is_named() -> None:
+    ia3 = STACKS["IA3"]["one"]
+    assert "IA3, LORA" in str(stack_problem({"a": lora(), "b": ia3}))
+    assert "only one slot of type P_TUNING" in str(stack_problem({"a": PROMPTS["p-tuning"]["soft"]} | {"b": PROMPTS["p-tuning"]["soft"]}))
+    assert stack_problem(STACKS["two LoRA"]) is None
+    assert stack_problem(STACKS["LoRA and head"]) is None
+
+
+def test_a_slot_that_does_not_fit_the_model_is_an_input_error(tiny_source: ModelSource) -> None:
+    with pytest.raises(InputError, match="slot one: PEFT cannot put it on this model"):
+        start(tiny_source, {"one": SlotSettings(type="LORA", target_modules=["no_such_layer"])})
