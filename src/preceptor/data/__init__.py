@@ -6,6 +6,7 @@ from preceptor.data._finding import Finding
 from preceptor.data._fit import Fitted, FittedPair, TooLong, fit, fit_pair
 from preceptor.data._header import describe_columns, has_header, missing_header
 from preceptor.data._inspect import Guess, inspect_table, looks_like_labels
+from preceptor.data._near_duplicates import near_duplicates
 from preceptor.data._preflight import Preflight, preflight
 from preceptor.data._spec import EACH_ROW, DataSpec
 from preceptor.data._split import Splits, cases_by_patient, split_by_patient
@@ -35,6 +36,7 @@ __all__ = [
     "iso_day",
     "looks_like_labels",
     "missing_header",
+    "near_duplicates",
     "preflight",
     "read_examples",
     "read_table",

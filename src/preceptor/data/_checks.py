@@ -158,8 +158,11 @@ def check_leakage(parts: Parts) -> list[Finding]:
 
 
 def check_template(task: Task, tokenizer: Any) -> list[Finding]:
-    """The chat template must render the task's system message; the rest of it is checked on loading the tokenizer."""
-    if not task.instruction:
+    """The chat template must render the task's system message; the rest of it is checked on loading the tokenizer.
+
+    An encoder has no chat template and is given no instruction.
+    """
+    if not task.instruction or tokenizer.chat_template is None:
         return []
     messages = [{"role": "system", "content": task.instruction}, {"role": "user", "content": "Question"}]
     prompt = tokenizer.decode(encode(tokenizer, messages, None).prompt)

@@ -25,10 +25,11 @@ from preceptor.engine.training.sft import run_sft, sft_steps
 from preceptor.engine.training.stage import Forward, Loss, Stage, train
 from preceptor.engine.training.trackers import Tracker, Tracking, find_tracker, tell_once
 from preceptor.engine.training.tune import tune
-from preceptor.engine.tree.batches import schedule
+from preceptor.engine.tree.batches import schedule, split_into_trees
 from preceptor.engine.tree.layout import Tree, distinct_prefixes, layout
 from preceptor.engine.tree.logprobs import answer_logprobs
-from preceptor.engine.tree.sharing import can_share
+from preceptor.engine.tree.sharing import can_share, shares_prefixes
+from preceptor.engine.tree.states import sequence_states
 from preceptor.engine.write.candidates import Likeliest, likeliest, score_answers
 from preceptor.engine.write.generate import Sampling, generate
 
@@ -75,6 +76,9 @@ __all__ = [
     "run_sft",
     "schedule",
     "score_answers",
+    "sequence_states",
+    "shares_prefixes",
+    "split_into_trees",
     "scoring_workload",
     "sft_loss",
     "sft_steps",

@@ -103,6 +103,11 @@ def list_models() -> list[KnownModel]:
     return [KnownModel(EMBEDDED, EMBEDDED_TITLE, folder, fetched, size)]
 
 
+def writes(source: ModelSource) -> bool:
+    """Whether the model writes text; an encoder does not."""
+    return bool(find_family(source.location).WRITES)
+
+
 def fingerprint(source: ModelSource) -> str:
     """SHA-256 over weights, configuration, tokenizer and chat template, independent of the folder's path.
 

@@ -118,6 +118,11 @@ def prepare(checked: Checked, study: Study, tokenizer: Any) -> Prepared:
     )
 
 
+def case_text(task: Task, case: Example) -> str:
+    """What a model is asked about a case, without the instruction that all cases share."""
+    return "\n".join(turn["content"] for turn in task.messages(case) if turn["role"] != "system")
+
+
 def _task_name(name: str, base_folder: Path) -> str:
     beside = base_folder / name
     return str(beside) if name.endswith((".yaml", ".yml")) else name

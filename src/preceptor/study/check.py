@@ -7,10 +7,12 @@ from rich.console import Console
 from preceptor.chat_server import ChatServer, find_server
 from preceptor.engine import find_tracker
 from preceptor.errors import InputError, Problem
-from preceptor.models import ModelSource, context_length, load_tokenizer
+from preceptor.models import ModelSource, context_length, load_tokenizer, writes
 from preceptor.preferences import find_maker
 from preceptor.study.cases import Checked, check_task, read_task
+from preceptor.study.spec.found import find_answer, find_kind
 from preceptor.study.spec.paths import gold_of, model_of, votes_of
+from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
 
 
@@ -21,12 +23,16 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
     try:
         source = model_of(study, base_folder)
         tokenizer = load_tokenizer(source)
-        problems += too_long_for(source, study)
+        problems += [*too_long_for(source, study), *cannot_write(source, study)]
     except InputError as error:
         problems += error.problems
     for way in {study.arm(arm).answer for arm in study.arm_names}:
         if isinstance(server := study.block(way), ChatServer):
             problems += find_server(server, way)
+    for stage in _stages(study):
+        kind = find_kind(stage.kind)
+        for entry in study.tasks if hasattr(kind, "problems") else ():
+            problems += [one for one in kind.problems(study.settings_of(stage, entry), base_folder) if one not in problems]
     if study.judge and "judge" in study.maker_settings:
         problems += find_server(study.judge, "judge")
     problems += find_tracker(study.report_to) if study.report_to else []
@@ -60,6 +66,27 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
     if problems:
         raise InputError(problems)
     return checked
+
+
+def cannot_write(source: ModelSource, study: Study) -> list[Problem]:
+    """The arms that write, if the model is an encoder, which does not."""
+    if writes(source):
+        return []
+    fix = "End it with `classify`, or name a causal model."
+    what = f"it writes text, and {source.title} is an encoder"
+    return [Problem(f"arms: {arm}", what, fix) for arm in study.arm_names if _writes(study, arm)]
+
+
+def _writes(study: Study, arm: str) -> bool:
+    way, last = find_answer(study.arm(arm).answer), study.stage_of(arm)
+    if way.asks_policy and not getattr(way, "needs_head", False):
+        return True
+    return any(not getattr(find_kind(one.kind), "trains_head", False) for one in (last.required if last else ()))
+
+
+def _stages(study: Study) -> list[StageRef]:
+    last = [stage for arm in study.arm_names if (stage := study.stage_of(arm))]
+    return list(dict.fromkeys(stage for one in last for stage in one.required))
 
 
 def too_long_for(source: ModelSource, study: Study) -> list[Problem]:

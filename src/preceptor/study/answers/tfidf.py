@@ -16,10 +16,10 @@ from sklearn.pipeline import make_pipeline
 from preceptor.engine import timed
 from preceptor.evidence import Sample, find_metric, value_of
 from preceptor.files import digest
-from preceptor.study.cases import Prepared
+from preceptor.study.cases import Prepared, case_text
 from preceptor.study.predictions.answer_context import AnswerContext, Answerer, Answering, OnBatch
 from preceptor.study.score import gold_label
-from preceptor.tasks import Example, Task
+from preceptor.tasks import Task
 
 title = "TF-IDF"
 phrase = "TF-IDF"
@@ -100,11 +100,6 @@ def tfidf_answerer(predict: Predict, prepared: Prepared) -> Answerer:
         on_batch({i: prepared.task.format_answer(label) for i, label in enumerate(answers) if i not in done})
 
     return answer
-
-
-def case_text(task: Task, case: Example) -> str:
-    """What a model is asked about a case, without the instruction that all cases share."""
-    return "\n".join(turn["content"] for turn in task.messages(case) if turn["role"] != "system")
 
 
 def score(task: Task, gold: Sequence[str], answers: Sequence[str]) -> float:

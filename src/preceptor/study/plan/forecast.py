@@ -56,7 +56,7 @@ def measure_speed(study: Study, numerics: Numerics, source: ModelSource, prepare
     dtype = numerics.torch_dtype
     model = blueprint(source, study.adapter, dtype)
     layers = _layers_to_time(source, numerics)
-    policy = Policy(random_model(source, study.adapter, dtype, layers), None, source, study.adapter)
+    policy = Policy(random_model(source, study.adapter, dtype, layers), None, source)
     trees = _trees_to_time(prepared.train, numerics.tokens_per_tree)
     prompts = sorted(prepared.test, key=len)
     timed = time_model(policy, layers, trees, [prompts[0], prompts[-1]])

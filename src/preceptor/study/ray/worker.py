@@ -115,7 +115,7 @@ def _tree(job: Job) -> StageTree:
     study = make_study(yaml.safe_load(run.study.read_text(encoding="utf-8")), str(run.study))
     numerics = Numerics(**study.numerics.model_dump())  # decided by the machine where the command was started
     votes = votes_of(study, job.base_folder)
-    return StageTree(study, numerics, source, job.model_hash, run, _silent, votes)
+    return StageTree(study, numerics, source, job.model_hash, run, _silent, votes, job.base_folder)
 
 
 @lru_cache(maxsize=16)

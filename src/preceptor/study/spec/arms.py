@@ -126,9 +126,17 @@ def _parse(name: str) -> Arm:
 
 
 def _parsed(written: Sequence[str | Arm], stages: Entries) -> list[Arm]:
-    """The arms as data, with the stages that their first one comes after."""
+    """The arms as data, with the stages that their first one comes after and the answer that their last one gives."""
     arms = [_parse(one) if isinstance(one, str) else one for one in written]
-    return [arm.model_copy(update={"stages": with_ancestors(arm.stages, stages)}) for arm in arms]
+    arms = [arm.model_copy(update={"stages": with_ancestors(arm.stages, stages)}) for arm in arms]
+    return [arm.model_copy(update={"answer": _answer(arm, stages)}) for arm in arms]
+
+
+def _answer(arm: Arm, stages: Entries) -> str:
+    kind = kind_of(arm.stages[-1], stages) if arm.stages else ""
+    if arm.answer != GENERATE or kind not in kind_names():
+        return arm.answer
+    return str(getattr(find_kind(kind), "answer", GENERATE))
 
 
 def own_problems(written: str | Arm, stages: Entries) -> list[str]:
@@ -142,6 +150,8 @@ def _own_problems(arm: Arm, stages: Entries) -> Iterator[str]:
         yield f"there is no way of answering {arm.answer!r}; use one of {', '.join(answer_names())}"
     elif arm.trained and not find_answer(arm.answer).asks_policy:
         yield f"{arm.answer} does not ask the policy, so what its stages train would answer nothing; take them out"
+    elif getattr(find_answer(arm.answer), "needs_head", False) and not _ends_with_head(arm, stages):
+        yield f"{arm.answer} reads a head, and its last stage trains none; end it with a stage that does, as classify"
     unknown = [stage for stage in arm.stages if kind_of(stage, stages) not in kind_names()]
     for stage in unknown:
         yield (
@@ -152,6 +162,11 @@ def _own_problems(arm: Arm, stages: Entries) -> Iterator[str]:
         yield from _order_problems(arm, stages)
     if arm.name in arm.against:
         yield "it is compared with itself"
+
+
+def _ends_with_head(arm: Arm, stages: Entries) -> bool:
+    kind = kind_of(arm.stages[-1], stages) if arm.stages else ""
+    return kind in kind_names() and bool(getattr(find_kind(kind), "trains_head", False))
 
 
 def _order_problems(arm: Arm, stages: Entries) -> Iterator[str]:
@@ -238,7 +253,8 @@ def _with_words(arm: Arm, arms: Sequence[Arm], stages: Entries) -> Arm:
     found = [find_kind(kind_of(stage, stages)) for stage in arm.stages]
     names = [stage.partition("@")[0] for stage in arm.stages]
     title = "+".join(name if name in stages else kind.title for name, kind in zip(names, found, strict=True))
-    if behind := [word for word in (arm.source.replace("_", " "), arm.answer) if word not in ("", GENERATE)]:
+    usual = getattr(found[-1], "answer", GENERATE)
+    if behind := [word for word in (arm.source.replace("_", " "), arm.answer) if word not in ("", usual)]:
         title += f" ({', '.join(behind)})"
     words = str(found[-1].explanation)
     if arm.control_of:

@@ -21,7 +21,9 @@ class Kind(Protocol):
 
     It may have `goes_on = True`, where it trains for `context.budget` when that is given (see `stages/sft.py`);
     `inputs(context)`, what the key holds in place of its settings; `unsupported_reason(stage, prepared)`, why it cannot
-    work on a task; `work(context)`, how much work it is, for plans; `how_trained(settings, adapter)`, for methods.
+    work on a task; `work(context)`, how much work it is, for plans; `how_trained(settings, adapter)`, for methods;
+    `problems(settings, base_folder)`, what `check` should say of its settings; `answer`, how an arm that ends with it
+    answers where nothing is said; `trains_head = True`, where it trains a head on the task's labels.
     """
 
     title: str
@@ -52,6 +54,7 @@ class WayOfAnswering(Protocol):
     deterministic: bool
     asks_policy: bool
     language_model: bool
+    """It may have `needs_head = True`, where it reads a head that the arm's last stage trained."""
     unsupported_reason: Callable[[Any], str | None]
     """`unsupported_reason(task)`: why it cannot answer a task; None where it can."""
     key: Callable[[Any], Any]

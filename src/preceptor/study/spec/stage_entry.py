@@ -9,6 +9,7 @@ from preceptor.study.spec.found import answer_names, find_settings, kind_names
 
 Name = Annotated[str, Field(pattern=r"^\w[\w.+@-]*$", max_length=100)]
 """Of a stage or an arm."""
+SlotName = Annotated[str, Field(pattern=r"^[a-z]\w*$", max_length=40)]
 BASE = "base"
 """The arm of the untouched model, and the part of a name that stands for no stage."""
 
@@ -23,6 +24,10 @@ class StageEntry(BaseModel):
     """The stage whose policy it starts from; by default the one before it in its arm."""
     compute_of: Name | None = None
     """It goes on for the floating-point operations that this arm takes behind the stage it comes after."""
+    train: tuple[SlotName, ...] = ()
+    """The slots that learn; by default every adapter of the study, and of a kind that trains a head every head too."""
+    use: tuple[SlotName, ...] = ()
+    """Further slots, which are active and frozen."""
 
     @property
     def settings(self) -> dict[str, Any]:

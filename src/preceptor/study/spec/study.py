@@ -21,11 +21,11 @@ from preceptor.data import DataSpec
 from preceptor.engine import NumericsChoice, Tracker
 from preceptor.errors import without_steering
 from preceptor.files import file_name
-from preceptor.models import EMBEDDED, AdapterSettings
+from preceptor.models import BACKBONE, DEFAULT, EMBEDDED, HEAD, AdapterSettings, Slot, SlotSettings, stack_problem
 from preceptor.preferences import find_maker, maker_names
 from preceptor.study.spec.arms import MAJORITY, Arm, arm_of_maker, arm_problems, contrasts_about, own_problems, resolve
 from preceptor.study.spec.found import find_kind, find_settings
-from preceptor.study.spec.stage_entry import Name, StageEntry, entry_of, entry_problems
+from preceptor.study.spec.stage_entry import Name, SlotName, StageEntry, entry_of, entry_problems
 from preceptor.study.spec.stages import StageRef, stage_of
 from preceptor.tasks import Split
 
@@ -81,6 +81,8 @@ class Study(_Frozen):
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(default=(0,), min_length=1)
     makers: tuple[str, ...] = ()
     """Where rejected answers come from. The first makes the pairs of all arms, each other is an arm of its own."""
+    slots: dict[SlotName, SlotSettings] = Field(default={}, exclude_if=lambda slots: not slots)
+    """The named parts of the model that stages train or use, in place of the one `adapter`."""
     stages: dict[Name, StageEntry] = Field(default={}, exclude_if=lambda stages: not stages)
     """Stages beside the kinds' own names."""
     arms: tuple[_ArmEntry, ...] = Field(default=("base", SUPERVISED, "sft+dpo"), min_length=1)
@@ -127,6 +129,23 @@ class Study(_Frozen):
             raise ValueError("load_in_4bit: weights of 4 bits cannot be tuned themselves; take `adapter: none` out")
         return self
 
+    @model_validator(mode="after")
+    def _slots_are_known(self) -> Self:
+        problems = []
+        if self.slots and self.adapter is None:
+            problems.append("slots: they stand on a frozen model, and `adapter: none` tunes every weight; take one out")
+        if self.slots and self.numerics.processes > 1:
+            problems.append("slots: several processes train one `adapter` together, and no named slots; set processes: 1")
+        for name, entry in self.stages.items():
+            known = {*self.slots, HEAD}
+            if unknown := sorted({*entry.train, *entry.use} - known):
+                problems.append(f"stages: {name}: there is no slot {', '.join(unknown)}; name it in `slots`")
+            if both := sorted({*entry.train} & {*entry.use}):
+                problems.append(f"stages: {name}: {', '.join(both)} cannot both learn and stay frozen")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
     @field_validator("seeds", "makers", "arms", "primary")
     @classmethod
     def _no_doubles(cls, values: Sequence[Any] | None) -> Sequence[Any] | None:
@@ -147,7 +166,7 @@ class Study(_Frozen):
         problems += self._primary_problems()
         if not problems:
             self.__dict__["arms"] = self._with_arms_of_makers()
-            problems = [*self._maker_problems(), *self._write_out_blocks()]
+            problems = [*self._maker_problems(), *self._write_out_blocks(), *self._stack_problems()]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -192,6 +211,46 @@ class Study(_Frozen):
                     required = [key for key, field in settings.model_fields.items() if field.is_required()]
                     block = ", ".join(f"{key}: ..." for key in required)
                     yield f"arms: {name} needs its settings; add `{name}: {{{block}}}`"
+
+    def _stack_problems(self) -> Iterator[str]:
+        """Slots of a stage that cannot be active together, and those of the stage before it that would be lost."""
+        refs = [stage for name in self.resolved if (last := self.stage_of(name)) for stage in last.required]
+        for stage in dict.fromkeys(refs):
+            active, train = self.slots_of(stage)
+            if problem := stack_problem(active):
+                yield f"stages: {stage.name}: {problem}"
+            if headless := sorted({*train} - {*active, BACKBONE}):
+                yield f"stages: {stage.name}: {stage.kind} trains no head, so it cannot train {', '.join(headless)}"
+            before = self.slots_of(stage.after)[0] if stage.after else {}
+            lost = sorted(name for name in {*before} - {*active} if before[name].type != HEAD)
+            if lost:
+                yield f"stages: {stage.name}: what {', '.join(lost)} learned before it would be lost; name it in `use`"
+
+    def slots_of(self, stage: StageRef, labels: int = 1) -> tuple[dict[str, Slot], tuple[str, ...]]:
+        """The slots that are active in a stage, and the names of those that learn: `backbone` where every weight does.
+
+        labels: how many outputs a head has. A stage that makes no policy has the slots of the one before it.
+        """
+        kind, entry = find_kind(stage.kind), entry_of(stage.name, self.stages)
+        if kind.makes != "policy" and stage.after:
+            return self.slots_of(stage.after, labels)
+        named, use = (entry.train, entry.use) if entry else ((), ())
+        heads = self._heads(labels) if getattr(kind, "trains_head", False) else {}
+        heads = {name: head for name, head in heads.items() if name in named} or heads
+        train = tuple(dict.fromkeys([*(named or self._adapters), *heads]))
+        active = {name: slot for name, slot in (self._adapters | heads).items() if name in {*train, *use}}
+        whole = self.adapter is None and not self.slots
+        return active, (BACKBONE, *train) if whole else train
+
+    @property
+    def _adapters(self) -> dict[str, Slot]:
+        if self.slots:
+            return {name: slot for name, slot in self.slots.items() if slot.type != HEAD}
+        return {} if self.adapter is None else {DEFAULT: self.adapter}
+
+    def _heads(self, labels: int) -> dict[str, Slot]:
+        names = [name for name, slot in self.slots.items() if slot.type == HEAD] or [HEAD]
+        return {name: SlotSettings(type=HEAD, outputs=labels) for name in names}
 
     def _used(self) -> list[str]:
         """Stage kinds and ways of answering that the arms use."""

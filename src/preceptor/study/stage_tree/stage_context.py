@@ -9,7 +9,7 @@ from typing import Any
 
 from preceptor.engine import Cost, Numerics, Stage, Tracking, tune
 from preceptor.files import digest
-from preceptor.models import ModelSource, Policy, load_policy, new_policy
+from preceptor.models import ModelSource, Policy, Slot, load_policy, start_policy
 from preceptor.progress import Advance
 from preceptor.study.cases import Prepared
 from preceptor.study.run.folder import RunFolder
@@ -42,6 +42,7 @@ class Context:
 
     tasks: whose cases it learns from, today one. parents: the outputs it comes from, the first of them first. budget:
     floating-point operations to spend, where it goes on for the compute of another arm. folder: where its output goes.
+    slots: those that are active; train: the names of those that learn. base_folder: where the study file lies.
     """
 
     study: Study
@@ -56,7 +57,10 @@ class Context:
     parents: tuple[StageOutput, ...]
     budget: float | None
     progress: Progress
+    slots: Mapping[str, Slot] = field(default_factory=dict)
+    train: tuple[str, ...] = ()
     votes: Path | None = None
+    base_folder: Path = Path()
 
     @property
     def task(self) -> Prepared:
@@ -97,10 +101,9 @@ class Context:
 
 def _start(context: Context) -> Callable[[], Policy]:
     """Makes the policy to train, in whichever process calls it."""
+    before = context.parents[-1].policy if context.parents else None
     dtype = context.numerics.torch_dtype
-    if context.parents:
-        return partial(load_policy, context.source, context.parents[-1].policy, dtype=dtype, trainable=True)
-    return partial(new_policy, context.source, context.study.adapter, seed=context.seed, dtype=dtype)
+    return partial(start_policy, context.source, before, context.slots, context.train, seed=context.seed, dtype=dtype)
 
 
 def epochs(settings: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from preceptor.engine import Cost, Numerics, release_memory
 from preceptor.files import digest, write_json
-from preceptor.models import ModelSource
+from preceptor.models import DEFAULT, ModelSource
 from preceptor.study.cases import Prepared
 from preceptor.study.run.failures import Cause, CellError, Part, cause_of
 from preceptor.study.run.folder import RunFolder
@@ -52,6 +52,7 @@ class StageTree:
     run: RunFolder
     progress: Progress
     votes: Path | None = None
+    base_folder: Path = Path()
     failures: dict[Part, Cause] = field(default_factory=dict, compare=False)
     known: dict[tuple[StageRef, str, int], _Known] = field(default_factory=dict, compare=False, repr=False)
     """What was looked up: data and keys are made once a run."""
@@ -137,6 +138,7 @@ class StageTree:
         spent = [self._look_up(one, prepared, seed).output for one in stage.budget_stages]
         budget = sum((one.cost for one in spent), Cost()).flops if spent else None
         settings = self.study.settings_of(stage, prepared.entry)
+        slots, train = self.study.slots_of(stage, len(prepared.task.labels))
         context = Context(
             study=self.study,
             stage=stage,
@@ -150,12 +152,17 @@ class StageTree:
             parents=tuple(parents),
             budget=budget,
             progress=self.progress,
+            slots=slots,
+            train=train,
             votes=self.votes,
+            base_folder=self.base_folder,
         )
         data = kind.data(context)
         inputs = kind.inputs(context) if hasattr(kind, "inputs") else settings.model_dump()
         if spent:
             inputs |= {"for_as_much_as": spent[-1].key}
+        if [*slots] not in ([DEFAULT], []):
+            inputs |= {"slots": {name: slot.model_dump() for name, slot in slots.items()}, "train": train}
         key = self._key(stage.kind, inputs, parents[-1] if parents else None, seed, data_digest(data))
         folder = self.run.stage(key)
         policy = folder if kind.makes == "policy" else parents[-1].policy
@@ -166,7 +173,7 @@ class StageTree:
             {
                 "kind": kind,
                 "settings": inputs,
-                "adapter": self.study.adapter.model_dump() if self.study.adapter else None,
+                "adapter": self.study.adapter.model_dump() if self.study.adapter and not self.study.slots else None,
                 "numerics": self.numerics.model_dump(),
                 "parent": parent.key if parent else None,
                 "seed": seed,

@@ -1,0 +1,58 @@
+"""A trained head: the label of the head's highest output; nothing is written."""
+
+from collections.abc import Sequence
+
+import torch
+
+from preceptor.engine import Numerics, sequence_states, shares_prefixes, split_into_trees
+from preceptor.files import digest
+from preceptor.models import Policy, heads_of
+from preceptor.study.answers.generate import BATCH_SIZE
+from preceptor.study.predictions.answer_context import AnswerContext, Answering, OnBatch
+from preceptor.tasks import Task
+
+title = "Head"
+phrase = "the classifier"
+explanation = "The label of the head's highest output."
+deterministic = True
+asks_policy = True
+language_model = True
+needs_head = True
+
+
+def unsupported_reason(task: Task) -> str | None:
+    """It gives labels."""
+    return None if task.labels else "it gives labels only"
+
+
+def key(context: AnswerContext) -> str:
+    """Its answers depend on the policy alone, and on the order of the labels."""
+    return digest(["head", context.policy_key, list(context.task.task.labels)])
+
+
+def answer(context: AnswerContext) -> Answering:
+    """The likeliest label of each held-out case, batch by batch."""
+    policy, task, prompts = context.load_policy(), context.task.task, context.task.test
+
+    def choose(done: frozenset[int], on_batch: OnBatch) -> None:
+        for start in range(0, len(prompts), BATCH_SIZE):
+            batch = range(start, min(start + BATCH_SIZE, len(prompts)))
+            if not done.issuperset(batch):
+                likely = label_probabilities(policy, [prompts[i] for i in batch], context.numerics)
+                chosen = likely.argmax(-1).tolist()
+                on_batch({i: task.format_answer(task.labels[one]) for i, one in zip(batch, chosen, strict=True)})
+
+    return Answering(choose)
+
+
+@torch.no_grad()
+def label_probabilities(policy: Policy, prompts: Sequence[list[int]], numerics: Numerics) -> torch.Tensor:
+    """Softmax of the head's outputs: [prompts, labels] float32, in the order of the task's labels."""
+    policy.model.eval()
+    (head,) = heads_of(policy.model).values()
+    share = shares_prefixes(policy)
+    rows = torch.empty(len(prompts), head.out_features)
+    for tree in split_into_trees(range(len(prompts)), lambda i: [prompts[i]], numerics.tokens_per_tree):
+        states = sequence_states(policy.model, [prompts[i] for i in tree], share=share)
+        rows[list(tree)] = head(states).softmax(-1).cpu()
+    return rows

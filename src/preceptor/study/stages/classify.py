@@ -1,0 +1,139 @@
+"""A classifier: a linear layer on the hidden state that stands for a case learns the task's labels (Devlin et al. 2019).
+
+Of a causal model that state is the prompt's last token's, of an encoder its first token's.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from preceptor.engine import Forward, Numerics, Stage, Tracking, TrainSettings, schedule, train
+from preceptor.models import HEAD, Policy, heads_of
+from preceptor.progress import Advance
+from preceptor.study.cases import Prepared
+from preceptor.study.score import gold_label
+from preceptor.study.spec.stages import StageRef
+from preceptor.study.stage_tree.stage_context import Context, Result, epochs
+
+title = "Classifier"
+explanation = "The model reads the case and a linear layer on what it made of it chooses the label; nothing is written."
+curves = ("loss", "eval_loss")
+makes = "policy"
+answer = "head"
+trains_head = True
+
+
+class Settings(TrainSettings):
+    """Learning labels. Stops early when `patience` evaluations in a row have not lowered the validation loss."""
+
+    patience: int = Field(default=2, ge=1)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Labelled:
+    """Token ids of a case, and the number of its label."""
+
+    prompt: list[int]
+    label: int
+
+
+Cases = tuple[list[Labelled], list[Labelled]]
+
+
+def needs(stage: str) -> tuple[str, ...]:
+    """Nothing but the policy before it, if there is one."""
+    return ()
+
+
+def unsupported_reason(stage: StageRef, prepared: Prepared) -> str | None:
+    """It learns labels."""
+    return None if prepared.task.labels else "it gives labels only"
+
+
+def data(context: Context) -> Cases:
+    """Prompts of training and validation cases with the numbers of their right labels."""
+    (task,) = context.tasks
+    number = {label: i for i, label in enumerate(task.task.labels)}
+
+    def labelled(encoded: Sequence[Any], examples: Sequence[Any]) -> list[Labelled]:
+        pairs = zip(encoded, examples, strict=True)
+        return [Labelled(one.prompt, number[gold_label(task.task, example)]) for one, example in pairs]
+
+    return labelled(task.train, task.splits.train), labelled(task.validation, task.splits.validation)
+
+
+def run(context: Context, data: Cases) -> Result:
+    """Train head and slots together until the validation loss no longer improves."""
+    order = schedule(len(data[0]), context.settings.batch_size, context.settings.epochs, context.seed)
+    work = partial(
+        train_classifier,
+        batches=[[data[0][i] for i in indices] for indices in order],
+        validation=data[1],
+        head=next(name for name, slot in context.slots.items() if slot.type == HEAD),
+        settings=context.settings,
+        numerics=context.numerics,
+        folder=context.folder / "checkpoints",
+        seed=context.seed,
+        tracking=context.tracking,
+    )
+    stage = context.tune(work, len(order))
+    return Result(stage.cost, stage.history, {"learning": stage.learning})
+
+
+def train_classifier(
+    policy: Policy,
+    batches: Sequence[Sequence[Labelled]],
+    validation: Sequence[Labelled],
+    head: str,
+    settings: Settings,
+    numerics: Numerics,
+    folder: Path,
+    *,
+    seed: int,
+    tracking: Tracking | None,
+    advance: Advance,
+) -> Stage:
+    """Train `policy` in place by the cross-entropy of the right label, in nats, mean over the cases of a batch."""
+
+    def loss(
+        forward: Forward, tree: Sequence[Labelled], batch: Sequence[Labelled]
+    ) -> tuple[Tensor, dict[str, float]]:
+        layer = heads_of(forward.model)[head]
+        logits = layer(forward.states([one.prompt for one in tree]))
+        right = torch.tensor([one.label for one in tree], device=logits.device)
+        return nn.functional.cross_entropy(logits, right, reduction="sum") / len(batch), {}
+
+    return train(
+        policy,
+        batches,
+        loss,
+        validation,
+        settings,
+        numerics,
+        folder,
+        seed=seed,
+        sequences_of=prompt_of,
+        patience=settings.patience,
+        tracking=tracking,
+        advance=advance,
+    )
+
+
+def prompt_of(case: Labelled) -> list[list[int]]:
+    """The one sequence of a case."""
+    return [case.prompt]
+
+
+def how_trained(settings: Mapping[str, Any], adapter: str) -> str:
+    """A sentence for a methods section."""
+    return (
+        f"A linear layer on the hidden state of a case was trained together with {adapter} to give its label, for at "
+        f"most {epochs(settings)} (learning rate {settings.get('learning_rate')}, batches of "
+        f"{settings.get('batch_size')}), and the weights with the lowest loss on validation cases were kept."
+    )

@@ -1,0 +1,164 @@
+"""Continued training on raw text (causal language modelling): the model learns to write the documents of a corpus.
+
+The loss is over every token and one end of each document. A document that is longer than `max_length` is learned in
+pieces; no piece sees another document. Documents of held-out patients, and near copies of held-out cases, are left out.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from preceptor.data import EACH_ROW, cases_by_patient, near_duplicates, read_table
+from preceptor.engine import SFTSettings, run_sft, sft_steps
+from preceptor.errors import InputError, Problem
+from preceptor.models import Encoded, load_tokenizer
+from preceptor.study.cases import case_text
+from preceptor.study.stage_tree.stage_context import Context, Result, epochs
+
+title = "CLM"
+explanation = "Continued training on raw text, before the model learns the task."
+curves = ("loss", "eval_loss")
+makes = "policy"
+Document = tuple[str, str]
+"""Patient and text."""
+Corpus = tuple[list[Encoded], list[Encoded], dict[str, int]]
+
+_VALIDATION_SHARE = 0.1
+"""Of the corpus's patients: their documents say when to stop."""
+
+
+class Settings(SFTSettings):
+    """How raw text is learned, and which; without a corpus it is that of the training cases, without their answers."""
+
+    corpus: str | None = None
+    """A table (CSV, JSONL, Parquet, Excel) with a document in each row, relative to the study file."""
+    text: str = "text"
+    """The column of the documents."""
+    group: str | None = None
+    """The column of the patient, or `each row`: every document is of another patient."""
+    epochs: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _patients_are_named(self) -> "Settings":
+        if self.corpus and not self.group:
+            raise ValueError(f"group: name the column of the patient, or `{EACH_ROW}`; held-out patients are left out")
+        return self
+
+
+def needs(stage: str) -> tuple[str, ...]:
+    """Nothing but the policy before it, if there is one."""
+    return ()
+
+
+def problems(settings: Settings, base_folder: Path) -> list[Problem]:
+    """What keeps the corpus from being read."""
+    try:
+        if settings.corpus:
+            documents(settings, base_folder)
+    except InputError as error:
+        return error.problems
+    return []
+
+
+def data(context: Context) -> Corpus:
+    """Training and validation pieces as token ids, and how many documents were read and left out."""
+    texts, counts = _learned_and_validated(context)
+    tokenizer = load_tokenizer(context.source)
+    encoded = [
+        [piece for text in part for piece in pieces(tokenizer, text, context.study.max_length)] for part in texts
+    ]
+    if not all(encoded):
+        what = f"{counts['documents']} documents leave nothing to learn from or to validate on"
+        raise InputError(Problem(f"stage {context.stage.name}", what, "Name a corpus of more patients."))
+    return encoded[0], encoded[1], counts
+
+
+def run(context: Context, data: Corpus) -> Result:
+    """Train until the loss on validation documents no longer improves."""
+    train, validation, counts = data
+    work = partial(
+        run_sft,
+        train=train,
+        validation=validation,
+        settings=context.settings,
+        numerics=context.numerics,
+        folder=context.folder / "checkpoints",
+        seed=context.seed,
+        tracking=context.tracking,
+    )
+    stage = context.tune(work, sft_steps(len(train), context.settings))
+    return Result(stage.cost, stage.history, counts | {"learning": stage.learning})
+
+
+def documents(settings: Settings, base_folder: Path) -> list[Document]:
+    """The corpus. Raises `InputError` when it cannot be read or lacks a column."""
+    table = read_table(base_folder / Path(str(settings.corpus)).expanduser())
+    wanted = [settings.text, *([] if settings.group == EACH_ROW else [str(settings.group)])]
+    if lacking := [name for name in wanted if name not in table.columns]:
+        what = f"there is no column {', '.join(lacking)}; it has {', '.join(table.columns)}"
+        raise InputError(Problem(str(table.path), what, "Name its columns under `clm: {text: ..., group: ...}`."))
+    groups = [str(row.number) for row in table.rows] if settings.group == EACH_ROW else table.column(str(settings.group))
+    return [(group, text) for group, text in zip(groups, table.column(settings.text), strict=True) if text.strip()]
+
+
+def pieces(tokenizer: Any, text: str, max_length: int) -> list[Encoded]:
+    """A document as sequences of at most `max_length` tokens, each behind a token that begins it; the last one ends.
+
+    A string such as `<|im_end|>` in a text is tokenised as plain text. Raises `InputError` without an end token.
+    """
+    end = tokenizer.eos_token_id
+    if end is None:
+        raise InputError(Problem("clm", "the tokenizer has no end-of-sequence token", "Take another model."))
+    begin = end if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    ids = [*tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"], end]
+    room = max_length - 1
+    return [Encoded([begin], ids[at : at + room]) for at in range(0, len(ids), room)]
+
+
+def _learned_and_validated(context: Context) -> tuple[tuple[list[str], list[str]], dict[str, int]]:
+    if context.settings.corpus is None:
+        parts = [[case_text(task.task, one) for task in context.tasks for one in getattr(task.splits, name)]
+                 for name in ("train", "validation")]  # fmt: skip
+        return (parts[0], parts[1]), {"documents": sum(map(len, parts)), "held_out_documents": 0, "near_duplicates": 0}
+    whole = documents(context.settings, context.base_folder)
+    held_out = [one for task in context.tasks for one in task.splits.test]
+    patients = {str(one.group) for one in held_out} if context.settings.group != EACH_ROW else set()
+    kept = [(group, text) for group, text in whole if group not in patients]
+    copies = {one.held_out for one in near_duplicates([text for _, text in kept], _texts(context))}
+    left = [one for number, one in enumerate(kept) if number not in copies]
+    counts = {
+        "documents": len(whole),
+        "held_out_documents": len(whole) - len(kept),
+        "near_duplicates": len(copies),
+    }
+    return _parted(left, context.study.split_seed), counts
+
+
+def _texts(context: Context) -> list[str]:
+    return [case_text(task.task, one) for task in context.tasks for one in task.splits.test]
+
+
+def _parted(documents: Sequence[Document], seed: int) -> tuple[list[str], list[str]]:
+    """Documents to learn and to validate on, by patient."""
+    validation: set[int] = set()
+    for cases in cases_by_patient([group for group, _ in documents], f"{seed} clm").values():
+        if len(validation) >= max(1, _VALIDATION_SHARE * len(documents)):
+            break
+        validation |= set(cases)
+    texts = [text for _, text in documents]
+    return (
+        [text for number, text in enumerate(texts) if number not in validation],
+        [texts[number] for number in sorted(validation)],
+    )
+
+
+def how_trained(settings: Mapping[str, Any], adapter: str) -> str:
+    """A sentence for a methods section."""
+    source = "a corpus without held-out patients" if settings.get("corpus") else "the text of training cases"
+    return (
+        f"Continued training on {source} tuned {adapter} on every token for at most {epochs(settings)} (learning rate "
+        f"{settings.get('learning_rate')}, batches of {settings.get('batch_size')})."
+    )
