@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from command_line import CommandLine
-from tiny_model import build_tiny_model
+from tiny_model import build_tiny_encoder, build_tiny_model
 
 pytest_plugins = ["browser"]
 
@@ -52,6 +52,20 @@ def tiny_source(tiny_model_folder: Path) -> Any:
     from preceptor.models import find_model
 
     return find_model(str(tiny_model_folder))
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A local folder with a tiny encoder. Read it, do not change it."""
+    return build_tiny_encoder(tmp_path_factory.mktemp("encoder") / "tiny-bert")
+
+
+@pytest.fixture(scope="session")
+def encoder_source(tiny_encoder_folder: Path) -> Any:
+    """The tiny encoder as `preceptor.models` sees it."""
+    from preceptor.models import find_model
+
+    return find_model(str(tiny_encoder_folder))
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,6 @@ from preceptor.models import (
     Policy,
     Slot,
     SlotSettings,
-    find_model,
     load_policy,
     save_policy,
     saved_slots,
@@ -24,7 +23,6 @@ from preceptor.models import (
     start_policy,
     use,
 )
-from tiny_model import build_tiny_encoder
 
 IDS = torch.arange(3, 23).reshape(2, 10)
 Slots = Mapping[str, Slot]
@@ -46,11 +44,6 @@ PROMPTS: dict[str, Slots] = {
     "p-tuning": {"soft": SlotSettings(type="P_TUNING", num_virtual_tokens=4, encoder_hidden_size=8)},
     "prefix tuning": {"soft": SlotSettings(type="PREFIX_TUNING", num_virtual_tokens=4)},
 }
-
-
-@pytest.fixture(scope="session")
-def encoder_source(tmp_path_factory: pytest.TempPathFactory) -> ModelSource:
-    return find_model(str(build_tiny_encoder(tmp_path_factory.mktemp("encoder") / "tiny-bert")))
 
 
 @pytest.fixture(params=["llama", "bert"])

@@ -86,8 +86,9 @@ def keep_layers(config: Any, layers: int) -> None:
 
 def _built(source: ModelSource, adapter: AdapterSettings | None, dtype: torch.dtype, layers: int | None) -> nn.Module:
     try:
-        config, auto_model = _config(source, layers), find_family(source.location).AUTO_MODEL
-        model: Any = auto_model.from_config(config, dtype=dtype, trust_remote_code=False)
+        config, family = _config(source, layers), find_family(source.location)
+        model: Any = family.AUTO_MODEL.from_config(config, dtype=dtype, trust_remote_code=False)
+        family.trim(model)
     except (ValueError, KeyError, TypeError, ImportError) as error:
         what = f"transformers cannot build a model from its config.json ({type(error).__name__})"
         raise InputError(Problem(f"model {source.name}", what, "Check the file, or name another model.")) from error

@@ -205,7 +205,8 @@ def _load_base(source: ModelSource, dtype: torch.dtype) -> Any:
 
 def _load_backbone(folder: Path, dtype: torch.dtype, **options: Any) -> Any:
     """The model in `folder`, every weight frozen. Raises `InputError` when weights are missing."""
-    loaded: Any = find_family(folder).AUTO_MODEL.from_pretrained(
+    family = find_family(folder)
+    loaded: Any = family.AUTO_MODEL.from_pretrained(
         folder,
         dtype=dtype,
         local_files_only=True,
@@ -215,7 +216,8 @@ def _load_backbone(folder: Path, dtype: torch.dtype, **options: Any) -> Any:
         **options,
     )
     model, found = loaded
-    if missing := found["missing_keys"]:
+    family.trim(model)
+    if missing := found["missing_keys"] & model.state_dict().keys():
         # transformers would fill them with random numbers and only warn.
         what = f"{len(missing)} weights of its architecture are missing, {min(missing)} among them"
         raise InputError(Problem(f"model {folder.name}", what, "Copy the whole folder again."))

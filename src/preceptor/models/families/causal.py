@@ -1,17 +1,22 @@
 """Causal language models that answer with the next turn of a chat; they need a chat template."""
 
 from pathlib import Path
+from typing import Any
 
 from transformers import AutoModelForCausalLM
 
 from preceptor.models._chat_template import check_tokenizer, encode
 from preceptor.models._json import read_json
 
-__all__ = ["AUTO_MODEL", "PEFT_TASK", "WRITES", "check_tokenizer", "encode", "missing"]
+__all__ = ["AUTO_MODEL", "PEFT_TASK", "WRITES", "check_tokenizer", "encode", "missing", "trim"]
 
 AUTO_MODEL = AutoModelForCausalLM
 PEFT_TASK = "CAUSAL_LM"
 WRITES = True
+
+
+def trim(model: Any) -> None:
+    """Nothing: every layer is used."""
 
 
 def missing(folder: Path) -> tuple[str, str] | None:

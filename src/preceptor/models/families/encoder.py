@@ -22,6 +22,12 @@ def fits(config: Mapping[str, Any]) -> bool:
     return config.get("model_type") in _TYPES and not config.get("is_decoder")
 
 
+def trim(model: Any) -> None:
+    """Take off the pooler, which the head stands in place of: an adapter on it would never have a gradient."""
+    if getattr(model, "pooler", None) is not None:
+        model.pooler = None
+
+
 def missing(folder: Path) -> tuple[str, str] | None:
     """Nothing: an encoder needs no chat template."""
     return None

@@ -1,0 +1,204 @@
+"""Slots while a stage trains, on tiny random Llama and BERT, float32: gradients, frozen bits, resumption."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from preceptor.engine import Forward, Numerics, Stage, TrainSettings, answer_logprobs, can_share, sequence_states, train
+from preceptor.engine.training import slot_checks
+from preceptor.engine.training.slot_checks import frozen_digest
+from preceptor.errors import InputError, PreceptorError
+from preceptor.models import (
+    HEAD,
+    Encoded,
+    ModelSource,
+    Policy,
+    Slot,
+    SlotSettings,
+    heads_of,
+    save_policy,
+    slot_weights,
+    start_policy,
+)
+
+LORA = SlotSettings(type="LORA", r=4, lora_alpha=8, target_modules="all-linear")
+HEAD_OF_3 = SlotSettings(type=HEAD, outputs=3)
+STACKS: dict[str, tuple[Mapping[str, Slot], list[str]]] = {
+    "LoRA": ({"one": LORA, "head": HEAD_OF_3}, ["one", "head"]),
+    "IA3": (
+        {"one": SlotSettings(type="IA3", target_modules="all-linear", feedforward_modules=[]), "head": HEAD_OF_3},
+        ["one", "head"],
+    ),
+    "two LoRA, one frozen": ({"domain": LORA, "task": LORA, "head": HEAD_OF_3}, ["task", "head"]),
+    "a head alone": ({"head": HEAD_OF_3}, ["head"]),
+}
+IN_FRONT = {
+    "prompt tuning": SlotSettings(type="PROMPT_TUNING", num_virtual_tokens=4),
+    "p-tuning": SlotSettings(type="P_TUNING", num_virtual_tokens=4, encoder_hidden_size=8),
+    "prefix tuning": SlotSettings(type="PREFIX_TUNING", num_virtual_tokens=4),
+}
+CASES = [([5, 6, 7, 10 + n % 3, 20 + n], n % 3) for n in range(12)]
+SETTINGS = TrainSettings(learning_rate=1e-2, epochs=1, batch_size=3, warmup_steps=1)
+NUMERICS = Numerics(threads=1)
+Case = tuple[list[int], int]
+
+
+@pytest.fixture(params=["llama", "bert"])
+def source(request: pytest.FixtureRequest, tiny_source: ModelSource, encoder_source: ModelSource) -> ModelSource:
+    return tiny_source if request.param == "llama" else encoder_source
+
+
+def start(source: ModelSource, slots: Mapping[str, Slot], train: Sequence[str]) -> Policy:
+    policy = start_policy(source, None, slots, train, seed=0, dtype=torch.float32)
+    for name in {*slots} - {*train}:  # a frozen slot that an earlier stage trained
+        with torch.no_grad():
+            for path, weight in slot_weights(policy.model, name).items():
+                weight += 0.05 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(len(path)))
+    return policy
+
+
+def by_head(forward: Forward, tree: Sequence[Case], batch: Sequence[Case]) -> tuple[Tensor, dict[str, float]]:
+    states = forward.states([ids for ids, _ in tree])
+    logits = heads_of(forward.model)["head"](states)
+    right = torch.tensor([label for _, label in tree])
+    return nn.functional.cross_entropy(logits, right, reduction="sum") / len(batch), {}
+
+
+def run(policy: Policy, folder: Path, loss: Any = by_head, **changed: Any) -> Stage:
+    batches = [CASES[at : at + 3] for at in range(0, len(CASES), 3)] * 2
+    arguments: dict[str, Any] = {"seed": 0, "sequences_of": lambda case: [case[0]], "eval_steps": 2}
+    return train(policy, batches, loss, CASES[:3], SETTINGS, NUMERICS, folder, **(arguments | changed))
+
+
+def weights(policy: Policy) -> dict[str, Tensor]:
+    return {name: weight.detach().clone() for name, weight in policy.model.named_parameters()}
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_what_is_to_learn_learns_and_the_rest_stays_as_it_was_to_the_bit(
+    source: ModelSource, name: str, tmp_path: Path
+) -> None:
+    slots, learns = STACKS[name]
+    policy = start(source, slots, learns)
+    before, digest = weights(policy), frozen_digest(policy.model)
+    stage = run(policy, tmp_path)
+    moved = {path for path, weight in weights(policy).items() if not torch.equal(weight, before[path])}
+    assert moved == {path for slot in learns for path in slot_weights(policy.model, slot)}
+    assert frozen_digest(policy.model) == digest
+    assert stage.learning == {slot: sum(w.numel() for w in slot_weights(policy.model, slot).values()) for slot in learns}
+    assert stage.cost.flops > 0
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_cut_off_it_goes_on_to_the_same_weights(
+    source: ModelSource, name: str, tmp_path: Path, cut_after: Any, killed: type[Exception]
+) -> None:
+    whole = start(source, *STACKS[name])
+    history = run(whole, tmp_path / "whole").history
+    with pytest.raises(killed):
+        run(start(source, *STACKS[name]), tmp_path / "cut", advance=cut_after(5))
+    resumed = start(source, *STACKS[name])
+    stage = run(resumed, tmp_path / "cut")
+    assert all(torch.equal(weight, weights(whole)[path]) for path, weight in weights(resumed).items())
+    assert [row.get("eval_loss") for row in stage.history] == [row.get("eval_loss") for row in history]
+
+
+def test_a_slot_that_takes_no_part_ends_the_run(tiny_source: ModelSource, tmp_path: Path) -> None:
+    def past_the_adapter(forward: Forward, tree: Sequence[Case], batch: Any) -> tuple[Tensor, dict[str, float]]:
+        states = forward.states([ids for ids, _ in tree]).detach()
+        return heads_of(forward.model)["head"](states).square().mean(), {}
+
+    policy = start(tiny_source, *STACKS["LoRA"])
+    with pytest.raises(InputError, match="slot one: it learns nothing: .* by optimizer step 4"):  # the first has rate 0
+        run(policy, tmp_path, past_the_adapter)
+    assert not list(tmp_path.glob("checkpoint-4"))
+
+
+def test_a_head_must_have_a_gradient_at_the_first_step(tiny_source: ModelSource, tmp_path: Path) -> None:
+    def past_the_head(forward: Forward, tree: Sequence[Case], batch: Any) -> tuple[Tensor, dict[str, float]]:
+        return forward.states([ids for ids, _ in tree]).square().mean(), {}
+
+    with pytest.raises(InputError, match="slot head: .* by optimizer step 2"):
+        run(start(tiny_source, *STACKS["LoRA"]), tmp_path, past_the_head)
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_a_frozen_weight_that_changes_is_noticed(
+    tiny_source: ModelSource, tmp_path: Path, counted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if counted:
+        monkeypatch.setattr(slot_checks, "_DIGESTED_BYTES", 0)
+
+    def wicked(forward: Forward, tree: Sequence[Case], batch: Any) -> tuple[Tensor, dict[str, float]]:
+        with torch.no_grad():
+            next(iter(forward.model.parameters())).add_(1e-6)
+        return by_head(forward, tree, batch)
+
+    with pytest.raises(PreceptorError, match="a weight that is frozen changed"):
+        run(start(tiny_source, *STACKS["LoRA"]), tmp_path, wicked)
+    run(start(tiny_source, *STACKS["LoRA"]), tmp_path / "sound")
+
+
+SEQUENCES = [Encoded([5, 6, 7, 8], [9, 10]), Encoded([5, 6, 7, 8], [11]), Encoded([5, 6], [12, 13])]
+
+
+@pytest.mark.parametrize("name", ["LoRA", "IA3", "two LoRA, one frozen"])
+def test_a_tree_gives_the_policys_own_numbers(
+    tiny_source: ModelSource, name: str, sharpen: Callable[[nn.Module], Any]
+) -> None:
+    slots, learns = STACKS[name]
+    policy = start(tiny_source, slots, learns)
+    sharpen(policy.model)
+    assert can_share(policy.model)
+    with torch.no_grad():
+        tree, alone = (answer_logprobs(policy.model, SEQUENCES, share=share) for share in (True, False))
+        states = [sequence_states(policy.model, [one.prompt for one in SEQUENCES], share=s) for s in (True, False)]
+    torch.testing.assert_close(torch.cat(tree), torch.cat(alone), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(*states, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", IN_FRONT)
+def test_what_stands_in_front_runs_on_the_plain_path_with_the_right_rows(
+    tiny_source: ModelSource, name: str, sharpen: Callable[[nn.Module], Any]
+) -> None:
+    """Against log-probabilities of whole sequences, whose last rows are the answer's whatever stands in front."""
+    policy = start(tiny_source, {"soft": IN_FRONT[name]}, ["soft"])
+    sharpen(policy.model)
+    with torch.no_grad():
+        found = answer_logprobs(policy.model, SEQUENCES, share=False)
+        for one, logprobs in zip(SEQUENCES, found, strict=True):
+            ids = torch.tensor([one.prompt + one.answer])
+            rows = policy.model(input_ids=ids).logits[0].log_softmax(-1)[-len(one.answer) - 1 : -1]
+            expected = rows.gather(-1, torch.tensor(one.answer)[:, None])[:, 0]
+            torch.testing.assert_close(logprobs, expected, atol=1e-5, rtol=1e-5)
+        whole = policy.model(input_ids=torch.tensor([SEQUENCES[0].prompt]), output_hidden_states=True)
+        (state,) = sequence_states(policy.model, [SEQUENCES[0].prompt], share=False)
+    torch.testing.assert_close(state, whole.hidden_states[-1][0, -1])
+
+
+def test_an_encoders_state_is_its_first_tokens(encoder_source: ModelSource, tmp_path: Path) -> None:
+    plain = start(encoder_source, {"head": HEAD_OF_3}, ["head"])
+    soft = start(encoder_source, {"soft": IN_FRONT["prompt tuning"]}, ["soft"])
+    ids = torch.tensor([[2, 9, 10, 3]])
+    with torch.no_grad():
+        (state,) = sequence_states(plain.model, [ids[0].tolist()], share=False)
+        torch.testing.assert_close(state, plain.model(input_ids=ids).last_hidden_state[0, 0])
+        assert plain.model.pooler is None
+        (state,) = sequence_states(soft.model, [ids[0].tolist()], share=False)
+        torch.testing.assert_close(state, soft.model(input_ids=ids).last_hidden_state[0, 4])
+
+
+def test_a_checkpoint_holds_the_weights_that_learn_and_nothing_else(tiny_source: ModelSource, tmp_path: Path) -> None:
+    slots, learns = STACKS["two LoRA, one frozen"]
+    policy = start(tiny_source, slots, learns)
+    run(policy, tmp_path)
+    from safetensors.torch import load_file
+
+    found = load_file(sorted(tmp_path.glob("checkpoint-*"))[-1] / "weights.safetensors")
+    assert set(found) == {path for slot in learns for path in slot_weights(policy.model, slot)}
+    save_policy(policy, tmp_path / "stage")
+    assert sorted(one.name for one in (tmp_path / "stage" / "slots").iterdir()) == ["domain", "head", "task"]
