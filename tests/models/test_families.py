@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import BertConfig, BertModel
+from transformers import AlbertConfig, AlbertModel
 
 from preceptor.errors import InputError
 from preceptor.models import (
@@ -27,9 +27,13 @@ from preceptor.models import Encoded
 
 AUTO_MODEL = AutoModel
 PEFT_TASK = "FEATURE_EXTRACTION"
+WRITES = False
+
+def trim(model):
+    pass
 
 def fits(config):
-    return config.get("model_type") == "bert"
+    return config.get("model_type") == "albert"
 
 def missing(folder):
     return None
@@ -43,25 +47,25 @@ def encode(tokenizer, messages, answer):
 
 
 @pytest.fixture
-def bert(tmp_path: Path, tiny_tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder of a small BERT without a chat template, and the one file that makes its family known."""
+def albert(tmp_path: Path, tiny_tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of a small ALBERT without a chat template, and the one file that makes its family known."""
     families = tmp_path / "families"
     families.mkdir()
     (families / "sentence_encoder.py").write_text(ENCODER)
     monkeypatch.setattr(
         "preceptor.models.families.__path__", [*sys.modules["preceptor.models.families"].__path__, str(families)]
     )
-    folder = tmp_path / "bert"
+    folder = tmp_path / "albert"
     settings = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    BertModel(BertConfig(vocab_size=len(tiny_tokenizer), **settings)).save_pretrained(folder)
+    AlbertModel(AlbertConfig(vocab_size=len(tiny_tokenizer), embedding_size=16, **settings)).save_pretrained(folder)
     tiny_tokenizer.save_pretrained(folder)
     (folder / "chat_template.jinja").unlink()
     yield folder
     sys.modules.pop("preceptor.models.families.sentence_encoder", None)
 
 
-def test_a_family_is_one_file(bert: Path, tmp_path: Path) -> None:
-    source = find_model(str(bert))
+def test_a_family_is_one_file(albert: Path, tmp_path: Path) -> None:
+    source = find_model(str(albert))
     tokenizer = load_tokenizer(source)
     turns = [{"role": "system", "content": "Read."}, {"role": "user", "content": "fever"}]
     assert encode(tokenizer, turns, None) == Encoded(tokenizer("Read. fever")["input_ids"], [])
@@ -69,18 +73,18 @@ def test_a_family_is_one_file(bert: Path, tmp_path: Path) -> None:
     policy = new_policy(source, AdapterSettings(rank=2), seed=0, dtype=torch.float32)
     save_policy(policy, tmp_path / "kept")
     again = load_policy(source, tmp_path / "kept", dtype=torch.float32)
-    assert type(again.model.get_base_model()) is BertModel
+    assert type(again.model.get_base_model()) is AlbertModel
     assert policy.model.peft_config["default"].task_type == "FEATURE_EXTRACTION"
     names = {name for name, _ in blueprint(source, AdapterSettings(rank=2), torch.float32).named_parameters()}
     assert names == {name for name, _ in policy.model.named_parameters()}
 
 
-def test_a_model_that_no_other_family_knows_is_causal(bert: Path, tiny_model_folder: Path, tmp_path: Path) -> None:
+def test_a_model_that_no_other_family_knows_is_causal(albert: Path, tiny_model_folder: Path, tmp_path: Path) -> None:
     for folder in (tiny_model_folder, tmp_path):
         assert find_family(folder).__name__ == "preceptor.models.families.causal"
 
 
-def test_without_its_file_a_bert_needs_a_chat_template(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_its_file_a_bert_needs_a_chat_template(albert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     with pytest.raises(InputError, match="its tokenizer has no chat template"):
-        find_model(str(bert))
+        find_model(str(albert))

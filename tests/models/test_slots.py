@@ -185,7 +185,9 @@ def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any], what: 
 def test_what_cannot_be_active_together_is_named() -> None:
     ia3 = STACKS["IA3"]["one"]
     assert "IA3, LORA" in str(stack_problem({"a": lora(), "b": ia3}))
-    assert "only one slot of type P_TUNING" in str(stack_problem({"a": PROMPTS["p-tuning"]["soft"]} | {"b": PROMPTS["p-tuning"]["soft"]}))
+    assert "only one slot of type P_TUNING" in str(
+        stack_problem({"a": PROMPTS["p-tuning"]["soft"]} | {"b": PROMPTS["p-tuning"]["soft"]})
+    )
     assert stack_problem(STACKS["two LoRA"]) is None
     assert stack_problem(STACKS["LoRA and head"]) is None
 

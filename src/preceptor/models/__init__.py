@@ -29,7 +29,15 @@ from preceptor.models._slots import (
     stack_problem,
     use,
 )
-from preceptor.models._source import KnownModel, ModelSource, context_length, find_model, fingerprint, list_models, writes
+from preceptor.models._source import (
+    KnownModel,
+    ModelSource,
+    context_length,
+    find_model,
+    fingerprint,
+    list_models,
+    writes,
+)
 from preceptor.models._tokens import Encoded, encode, load_tokenizer
 
 __all__ = [

@@ -98,7 +98,9 @@ def _built(source: ModelSource, adapter: AdapterSettings | None, dtype: torch.dt
         whole: nn.Module = model.requires_grad_(True)
         return whole
     with _quiet():
-        tuned: nn.Module = get_peft_model(model.requires_grad_(False), adapter.peft_config(find_family(source.location).PEFT_TASK))
+        tuned: nn.Module = get_peft_model(
+            model.requires_grad_(False), adapter.peft_config(find_family(source.location).PEFT_TASK)
+        )
     fuse(tuned)
     if source.load_in_4bit:  # peft's own forward, which saves more activations: quantised layers are not fused
         for module in tuned.modules():

@@ -69,21 +69,25 @@ def training(run: Run, task: str | None = None) -> str:
     """How the tuned arms were trained, from the settings of the run; those of `task` where it has its own."""
     own = run.entry(task) if task else {}
     named = _block(run.settings, "stages")
-    names = [stage for arm in run.results.study.arms for stage in run.results.arm(arm).stages]
-    kinds = list(dict.fromkeys(_block(named, name).get("kind", name.partition("@")[0]) for name in names))
+    stages = [stage for arm in run.results.study.arms for stage in run.results.arm(arm).stages]
+    names = list(dict.fromkeys(stage.partition("@")[0] for stage in stages))
+    kinds = {name: str(_block(named, name).get("kind", name)) for name in names}
     if not kinds:
         return "Nothing was trained by gradient descent."
-    blocks = {kind: _block(own, kind) or _block(run.settings, kind) for kind in kinds}
-    if not blocks[kinds[0]]:
+    blocks = {name: _block(own, kind) or _block(run.settings, kind) for name, kind in kinds.items()}
+    if not blocks[names[0]]:
         return "[The settings of this study could not be read again; describe the training here.]"
-    adapter = _tuned(_block(run.settings, "adapter"))
-    sentences = [_how_trained(kind, block, adapter) for kind, block in blocks.items() if block]
-    sentences += [pairs] if (pairs := _pairs(run)) else []
+    adapter = _tuned(run.settings)
+    sentences = [
+        ("" if name == kinds[name] else f"Stage {name}: ")
+        + _how_trained(kinds[name], block | _block(named, name), adapter)
+        for name, block in blocks.items()
+        if block
+    ]
+    sentences += [said for said in (_learning(run), _pairs(run)) if said]
     entries = [run.entry(each.name) for each in run.results.study.tasks]
-    if task is None and any(entry.get(kind) for entry in entries for kind in kinds):
+    if task is None and any(entry.get(kind) for entry in entries for kind in kinds.values()):
         sentences.append("Some tasks had training settings of their own, which the study file lists.")
-    if any(name in named for name in names):
-        sentences.append("Some stages had settings of their own, which the study file lists.")
     return " ".join(sentences)
 
 
@@ -95,7 +99,25 @@ def _how_trained(name: str, settings: dict[str, Any], adapter: str) -> str:
     return f"{kind_title(name)}: {kind.explanation}" if kind else f"{kind_title(name)} was trained, too."
 
 
-def _tuned(adapter: dict[str, Any]) -> str:
+def _learning(run: Run) -> str:
+    """How many numbers each stage trained, by slot."""
+    found: dict[str, dict[str, int]] = {}
+    for cell in run.results.cells:
+        found |= cell.learning
+    if not found:
+        return ""
+    said = [
+        f"{kind_title(kind)} {_listed([f'{count:,} in {slot}' for slot, count in slots.items()])}"
+        for kind, slots in found.items()
+    ]
+    return f"Numbers that learned, by slot: {'; '.join(said)}."
+
+
+def _tuned(settings: dict[str, Any]) -> str:
+    adapter, slots = _block(settings, "adapter"), _block(settings, "slots")
+    if slots:
+        named = [f"{name} ({slot.get('type')})" for name, slot in slots.items()]
+        return f"slots of a frozen model, as the study file assigns them to stages: {_listed(named)}"
     if not adapter:
         return "every weight of the model"
     return f"a LoRA adapter (rank {adapter.get('rank')}, alpha {adapter.get('alpha')})"

@@ -32,7 +32,9 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
     for stage in _stages(study):
         kind = find_kind(stage.kind)
         for entry in study.tasks if hasattr(kind, "problems") else ():
-            problems += [one for one in kind.problems(study.settings_of(stage, entry), base_folder) if one not in problems]
+            problems += [
+                one for one in kind.problems(study.settings_of(stage, entry), base_folder) if one not in problems
+            ]
     if study.judge and "judge" in study.maker_settings:
         problems += find_server(study.judge, "judge")
     problems += find_tracker(study.report_to) if study.report_to else []

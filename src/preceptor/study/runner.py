@@ -70,7 +70,9 @@ def run_study(
         _print_left_out(study, tasks, console)
         show_power(study, tasks, console)
         show = partial(progress, console=console)
-        tree = StageTree(study, numerics, source, fingerprint(source), run, show, votes_of(study, base_folder), base_folder)
+        tree = StageTree(
+            study, numerics, source, fingerprint(source), run, show, votes_of(study, base_folder), base_folder
+        )
         if ray_address is None:
             remaining = [one for prepared in tasks if (one := remaining_work(tree, prepared))]
             _print_forecast(tree, remaining, console)

@@ -89,7 +89,9 @@ def test_what_is_to_learn_learns_and_the_rest_stays_as_it_was_to_the_bit(
     moved = {path for path, weight in weights(policy).items() if not torch.equal(weight, before[path])}
     assert moved == {path for slot in learns for path in slot_weights(policy.model, slot)}
     assert frozen_digest(policy.model) == digest
-    assert stage.learning == {slot: sum(w.numel() for w in slot_weights(policy.model, slot).values()) for slot in learns}
+    assert stage.learning == {
+        slot: sum(w.numel() for w in slot_weights(policy.model, slot).values()) for slot in learns
+    }
     assert stage.cost.flops > 0
 
 

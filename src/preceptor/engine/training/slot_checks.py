@@ -40,7 +40,9 @@ class SlotChecks(TrainerCallback):
                 continue
             self._waiting[name] -= 1
             if self._waiting[name] == 0:
-                what = f"it learns nothing: none of its weights had a gradient by optimizer step {state.global_step + 1}"
+                what = (
+                    f"it learns nothing: none of its weights had a gradient by optimizer step {state.global_step + 1}"
+                )
                 fix = "It takes no part in the loss. Leave it out of `train`, or change its type or target_modules."
                 raise InputError(Problem(f"slot {name}", what, fix))
 

@@ -159,7 +159,9 @@ def _prefill_alone(policy: Policy, prompt: list[int]) -> _Prefilled:
     cache = DynamicCache(config=policy.model.config)
     read = policy.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
     cache = read.past_key_values  # peft puts a prefix into one of its own
-    seen = ids.new_ones(1, cache.get_seq_length()) if any(map(in_front, policy.slots.values())) else torch.ones_like(ids)
+    seen = (
+        ids.new_ones(1, cache.get_seq_length()) if any(map(in_front, policy.slots.values())) else torch.ones_like(ids)
+    )
     return _Prefilled(cache, seen, read.logits[:, -1], len(prompt))
 
 

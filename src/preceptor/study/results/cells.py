@@ -22,7 +22,7 @@ from preceptor.study.predictions.prediction_files import (
 from preceptor.study.run.failures import EVALUATION, CellError, Failure, Part
 from preceptor.study.run.reading import reading
 from preceptor.study.score import case_score, gold_label
-from preceptor.study.stage_tree.ledger import Curve, curves, pair_counts, pair_findings
+from preceptor.study.stage_tree.ledger import Curve, curves, learning, pair_counts, pair_findings
 from preceptor.study.stage_tree.tree import StageTree
 from preceptor.tasks import INVALID
 
@@ -47,6 +47,8 @@ class Cell:
     pairs: dict[str, int]
     """How many pairs each maker made, and how many cases gave none that fits."""
     curves: Curves = field(default_factory=dict)
+    learning: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Stage kind -> slot -> how many of its numbers learned."""
     policy: str | None = None
     """The folder of the tuned model that answered, relative to the run folder; None where none did."""
     pair_findings: dict[str, Any] | None = None
@@ -95,6 +97,7 @@ def _cell(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> Cell:
             pairs=pair_counts(done),
             pair_findings=pair_findings(done),
             curves=curves(done),
+            learning=learning(done),
             policy=done[-1].policy.relative_to(root).as_posix() if done else None,
             seedless=seedless(tree.study, arm),
             label_ties=label_ties(folder),

@@ -269,6 +269,8 @@ class Cell(_Part):
     pairs: dict[str, Count] = {}
     pair_findings: PairFindings | None = None
     curves: dict[str, dict[str, Points]] = {}
+    learning: dict[str, dict[str, Count]] = {}
+    """How many numbers each slot trained, by the kind of stage."""
     policy: str | None = None
     """The folder, in the run folder, of the tuned model that answered."""
     also: dict[str, Unit | None] = {}

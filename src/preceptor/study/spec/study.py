@@ -135,7 +135,9 @@ class Study(_Frozen):
         if self.slots and self.adapter is None:
             problems.append("slots: they stand on a frozen model, and `adapter: none` tunes every weight; take one out")
         if self.slots and self.numerics.processes > 1:
-            problems.append("slots: several processes train one `adapter` together, and no named slots; set processes: 1")
+            problems.append(
+                "slots: several processes train one `adapter` together, and no named slots; set processes: 1"
+            )
         for name, entry in self.stages.items():
             known = {*self.slots, HEAD}
             if unknown := sorted({*entry.train, *entry.use} - known):

@@ -67,6 +67,17 @@ def pair_findings(stages: Sequence[StageOutput]) -> dict[str, Any] | None:
     return found
 
 
+def learning(stages: Sequence[StageOutput]) -> dict[str, dict[str, int]]:
+    """How many numbers each slot trained, by the kind of stage; of a kind that goes on, its last stage's."""
+    found: dict[str, dict[str, int]] = {}
+    for stage in stages:
+        ledger = stage.ledger
+        with reading(stage.folder / LEDGER):
+            if "learning" in ledger:
+                found[stage.kind] = {str(slot): int(count) for slot, count in ledger["learning"].items()}
+    return found
+
+
 Curve = list[tuple[int, float]]
 """(step, figure) by optimizer step."""
 

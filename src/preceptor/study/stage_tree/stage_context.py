@@ -24,16 +24,20 @@ Progress = Callable[[str, int], AbstractContextManager[Advance]]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a stage came to: its ledger. history: what training logged, step by step. notes: all else, JSON values."""
+    """What a stage came to: its ledger. history: what training logged, step by step. learning: how many numbers learned,
+    by slot. notes: all else, JSON values.
+    """
 
     cost: Cost
     history: list[dict[str, float]] | None = None
+    learning: Mapping[str, int] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The stage's ledger, but for its kind and key."""
         history = {} if self.history is None else {"history": self.history}
-        return {"cost": self.cost.to_json(), **history, **self.notes}
+        learning = {"learning": dict(self.learning)} if self.learning else {}
+        return {"cost": self.cost.to_json(), **history, **learning, **self.notes}
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ def run(context: Context, data: Cases) -> Result:
         tracking=context.tracking,
     )
     stage = context.tune(work, len(order))
-    return Result(stage.cost, stage.history, {"learning": stage.learning})
+    return Result(stage.cost, stage.history, stage.learning)
 
 
 def train_classifier(
@@ -101,9 +101,7 @@ def train_classifier(
 ) -> Stage:
     """Train `policy` in place by the cross-entropy of the right label, in nats, mean over the cases of a batch."""
 
-    def loss(
-        forward: Forward, tree: Sequence[Labelled], batch: Sequence[Labelled]
-    ) -> tuple[Tensor, dict[str, float]]:
+    def loss(forward: Forward, tree: Sequence[Labelled], batch: Sequence[Labelled]) -> tuple[Tensor, dict[str, float]]:
         layer = heads_of(forward.model)[head]
         logits = layer(forward.states([one.prompt for one in tree]))
         right = torch.tensor([one.label for one in tree], device=logits.device)

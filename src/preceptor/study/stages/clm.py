@@ -90,7 +90,7 @@ def run(context: Context, data: Corpus) -> Result:
         tracking=context.tracking,
     )
     stage = context.tune(work, sft_steps(len(train), context.settings))
-    return Result(stage.cost, stage.history, counts | {"learning": stage.learning})
+    return Result(stage.cost, stage.history, stage.learning, counts)
 
 
 def documents(settings: Settings, base_folder: Path) -> list[Document]:
@@ -100,7 +100,9 @@ def documents(settings: Settings, base_folder: Path) -> list[Document]:
     if lacking := [name for name in wanted if name not in table.columns]:
         what = f"there is no column {', '.join(lacking)}; it has {', '.join(table.columns)}"
         raise InputError(Problem(str(table.path), what, "Name its columns under `clm: {text: ..., group: ...}`."))
-    groups = [str(row.number) for row in table.rows] if settings.group == EACH_ROW else table.column(str(settings.group))
+    groups = (
+        [str(row.number) for row in table.rows] if settings.group == EACH_ROW else table.column(str(settings.group))
+    )
     return [(group, text) for group, text in zip(groups, table.column(settings.text), strict=True) if text.strip()]
 
 

@@ -63,7 +63,7 @@ def run(context: Context, data: Pairs) -> Result:
         "first_margin": stage.first_margin,
         "reference_gap": stage.reference_gap,
     }
-    return Result(stage.cost, stage.history, notes)
+    return Result(stage.cost, stage.history, stage.learning, notes)
 
 
 def how_trained(settings: Mapping[str, Any], adapter: str) -> str:

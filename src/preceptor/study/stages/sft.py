@@ -47,7 +47,7 @@ def run(context: Context, data: Cases) -> Result:
         tracking=context.tracking,
     )
     stage = context.tune(work, steps)
-    return Result(stage.cost, stage.history)
+    return Result(stage.cost, stage.history, stage.learning)
 
 
 def how_trained(settings: Mapping[str, Any], adapter: str) -> str:

@@ -1,0 +1,146 @@
+"""A classifier as an arm, on a causal model and on an encoder: it learns, it answers, it resumes, it fails in words."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import study_runs
+import torch
+
+from command_line import CommandLine
+from preceptor.engine import Numerics
+from preceptor.errors import InputError
+from preceptor.models import load_policy, load_tokenizer
+from preceptor.study import load_study
+from preceptor.study.answers.head import label_probabilities
+from study_runs import Run
+from tiny_study import write_study
+
+FAST: dict[str, Any] = {"epochs": 6, "learning_rate": 0.01}
+ARMS: dict[str, Any] = {"arms": ["classify", "tfidf"], "primary": [["classify", "tfidf"]], "classify": FAST}
+
+
+@pytest.fixture(scope="module", params=["llama", "bert"])
+def done(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    tiny_model_folder: Path,
+    tiny_encoder_folder: Path,
+) -> Run:
+    model = tiny_model_folder if request.param == "llama" else tiny_encoder_folder
+    folder = tmp_path_factory.mktemp(request.param)
+    return study_runs.run(folder, model, folder / "run", **ARMS)
+
+
+def cell(done: Run) -> dict[str, Any]:
+    (found,) = [one for one in done.results["cells"] if one["arm"] == "classify"]
+    return dict(found)
+
+
+def test_it_learns_the_labels_of_held_out_cases(done: Run) -> None:
+    (urgency,) = done.results["study"]["tasks"]
+    majority = (
+        next(one["value"] for one in urgency["baselines"] if one["arm"] == "majority")
+        if "baselines" in urgency
+        else 0.45
+    )
+    assert cell(done)["value"] > majority
+    assert cell(done)["invalid_rate"] == 0
+    assert cell(done)["cost"]["flops"] > 0
+    assert cell(done)["curves"]["classify"].keys() == {"loss", "eval_loss"}
+
+
+def test_its_ledger_says_how_many_numbers_learned(done: Run) -> None:
+    (ledger,) = [json.loads(one.read_text()) for one in done.folder.glob("stages/*/ledger.json")]
+    assert ledger["kind"] == "classify"
+    assert ledger["learning"]["head"] == 2 * 48 + 2
+    assert ledger["learning"]["default"] > 1000
+
+
+def test_its_answers_are_the_labels_of_the_highest_output(done: Run, preceptor: CommandLine) -> None:
+    from preceptor.models import find_model
+    from preceptor.study.cases import check_task, prepare, read_task
+
+    study, base = load_study(str(done.study_file))
+    source = find_model(study.model)
+    tokenizer = load_tokenizer(source)
+    prepared = prepare(check_task(read_task(study.tasks[0], study, base), study, tokenizer), study, tokenizer)
+    policy = load_policy(source, done.folder / cell(done)["policy"], dtype=torch.float32)
+    likely = label_probabilities(policy, prepared.test, Numerics(threads=1))
+    torch.testing.assert_close(likely.sum(-1), torch.ones(len(prepared.test)))
+    file = done.folder / cell(done)["predictions"]["path"]
+    answers = [json.loads(line)["answer"] for line in file.read_text().splitlines()]
+    assert answers == [prepared.task.labels[i] for i in likely.argmax(-1).tolist()]
+
+
+def test_done_again_nothing_is_trained(done: Run) -> None:
+    ledgers = {one: one.stat().st_mtime_ns for one in done.folder.glob("stages/*/ledger.json")}
+    assert done.again(**ARMS).results["cells"] == done.results["cells"]
+    assert {one: one.stat().st_mtime_ns for one in done.folder.glob("stages/*/ledger.json")} == ledgers
+
+
+def test_every_weight_can_learn_with_the_head(tmp_path: Path, tiny_encoder_folder: Path) -> None:
+    done = study_runs.run(tmp_path, tiny_encoder_folder, tmp_path / "run", adapter="none", **ARMS)
+    (folder,) = done.folder.glob("stages/*")
+    assert sorted(one.name for one in folder.iterdir() if one.is_dir()) == ["model", "slots"]
+    assert cell(done)["value"] is not None
+
+
+def test_an_encoder_writes_nothing(tmp_path: Path, tiny_encoder_folder: Path, preceptor: CommandLine) -> None:
+    study = write_study(tmp_path, tiny_encoder_folder, arms=["base", "sft", "classify"], primary=[["classify", "sft"]])
+    done = preceptor.run("check", study)
+    assert done.code == 2
+    assert "arms: base: it writes text, and tiny-bert is an encoder" in done.errors
+    assert "arms: sft:" in done.errors
+    assert "arms: classify:" not in done.errors
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        (
+            {"arms": [{"name": "odd", "stages": ["sft"], "answer": "head"}]},
+            "odd: head reads a head, and its last stage",
+        ),
+        ({"slots": {"one": {"type": "LORA"}}, "adapter": "none"}, "adapter: none. tunes every weight"),
+        (
+            {"slots": {"one": {"type": "LORA"}}, "stages": {"first": {"kind": "sft", "train": ["two"]}}},
+            "first: there is no slot two",
+        ),
+        (
+            {
+                "slots": {"one": {"type": "LORA"}, "two": {"type": "IA3"}},
+                "stages": {"first": {"kind": "sft", "train": ["one", "two"]}},
+                "arms": ["first"],
+            },
+            "first: slots of different types cannot be active together: IA3, LORA",
+        ),
+        (
+            {
+                "slots": {"one": {"type": "LORA"}, "two": {"type": "LORA"}},
+                "stages": {
+                    "first": {"kind": "sft", "train": ["one"]},
+                    "second": {"kind": "sft", "after": "first", "train": ["two"]},
+                },
+                "arms": ["first+second"],
+            },
+            "second: what one learned before it would be lost; name it in `use`",
+        ),
+        (
+            {
+                "slots": {"one": {"type": "LORA"}, "head": {"type": "head"}},
+                "stages": {"first": {"kind": "sft", "train": ["one", "head"]}},
+                "arms": ["first"],
+            },
+            "first: sft trains no head, so it cannot train head",
+        ),
+        ({"slots": {"One": {"type": "LORA"}}}, "slots.One"),
+    ],
+)
+def test_slots_that_cannot_be_meant_are_refused(
+    tmp_path: Path, tiny_model_folder: Path, changes: dict[str, Any], what: str
+) -> None:
+    file = write_study(tmp_path, tiny_model_folder, **({"arms": ["base", "sft"]} | changes))
+    with pytest.raises(InputError, match=what):
+        load_study(str(file))
