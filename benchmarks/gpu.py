@@ -21,7 +21,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig
 from benchmarks._measure import Row, at_least, at_most
 from benchmarks._shapes import LARGE_SHAPES, LARGE_TREE, Shape, draw_pairs, word_tokens
 from preceptor.engine import EncodedPair, Numerics
-from preceptor.models import DEFAULT, EMBEDDED, AdapterSettings, ModelSource, Policy, find_model, load_tokenizer
+from preceptor.models import EMBEDDED, AdapterSettings, ModelSource, Policy, find_model, load_tokenizer
 from preceptor.models._fused import fuse
 
 

@@ -78,7 +78,7 @@ def start_policy(
     """The policy that a stage trains: `slots` on the backbone, those of `train` learning.
 
     Slots that the policy saved in `folder` has go on from there; others are new and drawn from `seed`, and the global
-    random state is restored. A new LoRA adapter changes no output (B is 0). Slots are float32 also on a 16-bit backbone.
+    random state is restored. A new LoRA adapter changes no output (B is 0). Slots are float32 on a 16-bit backbone too.
     Raises `InputError` for full fine-tuning in 4 bits and for slots that do not fit the model.
     """
     if BACKBONE in train and source.load_in_4bit:
@@ -260,7 +260,7 @@ def _fill(model: Any, name: str, slot: Slot, folder: Path) -> None:
     if in_front(slot):
         model.prompt_encoder[name].load_state_dict(load_file(folder / _PROMPT_FILE))
         return
-    found = set_peft_model_state_dict(model, load_file(folder / _ADAPTER_FILE), adapter_name=name)
+    found: Any = set_peft_model_state_dict(model, load_file(folder / _ADAPTER_FILE), adapter_name=name)
     lost = [key for key in found.missing_keys if key in slot_weights(model, name)]
     if lost or found.unexpected_keys:
         what = f"{len(lost)} weights of the slot are missing and {len(found.unexpected_keys)} belong to another model"

@@ -170,8 +170,8 @@ def use(model: nn.Module, active: Collection[str], train: Collection[str] = ()) 
 
 
 def add_head(model: Any, name: str, outputs: int, *, seed: int) -> None:
-    """Put a head on the model: [outputs, hidden_size], float32, random numbers of `seed`, so that what lies below it has
-    a gradient from the first step on.
+    """Put a head on the model: [outputs, hidden_size], float32, drawn from `seed`, so that what lies below it has a
+    gradient from the first step on.
     """
     width = int(model.config.get_text_config().hidden_size)
     head = nn.Linear(width, outputs, device=next(model.parameters()).device)

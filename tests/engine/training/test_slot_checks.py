@@ -115,7 +115,9 @@ def test_a_slot_that_takes_no_part_ends_the_run(tiny_source: ModelSource, tmp_pa
         return heads_of(forward.model)["head"](states).square().mean(), {}
 
     policy = start(tiny_source, *STACKS["LoRA"])
-    with pytest.raises(InputError, match="slot one: it learns nothing: .* by optimizer step 4"):  # the first has rate 0
+    with pytest.raises(
+        InputError, match=r"slot one: it learns nothing: .* by optimizer step 4"
+    ):  # the first has rate 0
         run(policy, tmp_path, past_the_adapter)
     assert not list(tmp_path.glob("checkpoint-4"))
 
@@ -124,7 +126,7 @@ def test_a_head_must_have_a_gradient_at_the_first_step(tiny_source: ModelSource,
     def past_the_head(forward: Forward, tree: Sequence[Case], batch: Any) -> tuple[Tensor, dict[str, float]]:
         return forward.states([ids for ids, _ in tree]).square().mean(), {}
 
-    with pytest.raises(InputError, match="slot head: .* by optimizer step 2"):
+    with pytest.raises(InputError, match=r"slot head: .* by optimizer step 2"):
         run(start(tiny_source, *STACKS["LoRA"]), tmp_path, past_the_head)
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import study_runs
 import torch
 
+import study_runs
 from command_line import CommandLine
 from preceptor.engine import Numerics
 from preceptor.errors import InputError

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import study_runs
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+import study_runs
 from command_line import CommandLine
 from preceptor.engine import answer_logprobs
 from preceptor.models import load_policy, load_tokenizer

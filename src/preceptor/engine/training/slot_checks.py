@@ -63,9 +63,10 @@ def frozen_digest(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _bytes(weight: Any) -> memoryview:
+def _bytes(weight: Any) -> Any:
+    """An array [bytes] over a weight's memory, of a sharded one this process's part."""
     local: Tensor = weight.to_local() if hasattr(weight, "to_local") else weight
-    return memoryview(local.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return local.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()
 
 
 def _has_gradient(weights: dict[str, nn.Parameter]) -> bool:

@@ -35,7 +35,8 @@ def missing(folder: Path) -> tuple[str, str] | None:
 
 def check_tokenizer(tokenizer: Any, where: str) -> None:
     """Raises `InputError` when the tokenizer puts no token of its own in front of a text, where the head reads."""
-    if not tokenizer("a")["input_ids"][0] == (tokenizer.cls_token_id or tokenizer.bos_token_id):
+    first = tokenizer("a")["input_ids"][0]
+    if first not in (tokenizer.cls_token_id, tokenizer.bos_token_id):
         fix = "Copy the tokenizer of the model again, with its post-processor."
         raise InputError(Problem(where, "its tokenizer puts no classification token in front of a text", fix))
 

@@ -24,8 +24,8 @@ Progress = Callable[[str, int], AbstractContextManager[Advance]]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a stage came to: its ledger. history: what training logged, step by step. learning: how many numbers learned,
-    by slot. notes: all else, JSON values.
+    """What a stage came to: its ledger. history: what training logged, step by step. learning: how many numbers
+    learned, by slot. notes: all else, JSON values.
     """
 
     cost: Cost

@@ -1,4 +1,4 @@
-"""A classifier: a linear layer on the hidden state that stands for a case learns the task's labels (Devlin et al. 2019).
+"""A classifier: a linear layer on the hidden state that stands for a case learns its label (Devlin et al. 2019).
 
 Of a causal model that state is the prompt's last token's, of an encoder its first token's.
 """
