@@ -9,8 +9,8 @@ from preceptor.report._template import fill_plain
 from preceptor.report._writing import write_page
 from preceptor.study.results.schema import ArmPart, Cell
 
-_NAMES = ("adapter", "model")
-"""Where a tuned model lies in its stage's folder: an adapter, or every weight."""
+_NAMES = ("adapter", "model", "slots")
+"""Where a tuned model lies in its stage's folder: an adapter, every weight, or slots of the study's own."""
 
 
 def write_cards(run_folder: Path) -> list[Path]:

@@ -21,7 +21,7 @@ from preceptor.study.run.purge_mark import MARK, purge_mark
 
 _STAYS = (
     r"study\.yaml|results\.json|preflight\.json|design(-\d+)?\.json|tasks/[^/]+\.yaml"
-    r"|stages/[^/]+/(adapter|model)/README\.md"
+    r"|stages/[^/]+/(adapter|model|slots)/README\.md"
     rf"|{re.escape(MARK)}|{re.escape(LOCK)}"
 )
 _KEPT = "the results, and what says how they were made"
@@ -29,7 +29,7 @@ _GOES = (
     (r"cells/.+", "what the arms answered"),
     (r"stages/[^/]+/pairs\.jsonl", "pairs of answers to train on"),
     (r"stages/[^/]+/checkpoints/.+", "training under way, checkpoints included"),
-    (r"stages/[^/]+/(adapter|model)/.+", "tuned models, which may repeat what they learned"),
+    (r"stages/[^/]+/(adapter|model|slots)/.+", "tuned models, which may repeat what they learned"),
     (r"stages/.+", "records of the stages"),
     (r"references/.+", "log-probabilities of DPO's reference"),
     (r"labels/.+", "what raters were shown and said"),
