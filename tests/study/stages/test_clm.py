@@ -15,6 +15,8 @@ import study_runs
 from command_line import CommandLine
 from preceptor.engine import answer_logprobs
 from preceptor.models import load_policy, load_tokenizer
+from preceptor.study.run.external_data import external_data
+from preceptor.study.run.folder import RunFolder
 from preceptor.study.stages.clm import Settings, pieces
 from tiny_study import write_study, write_table
 
@@ -79,6 +81,10 @@ def test_it_learns_and_its_slot_stays_as_it_was_in_the_next_stage(run: Path, tin
     assert all(torch.equal(after[name], weight) for name, weight in before.items())
     assert ledger(run, "clm")["learning"].keys() == {"domain"}
     assert ledger(run, "sft")["learning"].keys() == {"task"}
+
+
+def test_a_purge_names_the_corpus_that_it_leaves(run: Path) -> None:
+    assert ("a corpus", "letters.csv") in external_data(RunFolder(run))
 
 
 def test_the_methods_say_what_was_learned(run: Path, preceptor: CommandLine) -> None:
