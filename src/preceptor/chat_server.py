@@ -109,22 +109,6 @@ def open_client(server: ChatServer, token: str | None = None) -> httpx2.Client:
     )
 
 
-def ask(
-    client: httpx2.Client,
-    server: ChatServer,
-    messages: Sequence[Mapping[str, Any]],
-    *,
-    max_tokens: int,
-    setting: str,
-    case: str,
-) -> str:
-    """The model's answer at temperature 0, maybe "". Retries while the server is busy.
-
-    Raises `InputError` that names the id `case` and quotes no text.
-    """
-    return ask_in_full(client, server, messages, max_tokens=max_tokens, setting=setting, case=case).text
-
-
 def ask_in_full(
     client: httpx2.Client,
     server: ChatServer,
@@ -136,9 +120,10 @@ def ask_in_full(
     logprobs: bool = False,
     seconds: float = LONGEST_ANSWER,
 ) -> Reply:
-    """As `ask`, with prompt length and, if `logprobs`, log-probabilities.
+    """The model's answer at temperature 0, maybe "", with prompt length and, if `logprobs`, log-probabilities.
 
-    Raises `TooSlowError` when the response takes longer than `seconds`.
+    Retries while the server is busy. Raises `TooSlowError` when the response takes longer than `seconds`, `InputError`
+    for any other failure; it names the id `case` and quotes no text.
     """
     request = {"model": server.model, "messages": messages, "temperature": 0, "max_tokens": max_tokens}
     request |= {"logprobs": True} if logprobs else {}

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import httpx2
 
-from preceptor.chat_server import ChatServer, ask, open_client
+from preceptor.chat_server import ChatServer, ask_in_full, open_client
 from preceptor.engine import timed
 from preceptor.files import digest
 from preceptor.preferences.makers._answers import distinct_answers
@@ -96,6 +96,6 @@ def _judge_once(
         "Which is better: first, second or tie?"
     )
     messages = [{"role": "system", "content": _INSTRUCTION}, {"role": "user", "content": question}]
-    reply = ask(client, server, messages, max_tokens=_MAX_TOKENS, setting="judge", case=example.id)
+    reply = ask_in_full(client, server, messages, max_tokens=_MAX_TOKENS, setting="judge", case=example.id).text
     named = set(re.findall(r"\b(first|second|tie)\b", reply.lower()))
     return named.pop() if len(named) == 1 else None
