@@ -54,7 +54,8 @@ def _rows(finished: Finished, task: str, arm: str, seed: int) -> list[Row]:
 
 def _check_known(finished: Finished, run_folder: Path, task: str, arm: str, seed: int) -> None:
     """One problem for each name that this run does not know."""
-    cells = [cell for cell in finished.results.cells if _learns_from_pairs(finished, cell.arm)]
+    study = finished.study
+    cells = [cell for cell in finished.results.cells if study.takes_pairs(study.arm(cell.arm))]
     problems = []
     for option, given, known in (
         ("--task", task, sorted({cell.task for cell in cells})),
@@ -66,8 +67,3 @@ def _check_known(finished: Finished, run_folder: Path, task: str, arm: str, seed
             problems.append(Problem(f"{run_folder}, {option}", f"this run has no pairs for {given}", fix))
     if problems:
         raise InputError(problems)
-
-
-def _learns_from_pairs(finished: Finished, arm: str) -> bool:
-    last = finished.study.stage_of(arm)
-    return last is not None and any(find_kind(stage.kind).makes == "pairs" for stage in last.lineage)

@@ -165,7 +165,7 @@ class Study(_Frozen):
                     yield f"primary: {arm} is not among the arms"
 
     def _maker_problems(self) -> Iterator[str]:
-        if self.makers and not any(self._takes_pairs(arm) for arm in self.resolved.values()):
+        if self.makers and not any(self.takes_pairs(arm) for arm in self.resolved.values()):
             yield "makers: they make pairs, and no arm has a stage that learns from pairs; name one, or leave them out"
         needed = self.maker_settings
         if "judge" in needed and self.judge is None:
@@ -207,7 +207,7 @@ class Study(_Frozen):
     def _with_arms_of_makers(self) -> tuple[str | Arm, ...]:
         """The arms; each further maker has one of its own, behind the first that learns from pairs."""
         arms = self.resolved
-        first = next((arm for arm in arms.values() if self._takes_pairs(arm) and not arm.source), None)
+        first = next((arm for arm in arms.values() if self.takes_pairs(arm) and not arm.source), None)
         if first is None:
             return self.arms
         makers = [maker for maker in self.makers[1:] if f"{first.name}@{maker}" not in arms]
@@ -255,7 +255,7 @@ class Study(_Frozen):
         """The contrasts, first arm minus second, that the verdict rests on: those named, else what a study is about."""
         return self.primary if self.primary is not None else contrasts_about(self.resolved)
 
-    def _takes_pairs(self, arm: Arm) -> bool:
+    def takes_pairs(self, arm: Arm) -> bool:
         """Whether it learns from pairs; the control of such an arm does not."""
         last = stage_of(arm, self.resolved, self.stages, None)
         return last is not None and any(find_kind(stage.kind).makes == "pairs" for stage in last.lineage)
