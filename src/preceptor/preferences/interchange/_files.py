@@ -15,7 +15,7 @@ from preceptor.preferences.interchange._record import Record
 from preceptor.preferences.interchange._row import Lost, Row
 
 _READERS: dict[str, Callable[[Record], list[Row]]] = {
-    "trl": trl.rows, "openai": openai.rows, "csv": table.rows, "xlsx": table.rows, "llama-factory": llama_factory.rows,
+    "trl": trl.rows, "openai": openai.rows, "csv": trl.rows, "xlsx": trl.rows, "llama-factory": llama_factory.rows,
     "argilla": argilla.rows, "label-studio": label_studio.rows,
 }  # fmt: skip
 READABLE = (*_READERS, "labels")

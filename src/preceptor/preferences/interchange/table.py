@@ -14,7 +14,7 @@ from typing import Any
 
 from preceptor.errors import InputError, Problem
 from preceptor.preferences.interchange import trl
-from preceptor.preferences.interchange._record import Messages, Record, message, parse_messages
+from preceptor.preferences.interchange._record import Messages, message, parse_messages
 from preceptor.preferences.interchange._row import Row
 
 _COLUMNS = ("id", "group", "prompt", "completion", "chosen", "rejected")
@@ -27,11 +27,6 @@ _DELIMITERS = re.compile("[;\t|\r\n\0]")
 """Characters that delimiter detection could mistake."""
 # XLSX escapes what XML cannot hold as _xHHHH_ (ECMA-376 part 1, 22.9.2.19), and so the underscore of such a sequence.
 _NEEDS_ESCAPE = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
-
-
-def rows(record: Record) -> list[Row]:
-    """The row of one line: TRL's columns, as cells of text."""
-    return trl.rows(record)
 
 
 def unguard(cells: dict[str, str]) -> dict[str, str]:

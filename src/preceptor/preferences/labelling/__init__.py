@@ -7,7 +7,7 @@ from preceptor.preferences.labelling._items import COUNTS, Answer, Item, Kind
 from preceptor.preferences.labelling._progress import working_seconds
 from preceptor.preferences.labelling._round import Link, make_links, open_round
 from preceptor.preferences.labelling._serve import serve
-from preceptor.preferences.labelling._store import AlreadyJudgedError, Store
+from preceptor.preferences.labelling._store import AlreadyJudgedError, Store, read_round
 from preceptor.preferences.labelling._vote import PREFERENCES, Order, Rater, Role, Vote, majority
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "majority",
     "make_links",
     "open_round",
+    "read_round",
     "serve",
     "working_seconds",
 ]

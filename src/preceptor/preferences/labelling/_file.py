@@ -4,11 +4,12 @@ import json
 import os
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from preceptor.errors import InputError, Problem
-from preceptor.preferences.labelling._items import Item, to_row
+from preceptor.preferences.labelling._items import Item
 from preceptor.preferences.labelling._schema import APPLICATION_ID, SCHEMA, VERSION
 
 Identity = tuple[int, int] | None
@@ -58,7 +59,7 @@ def _fill(path: Path, metadata: Mapping[str, Any], items: Sequence[Item]) -> Non
         )
         db.executemany(
             "INSERT INTO items VALUES (?, ?, ?)",
-            [(at, item.id, json.dumps(to_row(item))) for at, item in enumerate(items, start=1)],
+            [(at, item.id, json.dumps(asdict(item))) for at, item in enumerate(items, start=1)],
         )
         db.executemany(
             "INSERT INTO tally VALUES (?, ?, ?, 0)",

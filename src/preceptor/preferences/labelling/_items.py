@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Kind = Literal["pair", "score", "gold"]
@@ -47,13 +47,8 @@ class Item:
             raise ValueError(f"item {self.id}: {self.kind} with {len(self.answers)} answers")
 
 
-def to_row(item: Item) -> dict[str, Any]:
-    """An item as a JSON object."""
-    return asdict(item)
-
-
 def from_row(row: Mapping[str, Any]) -> Item:
-    """The inverse of `to_row`."""
+    """An item from its JSON object, which is its `asdict`."""
     return Item(
         **{name: row[name] for name in ("id", "kind", "example_id", "group", "question")},
         case=tuple((name, text) for name, text in row["case"]),

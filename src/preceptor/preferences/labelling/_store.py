@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -18,7 +18,7 @@ from preceptor.preferences.labelling import _assignment
 from preceptor.preferences.labelling._assignment import Assignment
 from preceptor.preferences.labelling._file import TELL_THE_LEAD, NotSavedError, create_file, identities, open_file
 from preceptor.preferences.labelling._items import Item, from_row
-from preceptor.preferences.labelling._rows import insert_vote, is_known, select_votes
+from preceptor.preferences.labelling._rows import insert_vote, select_votes
 from preceptor.preferences.labelling._vote import Rater, Role, Vote
 
 LEASE_SECONDS = 30 * 60
@@ -249,6 +249,12 @@ class Store:
             raise NotSavedError(f"On the machine that serves this page, {what}. {TELL_THE_LEAD}")
 
 
+def read_round(path: Path) -> tuple[list[Item], list[Vote]]:
+    """The items and the effective votes of the store at `path`. InputError when it is missing or not a label store."""
+    with closing(Store.open(path)) as store:
+        return store.items(), store.votes()
+
+
 def _check_same(old: Vote, vote: Vote) -> Vote:
     if (old.rater, old.item, old.repeat) != (vote.rater, vote.item, vote.repeat):
         raise MisplacedVoteError("this id is another vote's")
@@ -258,7 +264,7 @@ def _check_same(old: Vote, vote: Vote) -> Vote:
 
 
 def _check_unused(db: sqlite3.Connection, id: str) -> None:
-    if is_known(db, id):
+    if db.execute("SELECT 1 FROM votes WHERE id = ?", (id,)).fetchone():
         raise MisplacedVoteError("this id is another vote's")
 
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from preceptor.evidence import Comparison, Sample, benjamini_hochberg, compare, find_metric, judge, sentence
 from preceptor.preferences import first_votes, is_of, rater_agreement
-from preceptor.preferences.labelling import COUNTS, Answer, Item, Vote, working_seconds
+from preceptor.preferences.labelling import COUNTS, Answer, Item, Vote, read_round, working_seconds
 from preceptor.study.cases import Prepared
 from preceptor.study.label.held_out import differing, source_of
 from preceptor.study.results.cells import Cell
-from preceptor.study.results.human_agreement import agreement_part, human_agreement, opened
+from preceptor.study.results.human_agreement import agreement_part, human_agreement
 from preceptor.study.results.rater_schema import AgreementPart, Human, Rater
 from preceptor.study.results.schema import RatersWork, Results
 from preceptor.study.run.folder import RunFolder
@@ -57,7 +57,7 @@ def clinician_seconds(run: RunFolder, *, gold: Iterable[Path], votes: Path | Non
         "pairs": [votes] if votes else [],
         "held_out": [scored] if scored.is_file() else [],
     }
-    return {what: sum(working_seconds(opened(one)[1]) for one in some) for what, some in stores.items() if some}
+    return {what: sum(working_seconds(read_round(one)[1]) for one in some) for what, some in stores.items() if some}
 
 
 def human_outcomes(
@@ -72,8 +72,8 @@ def human_outcomes(
     store = held_out_store(run)
     if not store.is_file():
         return []
-    items, given = opened(store)
-    trainers = {vote.rater for vote in opened(votes)[1]} if votes else set()
+    items, given = read_round(store)
+    trainers = {vote.rater for vote in read_round(votes)[1]} if votes else set()
     found = [one for arms in _rated(items, cells) for one in _compared(arms, given)]
     adjusted = benjamini_hochberg([one.comparison.p for one in found])
     return [_entry(one, p, trainers, phrases) for one, p in zip(found, adjusted, strict=True)]

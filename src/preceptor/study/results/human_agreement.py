@@ -9,7 +9,7 @@ import numpy as np
 
 from preceptor.evidence import Agreement, Figure, Sample, estimate, find_metric
 from preceptor.preferences import first_votes, is_of, rater_agreement
-from preceptor.preferences.labelling import Item, Store, Vote
+from preceptor.preferences.labelling import Item, Vote, read_round
 from preceptor.study.cases import Prepared
 from preceptor.study.results.rater_schema import AgreementPart, FigurePart, HumanAgreement
 from preceptor.study.score import case_score
@@ -22,7 +22,7 @@ def human_agreement(store: Path, prepared: Prepared) -> HumanAgreement | None:
     `value` is the task's main metric with each rater of a case in turn as the answer and each other as the gold, so
     that it may stand beside a model's. `agreement` is None for texts. Raises `InputError` when there is no such store.
     """
-    items, votes = opened(store)
+    items, votes = read_round(store)
     own = {item.id: item for item in items if item.kind == "gold" and is_of(prepared.task, item)}
     pairs = _pairs(own, [vote for vote in votes if vote.choice in prepared.task.labels or not prepared.task.labels])
     if not pairs:
@@ -38,15 +38,6 @@ def human_agreement(store: Path, prepared: Prepared) -> HumanAgreement | None:
         raters=len({pair.rater for pair in pairs}),
         agreement=agreement_part(agreed) if agreed else None,
     )
-
-
-def opened(path: Path) -> tuple[list[Item], list[Vote]]:
-    """Items and votes that count of the store at `path`. Raises `InputError` when that is none."""
-    store = Store.open(path)
-    try:
-        return store.items(), store.votes()
-    finally:
-        store.close()
 
 
 def agreement_part(found: Agreement) -> AgreementPart:
