@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from preceptor.errors import InputError, PreceptorError, without_steering
+from preceptor.errors import InputError, PreceptorError, Problem, without_steering
 
 if TYPE_CHECKING:
     from preceptor.study import Study
@@ -49,19 +49,23 @@ def arguments_of(what: str, model: str | None) -> str:
 
 
 def require_option(option: str, **options: object) -> None:
-    from preceptor.errors import Problem
+    """Raises `InputError` when options were given that only go with `option`."""
+    what = f"a study file says this itself; the option only goes with {option}"
+    refuse_options(what, "Leave it out, or change the study file.", **options)
 
-    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
+
+def refuse_options(what: str, fix: str, **options: object) -> None:
+    """Raises `InputError` with `what` and `fix` when any of the options was given."""
+    given = [
+        f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None and value is not False
+    ]
     if given:
-        what = f"a study file says this itself; the option only goes with {option}"
-        raise InputError(Problem(", ".join(given), what, "Leave it out, or change the study file."))
+        raise InputError(Problem(", ".join(given), what, fix))
 
 
 @contextmanager
 def explain_full_disk(folder: Path) -> Iterator[None]:
     """Turn a write that found no room into one `InputError`; libraries wrap such errors in their own exceptions."""
-    from preceptor.errors import Problem
-
     try:
         yield
     except PreceptorError:
