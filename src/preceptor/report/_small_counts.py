@@ -95,11 +95,7 @@ def _leads(
 ) -> bool:
     """Whether cases can be moved so that one more leaves `start` and arrives at `goal`, all other sums as they are."""
     steps = {(ends[place][0], ends[place][1]) for place in more} | {(ends[place][1], ends[place][0]) for place in less}
-    reached, front = {start}, [start]
-    while front:
-        here = front.pop()
-        for a, b in steps:
-            if a == here and b not in reached:
-                reached.add(b)
-                front.append(b)
+    reached = {start}
+    while further := {b for a, b in steps if a in reached} - reached:
+        reached |= further
     return goal in reached

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.data import read_table
-from preceptor.errors import InputError, Problem
+from preceptor.errors import InputError, Problem, shortened
 from preceptor.files import write_atomic
 from preceptor.preferences.interchange import argilla, label_studio, llama_factory, openai, table, trl
 from preceptor.preferences.interchange._record import Record
@@ -44,7 +44,8 @@ def read(file: Path, format: str | None = None) -> tuple[list[Row], Lost]:
         rows += read_record(record)
         lost.update(sorted(record.lost))
         problems += [Problem(f"{file}, row {record.number}, {name}", what, fix) for name, what, fix in record.problems]
-    _raise_if_any(problems, file)
+    if problems:
+        raise InputError(shortened(problems, _MAX_SHOWN, str(file), "problems like these", "Start with those"))
     return rows, Lost(dict(lost))
 
 
@@ -148,11 +149,3 @@ def _check_target(file: Path, format: str, overwrite: bool, data_leaves_this_mac
 def _check_any(held: Sequence[Row], file: Path, what: str) -> None:
     if not held:
         raise InputError(Problem(str(file), f"there are no {what} to write", "Give rows that have them"))
-
-
-def _raise_if_any(problems: list[Problem], file: Path) -> None:
-    more = len(problems) - _MAX_SHOWN
-    if more > 0:
-        problems = [*problems[:_MAX_SHOWN], Problem(str(file), f"{more} more problems like these", "Start with those")]
-    if problems:
-        raise InputError(problems)
