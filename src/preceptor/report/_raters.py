@@ -70,7 +70,7 @@ def raters_of_tasks(results: Results, *, with_text: bool) -> list[RatersOfTask]:
     """The tasks on which raters said anything, in the order of the study; small counts of real cases `with_text`."""
     found = []
     for task in results.study.tasks:
-        scored, gold = results.human_of(task.name), task.human_agreement
+        scored, gold = [one for one in results.human if one.task == task.name], task.human_agreement
         if scored or gold:
             show = numbers.count if with_text or task.synthetic else shown_count
             found.append(_of_task(task, scored, gold, show))

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from preceptor.evidence import Agreement, Figure, Sample, estimate, find_metric
+from preceptor.evidence import Sample, estimate, find_metric
 from preceptor.preferences import first_votes, is_of, rater_agreement
 from preceptor.preferences.labelling import Item, Vote, read_round
 from preceptor.study.cases import Prepared
-from preceptor.study.results.rater_schema import AgreementPart, FigurePart, HumanAgreement
+from preceptor.study.results.rater_schema import AgreementPart, HumanAgreement
 from preceptor.study.score import case_score
 from preceptor.tasks import Example
 
@@ -36,18 +36,8 @@ def human_agreement(store: Path, prepared: Prepared) -> HumanAgreement | None:
         items=len({pair.item.id for pair in pairs}),
         patients=found.patients,
         raters=len({pair.rater for pair in pairs}),
-        agreement=agreement_part(agreed) if agreed else None,
+        agreement=AgreementPart.model_validate(agreed, from_attributes=True) if agreed else None,
     )
-
-
-def agreement_part(found: Agreement) -> AgreementPart:
-    """Agreement as `results.json` has it."""
-    raw, alpha, kappa = (_figure(figure) for figure in (found.raw, found.alpha, found.kappa))
-    return AgreementPart(level=found.level, items=found.items, raters=found.raters, raw=raw, alpha=alpha, kappa=kappa)
-
-
-def _figure(figure: Figure) -> FigurePart:
-    return FigurePart(value=figure.value, ci=(figure.low, figure.high))
 
 
 @dataclass(frozen=True, slots=True)
