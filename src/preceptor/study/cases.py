@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from preceptor.data import Preflight, Read, Splits, cases_by_patient, fit, preflight, read_examples, split_by_patient
 from preceptor.errors import InputError
@@ -11,7 +11,7 @@ from preceptor.files import digest
 from preceptor.models import Encoded
 from preceptor.study.score import metric_problems
 from preceptor.study.spec.study import Study, TaskEntry
-from preceptor.tasks import Example, Task, load_task, task_file
+from preceptor.tasks import Example, Split, Task, load_task, task_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,7 @@ def read_task(entry: TaskEntry, study: Study, base_folder: Path) -> TaskCases:
     where = f"{entry.data.path or 'built-in cases'}, task {task.name}"
     whole = split_by_patient(read.examples, seed=study.split_seed, label_of=_label_of(task), where=where)
     drawn = _limited(whole, entry, study.split_seed)
-    not_drawn = {
-        part: len(getattr(whole, part)) - len(getattr(drawn, part)) for part in ("train", "validation", "test")
-    }
+    not_drawn = {part: len(getattr(whole, part)) - len(getattr(drawn, part)) for part in get_args(Split)}
     return TaskCases(entry, task, task_file(name).read_text(encoding="utf-8"), drawn, not_drawn, read)
 
 
@@ -130,7 +128,8 @@ def _label_of(task: Task) -> Any:
 def _limited(splits: Splits, entry: TaskEntry, seed: int) -> Splits:
     """Draw whole patients until a split has its limit; the order of the data is kept."""
 
-    def draw(name: Any, examples: list[Example]) -> list[Example]:
+    def draw(name: Split) -> list[Example]:
+        examples: list[Example] = getattr(splits, name)
         limit = entry.limit.get(name)
         if limit is None or len(examples) <= limit:
             return examples
@@ -140,8 +139,4 @@ def _limited(splits: Splits, entry: TaskEntry, seed: int) -> Splits:
                 taken += cases
         return [examples[i] for i in sorted(taken)]
 
-    return Splits(
-        train=draw("train", splits.train),
-        validation=draw("validation", splits.validation),
-        test=draw("test", splits.test),
-    )
+    return Splits(*map(draw, get_args(Split)))

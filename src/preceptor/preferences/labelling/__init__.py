@@ -1,6 +1,7 @@
 """Annotation by clinicians: the labelling page and the store of their votes."""
 
 from preceptor.preferences.labelling._assignment import Assignment
+from preceptor.preferences.labelling._differences import differences
 from preceptor.preferences.labelling._export_round import export
 from preceptor.preferences.labelling._file import NotSavedError
 from preceptor.preferences.labelling._items import COUNTS, Answer, Item, Kind
@@ -25,6 +26,7 @@ __all__ = [
     "Role",
     "Store",
     "Vote",
+    "differences",
     "export",
     "majority",
     "make_links",

@@ -187,7 +187,7 @@ class Store:
             complete = replace(vote, id=id, time=_now(), versions=versions, role=role[0], undone=False)
             if _assignment.has_vote(db, vote.rater, vote.item, vote.repeat):
                 raise AlreadyJudgedError("a vote of this rater stands on this item")
-            if vote.repeat and not _assignment.has_first_vote(db, vote.rater, vote.item):
+            if vote.repeat and not _assignment.has_vote(db, vote.rater, vote.item, False, skips=False):
                 raise MisplacedVoteError("this rater has not judged this item, so it cannot be put to them again")
             return replace(complete, seq=insert_vote(db, complete))
 

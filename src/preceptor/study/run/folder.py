@@ -86,8 +86,7 @@ def run_lock(root: Path) -> Iterator[None]:
     try:
         check_run_folder(root)
         private_folder(root)
-        lock = FileLock(root / LOCK)
-        lock.acquire(timeout=0)
+        held = FileLock(root / LOCK).acquire(timeout=0)
     except Timeout as error:
         fix = "Wait until it has finished, or name another folder with --output-dir."
         raise InputError(Problem(str(root), "another process is working in this run folder", fix)) from error
@@ -97,10 +96,8 @@ def run_lock(root: Path) -> Iterator[None]:
         what = f"the run folder cannot be made ({os.strerror(error.errno or 0).lower()})"
         fix = "Name a folder you may write to with --output-dir."
         raise InputError(Problem(str(root), what, fix)) from error
-    try:
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 def check_run_folder(root: Path) -> None:

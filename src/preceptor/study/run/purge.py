@@ -221,16 +221,13 @@ def _without_days(results: dict[str, Any]) -> None:
 @contextmanager
 def _round_ended(store: Path) -> Iterator[None]:
     """Nobody labels meanwhile. Raises `InputError` when the page of this round is open."""
-    lock = FileLock(store.with_name(f"{store.name}.lock"), mode=0o600)
     try:
-        lock.acquire(timeout=0)
+        held = FileLock(store.with_name(f"{store.name}.lock"), mode=0o600).acquire(timeout=0)
     except Timeout as error:
         what = "raters are at work on this round"
         raise InputError(Problem(str(store), what, "Stop `preceptor label` first.")) from error
-    try:
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 def _check_is_run(named: Path, root: Path) -> None:
