@@ -41,6 +41,5 @@ def convert(
     for what, lost in (("Not read", unread), ("Not held by the new file", unwritten)):
         if lost:
             say(f"{what}:")
-            for line in str(lost).split("\n"):
-                say(f"  {printable(line)}")
+            say(*(f"  {printable(name)}: {count} row{'s' * (count != 1)}" for name, count in lost.items()))
     say(f"Wrote {target}: patient data, readable by you only.")

@@ -131,7 +131,10 @@ def view(run: Run, place: int, *, with_text: bool) -> TaskView:
         contrasts=contrasts,
         not_compared=results.not_compared_of(task.name),
         conclusions=results.conclusions_of(task.name),
-        also=dict(_also(extra.metric, extra.labels) for extra in task.also),
+        also={
+            extra.metric: metric_title(extra.metric) + (f" for {', '.join(extra.labels)}" if extra.labels else "")
+            for extra in task.also
+        },
         training=f"Training took: {times}." if (times := training_times(results, cells)) else "",
         gains=drawing(gains_figure(f"gains-{place}", results, task, headline)) if headline else None,
         price=drawing(price_figure(f"price-{place}", results, task, cells)),
@@ -181,11 +184,6 @@ def _opened_contrasts(contrasts: Sequence[Contrast]) -> list[Contrast]:
     """The contrasts shown case by case: the primary ones, else the first between two arms."""
     primary = [contrast for contrast in contrasts if contrast.family == "primary"]
     return primary or [contrast for contrast in contrasts if contrast.b != MAJORITY][:1]
-
-
-def _also(metric: str, labels: Sequence[str]) -> tuple[str, str]:
-    """`sensitivity`, `["1", "2"]` -> `sensitivity`, `sensitivity for 1, 2`."""
-    return metric, metric_title(metric) + (f" for {', '.join(labels)}" if labels else "")
 
 
 def _matrix(cell: Cell, results: Results, opened: bool) -> Matrix:

@@ -77,13 +77,14 @@ class Prepared:
 
 def read_task(entry: TaskEntry, study: Study, base_folder: Path) -> TaskCases:
     """Read and split one task's cases. Raises `InputError` when the task or its data cannot be used at all."""
-    name = _task_name(entry.task, base_folder)
+    name = str(base_folder / entry.task) if entry.task.endswith((".yaml", ".yml")) else entry.task
     task = load_task(name)
     if wrong := list(metric_problems(task, task_file(name))):
         raise InputError(wrong)
     read = read_examples(entry.data, task, base_folder)
     where = f"{entry.data.path or 'built-in cases'}, task {task.name}"
-    whole = split_by_patient(read.examples, seed=study.split_seed, label_of=_label_of(task), where=where)
+    label_of = (lambda example: task.parse(example.target)) if task.answer.kind == "label" else None
+    whole = split_by_patient(read.examples, seed=study.split_seed, label_of=label_of, where=where)
     drawn = _limited(whole, entry, study.split_seed)
     not_drawn = {part: len(getattr(whole, part)) - len(getattr(drawn, part)) for part in get_args(Split)}
     return TaskCases(entry, task, task_file(name).read_text(encoding="utf-8"), drawn, not_drawn, read)
@@ -114,15 +115,6 @@ def prepare(checked: Checked, study: Study, tokenizer: Any) -> Prepared:
         [one.example for one in test],
         checked.synthetic,
     )
-
-
-def _task_name(name: str, base_folder: Path) -> str:
-    beside = base_folder / name
-    return str(beside) if name.endswith((".yaml", ".yml")) else name
-
-
-def _label_of(task: Task) -> Any:
-    return (lambda example: task.parse(example.target)) if task.answer.kind == "label" else None
 
 
 def _limited(splits: Splits, entry: TaskEntry, seed: int) -> Splits:

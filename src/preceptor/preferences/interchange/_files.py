@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ def read(file: Path, format: str | None = None) -> tuple[list[Row], Lost]:
     records = list(_records(file, format))
     read_record = _READERS[format or _guess(file, records)]
     rows: list[Row] = []
-    lost: Counter[str] = Counter()
+    lost = Lost()
     problems = []
     for record in records:
         rows += read_record(record)
@@ -46,7 +45,7 @@ def read(file: Path, format: str | None = None) -> tuple[list[Row], Lost]:
         problems += [Problem(f"{file}, row {record.number}, {name}", what, fix) for name, what, fix in record.problems]
     if problems:
         raise InputError(shortened(problems, _MAX_SHOWN, str(file), "problems like these", "Start with those"))
-    return rows, Lost(dict(lost))
+    return rows, lost
 
 
 def write(
@@ -66,7 +65,7 @@ def write(
     format = format or {".csv": "csv", ".xlsx": "xlsx", ".jsonl": "trl"}.get(file.suffix.lower(), "")
     _check_target(file, format, overwrite, data_leaves_this_machine)
     base, _, kind = format.partition("-")
-    lost: Counter[str] = Counter()
+    lost = Lost()
     if base in ("csv", "xlsx"):
         held = list(rows)
         _check_any(held, file, "rows")
@@ -80,7 +79,7 @@ def write(
         lost.update({f"left out, as a file of {what} cannot hold them": skipped} if skipped else {})
         data = (openai if base == "openai" else trl).write(held, lost, pairs)
     write_atomic(file, data)
-    return Lost(dict(lost))
+    return lost
 
 
 def _records(file: Path, format: str | None) -> Iterator[Record]:
