@@ -1,7 +1,7 @@
 """A finished run, read again: its results, its study, and where its data and model may lie."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ import yaml
 from preceptor.errors import InputError, Problem
 from preceptor.models import ModelSource
 from preceptor.study.cases import TaskCases, read_task
-from preceptor.study.results.schema import Results
+from preceptor.study.results.schema import Cell, Results
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.run.provenance import check_results_current
 from preceptor.study.run.purge_mark import check_not_purged
@@ -51,6 +51,22 @@ class Finished:
         what = f"{arm} failed on {task} with seed {seed}, in {why.stage}: {why.reason}"
         again = "Then run `preceptor study` again with this folder; what is finished is not computed again."
         raise InputError(Problem(str(self.run.root), what, f"{why.fix.removesuffix('.')}. {again}{other}"))
+
+    def check_known(
+        self, cells: Sequence[Cell], task: str, arm: str, seed: int, what: Callable[[str, object], str], fix: str
+    ) -> None:
+        """Raises `InputError` with a problem for each of the three names that no cell of `cells` has.
+
+        what: says that of an option's name and the value it was given. fix: goes on with the values there are.
+        """
+        problems = []
+        for name, given in (("task", task), ("arm", arm), ("seed", seed)):
+            known = list(dict.fromkeys(getattr(cell, name) for cell in cells))
+            if given not in known:
+                there = ", ".join(map(str, known)) or "none"
+                problems.append(Problem(f"{self.run.root}, --{name}", what(name, given), f"{fix} {there}"))
+        if problems:
+            raise InputError(problems)
 
     def source(self) -> ModelSource:
         """The model that was tuned. Raises `InputError` when it cannot be found from here."""

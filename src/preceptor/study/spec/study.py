@@ -233,11 +233,6 @@ class Study(_Frozen):
         """The last stage of an arm, with all that it rests on; None for an untouched arm."""
         return stage_of(self.arm(arm), self.resolved, self.stages, self.makers[0] if self.makers else None)
 
-    def maker_of(self, arm: str) -> str | None:
-        """Who makes the pairs that an arm rests on; None where none are made, or whatever works for a case does."""
-        last = self.stage_of(arm)
-        return next((stage.source for stage in last.required if stage.source), None) if last else None
-
     def settings_of(self, stage: StageRef, task: TaskEntry) -> Any:
         """A stage's settings on a task: the task's block of its kind, else the study's, and in it the stage's own."""
         block = getattr(task, stage.kind, None) or self.block(stage.kind)
