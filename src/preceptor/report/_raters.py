@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from preceptor.evidence import metric_title
 from preceptor.report import _numbers as numbers
 from preceptor.report._small_counts import shown_count
-from preceptor.study.results.rater_schema import AgreementPart, Human, HumanAgreement
+from preceptor.study.results.rater_schema import AgreementPart, Human, HumanAgreement, Rater
 from preceptor.study.results.schema import Results, TaskPart
 
 _LEAST_ALPHA = 0.667
@@ -24,24 +24,16 @@ Show = Callable[[int], str]
 
 
 @dataclass(frozen=True)
-class RaterRow:
-    """One rater's scores. Raters have numbers: a page that goes to a committee needs no names."""
-
-    name: str
-    cases: str
-    mean_a: float
-    mean_b: float
-    delta: float
-
-
-@dataclass(frozen=True)
 class ScaleRows:
-    """One thing that raters scored: all raters together, then one by one."""
+    """One thing that raters scored: all raters together, then one by one, each with a name and how many cases.
+
+    Raters have numbers for names: a page that goes to a committee needs no others.
+    """
 
     title: str
     human: Human
     cases: str
-    raters: list[RaterRow]
+    raters: list[tuple[str, str, Rater]]
 
 
 @dataclass(frozen=True)
@@ -115,9 +107,7 @@ def _seen(one: Human, show: Show) -> str:
 
 
 def _rows(one: Human, number_of: dict[str, str], show: Show) -> ScaleRows:
-    raters = [
-        RaterRow(number_of[rater.rater], show(rater.n), rater.mean_a, rater.mean_b, rater.delta) for rater in one.raters
-    ]
+    raters = [(number_of[rater.rater], show(rater.n), rater) for rater in one.raters]
     return ScaleRows(_title(one.scale), one, show(one.n), raters)
 
 

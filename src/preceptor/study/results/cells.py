@@ -114,21 +114,14 @@ def dangerous_labels(prepared: Prepared) -> tuple[str, ...]:
     return next((one.labels for one in also if find_metric(one.metric).needs_positives), ())
 
 
-def majority_answer(prepared: Prepared) -> str | None:
-    """The label most training cases have; None for free text."""
-    if not prepared.task.labels:
+def majority_sample(prepared: Prepared) -> Sample | None:
+    """Every held-out case answered with the label that most training cases have; None for free text."""
+    labels = prepared.task.labels
+    if not labels:
         return None
     count = Counter(gold_label(prepared.task, example) for example in prepared.splits.train)
-    return max(prepared.task.labels, key=lambda label: count[label])
-
-
-def majority_sample(prepared: Prepared) -> Sample | None:
-    """Every held-out case answered with the majority answer; None for free text."""
-    answer = majority_answer(prepared)
-    if answer is None:
-        return None
-    gold = _gold(prepared)
-    return Sample(_patients(prepared), gold=gold, predicted=np.full(len(gold), prepared.task.labels.index(answer)))
+    gold, commonest = _gold(prepared), max(labels, key=lambda label: count[label])
+    return Sample(_patients(prepared), gold=gold, predicted=np.full(len(gold), labels.index(commonest)))
 
 
 def _patients(prepared: Prepared) -> np.ndarray[Any, np.dtype[np.str_]]:
