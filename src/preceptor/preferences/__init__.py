@@ -4,7 +4,7 @@ from preceptor.preferences._filter import PairReport, filter_pairs
 from preceptor.preferences._votes_table import write_votes
 from preceptor.preferences.labelling._consensus import first_votes
 from preceptor.preferences.labelling._gold import gold, write_gold
-from preceptor.preferences.labelling._make_item import case_fields, is_of, item_id, make_item
+from preceptor.preferences.labelling._items import case_fields, is_of, item_id, make_item
 from preceptor.preferences.labelling._rater_agreement import consistency, rater_agreement
 from preceptor.preferences.makers import explanations, find_maker, maker_names
 from preceptor.preferences.makers._maker import MadePairs, Maker, Pair, PairWork, Request, Score

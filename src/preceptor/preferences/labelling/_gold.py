@@ -10,7 +10,7 @@ from preceptor.errors import InputError, Problem
 from preceptor.files import write_atomic
 from preceptor.preferences.labelling import Item, Store
 from preceptor.preferences.labelling._consensus import settle
-from preceptor.preferences.labelling._make_item import is_of
+from preceptor.preferences.labelling._items import is_of
 from preceptor.tasks import Task
 
 _MIN_RATERS = 2

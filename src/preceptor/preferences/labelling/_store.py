@@ -225,22 +225,12 @@ class Store:
         """One durable transaction. NotSavedError when it could not be committed to the store's file."""
         with self._lock:
             try:
-                with self._transaction():
+                self._db.execute("BEGIN IMMEDIATE")
+                with self._db:  # commits, or rolls back
                     yield self._db
             except sqlite3.OperationalError as error:
                 raise NotSavedError.of(error) from error
             self._check_files()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
 
     def _check_files(self) -> None:
         """NotSavedError when the open files are no longer those at the store's path."""

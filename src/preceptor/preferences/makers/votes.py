@@ -6,7 +6,7 @@ from pathlib import Path
 
 from preceptor.preferences.labelling import read_round
 from preceptor.preferences.labelling._consensus import Settled, settle
-from preceptor.preferences.labelling._make_item import case_fields, is_of, item_id
+from preceptor.preferences.labelling._items import case_fields, is_of, item_id
 from preceptor.preferences.makers._maker import MadePairs, Pair, PairWork, Request, Setting, supports_all
 from preceptor.tasks import INVALID, Example, Task
 
