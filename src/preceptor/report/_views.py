@@ -25,20 +25,12 @@ _LENGTHS = ("shortest", "median", "p95", "longest", "cases_cut")
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One entry of a confusion matrix as printed; `look` is its CSS class."""
-
-    text: str
-    look: str
-
-
-@dataclass(frozen=True)
 class Matrix:
-    """One confusion matrix as printed."""
+    """One confusion matrix as printed; each entry is its text and its CSS class."""
 
     title: str
     labels: list[str]
-    rows: list[list[Entry]]
+    rows: list[list[tuple[str, str]]]
 
 
 @dataclass(frozen=True)
@@ -192,7 +184,7 @@ def _matrix(cell: Cell, results: Results, opened: bool) -> Matrix:
     shown = [[numbers.count(n) for n in row] for row in counts] if opened else shown_matrix(cell.confusion)
     rows = [
         [
-            Entry(text, _look(counts[row], column, row, exact=text == numbers.count(counts[row][column])))
+            (text, _look(counts[row], column, row, exact=text == numbers.count(counts[row][column])))
             for column, text in enumerate(texts)
         ]
         for row, texts in enumerate(shown)

@@ -190,14 +190,10 @@ def _goes_on(arm: Arm) -> bool:
     return len(arm.stages) > 1 and arm.stages[-1] == arm.stages[-2]
 
 
-def _compute_of(arm: Arm, stages: Entries) -> str | None:
-    entry = entry_of(arm.stages[-1], stages) if arm.stages else None
-    return entry.compute_of if entry else None
-
-
 def _control_of(arm: Arm, arms: Sequence[Arm], stages: Entries) -> str | None:
     """The arm whose compute its last stage is given."""
-    named = arm.control_of or _compute_of(arm, stages)
+    entry = entry_of(arm.stages[-1], stages) if arm.stages else None
+    named = arm.control_of or (entry.compute_of if entry else None)
     return named or (_begun_alike(arm, arms) if _goes_on(arm) else None)
 
 
