@@ -94,7 +94,10 @@ def listed_models(client: httpx2.Client, server: ChatServer, setting: str) -> li
     if reply.status_code == _UNKNOWN_TOKEN or reply.status_code in _ELSEWHERE:
         what = f"it does not say which models it serves (status {reply.status_code})"
         raise InputError(Problem(f"{setting} {server.url}", what, _remedy(reply)))
-    return _model_names(reply)
+    try:
+        return [str(one["id"]) for one in reply.json()["data"]] if reply.status_code == 200 else []
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return []
 
 
 def open_client(server: ChatServer, token: str | None = None) -> httpx2.Client:
@@ -206,14 +209,6 @@ def _only_text(content: Any) -> str:
     if not isinstance(content, str):
         raise TypeError("text was expected")
     return content
-
-
-def _model_names(reply: httpx2.Response) -> list[str]:
-    """The models the server lists; empty when it lists none."""
-    try:
-        return [str(one["id"]) for one in reply.json()["data"]] if reply.status_code == 200 else []
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return []
 
 
 def _kind(error: httpx2.HTTPError | TimeoutError) -> str:

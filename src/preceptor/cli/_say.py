@@ -73,12 +73,9 @@ def explain_full_disk(folder: Path) -> Iterator[None]:
     except Exception as error:
         numbers = (number for number in _NO_ROOM if os.strerror(number) in str(error))
         found = next(numbers, error.errno if isinstance(error, OSError) else None)
-        if found not in _NO_ROOM and shutil.disk_usage(_nearest(folder)).free > 1_000_000:
+        nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if found not in _NO_ROOM and shutil.disk_usage(nearest).free > 1_000_000:
             raise
         what, remedy = _NO_ROOM.get(found or 0, _NO_ROOM[errno.ENOSPC])
         fix = f"{remedy}; the same command then continues where it stopped."
         raise InputError(Problem(str(folder), what, fix)) from error
-
-
-def _nearest(folder: Path) -> Path:
-    return next(path for path in (folder, *folder.absolute().parents) if path.exists())

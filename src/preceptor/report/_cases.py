@@ -81,12 +81,12 @@ def side_by_side(run: Run, task: TaskPart, contrast: Contrast, examples: dict[st
     a, b = (_predictions(run, contrast, arm) for arm in (contrast.a, contrast.b))
     if a is None or b is None:
         return []
-    groups: dict[str, list[Callable[[], Case]]] = {key: [] for key in (_LABEL_TITLES if task.labels else _TEXT_TITLES)}
+    titles = _LABEL_TITLES if task.labels else _TEXT_TITLES
+    groups: dict[str, list[Callable[[], Case]]] = {key: [] for key in titles}
     for case_id, ours in a.items():
         if case_id in b:
             key = _outcome(ours["score"], b[case_id]["score"], labels=bool(task.labels))
             groups[key].append(_case(case_id, ours, b[case_id], examples.get(case_id)))
-    titles = _LABEL_TITLES if task.labels else _TEXT_TITLES
     return [
         Group(key, titles[key], [make() for make in cases[:_MOST_CASES]], max(0, len(cases) - _MOST_CASES))
         for key, cases in groups.items()

@@ -1,11 +1,11 @@
 """What raters said: their scores of held-out answers arm against arm, and how far they agree with each other."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from preceptor.evidence import metric_title
 from preceptor.report import _numbers as numbers
-from preceptor.report._small_counts import shown_count
+from preceptor.report._small_counts import Show, shown_count
 from preceptor.study.results.rater_schema import AgreementPart, Human, HumanAgreement, Rater
 from preceptor.study.results.schema import Results, TaskPart
 
@@ -18,9 +18,6 @@ _TITLES = {
     "omissions": "Omissions, how many",
     "fabrications": "Fabrications, how many",
 }
-
-Show = Callable[[int], str]
-"""A count as it may be printed."""
 
 
 @dataclass(frozen=True)

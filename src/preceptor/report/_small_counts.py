@@ -9,7 +9,7 @@ be worked out just when no circle of edges through it could carry one case more 
 theoretic approach to statistical data security, SIAM J Comput 1988;17:552-571).
 """
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
@@ -21,6 +21,8 @@ SMALL = f"<{FEWEST_SHOWN}"
 HIDDEN = "\N{BULLET}"
 """Stands for a count that would give a small one away."""
 
+Show = Callable[[int], str]
+"""A count as it may be printed."""
 Place = TypeVar("Place", bound=Hashable)
 """Names a count."""
 Ends = tuple[str, str]

@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from preceptor.engine import Cost, float32_head, generate
+from preceptor.engine import float32_head, generate
 from preceptor.errors import kind_and_place
 from preceptor.models import Policy, stop_tokens
 from preceptor.ship.serving._counts import Counts
@@ -184,14 +184,11 @@ class BatchQueue:
             for job in batch:
                 job.finish(None)
         else:
-            self._count(batch, cost)
-
-    def _count(self, batch: Sequence[Job], cost: Cost) -> None:
-        self._last_batch_seconds = cost.seconds
-        self.counts.batches += 1
-        self.counts.batch_seconds += cost.seconds
-        self.counts.prompt_tokens += sum(len(job.prompt) for job in batch)
-        self.counts.answer_tokens += sum(job.tokens for job in batch)
+            self._last_batch_seconds = cost.seconds
+            self.counts.batches += 1
+            self.counts.batch_seconds += cost.seconds
+            self.counts.prompt_tokens += sum(len(job.prompt) for job in batch)
+            self.counts.answer_tokens += sum(job.tokens for job in batch)
 
 
 def _logprobs(tokens: list[int], logits: Tensor) -> list[float | None]:
