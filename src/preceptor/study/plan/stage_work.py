@@ -1,6 +1,10 @@
 """How much work each stage and each arm's answers will be, as their files count it."""
 
-from preceptor.engine import Operations, Workload
+from typing import Any
+
+from torch import nn
+
+from preceptor.engine import Work, flops_of
 from preceptor.study.cases import Prepared
 from preceptor.study.expected_work import WorkContext
 from preceptor.study.predictions.answering import arms_for
@@ -15,21 +19,21 @@ def stages_for(study: Study, prepared: Prepared) -> list[StageRef]:
     return list(dict.fromkeys(stage for one in last for stage in one.required))
 
 
-def stage_work(study: Study, prepared: Prepared, stage: StageRef, operations: Operations, *, shares: bool) -> Workload:
+def stage_work(study: Study, prepared: Prepared, stage: StageRef, model: nn.Module, *, shares: bool) -> Work:
     """What one stage does; training may stop earlier. Nothing where its file does not count it."""
-    spent = [stage_work(study, prepared, one, operations, shares=shares) for one in stage.budget_stages]
-    flops = sum(one.flops(operations) for one in spent) if spent else None
+    spent = [flops_of(stage_work(study, prepared, one, model, shares=shares), model) for one in stage.budget_stages]
     settings = study.settings_of(stage, prepared.entry)
-    context = WorkContext(study, settings, prepared, operations, shares, stage, spent=flops)
-    kind = find_kind(stage.kind)
-    work: Workload = kind.work(context) if hasattr(kind, "work") else Workload()
-    return work
+    context = WorkContext(study, settings, prepared, model, shares, stage, spent=sum(spent) if spent else None)
+    return _counted(find_kind(stage.kind), context)
 
 
-def answer_work(study: Study, prepared: Prepared, arm: str, operations: Operations, *, shares: bool) -> Workload:
+def answer_work(study: Study, prepared: Prepared, arm: str, model: nn.Module, *, shares: bool) -> Work:
     """What the arm's answers to the held-out cases take of the model: nothing where no policy is asked."""
     one = study.arm(arm)
-    way = find_answer(one.answer)
-    context = WorkContext(study, study.block(one.answer), prepared, operations, shares, trained=one.trained)
-    work: Workload = way.work(context) if hasattr(way, "work") else Workload()
+    context = WorkContext(study, study.block(one.answer), prepared, model, shares, trained=one.trained)
+    return _counted(find_answer(one.answer), context)
+
+
+def _counted(member: Any, context: WorkContext) -> Work:
+    work: Work = member.work(context) if hasattr(member, "work") else []
     return work
