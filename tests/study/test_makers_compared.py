@@ -19,7 +19,7 @@ from preceptor.preferences import Pair, explanations, makers
 from preceptor.progress import quiet
 from preceptor.report import read_run
 from preceptor.study import make_study
-from preceptor.study.plan.stage_work import stage_work
+from preceptor.study.plan.forecast import stage_work
 from preceptor.study.predictions.answering import arms_for, why_left_out
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.stage_tree.stage_context import Context

@@ -1,14 +1,18 @@
 """What is counted on tensors without numbers is what the same code makes of tensors with numbers."""
 
+import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from transformers import LlamaConfig
 
-from preceptor.engine import answer_logprobs, head_bytes, tree_bytes
-from preceptor.engine.estimate.tree_memory import _counting
-from preceptor.models import AdapterSettings, Encoded, ModelSource, blueprint, find_blueprint, random_model
+from preceptor.engine import Unit, answer_logprobs, model_bytes
+from preceptor.models import AdapterSettings, Encoded, ModelSource, find_blueprint, random_model
 
 LAYERS = 6
 
@@ -29,48 +33,67 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> ModelSource:
     return find_blueprint(str(folder))
 
 
+class Live(TorchDispatchMode):
+    """Bytes of all tensors that were made in the block and are still there, beside the model's weights and buffers."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now = self.peak = 0
+        self._known = {one.untyped_storage()._cdata for one in (*model.parameters(), *model.buffers())}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for one in tree_leaves(out):
+            if isinstance(one, Tensor) and one.untyped_storage()._cdata not in self._known:
+                storage = one.untyped_storage()
+                self._known.add(storage._cdata)
+                self.now += storage.nbytes()
+                self.peak = max(self.peak, self.now)
+                weakref.finalize(storage, self._drop, storage._cdata, storage.nbytes())
+        return out
+
+    def _drop(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self.now -= size
+
+
+@pytest.mark.parametrize("adapter", [AdapterSettings(rank=4), None])
 @pytest.mark.parametrize(("dtype", "tokens"), [(torch.float32, 200), (torch.bfloat16, 700)])
-def test_an_adapter_on_a_tree(source: ModelSource, dtype: torch.dtype, tokens: int) -> None:
-    adapter = AdapterSettings(rank=4)
+def test_a_tree_forward_and_backward(
+    source: ModelSource, adapter: AdapterSettings | None, dtype: torch.dtype, tokens: int
+) -> None:
     model = random_model(source, adapter, dtype)
-    case = Encoded([1] * (tokens - 20), [2] * 20)
-    with _counting(model) as live:
-        loss = answer_logprobs(model, [case])[0].sum()
-        held = live.now
-        loss.backward()
-        peak = live.peak
-
-    counted = tree_bytes(lambda count: blueprint(source, adapter, dtype, count), LAYERS, 1)
-    kept, passing = head_bytes(blueprint(source, adapter, dtype), 20)
-    assert counted.held(tokens) + kept == pytest.approx(held, rel=0.02)
-    gradients = sum(w.nbytes for w in model.parameters() if w.requires_grad)
-    expected = kept + max(counted.peak(tokens), counted.held(tokens) + passing)
-    assert expected * 0.97 < peak < (expected + gradients) * 1.03
-
-
-def test_every_weight(source: ModelSource) -> None:
-    model = random_model(source, None, torch.float32)
-    tokens = 300
-    with _counting(model) as live:
+    with Live(model) as live:
         loss = answer_logprobs(model, [Encoded([1] * (tokens - 20), [2] * 20)])[0].sum()
         held = live.now
         loss.backward()
-    counted = tree_bytes(lambda count: blueprint(source, None, torch.float32, count), LAYERS, 1)
-    kept, _ = head_bytes(blueprint(source, None, torch.float32), 20)
-    assert counted.held(tokens) + kept == pytest.approx(held, rel=0.02)
+        peak = live.peak
+    counted = model_bytes(source, adapter, dtype, tokens)
+    assert counted.saved * tokens == pytest.approx(held, rel=0.02)
+    expected = counted.peak(Unit("train", held=tokens, rows=20)) - counted.weights
+    # Gradients and averages are not there yet; what one layer's backward makes in passing is not counted.
+    assert (expected - counted.learning) * 0.97 < peak < expected * 1.05
 
 
 def test_without_gradients_there_is_little(source: ModelSource) -> None:
     adapter = AdapterSettings(rank=4)
     model = random_model(source, adapter, torch.float32)
-    with torch.no_grad(), _counting(model) as live:
+    with torch.no_grad(), Live(model) as live:
         answer_logprobs(model, [Encoded([1] * 480, [2] * 20)])
         peak = live.peak
-    counted = tree_bytes(lambda count: blueprint(source, adapter, torch.float32, count), LAYERS, 1)
-    kept, passing = head_bytes(blueprint(source, adapter, torch.float32), 20)
-    assert max(counted.forward(500), kept + passing) == pytest.approx(peak, rel=0.1)
-    assert counted.forward(500) < counted.reading(500) < counted.held(500) / 2
-    assert counted.kept(500) == pytest.approx(500 * LAYERS * 2 * 2 * 8 * 4)
+    counted = model_bytes(source, adapter, torch.float32, 500)
+    scored = counted.peak(Unit("score", held=500, rows=20)) - counted.weights
+    assert peak * 0.9 < scored < peak * 1.5
+    read, trained = (counted.peak(Unit(kind, held=500, rows=20)) - counted.weights for kind in ("read", "train"))
+    assert scored < read < trained / 2
+    assert counted.cached == LAYERS * 2 * 2 * 8 * 4
+
+
+def test_processes_share_what_is_trained(source: ModelSource) -> None:
+    counted = model_bytes(source, None, torch.float32, 500)
+    one, four = (counted.peak(Unit("train", held=50, rows=20), processes) for processes in (1, 4))
+    assert counted.weights < four < one
+    assert counted.peak(Unit("write", held=50), 4) == counted.peak(Unit("write", held=50))
 
 
 def test_folder_of_the_source_needs_no_weights(source: ModelSource) -> None:

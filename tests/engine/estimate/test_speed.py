@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preceptor.engine import MEASUREMENTS, Numerics, Speed, Unit, measure
-from preceptor.engine.estimate.speed import Line
+from preceptor.engine.estimate.speed import line_through
 from preceptor.models import AdapterSettings, Encoded, Policy, random_model
 
 PARTS = st.floats(0.01, 100)
@@ -20,20 +20,27 @@ CASES = [Encoded([1] * n + [k], [2, 3]) for n in (5, 50, 200) for k in range(5)]
 
 @given(PARTS, PARTS, st.integers(1, 500), st.integers(1, 1000))
 def test_a_line_is_found_again(fixed: float, each: float, tokens: int, more: int) -> None:
-    found = Line.through((tokens, fixed + each * tokens), (tokens + more, fixed + each * (tokens + more)))
-    assert found.fixed + found.each * tokens == pytest.approx(fixed + each * tokens, rel=1e-3)
-    assert found.fixed + found.each * (tokens + more) == pytest.approx(fixed + each * (tokens + more), rel=1e-3)
+    points = [(count, fixed + each * count) for count in (tokens, tokens + more)]
+    found = line_through(points)
+    for count, seconds in points:
+        assert found[0] + found[1] * count == pytest.approx(seconds, rel=1e-3)
 
 
-@pytest.mark.parametrize(("small", "large"), [((10, 1.0), (20, 0.5)), ((10, 1.0), (20, 3.0)), ((10, 1.0), (10, 2.0))])
-def test_no_part_is_below_nothing(small: tuple[int, float], large: tuple[int, float]) -> None:
-    found = Line.through(small, large)
-    assert min(found.fixed, found.each) >= 0
-    assert found.fixed + found.each * large[0] == pytest.approx(large[1])
+@pytest.mark.parametrize("small", [(10, 1.0), (20, 0.5), (20, 2.0), (1, 0.0)])
+def test_no_part_is_below_nothing(small: tuple[int, float]) -> None:
+    found = line_through([small, (20, 0.5)])
+    assert min(found) >= 0
+    assert 0 < found[0] + found[1] * 20 <= max(0.5, small[1])
 
 
 def test_seconds_add_up() -> None:
-    lines = {"train": Line(1, 0.5), "score": Line(2, 0.1), "read": Line(3, 0.2), "write": Line(4, 0.3), "save": Line(12)}
+    lines = {
+        "train": (1, 0.5),
+        "score": (2, 0.1),
+        "read": (3, 0.2),
+        "write": (4, 0.3),
+        "save": (12, 0),
+    }
     speed = Speed(lines, start=100)
     trees = [Unit("train", 3, 4), Unit("score", 2, 5)]
     beside = [Unit("read", 1, 10), Unit("write", 7, 2), Unit("save", 2)]
@@ -62,7 +69,7 @@ def test_a_tiny_model_is_measured_and_nothing_is_left_of_it(
     assert speed.start > 0
     for kind in ("train", "score", "read", "write"):
         assert speed.seconds([Unit(kind, 1, 100)]) > speed.start
-    assert speed.lines["save"].fixed > 0
+    assert speed.lines["save"][0] > 0
     twice = measure(make, CASES, Numerics(threads=1), tmp_path, scale=1000.0)
     assert twice.start > speed.start
 

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from preceptor.engine import Numerics, Speed
-from preceptor.engine.estimate.speed import Line
 from preceptor.models import AdapterSettings, blueprint, fingerprint
 from preceptor.progress import progress
 from preceptor.study.plan.forecast import forecast
@@ -20,11 +19,11 @@ from prepared_study import prepare_tiny
 
 SPEED = Speed(
     {
-        "train": Line(2e-3, 3e-3),
-        "score": Line(2e-3, 1e-3),
-        "read": Line(2e-3, 1e-3),
-        "write": Line(2e-2, 1e-3),
-        "save": Line(0.1),
+        "train": (2e-3, 3e-3),
+        "score": (2e-3, 1e-3),
+        "read": (2e-3, 1e-3),
+        "write": (2e-2, 1e-3),
+        "save": (0.1, 0.0),
     },
     start=0.1,
 )

@@ -17,113 +17,90 @@ from preceptor.models import AdapterSettings, ModelSource, blueprint, layers_of
 
 _NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)
 """Bytes a number of 4 bits: its half byte, a scale of 8 bits for 64 of them, one of 32 bits for 256 scales."""
-_SIZES = (128, 512)
 _ROWS = 128
 """Hidden states that meet the vocabulary at a time (see `engine/tree/head.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelBytes:
-    """Bytes of a model that `adapter` (or all of it) learns in.
+    """Bytes of a model.
 
-    weights: all of them. learning: their gradients. states: AdamW's averages. outside: weights that are not in layers.
-    saved: what a tree leaves for its backward, a token and a token squared (dense masks). cached: keys and values of a
-    token. spread: how many heads share a key. row: logits and the like of a hidden state that meets the vocabulary.
-    head: what the output layer takes beside its weights.
+    weights: all of them. learning: what learns, with gradients and AdamW's averages. outside: weights outside the
+    layers. head: the copy in 32 bits of a frozen output layer of 16 bits. row: what a hidden state that meets the
+    vocabulary takes in passing. saved: what a token leaves for the backward. cached: its keys and values.
     """
 
     layers: int
     weights: float
     learning: float
-    states: float
     outside: float
-    saved: tuple[float, float]
-    cached: float
-    spread: int
-    row: float
     head: float
+    row: float
+    saved: float
+    cached: float
 
     def peak(self, unit: Unit, processes: int = 1, loose: float = 1.0) -> float:
-        """The most that one device holds for a piece of work; `processes` share the weights while they train.
+        """The most that one device holds for a piece of work; `processes` train together, each with its share.
 
-        loose: how many times its bytes what is made in passing takes.
+        loose: how many times its bytes what is made in passing holds.
         """
-        tree = self.saved[0] * unit.held + self.saved[1] * unit.held**2
-        vocabulary = self.row * min(unit.rows, _ROWS)
-        match unit.kind:
-            case "train":
-                held = (
-                    (self.weights + self.states + self.learning) / processes + self.head + loose * (tree + vocabulary)
-                )
-                if processes == 1:
-                    return held
-                # What stands outside the layers stays gathered; a layer is, and the next one while it is computed.
-                gathered = self.outside + 2 * (self.weights - self.outside) / self.layers
-                return max(held + gathered, self.weights)  # each process begins with the whole model
-            case "score":
-                return self.weights + self.head + loose * (2 * tree / self.layers + vocabulary)
-            case "read":
-                return self.weights + loose * (2 * tree / self.layers + self.cached * unit.held)
-            case "write":  # a layer's keys and values are written out once for every head, while it attends
-                return self.weights + loose * self.cached * unit.held * (1 + self.spread / self.layers)
-            case _:
-                return self.weights
+        tree, vocabulary = self.saved * unit.held, self.row * min(unit.rows, _ROWS)
+        if unit.kind == "train":
+            held = (self.weights + self.learning) / processes + self.head + loose * (tree + vocabulary)
+            if processes == 1:
+                return held
+            # What stands outside the layers stays gathered; a layer is, and the next one while it is computed.
+            gathered = self.outside + 2 * (self.weights - self.outside) / self.layers
+            return max(held + gathered, self.weights)  # each process begins with the whole model
+        kept = self.cached * unit.held if unit.kind in ("read", "write") else 0.0
+        passing = vocabulary if unit.kind == "write" else tree / self.layers + vocabulary
+        return self.weights + self.head + loose * (kept + passing)
 
 
-@lru_cache(maxsize=8)
-def model_bytes(source: ModelSource, adapter: AdapterSettings | None, dtype: torch.dtype) -> ModelBytes:
-    """Count a model, which is made of its configuration alone."""
+@lru_cache(maxsize=32)
+def model_bytes(source: ModelSource, adapter: AdapterSettings | None, dtype: torch.dtype, tokens: int) -> ModelBytes:
+    """Count a model, which is made of its configuration alone, on trees of about so many tokens."""
     model: Any = blueprint(source, adapter, dtype)
-    learning = [weight for weight in model.parameters() if weight.requires_grad]
     weights = float(sum(weight.nbytes for weight in model.parameters()))
     if source.load_in_4bit:  # linear layers but the output layer
         base = [m for name, m in model.named_modules() if name.endswith("base_layer") and isinstance(m, nn.Linear)]
         weights -= sum(m.weight.nbytes - _NF4 * m.weight.numel() for m in base)
     head = model.get_output_embeddings().weight
     outside = {id(one): one.nbytes for one in (model.get_input_embeddings().weight, head)}
-    config = model.config.get_text_config()
-    heads = getattr(config, "num_attention_heads", 1)
-    # Logits, log-probabilities and their slopes in 32 bits. A frozen head of 16 bits is held in 32 bits too.
-    row = 4.0 * head.shape[0] * (4 if head.requires_grad else 3)
-    beside = 2.0 * head.nbytes if head.requires_grad else 4.0 * head.numel() * (head.element_size() < 4)
     layers, period = layers_of(source)
-    one, two = (_tree_bytes(blueprint(source, adapter, dtype, count)) for count in (period, 2 * period))
-    a, b, cached = (x + (layers / period - 1) * (y - x) for x, y in zip(one, two, strict=True))
-    squared = (b / _SIZES[1] - a / _SIZES[0]) / (_SIZES[1] - _SIZES[0])
+    one, two = (_tree_bytes(blueprint(source, adapter, dtype, count), tokens) for count in (period, 2 * period))
+    saved, cached = (a + (layers / period - 1) * (b - a) for a, b in zip(one, two, strict=True))
     return ModelBytes(
         layers,
         weights,
-        sum(weight.nbytes for weight in learning),
-        2 * 4.0 * sum(weight.numel() for weight in learning),
+        sum(weight.nbytes + 2 * 4.0 * weight.numel() for weight in model.parameters() if weight.requires_grad),
         sum(outside.values()),
-        (a / _SIZES[0] - squared * _SIZES[0], squared),
+        4.0 * head.numel() if head.element_size() < 4 and not head.requires_grad else 0.0,
+        4.0 * head.shape[0] * (4 if head.requires_grad else 3),  # logits, log-probabilities, their slopes
+        saved,
         cached,
-        heads // (getattr(config, "num_key_value_heads", None) or heads),
-        row,
-        beside,
     )
 
 
-def _tree_bytes(model: nn.Module) -> list[float]:
-    """What a chain of each of `_SIZES` leaves for its backward, and keys and values of a token.
+def _tree_bytes(model: nn.Module, tokens: int) -> tuple[float, float]:
+    """What each of a chain's `tokens` leaves for the backward, and its keys and values.
 
     The engine's own code runs forward on tensors that know their size and hold no numbers, the model's too from now on.
     """
-    counted = []
+    saved: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        saved[storage._cdata] = storage.nbytes()
+        return tensor
+
     with FakeTensorMode(allow_non_fake_inputs=True):
         model.to_empty(device="cpu")
-        own = {weight.untyped_storage()._cdata for weight in (*model.parameters(), *model.buffers())}
-        for tokens in _SIZES:
-            saved: dict[int, int] = {}
-
-            def note(tensor: Tensor, saved: dict[int, int] = saved) -> Tensor:
-                storage = tensor.untyped_storage()
-                saved[storage._cdata] = storage.nbytes()
-                return tensor
-
-            attention = TreeAttention(layout([[0] * tokens]), torch.device("cpu"), keep=True)
-            with saved_tensors_hooks(note, lambda tensor: tensor):
-                hidden = hidden_states(model, attention)
-            counted.append(float(sum(size for key, size in saved.items() if key not in own)))
-            del hidden  # until here it holds what is saved
-    return [*counted, sum(one.nbytes for pair in attention.kept for one in pair) / tokens]
+        attention = TreeAttention(layout([[0] * tokens]), torch.device("cpu"), keep=True)
+        with saved_tensors_hooks(note, lambda tensor: tensor):
+            hidden = hidden_states(model, attention)
+        for weight in (*model.parameters(), *model.buffers()):
+            saved.pop(weight.untyped_storage()._cdata, None)
+        del hidden  # until here it holds what is saved
+    kept = sum(one.nbytes for pair in attention.kept for one in pair)
+    return sum(saved.values()) / tokens, kept / tokens

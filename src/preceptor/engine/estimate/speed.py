@@ -1,7 +1,6 @@
-"""How fast a model computes here: a stage in miniature, and each kind of work measured at two sizes."""
+"""How fast a model computes here: a stage in miniature is done, and each kind of work is measured at two sizes."""
 
 import random
-import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+from scipy.optimize import nnls
 from torch import Tensor
 
 from preceptor.engine.estimate.work import Work
@@ -26,36 +26,20 @@ from preceptor.models import Encoded, Policy
 from preceptor.progress import Advance, quiet
 
 MEASUREMENTS = 8
+_OF_A_TREE = 1 / 3
+"""The larger of the two sizes, of the tokens that a tree may have: larger ones take longer and tell little more."""
 _ROWS = (8, 32)
 """Answers of a batch most of which have ended, and of a whole one."""
 _STEPS = 3
 
-Point = tuple[int, float]
-"""Tokens of a piece of work, and its seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """Seconds of a piece of work as a straight line in its tokens: `fixed`, and `each` for every token."""
-
-    fixed: float = 0.0
-    each: float = 0.0
-
-    @classmethod
-    def through(cls, small: Point, large: Point) -> "Line":
-        """Through two measurements. No part is below 0; one that would be leaves all to the larger measurement."""
-        each = (large[1] - small[1]) / (large[0] - small[0]) if large[0] > small[0] else 0.0
-        fixed = small[1] - each * small[0]
-        if each <= 0 or fixed < 0:
-            return cls(0.0, large[1] / large[0])
-        return cls(fixed, each)
+Line = tuple[float, float]
+"""Seconds of a piece of work: fixed, and for each of its tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What was measured of a model on this machine: a line for each kind of `Unit`.
-
-    start: seconds of a stage's or an evaluation's beginning. shares: whether what sequences share is computed once.
+    """What was measured of a model on this machine. lines: by the kind of a `Unit`. start: seconds of a stage's or an
+    evaluation's beginning. shares: whether what sequences share is computed once.
     """
 
     lines: dict[str, Line]
@@ -63,12 +47,20 @@ class Speed:
     shares: bool = True
 
     def seconds(self, work: Work, processes: int = 1) -> float:
-        """From its beginning to its end; `processes` compute its trees together and talk while they compute."""
+        """From its beginning to its end; `processes` compute its trees together and communicate while they compute."""
         total = self.start
         for unit in work:
-            line, parted = self.lines[unit.kind], processes if unit.kind in ("train", "score") else 1
-            total += unit.count * (line.fixed + line.each * unit.tokens) / parted
+            fixed, each = self.lines[unit.kind]
+            total += unit.count * (fixed + each * unit.tokens) / (processes if unit.kind in ("train", "score") else 1)
         return total
+
+
+def line_through(points: Sequence[tuple[int, float]]) -> Line:
+    """The straight line through measured (tokens, seconds): least squares, with no part below 0."""
+    tokens, seconds = zip(*points, strict=True)
+    scale = float(max(tokens))
+    fixed, each = nnls(np.array([[1.0, count / scale] for count in tokens]), np.array(seconds))[0]
+    return float(fixed), float(each) / scale
 
 
 def measure(
@@ -79,45 +71,34 @@ def measure(
     advance: Advance = quiet,
     scale: float = 1.0,
 ) -> Speed:
-    """Measure the policy that `make` makes on trees of the shortest case, and of as many of the longest as fit.
+    """Measure the policy that `make` makes on the shortest case and on a tree of many.
 
-    `advance` counts `MEASUREMENTS`. `folder` is on the disk that checkpoints will be written to; what is written is
-    gone at the end. scale: seconds of the model that is planned for over those of the one that is measured.
+    `advance` counts `MEASUREMENTS`. folder: on the disk that checkpoints will be written to; what is written is gone at
+    the end. scale: seconds of the model that is planned for over those of the one that `make` makes, which is tuned.
     """
     with _left_as_it_was(numerics.threads), TemporaryDirectory(dir=folder) as aside:
         started = time.perf_counter()
         policy = make()
         share = shares_prefixes(policy)
-        small, large = _sizes(cases, numerics.tokens_per_tree, share=share)
-        moments = _train(policy, [small, small, large], numerics, Path(aside))
-        once, step, larger, saving = (b - a for a, b in pairwise(moments))
-        start = moments[0] - started + max(0.0, once - step)
-        trees = [distinct_prefixes([one.prompt + one.answer for one in tree]) for tree in (small, large)]
-        lines = {"train": Line.through((trees[0], step), (trees[1], larger)), "save": Line(saving)}
+        by_length = sorted(cases, key=lambda one: len(one.prompt) + len(one.answer))
+        largest = int(_OF_A_TREE * numerics.tokens_per_tree)
+        whole = split_into_trees(by_length[::-1], lambda one: [one.prompt + one.answer], largest)
+        trees = (by_length[:1], max(whole, key=len) if share else by_length[-1:])
+        sizes = [distinct_prefixes([one.prompt + one.answer for one in tree]) for tree in trees]
+        began, warm, *done, saved = _train(policy, [trees[0], *trees], numerics, Path(aside))
         advance(2)
-        scored = []
-        for tree in (small, large):
-            scored.append(_score(policy, tree, numerics))
+        points = {"train": list(zip(sizes, (b - a for a, b in pairwise([warm, *done])), strict=True))}
+        for tree, rows in zip(trees, _ROWS if share else (1, 1), strict=True):
+            points.setdefault("score", []).append(_score(policy, tree, numerics))
             advance()
-        lines["score"] = Line.through(*scored)
-        read, written = [], []
-        for tree, rows in zip((small, large), _ROWS if share else (1, 1), strict=True):
             reading, writing = _write(policy, list(islice(cycle([one.prompt for one in tree]), rows)))
-            read.append(reading)
-            written.append(writing)
+            points.setdefault("read", []).append(reading)
+            points.setdefault("write", []).append(writing)
             advance(2)
-        lines |= {"read": Line.through(*read), "write": Line.through(*written)}
-    scaled = {kind: Line(scale * line.fixed, scale * line.each) for kind, line in lines.items()}
+    lines = {kind: line_through(measured) for kind, measured in points.items()} | {"save": (saved - done[-1], 0.0)}
+    start = began - started + max(0.0, warm - began - points["train"][0][1])
+    scaled = {kind: (scale * fixed, scale * each) for kind, (fixed, each) in lines.items()}
     return Speed(scaled, scale * start, share)
-
-
-def _sizes(cases: Sequence[Encoded], tokens_per_tree: int, *, share: bool) -> tuple[list[Encoded], list[Encoded]]:
-    """Cases of a small tree and of a large one; without sharing, the shortest and the longest."""
-    by_length = sorted(cases, key=lambda one: len(one.prompt) + len(one.answer))
-    if not share:
-        return by_length[:1], by_length[-1:]
-    trees = split_into_trees(by_length[:1:-1], lambda one: [one.prompt + one.answer], tokens_per_tree)
-    return by_length[:1], max(trees, key=len)
 
 
 def _train(policy: Policy, batches: Sequence[Sequence[Encoded]], numerics: Numerics, folder: Path) -> list[float]:
@@ -143,14 +124,14 @@ def _train(policy: Policy, batches: Sequence[Sequence[Encoded]], numerics: Numer
     return [*moments, time.perf_counter()]
 
 
-def _score(policy: Policy, tree: Sequence[Encoded], numerics: Numerics) -> Point:
+def _score(policy: Policy, tree: Sequence[Encoded], numerics: Numerics) -> tuple[int, float]:
     prompts, answers = [one.prompt for one in tree], [[one.answer] for one in tree]
     _, cost = score_answers(policy, prompts, answers, _whole_trees(numerics))
     return cost.tokens_computed, cost.seconds
 
 
-def _write(policy: Policy, prompts: Sequence[list[int]]) -> tuple[Point, Point]:
-    """The reading of the prompts, as many as a batch can have, and a step of their answers."""
+def _write(policy: Policy, prompts: Sequence[list[int]]) -> list[tuple[int, float]]:
+    """Tokens and seconds of the reading of prompts, as many as a batch can have, and of a step of their answers."""
     some = [prompts[i] for i in generation_batches(prompts, len(prompts), _STEPS + 1)[0]]
     moments = [time.perf_counter()]
 
@@ -158,17 +139,9 @@ def _write(policy: Policy, prompts: Sequence[list[int]]) -> tuple[Point, Point]:
         moments.append(time.perf_counter())
         return ()
 
-    generate(
-        policy,
-        some,
-        max_new_tokens=_STEPS + 1,
-        stop=frozenset(),
-        rows=len(some),
-        on_batch=lambda *_: None,
-        on_token=note,
-    )
-    reading, *steps = (b - a for a, b in pairwise(moments))
-    return (distinct_prefixes(some), reading), (len(some), statistics.median(steps))
+    stop: frozenset[int] = frozenset()
+    generate(policy, some, max_new_tokens=_STEPS + 1, stop=stop, rows=32, on_batch=lambda *_: None, on_token=note)
+    return [(distinct_prefixes(some), moments[1] - moments[0]), (len(some), (moments[-1] - moments[1]) / _STEPS)]
 
 
 def _whole_trees(numerics: Numerics) -> Numerics:

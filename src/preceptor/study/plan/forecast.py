@@ -1,21 +1,43 @@
-"""How long a study will take on this machine: its model is measured before anything is trained, its work is counted."""
+"""How much work stages and answers will be, as their files count it, and how long it will take on this machine."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
-from preceptor.engine import ModelBytes, Numerics, Speed, Unit, flops_of, measure, model_bytes
-from preceptor.models import ModelSource, Policy, blueprint, layers_of, random_model
+from preceptor.engine import ModelBytes, Numerics, Speed, Unit, Work, flops_of, measure, model_bytes
+from preceptor.models import ModelSource, Policy, blueprint, layers_of, new_policy, random_model
 from preceptor.progress import Advance, quiet
 from preceptor.study.cases import Prepared
+from preceptor.study.expected_work import WorkContext
 from preceptor.study.plan.remaining import RemainingWork
-from preceptor.study.plan.stage_work import answer_work, stage_work
-from preceptor.study.spec.found import find_answer
+from preceptor.study.spec.found import find_answer, find_kind
+from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
 
 _MEASURED_BYTES = 800_000_000
-"""Of a model with larger layers than these, some layers are measured in place of all."""
+"""Of a model whose layers are larger, some are measured in place of all."""
+
+
+def stage_work(study: Study, prepared: Prepared, stage: StageRef, model: nn.Module, *, shares: bool) -> Work:
+    """What one stage does; training may stop earlier. Nothing where its file does not count it."""
+    spent = [flops_of(stage_work(study, prepared, one, model, shares=shares), model) for one in stage.budget_stages]
+    settings = study.settings_of(stage, prepared.entry)
+    context = WorkContext(study, settings, prepared, model, shares, stage, spent=sum(spent) if spent else None)
+    return _counted(find_kind(stage.kind), context)
+
+
+def answer_work(study: Study, prepared: Prepared, arm: str, model: nn.Module, *, shares: bool) -> Work:
+    """What the arm's answers to the held-out cases take of the model: nothing where no policy is asked."""
+    one = study.arm(arm)
+    context = WorkContext(study, study.block(one.answer), prepared, model, shares, trained=one.trained)
+    return _counted(find_answer(one.answer), context)
+
+
+def _counted(member: Any, context: WorkContext) -> Work:
+    work: Work = member.work(context) if hasattr(member, "work") else []
+    return work
 
 
 def forecast(study: Study, remaining: Sequence[RemainingWork], speed: Speed, model: nn.Module) -> float:
@@ -42,15 +64,17 @@ def known_seconds(study: Study, arm: str) -> float | None:
 def measure_speed(
     study: Study, numerics: Numerics, source: ModelSource, prepared: Prepared, folder: Path, advance: Advance = quiet
 ) -> Speed:
-    """Measure the model, with random weights, on the study's own cases; `advance` counts `MEASUREMENTS`.
+    """Measure the study's model on the study's own cases; `advance` counts `MEASUREMENTS`. folder: on whose disk.
 
-    Its weights need not be here. A large model is measured on a few of its layers. `folder`: on whose disk.
+    Where its weights are not here, random ones do; of a large model, a few layers.
     """
     adapter, dtype = study.adapter, numerics.torch_dtype
-    layers = layers_to_measure(source, model_bytes(source, adapter, dtype))
+    layers = layers_to_measure(source, model_bytes(source, adapter, dtype, numerics.tokens_per_tree))
     whole, part = (flops_of([Unit("train", tokens=1)], blueprint(source, adapter, dtype, n)) for n in (None, layers))
 
     def make() -> Policy:
+        if layers == layers_of(source)[0] and not source.load_in_4bit and any(source.location.glob("*.safetensors")):
+            return new_policy(source, adapter, seed=0, dtype=dtype)
         return Policy(random_model(source, adapter, dtype, layers), None, source, adapter)
 
     return measure(make, prepared.train, numerics, folder, advance, whole / part)

@@ -11,9 +11,9 @@ from preceptor.models import EMBEDDED, ModelSource, blueprint, find_blueprint, l
 from preceptor.progress import Advance, quiet
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
 from preceptor.study.check import too_long_for
-from preceptor.study.plan.forecast import known_seconds, layers_to_measure, measure_speed
+from preceptor.study.plan.forecast import answer_work, known_seconds, layers_to_measure, measure_speed, stage_work
 from preceptor.study.plan.machine import Machine, available_here
-from preceptor.study.plan.stage_work import answer_work, stage_work, stages_for
+from preceptor.study.plan.remaining import stages_for
 from preceptor.study.predictions.answering import arms_for, seedless
 from preceptor.study.spec.found import find_kind
 from preceptor.study.spec.stage_entry import source_of
@@ -103,7 +103,10 @@ def plan_study(planned: Planned, machine: Machine, *, timed: bool = True, advanc
     """
     study, source, numerics = planned.study, planned.source, _numerics(planned.study, machine)
     dtype = numerics.torch_dtype
-    model, counted = blueprint(source, study.adapter, dtype), model_bytes(source, study.adapter, dtype)
+    model, counted = (
+        blueprint(source, study.adapter, dtype),
+        model_bytes(source, study.adapter, dtype, numerics.tokens_per_tree),
+    )
     speed = _measured(planned, machine, numerics, counted, advance) if timed else None
     shares = speed is None or speed.shares
 
