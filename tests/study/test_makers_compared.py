@@ -169,7 +169,7 @@ def test_a_new_maker_is_one_file(tmp_path: Path, tiny_tokenizer: Any, monkeypatc
     assert last is not None
     assert last.after is not None
     work = stage_work(study, prepared, last.after, nn.Linear(1, 1), shares=True)
-    assert sum(unit.count * unit.tokens for unit in work if unit.kind == "write") > 0
+    assert sum(unit.repeats * unit.tokens for unit in work if unit.kind == "write") > 0
     context = Context(
         study, last.after, pairs_stage.Settings(limit=5), (prepared,), cast("ModelSource", None), Numerics(), 0,
         RunFolder(tmp_path), tmp_path, (), None, lambda what, total: nullcontext(quiet),

@@ -39,7 +39,7 @@ def policy(tiny_source: Any) -> Policy:
 
 def total(work: Work, name: str) -> float:
     """Of all units."""
-    return sum(unit.count * getattr(unit, name) for unit in work)
+    return sum(unit.repeats * getattr(unit, name) for unit in work)
 
 
 def test_sft(policy: Policy, tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_sft(policy: Policy, tmp_path: Path) -> None:
     train, validation = ([[case] for case in part] for part in (TRAIN, VALIDATION))
     work = training_work(train, validation, settings, NUMERICS.tokens_per_tree, share=True)
     assert total(work, "seen") == cost.tokens_seen
-    assert sum(unit.count for unit in work if unit.kind == "save") == 4  # eight steps, and a look after every second
+    assert sum(unit.repeats for unit in work if unit.kind == "save") == 4  # eight steps, and a look after every second
     assert total(work, "tokens") == pytest.approx(cost.tokens_computed, rel=0.1)  # who shares a tree is up to chance
     assert flops_of(work, policy.model) == pytest.approx(cost.flops, rel=0.1)
 
@@ -82,12 +82,12 @@ def test_writing(policy: Policy) -> None:
     assert (total(work, "seen"), total(work, "tokens")) == (cost.tokens_seen, cost.tokens_computed)
     assert flops_of(work, policy.model) == pytest.approx(cost.flops)
     # Four batches, and the first token comes with the reading.
-    assert sum(unit.count for unit in work if unit.kind == "write") == 4 * 4
+    assert sum(unit.repeats for unit in work if unit.kind == "write") == 4 * 4
 
 
 def test_answers_leave_a_batch_when_they_end() -> None:
     work = writing_work([[1, 2], [1, 3], [1, 4]], [1, 3, 9], 5, share=True)
-    assert [(unit.count, unit.tokens) for unit in work if unit.kind == "write"] == [(2, 2), (2, 1)]
+    assert [(unit.repeats, unit.tokens) for unit in work if unit.kind == "write"] == [(2, 2), (2, 1)]
     assert [(unit.tokens, unit.seen) for unit in work if unit.kind == "read"] == [(4, 6)]
 
 
@@ -99,4 +99,4 @@ def test_a_tree_has_no_more_of_anything_than_its_sequences_alone(drawn: list[tup
     assert total(tree, "seen") == total(alone, "seen") == total(alone, "tokens")
     assert total(tree, "tokens") <= total(alone, "tokens")
     assert total(tree, "rows") <= total(alone, "rows") == sum(len(case.answer) for case in cases)
-    assert times(tree, 3) == [unit._replace(count=3) for unit in tree]
+    assert times(tree, 3) == [unit._replace(repeats=3) for unit in tree]

@@ -2,10 +2,11 @@
 
 import random
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import cycle, islice, pairwise
+from itertools import count, cycle, islice, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -51,7 +52,7 @@ class Speed:
         total = self.start
         for unit in work:
             fixed, each = self.lines[unit.kind]
-            total += unit.count * (fixed + each * unit.tokens) / (processes if unit.kind in ("train", "score") else 1)
+            total += unit.repeats * (fixed + each * unit.tokens) / (processes if unit.kind in ("train", "score") else 1)
         return total
 
 
@@ -59,7 +60,7 @@ def line_through(points: Sequence[tuple[int, float]]) -> Line:
     """The straight line through measured (tokens, seconds): least squares, with no part below 0."""
     tokens, seconds = zip(*points, strict=True)
     scale = float(max(tokens))
-    fixed, each = nnls(np.array([[1.0, count / scale] for count in tokens]), np.array(seconds))[0]
+    fixed, each = nnls(np.array([[1.0, size / scale] for size in tokens]), np.array(seconds))[0]
     return float(fixed), float(each) / scale
 
 
@@ -80,25 +81,37 @@ def measure(
         started = time.perf_counter()
         policy = make()
         share = shares_prefixes(policy)
-        by_length = sorted(cases, key=lambda one: len(one.prompt) + len(one.answer))
+        by_length = sorted(_renumbered(cases), key=lambda one: len(one.prompt) + len(one.answer))
         largest = int(_OF_A_TREE * numerics.tokens_per_tree)
-        whole = split_into_trees(by_length[::-1], lambda one: [one.prompt + one.answer], largest)
-        trees = (by_length[:1], max(whole, key=len) if share else by_length[-1:])
-        sizes = [distinct_prefixes([one.prompt + one.answer for one in tree]) for tree in trees]
-        began, warm, *done, saved = _train(policy, [trees[0], *trees], numerics, Path(aside))
+        whole = split_into_trees(by_length, lambda one: [one.prompt + one.answer], largest)
+        trees = (by_length[:1], max(whole, key=_tokens) if share else by_length[-1:])
+        undivided = numerics.model_copy(update={"tokens_per_tree": 10**9, "processes": 1})
+        began, warm, *done, saved = _train(policy, [trees[0], *trees], undivided, Path(aside))
         advance(2)
-        points = {"train": list(zip(sizes, (b - a for a, b in pairwise([warm, *done])), strict=True))}
+        points = {"train": list(zip(map(_tokens, trees), (b - a for a, b in pairwise([warm, *done])), strict=True))}
         for tree, rows in zip(trees, _ROWS if share else (1, 1), strict=True):
-            points.setdefault("score", []).append(_score(policy, tree, numerics))
+            prompts = [one.prompt for one in tree]
+            _, cost = score_answers(policy, prompts, [[one.answer] for one in tree], undivided)
             advance()
-            reading, writing = _write(policy, list(islice(cycle([one.prompt for one in tree]), rows)))
-            points.setdefault("read", []).append(reading)
-            points.setdefault("write", []).append(writing)
+            reading, writing = _write(policy, list(islice(cycle(prompts), rows)))
             advance(2)
-    lines = {kind: line_through(measured) for kind, measured in points.items()} | {"save": (saved - done[-1], 0.0)}
+            measured = {"score": (cost.tokens_computed, cost.seconds), "read": reading, "write": writing}
+            for kind, point in measured.items():
+                points.setdefault(kind, []).append(point)
+    lines = {kind: line_through(both) for kind, both in points.items()} | {"save": (saved - done[-1], 0.0)}
     start = began - started + max(0.0, warm - began - points["train"][0][1])
     scaled = {kind: (scale * fixed, scale * each) for kind, (fixed, each) in lines.items()}
     return Speed(scaled, scale * start, share)
+
+
+def _tokens(tree: Sequence[Encoded]) -> int:
+    return distinct_prefixes([one.prompt + one.answer for one in tree])
+
+
+def _renumbered(cases: Sequence[Encoded]) -> list[Encoded]:
+    """As many tokens, alike where they are alike, and other ids: nothing of a patient gets into a checkpoint."""
+    ids: dict[int, int] = defaultdict(count().__next__)
+    return [Encoded([ids[one] for one in case.prompt], [ids[one] for one in case.answer]) for case in cases]
 
 
 def _train(policy: Policy, batches: Sequence[Sequence[Encoded]], numerics: Numerics, folder: Path) -> list[float]:
@@ -114,7 +127,7 @@ def _train(policy: Policy, batches: Sequence[Sequence[Encoded]], numerics: Numer
         loss,
         batches[0],
         TrainSettings(),
-        _whole_trees(numerics),
+        numerics,
         folder,
         seed=0,
         sequences_of=lambda one: [one.prompt + one.answer],
@@ -122,12 +135,6 @@ def _train(policy: Policy, batches: Sequence[Sequence[Encoded]], numerics: Numer
         advance=lambda *_: moments.append(time.perf_counter()),
     )
     return [*moments, time.perf_counter()]
-
-
-def _score(policy: Policy, tree: Sequence[Encoded], numerics: Numerics) -> tuple[int, float]:
-    prompts, answers = [one.prompt for one in tree], [[one.answer] for one in tree]
-    _, cost = score_answers(policy, prompts, answers, _whole_trees(numerics))
-    return cost.tokens_computed, cost.seconds
 
 
 def _write(policy: Policy, prompts: Sequence[list[int]]) -> list[tuple[int, float]]:
@@ -142,10 +149,6 @@ def _write(policy: Policy, prompts: Sequence[list[int]]) -> list[tuple[int, floa
     stop: frozenset[int] = frozenset()
     generate(policy, some, max_new_tokens=_STEPS + 1, stop=stop, rows=32, on_batch=lambda *_: None, on_token=note)
     return [(distinct_prefixes(some), moments[1] - moments[0]), (len(some), (moments[-1] - moments[1]) / _STEPS)]
-
-
-def _whole_trees(numerics: Numerics) -> Numerics:
-    return numerics.model_copy(update={"tokens_per_tree": 10**9, "processes": 1})
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from preceptor.models import Encoded
 
 
 class Unit(NamedTuple):
-    """A piece of work, and how often it is done; all but `count` is of one piece.
+    """A piece of work, and how often it is done; all but `repeats` is of one piece.
 
     kind: `train`, a tree forward and backward; `score`, a tree forward; `read`, the tree of a batch's prompts; `write`,
     a token more for each answer of a batch; `save`, a checkpoint. tokens: distinct ones, which are computed. seen: the
@@ -25,7 +25,7 @@ class Unit(NamedTuple):
     """
 
     kind: str
-    count: float = 1
+    repeats: float = 1
     tokens: int = 0
     seen: int = 0
     rows: int = 0
@@ -81,15 +81,15 @@ def writing_work(
 
 def times(work: Work, factor: float) -> Work:
     """The same work so many times."""
-    return [unit._replace(count=unit.count * factor) for unit in work]
+    return [unit._replace(repeats=unit.repeats * factor) for unit in work]
 
 
 def flops_of(work: Work, model: nn.Module) -> float:
     """Floating-point operations of the linear layers, as the cost ledger counts them; the model may be on `meta`."""
 
     def forward(units: Work) -> float:
-        tokens = sum(unit.count * unit.tokens for unit in units)
-        return forward_flops(model, round(tokens), round(sum(unit.count * unit.rows for unit in units)))
+        tokens = sum(unit.repeats * unit.tokens for unit in units)
+        return forward_flops(model, round(tokens), round(sum(unit.repeats * unit.rows for unit in units)))
 
     trained = [unit for unit in work if unit.kind == "train"]
     return backward_factor(model) * forward(trained) + forward([unit for unit in work if unit.kind != "train"])

@@ -118,7 +118,7 @@ def plan_study(planned: Planned, machine: Machine, *, timed: bool = True, advanc
             seconds = flops / (machine.tflops * 1e12 * _OF_RATE * devices)
         elif known is None and speed is not None:
             seconds = speed.seconds(work, devices)
-        tokens, seen = (sum(unit.count * getattr(unit, name) for unit in work) for name in ("tokens", "seen"))
+        tokens, seen = (sum(unit.repeats * getattr(unit, name) for unit in work) for name in ("tokens", "seen"))
         peak = max((counted.peak(unit, devices, machine.looseness(dtype)) for unit in work), default=-own) + own
         return Need(prepared.task.name, what, seeds, tokens, seen, flops, seconds, peak, devices)
 

@@ -87,7 +87,9 @@ def work(context: WorkContext) -> Work:
     tokens_per_tree, share = context.study.numerics.tokens_per_tree, context.shares
     training = training_work(train, validation, context.settings, tokens_per_tree, share=share)
     epochs = context.settings.epochs
-    reference = [unit._replace(kind="score", count=unit.count / epochs) for unit in training if unit.kind == "train"]
+    reference = [
+        unit._replace(kind="score", repeats=unit.repeats / epochs) for unit in training if unit.kind == "train"
+    ]
     return training + reference + tree_work("score", validation, tokens_per_tree, share=share)
 
 
