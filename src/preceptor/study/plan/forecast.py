@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from preceptor.engine import ModelBytes, Numerics, Speed, Unit, Work, flops_of, measure, model_bytes
+from preceptor.engine import ModelBytes, Numerics, Speed, Unit, Work, flops_of, measure, model_bytes, release_memory
 from preceptor.models import ModelSource, Policy, blueprint, layers_of, new_policy, random_model
 from preceptor.progress import Advance, quiet
 from preceptor.study.cases import Prepared
@@ -77,7 +77,9 @@ def measure_speed(
             return new_policy(source, adapter, seed=0, dtype=dtype)
         return Policy(random_model(source, adapter, dtype, layers), None, source, adapter)
 
-    return measure(make, prepared.train, numerics, folder, advance, whole / part)
+    speed = measure(make, prepared.train, numerics, folder, advance, whole / part)
+    release_memory()
+    return speed
 
 
 def layers_to_measure(source: ModelSource, model: ModelBytes) -> int:

@@ -103,10 +103,9 @@ def plan_study(planned: Planned, machine: Machine, *, timed: bool = True, advanc
     """
     study, source, numerics = planned.study, planned.source, _numerics(planned.study, machine)
     dtype = numerics.torch_dtype
-    model, counted = (
-        blueprint(source, study.adapter, dtype),
-        model_bytes(source, study.adapter, dtype, numerics.tokens_per_tree),
-    )
+    model = blueprint(source, study.adapter, dtype)
+    counted = model_bytes(source, study.adapter, dtype, numerics.tokens_per_tree)
+    own = machine.own_bytes  # before a model is measured
     speed = _measured(planned, machine, numerics, counted, advance) if timed else None
     shares = speed is None or speed.shares
 
@@ -123,7 +122,6 @@ def plan_study(planned: Planned, machine: Machine, *, timed: bool = True, advanc
         return Need(prepared.task.name, what, seeds, tokens, seen, flops, seconds, peak, devices)
 
     needs = []
-    own = machine.own_bytes
     for prepared in planned.tasks:
         for stage in stages_for(study, prepared):
             what = "@".join(filter(None, (stage.title, source_of(stage.owner))))
