@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preceptor.engine import MEASUREMENTS, Numerics, Speed, Unit, measure
-from preceptor.engine.estimate.speed import line_through
+from preceptor.engine.estimate.speed import _renumbered, line_through
 from preceptor.models import AdapterSettings, Encoded, Policy, random_model
 
 PARTS = st.floats(0.01, 100)
@@ -86,3 +86,8 @@ def test_it_can_be_interrupted(tiny_source: Any, tmp_path: Path) -> None:
         measure(make, CASES, Numerics(threads=threads + 1), tmp_path, stop)
     assert torch.get_num_threads() == threads
     assert list(tmp_path.iterdir()) == []
+
+
+def test_cases_are_measured_under_other_ids() -> None:
+    cases = [Encoded([700, 900, 800], [900, 5]), Encoded([700, 900], [6])]
+    assert _renumbered(cases) == [Encoded([0, 1, 2], [1, 3]), Encoded([0, 1], [4])]
