@@ -9,8 +9,9 @@ from typing import Any, cast
 
 import pytest
 import yaml
+from torch import nn
 
-from preceptor.engine import Numerics, Operations
+from preceptor.engine import Numerics
 from preceptor.errors import InputError
 from preceptor.files import read_jsonl
 from preceptor.models import ModelSource
@@ -18,7 +19,7 @@ from preceptor.preferences import Pair, explanations, makers
 from preceptor.progress import quiet
 from preceptor.report import read_run
 from preceptor.study import Study, make_study
-from preceptor.study.plan.stage_work import stage_work
+from preceptor.study.plan.forecast import stage_work
 from preceptor.study.predictions.answering import arms_for, why_left_out
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.stage_tree.stage_context import Context
@@ -173,8 +174,8 @@ def test_a_new_maker_is_one_file(tmp_path: Path, tiny_tokenizer: Any, monkeypatc
     last = study.stage_of("sft+dpo")
     assert last is not None
     assert last.after is not None
-    work = stage_work(study, prepared, last.after, Operations(body=1e6, head=1e5, training=2.0), shares=True)
-    assert work.writing.tokens > 0
+    work = stage_work(study, prepared, last.after, nn.Linear(1, 1), shares=True)
+    assert sum(unit.repeats * unit.tokens for unit in work if unit.kind == "write") > 0
     context = Context(
         study, last.after, pairs_stage.Settings(limit=5), (prepared,), cast("ModelSource", None), Numerics(), 0,
         RunFolder(tmp_path), tmp_path, (), None, lambda what, total: nullcontext(quiet),
