@@ -14,7 +14,7 @@ from preceptor.engine.estimate.workload import (
     writing_workload,
 )
 from preceptor.engine.losses import dpo_loss, reward_margins, sft_loss
-from preceptor.engine.memory_errors import out_of_memory
+from preceptor.engine.memory_errors import out_of_memory, without_case
 from preceptor.engine.output_layer import float32_head
 from preceptor.engine.precision import choose_numerics
 from preceptor.engine.settings import DPOSettings, Numerics, NumericsChoice, SFTSettings, TrainSettings
@@ -87,5 +87,6 @@ __all__ = [
     "tree_bytes",
     "tune",
     "whole_logits_bytes",
+    "without_case",
     "writing_workload",
 ]
