@@ -1,9 +1,7 @@
 """All that is left of a study, done by a cluster: Ray orders the steps, and begins again those that it lost."""
 
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from socket import gethostname
@@ -96,20 +94,20 @@ def _work(ray: Any, tree: StageTree, job: Job, needs: Mapping[Step, Needs], cons
     Raises what a step raised, unless that costs only what rests on it.
     """
     reports, waiting = _submit(ray, job, needs)
-    shares, places, failed = Counter[str](), dict[str, str](), set[Part]()
+    shares, places, failed = dict[str, float](), dict[str, str](), set[Part]()
     try:
         while waiting:
             ready, _ = ray.wait([*waiting], timeout=0.5)  # one, and the first of those that are
-            before = shares.total()
+            before = sum(shares.values())
             for name, place, share in reports.get_nowait_batch(reports.qsize()):
                 if share == 0.0:
                     begins = "goes on, now" if name in places else "runs"
                     console.print(escape(f"{name}: {begins} on {place}"), highlight=False)
                     places[name] = place
-                shares[name] = max(share, shares[name])
+                shares[name] = max(share, shares.get(name, 0.0))
             for step in map(waiting.pop, ready):
                 name = str(step.part)
-                shares[name], place = 1, places.get(name, "a machine of the cluster")
+                shares[name], place = 1.0, places.get(name, "a machine of the cluster")
                 if step.after in failed:
                     failed.add(step.part)
                 elif cause := _cause(ray, ready[0], step.part, place):
@@ -117,7 +115,7 @@ def _work(ray: Any, tree: StageTree, job: Job, needs: Mapping[Step, Needs], cons
                     console.print(escape(f"{name}, on {place}, failed: {cause.reason}."), highlight=False)
                     seeds = tree.study.seeds if step.stage is None and seedless(tree.study, step.part.arm) else ()
                     tree.failures.update({replace(cause.part, seed=seed): cause for seed in (cause.part.seed, *seeds)})
-            advance(shares.total() - before)
+            advance(sum(shares.values()) - before)
     finally:
         for result in reversed(waiting):  # what waits for others first, so that none of it begins
             ray.cancel(result, force=True)
@@ -132,12 +130,11 @@ def _submit(ray: Any, job: Job, needs: Mapping[Step, Needs]) -> tuple[Any, dict[
 
     here = _on_node(ray, ray.get_runtime_context().get_node_id())
     reports = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
-    results: dict[Part | None, Any] = {None: None}
+    task, results = ray.remote(max_retries=_RETRIES)(_do_in_task), dict[Part | None, Any]({None: None})
     for step, need in needs.items():
-        options = {"num_cpus": need.cpus, "num_gpus": need.gpus, "memory": need.memory, "max_retries": _RETRIES}
-        place = here if need.here else "SPREAD"
-        task = ray.remote(_do_in_task).options(name=str(step.part), scheduling_strategy=place, **options)
-        results[step.part] = task.remote(job, step, reports, results[step.after])
+        takes = {"num_cpus": need.cpus, "num_gpus": need.gpus, "memory": need.memory}
+        options = {"name": str(step.part), "scheduling_strategy": here if need.here else "SPREAD"}
+        results[step.part] = task.options(**takes, **options).remote(job, step, reports, results[step.after])
     return reports, {results[step.part]: step for step in needs}
 
 
@@ -149,11 +146,10 @@ def _do_in_task(job: Job, step: Step, reports: Any, before: Cause | None) -> Cau
         return before
     place = f"{gethostname()} ({ray.get_runtime_context().get_node_id()[:6]})"
 
-    def report(share: float) -> Any:
-        return reports.actor.put_nowait.remote((str(step.part), place, share))  # nobody waits for it, but at the start
+    def report(share: float) -> None:
+        reports.actor.put_nowait.remote((str(step.part), place, share))  # nobody waits for it
 
-    with suppress(TimeoutError):
-        report(0.0).future().result(timeout=30)  # in `ray.wait` a task lends its processors to the next one
+    report(0.0)
     return do(job, step, report)
 
 
@@ -173,7 +169,5 @@ def _cause(ray: Any, result: Any, part: Part, place: str) -> Cause | None:
                 raise found from None
             case PreceptorError() as found:
                 raise type(found)(f"{part}, on {place}: {found}") from None
-        what = (
-            f"Ray could not bring it to its end ({type(error).__name__}). The same command goes on from the checkpoint"
-        )
-        raise PreceptorError(f"{part}, on {place}: {what}.") from None
+        what = f"{part}, on {place}: Ray could not bring it to its end ({type(error).__name__})"
+        raise PreceptorError(f"{what}. The same command goes on from the checkpoint.") from None

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from preceptor.engine import Numerics, without_case
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest
-from preceptor.models import ModelSource, find_model, fingerprint, load_tokenizer
+from preceptor.models import fingerprint, load_tokenizer
 from preceptor.progress import Advance, quiet
 from preceptor.study.cases import Prepared, prepare, read_task
 from preceptor.study.predictions.answering import answered
@@ -22,7 +22,7 @@ from preceptor.study.run.failures import Cause, CellError
 from preceptor.study.run.folder import LOCK, RunFolder
 from preceptor.study.run.provenance import versions
 from preceptor.study.spec.file import make_study
-from preceptor.study.spec.paths import votes_of
+from preceptor.study.spec.paths import model_of, votes_of
 from preceptor.study.stage_tree.tree import StageTree
 
 
@@ -32,7 +32,6 @@ class Job:
 
     run_folder: Path
     base_folder: Path
-    source: ModelSource
     model_hash: str
     cases: tuple[tuple[str, str], ...]
     """By task, in the order of the study: a hash of its cases as token ids."""
@@ -41,9 +40,8 @@ class Job:
 
 def job_of(tree: StageTree, tasks: Sequence[Prepared], base_folder: Path) -> Job:
     """What other machines need to know of this study."""
-    cases = tuple((one.task.name, _cases_hash(one)) for one in tasks)
-    root = tree.run.root.resolve()
-    return Job(root, base_folder.resolve(), tree.source, tree.model_hash, cases, tuple(versions().items()))
+    root, cases = tree.run.root.resolve(), tuple((one.task.name, _cases_hash(one)) for one in tasks)
+    return Job(root, base_folder.resolve(), tree.model_hash, cases, tuple(versions().items()))
 
 
 def problems_here(job: Job) -> list[Problem]:
@@ -79,22 +77,20 @@ def do(job: Job, step: Step, report: Callable[[float], None]) -> Cause | None:
 @lru_cache(maxsize=1)
 def _tree(job: Job) -> StageTree:
     """Everything but the cases. Raises `InputError` with all that keeps this machine from working on the study."""
-    run, source, here = RunFolder(job.run_folder), job.source, versions()
+    run, here, problems = RunFolder(job.run_folder), versions(), list[Problem]()
     if not run.study.is_file():
         fix = "Put the run folder where every machine finds it under the same path, and name it with --output-dir."
         raise InputError(Problem(str(run.root), "the run folder is not there", fix))
-    fix = "Install the same versions on every machine."
-    problems = [
-        Problem(name, f"{name} is {here.get(name)}, and {wanted} where the command was started", fix)
-        for name, wanted in job.versions
-        if here.get(name) != wanted
-    ]
+    for name, wanted in job.versions:
+        if here.get(name) != wanted:
+            what = f"{name} is {here.get(name)}, and {wanted} where the command was started"
+            problems.append(Problem(name, what, "Install the same versions on every machine."))
     with suppress(Timeout), FileLock(run.root / LOCK).acquire(timeout=0):  # who started the study holds it
         what = "a lock that another machine holds is not seen here, so two machines could write the same file"
         problems.append(Problem(str(run.root), what, "Share the folder by a file system with locks, such as NFS 4."))
     try:
-        if not source.location.is_dir():  # caches may lie elsewhere
-            source = replace(source, location=find_model(source.name).location)
+        study = make_study(yaml.safe_load(run.study.read_text(encoding="utf-8")), str(run.study))
+        source = model_of(study, job.base_folder)  # caches may lie elsewhere
         if fingerprint(source) != job.model_hash:
             what = "the files of the model are not those of the machine where the command was started"
             problems.append(Problem(f"model {source.name}", what, "Copy the whole model again."))
@@ -102,7 +98,6 @@ def _tree(job: Job) -> StageTree:
         problems += error.problems
     if problems:
         raise InputError(problems)
-    study = make_study(yaml.safe_load(run.study.read_text(encoding="utf-8")), str(run.study))
     numerics = Numerics(**study.numerics.model_dump())  # decided by the machine where the command was started
     votes = votes_of(study, job.base_folder)
     return StageTree(study, numerics, source, job.model_hash, run, partial(_reporting, quiet), votes)
