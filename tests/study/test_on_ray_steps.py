@@ -70,8 +70,8 @@ def test_only_what_is_missing_is_left(tmp_path: Path, tiny_model_folder: Path) -
 
 
 def titles(step: Step) -> tuple[str, str | None]:
-    """What the step is, and what the one before it is."""
-    return step.part.stage, step.after and step.after.stage
+    """What the step is, and what the last of those that it needs is."""
+    return step.part.stage, step.after[-1].stage if step.after else None
 
 
 def test_a_step_asks_for_what_the_study_says_and_not_the_machine(

@@ -108,9 +108,7 @@ def _work(ray: Any, tree: StageTree, job: Job, needs: Mapping[Step, Needs], cons
             for step in map(waiting.pop, ready):
                 name = str(step.part)
                 shares[name], place = 1.0, places.get(name, "a machine of the cluster")
-                if step.after in failed:
-                    failed.add(step.part)
-                elif cause := _cause(ray, ready[0], step.part, place):
+                if failed.isdisjoint(step.after) and (cause := _cause(ray, ready[0], step.part, place)):
                     failed.add(step.part)
                     console.print(escape(f"{name}, on {place}, failed: {cause.reason}."), highlight=False)
                     seeds = tree.study.seeds if step.stage is None and seedless(tree.study, step.part.arm) else ()
@@ -122,7 +120,7 @@ def _work(ray: Any, tree: StageTree, job: Job, needs: Mapping[Step, Needs], cons
 
 
 def _submit(ray: Any, job: Job, needs: Mapping[Step, Needs]) -> tuple[Any, dict[Any, Step]]:
-    """Hand all steps to Ray, which begins each when it has the result of the one before it.
+    """Hand all steps to Ray, which begins each when it has the results of those that it needs.
 
     Returns a queue of (name of a step, machine, share that is done, 0 where it begins), and the steps by their results.
     """
@@ -130,20 +128,21 @@ def _submit(ray: Any, job: Job, needs: Mapping[Step, Needs]) -> tuple[Any, dict[
 
     here = _on_node(ray, ray.get_runtime_context().get_node_id())
     reports = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
-    task, results = ray.remote(max_retries=_RETRIES)(_do_in_task), dict[Part | None, Any]({None: None})
+    task, results = ray.remote(max_retries=_RETRIES)(_do_in_task), dict[Part, Any]()
     for step, need in needs.items():
         takes = {"num_cpus": need.cpus, "num_gpus": need.gpus, "memory": need.memory}
         options = {"name": str(step.part), "scheduling_strategy": here if need.here else "SPREAD"}
-        results[step.part] = task.options(**takes, **options).remote(job, step, reports, results[step.after])
+        before = [results[part] for part in step.after]
+        results[step.part] = task.options(**takes, **options).remote(job, step, reports, *before)
     return reports, {results[step.part]: step for step in needs}
 
 
-def _do_in_task(job: Job, step: Step, reports: Any, before: Cause | None) -> Cause | None:
-    """What runs in a worker. `before`: why the step that this one needs failed."""
+def _do_in_task(job: Job, step: Step, reports: Any, *before: Cause | None) -> Cause | None:
+    """What runs in a worker. `before`: what came of the steps that this one needs."""
     import ray
 
-    if before:
-        return before
+    if any(before):
+        return None  # whoever waits knows that this one rests on what failed
     place = f"{gethostname()} ({ray.get_runtime_context().get_node_id()[:6]})"
 
     def report(share: float) -> None:
@@ -165,8 +164,10 @@ def _cause(ray: Any, result: Any, part: Part, place: str) -> Cause | None:
         return out_of_reach(part, times)
     except ray.exceptions.RayError as error:
         match getattr(error, "cause", None):
-            case InputError() | OSError() as found:
+            case OSError() as found:
                 raise found from None
+            case InputError() as found:
+                raise InputError([replace(one, where=f"{place}, {one.where}") for one in found.problems]) from None
             case PreceptorError() as found:
                 raise type(found)(f"{part}, on {place}: {found}") from None
         what = f"{part}, on {place}: Ray could not bring it to its end ({type(error).__name__})"

@@ -22,12 +22,12 @@ _ROOM_BYTES = 1_000_000_000
 class Step:
     """One stage, or an arm's answers to the held-out cases where `stage` is None.
 
-    `after`: the part of the step that it needs; None when all that it needs stands already.
+    `after`: all that it needs and that does not stand yet, in order.
     """
 
     part: Part
     stage: StageRef | None = None
-    after: Part | None = None
+    after: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +49,26 @@ def remaining_steps(tree: StageTree, tasks: Sequence[Prepared]) -> list[Step]:
     for prepared in tasks:
         keys = set[str]()
         for seed, arm in product(tree.study.seeds, arms_for(tree.study, prepared)):
-            after: Part | None = None
             with suppress(InputError):
-                for part, stage in _missing(tree, prepared, arm, seed, keys):
-                    steps.setdefault(part, Step(part, stage, after))
-                    after = part
+                for step in _of_arm(tree, prepared, arm, seed, keys):
+                    steps.setdefault(step.part, step)
     return list(steps.values())
 
 
-def _missing(
-    tree: StageTree, prepared: Prepared, arm: str, seed: int, keys: set[str]
-) -> Iterator[tuple[Part, StageRef | None]]:
-    """The stages that an arm still needs, in order, and its answers. `keys`: of answers that other seeds give, too."""
-    last, found = tree.study.stage_of(arm), tree.find(arm, prepared, seed)
+def _of_arm(tree: StageTree, prepared: Prepared, arm: str, seed: int, keys: set[str]) -> Iterator[Step]:
+    """The stages that an arm still needs, in order, and its answers. `keys`: of answers that are steps already."""
+    last, found, missing = tree.study.stage_of(arm), tree.find(arm, prepared, seed), tuple[StageRef, ...]()
     if last and isinstance(found, MissingStage):
-        yield from ((part_of(one, prepared, seed), one) for one in last.required[last.required.index(found.stage) :])
-    elif not isinstance(found, MissingStage):
+        missing = last.required[last.required.index(found.stage) :]
+    elif not isinstance(found, MissingStage):  # deterministic arms answer once for all seeds
         key = answers_key(tree, prepared, arm, seed, found)
         if key in keys or is_answered(tree, prepared, arm, key):
             return
         keys.add(key)
-    yield Part(prepared.task.name, arm, seed, ANSWERS), None
+    parts = {stage: part_of(stage, prepared, seed) for stage in missing}
+    for stage, part in parts.items():
+        yield Step(part, stage, tuple(parts[one] for one in stage.required[:-1] if one in parts))
+    yield Step(Part(prepared.task.name, arm, seed, ANSWERS), None, tuple(parts.values()))
 
 
 def needs_of(tree: StageTree, step: Step, *, gpus: bool) -> Needs:
