@@ -96,3 +96,6 @@ class InputError(PreceptorError):
     def __init__(self, problems: Problem | Sequence[Problem]) -> None:
         self.problems = [problems] if isinstance(problems, Problem) else list(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    def __reduce__(self) -> tuple[type["InputError"], tuple[list[Problem]]]:
+        return InputError, (self.problems,)  # pickle would make it from its words, without problems

@@ -5,7 +5,7 @@ from preceptor.engine.estimate.memory import ModelBytes, model_bytes
 from preceptor.engine.estimate.speed import MEASUREMENTS, Speed, measure
 from preceptor.engine.estimate.work import Unit, Work, flops_of, times, training_work, tree_work, writing_work
 from preceptor.engine.losses import dpo_loss, reward_margins, sft_loss
-from preceptor.engine.memory_errors import out_of_memory
+from preceptor.engine.memory_errors import out_of_memory, without_case
 from preceptor.engine.output_layer import float32_head
 from preceptor.engine.precision import choose_numerics
 from preceptor.engine.settings import DPOSettings, Numerics, NumericsChoice, SFTSettings, TrainSettings
@@ -75,5 +75,6 @@ __all__ = [
     "training_work",
     "tree_work",
     "tune",
+    "without_case",
     "writing_work",
 ]

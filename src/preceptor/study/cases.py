@@ -30,17 +30,17 @@ class TaskCases:
         """How a message names the data."""
         return f"{self.entry.data.path or 'built-in cases'}, task {self.task.name}"
 
+    @property
+    def synthetic(self) -> bool:
+        """Whether these are built-in cases, written by a program."""
+        return self.entry.data.cases is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Checked(TaskCases):
     """A task whose cases were looked at, before anything is encoded."""
 
     preflight: Preflight
-
-    @property
-    def synthetic(self) -> bool:
-        """Whether these are built-in cases, written by a program."""
-        return self.entry.data.cases is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +96,9 @@ def check_task(cases: TaskCases, study: Study, tokenizer: Any) -> Checked:
     return Checked(cases.entry, cases.task, cases.task_yaml, cases.splits, cases.not_drawn, cases.read, found)
 
 
-def prepare(checked: Checked, study: Study, tokenizer: Any) -> Prepared:
+def prepare(cases: TaskCases, study: Study, tokenizer: Any) -> Prepared:
     """Encode the cases; the same cut for every arm."""
-    task, splits = checked.task, checked.splits
+    task, splits = cases.task, cases.splits
 
     def answered(examples: Sequence[Example]) -> list[Encoded]:
         return [fit(task, e, tokenizer, study.max_length, e.target).encoded for e in examples]
@@ -106,14 +106,14 @@ def prepare(checked: Checked, study: Study, tokenizer: Any) -> Prepared:
     room = task.answer.max_new_tokens
     test = [fit(task, e, tokenizer, study.max_length, max_new_tokens=room) for e in splits.test]
     return Prepared(
-        checked.entry,
+        cases.entry,
         task,
         splits,
         answered(splits.train),
         answered(splits.validation),
         [one.encoded.prompt for one in test],
         [one.example for one in test],
-        checked.synthetic,
+        cases.synthetic,
     )
 
 
