@@ -22,10 +22,11 @@ def two_nodes() -> Iterator[Any]:
     silent = {"RAY_USAGE_STATS_ENABLED": "0", "http_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1"}
     with patch.dict(os.environ, silent):
         impatient = {"health_check_period_ms": 500, "health_check_failure_threshold": 3}
-        head = {"num_cpus": 1, "include_dashboard": False, "_system_config": impatient}
+        node = {"num_cpus": 1, "include_log_monitor": False}
+        head = node | {"include_dashboard": False, "no_monitor": True, "_system_config": impatient}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         try:
-            cluster.add_node(num_cpus=1)
+            cluster.add_node(**node)
             yield cluster
         finally:
             cluster.shutdown()

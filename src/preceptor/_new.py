@@ -189,6 +189,7 @@ def _study_yaml(
     table: Table, files: NewFiles, name: str, fields: dict[str, str], label: str, patient: str | None, date: str | None
 ) -> str:
     path = os.path.relpath(table.path.absolute(), files.study.parent.absolute())
+    whose = "the patient; never on both sides of a split" if patient else "every row is another patient"
     lines = [
         f"# A study: what is compared. Run it with: preceptor study {files.study.name}",
         f"name: {_scalar(name)}  # its results lie in runs/<name>",
@@ -204,7 +205,7 @@ def _study_yaml(
         "      columns:  # field of the task: column of the file",
         *(f"        {_scalar(field)}: {_scalar(column)}" for field, column in fields.items()),
         f"      target: {_scalar(label)}  # the column of right answers",
-        f"      group: {_scalar(patient or EACH_ROW)}  # {_group_comment(patient)}",
+        f"      group: {_scalar(patient or EACH_ROW)}  # {whose}",
         *_spelling_lines(table, label),
         *_gap_lines(table, fields, label),
     ]
@@ -219,10 +220,6 @@ def _date_line(table: Table, date: str) -> str:
     return (
         f"      # The date column {_scalar(date)} is not shown to the model (the report reads dates like 2024-03-05)."
     )
-
-
-def _group_comment(patient: str | None) -> str:
-    return "the patient; never on both sides of a split" if patient else "every row is another patient"
 
 
 def _spelling_lines(table: Table, label: str) -> list[str]:

@@ -94,7 +94,10 @@ def listed_models(client: httpx2.Client, server: ChatServer, setting: str) -> li
     if reply.status_code == _UNKNOWN_TOKEN or reply.status_code in _ELSEWHERE:
         what = f"it does not say which models it serves (status {reply.status_code})"
         raise InputError(Problem(f"{setting} {server.url}", what, _remedy(reply)))
-    return _model_names(reply)
+    try:
+        return [str(one["id"]) for one in reply.json()["data"]] if reply.status_code == 200 else []
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return []
 
 
 def open_client(server: ChatServer, token: str | None = None) -> httpx2.Client:
@@ -109,22 +112,6 @@ def open_client(server: ChatServer, token: str | None = None) -> httpx2.Client:
     )
 
 
-def ask(
-    client: httpx2.Client,
-    server: ChatServer,
-    messages: Sequence[Mapping[str, Any]],
-    *,
-    max_tokens: int,
-    setting: str,
-    case: str,
-) -> str:
-    """The model's answer at temperature 0, maybe "". Retries while the server is busy.
-
-    Raises `InputError` that names the id `case` and quotes no text.
-    """
-    return ask_in_full(client, server, messages, max_tokens=max_tokens, setting=setting, case=case).text
-
-
 def ask_in_full(
     client: httpx2.Client,
     server: ChatServer,
@@ -136,9 +123,10 @@ def ask_in_full(
     logprobs: bool = False,
     seconds: float = LONGEST_ANSWER,
 ) -> Reply:
-    """As `ask`, with prompt length and, if `logprobs`, log-probabilities.
+    """The model's answer at temperature 0, maybe "", with prompt length and, if `logprobs`, log-probabilities.
 
-    Raises `TooSlowError` when the response takes longer than `seconds`.
+    Retries while the server is busy. Raises `TooSlowError` when the response takes longer than `seconds`, `InputError`
+    for any other failure; it names the id `case` and quotes no text.
     """
     request = {"model": server.model, "messages": messages, "temperature": 0, "max_tokens": max_tokens}
     request |= {"logprobs": True} if logprobs else {}
@@ -221,14 +209,6 @@ def _only_text(content: Any) -> str:
     if not isinstance(content, str):
         raise TypeError("text was expected")
     return content
-
-
-def _model_names(reply: httpx2.Response) -> list[str]:
-    """The models the server lists; empty when it lists none."""
-    try:
-        return [str(one["id"]) for one in reply.json()["data"]] if reply.status_code == 200 else []
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return []
 
 
 def _kind(error: httpx2.HTTPError | TimeoutError) -> str:

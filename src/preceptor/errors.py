@@ -24,6 +24,12 @@ class Problem:
         return printable(f"{self.where}: {self.what}. {self.fix}")
 
 
+def shortened(problems: Sequence[Problem], most: int, where: str, what: str, fix: str) -> list[Problem]:
+    """The first `most` problems, and one that counts the others: `5 more problems like these`, the words in `what`."""
+    others = len(problems) - most
+    return [*problems[:most], *([Problem(where, f"{others} more {what}", fix)] if others > 0 else [])]
+
+
 def printable(text: str) -> str:
     """`text` with every non-printable character replaced: names from outside may hold terminal escape sequences."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
@@ -90,3 +96,6 @@ class InputError(PreceptorError):
     def __init__(self, problems: Problem | Sequence[Problem]) -> None:
         self.problems = [problems] if isinstance(problems, Problem) else list(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    def __reduce__(self) -> tuple[type["InputError"], tuple[list[Problem]]]:
+        return InputError, (self.problems,)  # pickle would make it from its words, without problems

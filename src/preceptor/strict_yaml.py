@@ -28,8 +28,10 @@ def load_yaml(
     loader = loader_class(text)
     try:
         node = loader.get_single_node()
-        repeated = sorted(_repeated(node, set()))  # before the constructor expands merge keys (`<<`)
-        for scalar in _scalars(node, set()):
+        nodes = list(_nodes(node, set()))
+        mappings = (one for one in nodes if isinstance(one, yaml.MappingNode))
+        repeated = sorted(key for one in mappings for key in _repeated(one))  # before merge keys (`<<`) are expanded
+        for scalar in (one for one in nodes if isinstance(one, yaml.ScalarNode)):
             _check_value(loader, scalar)
         return (None if node is None else loader.construct_document(node)), repeated
     except RecursionError:
@@ -55,25 +57,22 @@ def _check_value(loader: yaml.SafeLoader | yaml.BaseLoader, scalar: yaml.ScalarN
             raise yaml.MarkedYAMLError(problem=_UNREADABLE[scalar.tag], problem_mark=mark) from None
 
 
-def _scalars(node: yaml.Node | None, visited: set[int]) -> Iterator[yaml.ScalarNode]:
-    if isinstance(node, yaml.ScalarNode):
-        yield node
-    elif isinstance(node, yaml.CollectionNode) and id(node) not in visited:
-        visited.add(id(node))
-        for item in node.value:
-            for one in item if isinstance(item, tuple) else (item,):
-                yield from _scalars(one, visited)
-
-
-def _repeated(node: yaml.Node | None, visited: set[int]) -> Iterator[tuple[int, str]]:
-    if not isinstance(node, yaml.CollectionNode) or id(node) in visited:  # visited: an alias
+def _nodes(node: yaml.Node | None, visited: set[int]) -> Iterator[yaml.Node]:
+    """Every node once: an alias is the same node again."""
+    if node is None or id(node) in visited:
         return
     visited.add(id(node))
+    yield node
+    if isinstance(node, yaml.CollectionNode):
+        for item in node.value:
+            for one in item if isinstance(item, tuple) else (item,):
+                yield from _nodes(one, visited)
+
+
+def _repeated(mapping: yaml.MappingNode) -> Iterator[tuple[int, str]]:
     seen = set()
-    for item in node.value:
-        key, value = item if isinstance(item, tuple) else (None, item)
+    for key, _ in mapping.value:
         if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
             if (key.tag, key.value) in seen:
                 yield key.start_mark.line + 1, key.value
             seen.add((key.tag, key.value))
-        yield from _repeated(value, visited)

@@ -11,6 +11,7 @@ from preceptor.errors import InputError
 from preceptor.models import (
     AdapterSettings,
     ModelSource,
+    adapter_slots,
     blueprint,
     find_blueprint,
     layers_of,
@@ -31,16 +32,19 @@ def test_it_has_the_weights_of_the_model_itself(
     bare: ModelSource, tiny_source: ModelSource, adapter: AdapterSettings | None
 ) -> None:
     real = new_policy(tiny_source, adapter, seed=0, dtype=torch.float32).model
-    for made in (blueprint(bare, adapter, torch.float32), random_model(bare, adapter, torch.float32)):
+    for made in (
+        blueprint(bare, adapter_slots(adapter), torch.float32),
+        random_model(bare, adapter_slots(adapter), torch.float32),
+    ):
         assert {name: (w.shape, w.dtype, w.requires_grad) for name, w in made.named_parameters()} == {
             name: (w.shape, w.dtype, w.requires_grad) for name, w in real.named_parameters()
         }
-    assert all(weight.is_meta for weight in blueprint(bare, adapter, torch.float32).parameters())
+    assert all(weight.is_meta for weight in blueprint(bare, adapter_slots(adapter), torch.float32).parameters())
 
 
 def test_a_part_of_it_has_fewer_layers(bare: ModelSource) -> None:
     assert layers_of(bare) == (2, 1)
-    whole, half = (blueprint(bare, None, torch.bfloat16, layers) for layers in (None, 1))
+    whole, half = (blueprint(bare, {}, torch.bfloat16, layers) for layers in (None, 1))
     counts = [sum(weight.numel() for weight in model.parameters()) for model in (whole, half)]
     assert counts[1] < counts[0] < 2 * counts[1] + counts[0]
     assert {weight.dtype for weight in whole.parameters()} == {torch.bfloat16}
@@ -50,7 +54,7 @@ def test_layers_of_two_kinds_repeat_after_a_whole_period(tmp_path: Path) -> None
     Gemma3TextConfig(num_hidden_layers=12, hidden_size=32, num_attention_heads=2, head_dim=16).save_pretrained(tmp_path)
     source = find_blueprint(str(tmp_path))
     assert layers_of(source) == (12, 6)
-    short = blueprint(source, None, torch.float32, 6)
+    short = blueprint(source, {}, torch.float32, 6)
     assert len(short.model.layers) == 6
 
 

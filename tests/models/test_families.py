@@ -11,6 +11,7 @@ from preceptor.errors import InputError
 from preceptor.models import (
     AdapterSettings,
     Encoded,
+    adapter_slots,
     blueprint,
     encode,
     find_model,
@@ -75,7 +76,9 @@ def test_a_family_is_one_file(albert: Path, tmp_path: Path) -> None:
     again = load_policy(source, tmp_path / "kept", dtype=torch.float32)
     assert type(again.model.get_base_model()) is AlbertModel
     assert policy.model.peft_config["default"].task_type == "FEATURE_EXTRACTION"
-    names = {name for name, _ in blueprint(source, AdapterSettings(rank=2), torch.float32).named_parameters()}
+    names = {
+        name for name, _ in blueprint(source, adapter_slots(AdapterSettings(rank=2)), torch.float32).named_parameters()
+    }
     assert names == {name for name, _ in policy.model.named_parameters()}
 
 

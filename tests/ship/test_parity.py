@@ -32,7 +32,7 @@ def test_answers_count_as_the_task_reads_them_and_unreadable_ones_word_for_word(
     cases = [asked(LABEL, f"{LABEL}."), asked("what?", "what?"), asked("what?", "who?"), asked(LABEL, "what?")]
     parity = compare(INFECTION, cases)
     assert (parity.total, parity.same, parity.same_texts) == (4, 2, 1)
-    assert [(one.measured, one.served, one.diverges_at) for one in parity.differences] == [
+    assert [(one.measured, one.served, one.case.diverges_at) for one in parity.differences] == [
         (LABEL, LABEL, len(LABEL)),
         ("INVALID", "INVALID", 2),
         (LABEL, "INVALID", 0),

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from child_process import start
 from preceptor.study import load_study, run_study
-from preceptor.study.ray import scheduler
+from preceptor.study.ray import THIS_MACHINE, require_ray
 from study_runs import Run, run
 from tiny_study import write_study, write_table
 
@@ -140,9 +140,12 @@ def end(process: subprocess.Popen[bytes]) -> None:
 def test_a_node_that_dies_in_the_middle_of_a_stage_costs_only_what_was_not_yet_kept(
     alone: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    news: list[tuple[int, str, float]] = []
-    show = scheduler.Scheduler._show
-    monkeypatch.setattr(scheduler.Scheduler, "_show", lambda crew, some: (news.extend(some), show(crew, some))[1])
+    require_ray(THIS_MACHINE)
+    from ray.util.queue import Queue
+
+    news: list[tuple[str, str, float]] = []
+    read = Queue.get_nowait_batch
+    monkeypatch.setattr(Queue, "get_nowait_batch", lambda *asked: (news.extend(some := read(*asked)), some)[1])
     console = Console(record=True, width=200, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
     killed: list[Path] = []
     with two_nodes() as cluster:
@@ -156,9 +159,9 @@ def test_a_node_that_dies_in_the_middle_of_a_stage_costs_only_what_was_not_yet_k
     assert killed, "the node was never in the middle of a stage"
     same_bytes(alone, disturbed)
     assert console.export_text().count(" goes on, now on ") == 1
-    again = [number for number, _, share in news if share == 0.0]
-    (twice,) = {number for number in again if again.count(number) == 2}
-    shares = [share for number, _, share in news if number == twice]
+    again = [step for step, _, share in news if share == 0.0]
+    (twice,) = {step for step in again if again.count(step) == 2}
+    shares = [share for step, _, share in news if step == twice]
     began_again = shares[shares.index(0.0, 1) + 1]
     assert began_again >= 0.1, "it went on from its checkpoint, and not from its start"
 

@@ -1,27 +1,29 @@
 """What a cluster is handed: steps in order, told by names and hashes; errors come back without a word of a case."""
 
+import pickle
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from command_line import CommandLine
-from preceptor.engine import Numerics
-from preceptor.errors import InputError, PreceptorError, Problem
+from preceptor.engine import Numerics, without_case
+from preceptor.errors import InputError, OutOfMemoryError, PreceptorError, Problem, UnforeseenError
 from preceptor.models import fingerprint, load_tokenizer
 from preceptor.study.cases import prepare
 from preceptor.study.check import check_study
-from preceptor.study.ray import scheduler
-from preceptor.study.ray.resources import needs_of
-from preceptor.study.ray.scheduler import StepError
-from preceptor.study.ray.steps import remaining_steps
-from preceptor.study.ray.worker import Job, _failure, do, job_of, problems_here
+from preceptor.study.ray import THIS_MACHINE, require_ray
+from preceptor.study.ray.on_cluster import _cause
+from preceptor.study.ray.steps import Step, needs_of, remaining_steps
+from preceptor.study.ray.worker import Job, do, job_of, problems_here
+from preceptor.study.run.failures import Part
 from preceptor.study.run.folder import RunFolder, run_lock
 from preceptor.study.run.locks import folder_lock
 from preceptor.study.run.session import numerics_of
@@ -30,6 +32,7 @@ from preceptor.study.stage_tree.tree import StageTree
 from prepared_study import prepare_tiny
 from study_runs import Run, run
 
+ray = require_ray(THIS_MACHINE)
 # What is left, and in which order
 
 
@@ -38,7 +41,7 @@ def test_every_stage_and_arm_is_a_step_behind_what_it_needs(
 ) -> None:
     study, prepared = prepare_tiny(tmp_path, tiny_tokenizer, seeds=[0, 1], arms=["base", "sft", "sft+dpo", "sft+sft"])
     tree = StageTree(study, Numerics(threads=1), tiny_source, "hash", RunFolder(tmp_path / "run"), None)
-    steps = [(one.seed, one.arm, one.title, one.after and one.after.title) for one in remaining_steps(tree, [prepared])]
+    steps = [(one.part.seed, one.part.arm, *titles(one)) for one in remaining_steps(tree, [prepared])]
     assert steps == [
         (0, "base", "answers", None),
         *(
@@ -62,8 +65,13 @@ def test_only_what_is_missing_is_left(tmp_path: Path, tiny_model_folder: Path) -
     tree, prepared = tree_of(finished)
     assert remaining_steps(tree, [prepared]) == []
     more = replace(tree, study=finished.study.model_copy(update={"arms": ("base", "sft", "sft+dpo")}))
-    left = [(one.title, one.after and one.after.title) for one in remaining_steps(more, [prepared])]
+    left = [titles(one) for one in remaining_steps(more, [prepared])]
     assert left == [("pairs", None), ("DPO", "pairs"), ("answers", "DPO")]
+
+
+def titles(step: Step) -> tuple[str, str | None]:
+    """What the step is, and what the last of those that it needs is."""
+    return step.part.stage, step.after[-1].stage if step.after else None
 
 
 def test_a_step_asks_for_what_the_study_says_and_not_the_machine(
@@ -74,7 +82,9 @@ def test_a_step_asks_for_what_the_study_says_and_not_the_machine(
     study, prepared = prepare_tiny(tmp_path, tiny_tokenizer, arms=arms, endpoint=server)
     numerics = Numerics(threads=4, processes=2)
     tree = StageTree(study, numerics, tiny_source, "hash", RunFolder(tmp_path / "run"), None)
-    needs = {(one.arm, one.title): needs_of(tree, one, gpus=True) for one in remaining_steps(tree, [prepared])}
+    needs = {
+        (one.part.arm, one.part.stage): needs_of(tree, one, gpus=True) for one in remaining_steps(tree, [prepared])
+    }
     asked = {step: (need.cpus, need.gpus, need.here) for step, need in needs.items()}
     answers = "answers"
     assert asked == {
@@ -197,18 +207,41 @@ def test_who_waits_too_long_is_told_what_to_end(tmp_path: Path) -> None:
     [
         (InputError(Problem("here", "what", "fix")), InputError, "here: what. fix"),
         (PreceptorError("our own words"), PreceptorError, "our own words"),
-        (MemoryError("case text"), PreceptorError, "not enough memory"),
+        (MemoryError("case text"), OutOfMemoryError, "not enough memory"),
         (OSError(28, "No space left on device", "/runs/x"), OSError, "No space left"),
-        (ValueError("case text"), StepError, "ValueError"),
+        (ValueError("case text"), UnforeseenError, "ValueError"),
     ],
 )
 def test_an_error_is_raised_again_without_a_word_of_a_case(error: Exception, kind: type, told: str) -> None:
-    failure = _failure(error)
-    assert "case text" not in repr(failure)
+    sent = pickle.dumps(without_case(error))
+    assert b"case text" not in sent
+    found = ray.exceptions.RayTaskError(
+        "step", "traceback", pickle.loads(sent), "title", 1, "127.0.0.1"
+    ).as_instanceof_cause()
     with pytest.raises(kind, match=told) as raised:
-        scheduler._raise_again(failure, "a step")
+        _cause(ray_that_raises(found), None, PART, "a machine")
     assert type(raised.value) is kind
     assert getattr(raised.value, "errno", None) == getattr(error, "errno", None)
+
+
+PART = Part("urgency", "sft", 0, "SFT")
+
+
+def ray_that_raises(error: Exception) -> Any:
+    def get(result: object) -> None:
+        raise error
+
+    return SimpleNamespace(get=get, exceptions=ray.exceptions)
+
+
+def test_a_process_that_was_lost_again_and_again_costs_its_step_alone() -> None:
+    cause = _cause(ray_that_raises(ray.exceptions.WorkerCrashedError()), None, PART, "a machine")
+    assert cause is not None
+    assert (cause.part, cause.reason.partition(" (")[0]) == (PART, "its process was lost 4 times, last on a machine")
+    with pytest.raises(
+        PreceptorError, match=r"urgency, SFT of sft, seed 0, on a machine: Ray could not .* goes on from"
+    ):
+        _cause(ray_that_raises(ray.exceptions.TaskCancelledError()), None, PART, "a machine")
 
 
 def test_without_ray_the_command_says_how_to_get_it(preceptor: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from preceptor.cli._say import say
-from preceptor.errors import InputError
+from preceptor.cli._say import refuse_options, say
+from preceptor.errors import InputError, Problem, printable
 
 
 def convert(
@@ -25,10 +25,8 @@ def convert(
     ] = False,
 ) -> None:
     """Turn pairs and right answers into another tool's file; says what that file cannot hold."""
-    from preceptor.errors import Problem, printable
     from preceptor.preferences.interchange import Lost, read, write
 
-    given = {"--task": task, "--arm": arm, "--seed": seed}
     if source.is_dir():
         from preceptor.study import rows_of_arm
 
@@ -36,14 +34,12 @@ def convert(
             fix = "Say --task and --arm, such as --arm sft+dpo."
             raise InputError(Problem(str(source), "of a run folder, one arm's pairs can be written", fix))
         rows, unread = rows_of_arm(source, task, arm, seed), Lost()
-    elif named := [name for name, value in given.items() if value is not None]:
-        raise InputError(Problem(", ".join(named), "this only goes with a run folder", "Leave it out."))
     else:
+        refuse_options("this only goes with a run folder", "Leave it out.", task=task, arm=arm, seed=seed)
         rows, unread = read(source, from_)
     unwritten = write(rows, target, to, overwrite=overwrite, data_leaves_this_machine=data_leaves_this_machine)
     for what, lost in (("Not read", unread), ("Not held by the new file", unwritten)):
         if lost:
             say(f"{what}:")
-            for line in str(lost).split("\n"):
-                say(f"  {printable(line)}")
+            say(*(f"  {printable(name)}: {count} row{'s' * (count != 1)}" for name, count in lost.items()))
     say(f"Wrote {target}: patient data, readable by you only.")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from preceptor.cli._say import console, explain_full_disk, require_option, say
-from preceptor.errors import InputError
+from preceptor.cli._say import console, explain_full_disk, refuse_options, require_option, say
+from preceptor.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from preceptor.preferences.labelling import Item, Store
@@ -49,7 +49,7 @@ def label(
         require_option("--gold", task=task, group=group)
         store_path, title, make_items = _study_round(what, output_dir, cases=cases, held_out=held_out, scores=scores)
     else:
-        _check_without_gold(**{"--held-out": held_out, "--scores": scores})
+        refuse_options("with --gold there are no answers to compare", "Leave it out.", held_out=held_out, scores=scores)
         store_path, title, make_items = _gold_round(gold, task, group, output_dir, cases)
     if export is not None:
         _export_round(store_path, export, task)
@@ -82,7 +82,6 @@ def _gold_round(
     data: Path, task: str | None, group: str | None, output_dir: Path | None, cases: int
 ) -> "tuple[Path, str, Callable[[], list[Item]]]":
     """Store path, title and item factory of a table to label."""
-    from preceptor.errors import Problem
     from preceptor.study import gold_items
 
     if task is None or group is None:
@@ -93,7 +92,6 @@ def _gold_round(
 
 
 def _export_round(store_path: Path, file: Path, task: str | None) -> None:
-    from preceptor.errors import Problem
     from preceptor.preferences import write_gold, write_votes
     from preceptor.preferences.labelling import Store, export
     from preceptor.tasks import load_task
@@ -115,7 +113,6 @@ def _export_round(store_path: Path, file: Path, task: str | None) -> None:
 
 
 def _tls(host: str, store_path: Path, certificate: Path | None, key: Path | None, *, self_signed: bool) -> "Tls | None":
-    from preceptor.errors import Problem
     from preceptor.web import tls
 
     if (certificate is None) != (key is None) or (self_signed and certificate is not None):
@@ -143,10 +140,3 @@ def _show_round(store: "Store", door: "Listener", names: list[str], *, resumed: 
         lines += [f"The certificate's SHA-256, to compare with what a browser shows: {door.tls.fingerprint()}"]
     lines += ["Ctrl-C ends the page; the same command goes on."]
     say(*lines)
-
-
-def _check_without_gold(**given: bool) -> None:
-    from preceptor.errors import Problem
-
-    if named := [name for name, value in given.items() if value]:
-        raise InputError(Problem(", ".join(named), "with --gold there are no answers to compare", "Leave it out."))

@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 
 from preceptor.cli._say import console, errors, say
-from preceptor.errors import InputError
+from preceptor.errors import InputError, Problem
 
 
 def tasks(
@@ -21,9 +21,7 @@ def tasks(
         load_task(name)
         typer.echo(task_file(name).read_text(encoding="utf-8"), nl=False)
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("task", "metric", "question"):
-        table.add_column(column)
+    table = Table("task", "metric", "question", box=None, pad_edge=False)
     for each in map(load_task, builtin_tasks()):
         table.add_row(each.name, each.metric, each.question)
     console.print(table)
@@ -35,7 +33,6 @@ def models(
     ] = None,
 ) -> None:
     """List the models that need no hub, or fetch the embedded one."""
-    from preceptor.errors import Problem
     from preceptor.models import fetch_embedded, list_models
 
     if action == "fetch":

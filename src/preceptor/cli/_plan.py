@@ -1,5 +1,6 @@
 """`preceptor plan`: estimate a study's memory, compute and time before running it."""
 
+from contextlib import nullcontext
 from itertools import groupby
 from pathlib import Path
 from tempfile import gettempdir
@@ -14,7 +15,7 @@ from preceptor.cli._say import console, explain_full_disk, with_model
 from preceptor.errors import printable
 
 if TYPE_CHECKING:
-    from preceptor.study import Need, Plan
+    from preceptor.study import Machine, Need, Plan
 
 
 def plan(
@@ -29,16 +30,17 @@ def plan(
     ] = None,
 ) -> None:
     """Say how much memory, work and time a study needs, here or on a machine you describe. Trains nothing."""
+    from preceptor.engine import MEASUREMENTS
+    from preceptor.progress import progress, quiet
     from preceptor.study import load_study, machine, plan_study, read_planned, remedies
 
     study, folder = load_study(what)
     on = machine(devices, memory_gib, tflops)
     planned = read_planned(with_model(study, model), folder)
-    if on.tflops is None:
-        console.print("Measuring this machine ...")
-    with explain_full_disk(Path(gettempdir())):  # how fast it writes is measured there
-        result = plan_study(planned, on)
-    console.print(_table(result, f"{study.name}: {result.model} on {on.title}, {result.numerics.dtype}"))
+    measuring = progress("Measuring this machine", MEASUREMENTS, console) if on.tflops is None else nullcontext(quiet)
+    with measuring as advance, explain_full_disk(Path(gettempdir())):  # a checkpoint is written there
+        result = plan_study(planned, on, advance=advance)
+    console.print(_table(result, f"{study.name}: {result.model} on {_title(on)}, {result.numerics.dtype}"))
     for note in result.notes:
         console.print(f"  - {escape(printable(note))}", highlight=False)
     fits = result.peak <= on.room
@@ -48,6 +50,14 @@ def plan(
         console.print("What would help:")
         for remedy in remedies(planned, on):
             console.print(f"  - {escape(printable(remedy))}", highlight=False)
+
+
+def _title(on: "Machine") -> str:
+    kind = "accelerator" if on.accelerator else "machine"
+    several = f"{on.devices} {kind}s" if on.devices > 1 else f"one {kind}"
+    what = "this machine" if on.tflops is None and not on.accelerator else several
+    rate = "" if on.tflops is None else f" and {on.tflops:g} TFLOP/s"
+    return f"{what}, {on.memory / 2**30:.0f} GiB{' each' if on.devices > 1 else ''}{rate}"
 
 
 def _table(result: "Plan", title: str) -> Table:
@@ -64,10 +74,9 @@ def _table(result: "Plan", title: str) -> Table:
 
 def _cells(need: "Need") -> list[str]:
     times = f", {need.times} seeds" if need.times > 1 else ""
-    work = (need.work.tokens, need.work.seen)
     return [
         f"  {need.what}{times}",
-        *(f"{need.times * tokens:,.0f}" for tokens in work),
+        *(f"{need.times * tokens:,.0f}" for tokens in (need.tokens, need.seen)),
         f"{need.times * need.flops / 1e12:.1f}",
         "-" if need.seconds is None else f"{need.times * need.seconds / 60:.1f}",
         _gib(need.peak) if need.peak else "-",

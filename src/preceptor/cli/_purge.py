@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.filesize import decimal
+from rich.table import Column, Table
 
 from preceptor.cli._say import console, say
 from preceptor.errors import InputError, Problem
@@ -52,12 +53,10 @@ def purge(
 
 
 def _list(found: "Purge") -> None:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("will be deleted")
-    table.add_column("files", justify="right")
-    table.add_column("size", justify="right")
+    counts = (Column("files", justify="right"), Column("size", justify="right"))
+    table = Table("will be deleted", *counts, box=None, pad_edge=False)
     for one in found.holdings:
-        table.add_row(one.what, str(len(one.files)), _size(one.size))
+        table.add_row(one.what, str(len(one.files)), decimal(one.size))
     console.print(table)
     unknown = next((one.files for one in found.holdings if one.what == "other files"), [])
     for name in unknown[:_MAX_SHOWN]:
@@ -82,13 +81,3 @@ def _confirm() -> bool:
         what = "it asks before it deletes, and nobody can answer here"
         raise InputError(Problem("preceptor purge", what, "Read the list, then add --yes."))
     return typer.confirm("Delete all this for good?")
-
-
-def _size(count: int) -> str:
-    """1234567 -> `1.2 MB`."""
-    size = float(count)
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"

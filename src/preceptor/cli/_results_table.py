@@ -23,11 +23,8 @@ def show(results: "Results") -> None:
     from preceptor.study import ordinal
 
     study = results.study
-    table = Table(title=f"{escape(study.name)}: held-out results of {escape(study.model.title)}")
-    table.add_column("output")
-    table.add_column("arm")
-    table.add_column("value")
-    table.add_column("95% interval")
+    title = f"{escape(study.name)}: held-out results of {escape(study.model.title)}"
+    table = Table("output", "arm", "value", "95% interval", title=title)
     for task in study.tasks:
         what = f"{escape(task.name)}\n[dim]{metric_title(task.metric)}, {task.counts.test} cases[/dim]"
         if task.majority is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from preceptor.errors import InputError, PreceptorError, without_steering
+from preceptor.errors import InputError, PreceptorError, Problem, without_steering
 
 if TYPE_CHECKING:
     from preceptor.study import Study
@@ -49,19 +49,23 @@ def arguments_of(what: str, model: str | None) -> str:
 
 
 def require_option(option: str, **options: object) -> None:
-    from preceptor.errors import Problem
+    """Raises `InputError` when options were given that only go with `option`."""
+    what = f"a study file says this itself; the option only goes with {option}"
+    refuse_options(what, "Leave it out, or change the study file.", **options)
 
-    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
+
+def refuse_options(what: str, fix: str, **options: object) -> None:
+    """Raises `InputError` with `what` and `fix` when any of the options was given."""
+    given = [
+        f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None and value is not False
+    ]
     if given:
-        what = f"a study file says this itself; the option only goes with {option}"
-        raise InputError(Problem(", ".join(given), what, "Leave it out, or change the study file."))
+        raise InputError(Problem(", ".join(given), what, fix))
 
 
 @contextmanager
 def explain_full_disk(folder: Path) -> Iterator[None]:
     """Turn a write that found no room into one `InputError`; libraries wrap such errors in their own exceptions."""
-    from preceptor.errors import Problem
-
     try:
         yield
     except PreceptorError:
@@ -69,12 +73,9 @@ def explain_full_disk(folder: Path) -> Iterator[None]:
     except Exception as error:
         numbers = (number for number in _NO_ROOM if os.strerror(number) in str(error))
         found = next(numbers, error.errno if isinstance(error, OSError) else None)
-        if found not in _NO_ROOM and shutil.disk_usage(_nearest(folder)).free > 1_000_000:
+        nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if found not in _NO_ROOM and shutil.disk_usage(nearest).free > 1_000_000:
             raise
         what, remedy = _NO_ROOM.get(found or 0, _NO_ROOM[errno.ENOSPC])
         fix = f"{remedy}; the same command then continues where it stopped."
         raise InputError(Problem(str(folder), what, fix)) from error
-
-
-def _nearest(folder: Path) -> Path:
-    return next(path for path in (folder, *folder.absolute().parents) if path.exists())

@@ -89,16 +89,17 @@ def _table(differences: tuple["Difference", ...], *, labels: bool, with_text: bo
         table.add_column("text served")
     for one in differences:
         answers = [one.measured, one.served] if labels else []
-        texts = [repr(one.measured_text), repr(one.served_text)] if with_text else []
-        table.add_row(*map(_plain, [one.id, *answers, _where(one), *texts]))
+        texts = [repr(one.case.measured), repr(one.case.served)] if with_text else []
+        table.add_row(*map(_plain, [one.case.id, *answers, _where(one), *texts]))
     return table
 
 
 def _where(one: "Difference") -> str:
-    place = f"after {one.diverges_at} characters" if one.diverges_at else "at the start"
-    if one.continues:
+    case = one.case
+    place = f"after {case.diverges_at} characters" if case.diverges_at else "at the start"
+    if case.continues:
         return f"{place}: the served one goes on"
-    return f"{place}: the served one ends" if one.truncated else place
+    return f"{place}: the served one ends" if case.truncated else place
 
 
 def _plain(text: str) -> str:

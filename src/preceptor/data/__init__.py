@@ -2,8 +2,7 @@
 
 from preceptor.data._checks import NEAR_DUPLICATE
 from preceptor.data._examples import Read, iso_day, read_examples
-from preceptor.data._finding import Finding
-from preceptor.data._fit import Fitted, FittedPair, TooLong, fit, fit_pair
+from preceptor.data._fit import TooLong, fit, fit_pair
 from preceptor.data._header import describe_columns, has_header, missing_header
 from preceptor.data._inspect import Guess, inspect_table, looks_like_labels
 from preceptor.data._near_duplicates import near_duplicates
@@ -17,9 +16,6 @@ __all__ = [
     "EACH_ROW",
     "NEAR_DUPLICATE",
     "DataSpec",
-    "Finding",
-    "Fitted",
-    "FittedPair",
     "Guess",
     "Preflight",
     "Read",

@@ -1,7 +1,7 @@
-"""Preflight checks of cases, labels, patients, leakage and the chat template; each returns its findings."""
+"""Preflight checks of cases, labels, patients, leakage and the chat template; each yields its findings."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from preceptor.data._finding import Finding
@@ -16,42 +16,38 @@ NEAR_DUPLICATE = "near_duplicate"
 Parts = Mapping[Split, Sequence[Example]]
 
 
-def check_sizes(parts: Parts) -> list[Finding]:
+def check_sizes(parts: Parts) -> Iterator[Finding]:
     """Empty splits, and test sets with too few patients for useful intervals."""
-    findings = []
     for name, cases in parts.items():
         if not cases:
             fix = f"Give more cases, or a higher `limit`; where the data say the split, mark cases as {name}."
-            findings.append(Finding("no_cases", "fatal", f"{name} cases", "there are none", fix, split=name))
+            yield Finding("no_cases", "fatal", f"{name} cases", "there are none", fix, split=name)
     patients = len({example.group for example in parts["test"]})
     if 0 < patients < FEWEST_PATIENTS:
         what = f"only {patients} patients, so the intervals will be too wide to decide anything"
         fix = f"Hold out at least {FEWEST_PATIENTS} patients."
-        findings.append(Finding("few_patients", "warning", "test cases", what, fix, split="test"))
-    return findings
+        yield Finding("few_patients", "warning", "test cases", what, fix, split="test")
 
 
-def check_patients(parts: Parts) -> list[Finding]:
+def check_patients(parts: Parts) -> Iterator[Finding]:
     """Leakage: patients in more than one split."""
     seen: dict[str, set[str]] = defaultdict(set)
     for name, examples in parts.items():
         for example in examples:
             seen[example.group].add(name)
     leaking = tuple(sorted(group for group, names in seen.items() if len(names) > 1))
-    if not leaking:
-        return []
-    fix = "Let the split be made by patient, or put right the column that gives the split."
-    what = "in more than one of train, validation, test"
-    return [Finding("patient_in_two_splits", "fatal", "patients", what, fix, leaking)]
+    if leaking:
+        fix = "Let the split be made by patient, or put right the column that gives the split."
+        what = "in more than one of train, validation, test"
+        yield Finding("patient_in_two_splits", "fatal", "patients", what, fix, leaking)
 
 
-def check_ids(examples: Sequence[Example]) -> list[Finding]:
+def check_ids(examples: Sequence[Example]) -> Iterator[Finding]:
     """Ids must be unique: predictions are matched by id."""
     duplicates = tuple(sorted(id for id, count in Counter(example.id for example in examples).items() if count > 1))
-    if not duplicates:
-        return []
-    what = "the id is used more than once"
-    return [Finding("doubled_id", "fatal", "cases", what, "Give each case its own id.", duplicates)]
+    if duplicates:
+        what = "the id is used more than once"
+        yield Finding("doubled_id", "fatal", "cases", what, "Give each case its own id.", duplicates)
 
 
 def lacks_fields(task: Task, example: Example) -> bool:
@@ -59,7 +55,7 @@ def lacks_fields(task: Task, example: Example) -> bool:
     return example.prompt is None and bool(set(task.fields) - set(example.fields))
 
 
-def check_cases(task: Task, split: Split, examples: Sequence[Example]) -> list[Finding]:
+def check_cases(task: Task, split: Split, examples: Sequence[Example]) -> Iterator[Finding]:
     """Missing fields, empty inputs and answers, unknown labels, identical pairs, and duplicates within a split."""
     labels = ", ".join(task.labels)
     checks: list[tuple[str, str, str, Callable[[Example], bool]]] = [
@@ -84,31 +80,27 @@ def check_cases(task: Task, split: Split, examples: Sequence[Example]) -> list[F
             lambda one: one.rejected == one.target,
         ),
     ]
-    findings = []
     for code, what, fix, is_wrong in checks:
-        ids = tuple(one.id for one in examples if is_wrong(one))
-        if ids:
-            findings.append(Finding(code, "fatal", f"{split} cases", what, fix, ids, split))
-    return findings + _check_repeats(split, examples)
+        if ids := tuple(one.id for one in examples if is_wrong(one)):
+            yield Finding(code, "fatal", f"{split} cases", what, fix, ids, split)
+    yield from _check_repeats(split, examples)
 
 
-def _check_repeats(split: Split, examples: Sequence[Example]) -> list[Finding]:
+def _check_repeats(split: Split, examples: Sequence[Example]) -> Iterator[Finding]:
     by_text: dict[str, list[Example]] = defaultdict(list)
     for example in examples:
         by_text[_text(example)].append(example)
     repeats = [same for text, same in by_text.items() if len(same) > 1 and text.strip()]
     repeated = tuple(one.id for same in repeats for one in same[1:])
     contradictory = tuple(one.id for same in repeats if len({one.target for one in same}) > 1 for one in same)
-    findings = []
     if repeated:
         fix = "Leave the repeats out, unless they are different patients with the same words."
         what = "repeat an earlier case"
-        findings.append(Finding("repeat", "warning", f"{split} cases", what, fix, repeated, split))
+        yield Finding("repeat", "warning", f"{split} cases", what, fix, repeated, split)
     if contradictory:
         fix = "Look at these labels: no model can get both right."
         what = "the same input has different answers"
-        findings.append(Finding("contradiction", "warning", f"{split} cases", what, fix, contradictory, split))
-    return findings
+        yield Finding("contradiction", "warning", f"{split} cases", what, fix, contradictory, split)
 
 
 def label_counts(task: Task, examples: Sequence[Example]) -> dict[str, int]:
@@ -117,33 +109,30 @@ def label_counts(task: Task, examples: Sequence[Example]) -> dict[str, int]:
     return {label: counts[label] for label in task.labels}
 
 
-def check_labels(task: Task, parts: Parts) -> list[Finding]:
+def check_labels(task: Task, parts: Parts) -> Iterator[Finding]:
     """Splits with a single label, and held-out labels that are absent from training."""
     counts = {name: label_counts(task, examples) for name, examples in parts.items()}
-    findings = []
     labelled: tuple[Split, ...] = ("train", "test")
     for name in labelled:
         present = [label for label, count in counts[name].items() if count]
         if len(present) == 1:
             fix = "Give cases of at least two labels."
             what = f"every one has the label {present[0]}"
-            findings.append(Finding("one_label", "fatal", f"{name} cases", what, fix, split=name))
+            yield Finding("one_label", "fatal", f"{name} cases", what, fix, split=name)
     held_out = {label for name in ("validation", "test") for label, count in counts[name].items() if count}
     unseen = [label for label in counts["train"] if label in held_out and not counts["train"][label]]
     if unseen:
         what = f"no case of {', '.join(unseen)}, though held-out cases have it"
         fix = "Give more cases, or merge rare labels."
-        findings.append(Finding("label_not_in_training", "warning", "train cases", what, fix, split="train"))
-    return findings
+        yield Finding("label_not_in_training", "warning", "train cases", what, fix, split="train")
 
 
-def check_leakage(parts: Parts) -> list[Finding]:
+def check_leakage(parts: Parts) -> Iterator[Finding]:
     """Leakage: held-out cases that are near duplicates of cases in an earlier split."""
     earlier: dict[Split, list[Example]] = {
         "validation": list(parts["train"]),
         "test": [*parts["train"], *parts["validation"]],
     }
-    findings = []
     for name, seen in earlier.items():
         held_out = parts[name]
         duplicates = near_duplicates([_text(one) for one in held_out], [_text(one) for one in seen])
@@ -153,8 +142,7 @@ def check_leakage(parts: Parts) -> list[Finding]:
         similar_to = tuple(seen[duplicate.seen].id for duplicate in duplicates)
         what = f"{len(duplicates)} of {len(held_out)} nearly repeat the text of a case in an earlier split"
         fix = "Give such cases the same patient, so that they stay together, or leave them out."
-        findings.append(Finding(NEAR_DUPLICATE, "warning", f"{name} cases", what, fix, ids, name, similar_to))
-    return findings
+        yield Finding(NEAR_DUPLICATE, "warning", f"{name} cases", what, fix, ids, name, similar_to)
 
 
 def check_template(task: Task, tokenizer: Any) -> list[Finding]:

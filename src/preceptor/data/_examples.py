@@ -18,6 +18,8 @@ from preceptor.errors import InputError, Problem
 from preceptor.files import digest
 from preceptor.tasks import INVALID, Example, Split, Task, make_cases
 
+_Case = tuple[Example, str]
+"""An example, and how messages name its row."""
 _SPLITS: dict[str, Split] = {
     "train": "train", "validation": "validation", "val": "validation", "valid": "validation", "dev": "validation",
     "test": "test",
@@ -44,21 +46,21 @@ def read_examples(spec: DataSpec, task: Task, base_folder: Path) -> Read:
     instead; missing columns, duplicate ids and unreadable files stay fatal.
     """
     if spec.cases:
-        cases = make_cases(task.cases or task.name, spec.cases, spec.seed)
-        return Read(cases, [], _fingerprint(cases))
+        made = make_cases(task.cases or task.name, spec.cases, spec.seed)
+        return Read(made, [], _fingerprint(made))
     tables, problems = _read_tables(spec, base_folder)
-    rows: list[_Case] = []
+    cases: list[_Case] = []
     refused: list[InvalidRow] = []
     for split, table in tables.items():
         missing = list(column_problems(spec, task, table))
         problems += missing
         if not missing:
-            _read_rows(spec, task, table, split, rows, refused)
-    problems += _duplicate_ids(spec, rows)
-    if spec.bad_rows == "stop" or not rows:
+            _read_rows(spec, task, table, split, cases, refused)
+    problems += _duplicate_ids(spec, cases)
+    if spec.bad_rows == "stop" or not cases:
         problems += refused
     raise_if_any(problems)
-    examples = [case.example for case in rows]
+    examples = [example for example, _ in cases]
     encodings = {str(table.path): table.encoding for table in tables.values()}
     return Read(examples, refused, _fingerprint(examples), encodings)
 
@@ -69,12 +71,6 @@ def iso_day(text: str) -> str | None:
         return datetime.fromisoformat(text.strip()).date().isoformat()
     except ValueError:
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    example: Example
-    where: str
 
 
 def _read_tables(spec: DataSpec, base_folder: Path) -> tuple[dict[Split | None, Table], list[Problem]]:
@@ -110,7 +106,7 @@ def _read_rows(
         if not problems:
             turns, rejected = chat.prompt if chat else None, rejected if rejected != target else None
             example = Example(name, patient, fields, target, own_split, turns, rejected, date, metadata)
-            cases.append(_Case(example, table.where(row)))
+            cases.append((example, table.where(row)))
 
 
 def _invalid_row(table: Table, row: Row, problem: RowProblem) -> InvalidRow:
@@ -232,15 +228,15 @@ def _not_a_label(task: Task, target: str) -> RowProblem:
 
 
 def _duplicate_ids(spec: DataSpec, cases: Sequence[_Case]) -> list[Problem]:
-    count = Counter(case.example.id for case in cases)
+    count = Counter(example.id for example, _ in cases)
     first_at: dict[str, str] = {}
     problems = []
-    for case in cases:
-        name = case.example.id
+    for example, where in cases:
+        name = example.id
         if count[name] > 1 and name in first_at:
             fix = f"Give every case an id of its own, or drop `id: {spec.id}` to count rows instead"
-            problems.append(Problem(case.where, f"id {quoted(name)} stands already in {first_at[name]}", fix))
-        first_at.setdefault(name, case.where)
+            problems.append(Problem(where, f"id {quoted(name)} stands already in {first_at[name]}", fix))
+        first_at.setdefault(name, where)
     return problems
 
 

@@ -1,6 +1,5 @@
 """Findings of preflight."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -30,21 +29,16 @@ class Finding:
     similar_to: tuple[str, ...] = ()
 
     def problem(self) -> Problem:
-        """The finding as a problem that names some of the cases, for the terminal."""
+        """The finding as a problem that names the first ten of the cases, for the terminal."""
         if not self.ids:
             return Problem(self.where, self.what, self.fix)
         names = [short_id(one) for one in self.ids]
         if self.similar_to:
             names = [f"{a} ~ {short_id(b)}" for a, b in zip(names, self.similar_to, strict=True)]
-        scope, _, noun = self.where.rpartition(" ")
-        return Problem(f"{scope} {name_some(names, noun.removesuffix('s'))}".strip(), self.what, self.fix)
+        where = self.where.removesuffix("s") if len(names) == 1 else self.where
+        more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+        return Problem(f"{where} {', '.join(names[:_MAX_NAMED])}{more}", self.what, self.fix)
 
     def to_json(self) -> dict[str, Any]:
         """JSON values; `cases` is the number of ids, which stays when a purge deletes them."""
         return asdict(self) | {"cases": len(self.ids)}
-
-
-def name_some(ids: Sequence[str], noun: str = "case") -> str:
-    """The first ten of `ids`: `cases a, b, c and 4 more`."""
-    more = f" and {len(ids) - _MAX_NAMED} more" if len(ids) > _MAX_NAMED else ""
-    return f"{noun}{'' if len(ids) == 1 else 's'} {', '.join(ids[:_MAX_NAMED])}{more}"

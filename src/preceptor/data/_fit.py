@@ -69,7 +69,8 @@ def _fit_answers(
         return encoded, 0, example
     text = _truncatable_text(task, example)
     if text is None:
-        raise TooLong(example.id, needed, limit, _too_long_fix(task, needed))
+        fix = f"Set max_length to {needed} or more, shorten the case, or name a field under `cut:` in task {task.name}."
+        raise TooLong(example.id, needed, limit, fix)
 
     # The whole field is tokenised once, with offsets. After that only texts that nearly fit are tokenised, so that
     # truncation of a very long note stays linear in its length.
@@ -121,7 +122,3 @@ def _truncatable_text(task: Task, example: Example) -> str | None:
 
 def _with_field(example: Example, task: Task, text: str) -> Example:
     return replace(example, fields={**example.fields, str(task.cut): text})
-
-
-def _too_long_fix(task: Task, needed: int) -> str:
-    return f"Set max_length to {needed} or more, shorten the case, or name a field under `cut:` in task {task.name}."

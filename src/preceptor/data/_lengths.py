@@ -1,6 +1,6 @@
 """Token lengths of the cases: which are truncated, and which do not fit in `max_length`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,8 +49,7 @@ def measure(
         lengths.append(_tokens(fitted, reserve))
         if fitted.truncated_tokens:
             cut[example.id] = fitted.truncated_tokens
-    findings = _truncation_finding(split, task, cut, len(examples)) + _too_long_finding(split, too_long)
-    return _summary(lengths, cut), findings + _template_finding(split, rejected)
+    return _summary(lengths, cut), list(_findings(split, task, len(examples), cut, too_long, rejected))
 
 
 def _fit(task: Task, split: str, example: Example, tokenizer: Any, max_length: int) -> Fitted | FittedPair:
@@ -73,25 +72,24 @@ def _summary(lengths: Sequence[int], cut: dict[str, int]) -> Lengths:
     return Lengths(shortest, median, p95, longest, sum(lengths), len(cut), sum(cut.values()))
 
 
-def _truncation_finding(split: Split, task: Task, cut: dict[str, int], cases: int) -> list[Finding]:
-    if not cut:
-        return []
-    what = f"field {task.cut} is cut in its middle in {len(cut)} of {cases} cases, {max(cut.values())} tokens at most"
-    fix = "Set max_length higher to keep them whole."
-    return [Finding("cut", "warning", f"{split} cases", what, fix, tuple(cut), split)]
-
-
-def _too_long_finding(split: Split, too_long: dict[str, TooLong]) -> list[Finding]:
-    if not too_long:
-        return []
-    longest_case = max(too_long.values(), key=lambda error: error.tokens)
-    what = f"cannot fit: up to {longest_case.tokens} tokens are needed, the limit is {longest_case.limit}"
-    fix = longest_case.problems[0].fix
-    return [Finding("too_long", "fatal", f"{split} cases", what, fix, tuple(too_long), split)]
-
-
-def _template_finding(split: Split, rejected: dict[str, Problem]) -> list[Finding]:
-    if not rejected:
-        return []
-    first = next(iter(rejected.values()))
-    return [Finding("template_refuses", "fatal", f"{split} cases", first.what, first.fix, tuple(rejected), split)]
+def _findings(
+    split: Split,
+    task: Task,
+    cases: int,
+    cut: dict[str, int],
+    too_long: dict[str, TooLong],
+    rejected: dict[str, Problem],
+) -> Iterator[Finding]:
+    where = f"{split} cases"
+    if cut:
+        what = (
+            f"field {task.cut} is cut in its middle in {len(cut)} of {cases} cases, {max(cut.values())} tokens at most"
+        )
+        yield Finding("cut", "warning", where, what, "Set max_length higher to keep them whole.", tuple(cut), split)
+    if too_long:
+        longest = max(too_long.values(), key=lambda error: error.tokens)
+        what = f"cannot fit: up to {longest.tokens} tokens are needed, the limit is {longest.limit}"
+        yield Finding("too_long", "fatal", where, what, longest.problems[0].fix, tuple(too_long), split)
+    if rejected:
+        first = next(iter(rejected.values()))
+        yield Finding("template_refuses", "fatal", where, first.what, first.fix, tuple(rejected), split)

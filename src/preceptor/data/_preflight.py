@@ -47,12 +47,7 @@ class Preflight:
 
     def to_json(self) -> dict[str, Any]:
         """JSON values for `preflight.json`: ids and numbers, never the text of a case."""
-        return {
-            "task": self.task,
-            "findings": [one.to_json() for one in self.findings],
-            "counts": {split: asdict(one) for split, one in self.counts.items()},
-            "lengths": {split: asdict(one) for split, one in self.lengths.items()},
-        }
+        return asdict(self) | {"findings": [one.to_json() for one in self.findings]}
 
     def render(self, console: Console) -> None:
         """Print the counts as a table and the findings."""

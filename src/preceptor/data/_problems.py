@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from preceptor.errors import InputError, Problem
+from preceptor.errors import InputError, Problem, shortened
 
 MAX_REPORTED = 20
 MAX_QUOTED = 40
@@ -12,15 +12,9 @@ _MAX_CODE = 12
 
 def raise_if_any(problems: Sequence[Problem]) -> None:
     """Raise one InputError with the first 20 problems and the number of further ones."""
-    if not problems:
-        return
-    reported = list(problems[:MAX_REPORTED])
-    hidden = len(problems) - len(reported)
-    if hidden:
-        reported.append(
-            Problem(problems[-1].where.split(",")[0], f"{hidden} more problems like these", "Start with those above")
-        )
-    raise InputError(reported)
+    if problems:
+        file = problems[-1].where.split(",")[0]
+        raise InputError(shortened(problems, MAX_REPORTED, file, "problems like these", "Start with those above"))
 
 
 def quoted(value: object) -> str:

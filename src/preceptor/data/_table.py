@@ -89,15 +89,8 @@ def _format_of(path: Path) -> str:
 def _read(path: Path, kind: str, encoding: str | None) -> Rows:
     if kind == "csv":
         return read_csv(path, encoding)
-    if kind == "jsonl":
-        return read_jsonl(path)
-    if kind == "json":
-        return read_json(path)
-    if kind == "xlsx":
-        return _read_xlsx(path)
-    if kind == "parquet":
-        return _read_parquet(path)
-    return _read_known_set(path, kind)
+    readers = {"jsonl": read_jsonl, "json": read_json, "xlsx": _read_xlsx, "parquet": _read_parquet}
+    return readers[kind](path) if kind in readers else _read_known_set(path, kind)
 
 
 def _read_known_set(path: Path, name: str) -> Rows:

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -121,18 +121,11 @@ def unique_columns(header: list[str], path: Path) -> list[str]:
 
 def read_jsonl(path: Path) -> Rows:
     """One object per line, UTF-8; every invalid line is reported."""
-    rows, problems = [], []
     # Split at line feeds only: JSON strings may hold other characters that Python treats as line ends.
-    for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            rows.append(Row(number, _json_object(_parse(line.decode()))))
-        except ValueError as error:
-            problems.append(_json_problem(error, f"{path}, row {number}"))
-    if problems:
-        raise InputError(problems)
-    return rows, "utf-8"
+    lines = enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1)
+    return _json_rows(
+        path, ((number, line) for number, line in lines if line.strip()), lambda line: _parse(line.decode())
+    )
 
 
 def read_json(path: Path) -> Rows:
@@ -144,10 +137,14 @@ def read_json(path: Path) -> Rows:
     if not isinstance(value, list):
         fix = "Write a list of objects, [{...}, {...}], one object a case; one object a line is called .jsonl"
         raise InputError(Problem(str(path), f"a list of objects was expected, found {_kind(value)}", fix))
+    return _json_rows(path, enumerate(value, 1), lambda item: item)
+
+
+def _json_rows(path: Path, numbered: Iterable[tuple[int, Any]], parse: Callable[[Any], Any]) -> Rows:
     rows, problems = [], []
-    for number, item in enumerate(value, 1):
+    for number, item in numbered:
         try:
-            rows.append(Row(number, _json_object(item)))
+            rows.append(Row(number, _json_object(parse(item))))
         except ValueError as error:
             problems.append(_json_problem(error, f"{path}, row {number}"))
     if problems:

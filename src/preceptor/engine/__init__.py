@@ -1,20 +1,11 @@
 """How a model is tuned: prefix trees, losses, the `sft` and `dpo` stages, generation and scoring. Knows token ids."""
 
 from preceptor.engine.cost import Cost, release_memory, timed
-from preceptor.engine.estimate.cost_model import CostModel, Speed, time_model
-from preceptor.engine.estimate.tree_memory import TreeBytes, head_bytes, tree_bytes, whole_logits_bytes
-from preceptor.engine.estimate.workload import (
-    Operations,
-    Trees,
-    Workload,
-    Writing,
-    dpo_workload,
-    scoring_workload,
-    sft_workload,
-    writing_workload,
-)
+from preceptor.engine.estimate.memory import ModelBytes, model_bytes
+from preceptor.engine.estimate.speed import MEASUREMENTS, Speed, measure
+from preceptor.engine.estimate.work import Unit, Work, flops_of, times, training_work, tree_work, writing_work
 from preceptor.engine.losses import dpo_loss, reward_margins, sft_loss
-from preceptor.engine.memory_errors import out_of_memory
+from preceptor.engine.memory_errors import out_of_memory, without_case
 from preceptor.engine.output_layer import float32_head
 from preceptor.engine.precision import choose_numerics
 from preceptor.engine.settings import DPOSettings, Numerics, NumericsChoice, SFTSettings, TrainSettings
@@ -34,16 +25,16 @@ from preceptor.engine.write.candidates import Likeliest, likeliest, score_answer
 from preceptor.engine.write.generate import Sampling, generate
 
 __all__ = [
+    "MEASUREMENTS",
     "Cost",
-    "CostModel",
     "DPOSettings",
     "EncodedPair",
     "Forward",
     "Likeliest",
     "Loss",
+    "ModelBytes",
     "Numerics",
     "NumericsChoice",
-    "Operations",
     "SFTSettings",
     "Sampling",
     "Speed",
@@ -52,23 +43,22 @@ __all__ = [
     "Tracking",
     "TrainSettings",
     "Tree",
-    "TreeBytes",
-    "Trees",
-    "Workload",
-    "Writing",
+    "Unit",
+    "Work",
     "answer_logprobs",
     "can_share",
     "choose_numerics",
     "distinct_prefixes",
     "dpo_loss",
     "dpo_steps",
-    "dpo_workload",
     "find_tracker",
     "float32_head",
+    "flops_of",
     "generate",
-    "head_bytes",
     "layout",
     "likeliest",
+    "measure",
+    "model_bytes",
     "out_of_memory",
     "release_memory",
     "reward_margins",
@@ -76,20 +66,19 @@ __all__ = [
     "run_sft",
     "schedule",
     "score_answers",
-    "scoring_workload",
     "sequence_states",
     "sft_loss",
     "sft_steps",
     "sft_steps_worth",
-    "sft_workload",
     "shares_prefixes",
     "split_into_trees",
     "tell_once",
-    "time_model",
     "timed",
+    "times",
     "train",
-    "tree_bytes",
+    "training_work",
+    "tree_work",
     "tune",
-    "whole_logits_bytes",
-    "writing_workload",
+    "without_case",
+    "writing_work",
 ]

@@ -6,7 +6,7 @@ import resource
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -45,14 +45,8 @@ class Cost:
 
 def side_by_side(costs: Sequence[Cost]) -> Cost:
     """Cost of processes that worked in parallel: the largest time and memory, the sum of the rest."""
-    return Cost(
-        seconds=max(cost.seconds for cost in costs),
-        optimizer_steps=max(cost.optimizer_steps for cost in costs),
-        tokens_seen=sum(cost.tokens_seen for cost in costs),
-        tokens_computed=sum(cost.tokens_computed for cost in costs),
-        flops=sum(cost.flops for cost in costs),
-        peak_memory_bytes=max(cost.peak_memory_bytes for cost in costs),
-    )
+    seconds, steps = max(cost.seconds for cost in costs), max(cost.optimizer_steps for cost in costs)
+    return replace(sum(costs, Cost()), seconds=seconds, optimizer_steps=steps)
 
 
 def forward_flops(model: torch.nn.Module, tokens: int, logit_rows: int, head_rows: int = 0) -> float:

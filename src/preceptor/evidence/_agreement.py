@@ -28,6 +28,11 @@ class Figure:
     low: float | None = None
     high: float | None = None
 
+    @property
+    def ci(self) -> tuple[float | None, float | None]:
+        """The interval."""
+        return self.low, self.high
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,25 +83,17 @@ def compare(
         found = _resampled(paired(metric, a, b, patient), len(cases), differing, seed, resamples, swapped)
     return Comparison(
         delta=float(np.mean(deltas)),
-        low=found.low,
-        high=found.high,
-        low_90=found.low_90,
-        high_90=found.high_90,
-        p=found.p,
-        test=found.test,
-        interval=found.interval,
+        **found._asdict(),
         n=len(first),
         patients=len(cases),
         effective_patients=float(cases.sum() ** 2 / (cases**2).sum()),  # Kish 1965, section 11.7
         differing=differing,
         smallest_class=None if first.gold is None else _smallest_class(first.gold),
-        variance=found.variance,
         seed_deltas=tuple(deltas),
     )
 
 
-@dataclass(frozen=True)
-class _Found:
+class _Found(NamedTuple):
     low: float | None
     high: float | None
     low_90: float | None

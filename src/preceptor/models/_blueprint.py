@@ -1,22 +1,21 @@
 """A model built from its configuration alone: enough to count parameters and FLOPs before weights are downloaded."""
 
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import get_peft_model
 from peft.tuners.lora import LoraLayer
 from torch import nn
 from transformers import AutoConfig
 
 from preceptor.errors import InputError, Problem
 from preceptor.models._embedded import EMBEDDED, EMBEDDED_TITLE, embedded_folder
-from preceptor.models._fused import fuse
 from preceptor.models._json import read_json
-from preceptor.models._policy import _quiet, compute_device
+from preceptor.models._policy import compute_device, put_slots
 from preceptor.models._sixteen_bits import avoid_slow_products
-from preceptor.models._slots import AdapterSettings
+from preceptor.models._slots import BACKBONE, Slot, use
 from preceptor.models._source import ModelSource
 from preceptor.models.families import find_family
 
@@ -41,23 +40,24 @@ def find_blueprint(name: str) -> ModelSource:
 
 
 def blueprint(
-    source: ModelSource, adapter: AdapterSettings | None, dtype: torch.dtype, layers: int | None = None
+    source: ModelSource, slots: Mapping[str, Slot], dtype: torch.dtype, layers: int | None = None
 ) -> nn.Module:
-    """The model that `new_policy` would make, with its tensors on the device `meta`.
+    """The model that `start_policy` would make, with its tensors on the device `meta`: all `slots` learn, or without
+    any every weight.
 
     layers: how many of its layers, from the first; all when None. Raises `InputError` for a configuration that
     transformers cannot build.
     """
     with torch.device("meta"):
-        return _built(source, adapter, dtype, layers)
+        return _built(source, slots, dtype, layers)
 
 
 def random_model(
-    source: ModelSource, adapter: AdapterSettings | None, dtype: torch.dtype, layers: int | None = None
+    source: ModelSource, slots: Mapping[str, Slot], dtype: torch.dtype, layers: int | None = None
 ) -> nn.Module:
     """The same with random weights on the compute device: as fast and as large as the model itself."""
     with torch.random.fork_rng(devices=[]), torch.device(compute_device()):
-        return _built(source, adapter, dtype, layers)
+        return _built(source, slots, dtype, layers)
 
 
 def layers_of(source: ModelSource) -> tuple[int, int]:
@@ -84,7 +84,7 @@ def keep_layers(config: Any, layers: int) -> None:
             setattr(text, name, kinds[:layers])
 
 
-def _built(source: ModelSource, adapter: AdapterSettings | None, dtype: torch.dtype, layers: int | None) -> nn.Module:
+def _built(source: ModelSource, slots: Mapping[str, Slot], dtype: torch.dtype, layers: int | None) -> nn.Module:
     try:
         config, family = _config(source, layers), find_family(source.location)
         model: Any = family.AUTO_MODEL.from_config(config, dtype=dtype, trust_remote_code=False)
@@ -94,14 +94,8 @@ def _built(source: ModelSource, adapter: AdapterSettings | None, dtype: torch.dt
         raise InputError(Problem(f"model {source.name}", what, "Check the file, or name another model.")) from error
     model.eval()
     avoid_slow_products(model)
-    if adapter is None:
-        whole: nn.Module = model.requires_grad_(True)
-        return whole
-    with _quiet():
-        tuned: nn.Module = get_peft_model(
-            model.requires_grad_(False), adapter.peft_config(find_family(source.location).PEFT_TASK)
-        )
-    fuse(tuned)
+    tuned: nn.Module = put_slots(model.requires_grad_(False), slots, source, seed=0)
+    use(tuned, slots, slots or [BACKBONE])
     if source.load_in_4bit:  # peft's own forward, which saves more activations: quantised layers are not fused
         for module in tuned.modules():
             if isinstance(module, LoraLayer):

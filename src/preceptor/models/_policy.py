@@ -28,6 +28,7 @@ from preceptor.models._slots import (
     AdapterSettings,
     Slot,
     SlotSettings,
+    adapter_slots,
     add_head,
     heads_of,
     in_front,
@@ -62,7 +63,7 @@ class Policy:
 
 def new_policy(source: ModelSource, adapter: AdapterSettings | None, *, seed: int, dtype: torch.dtype) -> Policy:
     """The base model with a new adapter, or with every weight trainable when `adapter` is None; see `start_policy`."""
-    slots = {} if adapter is None else {DEFAULT: adapter}
+    slots = adapter_slots(adapter)
     return start_policy(source, None, slots, slots or [BACKBONE], seed=seed, dtype=dtype)
 
 
@@ -119,16 +120,25 @@ def _policy(
     own = folder is not None and (folder / "model").is_dir()
     model = _load_backbone(folder / "model", dtype) if folder is not None and own else _load_base(source, dtype)
     saved = {} if folder is None else _slot_folders(folder)
+    model = put_slots(model, slots, source, seed=seed)
+    for name in saved.keys() & slots.keys():
+        _fill(model, name, slots[name], saved[name])
+    learning = use(model, slots, train)
+    return Policy(model, tokenizer, source, dict(slots), own or BACKBONE in train, learning=learning)
+
+
+def put_slots(model: Any, slots: Mapping[str, Slot], source: ModelSource, *, seed: int) -> Any:
+    """The model with slots on it, drawn from `seed` each; the global random state is restored.
+
+    Raises `InputError` for slots that do not fit the model.
+    """
     for name, slot in sorted(slots.items()):
         with torch.random.fork_rng(devices=[]), _quiet():
             torch.manual_seed(seed)
             model = _with_slot(model, name, slot, source, seed)
-            if name in saved:
-                _fill(model, name, slot, saved[name])
     if isinstance(model, PeftModel):  # whose backbone is frozen
         fuse(model)
-    learning = use(model, slots, train)
-    return Policy(model, tokenizer, source, dict(slots), own or BACKBONE in train, learning=learning)
+    return model
 
 
 def _with_slot(model: Any, name: str, slot: Slot, source: ModelSource, seed: int) -> Any:

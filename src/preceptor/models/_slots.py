@@ -109,6 +109,11 @@ class SlotSettings(BaseModel):
 Slot = AdapterSettings | SlotSettings
 
 
+def adapter_slots(adapter: AdapterSettings | None) -> dict[str, Slot]:
+    """The slots of a study that names none: its `adapter`, or none where every weight is tuned."""
+    return {} if adapter is None else {DEFAULT: adapter}
+
+
 def in_front(slot: Slot) -> bool:
     """Whether its vectors stand in front of the tokens, outside the model's layers."""
     return slot.type in _PROMPTS
@@ -175,9 +180,9 @@ def add_head(model: Any, name: str, outputs: int, *, seed: int) -> None:
     """
     width = int(model.config.get_text_config().hidden_size)
     head = nn.Linear(width, outputs, device=next(model.parameters()).device)
-    drawn = torch.Generator().manual_seed(seed)
+    drawn = torch.Generator("cpu").manual_seed(seed)
     with torch.no_grad():
-        head.weight.copy_(torch.randn(outputs, width, generator=drawn) * width**-0.5)
+        head.weight.copy_(torch.randn(outputs, width, generator=drawn, device="cpu") * width**-0.5)
         head.bias.zero_()
     if "heads" not in model._modules:
         model.heads = nn.ModuleDict()

@@ -2,32 +2,24 @@
 
 from preceptor.preferences._filter import PairReport, filter_pairs
 from preceptor.preferences._votes_table import write_votes
-from preceptor.preferences.labelling._consensus import Settled, first_votes, settle
-from preceptor.preferences.labelling._gold import Gold, GoldRow, gold, write_gold
-from preceptor.preferences.labelling._make_item import case_fields, is_of, item_id, make_item
-from preceptor.preferences.labelling._rater_agreement import Agreed, Consistency, consistency, rater_agreement
+from preceptor.preferences.labelling._consensus import first_votes
+from preceptor.preferences.labelling._gold import gold, write_gold
+from preceptor.preferences.labelling._items import case_fields, is_of, item_id, make_item
+from preceptor.preferences.labelling._rater_agreement import consistency, rater_agreement
 from preceptor.preferences.makers import explanations, find_maker, maker_names
 from preceptor.preferences.makers._maker import MadePairs, Maker, Pair, PairWork, Request, Score
-from preceptor.preferences.makers._one_fact import NearMiss, change_one_fact
 from preceptor.preferences.makers._two_answers import two_answers
 from preceptor.preferences.makers.votes import voted_pairs
 
 __all__ = [
-    "Agreed",
-    "Consistency",
-    "Gold",
-    "GoldRow",
     "MadePairs",
     "Maker",
-    "NearMiss",
     "Pair",
     "PairReport",
     "PairWork",
     "Request",
     "Score",
-    "Settled",
     "case_fields",
-    "change_one_fact",
     "consistency",
     "explanations",
     "filter_pairs",
@@ -39,7 +31,6 @@ __all__ = [
     "make_item",
     "maker_names",
     "rater_agreement",
-    "settle",
     "two_answers",
     "voted_pairs",
     "write_gold",

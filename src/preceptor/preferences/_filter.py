@@ -35,7 +35,8 @@ def filter_pairs(
     """The pairs to train on, and a report on all of them. `examples` hold every pair's case."""
     example_of = {example.id: example for example in examples}
     different = [pair for pair in pairs if pair.chosen != pair.rejected]
-    remaining = [pair for pair in different if not _rejects_right_answer(pair, example_of[pair.example_id], score)]
+    with_examples = [(pair, example_of[pair.example_id]) for pair in different]
+    remaining = [one for one, example in with_examples if score(one.rejected, example) < score(example.target, example)]
     report = PairReport(
         pairs=len(remaining),
         makers=dict(sorted(Counter(pair.origin for pair in remaining).items())),
@@ -46,10 +47,6 @@ def filter_pairs(
         longer_chosen=_longer_chosen(remaining),
     )
     return remaining, report
-
-
-def _rejects_right_answer(pair: Pair, example: Example, score: Score) -> bool:
-    return score(pair.rejected, example) >= score(example.target, example)
 
 
 def _normalised(text: str) -> str:

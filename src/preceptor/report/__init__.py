@@ -3,6 +3,6 @@
 from preceptor.report._card import model_card, write_cards
 from preceptor.report._compare import compare_page, write_comparison
 from preceptor.report._page import write_report
-from preceptor.report._run import Run, read_run
+from preceptor.report._run import read_run
 
-__all__ = ["Run", "compare_page", "model_card", "read_run", "write_cards", "write_comparison", "write_report"]
+__all__ = ["compare_page", "model_card", "read_run", "write_cards", "write_comparison", "write_report"]

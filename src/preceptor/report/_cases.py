@@ -1,7 +1,5 @@
 """The cases behind a paired table, side by side: only for synthetic cases, or when case text was asked for."""
 
-import difflib
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,14 +7,13 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from preceptor.errors import InputError, Problem
+from preceptor.preferences.labelling import differences
 from preceptor.report._predictions import predictions_file, read_cell
 from preceptor.report._run import Run
 from preceptor.study.results.schema import Cell, Contrast, TaskPart
 from preceptor.tasks import Example
 
 _MOST_CASES = 100
-_MOST_WORDS = 1500
-"""Longer answers are not compared word by word."""
 
 _LABEL_TITLES = {
     "only_a": "only {a} right",
@@ -84,12 +81,12 @@ def side_by_side(run: Run, task: TaskPart, contrast: Contrast, examples: dict[st
     a, b = (_predictions(run, contrast, arm) for arm in (contrast.a, contrast.b))
     if a is None or b is None:
         return []
-    groups: dict[str, list[Callable[[], Case]]] = {key: [] for key in (_LABEL_TITLES if task.labels else _TEXT_TITLES)}
+    titles = _LABEL_TITLES if task.labels else _TEXT_TITLES
+    groups: dict[str, list[Callable[[], Case]]] = {key: [] for key in titles}
     for case_id, ours in a.items():
         if case_id in b:
             key = _outcome(ours["score"], b[case_id]["score"], labels=bool(task.labels))
             groups[key].append(_case(case_id, ours, b[case_id], examples.get(case_id)))
-    titles = _LABEL_TITLES if task.labels else _TEXT_TITLES
     return [
         Group(key, titles[key], [make() for make in cases[:_MOST_CASES]], max(0, len(cases) - _MOST_CASES))
         for key, cases in groups.items()
@@ -98,29 +95,11 @@ def side_by_side(run: Run, task: TaskPart, contrast: Contrast, examples: dict[st
 
 def mark_differences(a: str, b: str) -> tuple[Markup, Markup]:
     """Both texts, escaped, with the words that the other does not have in `<mark>`."""
-    ours, theirs = _words(a), _words(b)
-    if a == b or max(len(ours), len(theirs)) > _MOST_WORDS:
-        return escape(a), escape(b)
-    same = difflib.SequenceMatcher(None, [w for _, w in ours], [w for _, w in theirs], autojunk=False)
-    marked_a, marked_b = Markup(), Markup()
-    for tag, i, j, k, m in same.get_opcodes():
-        marked_a += _piece(ours[i:j], marked=tag != "equal")
-        marked_b += _piece(theirs[k:m], marked=tag != "equal")
-    return marked_a, marked_b
-
-
-def _words(text: str) -> list[tuple[str, str]]:
-    """Each word with the space before it; space at the end of the text is left out."""
-    return re.findall(r"(\s*)(\S+)", text)
-
-
-def _piece(words: list[tuple[str, str]], *, marked: bool) -> Markup:
-    """A run of words as it stood; when marked, without the space before it."""
-    if not words:
-        return Markup()
-    first, rest = words[0], "".join(space + word for space, word in words[1:])
-    said = escape(first[1] + rest)
-    return escape(first[0]) + (Markup("<mark>{}</mark>").format(said) if marked else said)
+    ours, theirs = (
+        Markup().join(Markup("<mark>{}</mark>").format(text) if marked else escape(text) for text, marked in pieces)
+        for pieces in differences(a, b)
+    )
+    return ours, theirs
 
 
 def _outcome(a: float, b: float, *, labels: bool) -> str:

@@ -63,13 +63,17 @@ def _of_task(task: TaskPart) -> Iterator[Wrong]:
             yield "subgroups", "the groups of a column do not add up to the held-out cases"
 
 
-def _of_cell(cell: Cell, task: TaskPart) -> Iterator[Wrong]:
-    if cell.metric != task.metric:
+def _of_metric_and_cases(one: Cell | Contrast, task: TaskPart) -> Iterator[Wrong]:
+    if one.metric != task.metric:
         yield "metric", "it is not the metric of its task"
-    if cell.n != task.counts.test:
-        yield "n", f"it is {cell.n}, and the task has {task.counts.test} held-out cases"
-    if cell.patients is not None and cell.patients != task.counts.groups_test:
-        yield "patients", f"it is {cell.patients}, and the task has {task.counts.groups_test} held-out patients"
+    if one.n != task.counts.test:
+        yield "n", f"it is {one.n}, and the task has {task.counts.test} held-out cases"
+    if one.patients is not None and one.patients != task.counts.groups_test:
+        yield "patients", f"it is {one.patients}, and the task has {task.counts.groups_test} held-out patients"
+
+
+def _of_cell(cell: Cell, task: TaskPart) -> Iterator[Wrong]:
+    yield from _of_metric_and_cases(cell, task)
     if cell.confusion is not None:
         yield from _of_confusion(cell, task, cell.confusion.matrix)
 
@@ -142,12 +146,7 @@ def _of_contrast(contrast: Contrast, results: Results, task: TaskPart | None) ->
         yield "a", "there is no cell of this arm"
     if not b and contrast.b != _MAJORITY:
         yield "b", "there is no cell of this arm"
-    if contrast.metric != task.metric:
-        yield "metric", "it is not the metric of its task"
-    if contrast.n != task.counts.test:
-        yield "n", f"it is {contrast.n}, and the task has {task.counts.test} held-out cases"
-    if contrast.patients is not None and contrast.patients != task.counts.groups_test:
-        yield "patients", f"it is {contrast.patients}, and the task has {task.counts.groups_test} held-out patients"
+    yield from _of_metric_and_cases(contrast, task)
     if a and (b or contrast.b == _MAJORITY):
         yield from _of_deltas(contrast, a, b, task)
         yield from _of_counts(contrast, a, b)

@@ -1,11 +1,10 @@
 """What every figure shares: each arm's name, colour and mark, and the style of the drawing."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 
-from preceptor.study.results.schema import Cell, Contrast, NotCompared, Results
+from preceptor.study.results.schema import Contrast, NotCompared, Results
 from preceptor.study.spec.arms import MAJORITY
 
 # Okabe and Ito's colours, some darkened to 3:1 on white; marks differ too, for eyes that see no colours.
@@ -55,11 +54,6 @@ def mark(results: Results, arm: str) -> str:
 
 def _look(results: Results, arm: str) -> tuple[str, str]:
     return _LOOKS[results.study.arms.index(arm) % len(_LOOKS)]
-
-
-def arms_of(cells: Sequence[Cell]) -> list[str]:
-    """The arms of these cells, in their order."""
-    return list(dict.fromkeys(cell.arm for cell in cells))
 
 
 def bare(axes: Axes) -> None:

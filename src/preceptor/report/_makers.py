@@ -1,12 +1,12 @@
 """Where the rejected answers came from: pairs by maker, what is wrong with them, whose model was better."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from preceptor.evidence import gain, p_text
 from preceptor.report._looks import arm_label
 from preceptor.report._numbers import count, whole_percent
-from preceptor.report._small_counts import shown_count
+from preceptor.report._small_counts import Show, shown_count
 from preceptor.study.results.schema import Cell, Contrast, PairFindings, Results, TaskPart
 from preceptor.study.run.failures import Failure
 
@@ -40,10 +40,6 @@ class MakersOfTask:
     warnings: list[str]
 
 
-Show = Callable[[int], str]
-"""A count as it may be printed."""
-
-
 def makers_of_tasks(results: Results, *, with_text: bool) -> list[MakersOfTask]:
     """The tasks that have pairs, in the order of the study; small counts of real cases only `with_text`."""
     found = []
@@ -74,17 +70,6 @@ def _row(cell: Cell, show: Show) -> PairsRow:
     )
     if found.label_ties:
         origin += f" (equally likely labels, one drawn: {show(found.label_ties)})"
-    return PairsRow(
-        cell,
-        origin,
-        show(sum(origins.values())),
-        "; ".join(_left_out(cell, found, show)),
-        found.longer_chosen,
-        found.ordered_rightly,
-    )
-
-
-def _left_out(cell: Cell, found: PairFindings, show: Show) -> Iterator[str]:
     reasons = {
         "cases without a pair": cell.pairs.get("without_pair", 0),
         "too long": cell.pairs.get("too_long", 0),
@@ -92,7 +77,14 @@ def _left_out(cell: Cell, found: PairFindings, show: Show) -> Iterator[str]:
         "rejected answer right": found.rejected_right,
         **found.notes,
     }
-    yield from (f"{reason} {show(n)}" for reason, n in reasons.items() if n)
+    return PairsRow(
+        cell,
+        origin,
+        show(sum(origins.values())),
+        "; ".join(f"{reason} {show(n)}" for reason, n in reasons.items() if n),
+        found.longer_chosen,
+        found.ordered_rightly,
+    )
 
 
 def _sentence(contrast: Contrast, makers: list[str]) -> str:

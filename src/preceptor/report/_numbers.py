@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from preceptor.evidence import number
+from preceptor.evidence import number, p_text
 
 NONE = "\N{EN DASH}"
 
@@ -42,11 +42,7 @@ def score(x: float, labels: object) -> str:
 
 def p_value(p: float | None) -> str:
     """`< .001` or `.032`, for a column headed p."""
-    if p is None:
-        return NONE
-    if p < 0.001:
-        return "< .001"
-    return "> .999" if p > 0.999 else f"{p:.3f}".removeprefix("0")
+    return NONE if p is None else p_text(p).removeprefix("p ").removeprefix("= ")
 
 
 def count(x: float | None) -> str:

@@ -69,7 +69,7 @@ def _facts(results: Results) -> dict[str, str]:
         "dates": f"{min(days)} to {max(days)}" if days else "not recorded",
         "patients": few if patients[0] == patients[-1] else f"{few} to {many}, by task",
         "looks": "not recorded" if looks is None else "the first" if looks == 1 else f"number {looks}: not the first",
-        "training": training_times(results),
+        "training": training_times(results, results.cells) or "none",
         "clinicians": _clinicians(results),
     }
 

@@ -1,12 +1,12 @@
 """What raters said: their scores of held-out answers arm against arm, and how far they agree with each other."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from preceptor.evidence import metric_title
 from preceptor.report import _numbers as numbers
-from preceptor.report._small_counts import shown_count
-from preceptor.study.results.rater_schema import AgreementPart, Human, HumanAgreement
+from preceptor.report._small_counts import Show, shown_count
+from preceptor.study.results.rater_schema import AgreementPart, Human, HumanAgreement, Rater
 from preceptor.study.results.schema import Results, TaskPart
 
 _LEAST_ALPHA = 0.667
@@ -19,29 +19,18 @@ _TITLES = {
     "fabrications": "Fabrications, how many",
 }
 
-Show = Callable[[int], str]
-"""A count as it may be printed."""
-
-
-@dataclass(frozen=True)
-class RaterRow:
-    """One rater's scores. Raters have numbers: a page that goes to a committee needs no names."""
-
-    name: str
-    cases: str
-    mean_a: float
-    mean_b: float
-    delta: float
-
 
 @dataclass(frozen=True)
 class ScaleRows:
-    """One thing that raters scored: all raters together, then one by one."""
+    """One thing that raters scored: all raters together, then one by one, each with a name and how many cases.
+
+    Raters have numbers for names: a page that goes to a committee needs no others.
+    """
 
     title: str
     human: Human
     cases: str
-    raters: list[RaterRow]
+    raters: list[tuple[str, str, Rater]]
 
 
 @dataclass(frozen=True)
@@ -70,7 +59,7 @@ def raters_of_tasks(results: Results, *, with_text: bool) -> list[RatersOfTask]:
     """The tasks on which raters said anything, in the order of the study; small counts of real cases `with_text`."""
     found = []
     for task in results.study.tasks:
-        scored, gold = results.human_of(task.name), task.human_agreement
+        scored, gold = [one for one in results.human if one.task == task.name], task.human_agreement
         if scored or gold:
             show = numbers.count if with_text or task.synthetic else shown_count
             found.append(_of_task(task, scored, gold, show))
@@ -115,9 +104,7 @@ def _seen(one: Human, show: Show) -> str:
 
 
 def _rows(one: Human, number_of: dict[str, str], show: Show) -> ScaleRows:
-    raters = [
-        RaterRow(number_of[rater.rater], show(rater.n), rater.mean_a, rater.mean_b, rater.delta) for rater in one.raters
-    ]
+    raters = [(number_of[rater.rater], show(rater.n), rater) for rater in one.raters]
     return ScaleRows(_title(one.scale), one, show(one.n), raters)
 
 

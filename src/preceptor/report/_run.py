@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from preceptor.errors import InputError, Problem, invalid_entries
+from preceptor.errors import InputError, Problem, invalid_entries, shortened
 from preceptor.report._consistency import contradictions
 from preceptor.report._predictions import other_answers
 from preceptor.study.results.schema import Results
@@ -121,11 +121,8 @@ def _results(path: Path) -> Results:
 
 
 def _refuse(path: Path, found: Sequence[tuple[str, str]], fix: str) -> None:
-    problems = [Problem(f"{path}, {place}", what, fix) for place, what in found[:_MOST_PROBLEMS]]
-    if len(found) > _MOST_PROBLEMS:
-        problems.append(Problem(str(path), f"{len(found) - _MOST_PROBLEMS} more entries are wrong", fix))
-    if problems:
-        raise InputError(problems)
+    if problems := [Problem(f"{path}, {place}", what, fix) for place, what in found]:
+        raise InputError(shortened(problems, _MOST_PROBLEMS, str(path), "entries are wrong", fix))
 
 
 def _preflight(path: Path) -> dict[str, TaskPreflight]:
@@ -172,7 +169,4 @@ def _problems(path: Path, error: ValidationError) -> list[Problem]:
     """The first few things that are wrong."""
     found = invalid_entries(error, "entry")
     problems = [Problem(f"{path}, {place}" if place else str(path), what, _AGAIN) for place, what, _ in found]
-    if len(problems) > _MOST_PROBLEMS:
-        more = Problem(str(path), f"{len(problems) - _MOST_PROBLEMS} more entries are wrong", _AGAIN)
-        problems = [*problems[:_MOST_PROBLEMS], more]
-    return problems
+    return shortened(problems, _MOST_PROBLEMS, str(path), "entries are wrong", _AGAIN)

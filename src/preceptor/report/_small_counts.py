@@ -9,7 +9,7 @@ be worked out just when no circle of edges through it could carry one case more 
 theoretic approach to statistical data security, SIAM J Comput 1988;17:552-571).
 """
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
@@ -21,6 +21,8 @@ SMALL = f"<{FEWEST_SHOWN}"
 HIDDEN = "\N{BULLET}"
 """Stands for a count that would give a small one away."""
 
+Show = Callable[[int], str]
+"""A count as it may be printed."""
 Place = TypeVar("Place", bound=Hashable)
 """Names a count."""
 Ends = tuple[str, str]
@@ -95,11 +97,7 @@ def _leads(
 ) -> bool:
     """Whether cases can be moved so that one more leaves `start` and arrives at `goal`, all other sums as they are."""
     steps = {(ends[place][0], ends[place][1]) for place in more} | {(ends[place][1], ends[place][0]) for place in less}
-    reached, front = {start}, [start]
-    while front:
-        here = front.pop()
-        for a, b in steps:
-            if a == here and b not in reached:
-                reached.add(b)
-                front.append(b)
+    reached = {start}
+    while further := {b for a, b in steps if a in reached} - reached:
+        reached |= further
     return goal in reached

@@ -34,7 +34,7 @@ def fill(template: str, *runs: Results, **values: Any) -> str:
     css = environment.loader.get_source(environment, "page.css")[0] if environment.loader else ""
     page = environment.get_template(template).render(
         css=Markup(css),  # noqa: S704 (a file of this package)
-        css_hash=_csp_hash(css),
+        css_hash="sha256-" + base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
         marks=VERDICT_MARKS,
         conclusions=CONCLUSIONS,
         **values,
@@ -90,8 +90,3 @@ def _plain(text: object) -> str:
     """Text on one line, in which Markdown and HTML find nothing to obey."""
     line = " ".join(str(text).split())
     return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", line)
-
-
-def _csp_hash(text: str) -> str:
-    """What a content policy calls `text`, so that this style sheet and no other is allowed."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from preceptor.evidence import metric_title
 from preceptor.report import _numbers as numbers
-from preceptor.report._looks import FAINT, GRID, INK, STYLE, WIDTH, arm_label, arms_of, bare, colour, mark
+from preceptor.report._looks import FAINT, GRID, INK, STYLE, WIDTH, arm_label, bare, colour, mark
 from preceptor.report._svg import to_svg
 from preceptor.study.results.schema import Cell, Results, TaskPart
 from preceptor.study.run.failures import Failure
@@ -53,7 +53,7 @@ def price_figure(name: str, results: Results, task: TaskPart, cells: Sequence[Ce
         bare(axes)
         axes.grid(axis="y", color=GRID, linewidth=0.8)
         unit, size = _unit(shown)
-        for arm in arms_of(shown):
+        for arm in dict.fromkeys(cell.arm for cell in shown):
             own = [cell for cell in shown if cell.arm == arm]
             times = [(cell.cost.seconds or 0) / size for cell in own]
             for time, cell in zip(times, own, strict=True):

@@ -25,20 +25,12 @@ _LENGTHS = ("shortest", "median", "p95", "longest", "cases_cut")
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One entry of a confusion matrix as printed; `look` is its CSS class."""
-
-    text: str
-    look: str
-
-
-@dataclass(frozen=True)
 class Matrix:
-    """One confusion matrix as printed."""
+    """One confusion matrix as printed; each entry is its text and its CSS class."""
 
     title: str
     labels: list[str]
-    rows: list[list[Entry]]
+    rows: list[list[tuple[str, str]]]
 
 
 @dataclass(frozen=True)
@@ -103,16 +95,9 @@ class TaskView:
 class Flow:
     """The way of one task's cases; `rows` are words and one entry a split."""
 
-    title: str
-    read: int | None
-    refused: int | None
-    not_drawn: int
-    train: int
-    validation: int
-    test: int
-    patients: int
+    task: TaskPart
+    preflight: TaskPreflight
     analysed: int
-    splits: list[str]
     rows: list[tuple[str, list[str]]]
     findings: list[tuple[str, str]]
     """Level, and what was found."""
@@ -138,8 +123,11 @@ def view(run: Run, place: int, *, with_text: bool) -> TaskView:
         contrasts=contrasts,
         not_compared=results.not_compared_of(task.name),
         conclusions=results.conclusions_of(task.name),
-        also=dict(_also(extra.metric, extra.labels) for extra in task.also),
-        training=_training(results, cells),
+        also={
+            extra.metric: metric_title(extra.metric) + (f" for {', '.join(extra.labels)}" if extra.labels else "")
+            for extra in task.also
+        },
+        training=f"Training took: {times}." if (times := training_times(results, cells)) else "",
         gains=drawing(gains_figure(f"gains-{place}", results, task, headline)) if headline else None,
         price=drawing(price_figure(f"price-{place}", results, task, cells)),
         curves=drawing(curves) if curves else None,
@@ -171,11 +159,10 @@ def flows(run: Run, *, with_text: bool) -> list[Flow]:
     ]
 
 
-def training_times(results: Results) -> str:
-    """How long the training of each arm took over all tasks and seeds."""
-    arms = {arm: sum(cell.cost.seconds or 0 for cell in results.cells if cell.arm == arm) for arm in results.study.arms}
-    said = [f"{arm_label(results, arm)} {numbers.duration(seconds)}" for arm, seconds in arms.items() if seconds]
-    return ", ".join(said) or "none"
+def training_times(results: Results, cells: Sequence[Cell]) -> str:
+    """`SFT 71 s, SFT+DPO 95 s`: how long the training of each arm took over these cells; empty without training."""
+    arms = {arm: sum(cell.cost.seconds or 0 for cell in cells if cell.arm == arm) for arm in results.study.arms}
+    return ", ".join(f"{arm_label(results, arm)} {numbers.duration(time)}" for arm, time in arms.items() if time)
 
 
 def _headline(contrasts: Sequence[Contrast]) -> list[Contrast]:
@@ -191,27 +178,13 @@ def _opened_contrasts(contrasts: Sequence[Contrast]) -> list[Contrast]:
     return primary or [contrast for contrast in contrasts if contrast.b != MAJORITY][:1]
 
 
-def _also(metric: str, labels: Sequence[str]) -> tuple[str, str]:
-    """`sensitivity`, `["1", "2"]` -> `sensitivity`, `sensitivity for 1, 2`."""
-    return metric, metric_title(metric) + (f" for {', '.join(labels)}" if labels else "")
-
-
-def _training(results: Results, cells: Sequence[Cell]) -> str:
-    """`Training took: SFT 71 s, SFT+DPO 95 s.`"""
-    times: dict[str, float] = {}
-    for cell in cells:
-        times[cell.arm] = times.get(cell.arm, 0) + (cell.cost.seconds or 0)
-    said = [f"{arm_label(results, arm)} {numbers.duration(seconds)}" for arm, seconds in times.items() if seconds]
-    return f"Training took: {', '.join(said)}." if said else ""
-
-
 def _matrix(cell: Cell, results: Results, opened: bool) -> Matrix:
     assert cell.confusion is not None
     counts = cell.confusion.matrix
     shown = [[numbers.count(n) for n in row] for row in counts] if opened else shown_matrix(cell.confusion)
     rows = [
         [
-            Entry(text, _look(counts[row], column, row, exact=text == numbers.count(counts[row][column])))
+            (text, _look(counts[row], column, row, exact=text == numbers.count(counts[row][column])))
             for column, text in enumerate(texts)
         ]
         for row, texts in enumerate(shown)
@@ -238,16 +211,9 @@ def _counts(contrast: Contrast, opened: bool) -> dict[str, str] | None:
 def _flow(results: Results, task: TaskPart, told: TaskPreflight, *, opened: bool) -> Flow:
     cells = results.of_task(task.name)
     return Flow(
-        title=task.title,
-        read=told.read,
-        refused=told.refused,
-        not_drawn=sum(told.not_drawn.values()),
-        train=task.counts.train,
-        validation=task.counts.validation,
-        test=task.counts.test,
-        patients=task.counts.groups_test,
+        task=task,
+        preflight=told,
         analysed=cells[0].n if cells else 0,
-        splits=list(told.counts),
         rows=_split_rows(told, numbers.count if opened else None),
         findings=[(finding.level, _told(finding, opened=opened)) for finding in told.findings],
     )

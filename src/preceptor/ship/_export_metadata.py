@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from preceptor import __version__
 from preceptor.files import digest_file, write_atomic, write_json
@@ -29,6 +28,9 @@ def write_metadata(
     facts = _facts(arm, to, list(stops), rounding, parity)
     head = card.rstrip() or f"# {arm.source.title}, as it was measured on: {arm.task.title}"
     write_atomic(folder / "README.md", "\n".join([head, "", "## This export", *facts]) + "\n")
+    check = None
+    if parity is not None:
+        check = {"asked": parity.total, "same": parity.same, "same_texts": parity.same_texts, "gap": parity.gap}
     manifest = {
         "preceptor": __version__,
         "to": to,
@@ -39,16 +41,10 @@ def write_metadata(
         "base": arm.source.title,
         "measured_in": arm.numerics.dtype,
         "stored_in": rounding.dtype if rounding else None,
-        "check": _check(parity),
+        "check": check,
         "files": {file.name: digest_file(file) for file in sorted(folder.iterdir())},
     }
     write_json(folder / MANIFEST, manifest)
-
-
-def _check(parity: Parity | None) -> dict[str, Any] | None:
-    if parity is None:
-        return None
-    return {"asked": parity.total, "same": parity.same, "same_texts": parity.same_texts, "gap": parity.gap}
 
 
 def _facts(arm: ArmOfRun, to: To, stops: list[str], rounding: Rounding | None, parity: Parity | None) -> list[str]:

@@ -33,12 +33,8 @@ class OtherArm:
             return None
 
 
-def other_arms(arm: ArmOfRun) -> list[OtherArm]:
+def other_arms(arm: ArmOfRun) -> Iterator[OtherArm]:
     """The run's other arms on the task of `arm`, and `arm` with other seeds."""
-    return list(_others(arm))
-
-
-def _others(arm: ArmOfRun) -> Iterator[OtherArm]:
     for cell in arm.finished.results.cells:
         if cell.task == arm.task.name and (cell.arm, cell.seed) != (arm.arm, arm.seed):
             answers = read_predictions((arm.root / cell.predictions.path).parent)

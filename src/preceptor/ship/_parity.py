@@ -22,19 +22,11 @@ the replies distinguish models whose answers are equal.
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A case whose text differs from the study's. `measured` and `served` are the parsed answers.
+    """A case whose text differs from the study's. `measured` and `served` are the parsed answers."""
 
-    parts_at: how many characters the two texts have in common; goes_on, stops_short: there one of them ends.
-    """
-
-    id: str
+    case: Replayed
     measured: str = field(repr=False)
     served: str = field(repr=False)
-    diverges_at: int
-    continues: bool
-    truncated: bool
-    measured_text: str = field(repr=False)
-    served_text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +66,9 @@ def compare(task: Task, cases: Sequence[Replayed], evidence: Evidence | None = N
     return Parity(
         total=len(cases),
         same=sum(_same_answer(task, case) for case in cases),
-        differences=tuple(_difference(task, case) for case in cases if not case.same),
+        differences=tuple(
+            Difference(case, task.parse(case.measured), task.parse(case.served)) for case in cases if not case.same
+        ),
         cause=likely_cause(cases, evidence),
         same_texts=sum(case.same for case in cases),
         gap=evidence.gap,
@@ -91,7 +85,8 @@ def short_check(arm: ArmOfRun, answer: Answers, console: Console | None = None, 
         prepared = held_out(arm)
     except InputError as error:
         reasons = "; ".join(str(one) for one in error.problems)
-        _print(console, f"Not checked against the study, as its held-out cases cannot be read here. {reasons}")
+        text = f"Not checked against the study, as its held-out cases cannot be read here. {reasons}"
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
         return None
     chosen = discriminating_first(arm, len(prepared.test), cases)
     replies = answer([prepared.shown[i] for i in chosen], [prepared.test[i] for i in chosen])
@@ -117,20 +112,3 @@ def _same_answer(task: Task, case: Replayed) -> bool:
     """INVALID answers are equal only if their texts are: two models may fail in different ways."""
     measured = task.parse(case.measured)
     return case.same or measured == task.parse(case.served) != INVALID
-
-
-def _difference(task: Task, case: Replayed) -> Difference:
-    return Difference(
-        case.id,
-        task.parse(case.measured),
-        task.parse(case.served),
-        case.diverges_at,
-        case.continues,
-        case.truncated,
-        case.measured,
-        case.served,
-    )
-
-
-def _print(console: Console, line: str) -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True)

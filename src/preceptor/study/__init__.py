@@ -1,7 +1,7 @@
 """What is compared: the study file, the stage tree, the runner, the run folder and what each arm cost."""
 
 from preceptor.study.answers.generate import greedy_generation
-from preceptor.study.cases import Checked, Prepared
+from preceptor.study.cases import Prepared
 from preceptor.study.check import check_study
 from preceptor.study.finished.arm import ArmOfRun, held_out, open_arm
 from preceptor.study.finished.pairs_of_arm import rows_of_arm
@@ -23,7 +23,6 @@ from preceptor.study.spec.study import Study, TaskEntry
 
 __all__ = [
     "ArmOfRun",
-    "Checked",
     "Machine",
     "Need",
     "Plan",

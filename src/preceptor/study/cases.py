@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from preceptor.data import Preflight, Read, Splits, cases_by_patient, fit, preflight, read_examples, split_by_patient
 from preceptor.errors import InputError
@@ -11,7 +11,7 @@ from preceptor.files import digest
 from preceptor.models import Encoded
 from preceptor.study.score import metric_problems
 from preceptor.study.spec.study import Study, TaskEntry
-from preceptor.tasks import Example, Task, load_task, task_file
+from preceptor.tasks import Example, Split, Task, load_task, task_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +30,17 @@ class TaskCases:
         """How a message names the data."""
         return f"{self.entry.data.path or 'built-in cases'}, task {self.task.name}"
 
+    @property
+    def synthetic(self) -> bool:
+        """Whether these are built-in cases, written by a program."""
+        return self.entry.data.cases is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Checked(TaskCases):
     """A task whose cases were looked at, before anything is encoded."""
 
     preflight: Preflight
-
-    @property
-    def synthetic(self) -> bool:
-        """Whether these are built-in cases, written by a program."""
-        return self.entry.data.cases is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +77,16 @@ class Prepared:
 
 def read_task(entry: TaskEntry, study: Study, base_folder: Path) -> TaskCases:
     """Read and split one task's cases. Raises `InputError` when the task or its data cannot be used at all."""
-    name = _task_name(entry.task, base_folder)
+    name = str(base_folder / entry.task) if entry.task.endswith((".yaml", ".yml")) else entry.task
     task = load_task(name)
     if wrong := list(metric_problems(task, task_file(name))):
         raise InputError(wrong)
     read = read_examples(entry.data, task, base_folder)
     where = f"{entry.data.path or 'built-in cases'}, task {task.name}"
-    whole = split_by_patient(read.examples, seed=study.split_seed, label_of=_label_of(task), where=where)
+    label_of = (lambda example: task.parse(example.target)) if task.answer.kind == "label" else None
+    whole = split_by_patient(read.examples, seed=study.split_seed, label_of=label_of, where=where)
     drawn = _limited(whole, entry, study.split_seed)
-    not_drawn = {
-        part: len(getattr(whole, part)) - len(getattr(drawn, part)) for part in ("train", "validation", "test")
-    }
+    not_drawn = {part: len(getattr(whole, part)) - len(getattr(drawn, part)) for part in get_args(Split)}
     return TaskCases(entry, task, task_file(name).read_text(encoding="utf-8"), drawn, not_drawn, read)
 
 
@@ -97,9 +96,9 @@ def check_task(cases: TaskCases, study: Study, tokenizer: Any) -> Checked:
     return Checked(cases.entry, cases.task, cases.task_yaml, cases.splits, cases.not_drawn, cases.read, found)
 
 
-def prepare(checked: Checked, study: Study, tokenizer: Any) -> Prepared:
+def prepare(cases: TaskCases, study: Study, tokenizer: Any) -> Prepared:
     """Encode the cases; the same cut for every arm."""
-    task, splits = checked.task, checked.splits
+    task, splits = cases.task, cases.splits
 
     def answered(examples: Sequence[Example]) -> list[Encoded]:
         return [fit(task, e, tokenizer, study.max_length, e.target).encoded for e in examples]
@@ -107,14 +106,14 @@ def prepare(checked: Checked, study: Study, tokenizer: Any) -> Prepared:
     room = task.answer.max_new_tokens
     test = [fit(task, e, tokenizer, study.max_length, max_new_tokens=room) for e in splits.test]
     return Prepared(
-        checked.entry,
+        cases.entry,
         task,
         splits,
         answered(splits.train),
         answered(splits.validation),
         [one.encoded.prompt for one in test],
         [one.example for one in test],
-        checked.synthetic,
+        cases.synthetic,
     )
 
 
@@ -123,19 +122,11 @@ def case_text(task: Task, case: Example) -> str:
     return "\n".join(turn["content"] for turn in task.messages(case) if turn["role"] != "system")
 
 
-def _task_name(name: str, base_folder: Path) -> str:
-    beside = base_folder / name
-    return str(beside) if name.endswith((".yaml", ".yml")) else name
-
-
-def _label_of(task: Task) -> Any:
-    return (lambda example: task.parse(example.target)) if task.answer.kind == "label" else None
-
-
 def _limited(splits: Splits, entry: TaskEntry, seed: int) -> Splits:
     """Draw whole patients until a split has its limit; the order of the data is kept."""
 
-    def draw(name: Any, examples: list[Example]) -> list[Example]:
+    def draw(name: Split) -> list[Example]:
+        examples: list[Example] = getattr(splits, name)
         limit = entry.limit.get(name)
         if limit is None or len(examples) <= limit:
             return examples
@@ -145,8 +136,4 @@ def _limited(splits: Splits, entry: TaskEntry, seed: int) -> Splits:
                 taken += cases
         return [examples[i] for i in sorted(taken)]
 
-    return Splits(
-        train=draw("train", splits.train),
-        validation=draw("validation", splits.validation),
-        test=draw("test", splits.test),
-    )
+    return Splits(*map(draw, get_args(Split)))

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from preceptor.engine import Numerics, Operations
+from torch import nn
+
 from preceptor.study.cases import Prepared
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
@@ -14,23 +16,20 @@ from preceptor.study.spec.study import Study
 class WorkContext:
     """What the work depends on.
 
-    stage: None for answers. trained: whether the policy that works was trained. shares: whether the model computes
-    prefix trees. spent: floating-point operations of the arm whose compute a stage is given.
+    model: without numbers, to count operations. shares: whether it computes prefix trees. stage: None for answers.
+    trained: whether the policy that works was trained. spent: floating-point operations of the arm whose compute a
+    stage is given. base_folder: where the study file lies.
     """
 
     study: Study
     settings: Any
     task: Prepared
-    operations: Operations
+    model: nn.Module
     shares: bool
     stage: StageRef | None = None
     trained: bool = True
     spent: float | None = None
-
-    @property
-    def numerics(self) -> Numerics:
-        """Only how many tokens a tree may have matters here."""
-        return Numerics(tokens_per_tree=self.study.numerics.tokens_per_tree)
+    base_folder: Path = Path()
 
 
 def stand_in(answer: Sequence[int], shared: int, which: int) -> list[int]:

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from preceptor.chat_server import ChatServer
-from preceptor.engine import NumericsChoice
+from preceptor.engine import MEASUREMENTS, NumericsChoice
 from preceptor.errors import InputError, Problem
 from preceptor.files import write_json
-from preceptor.models import fingerprint, load_tokenizer
+from preceptor.models import blueprint, fingerprint, load_tokenizer
 from preceptor.progress import progress
 from preceptor.study.cases import Prepared, prepare
 from preceptor.study.check import check_study
@@ -117,13 +117,14 @@ def _print_forecast(tree: StageTree, remaining: Sequence[RemainingWork], console
         everything = "Nothing else is left to do" if tree.failures else "Everything was trained and answered already"
         console.print(f"{everything}; only the results are computed again.")
         return
-    console.print("Measuring this machine ...")
-    speed = measure_speed(tree.study, tree.numerics, tree.source, remaining[0].prepared, tree.run.root)
+    with progress("Measuring this machine", MEASUREMENTS, console) as advance:
+        speed = measure_speed(tree.study, tree.numerics, tree.source, remaining[0].prepared, tree.run.root, advance)
     if not speed.shares:
         console.print(
             "This model's own attention or output code does not take prefix trees: nothing is shared, slower."
         )
-    minutes = max(1, round(forecast(tree.study, remaining, speed) / 60))
+    model = blueprint(tree.source, tree.study.most_slots, tree.numerics.torch_dtype)
+    minutes = max(1, round(forecast(tree.study, remaining, speed, model, tree.base_folder) / 60))
     unit = "minute" if minutes == 1 else "minutes"
     begun = any(tree.run.root.glob("cells/**/cell.json"))
     what = "What is left of the study" if begun else "The whole study"

@@ -41,8 +41,7 @@ class Tls:
     def fingerprint(self) -> str:
         """SHA-256 of the certificate as browsers show it: hex bytes separated by colons."""
         first = self.certificate.read_text().split("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----\n"
-        hexed = sha256(ssl.PEM_cert_to_DER_cert(first[first.index("-----BEGIN") :])).hexdigest().upper()
-        return ":".join(hexed[at : at + 2] for at in range(0, len(hexed), 2))
+        return sha256(ssl.PEM_cert_to_DER_cert(first[first.index("-----BEGIN") :])).digest().hex(":").upper()
 
 
 def self_signed(host: str, folder: Path) -> Tls:

@@ -23,7 +23,7 @@ def found(tmp_path: Path, *values: Any, ending: str = ".jsonl", format: str | No
     lines = "\n".join(json.dumps(value) for value in values)
     file.write_text(lines if ending == ".jsonl" else json.dumps(list(values)), encoding="utf-8")
     rows, lost = read(file, format)
-    return rows, dict(lost.rows)
+    return rows, dict(lost)
 
 
 def row(number: int = 1, messages: Any = ASKED, **answers: Any) -> Row:

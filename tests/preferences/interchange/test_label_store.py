@@ -39,7 +39,7 @@ def test_what_most_raters_chose_is_a_pair_and_the_lead_settles(tmp_path: Path) -
     assert by_id["case both"] == expected
     assert (by_id["case settled"].chosen, by_id["case settled"].rejected) == ("bad", "good")
     assert (by_id["case ideal"].target, by_id["case ideal"].is_pair) == ("best", False)
-    assert dict(lost.rows) == {"items in dispute": 1, "items that came out as a tie": 1, "items without a vote": 1}
+    assert dict(lost) == {"items in dispute": 1, "items that came out as a tie": 1, "items without a vote": 1}
 
 
 def test_what_is_no_store_is_refused(tmp_path: Path) -> None:

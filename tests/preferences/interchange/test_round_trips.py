@@ -60,7 +60,7 @@ def round_trip(given_rows: list[Row], ending: str, format: str | None = None) ->
         assert [one.name for one in Path(folder).iterdir()] == [file.name]
         found, lost_in_reading = read(file)
         assert not lost_in_reading
-        return found, dict(lost.rows)
+        return found, dict(lost)
 
 
 MANY = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -15,7 +15,7 @@ from preceptor.study.answers._constrained_choice import constrained_choice
 from preceptor.study.answers.generate import greedy_generation
 from preceptor.study.cases import Prepared
 from preceptor.study.predictions.answer_context import Answerer, Answering
-from preceptor.study.predictions.prediction_files import evaluate, label_ties
+from preceptor.study.predictions.prediction_files import evaluate, read_note
 from preceptor.tasks import INVALID
 from prepared_study import prepare_tiny
 
@@ -148,7 +148,7 @@ def test_labels_that_are_equally_likely_are_drawn_and_counted(
 
     answerer = constrained_choice(policy, task, prepared.test, NUMERICS, 256, rows=4)
     evaluate(Answering(answerer), replace(prepared, task=task), tmp_path / "cell", "key", quiet)
-    assert label_ties(tmp_path / "cell") == len(prepared.test)
+    assert read_note(tmp_path / "cell")["label_ties"] == len(prepared.test)
 
 
 def test_a_label_that_was_given_is_kept(prepared: Prepared, policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:

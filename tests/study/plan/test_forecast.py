@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from preceptor.engine import CostModel, Numerics, Operations, Speed
-from preceptor.models import fingerprint
+from preceptor.engine import Numerics, Speed
+from preceptor.models import AdapterSettings, adapter_slots, blueprint, fingerprint
 from preceptor.progress import progress
 from preceptor.study.plan.forecast import forecast
 from preceptor.study.plan.remaining import RemainingWork, remaining_work
@@ -17,15 +18,14 @@ from preceptor.study.stage_tree.tree import MissingStage, StageTree
 from prepared_study import prepare_tiny
 
 SPEED = Speed(
-    layers=2,
-    operations=Operations(body=1e6, head=1e5, training=2.0),
-    train=CostModel(3e-9, 1e-6, 1e-3),
-    forward=CostModel(1e-9, 1e-6, 1e-3),
-    write=CostModel(1e-9, 1e-7, 1e-2),
-    step=0.01,
-    first_step=0.02,
+    {
+        "train": (2e-3, 3e-3),
+        "score": (2e-3, 1e-3),
+        "read": (2e-3, 1e-3),
+        "write": (2e-2, 1e-3),
+        "save": (0.1, 0.0),
+    },
     start=0.1,
-    saving=0.1,
 )
 STAGES, ARMS = ("SFT", "pairs", "DPO"), ("base", "sft", "sft+dpo")
 ALL_ARMS = ["base", "base+shots", "sft", "sft+dpo", "sft+sft", "tfidf", "endpoint"]
@@ -44,10 +44,16 @@ def remaining(study: Any, one: Any, stages: tuple[str, ...], answers: tuple[str,
     return work
 
 
-def test_the_forecast_grows_with_cases_and_settings(tmp_path: Path, tiny_tokenizer: Any) -> None:
+@pytest.fixture(scope="module")
+def model(tiny_source: Any) -> Any:
+    """The tiny model without numbers."""
+    return blueprint(tiny_source, adapter_slots(AdapterSettings(rank=4)), torch.float32)
+
+
+def test_the_forecast_grows_with_cases_and_settings(tmp_path: Path, tiny_tokenizer: Any, model: Any) -> None:
     def seconds(limit: dict[str, int], **changes: Any) -> float:
         study, one = prepare_tiny(tmp_path, tiny_tokenizer, limit=limit, **changes)
-        return forecast(study, [remaining(study, one, STAGES, ARMS)], SPEED)
+        return forecast(study, [remaining(study, one, STAGES, ARMS)], SPEED, model, Path())
 
     least = seconds(FEW)
     assert least > 0
@@ -58,11 +64,11 @@ def test_the_forecast_grows_with_cases_and_settings(tmp_path: Path, tiny_tokeniz
     assert seconds(FEW, pairs={"limit": 2}) < seconds(FEW, pairs={"limit": 20})
 
 
-def test_everything_that_remains_adds_its_part(tmp_path: Path, tiny_tokenizer: Any) -> None:
+def test_everything_that_remains_adds_its_part(tmp_path: Path, tiny_tokenizer: Any, model: Any) -> None:
     study, one = prepare_tiny(tmp_path, tiny_tokenizer, limit=FEW, arms=ALL_ARMS, endpoint=SERVER)
 
     def seconds(stages: tuple[str, ...], answers: tuple[str, ...], share: float = 1) -> float:
-        return forecast(study, [remaining(study, one, stages, answers, share)], SPEED)
+        return forecast(study, [remaining(study, one, stages, answers, share)], SPEED, model, Path())
 
     assert seconds((), ()) == 0
     assert seconds(STAGES, ARMS) == pytest.approx(seconds(STAGES, ()) + seconds((), ARMS))
@@ -72,7 +78,9 @@ def test_everything_that_remains_adds_its_part(tmp_path: Path, tiny_tokenizer: A
     assert 0 < seconds((), ("tfidf",)) < 30
     assert seconds(STAGES, ARMS, 0.5) == pytest.approx(seconds(STAGES, ARMS) / 2)
     whole = remaining(study, one, STAGES, tuple(ALL_ARMS))
-    assert forecast(study, [whole, whole], SPEED) == pytest.approx(2 * forecast(study, [whole], SPEED))
+    assert forecast(study, [whole, whole], SPEED, model, Path()) == pytest.approx(
+        2 * forecast(study, [whole], SPEED, model, Path())
+    )
 
 
 def test_how_far_a_stopped_study_came_is_found_in_its_folder(

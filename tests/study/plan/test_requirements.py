@@ -61,7 +61,7 @@ def test_a_tiny_study_on_this_machine(tmp_path: Path, tiny_model_folder: Path) -
     ]
     assert plan.seconds is not None
     assert 5 < plan.seconds < 300
-    assert all(need.work.tokens <= need.work.seen for need in plan.needs)
+    assert all(need.tokens <= need.seen for need in plan.needs)
     assert all(need.flops > 0 for need in plan.needs)
     assert 0.1 * GIB < plan.peak < machine(None, None, None).room
     assert plan.notes == []

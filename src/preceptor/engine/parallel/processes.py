@@ -17,10 +17,10 @@ import torch.distributed as dist
 from torch.multiprocessing.spawn import ProcessContext, ProcessException, start_processes
 from transformers.utils import logging as transformers_logging
 
-from preceptor.engine.memory_errors import out_of_memory
+from preceptor.engine.memory_errors import without_case
 from preceptor.engine.settings import Numerics
 from preceptor.environment import environment
-from preceptor.errors import InputError, OutOfMemoryError, PreceptorError, Problem, UnforeseenError, kind_and_place
+from preceptor.errors import InputError, PreceptorError, Problem
 from preceptor.progress import Advance, quiet
 
 Out = TypeVar("Out")
@@ -34,8 +34,8 @@ def in_processes(work: Callable[[Advance], Out], numerics: Numerics, advance: Ad
     """What `work` returns in the first of as many processes as the numerics say. All of them run it, as one group.
 
     `work` and what it returns can be pickled. The processes speak over this machine's own loopback only. When one of
-    them fails or dies, the others are ended. Raises the InputError that one raised, UnforeseenError for a fault of
-    ours, PreceptorError for anything else.
+    them fails or dies, the others are ended. Raises the InputError or OSError that one raised, UnforeseenError for a
+    fault of ours, PreceptorError for anything else.
     """
     _check_accelerators(numerics.processes)
     torch.cuda.empty_cache()  # memory that this process has kept for later is the workers' now
@@ -71,7 +71,7 @@ def _start(arguments: tuple[Any, ...], count: int) -> ProcessContext:
 def _result(context: ProcessContext, messages: "SimpleQueue[Any]", advance: Advance) -> Any:
     """Wait for the processes, and show how far the first of them is."""
     results: list[Any] = []
-    errors: list[Any] = []
+    errors: list[Exception] = []
     read = {"units": advance, "result": results.append, "error": errors.append}
 
     def listen() -> None:
@@ -91,7 +91,7 @@ def _result(context: ProcessContext, messages: "SimpleQueue[Any]", advance: Adva
     return results[0]
 
 
-def _cause(context: ProcessContext, errors: list[Any]) -> PreceptorError:
+def _cause(context: ProcessContext, errors: list[Exception]) -> Exception:
     """Why they ended: one was killed, or the first to fail; those who were waiting for it fail after it."""
     processes = context.processes
     for number, process in enumerate(processes, 1):
@@ -100,7 +100,7 @@ def _cause(context: ProcessContext, errors: list[Any]) -> PreceptorError:
             return PreceptorError(f"{who} was killed; often the machine had no memory left. {_AGAIN}.")
     if not errors:
         return PreceptorError(f"one of the {len(processes)} processes that train one model together ended. {_AGAIN}.")
-    return InputError(errors[0]) if isinstance(errors[0], list) else errors[0]
+    return errors[0]
 
 
 def _worker(
@@ -118,11 +118,8 @@ def _worker(
     dist.init_process_group(backend, init_method=f"file://{store}", rank=rank, world_size=numerics.processes)
     try:
         result = work(partial(_send, messages, "units") if rank == 0 else quiet)
-    except InputError as error:
-        messages.put(("error", error.problems))
-        raise
     except Exception as error:
-        messages.put(("error", _without_case(error)))
+        messages.put(("error", without_case(error)))
         raise
     if rank == 0:
         messages.put(("result", result))
@@ -136,13 +133,6 @@ def _end_with_parent() -> None:
     assert parent is not None
     parent.join()
     os._exit(1)
-
-
-def _without_case(error: Exception) -> PreceptorError:
-    """The error as it is sent to the parent process; of an InputError its problems are sent."""
-    if out_of_memory(error):
-        return OutOfMemoryError()
-    return PreceptorError(str(error)) if isinstance(error, PreceptorError) else UnforeseenError(kind_and_place(error))
 
 
 def _send(messages: "SimpleQueue[Any]", kind: str, content: Any = 1) -> None:

@@ -2,20 +2,19 @@
 
 import json
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from preceptor.data import read_table
-from preceptor.errors import InputError, Problem
+from preceptor.errors import InputError, Problem, shortened
 from preceptor.files import write_atomic
 from preceptor.preferences.interchange import argilla, label_studio, llama_factory, openai, table, trl
 from preceptor.preferences.interchange._record import Record
 from preceptor.preferences.interchange._row import Lost, Row
 
 _READERS: dict[str, Callable[[Record], list[Row]]] = {
-    "trl": trl.rows, "openai": openai.rows, "csv": table.rows, "xlsx": table.rows, "llama-factory": llama_factory.rows,
+    "trl": trl.rows, "openai": openai.rows, "csv": trl.rows, "xlsx": trl.rows, "llama-factory": llama_factory.rows,
     "argilla": argilla.rows, "label-studio": label_studio.rows,
 }  # fmt: skip
 READABLE = (*_READERS, "labels")
@@ -38,14 +37,15 @@ def read(file: Path, format: str | None = None) -> tuple[list[Row], Lost]:
     records = list(_records(file, format))
     read_record = _READERS[format or _guess(file, records)]
     rows: list[Row] = []
-    lost: Counter[str] = Counter()
+    lost = Lost()
     problems = []
     for record in records:
         rows += read_record(record)
         lost.update(sorted(record.lost))
         problems += [Problem(f"{file}, row {record.number}, {name}", what, fix) for name, what, fix in record.problems]
-    _raise_if_any(problems, file)
-    return rows, Lost(dict(lost))
+    if problems:
+        raise InputError(shortened(problems, _MAX_SHOWN, str(file), "problems like these", "Start with those"))
+    return rows, lost
 
 
 def write(
@@ -65,7 +65,7 @@ def write(
     format = format or {".csv": "csv", ".xlsx": "xlsx", ".jsonl": "trl"}.get(file.suffix.lower(), "")
     _check_target(file, format, overwrite, data_leaves_this_machine)
     base, _, kind = format.partition("-")
-    lost: Counter[str] = Counter()
+    lost = Lost()
     if base in ("csv", "xlsx"):
         held = list(rows)
         _check_any(held, file, "rows")
@@ -79,7 +79,7 @@ def write(
         lost.update({f"left out, as a file of {what} cannot hold them": skipped} if skipped else {})
         data = (openai if base == "openai" else trl).write(held, lost, pairs)
     write_atomic(file, data)
-    return Lost(dict(lost))
+    return lost
 
 
 def _records(file: Path, format: str | None) -> Iterator[Record]:
@@ -148,11 +148,3 @@ def _check_target(file: Path, format: str, overwrite: bool, data_leaves_this_mac
 def _check_any(held: Sequence[Row], file: Path, what: str) -> None:
     if not held:
         raise InputError(Problem(str(file), f"there are no {what} to write", "Give rows that have them"))
-
-
-def _raise_if_any(problems: list[Problem], file: Path) -> None:
-    more = len(problems) - _MAX_SHOWN
-    if more > 0:
-        problems = [*problems[:_MAX_SHOWN], Problem(str(file), f"{more} more problems like these", "Start with those")]
-    if problems:
-        raise InputError(problems)

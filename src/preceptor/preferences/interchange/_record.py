@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from preceptor.preferences.interchange._row import Row
@@ -85,6 +85,16 @@ class Record:
             self.reject(where, f"`{text_key}` holds no text", "Leave out rows with tool calls or images")
         self.lost |= {f"`{key}` of a turn" for key in value.keys() - set(keys) if not is_empty(value[key])}
         return message(role, text) if role in _ROLES and text is not None else None
+
+    def only_prompt(self, fields: Mapping[str, Any], where: str, hint: str = "") -> tuple[str, Messages]:
+        """Name and messages of the prompt among user-defined fields: `prompt`, `hint`, or the only one with text."""
+        texts = [name for name, value in fields.items() if isinstance(value, str | list) and value]
+        known = [name for name in ("prompt", hint) if name in texts] or texts
+        if len(known) != 1 and known[:1] not in (["prompt"], [hint]):
+            what = f"{'several' if known else 'no'} fields could be the prompt"
+            self.reject(where, what, "Call the one that asks the question `prompt`")
+            return "", ()
+        return known[0], replace(self, cells=fields, only_texts=False).messages(known[0])
 
     def prompt(self, messages: Messages, name: str) -> Messages:
         """The prompt's messages; rejects prompts without a user message."""

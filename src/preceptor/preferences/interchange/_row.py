@@ -1,10 +1,14 @@
 """The common representation of all formats: a row, and the losses of a conversion."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from preceptor.tasks import Message
+
+Lost = Counter[str]
+"""The losses of a conversion: field, or what happened to it -> number of rows. Empty: lossless."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +31,3 @@ class Row:
     def is_pair(self) -> bool:
         """Whether the row has a preference pair."""
         return self.chosen is not None and self.rejected is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """The losses of a conversion: field, or what happened to it -> number of rows. Empty: lossless."""
-
-    rows: Mapping[str, int] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(self.rows)
-
-    def __str__(self) -> str:
-        return "\n".join(f"{what}: {count} row{'s' * (count != 1)}" for what, count in self.rows.items())

@@ -6,9 +6,9 @@ the right answer. The field `prompt`, or the only one that is not ranked, is the
 """
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
-from preceptor.preferences.interchange._prompt_field import prompt_of
 from preceptor.preferences.interchange._record import Record
 from preceptor.preferences.interchange._row import Row
 
@@ -37,12 +37,13 @@ def _row(record: Record, fields: dict[str, Any], answers: Responses, rater: str)
         chosen, rejected = _best_and_worst(record, answers[question], ranked, fields)
     elif question:
         target = answers[question]
-    name, prompt = prompt_of(record, {key: value for key, value in fields.items() if key not in ranked}, "fields")
+    name, prompt = record.only_prompt({key: value for key, value in fields.items() if key not in ranked}, "fields")
     cells = {**_object(record, "metadata"), "id": record.cells.get("id"), "rater": rater}
     cells |= {key: value for key, value in fields.items() if key not in (name, *ranked)}
     cells |= {key: value for key, value in answers.items() if key != question}
-    used = Record(record.number, cells, problems=record.problems, lost=record.lost)
-    return used.row(record.prompt(prompt, name or "fields"), set(), target=target, chosen=chosen, rejected=rejected)
+    return replace(record, cells=cells, only_texts=False).row(
+        record.prompt(prompt, name or "fields"), set(), target=target, chosen=chosen, rejected=rejected
+    )
 
 
 def _only_text(record: Record, answers: Responses) -> str | None:

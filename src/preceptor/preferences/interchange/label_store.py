@@ -4,30 +4,26 @@ The consensus on an item is the lead's vote, else the raters' majority; skips an
 written by a rater is the case's right answer and the chosen one of its pair.
 """
 
-from collections import Counter
 from pathlib import Path
 
 from preceptor.preferences.interchange._record import message
 from preceptor.preferences.interchange._row import Lost, Row
-from preceptor.preferences.labelling import Item, Store
+from preceptor.preferences.labelling import Item, read_round
 from preceptor.preferences.labelling._consensus import Settled, settle
 from preceptor.tasks import Message
 
 
 def read_store(file: Path) -> tuple[list[Row], Lost]:
     """The rows of items with a consensus, in the store's order. InputError when this is not a label store."""
-    store = Store.open(file)
-    try:
-        items, settled = store.items(), settle(store.items(), store.votes())
-    finally:
-        store.close()
+    items, votes = read_round(file)
+    settled = settle(items, votes)
     unvoted = len(items) - len(settled)
-    lost: Counter[str] = Counter({"items without a vote": unvoted} if unvoted else {})
+    lost = Lost({"items without a vote": unvoted} if unvoted else {})
     rows = [_row(one, lost) for one in settled]
-    return [row for row in rows if row], Lost(dict(lost))
+    return [row for row in rows if row], lost
 
 
-def _row(settled: Settled, lost: Counter[str]) -> Row | None:
+def _row(settled: Settled, lost: Lost) -> Row | None:
     item, choice, ideal = settled.item, settled.choice, settled.ideal
     extra = {"origin": "votes", "raters": settled.raters}
     if choice is None:

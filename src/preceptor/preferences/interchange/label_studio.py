@@ -6,9 +6,9 @@ answer. JSON_MIN and CSV exports are rejected: they do not identify annotations.
 """
 
 import re
+from dataclasses import replace
 from typing import Any
 
-from preceptor.preferences.interchange._prompt_field import prompt_of
 from preceptor.preferences.interchange._record import Record, is_empty
 from preceptor.preferences.interchange._row import Row
 
@@ -53,13 +53,14 @@ def _row(record: Record, data: dict[str, Any], annotation: dict[str, Any], where
         compared, chosen, rejected = _ranker(record, data, comparison, where)
     elif answer:
         target, hint = _single_text(answer), str(answer.get("to_name", ""))
-    name, prompt = prompt_of(record, {key: v for key, v in data.items() if key not in compared}, "data", hint)
+    name, prompt = record.only_prompt({key: v for key, v in data.items() if key not in compared}, "data", hint)
     extra = {key: value for key, value in data.items() if key not in (name, *compared)}
     extra |= {str(one.get("from_name")): _value(one) for one in results if one is not answer}
     rater = annotation.get("completed_by")
     cells = {**extra, "id": record.cells.get("id"), "rater": rater.get("id") if isinstance(rater, dict) else rater}
-    used = Record(record.number, cells, problems=record.problems, lost=record.lost)
-    return used.row(record.prompt(prompt, name or "data"), set(), target=target, chosen=chosen, rejected=rejected)
+    return replace(record, cells=cells, only_texts=False).row(
+        record.prompt(prompt, name or "data"), set(), target=target, chosen=chosen, rejected=rejected
+    )
 
 
 def _pairwise(

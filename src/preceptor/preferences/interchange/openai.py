@@ -5,13 +5,12 @@ ids, patients or custom columns. Such files are meant for upload, so writing one
 """
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from preceptor.preferences.interchange import trl
 from preceptor.preferences.interchange._record import Record, is_empty, message
-from preceptor.preferences.interchange._row import Row
+from preceptor.preferences.interchange._row import Lost, Row
 
 _TOOLS = ("tools", "parallel_tool_calls")
 _PAIR = {"input", "preferred_output", "non_preferred_output"}
@@ -28,7 +27,7 @@ def rows(record: Record) -> list[Row]:
     return []
 
 
-def write(rows: Sequence[Row], lost: Counter[str], pairs: bool) -> str:
+def write(rows: Sequence[Row], lost: Lost, pairs: bool) -> str:
     """A preference file (`pairs`) or an SFT file."""
     lines = []
     for row in rows:

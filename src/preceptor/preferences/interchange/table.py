@@ -8,14 +8,13 @@ import csv
 import io
 import json
 import re
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from preceptor.errors import InputError, Problem
 from preceptor.preferences.interchange import trl
-from preceptor.preferences.interchange._record import Messages, Record, message, parse_messages
-from preceptor.preferences.interchange._row import Row
+from preceptor.preferences.interchange._record import Messages, message, parse_messages
+from preceptor.preferences.interchange._row import Lost, Row
 
 _COLUMNS = ("id", "group", "prompt", "completion", "chosen", "rejected")
 _MAX_CELL = 32_767
@@ -29,17 +28,12 @@ _DELIMITERS = re.compile("[;\t|\r\n\0]")
 _NEEDS_ESCAPE = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 
 
-def rows(record: Record) -> list[Row]:
-    """The row of one line: TRL's columns, as cells of text."""
-    return trl.rows(record)
-
-
 def unguard(cells: dict[str, str]) -> dict[str, str]:
     """The cells of a CSV row without the apostrophes that `csv_file` added."""
     return {_unguarded(name): _unguarded(text) for name, text in cells.items()}
 
 
-def csv_file(rows: Sequence[Row], lost: Counter[str]) -> str:
+def csv_file(rows: Sequence[Row], lost: Lost) -> str:
     """A CSV file with a byte-order mark, for Excel. InputError for what CSV cannot hold."""
     header, *lines = _cells(rows, lost)
     _raise_if_any(rows, header, lines, lambda text: "a character NUL, which no CSV file can hold" * ("\0" in text))
@@ -48,7 +42,7 @@ def csv_file(rows: Sequence[Row], lost: Counter[str]) -> str:
     return "\ufeff" + out.getvalue()
 
 
-def xlsx_file(rows: Sequence[Row], lost: Counter[str]) -> bytes:
+def xlsx_file(rows: Sequence[Row], lost: Lost) -> bytes:
     """A workbook of one sheet. InputError for a text that is too long for a cell."""
     from openpyxl import Workbook
     from openpyxl.cell import WriteOnlyCell
@@ -70,7 +64,7 @@ def xlsx_file(rows: Sequence[Row], lost: Counter[str]) -> bytes:
     return out.getvalue()
 
 
-def _cells(rows: Sequence[Row], lost: Counter[str]) -> list[list[str]]:
+def _cells(rows: Sequence[Row], lost: Lost) -> list[list[str]]:
     """The header, then one line per row, without empty standard columns."""
     every_row = [_row_cells(row, lost) for row in rows]
     names = [name for name in _COLUMNS if any(cells.get(name) for cells in every_row)]
@@ -78,7 +72,7 @@ def _cells(rows: Sequence[Row], lost: Counter[str]) -> list[list[str]]:
     return [names, *([cells.get(name, "") for name in names] for cells in every_row)]
 
 
-def _row_cells(row: Row, lost: Counter[str]) -> dict[str, str]:
+def _row_cells(row: Row, lost: Lost) -> dict[str, str]:
     answers = {"completion": row.target, "chosen": row.chosen, "rejected": row.rejected}
     cells = {"id": row.id, "group": row.group, "prompt": _as_cell(row.messages, "user")}
     given = {name: (message("assistant", text),) for name, text in answers.items() if text}

@@ -5,12 +5,11 @@ TRL ignores `id`, `group`, `target` and other extra columns.
 """
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from preceptor.preferences.interchange._record import Messages, Record, is_empty, message
-from preceptor.preferences.interchange._row import Row
+from preceptor.preferences.interchange._row import Lost, Row
 
 COLUMNS = {"id", "group", "prompt", "completion", "messages", "chosen", "rejected", "target"}
 
@@ -28,7 +27,7 @@ def rows(record: Record) -> list[Row]:
     return []
 
 
-def write(rows: Sequence[Row], lost: Counter[str], pairs: bool) -> str:
+def write(rows: Sequence[Row], lost: Lost, pairs: bool) -> str:
     """A preference file (`pairs`) or a prompt-completion file."""
     names = {"chosen", "rejected"} if pairs else {"completion"}
     lines = []

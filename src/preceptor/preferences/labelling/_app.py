@@ -28,6 +28,11 @@ _STATIC = {
 }
 _NO_LINK = "Open the link that you were given. If that is what you did, ask the lead of this round for a new one."
 
+_CONFLICTS: dict[type[Exception], str] = {
+    AlreadyJudgedError: "Your answer to this case was given already, perhaps in another window.",
+    MisplacedVoteError: "This answer belongs to another page than the one before you.",
+}
+
 
 def create_app(store: Store, *, hosts: Collection[str], secure: bool, body_seconds: float = 60.0) -> Guard:
     """The ASGI application of one round behind its guard. hosts: accepted `Host` headers; secure: it is behind TLS."""
@@ -85,13 +90,8 @@ def _add_exception_handlers(app: FastAPI) -> None:
     def invalid_form(_: Request, error: Exception) -> Response:
         return _error_page(HTTPStatus.UNPROCESSABLE_ENTITY, "Not saved", str(error))
 
-    def already_judged(_: Request, __: Exception) -> Response:
-        text = "Your answer to this case was given already, perhaps in another window. Load the page again to go on."
-        return _error_page(HTTPStatus.CONFLICT, "Not saved", text)
-
-    def misplaced(_: Request, __: Exception) -> Response:
-        text = "This answer belongs to another page than the one before you. Load the page again to go on."
-        return _error_page(HTTPStatus.CONFLICT, "Not saved", text)
+    def conflict(_: Request, error: Exception) -> Response:
+        return _error_page(HTTPStatus.CONFLICT, "Not saved", f"{_CONFLICTS[type(error)]} Load the page again to go on.")
 
     def not_saved(_: Request, error: Exception) -> Response:
         log.error("not saved: %s (%s)", error, kind_and_place(error.__cause__ or error))  # our own message
@@ -101,8 +101,8 @@ def _add_exception_handlers(app: FastAPI) -> None:
         app.add_exception_handler(error_type, http_error)
     for wrong in (FormError, InputError):
         app.add_exception_handler(wrong, invalid_form)
-    app.add_exception_handler(AlreadyJudgedError, already_judged)
-    app.add_exception_handler(MisplacedVoteError, misplaced)
+    for refused in _CONFLICTS:
+        app.add_exception_handler(refused, conflict)
     app.add_exception_handler(NotSavedError, not_saved)
 
 

@@ -38,16 +38,10 @@ def undone_item(db: sqlite3.Connection, rater: str) -> tuple[str, bool] | None:
     return (row[0], bool(row[1])) if row else None
 
 
-def has_vote(db: sqlite3.Connection, rater: str, item: str, repeat: bool) -> bool:
-    """Whether the rater has an effective vote or skip on the item."""
-    query = "SELECT 1 FROM standing WHERE item = ? AND repeat = ? AND rater = ?"
-    return db.execute(query, (item, repeat, rater)).fetchone() is not None
-
-
-def has_first_vote(db: sqlite3.Connection, rater: str, item: str) -> bool:
-    """Whether the rater has an effective first vote on the item, the condition for a repeat."""
-    query = "SELECT 1 FROM standing WHERE item = ? AND repeat = 0 AND rater = ? AND choice IS NOT NULL"
-    return db.execute(query, (item, rater)).fetchone() is not None
+def has_vote(db: sqlite3.Connection, rater: str, item: str, repeat: bool, *, skips: bool = True) -> bool:
+    """Whether the rater has an effective vote on the item, or, with `skips`, has skipped it."""
+    query = "SELECT 1 FROM standing WHERE item = ? AND repeat = ? AND rater = ? AND (? OR choice IS NOT NULL)"
+    return db.execute(query, (item, repeat, rater, skips)).fetchone() is not None
 
 
 def repeat_due(db: sqlite3.Connection, rater: str, share: float) -> str | None:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 from functools import lru_cache
+from itertools import count, groupby
+from operator import itemgetter
 
 Piece = tuple[str, bool]
 """A span of an answer, and whether it is absent from the other answer."""
@@ -34,24 +36,10 @@ def differences(first: str, second: str) -> tuple[tuple[Piece, ...], tuple[Piece
 
 def _pieces(tokens: list[str], shared: set[int]) -> Iterator[Piece]:
     """Merge adjacent tokens; white space between two marked words is marked too."""
-    text, marked, space, word = "", False, "", 0
-    for token in tokens:
-        if token.isspace():
-            space += token
-            continue
-        mark = word not in shared
-        word += 1
-        if mark == marked:
-            text += space + token
-        else:
-            before, after = (text, space) if marked else (text + space, "")
-            if before:
-                yield before, marked
-            if after:
-                yield after, False
-            text, marked = token, mark
-        space = ""
-    if text:
-        yield text, marked
-    if space:
-        yield space, False
+    word = count()
+    marks = [not token.isspace() and next(word) not in shared for token in tokens]
+    for at in range(1, len(tokens) - 1):
+        if tokens[at].isspace():
+            marks[at] = marks[at - 1] and marks[at + 1]
+    for marked, some in groupby(zip(marks, tokens, strict=True), key=itemgetter(0)):
+        yield "".join(token for _, token in some), marked

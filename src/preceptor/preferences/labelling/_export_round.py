@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.files import write_atomic
-from preceptor.preferences.labelling._items import to_row
 from preceptor.preferences.labelling._store import Store
 
 
@@ -28,5 +27,5 @@ def export_text(store: Store) -> str:
 def _rows(store: Store) -> Iterator[dict[str, Any]]:
     yield {"row": "round", **store.metadata}
     yield from ({"row": "rater", **asdict(rater)} for rater in store.raters())
-    yield from ({"row": "item", **to_row(item)} for item in store.items())
+    yield from ({"row": "item", **asdict(item)} for item in store.items())
     yield from ({"row": "vote", **asdict(vote)} for vote in store.votes(effective=False))

@@ -4,11 +4,13 @@ import json
 import os
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from preceptor.errors import InputError, Problem
-from preceptor.preferences.labelling._items import Item, to_row
+from preceptor.preferences.labelling._items import Item
 from preceptor.preferences.labelling._schema import APPLICATION_ID, SCHEMA, VERSION
 
 Identity = tuple[int, int] | None
@@ -48,25 +50,16 @@ def create_file(path: Path, metadata: Mapping[str, Any], items: Sequence[Item]) 
 
 
 def _fill(path: Path, metadata: Mapping[str, Any], items: Sequence[Item]) -> None:
-    db = sqlite3.connect(path)
-    try:
+    texts = [(name, json.dumps(value)) for name, value in metadata.items()]
+    rows = [(at, item.id, json.dumps(asdict(item))) for at, item in enumerate(items, start=1)]
+    with closing(sqlite3.connect(path)) as db:
         db.executescript(SCHEMA)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {VERSION}")
-        db.executemany(
-            "INSERT INTO round VALUES (?, ?)", [(name, json.dumps(value)) for name, value in metadata.items()]
-        )
-        db.executemany(
-            "INSERT INTO items VALUES (?, ?, ?)",
-            [(at, item.id, json.dumps(to_row(item))) for at, item in enumerate(items, start=1)],
-        )
-        db.executemany(
-            "INSERT INTO tally VALUES (?, ?, ?, 0)",
-            [(at, item.id, item.kind == "gold") for at, item in enumerate(items, start=1)],
-        )
+        db.executemany("INSERT INTO round VALUES (?, ?)", texts)
+        db.executemany("INSERT INTO items VALUES (?, ?, ?)", rows)
+        db.execute("INSERT INTO tally SELECT position, id, json_extract(item, '$.kind') = 'gold', 0 FROM items")
         db.commit()
-    finally:
-        db.close()
 
 
 def open_file(path: Path) -> sqlite3.Connection:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from preceptor.errors import InputError, Problem
 from preceptor.files import write_atomic
 from preceptor.preferences.labelling import Item, Store
 from preceptor.preferences.labelling._consensus import settle
-from preceptor.preferences.labelling._make_item import is_of
+from preceptor.preferences.labelling._items import is_of
 from preceptor.tasks import Task
 
 _MIN_RATERS = 2
@@ -40,11 +41,8 @@ def gold(path: Path) -> Gold:
 
     The gold label is the lead's, else the majority's if at least two raters agree.
     """
-    store = Store.open(path)
-    try:
+    with closing(Store.open(path)) as store:
         items, votes, votes_per_item = store.items(), store.votes(), int(store.metadata["votes_per_item"])
-    finally:
-        store.close()
     if any(item.kind != "gold" for item in items):
         fix = "Name a store that `preceptor label --gold` made."
         raise InputError(Problem(str(path), "raters compared answers here, and gave no gold labels", fix))

@@ -1,9 +1,11 @@
-"""Items for raters: a case with two answers or none, and a question."""
+"""Items for raters: a case with two answers or none, and a question; made from an example, read from a row."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from preceptor.tasks import Example, Task
 
 Kind = Literal["pair", "score", "gold"]
 COUNTS = ("omissions", "fabrications")
@@ -47,17 +49,46 @@ class Item:
             raise ValueError(f"item {self.id}: {self.kind} with {len(self.answers)} answers")
 
 
-def to_row(item: Item) -> dict[str, Any]:
-    """An item as a JSON object."""
-    return asdict(item)
-
-
 def from_row(row: Mapping[str, Any]) -> Item:
-    """The inverse of `to_row`."""
+    """An item from its JSON object, which is its `asdict`."""
     return Item(
         **{name: row[name] for name in ("id", "kind", "example_id", "group", "question")},
         case=tuple((name, text) for name, text in row["case"]),
         answers=tuple(Answer(**answer) for answer in row["answers"]),
         labels=tuple(row["labels"]),
         scales=tuple(row["scales"]),
+    )
+
+
+def item_id(task: Task, example: Example) -> str:
+    """The item's id in a store: unique even if two tasks share a case."""
+    return f"{task.name}/{example.id}"
+
+
+def is_of(task: Task, item: Item) -> bool:
+    """Whether the item belongs to this task."""
+    return item.id.startswith(f"{task.name}/")
+
+
+def case_fields(task: Task, example: Example) -> tuple[tuple[str, str], ...]:
+    """(field name, text) in the task's order; for chat examples (role, text) of each message."""
+    if example.prompt is not None:
+        return tuple((message["role"], message["content"]) for message in example.prompt)
+    return tuple((name, example.fields[name]) for name in task.fields if name in example.fields)
+
+
+def make_item(
+    task: Task, example: Example, kind: Kind, answers: Sequence[Answer] = (), scales: Sequence[str] = ()
+) -> Item:
+    """The item of a case, with the task's question, and its labels if raters are to give the answer."""
+    return Item(
+        item_id(task, example),
+        kind,
+        example.id,
+        example.group,
+        case_fields(task, example),
+        task.question,
+        tuple(answers),
+        task.labels if kind == "gold" else (),
+        tuple(scales),
     )

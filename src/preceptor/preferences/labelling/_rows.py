@@ -23,11 +23,6 @@ def insert_vote(db: sqlite3.Connection, vote: Vote, undoes: int | None = None) -
     return number
 
 
-def is_known(db: sqlite3.Connection, id: str) -> bool:
-    """Whether any row has this id."""
-    return db.execute("SELECT 1 FROM votes WHERE id = ?", (id,)).fetchone() is not None
-
-
 def select_votes(db: sqlite3.Connection, condition: str, *values: Any) -> list[Vote]:
     """The votes that match an SQL condition, oldest first: `v` is the row in `votes`, `s` in `standing` (or NULL)."""
     joined = "votes v LEFT JOIN standing s ON s.seq = v.seq"

@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -18,7 +18,7 @@ from preceptor.preferences.labelling import _assignment
 from preceptor.preferences.labelling._assignment import Assignment
 from preceptor.preferences.labelling._file import TELL_THE_LEAD, NotSavedError, create_file, identities, open_file
 from preceptor.preferences.labelling._items import Item, from_row
-from preceptor.preferences.labelling._rows import insert_vote, is_known, select_votes
+from preceptor.preferences.labelling._rows import insert_vote, select_votes
 from preceptor.preferences.labelling._vote import Rater, Role, Vote
 
 LEASE_SECONDS = 30 * 60
@@ -187,7 +187,7 @@ class Store:
             complete = replace(vote, id=id, time=_now(), versions=versions, role=role[0], undone=False)
             if _assignment.has_vote(db, vote.rater, vote.item, vote.repeat):
                 raise AlreadyJudgedError("a vote of this rater stands on this item")
-            if vote.repeat and not _assignment.has_first_vote(db, vote.rater, vote.item):
+            if vote.repeat and not _assignment.has_vote(db, vote.rater, vote.item, False, skips=False):
                 raise MisplacedVoteError("this rater has not judged this item, so it cannot be put to them again")
             return replace(complete, seq=insert_vote(db, complete))
 
@@ -225,28 +225,24 @@ class Store:
         """One durable transaction. NotSavedError when it could not be committed to the store's file."""
         with self._lock:
             try:
-                with self._transaction():
+                self._db.execute("BEGIN IMMEDIATE")
+                with self._db:  # commits, or rolls back
                     yield self._db
             except sqlite3.OperationalError as error:
                 raise NotSavedError.of(error) from error
             self._check_files()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
 
     def _check_files(self) -> None:
         """NotSavedError when the open files are no longer those at the store's path."""
         if identities(self.path) != self._files:
             what = "the file of this round was deleted, moved or replaced"
             raise NotSavedError(f"On the machine that serves this page, {what}. {TELL_THE_LEAD}")
+
+
+def read_round(path: Path) -> tuple[list[Item], list[Vote]]:
+    """The items and the effective votes of the store at `path`. InputError when it is missing or not a label store."""
+    with closing(Store.open(path)) as store:
+        return store.items(), store.votes()
 
 
 def _check_same(old: Vote, vote: Vote) -> Vote:
@@ -258,7 +254,7 @@ def _check_same(old: Vote, vote: Vote) -> Vote:
 
 
 def _check_unused(db: sqlite3.Connection, id: str) -> None:
-    if is_known(db, id):
+    if db.execute("SELECT 1 FROM votes WHERE id = ?", (id,)).fetchone():
         raise MisplacedVoteError("this id is another vote's")
 
 

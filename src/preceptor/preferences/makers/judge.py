@@ -8,21 +8,24 @@ corrected but reported, as `longer_chosen` of `PairReport`.
 import re
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
+from typing import Literal
 
 import httpx2
 
-from preceptor.chat_server import ChatServer, ask, open_client
+from preceptor.chat_server import ChatServer, ask_in_full, open_client
 from preceptor.engine import timed
-from preceptor.files import digest
+from preceptor.files import JsonLog, digest
 from preceptor.preferences.makers._answers import distinct_answers
-from preceptor.preferences.makers._judgement_log import JudgementLog, Outcome
 from preceptor.preferences.makers._maker import MadePairs, Pair, PairWork, Request, Setting, supports_all
 from preceptor.tasks import Example, Task
 
 explanation = "the one of two drawn answers that a judge ({model}), asked in both orders, found worse"
 settings: tuple[Setting, ...] = ("samples", "temperature", "judge")
 unsupported_reason = supports_all
+
+Outcome = Literal["first", "second", "ties", "order decided", "unreadable"]
 
 _INSTRUCTION = (
     "You are an experienced clinician. Two answers to the same task are shown. Judge which is better for the patient's "
@@ -47,7 +50,8 @@ def make(request: Request) -> MadePairs:
     assert request.judge is not None
     assert request.judgement_log is not None
     sampled, cost = distinct_answers(request)
-    log = JudgementLog.open(request.judgement_log)
+    log = JsonLog(request.judgement_log)
+    known = _judgements(log)
     pairs, outcomes, seconds = [], Counter[str](), 0.0
     with timed() as judging, open_client(request.judge) as client:
         for example, two in zip(request.examples, sampled, strict=True):
@@ -55,11 +59,12 @@ def make(request: Request) -> MadePairs:
                 outcomes["alike"] += 1
                 continue
             pair = digest([example.id, *two])
-            if pair not in log.judgements:
+            if pair not in known:
                 started = time.perf_counter()
                 outcome = _judge_both_orders(client, request.judge, request.task, example, (two[0], two[1]))
-                log.record(pair, outcome, time.perf_counter() - started)
-            outcome, took = log.judgements[pair]
+                known[pair] = outcome, time.perf_counter() - started
+                log.append({"pair": pair, "outcome": outcome, "seconds": known[pair][1]})
+            outcome, took = known[pair]
             seconds += took
             outcomes[outcome] += 1
             if outcome in ("first", "second"):
@@ -67,6 +72,18 @@ def make(request: Request) -> MadePairs:
                 pairs.append(Pair(example.id, chosen, rejected, "judge"))
     notes = {name: outcomes[name] for name in ("alike", "ties", "order decided", "unreadable")}
     return MadePairs(pairs, cost + replace(judging, seconds=seconds), notes)
+
+
+def _judgements(log: JsonLog) -> dict[str, tuple[Outcome, float]]:
+    """What an interrupted run has judged: digest of a case's id and the two answers -> outcome, and seconds it took.
+
+    The file holds no text. A line that cannot be parsed, such as a torn last one, is skipped.
+    """
+    known: dict[str, tuple[Outcome, float]] = {}
+    for row in log.read(skip_damaged=True):
+        with suppress(ValueError, KeyError, TypeError):
+            known[str(row["pair"])] = (row["outcome"], float(row["seconds"]))
+    return known
 
 
 def _judge_both_orders(
@@ -96,6 +113,6 @@ def _judge_once(
         "Which is better: first, second or tie?"
     )
     messages = [{"role": "system", "content": _INSTRUCTION}, {"role": "user", "content": question}]
-    reply = ask(client, server, messages, max_tokens=_MAX_TOKENS, setting="judge", case=example.id)
+    reply = ask_in_full(client, server, messages, max_tokens=_MAX_TOKENS, setting="judge", case=example.id).text
     named = set(re.findall(r"\b(first|second|tie)\b", reply.lower()))
     return named.pop() if len(named) == 1 else None

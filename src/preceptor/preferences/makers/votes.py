@@ -2,12 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
-from preceptor.preferences.labelling import Store
+from preceptor.preferences.labelling import read_round
 from preceptor.preferences.labelling._consensus import Settled, settle
-from preceptor.preferences.labelling._make_item import case_fields, is_of, item_id
+from preceptor.preferences.labelling._items import case_fields, is_of, item_id
 from preceptor.preferences.makers._maker import MadePairs, Pair, PairWork, Request, Setting, supports_all
 from preceptor.tasks import INVALID, Example, Task
 
@@ -54,8 +53,7 @@ def voted_pairs(store: Path, task: Task, examples: Sequence[Example]) -> MadePai
 
 def _consensus(path: Path, task: Task) -> dict[str, Settled]:
     """Item id -> its consensus, for the pairs of this task."""
-    with closing(Store.open(path)) as store:
-        settled = settle(store.items(), store.votes())
+    settled = settle(*read_round(path))
     return {one.item.id: one for one in settled if one.item.kind == "pair" and is_of(task, one.item)}
 
 

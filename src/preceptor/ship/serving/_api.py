@@ -96,14 +96,13 @@ def create_app(served: Served, *, hosts: Collection[str], token: str | None, bod
 
 async def _complete(served: Served, completion: Completion, job: Job) -> dict[str, Any]:
     tokens: list[Token] = []
-    reason: Reason | None = None
+    reason: Reason = "stop"
     async for event in stream_tokens(job):
         if isinstance(event, Token):
             tokens.append(event)
         else:
-            reason = event.reason
+            reason = event
     text: str = served.tokenizer.decode([token.id for token in tokens], skip_special_tokens=True)
-    assert reason is not None
     return completion.complete(tokens, text, reason)
 
 
@@ -146,8 +145,7 @@ async def _events(served: Served, request_body: ChatRequest, completion: Complet
             else:
                 if rest := decoder.flush():
                     yield completion.next([], rest)
-                assert event.reason is not None
-                yield completion.last(decoder.text, event.reason)
+                yield completion.last(decoder.text, event)
     except RefusedError as error:  # the status line has been sent already
         yield sse(error.body)
         return

@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from preceptor.engine import Cost, float32_head, generate
+from preceptor.engine import float32_head, generate
 from preceptor.errors import kind_and_place
 from preceptor.models import Policy, stop_tokens
 from preceptor.ship.serving._counts import Counts
@@ -43,22 +43,19 @@ class Token:
     logprob: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """The end of the stream with OpenAI's `finish_reason`; None after an internal error."""
-
-    reason: Reason | None
-
-
 @dataclass(slots=True, eq=False)
 class Job:
-    """One request. events: the stream of its tokens, filled by the worker thread."""
+    """One request.
+
+    events: the stream of its tokens, filled by the worker thread, then OpenAI's `finish_reason`, or None after an
+    internal error.
+    """
 
     max_new_tokens: int
     logprobs: bool
     loop: asyncio.AbstractEventLoop = field(repr=False)
     prompt: list[int] = field(default_factory=list, repr=False)
-    events: asyncio.Queue[Token | Finish] = field(default_factory=asyncio.Queue, repr=False)
+    events: asyncio.Queue[Token | Reason | None] = field(default_factory=asyncio.Queue, repr=False)
     tokens: int = 0
     finished: bool = False
     """The answer is complete, or the client has disconnected."""
@@ -79,9 +76,9 @@ class Job:
         """Close the stream; called in the worker thread."""
         if not self.finished:
             self.finished = True
-            self._emit(Finish(reason))
+            self._emit(reason)
 
-    def _emit(self, event: Token | Finish) -> None:
+    def _emit(self, event: Token | Reason | None) -> None:
         with suppress(RuntimeError):  # the loop is closed: the server is shutting down
             self.loop.call_soon_threadsafe(self.events.put_nowait, event)
 
@@ -187,14 +184,11 @@ class BatchQueue:
             for job in batch:
                 job.finish(None)
         else:
-            self._count(batch, cost)
-
-    def _count(self, batch: Sequence[Job], cost: Cost) -> None:
-        self._last_batch_seconds = cost.seconds
-        self.counts.batches += 1
-        self.counts.batch_seconds += cost.seconds
-        self.counts.prompt_tokens += sum(len(job.prompt) for job in batch)
-        self.counts.answer_tokens += sum(job.tokens for job in batch)
+            self._last_batch_seconds = cost.seconds
+            self.counts.batches += 1
+            self.counts.batch_seconds += cost.seconds
+            self.counts.prompt_tokens += sum(len(job.prompt) for job in batch)
+            self.counts.answer_tokens += sum(job.tokens for job in batch)
 
 
 def _logprobs(tokens: list[int], logits: Tensor) -> list[float | None]:
@@ -204,13 +198,11 @@ def _logprobs(tokens: list[int], logits: Tensor) -> list[float | None]:
     return chosen
 
 
-async def stream_tokens(job: Job) -> AsyncIterator[Token | Finish]:
-    """The tokens of an answer as they are generated, then `Finish`. Raises `RefusedError` after an internal error."""
-    while True:
+async def stream_tokens(job: Job) -> AsyncIterator[Token | Reason]:
+    """The tokens of an answer as they are generated, then its end. Raises `RefusedError` after an internal error."""
+    event: Token | Reason | None = None
+    while event is None or isinstance(event, Token):
         event = await job.events.get()
-        if isinstance(event, Finish):
-            if event.reason is None:
-                raise fault()
-            yield event
-            return
+        if event is None:
+            raise fault()
         yield event

@@ -1,6 +1,6 @@
 """A server answers: any model behind an OpenAI-like chat API, asked over HTTP."""
 
-from preceptor.chat_server import ChatServer, ask, open_client
+from preceptor.chat_server import ChatServer, ask_in_full, open_client
 from preceptor.files import digest
 from preceptor.study.cases import Prepared
 from preceptor.study.predictions.answer_context import AnswerContext, Answerer, Answering, OnBatch
@@ -39,8 +39,9 @@ def endpoint_answerer(server: ChatServer, prepared: Prepared) -> Answerer:
             for i, case in enumerate(prepared.shown):
                 if i not in done:
                     messages = prepared.task.messages(case)
-                    on_batch(
-                        {i: ask(client, server, messages, max_tokens=max_tokens, setting="endpoint", case=case.id)}
+                    reply = ask_in_full(
+                        client, server, messages, max_tokens=max_tokens, setting="endpoint", case=case.id
                     )
+                    on_batch({i: reply.text})
 
     return answer

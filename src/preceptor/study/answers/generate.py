@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from preceptor.engine import Workload, generate, writing_workload
+from preceptor.engine import Work, generate, writing_work
 from preceptor.models import Policy, stop_tokens
 from preceptor.study.expected_work import WorkContext, gold_lengths
 from preceptor.study.predictions.answer_context import AnswerContext, Answerer, Answering, OnBatch
@@ -35,11 +35,11 @@ def answer(context: AnswerContext) -> Answering:
     return Answering(greedy_generation(context.load_policy(), task.test, task.task.answer.max_new_tokens))
 
 
-def work(context: WorkContext) -> Workload:
+def work(context: WorkContext) -> Work:
     """Answers as long as gold's; an untrained model seldom stops before the limit."""
     prompts, longest = context.task.test, context.task.task.answer.max_new_tokens
     lengths = gold_lengths(context.task, len(prompts)) if context.trained else [longest + 1] * len(prompts)
-    return writing_workload(prompts, lengths, longest, share=context.shares)
+    return writing_work(prompts, lengths, longest, share=context.shares)
 
 
 def greedy_generation(

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import torch
 
-from preceptor.engine import Numerics, sequence_states, shares_prefixes, split_into_trees
+from preceptor.engine import Numerics, Work, sequence_states, shares_prefixes, split_into_trees, tree_work
 from preceptor.files import digest
-from preceptor.models import Policy, heads_of
+from preceptor.models import Encoded, Policy, heads_of
 from preceptor.study.answers.generate import BATCH_SIZE
+from preceptor.study.expected_work import WorkContext
 from preceptor.study.predictions.answer_context import AnswerContext, Answering, OnBatch
 from preceptor.tasks import Task
 
@@ -43,6 +44,12 @@ def answer(context: AnswerContext) -> Answering:
                 on_batch({i: task.format_answer(task.labels[one]) for i, one in zip(batch, chosen, strict=True)})
 
     return Answering(choose)
+
+
+def work(context: WorkContext) -> Work:
+    """Each held-out prompt is read once."""
+    prompts = [[Encoded(prompt, [])] for prompt in context.task.test]
+    return tree_work("score", prompts, context.study.numerics.tokens_per_tree, share=context.shares)
 
 
 @torch.no_grad()

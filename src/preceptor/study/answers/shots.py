@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from preceptor.engine import Workload, distinct_prefixes, scoring_workload, writing_workload
+from preceptor.engine import Work, distinct_prefixes, tree_work, writing_work
 from preceptor.files import digest
-from preceptor.models import encode, load_tokenizer
+from preceptor.models import Encoded, encode, load_tokenizer
 from preceptor.study.answers._constrained_choice import constrained_choice
 from preceptor.study.answers.generate import greedy_generation
 from preceptor.study.cases import Prepared
@@ -56,14 +56,15 @@ def answer(context: AnswerContext) -> Answering:
     return Answering(answerer, note={"shots": {str(n): prompts for n, prompts in sorted(shots.shown.items())}})
 
 
-def work(context: WorkContext) -> Workload:
+def work(context: WorkContext) -> Work:
     """Labels scored, or text as long as gold's, behind prompts with as many training cases as fit."""
     task, prompts = context.task.task, _expected_prompts(context)
     if task.answer.parser == "label":
         labels = [stand_in(context.task.train[0].answer, 0, n) for n in range(len(task.labels))]
-        return scoring_workload(prompts, [labels] * len(prompts), context.numerics, share=context.shares)
+        candidates = [[Encoded(prompt, label) for label in labels] for prompt in prompts]
+        return tree_work("score", candidates, context.study.numerics.tokens_per_tree, share=context.shares)
     lengths, longest = gold_lengths(context.task, len(prompts)), task.answer.max_new_tokens
-    return writing_workload(prompts, lengths, longest, share=context.shares)
+    return writing_work(prompts, lengths, longest, share=context.shares)
 
 
 def _shots(context: AnswerContext) -> "Shots":

@@ -87,16 +87,12 @@ def _cell(finished: Finished, task: str, arm: str, seed: int) -> Cell:
     finished.check_not_failed(task, arm, seed)
     cells = finished.results.cells
     ours = [cell for cell in cells if finished.study.arm(cell.arm).answer == GENERATE]
-    problems = []
-    for option, name, given in (("--task", "task", task), ("--arm", "arm", arm), ("--seed", "seed", seed)):
-        known = list(dict.fromkeys(getattr(cell, name) for cell in ours))
-        if given not in known:
-            there = any(getattr(cell, name) == given for cell in cells)
-            what = f"{given} has no model of its own" if there else f"this run has no {name} {given}"
-            fix = f"Name one of {', '.join(map(str, known)) or 'none'}"
-            problems.append(Problem(f"{finished.run.root}, {option}", what, fix))
-    if problems:
-        raise InputError(problems)
+
+    def unknown(name: str, given: object) -> str:
+        there = any(getattr(cell, name) == given for cell in cells)
+        return f"{given} has no model of its own" if there else f"this run has no {name} {given}"
+
+    finished.check_known(ours, task, arm, seed, unknown, "Name one of")
     for cell in ours:
         if (cell.task, cell.arm, cell.seed) == (task, arm, seed):
             return cell

@@ -26,7 +26,11 @@ def rows_of_arm(run_folder: Path, task: str, arm: str, seed: int | None = None) 
     finished = read_finished(run_folder)
     seed = finished.study.seeds[0] if seed is None else seed
     finished.check_not_failed(task, arm, seed)
-    _check_known(finished, run_folder, task, arm, seed)
+    study = finished.study
+    cells = [cell for cell in finished.results.cells if study.takes_pairs(study.arm(cell.arm))]
+    finished.check_known(
+        cells, task, arm, seed, lambda _, given: f"this run has no pairs for {given}", "It has pairs for"
+    )
     return _rows(finished, task, arm, seed)
 
 
@@ -50,24 +54,3 @@ def _rows(finished: Finished, task: str, arm: str, seed: int) -> list[Row]:
             turns, extra = tuple(prepared.task.messages(example)), {"origin": pair.origin, "part": part}
             rows.append(Row(example.id, example.group, turns, example.target, pair.chosen, pair.rejected, extra))
     return rows
-
-
-def _check_known(finished: Finished, run_folder: Path, task: str, arm: str, seed: int) -> None:
-    """One problem for each name that this run does not know."""
-    cells = [cell for cell in finished.results.cells if _learns_from_pairs(finished, cell.arm)]
-    problems = []
-    for option, given, known in (
-        ("--task", task, sorted({cell.task for cell in cells})),
-        ("--arm", arm, sorted({cell.arm for cell in cells})),
-        ("--seed", seed, sorted({cell.seed for cell in cells})),
-    ):
-        if given not in known:
-            fix = f"It has pairs for {', '.join(map(str, known)) or 'none'}"
-            problems.append(Problem(f"{run_folder}, {option}", f"this run has no pairs for {given}", fix))
-    if problems:
-        raise InputError(problems)
-
-
-def _learns_from_pairs(finished: Finished, arm: str) -> bool:
-    last = finished.study.stage_of(arm)
-    return last is not None and any(find_kind(stage.kind).makes == "pairs" for stage in last.lineage)

@@ -1,15 +1,18 @@
 """A finished run, read again: its results, its study, and where its data and model may lie."""
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 
 from preceptor.errors import InputError, Problem
 from preceptor.models import ModelSource
 from preceptor.study.cases import TaskCases, read_task
-from preceptor.study.results.schema import Results
+from preceptor.study.results.schema import Cell, Results
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.run.provenance import check_results_current
 from preceptor.study.run.purge_mark import check_not_purged
@@ -18,6 +21,8 @@ from preceptor.study.run.study_folder import study_folders
 from preceptor.study.spec.file import make_study
 from preceptor.study.spec.paths import model_of, votes_of
 from preceptor.study.spec.study import Study
+
+_Found = TypeVar("_Found")
 
 AGAIN = "Run `preceptor study` again with this folder; what is finished is not computed again."
 
@@ -47,16 +52,25 @@ class Finished:
         again = "Then run `preceptor study` again with this folder; what is finished is not computed again."
         raise InputError(Problem(str(self.run.root), what, f"{why.fix.removesuffix('.')}. {again}{other}"))
 
+    def check_known(
+        self, cells: Sequence[Cell], task: str, arm: str, seed: int, what: Callable[[str, object], str], fix: str
+    ) -> None:
+        """Raises `InputError` with a problem for each of the three names that no cell of `cells` has.
+
+        what: says that of an option's name and the value it was given. fix: goes on with the values there are.
+        """
+        problems = []
+        for name, given in (("task", task), ("arm", arm), ("seed", seed)):
+            known = list(dict.fromkeys(getattr(cell, name) for cell in cells))
+            if given not in known:
+                there = ", ".join(map(str, known)) or "none"
+                problems.append(Problem(f"{self.run.root}, --{name}", what(name, given), f"{fix} {there}"))
+        if problems:
+            raise InputError(problems)
+
     def source(self) -> ModelSource:
         """The model that was tuned. Raises `InputError` when it cannot be found from here."""
-        missing: InputError | None = None
-        for base in self.bases:
-            try:
-                return model_of(self.study, base)
-            except InputError as error:
-                missing = missing or error
-        assert missing is not None
-        raise missing
+        return self._first_found(partial(model_of, self.study))
 
     def cases(self, task: str) -> TaskCases:
         """The task's cases, read and split again, by the task as it was asked. Raises `InputError` when they cannot
@@ -64,22 +78,24 @@ class Finished:
         """
         entry = self.study.tasks[self.tasks.index(task)]
         entry = entry.model_copy(update={"task": str(self.run.task(task).resolve())})
-        missing: InputError | None = None
-        for base in self.bases:
-            try:
-                cases = read_task(entry, self.study, base)
-            except InputError as error:
-                missing = missing or error
-                continue
-            self._check_same_cases(task, cases)
-            return cases
-        assert missing is not None
-        raise missing
+        cases = self._first_found(partial(read_task, entry, self.study))
+        self._check_same_cases(task, cases)
+        return cases
 
     def votes(self) -> Path | None:
         """The store of votes that the study names, where it lies; None where it names none."""
         stores = [store for base in self.bases if (store := votes_of(self.study, base))]
         return next((store for store in stores if store.is_file()), stores[0] if stores else None)
+
+    def _first_found(self, find: Callable[[Path], _Found]) -> _Found:
+        """What `find` gives for the first of `bases` with which it can. Raises the error of the likeliest if none."""
+        problems = []
+        for base in self.bases:
+            try:
+                return find(base)
+            except InputError as error:
+                problems.append(error)
+        raise problems[0]
 
     def _check_same_cases(self, task: str, cases: TaskCases) -> None:
         with reading(self.run.preflight):

@@ -8,36 +8,22 @@ from pathlib import Path
 
 import torch
 
-from preceptor.engine import CostModel, Speed
 from preceptor.errors import InputError, Problem
 from preceptor.models import compute_device
-from preceptor.study.plan.memory import ModelBytes
 
 GIB = 2**30
 
 _CGROUP = Path("/sys/fs/cgroup")
 """Where Linux says how much a container may hold, and holds."""
 
-_OF_RATE = 0.5
-"""Share of the rate of its matrix products at which a machine trains: what was measured, see docs/PERFORMANCE.md."""
 _FIT = 0.92
 """Share of a device's memory that can be filled: allocators lose some between blocks, and others use it too."""
 _LOOSE, _LOOSE_16_BITS = 1.65, 2.3
-"""Read off nine of the cases of benchmarks/plan.py; docs/PLAN.md says which, and how far they lie apart."""
-_GROWN_BYTES = 0.1 * GIB
-"""What a process grows by in its first stage, however small the model: libraries load what they need when it is needed.
-benchmarks/plan.py measures it with a model of almost nothing.
-"""
-_DRIVER_BYTES = 0.8 * GIB
-"""What the driver and the libraries take on an accelerator. Not measured by us."""
-_LAUNCH_SECONDS = 1e-3
-"""Kernel-launch latency of one layer on an accelerator. Not measured by us."""
-_OPERATIONS_A_BYTE = 250
-"""Accelerators do about so many 16-bit operations in the time in which they read a byte: 150 to 300 by their makers."""
-_BACK_AND_FORTH = 3.5
-"""Attention of a training step over that of its forward: five products more for two (Dao et al. 2022)."""
-_STEP_SECONDS, _SAVING_SECONDS, _START_SECONDS, _LOADED_BYTES_A_SECOND = 0.05, 1.0, 10.0, 1e9
-"""An optimizer step beside its trees, a checkpoint, a stage's beginning, and reading weights. Guessed."""
+"""How many times its bytes what is made in passing holds on a CPU, where C's library keeps much of what is freed in
+between: read off cases of benchmarks/plan.py; docs/PLAN.md says which, and how far they lie apart."""
+_GROWN_BYTES, _DRIVER_BYTES = 0.1 * GIB, 0.8 * GIB
+"""What a process grows by in its first stage, as benchmarks/plan.py measures it with a model of almost nothing; and
+what the driver and the libraries take on an accelerator, which we have not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +43,16 @@ class Machine:
         return _FIT * self.memory
 
     @property
-    def title(self) -> str:
-        """How the plan calls it."""
-        kind = "accelerator" if self.accelerator else "machine"
-        several = f"{self.devices} {kind}s" if self.devices > 1 else f"one {kind}"
-        what = "this machine" if self.tflops is None and not self.accelerator else several
-        rate = "" if self.tflops is None else f" and {self.tflops:g} TFLOP/s"
-        return f"{what}, {self.memory / GIB:.0f} GiB{' each' if self.devices > 1 else ''}{rate}"
+    def own_bytes(self) -> float:
+        """What a process takes on a device beside a model: on the CPU, what this one does, and what it grows by."""
+        if self.accelerator:
+            return _DRIVER_BYTES
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return float(pages * os.sysconf("SC_PAGE_SIZE")) + _GROWN_BYTES
+
+    def looseness(self, dtype: torch.dtype) -> float:
+        """How many times its bytes what is made in passing takes."""
+        return 1.0 if self.accelerator else _LOOSE if dtype.itemsize == 4 else _LOOSE_16_BITS
 
 
 def machine(devices: int | None, memory_gib: float | None, tflops: float | None) -> Machine:
@@ -76,46 +65,8 @@ def machine(devices: int | None, memory_gib: float | None, tflops: float | None)
         raise InputError(Problem("--devices", what, "Say --memory-gib and --tflops of one device too."))
     if tflops is not None and memory_gib is None:
         raise InputError(Problem("--tflops", "how much memory a device has is not said", "Say --memory-gib too."))
-    if tflops is not None and memory_gib is not None:
-        return Machine(devices or 1, memory_gib * GIB, tflops, accelerator=True)
-    here = Machine(1, _memory_here(), None, accelerator=compute_device().type != "cpu")
-    return here if memory_gib is None else Machine(1, memory_gib * GIB, None, here.accelerator)
-
-
-def speed_of(described: Machine, model: ModelBytes) -> Speed:
-    """How fast a described machine is: by the rate of its products, for nobody can measure it here."""
-    assert described.tflops is not None
-    rate = described.tflops * 1e12 * _OF_RATE
-    attention = 4 * model.width / rate  # a product with the key, one with the value
-    reading = model.weights / model.layers / (described.tflops * 1e12 / _OPERATIONS_A_BYTE)
-    return Speed(
-        model.layers,
-        model.operations,
-        train=CostModel(model.operations.training / rate, _BACK_AND_FORTH * attention, 3 * _LAUNCH_SECONDS),
-        forward=CostModel(1 / rate, attention, _LAUNCH_SECONDS),
-        write=CostModel(1 / rate, attention, max(_LAUNCH_SECONDS, reading)),
-        step=_STEP_SECONDS,
-        first_step=0.0,
-        start=_START_SECONDS + model.weights / _LOADED_BYTES_A_SECOND,
-        saving=_SAVING_SECONDS,
-    )
-
-
-def looseness(described: Machine, dtype: torch.dtype) -> float:
-    """How many times its bytes what is made in passing holds: C's library keeps much of what is freed in between."""
-    if described.accelerator:
-        return 1.0
-    return _LOOSE if dtype.itemsize == 4 else _LOOSE_16_BITS
-
-
-def own_bytes(described: Machine) -> float:
-    """What a process takes on a device beside a model: on the CPU, what this one does, and what it will grow by."""
-    return _DRIVER_BYTES if described.accelerator else _resident_bytes() + _GROWN_BYTES
-
-
-def _resident_bytes() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return float(pages * os.sysconf("SC_PAGE_SIZE"))
+    memory = _memory_here() if memory_gib is None else memory_gib * GIB
+    return Machine(devices or 1, memory, tflops, accelerator=tflops is not None or compute_device().type != "cpu")
 
 
 def available_here() -> float:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from preceptor.errors import InputError
 from preceptor.study.cases import Prepared
-from preceptor.study.plan.stage_work import stages_for
 from preceptor.study.predictions.answering import answers_key, arms_for, cell_folder, is_answered
 from preceptor.study.predictions.prediction_files import share_answered
 from preceptor.study.spec.stages import StageRef
+from preceptor.study.spec.study import Study
 from preceptor.study.stage_tree.tree import MissingStage, StageTree
 
 
@@ -27,6 +27,12 @@ class RemainingWork:
 
     def __bool__(self) -> bool:
         return bool(self.stages or self.answers)
+
+
+def stages_for(study: Study, prepared: Prepared) -> list[StageRef]:
+    """Every stage that the arms which can answer a task rest on, each once, in an order in which they can be done."""
+    last = [stage for arm in arms_for(study, prepared) if (stage := study.stage_of(arm))]
+    return list(dict.fromkeys(stage for one in last for stage in one.required))
 
 
 def remaining_work(tree: StageTree, prepared: Prepared) -> RemainingWork:

@@ -1,40 +1,41 @@
 """What a study will need, said beforehand: memory, tokens, operations and time of every stage; nothing is trained."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
-import torch
-
-from preceptor.engine import Numerics, Speed, Workload, choose_numerics
+from preceptor.engine import ModelBytes, Numerics, Speed, Unit, Work, choose_numerics, flops_of, model_bytes
 from preceptor.errors import InputError, Problem
-from preceptor.models import EMBEDDED, ModelSource, find_blueprint, load_tokenizer
+from preceptor.models import EMBEDDED, ModelSource, blueprint, find_blueprint, load_tokenizer
+from preceptor.progress import Advance, quiet
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
 from preceptor.study.check import too_long_for
-from preceptor.study.plan.forecast import answer_seconds, bytes_to_time, measure_speed
-from preceptor.study.plan.machine import Machine, available_here, looseness, own_bytes, speed_of
-from preceptor.study.plan.memory import ModelBytes, answering_peak, model_bytes, training_peak
-from preceptor.study.plan.stage_work import answer_work, stage_work, stages_for
+from preceptor.study.plan.forecast import answer_work, known_seconds, layers_to_measure, measure_speed, stage_work
+from preceptor.study.plan.machine import Machine, available_here
+from preceptor.study.plan.remaining import stages_for
 from preceptor.study.predictions.answering import arms_for, seedless
-from preceptor.study.spec.found import find_answer, find_kind
+from preceptor.study.spec.found import find_kind
 from preceptor.study.spec.stage_entry import source_of
 from preceptor.study.spec.study import Study
+
+_OF_RATE = 0.5
+"""Share of the rate of its matrix products at which a machine trains: what was measured, see docs/PERFORMANCE.md."""
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
     """What one task needs for a stage or for an arm's answers, with one seed; so many seeds do it as `times` says.
 
-    seconds: None where this machine cannot hold even what would have to be timed. peak: bytes on one device.
-    devices: how many work on it together.
+    tokens: distinct ones. seen: those of every sequence in full. seconds: None where this machine cannot hold even what
+    would have to be measured. peak: bytes on one device. devices: how many work on it together.
     """
 
     task: str
     what: str
     times: int
-    work: Workload
+    tokens: float
+    seen: float
     flops: float
     seconds: float | None
     peak: float
@@ -75,7 +76,8 @@ class Planned:
 
 def read_planned(study: Study, base_folder: Path) -> Planned:
     """Read the study's cases and its model's configuration. Raises `InputError` with every problem of them."""
-    source = _source(study, base_folder)
+    beside = base_folder / Path(study.model).expanduser()  # a folder is named relative to the study file
+    source = find_blueprint(str(beside) if beside.is_dir() else study.model)
     problems = too_long_for(source, study)
     tokenizer, notes = _tokenizer(source)
     tasks = []
@@ -91,75 +93,59 @@ def read_planned(study: Study, base_folder: Path) -> Planned:
             tasks.append(prepare(checked, study, tokenizer))
     if problems:
         raise InputError(problems)
-    return Planned(study, base_folder, source, tasks, notes)
+    return Planned(study, base_folder, source.in_4bit() if study.load_in_4bit else source, tasks, notes)
 
 
-def plan_study(planned: Planned, machine: Machine, *, timed: bool = True) -> Plan:
-    """What every stage and every arm's answers need, in the order in which they are done; `timed`: seconds too."""
-    study = planned.study
-    numerics = _numerics(study, machine)
-    own = own_bytes(machine)
+def plan_study(planned: Planned, machine: Machine, *, timed: bool = True, advance: Advance = quiet) -> Plan:
+    """What every stage and every arm's answers need, in the order in which they are done.
+
+    timed: seconds too, for which this machine is measured while `advance` counts `MEASUREMENTS`.
+    """
+    study, source, numerics = planned.study, planned.source, _numerics(planned.study, machine)
     dtype = numerics.torch_dtype
-    model = model_bytes(planned.source, study.adapter, dtype, looseness(machine, dtype))
-    speed = _speed(planned, machine, numerics, model) if timed else None
-    needs = [
-        replace(need, peak=own + need.peak if need.peak else 0.0)
-        for prepared in planned.tasks
-        for need in (*_of_stages(study, prepared, numerics, model, speed), *_of_answers(study, prepared, model, speed))
-    ]
+    model = blueprint(source, study.most_slots, dtype)
+    counted = model_bytes(source, tuple(study.most_slots.items()), dtype, numerics.tokens_per_tree)
+    own = machine.own_bytes  # before a model is measured
+    speed = _measured(planned, machine, numerics, counted, advance) if timed else None
+    shares = speed is None or speed.shares
+
+    def need(
+        prepared: Prepared, what: str, seeds: int, work: Work, devices: int = 1, known: float | None = None
+    ) -> Need:
+        flops, seconds = flops_of(work, model), known
+        if known is None and machine.tflops is not None:
+            seconds = flops / (machine.tflops * 1e12 * _OF_RATE * devices)
+        elif known is None and speed is not None:
+            seconds = speed.seconds(work, devices)
+        tokens, seen = (sum(unit.repeats * getattr(unit, name) for unit in work) for name in ("tokens", "seen"))
+        peak = max((counted.peak(unit, devices, machine.looseness(dtype)) for unit in work), default=-own) + own
+        return Need(prepared.task.name, what, seeds, tokens, seen, flops, seconds, peak, devices)
+
+    needs = []
+    for prepared in planned.tasks:
+        for stage in stages_for(study, prepared):
+            what = "@".join(filter(None, (stage.title, source_of(stage.owner))))
+            devices = numerics.processes if find_kind(stage.kind).makes == "policy" else 1
+            work = stage_work(study, prepared, stage, model, planned.base_folder, shares=shares)
+            needs.append(need(prepared, what, len(study.seeds), work, devices))
+        for arm in arms_for(study, prepared):
+            seeds = 1 if seedless(study, arm) else len(study.seeds)
+            work = answer_work(study, prepared, arm, model, shares=shares)
+            needs.append(need(prepared, f"answers of {arm}", seeds, work, known=known_seconds(study, arm)))
     supposed = "minutes suppose that training reaches half of that rate; nothing of that machine was measured"
-    return Plan(planned.source.title, numerics, needs, [*planned.notes, *([supposed] if machine.tflops else [])])
+    return Plan(source.title, numerics, needs, [*planned.notes, *([supposed] if machine.tflops else [])])
 
 
-def _of_stages(
-    study: Study, prepared: Prepared, numerics: Numerics, model: ModelBytes, speed: Speed | None
-) -> Iterator[Need]:
-    shares = speed is None or speed.shares
-    for stage in stages_for(study, prepared):
-        work = stage_work(study, prepared, stage, model.operations, shares=shares)
-        trains = find_kind(stage.kind).makes == "policy"
-        together = numerics.processes if trains else 1
-        if trains:
-            peak = training_peak(model, work, together, shares=shares)
-        else:
-            peak = answering_peak(model, work, shares=shares) if work.tokens else 0.0
-        source = source_of(stage.owner)
-        yield Need(
-            prepared.task.name,
-            f"{stage.title}@{source}" if source else stage.title,
-            len(study.seeds),
-            work,
-            work.flops(model.operations),
-            None if speed is None else speed.seconds(work, together),
-            peak,
-            together,
-        )
-
-
-def _of_answers(study: Study, prepared: Prepared, model: ModelBytes, speed: Speed | None) -> Iterator[Need]:
-    shares = speed is None or speed.shares
-    for arm in arms_for(study, prepared):
-        work = answer_work(study, prepared, arm, model.operations, shares=shares)
-        yield Need(
-            prepared.task.name,
-            f"answers of {arm}",
-            1 if seedless(study, arm) else len(study.seeds),
-            work,
-            work.flops(model.operations),
-            None if speed is None else answer_seconds(study, prepared, arm, speed),
-            answering_peak(model, work, shares=shares) if find_answer(study.arm(arm).answer).asks_policy else 0.0,
-            1,
-        )
-
-
-def _speed(planned: Planned, machine: Machine, numerics: Numerics, model: ModelBytes) -> Speed | None:
-    """Measured on this machine, if it can hold what is timed."""
-    if machine.tflops is not None:
-        return speed_of(machine, model)
-    if bytes_to_time(planned.source, planned.study.adapter, numerics) > available_here():
+def _measured(
+    planned: Planned, machine: Machine, numerics: Numerics, model: ModelBytes, advance: Advance
+) -> Speed | None:
+    """How fast this machine is, if it can hold what is measured; None of one that is described."""
+    study, source = planned.study, planned.source
+    share = layers_to_measure(source, model) / model.layers
+    tree = Unit("train", held=numerics.tokens_per_tree)
+    if machine.tflops is not None or model.outside + share * model.peak(tree) > available_here():
         return None
-    torch.set_num_threads(numerics.threads)
-    return measure_speed(planned.study, numerics, planned.source, planned.tasks[0], Path(gettempdir()))
+    return measure_speed(study, numerics, source, planned.tasks[0], Path(gettempdir()), advance)
 
 
 def _numerics(study: Study, machine: Machine) -> Numerics:
@@ -171,13 +157,6 @@ def _numerics(study: Study, machine: Machine) -> Numerics:
         dtype = "bfloat16" if choice.dtype == "auto" else choice.dtype
         choice = choice.model_copy(update={"dtype": dtype, "threads": 1, "processes": machine.devices})
     return choose_numerics(choice)
-
-
-def _source(study: Study, base_folder: Path) -> ModelSource:
-    """A folder is named relative to the study file, as its data is."""
-    beside = base_folder / Path(study.model).expanduser()
-    source = find_blueprint(str(beside) if beside.is_dir() else study.model)
-    return source.in_4bit() if study.load_in_4bit else source
 
 
 def _tokenizer(source: ModelSource) -> tuple[Any, list[str]]:

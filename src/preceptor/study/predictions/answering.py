@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from preceptor.engine import release_memory
-from preceptor.models import ModelSource
 from preceptor.study.cases import Prepared
 from preceptor.study.predictions.answer_context import AnswerContext
 from preceptor.study.predictions.prediction_files import cell_key, copy_predictions, evaluate, finished
@@ -45,7 +44,9 @@ def is_answered(tree: StageTree, prepared: Prepared, arm: str, key: str) -> bool
 
 def cell_folder(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> Path:
     """Where the arm's answers are kept."""
-    return tree.run.cell(prepared.task.name, _folder_name(tree.source), arm, seed)
+    source = tree.source
+    model = source.title if source.kind == "folder" else source.name.replace("/", "--")
+    return tree.run.cell(prepared.task.name, model, arm, seed)
 
 
 def answers_key(tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: list[StageOutput]) -> str:
@@ -96,7 +97,3 @@ def _copied(tree: StageTree, prepared: Prepared, arm: str, folder: Path, key: st
             copy_predictions(other, folder)
             return True
     return False
-
-
-def _folder_name(source: ModelSource) -> str:
-    return source.title if source.kind == "folder" else source.name.replace("/", "--")

@@ -86,23 +86,12 @@ def copy_predictions(finished_folder: Path, folder: Path) -> None:
         write_atomic(folder / name, (finished_folder / name).read_bytes())
 
 
-def evaluation_seconds(folder: Path) -> float:
-    """How long the answers kept in `folder` took."""
-    return float(read_note(folder)["evaluation_seconds"])
-
-
-def label_ties(folder: Path) -> int:
-    """On how many cases several labels were equally likely."""
-    return int(read_note(folder)["label_ties"])
-
-
-def preparation_cost(folder: Path) -> Cost:
-    """What it took before the answers kept in `folder` could be given, beside the arm's stages."""
-    return Cost(**read_note(folder)["cost"])
-
-
 def read_note(folder: Path) -> dict[str, Any]:
-    """What is known of the answers kept in `folder`. Raises `InputError` when that file is damaged."""
+    """What is known of the answers kept in `folder`. Raises `InputError` when that file is damaged.
+
+    `evaluation_seconds`: how long they took. `label_ties`: on how many cases several labels were equally likely.
+    `cost`: what it took before they could be given, beside the arm's stages.
+    """
     with reading(folder / _NOTE):
         note: dict[str, Any] = {"cost": {}, "label_ties": 0} | json.loads((folder / _NOTE).read_text(encoding="utf-8"))
         Cost(seconds=note["evaluation_seconds"] + note["label_ties"]) + Cost(**note["cost"])  # raises for what is none

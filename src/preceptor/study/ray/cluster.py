@@ -4,9 +4,8 @@ import logging
 import os
 import secrets
 import signal
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from preceptor.environment import environment
@@ -22,12 +21,12 @@ _QUIET = {
     "RAY_USAGE_STATS_REPORT_URL": f"{_NOWHERE}/",  # Ray reports that reports are off, too
     "RAY_task_oom_retries": "3",  # without end otherwise
 }
-_NO_WAY_OUT = {"http_proxy": _NOWHERE, "https_proxy": _NOWHERE, "no_proxy": "127.0.0.1,localhost"}
-"""Where Ray starts, it asks the addresses of three cloud providers whether it is with them."""
-_LOOPBACK_ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""Ray takes the machine's address in the network in place of 127.0.0.1, but for where it makes no clusters."""
-_OBJECT_STORE_BYTES = 100_000_000
-"""Names and numbers pass through it, no cases and no weights."""
+_ALONE = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # only where Ray makes no clusters does it listen on 127.0.0.1 alone
+    "http_proxy": _NOWHERE,  # where Ray starts, it asks three cloud providers whether it is with them
+    "https_proxy": _NOWHERE,
+    "no_proxy": "127.0.0.1,localhost",
+}
 
 
 def require_ray(address: str) -> Any:
@@ -45,7 +44,8 @@ def require_ray(address: str) -> Any:
 def cluster(address: str) -> Iterator[Any]:
     """Ray, connected; what runs there ends with the block. Raises `InputError` when that is not possible."""
     ray = require_ray(address)
-    with environment(_quiet(address) | (_only_us() if address == THIS_MACHINE else {})):
+    token = {"RAY_AUTH_TOKEN": secrets.token_hex(32)} if address == THIS_MACHINE else {}
+    with environment(_quiet(address) | token):
         try:
             with _own_sigterm():
                 _connect(ray, address)
@@ -55,22 +55,24 @@ def cluster(address: str) -> Iterator[Any]:
             ray.shutdown()
 
 
+def _quiet(address: str) -> dict[str, str]:
+    """The environment in which Ray neither reports nor, on this machine alone, is reached from the network."""
+    return _QUIET | (_ALONE if address == THIS_MACHINE else {})
+
+
 def _connect(ray: Any, address: str) -> None:
-    said: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address == THIS_MACHINE:
-        said |= {
-            "num_cpus": len(os.sched_getaffinity(0)),
-            "object_store_memory": _OBJECT_STORE_BYTES,
-            "include_dashboard": False,
-        }
+    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address == THIS_MACHINE:  # names and numbers pass through the object store, no cases and no weights
+        settings |= {"num_cpus": len(os.sched_getaffinity(0)), "object_store_memory": 100_000_000}
+        settings |= {"include_dashboard": False}
     if address.startswith("ray://"):
         fix = "Start the command on a machine of the cluster, with --address auto."
         raise InputError(Problem(f"--address {address}", "a Ray client is not one of the cluster's machines", fix))
     try:
-        ray.init(address=address, **said)
+        ray.init(address=address, **settings)
     except Exception as error:  # of many kinds, plain ones among them
-        said_first = str(error).strip().partition("\n")[0][:200]
-        what = f"Ray cannot be reached or started ({said_first or type(error).__name__})"
+        first_line = str(error).strip().partition("\n")[0][:200]
+        what = f"Ray cannot be reached or started ({first_line or type(error).__name__})"
         fix = "Look whether `ray status` finds the cluster from this machine; docs/CLUSTER.md says how one is started."
         raise InputError(Problem(f"--on ray, --address {address}", what, fix)) from error
 
@@ -78,9 +80,6 @@ def _connect(ray: Any, address: str) -> None:
 @contextmanager
 def _own_sigterm() -> Iterator[None]:
     """Ray's start puts a handler in place of ours that would end the process without a word; ours is put back."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     ours = signal.getsignal(signal.SIGTERM)
     try:
         yield
@@ -89,22 +88,8 @@ def _own_sigterm() -> Iterator[None]:
         signal.raise_signal(signal.SIGTERM)
         raise
     finally:
-        signal.signal(signal.SIGTERM, ours)
-
-
-def _quiet(address: str) -> dict[str, str]:
-    """The environment in which Ray neither reports nor, on this machine alone, is reached from the network."""
-    return _QUIET | (_LOOPBACK_ALONE if address == THIS_MACHINE else {})
-
-
-def asks_for_token() -> bool:
-    """Whether the cluster we are connected to lets in only those who know its token: without it, we were not let in."""
-    return os.environ.get("RAY_AUTH_MODE", "").lower() == "token"  # Ray itself sets it where it finds a token
-
-
-def _only_us() -> dict[str, str]:
-    """The environment of a Ray of this machine alone: no way out, and only who knows the token gets in."""
-    return _NO_WAY_OUT | {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        with suppress(ValueError):  # outside the main thread neither Ray nor we may set one
+            signal.signal(signal.SIGTERM, ours)
 
 
 def _check_reports_off(ray: Any, address: str) -> None:

@@ -1,41 +1,43 @@
-"""What of a study remains to be done, as steps of which several may be done at the same time."""
+"""What of a study remains to be done, as steps of which several may be done at the same time, and what each takes."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import product
 
+from preceptor.chat_server import ChatServer
 from preceptor.errors import InputError
 from preceptor.study.cases import Prepared
 from preceptor.study.predictions.answering import answers_key, arms_for, is_answered
-from preceptor.study.run.failures import ANSWERS
+from preceptor.study.run.failures import ANSWERS, Part
+from preceptor.study.spec.found import find_answer, find_kind
 from preceptor.study.spec.stages import StageRef
-from preceptor.study.stage_tree.tree import MissingStage, StageTree
+from preceptor.study.stage_tree.tree import MissingStage, StageTree, part_of
+
+_ROOM_BYTES = 1_000_000_000
+"""Python, its libraries and the cases, beside the weights."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One stage, or an arm's answers to the held-out cases where `stage` is None.
 
-    `arm`: the arm, or the one that ends with the stage. `after`: the step that it needs; None when all that it needs
-    stands already.
+    `after`: all that it needs and that does not stand yet, in order.
     """
 
-    task: str
-    arm: str
-    seed: int
-    stage: StageRef | None
-    after: "Step | None" = None
+    part: Part
+    stage: StageRef | None = None
+    after: tuple[Part, ...] = ()
 
-    @property
-    def title(self) -> str:
-        """What it is called in messages."""
-        return self.stage.title if self.stage else ANSWERS
 
-    def rests_on(self, other: "Step") -> bool:
-        """Whether it needs the other step, or one that does."""
-        return self.after is not None and (self.after == other or self.after.rests_on(other))
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a step takes of a machine. `here`: only the machine where the command was started will do."""
 
-    def __str__(self) -> str:
-        return f"{self.task}, {self.title} of {self.arm}, seed {self.seed}"
+    cpus: int
+    gpus: int = 0
+    memory: int = 0
+    here: bool = False
 
 
 def remaining_steps(tree: StageTree, tasks: Sequence[Prepared]) -> list[Step]:
@@ -43,31 +45,47 @@ def remaining_steps(tree: StageTree, tasks: Sequence[Prepared]) -> list[Step]:
 
     What is sure to fail, as behind a kept file that is damaged, is no step.
     """
-    return list(dict.fromkeys(step for prepared in tasks for step in _of_task(tree, prepared)))
+    steps: dict[Part, Step] = {}
+    for prepared in tasks:
+        keys = set[str]()
+        for seed, arm in product(tree.study.seeds, arms_for(tree.study, prepared)):
+            with suppress(InputError):
+                for step in _of_arm(tree, prepared, arm, seed, keys):
+                    steps.setdefault(step.part, step)
+    return list(steps.values())
 
 
-def _of_task(tree: StageTree, prepared: Prepared) -> Iterator[Step]:
-    name, seen = prepared.task.name, set[str]()
-    for seed in tree.study.seeds:
-        for arm in arms_for(tree.study, prepared):
-            last: Step | None = None
-            try:
-                found = tree.find(arm, prepared, seed)
-                if not isinstance(found, MissingStage):  # deterministic arms answer once for all seeds
-                    key = answers_key(tree, prepared, arm, seed, found)
-                    if key in seen or is_answered(tree, prepared, arm, key):
-                        continue
-                    seen.add(key)
-            except InputError:
-                continue
-            for stage in _missing(tree, arm, found):
-                yield (last := Step(name, stage.owner, seed, stage, last))
-            yield Step(name, arm, seed, None, last)
+def _of_arm(tree: StageTree, prepared: Prepared, arm: str, seed: int, keys: set[str]) -> Iterator[Step]:
+    """The stages that an arm still needs, in order, and its answers. `keys`: of answers that are steps already."""
+    last, found, missing = tree.study.stage_of(arm), tree.find(arm, prepared, seed), tuple[StageRef, ...]()
+    if last and isinstance(found, MissingStage):
+        missing = last.required[last.required.index(found.stage) :]
+    elif not isinstance(found, MissingStage):  # deterministic arms answer once for all seeds
+        key = answers_key(tree, prepared, arm, seed, found)
+        if key in keys or is_answered(tree, prepared, arm, key):
+            return
+        keys.add(key)
+    parts = {stage: part_of(stage, prepared, seed) for stage in missing}
+    for stage, part in parts.items():
+        yield Step(part, stage, tuple(parts[one] for one in stage.required[:-1] if one in parts))
+    yield Step(Part(prepared.task.name, arm, seed, ANSWERS), None, tuple(parts.values()))
 
 
-def _missing(tree: StageTree, arm: str, found: object) -> tuple[StageRef, ...]:
-    """The stages that an arm rests on, from the first that is missing."""
-    last = tree.study.stage_of(arm)
-    if last is None or not isinstance(found, MissingStage):
-        return ()
-    return last.required[last.required.index(found.stage) :]
+def needs_of(tree: StageTree, step: Step, *, gpus: bool) -> Needs:
+    """What the step takes, in a cluster with or without GPUs; the threads and processes are the study's own."""
+    study, numerics = tree.study, tree.numerics
+    if step.stage:
+        asks_policy, server = True, getattr(study, step.stage.source or "", None)
+    else:
+        way = study.arm(step.part.arm).answer
+        asks_policy, server = find_answer(way).asks_policy, study.block(way)
+    here = isinstance(server, ChatServer) and server.is_here
+    if not asks_policy:
+        waits = isinstance(server, ChatServer)
+        return Needs(cpus=0, here=here) if waits else Needs(numerics.threads, memory=_ROOM_BYTES)
+    trains = step.stage is not None and find_kind(step.stage.kind).makes == "policy"
+    weights = sum(file.stat().st_size for file in tree.source.location.glob("*.safetensors"))
+    if trains and study.adapter is None:
+        weights *= 4  # with their gradients and two moments of each
+    together = numerics.processes if trains else 1
+    return Needs(numerics.threads, together * int(gpus), together * (_ROOM_BYTES + weights), here)

@@ -12,13 +12,7 @@ from preceptor.evidence import INVALID_CODE, Sample, find_metric
 from preceptor.files import digest_file
 from preceptor.study.cases import Prepared
 from preceptor.study.predictions.answering import answered, arms_for, seedless
-from preceptor.study.predictions.prediction_files import (
-    Prediction,
-    evaluation_seconds,
-    label_ties,
-    preparation_cost,
-    read_predictions,
-)
+from preceptor.study.predictions.prediction_files import Prediction, read_note, read_predictions
 from preceptor.study.run.failures import EVALUATION, CellError, Failure, Part
 from preceptor.study.run.reading import reading
 from preceptor.study.score import case_score, gold_label
@@ -80,7 +74,7 @@ def _cell(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> Cell:
     folder, done = answered(tree, prepared, arm, seed)
     file, root = folder / "predictions.jsonl", tree.run.root
     with tree.costs_one_cell(Part(prepared.task.name, arm, seed, EVALUATION), prepared):
-        predictions = read_predictions(folder)
+        predictions, note = read_predictions(folder), read_note(folder)
         with reading(file):
             if [one.id for one in predictions] != [example.id for example in prepared.splits.test]:
                 raise ValueError("answers to other cases")
@@ -90,8 +84,8 @@ def _cell(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> Cell:
             arm,
             seed,
             predictions,
-            sum((stage.cost for stage in done), preparation_cost(folder)),
-            evaluation_seconds(folder),
+            sum((stage.cost for stage in done), Cost(**note["cost"])),
+            float(note["evaluation_seconds"]),
             predictions_file=file.relative_to(root).as_posix(),
             predictions_sha256=digest_file(file),
             pairs=pair_counts(done),
@@ -100,7 +94,7 @@ def _cell(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> Cell:
             learning=learning(done),
             policy=done[-1].policy.relative_to(root).as_posix() if done else None,
             seedless=seedless(tree.study, arm),
-            label_ties=label_ties(folder),
+            label_ties=int(note["label_ties"]),
         )
 
 
@@ -123,21 +117,14 @@ def dangerous_labels(prepared: Prepared) -> tuple[str, ...]:
     return next((one.labels for one in also if find_metric(one.metric).needs_positives), ())
 
 
-def majority_answer(prepared: Prepared) -> str | None:
-    """The label most training cases have; None for free text."""
-    if not prepared.task.labels:
+def majority_sample(prepared: Prepared) -> Sample | None:
+    """Every held-out case answered with the label that most training cases have; None for free text."""
+    labels = prepared.task.labels
+    if not labels:
         return None
     count = Counter(gold_label(prepared.task, example) for example in prepared.splits.train)
-    return max(prepared.task.labels, key=lambda label: count[label])
-
-
-def majority_sample(prepared: Prepared) -> Sample | None:
-    """Every held-out case answered with the majority answer; None for free text."""
-    answer = majority_answer(prepared)
-    if answer is None:
-        return None
-    gold = _gold(prepared)
-    return Sample(_patients(prepared), gold=gold, predicted=np.full(len(gold), prepared.task.labels.index(answer)))
+    gold, commonest = _gold(prepared), max(labels, key=lambda label: count[label])
+    return Sample(_patients(prepared), gold=gold, predicted=np.full(len(gold), labels.index(commonest)))
 
 
 def _patients(prepared: Prepared) -> np.ndarray[Any, np.dtype[np.str_]]:

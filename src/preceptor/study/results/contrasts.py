@@ -1,7 +1,8 @@
 """Which arms are compared with which, decided before any prediction is made, and what each comparison found."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -177,29 +178,24 @@ def _entry(found: _Found, p_adjusted: float, margin: float | None, words: Mappin
         family=found.family,
         a=a,
         b=b,
-        delta=comparison.delta,
-        ci=(comparison.low, comparison.high),
-        ci_90=(comparison.low_90, comparison.high_90),
-        p=comparison.p,
+        **compared_fields(comparison, judgement),
         p_adjusted=p_adjusted,
         adjustment="holm" if found.family == "primary" else "bh",
-        test=comparison.test,
-        interval=comparison.interval,
-        n=comparison.n,
-        patients=comparison.patients,
-        differing=comparison.differing,
         seeds=[SeedDelta(seed=cell.seed, delta=delta) for cell, delta in deltas],
         margin=margin,
-        verdict=judgement.verdict,
-        less_than_matters=judgement.less_than_matters,
-        below_margin=judgement.below_margin,
-        descriptive=judgement.descriptive,
         counts=_counts(found),
         dangerous=_dangerous(found),
         price_ratio=price,
         needed=_needed(comparison, judgement, margin),
         sentence=said + _only_these_seeds(found, words),
     )
+
+
+def compared_fields(comparison: Comparison, judgement: Judgement) -> dict[str, Any]:
+    """What an entry of `results.json` says of a comparison and of what it shows, by the names of its fields."""
+    names = ("delta", "p", "test", "interval", "n", "patients", "differing")
+    intervals = {"ci": (comparison.low, comparison.high), "ci_90": (comparison.low_90, comparison.high_90)}
+    return {name: getattr(comparison, name) for name in names} | intervals | asdict(judgement)
 
 
 def _only_these_seeds(found: _Found, words: Mapping[str, str]) -> str:

@@ -8,11 +8,12 @@ import numpy as np
 
 from preceptor.evidence import Comparison, Sample, benjamini_hochberg, compare, find_metric, judge, sentence
 from preceptor.preferences import first_votes, is_of, rater_agreement
-from preceptor.preferences.labelling import COUNTS, Answer, Item, Vote, working_seconds
+from preceptor.preferences.labelling import COUNTS, Answer, Item, Vote, read_round, working_seconds
 from preceptor.study.cases import Prepared
 from preceptor.study.label.held_out import differing, source_of
 from preceptor.study.results.cells import Cell
-from preceptor.study.results.human_agreement import agreement_part, human_agreement, opened
+from preceptor.study.results.contrasts import compared_fields
+from preceptor.study.results.human_agreement import human_agreement
 from preceptor.study.results.rater_schema import AgreementPart, Human, Rater
 from preceptor.study.results.schema import RatersWork, Results
 from preceptor.study.run.folder import RunFolder
@@ -57,7 +58,7 @@ def clinician_seconds(run: RunFolder, *, gold: Iterable[Path], votes: Path | Non
         "pairs": [votes] if votes else [],
         "held_out": [scored] if scored.is_file() else [],
     }
-    return {what: sum(working_seconds(opened(one)[1]) for one in some) for what, some in stores.items() if some}
+    return {what: sum(working_seconds(read_round(one)[1]) for one in some) for what, some in stores.items() if some}
 
 
 def human_outcomes(
@@ -72,8 +73,8 @@ def human_outcomes(
     store = held_out_store(run)
     if not store.is_file():
         return []
-    items, given = opened(store)
-    trainers = {vote.rater for vote in opened(votes)[1]} if votes else set()
+    items, given = read_round(store)
+    trainers = {vote.rater for vote in read_round(votes)[1]} if votes else set()
     found = [one for arms in _rated(items, cells) for one in _compared(arms, given)]
     adjusted = benjamini_hochberg([one.comparison.p for one in found])
     return [_entry(one, p, trainers, phrases) for one, p in zip(found, adjusted, strict=True)]
@@ -138,8 +139,9 @@ def _compared(arms: _Arms, votes: Sequence[Vote]) -> Iterator[_Found]:
         means = np.array([np.mean(list(given.values()), axis=0) for given in points.values()])
         a, b = (Sample(groups, scores=means[:, side]) for side in (0, 1))
         comparison = compare(find_metric("mean_score"), [a], [b])
-        agreed = agreements.get(scale)
-        yield _Found(arms, scale, points, comparison, agreement_part(agreed) if agreed and agreed.items else None)
+        found = agreements.get(scale)
+        agreed = AgreementPart.model_validate(found, from_attributes=True) if found and found.items else None
+        yield _Found(arms, scale, points, comparison, agreed)
 
 
 def _points(items: Sequence[Item], votes: Sequence[Vote]) -> dict[str, Points]:
@@ -168,16 +170,7 @@ def _entry(found: _Found, p_adjusted: float, trainers: set[str], phrases: Mappin
         higher_is_better=higher,
         mean_a=float(means[0]),
         mean_b=float(means[1]),
-        delta=comparison.delta,
-        ci=(comparison.low, comparison.high),
-        p=comparison.p,
         p_adjusted=p_adjusted,
-        test=comparison.test,
-        interval=comparison.interval,
-        n=comparison.n,
-        patients=comparison.patients,
-        verdict=judgement.verdict,
-        descriptive=judgement.descriptive,
         sentence=sentence(
             comparison,
             judgement,
@@ -190,8 +183,8 @@ def _entry(found: _Found, p_adjusted: float, trainers: set[str], phrases: Mappin
         raters=_by_rater(found.points, trainers),
         agreement=found.agreement,
         held_out=len(arms.prepared.splits.test),
-        differing=arms.differing,
         outdated=arms.outdated,
+        **compared_fields(comparison, judgement) | {"differing": arms.differing},
     )
 
 

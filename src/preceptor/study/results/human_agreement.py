@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from preceptor.evidence import Agreement, Figure, Sample, estimate, find_metric
+from preceptor.evidence import Sample, estimate, find_metric
 from preceptor.preferences import first_votes, is_of, rater_agreement
-from preceptor.preferences.labelling import Item, Store, Vote
+from preceptor.preferences.labelling import Item, Vote, read_round
 from preceptor.study.cases import Prepared
-from preceptor.study.results.rater_schema import AgreementPart, FigurePart, HumanAgreement
+from preceptor.study.results.rater_schema import AgreementPart, HumanAgreement
 from preceptor.study.score import case_score
 from preceptor.tasks import Example
 
@@ -22,7 +22,7 @@ def human_agreement(store: Path, prepared: Prepared) -> HumanAgreement | None:
     `value` is the task's main metric with each rater of a case in turn as the answer and each other as the gold, so
     that it may stand beside a model's. `agreement` is None for texts. Raises `InputError` when there is no such store.
     """
-    items, votes = opened(store)
+    items, votes = read_round(store)
     own = {item.id: item for item in items if item.kind == "gold" and is_of(prepared.task, item)}
     pairs = _pairs(own, [vote for vote in votes if vote.choice in prepared.task.labels or not prepared.task.labels])
     if not pairs:
@@ -36,27 +36,8 @@ def human_agreement(store: Path, prepared: Prepared) -> HumanAgreement | None:
         items=len({pair.item.id for pair in pairs}),
         patients=found.patients,
         raters=len({pair.rater for pair in pairs}),
-        agreement=agreement_part(agreed) if agreed else None,
+        agreement=AgreementPart.model_validate(agreed, from_attributes=True) if agreed else None,
     )
-
-
-def opened(path: Path) -> tuple[list[Item], list[Vote]]:
-    """Items and votes that count of the store at `path`. Raises `InputError` when that is none."""
-    store = Store.open(path)
-    try:
-        return store.items(), store.votes()
-    finally:
-        store.close()
-
-
-def agreement_part(found: Agreement) -> AgreementPart:
-    """Agreement as `results.json` has it."""
-    raw, alpha, kappa = (_figure(figure) for figure in (found.raw, found.alpha, found.kappa))
-    return AgreementPart(level=found.level, items=found.items, raters=found.raters, raw=raw, alpha=alpha, kappa=kappa)
-
-
-def _figure(figure: Figure) -> FigurePart:
-    return FigurePart(value=figure.value, ci=(figure.low, figure.high))
 
 
 @dataclass(frozen=True, slots=True)

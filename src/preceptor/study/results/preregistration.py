@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import count, takewhile
 from typing import Any
 
 from preceptor.errors import InputError, Problem
@@ -21,22 +22,21 @@ def freeze(run: RunFolder, study: Study, tasks: Sequence[Prepared]) -> Design:
     """
     settings = _settings(study, tasks)
     sha256 = digest(settings)
-    earlier = [_read(run, number) for number in range(1, 1 + _count(run))]
+    earlier = [_read(run, number) for number in takewhile(lambda number: run.design(number).exists(), count(1))]
     answered = any(run.root.glob("cells/**/predictions*.jsonl"))
     for number, one in enumerate(earlier):
         if one["sha256"] == sha256:  # going back to the first design is no change of it
-            return _design(study, tasks, sha256, one["frozen"], changed=number > 0 or one["after_predictions"])
+            return _design(settings, sha256, one["frozen"], changed=number > 0 or one["after_predictions"])
     frozen = datetime.now(UTC).isoformat(timespec="seconds")
     number = 1 + (len(earlier) if answered else 0)  # a design under which nothing was predicted leaves no trace
     kept = {"sha256": sha256, "frozen": frozen, "after_predictions": answered, "design": settings}
     write_json(run.design(number), kept)
-    return _design(study, tasks, sha256, frozen, changed=answered)
+    return _design(settings, sha256, frozen, changed=answered)
 
 
-def _design(study: Study, tasks: Sequence[Prepared], sha256: str, frozen: str, *, changed: bool) -> Design:
-    primary = [(str(a), str(b)) for a, b in study.primary_contrasts]
-    margins = {one.task.name: one.entry.margin for one in tasks}
-    return Design(sha256=sha256, frozen=frozen, primary=primary, margins=margins, changed=changed)
+def _design(settings: dict[str, Any], sha256: str, frozen: str, *, changed: bool) -> Design:
+    primary = [(str(a), str(b)) for a, b in settings["primary"]]
+    return Design(sha256=sha256, frozen=frozen, primary=primary, margins=settings["margins"], changed=changed)
 
 
 def _settings(study: Study, tasks: Sequence[Prepared]) -> dict[str, Any]:
@@ -49,13 +49,6 @@ def _settings(study: Study, tasks: Sequence[Prepared]) -> dict[str, Any]:
         "dangerous": {one.task.name: list(dangerous_labels(one)) for one in tasks},
         "test_sets": {one.task.name: one.test_set for one in tasks},
     }
-
-
-def _count(run: RunFolder) -> int:
-    number = 0
-    while run.design(number + 1).exists():
-        number += 1
-    return number
 
 
 def _read(run: RunFolder, number: int) -> dict[str, Any]:

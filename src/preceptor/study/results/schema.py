@@ -430,10 +430,6 @@ class Results(_Part):
         arms = self.study.arms
         return sorted((f for f in self.failed if f.task == task), key=lambda f: (arms.index(f.arm), f.seed))
 
-    def left_out_of(self, task: str) -> list[LeftOut]:
-        """The arms that the task goes without, in the order of the study."""
-        return [one for one in self.left_out if one.task == task]
-
     def not_compared_of(self, task: str) -> list[NotCompared]:
         """The task's contrasts that are missing because of what failed, primary ones first."""
         return sorted((c for c in self.not_compared if c.task == task), key=lambda c: c.family != "primary")
@@ -445,10 +441,6 @@ class Results(_Part):
     def conclusions_of(self, task: str) -> list[Conclusion]:
         """What the task's contrasts come to, one a model; empty in results of older versions."""
         return [conclusion for conclusion in self.conclusions if conclusion.task == task]
-
-    def human_of(self, task: str) -> list[Human]:
-        """What raters said of the task's held-out answers."""
-        return [one for one in self.human if one.task == task]
 
     def arm(self, name: str) -> ArmPart:
         """The arm in words; of one that these results do not describe, what follows from its name."""

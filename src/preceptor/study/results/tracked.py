@@ -4,12 +4,11 @@ from preceptor.engine import tell_once
 from preceptor.study.results.schema import Cell, Results
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.spec.study import Study
-from preceptor.study.stage_tree.tracking import tracking_of
 
 
 def tell_results(study: Study, run: RunFolder, results: Results) -> None:
     """Tell the tracker, if there is one, what is in `results.json` of each arm and of each comparison."""
-    tracking = tracking_of(study, run, "verdict")
+    tracking = run.tracking(study, "verdict")
     if tracking is None:
         return
     for cell in results.cells:

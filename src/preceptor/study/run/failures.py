@@ -54,6 +54,9 @@ class Part:
     answers_key: str = ""
     """Arms that chance has no part in are asked once for all seeds: their answers are known by this."""
 
+    def __str__(self) -> str:
+        return f"{self.task}, {self.stage} of {self.arm}, seed {self.seed}"
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -75,8 +78,7 @@ class CellError(InputError):
     """Part of a study failed for a reason that concerns only what rests on it."""
 
     def __init__(self, cause: Cause) -> None:
-        part = cause.part
-        super().__init__(Problem(f"{part.task}, {part.stage} of {part.arm}, seed {part.seed}", cause.reason, cause.fix))
+        super().__init__(Problem(str(cause.part), cause.reason, cause.fix))
         self.cause = cause
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from preceptor.engine import Tracking
 from preceptor.errors import InputError, Problem
 from preceptor.files import private_folder
 from preceptor.study.run.purge_mark import MARK, check_not_purged
+from preceptor.study.spec.study import Study
 
 LOCK = ".lock"
 
@@ -59,10 +61,9 @@ class RunFolder:
         """Where the log-probabilities of a DPO reference are kept; runs that differ in beta share them."""
         return self.root / "references" / f"{key[:16]}.json"
 
-    @property
-    def trackers(self) -> Path:
-        """Where a tracker keeps what it was told."""
-        return self.root / "trackers"
+    def tracking(self, study: Study, what: str) -> Tracking | None:
+        """How the study's tracker is told of a part of the study; None where the study has none."""
+        return Tracking(study.report_to, self.root / "trackers", study.name, what) if study.report_to else None
 
     def cell(self, task: str, model: str, arm: str, seed: int) -> Path:
         """Where one arm's predictions on one task are kept."""
@@ -85,8 +86,7 @@ def run_lock(root: Path) -> Iterator[None]:
     try:
         check_run_folder(root)
         private_folder(root)
-        lock = FileLock(root / LOCK)
-        lock.acquire(timeout=0)
+        held = FileLock(root / LOCK).acquire(timeout=0)
     except Timeout as error:
         fix = "Wait until it has finished, or name another folder with --output-dir."
         raise InputError(Problem(str(root), "another process is working in this run folder", fix)) from error
@@ -96,10 +96,8 @@ def run_lock(root: Path) -> Iterator[None]:
         what = f"the run folder cannot be made ({os.strerror(error.errno or 0).lower()})"
         fix = "Name a folder you may write to with --output-dir."
         raise InputError(Problem(str(root), what, fix)) from error
-    try:
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 def check_run_folder(root: Path) -> None:

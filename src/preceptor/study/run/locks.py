@@ -24,15 +24,12 @@ def folder_lock(folder: Path, longest_wait: float = _LONGEST_WAIT) -> Iterator[N
     Raises `FolderHeldError` when another process still holds it after `longest_wait` seconds.
     """
     private_folder(folder)
-    lock = FileLock(folder / ".lock", mode=0o600)
     try:
-        lock.acquire(timeout=longest_wait)
+        held = FileLock(folder / ".lock", mode=0o600).acquire(timeout=longest_wait)
     except Timeout as error:
         what = f"another process has been working in this folder for {longest_wait / 60:.0f} minutes"
         fix = "It may be left over on a machine that was cut off: end it there. The same command then goes on."
         raise FolderHeldError(Problem(str(folder), what, fix)) from error
-    try:
+    with held:
         yield
         (folder / ".lock").unlink(missing_ok=True)  # the work is whole, and nobody will come for it again
-    finally:
-        lock.release()

@@ -77,7 +77,7 @@ class Purge:
         """
         mark = self.before or {"begun": _now(), "ended": _now(), "deleted": []}
         if mark["ended"] is not None:
-            mark["deleted"] += [_told(one) for one in self.holdings]
+            mark["deleted"] += [{"what": one.what, "files": len(one.files), "bytes": one.size} for one in self.holdings]
         write_json(self.root / MARK, mark | {"ended": None})  # from now on nothing works in this folder
         for name in sorted({name for one in self.holdings for name in one.files} - set(_LAST)):
             _unlink(self.root / name)
@@ -173,8 +173,7 @@ def _clean_results(run: RunFolder) -> None:
     """What may be one patient's own in the results goes, whatever became of the preflight."""
     try:
         results = json.loads(run.results.read_text(encoding="utf-8"))
-        _without_rare_values(results)
-        _without_days(results)
+        _without_own_values(results)
         if run.preflight.exists():
             results["made_from"][run.preflight.name] = digest_file(run.preflight)
     except (OSError, ValueError, KeyError, TypeError):
@@ -203,17 +202,14 @@ def _without_names(finding: dict[str, Any]) -> dict[str, Any]:
     return {name: finding[name] for name in kept} | {"ids": []}
 
 
-def _without_rare_values(results: dict[str, Any]) -> None:
-    """Earlier versions told of groups of a few patients by their value, which may be one patient's own."""
+def _without_own_values(results: dict[str, Any]) -> None:
+    """What may be one patient's own: values of groups of a few patients, which earlier versions told, and of the dates
+    of the held-out cases, of which the first and the last are each a patient's, all but the years.
+    """
     for task in results["study"]["tasks"]:
         for number, group in enumerate(task.get("subgroups", []), 1):
             if group["patients"] < FEWEST_PATIENTS and group["value"] != RARE:
                 group["value"] = f"{RARE} ({number})"
-
-
-def _without_days(results: dict[str, Any]) -> None:
-    """Of the dates of the held-out cases the years stay: the first and the last day are each a patient's own."""
-    for task in results["study"]["tasks"]:
         if task.get("dates"):
             task["dates"] = {end: day[:4] for end, day in task["dates"].items()}
 
@@ -221,16 +217,13 @@ def _without_days(results: dict[str, Any]) -> None:
 @contextmanager
 def _round_ended(store: Path) -> Iterator[None]:
     """Nobody labels meanwhile. Raises `InputError` when the page of this round is open."""
-    lock = FileLock(store.with_name(f"{store.name}.lock"), mode=0o600)
     try:
-        lock.acquire(timeout=0)
+        held = FileLock(store.with_name(f"{store.name}.lock"), mode=0o600).acquire(timeout=0)
     except Timeout as error:
         what = "raters are at work on this round"
         raise InputError(Problem(str(store), what, "Stop `preceptor label` first.")) from error
-    try:
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 def _check_is_run(named: Path, root: Path) -> None:
@@ -242,10 +235,6 @@ def _check_is_run(named: Path, root: Path) -> None:
         "this is not the folder of a run, so nothing in it is deleted" if root.is_dir() else "there is no such folder"
     )
     raise InputError(Problem(str(named), what, "Name a run folder, such as runs/notes."))
-
-
-def _told(one: Holding) -> dict[str, Any]:
-    return {"what": one.what, "files": len(one.files), "bytes": one.size}
 
 
 def _now() -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
@@ -13,6 +13,7 @@ from preceptor.study.cases import Checked
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.run.study_folder import write_study_folder
 from preceptor.study.spec.study import Study
+from preceptor.tasks import Split
 
 
 def numerics_of(study: Study, run: RunFolder) -> Numerics:
@@ -69,8 +70,6 @@ def preflight_of(checked: Checked) -> dict[str, Any]:
         "refused": len(read.refused),
         "sha256": read.sha256,
         "not_drawn": checked.not_drawn,
-        "split": {
-            name: [example.id for example in getattr(checked.splits, name)] for name in ("train", "validation", "test")
-        },
+        "split": {name: [one.id for one in getattr(checked.splits, name)] for name in get_args(Split)},
         "encodings": {Path(name).name: encoding for name, encoding in read.encodings.items()},
     }

@@ -6,7 +6,6 @@ twice in a row goes on for the compute that another arm takes, and makes the arm
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -206,14 +205,10 @@ def _goes_on(arm: Arm) -> bool:
     return len(arm.stages) > 1 and arm.stages[-1] == arm.stages[-2]
 
 
-def _compute_of(arm: Arm, stages: Entries) -> str | None:
-    entry = entry_of(arm.stages[-1], stages) if arm.stages else None
-    return entry.compute_of if entry else None
-
-
 def _control_of(arm: Arm, arms: Sequence[Arm], stages: Entries) -> str | None:
     """The arm whose compute its last stage is given."""
-    named = arm.control_of or _compute_of(arm, stages)
+    entry = entry_of(arm.stages[-1], stages) if arm.stages else None
+    named = arm.control_of or (entry.compute_of if entry else None)
     return named or (_begun_alike(arm, arms) if _goes_on(arm) else None)
 
 
@@ -230,7 +225,8 @@ def _with_comparators(arm: Arm, arms: Sequence[Arm]) -> Arm:
     if arm.against or not arm.trained:
         return arm
     parent = [one.name for one in arms if one.stages and one.stages == arm.parent]
-    plain = [one.name for one in arms if arm.source and one.stages == _without_sources(arm)]
+    without_sources = tuple(stage.partition("@")[0] for stage in arm.stages)
+    plain = [one.name for one in arms if arm.source and one.stages == without_sources]
     if plain:
         return arm.model_copy(update={"against": (*plain, *parent)})
     if arm.control_of:
@@ -238,10 +234,6 @@ def _with_comparators(arm: Arm, arms: Sequence[Arm]) -> Arm:
     controls = [one.name for one in arms if one.control_of == arm.name]
     untouched = [one.name for one in arms if not one.trained]
     return arm.model_copy(update={"against": (*untouched, *parent, *controls, MAJORITY)})
-
-
-def _without_sources(arm: Arm) -> tuple[str, ...]:
-    return tuple(stage.partition("@")[0] for stage in arm.stages)
 
 
 def _with_words(arm: Arm, arms: Sequence[Arm], stages: Entries) -> Arm:
@@ -258,14 +250,11 @@ def _with_words(arm: Arm, arms: Sequence[Arm], stages: Entries) -> Arm:
         title += f" ({', '.join(behind)})"
     words = str(found[-1].explanation)
     if arm.control_of:
-        other = _last_title(next(one for one in arms if one.name == arm.control_of), stages)
+        treatment_stages = next(one.stages for one in arms if one.name == arm.control_of)
+        other = find_kind(kind_of(treatment_stages[-1], stages)).title
         words = (
             f"{found[-1].title} for longer, as much as {other} cost: whether a gain of {other} is only a gain of more "
             "training."
         )
     title, words = arm.title or title, arm.explanation or words
     return arm.model_copy(update={"title": title, "explanation": words, "phrase": title})
-
-
-def _last_title(arm: Arm, stages: Entries) -> Any:
-    return find_kind(kind_of(arm.stages[-1], stages)).title

@@ -21,7 +21,7 @@ from preceptor.data import DataSpec
 from preceptor.engine import NumericsChoice, Tracker
 from preceptor.errors import without_steering
 from preceptor.files import file_name
-from preceptor.models import BACKBONE, DEFAULT, EMBEDDED, HEAD, AdapterSettings, Slot, SlotSettings, stack_problem
+from preceptor.models import BACKBONE, EMBEDDED, HEAD, AdapterSettings, Slot, SlotSettings, adapter_slots, stack_problem
 from preceptor.preferences import find_maker, maker_names
 from preceptor.study.spec.arms import MAJORITY, Arm, arm_of_maker, arm_problems, contrasts_about, own_problems, resolve
 from preceptor.study.spec.found import find_kind, find_settings
@@ -186,7 +186,7 @@ class Study(_Frozen):
                     yield f"primary: {arm} is not among the arms"
 
     def _maker_problems(self) -> Iterator[str]:
-        if self.makers and not any(self._takes_pairs(arm) for arm in self.resolved.values()):
+        if self.makers and not any(self.takes_pairs(arm) for arm in self.resolved.values()):
             yield "makers: they make pairs, and no arm has a stage that learns from pairs; name one, or leave them out"
         needed = self.maker_settings
         if "judge" in needed and self.judge is None:
@@ -245,10 +245,16 @@ class Study(_Frozen):
         return active, (BACKBONE, *train) if whole else train
 
     @property
+    def most_slots(self) -> dict[str, Slot]:
+        """The slots of the stage that has most of them: what a plan counts on."""
+        refs = [stage for name in self.resolved if (last := self.stage_of(name)) for stage in last.required]
+        return max((self.slots_of(stage)[0] for stage in refs), key=len, default=self._adapters)
+
+    @property
     def _adapters(self) -> dict[str, Slot]:
         if self.slots:
             return {name: slot for name, slot in self.slots.items() if slot.type != HEAD}
-        return {} if self.adapter is None else {DEFAULT: self.adapter}
+        return adapter_slots(self.adapter)
 
     def _heads(self, labels: int) -> dict[str, Slot]:
         names = [name for name, slot in self.slots.items() if slot.type == HEAD] or [HEAD]
@@ -268,7 +274,7 @@ class Study(_Frozen):
     def _with_arms_of_makers(self) -> tuple[str | Arm, ...]:
         """The arms; each further maker has one of its own, behind the first that learns from pairs."""
         arms = self.resolved
-        first = next((arm for arm in arms.values() if self._takes_pairs(arm) and not arm.source), None)
+        first = next((arm for arm in arms.values() if self.takes_pairs(arm) and not arm.source), None)
         if first is None:
             return self.arms
         makers = [maker for maker in self.makers[1:] if f"{first.name}@{maker}" not in arms]
@@ -294,11 +300,6 @@ class Study(_Frozen):
         """The last stage of an arm, with all that it rests on; None for an untouched arm."""
         return stage_of(self.arm(arm), self.resolved, self.stages, self.makers[0] if self.makers else None)
 
-    def maker_of(self, arm: str) -> str | None:
-        """Who makes the pairs that an arm rests on; None where none are made, or whatever works for a case does."""
-        last = self.stage_of(arm)
-        return next((stage.source for stage in last.required if stage.source), None) if last else None
-
     def settings_of(self, stage: StageRef, task: TaskEntry) -> Any:
         """A stage's settings on a task: the task's block of its kind, else the study's, and in it the stage's own."""
         block = getattr(task, stage.kind, None) or self.block(stage.kind)
@@ -316,7 +317,7 @@ class Study(_Frozen):
         """The contrasts, first arm minus second, that the verdict rests on: those named, else what a study is about."""
         return self.primary if self.primary is not None else contrasts_about(self.resolved)
 
-    def _takes_pairs(self, arm: Arm) -> bool:
+    def takes_pairs(self, arm: Arm) -> bool:
         """Whether it learns from pairs; the control of such an arm does not."""
         last = stage_of(arm, self.resolved, self.stages, None)
         return last is not None and any(find_kind(stage.kind).makes == "pairs" for stage in last.lineage)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from preceptor.study.run.folder import RunFolder
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
 from preceptor.study.stage_tree.ledger import StageOutput
-from preceptor.study.stage_tree.tracking import tracking_of
 
 Progress = Callable[[str, int], AbstractContextManager[Advance]]
 """`with progress(what, total) as advance:` shows how far a long step is."""
@@ -76,15 +75,11 @@ class Context:
     def tracking(self) -> Tracking | None:
         """How the study's tracker is told of the stage."""
         what = f"{self.task.task.name}/{self.stage.title}/seed-{self.seed}/{self.folder.name}"
-        return tracking_of(self.study, self.run, what)
+        return self.run.tracking(self.study, what)
 
     def advance(self, total: int, what: str | None = None) -> AbstractContextManager[Advance]:
         """Show how many of `total` steps are done."""
         return self.progress(f"{self.task.task.name}: {what or self.stage.title}", total)
-
-    def in_folder(self, folder: Path) -> "Context":
-        """The same with the folder that its key gives it."""
-        return replace(self, folder=folder)
 
     def policy(self) -> Policy:
         """The policy of the stage before it, not to be trained."""

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +166,7 @@ class StageTree:
         key = self._key(stage.kind, inputs, parents[-1] if parents else None, seed, data_digest(data))
         folder = self.run.stage(key)
         policy = folder if kind.makes == "policy" else parents[-1].policy
-        return _Known(context.in_folder(folder), data, StageOutput(stage.kind, key, folder, policy))
+        return _Known(replace(context, folder=folder), data, StageOutput(stage.kind, key, folder, policy))
 
     def _key(self, kind: str, inputs: dict[str, Any], parent: StageOutput | None, seed: int, data: str) -> str:
         return digest(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from preceptor.engine import EncodedPair, Workload, scoring_workload, writing_workload
+from preceptor.engine import Work, tree_work, writing_work
 from preceptor.models import Encoded
 from preceptor.preferences import PairWork, find_maker
 from preceptor.study.cases import Prepared
@@ -19,25 +19,24 @@ def expected_work(task: Prepared, cases: PairCases, maker: str | None, samples: 
     return [work(task.task, example, samples) for example in cases.examples]
 
 
-def making_pairs(context: WorkContext, cases: PairCases, each: Sequence[PairWork]) -> Workload:
+def making_pairs(context: WorkContext, cases: PairCases, each: Sequence[PairWork]) -> Work:
     """The policy's work to make pairs: `each` is that of one case."""
-    share, task = context.shares, context.task.task
-    scored = [(case, work) for case, work in zip(cases.encoded, each, strict=True) if work.labels]
-    candidates = [[_rejected(case, work, n) for n in range(1, work.labels + 1)] for case, work in scored]
-    scoring = scoring_workload([case.prompt for case, _ in scored], candidates, context.numerics, share=share)
-    sampled = [case.prompt for case, work in zip(cases.encoded, each, strict=True) for _ in range(work.samples)]
+    share, task, both = context.shares, context.task.task, list(zip(cases.encoded, each, strict=True))
+    candidates = [[_rejected(case, work, n) for n in range(1, work.labels + 1)] for case, work in both if work.labels]
+    scoring = tree_work("score", candidates, context.study.numerics.tokens_per_tree, share=share)
+    sampled = [case.prompt for case, work in both for _ in range(work.samples)]
     lengths = gold_lengths(context.task, len(sampled))
-    return scoring + writing_workload(sampled, lengths, task.answer.max_new_tokens, share=share)
+    return scoring + writing_work(sampled, lengths, task.answer.max_new_tokens, share=share)
 
 
-def expected_pairs(cases: PairCases, each: Sequence[PairWork]) -> list[EncodedPair]:
-    """A pair of every case; token ids stand in for its rejected answer."""
-    both = zip(cases.encoded, each, strict=True)
-    return [EncodedPair(case.prompt, case.answer, _rejected(case, work)) for case, work in both]
+def expected_pairs(cases: PairCases, each: Sequence[PairWork]) -> list[list[Encoded]]:
+    """The chosen and the rejected answer of every case; token ids stand in for the rejected one."""
+    return [[case, _rejected(case, work)] for case, work in zip(cases.encoded, each, strict=True)]
 
 
-def _rejected(case: Encoded, work: PairWork, which: int = 1) -> list[int]:
-    """Token ids that stand for a rejected answer: as long as it will be, and with the same first tokens as gold."""
+def _rejected(case: Encoded, work: PairWork, which: int = 1) -> Encoded:
+    """Stands for a rejected answer: as long as it will be, and with the same first tokens as gold."""
     shared = -_LABEL_TOKENS if work.shared == 1 else int(len(case.answer) * work.shared)
     longer = max(1, round(len(case.answer) * work.length)) - len(case.answer)
-    return (stand_in(case.answer, shared, which) + [-1 - which] * longer)[: len(case.answer) + longer]
+    answer = (stand_in(case.answer, shared, which) + [-1 - which] * longer)[: len(case.answer) + longer]
+    return Encoded(case.prompt, answer)

@@ -13,10 +13,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from preceptor.engine import Forward, Numerics, Stage, Tracking, TrainSettings, schedule, train
-from preceptor.models import HEAD, Policy, heads_of
+from preceptor.engine import Forward, Numerics, Stage, Tracking, TrainSettings, Work, schedule, train, training_work
+from preceptor.models import HEAD, Encoded, Policy, heads_of
 from preceptor.progress import Advance
 from preceptor.study.cases import Prepared
+from preceptor.study.expected_work import WorkContext
 from preceptor.study.score import gold_label
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.stage_tree.stage_context import Context, Result, epochs
@@ -126,6 +127,15 @@ def train_classifier(
 def prompt_of(case: Labelled) -> list[list[int]]:
     """The one sequence of a case."""
     return [case.prompt]
+
+
+def work(context: WorkContext) -> Work:
+    """Every epoch, and an evaluation after each; it may stop earlier."""
+    train, validation = (
+        [[Encoded(case.prompt, [])] for case in part] for part in (context.task.train, context.task.validation)
+    )
+    tokens_per_tree = context.study.numerics.tokens_per_tree
+    return training_work(train, validation, context.settings, tokens_per_tree, share=context.shares)
 
 
 def how_trained(settings: Mapping[str, Any], adapter: str) -> str:

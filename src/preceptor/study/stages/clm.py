@@ -12,10 +12,11 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from preceptor.data import EACH_ROW, cases_by_patient, near_duplicates, read_table
-from preceptor.engine import SFTSettings, run_sft, sft_steps
+from preceptor.engine import SFTSettings, Work, run_sft, sft_steps, training_work
 from preceptor.errors import InputError, Problem
 from preceptor.models import Encoded, load_tokenizer
 from preceptor.study.cases import case_text
+from preceptor.study.expected_work import WorkContext
 from preceptor.study.stage_tree.stage_context import Context, Result, epochs
 
 title = "CLM"
@@ -155,6 +156,23 @@ def _parted(documents: Sequence[Document], seed: int) -> tuple[list[str], list[s
         [text for number, text in enumerate(texts) if number not in validation],
         [texts[number] for number in sorted(validation)],
     )
+
+
+def work(context: WorkContext) -> Work:
+    """Every epoch over documents of as many tokens a character as the cases have. It may stop earlier."""
+    task, longest, settings = context.task, context.study.max_length, context.settings
+    cases = [case_text(task.task, one) for one in task.splits.train]
+    tokens = sum(len(one.prompt) for one in task.train) / max(1, sum(map(len, cases)))
+    read = [text for _, text in documents(settings, context.base_folder)] if settings.corpus else cases
+    lengths = [length for text in read for length in _lengths(round(tokens * len(text)) + 1, longest - 1)]
+    groups = [[Encoded([0], [1 + number] * length)] for number, length in enumerate(lengths)]
+    held_out = max(1, round(_VALIDATION_SHARE * len(groups)))
+    tokens_per_tree = context.study.numerics.tokens_per_tree
+    return training_work(groups[held_out:], groups[:held_out], settings, tokens_per_tree, share=context.shares)
+
+
+def _lengths(tokens: int, room: int) -> list[int]:
+    return [min(room, tokens - at) for at in range(0, tokens, room)]
 
 
 def how_trained(settings: Mapping[str, Any], adapter: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from preceptor.engine import DPOSettings, EncodedPair, Workload, dpo_steps, dpo_workload, run_dpo
+from preceptor.engine import DPOSettings, EncodedPair, Work, dpo_steps, run_dpo, training_work, tree_work
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest
 from preceptor.models import load_tokenizer
@@ -76,15 +76,21 @@ def how_trained(settings: Mapping[str, Any], adapter: str) -> str:
     )
 
 
-def work(context: WorkContext) -> Workload:
-    """Steps over as many pairs as there are cases to make them of."""
+def work(context: WorkContext) -> Work:
+    """The reference, and steps over as many pairs as there are cases to make them of."""
     made_by = context.stage.after if context.stage else None
     assert made_by is not None
     making = context.study.settings_of(made_by, context.task.entry)
     cases = pair_cases(context.task, making.limit, 0, made_by.source)
     pairs = expected_pairs(cases, expected_work(context.task, cases, made_by.source, making.samples))
     train, validation = pairs[: cases.trained_on], pairs[cases.trained_on :]
-    return dpo_workload(train, validation, context.settings, context.numerics, share=context.shares)
+    tokens_per_tree, share = context.study.numerics.tokens_per_tree, context.shares
+    training = training_work(train, validation, context.settings, tokens_per_tree, share=share)
+    epochs = context.settings.epochs
+    reference = [
+        unit._replace(kind="score", repeats=unit.repeats / epochs) for unit in training if unit.kind == "train"
+    ]
+    return training + reference + tree_work("score", validation, tokens_per_tree, share=share)
 
 
 def _no_pair(context: Context, too_long: int) -> Problem:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from preceptor.engine import Workload
+from preceptor.engine import Work
 from preceptor.preferences import Request, filter_pairs, find_maker, voted_pairs
 from preceptor.study.cases import Prepared
 from preceptor.study.expected_work import WorkContext
@@ -98,7 +98,7 @@ def run(context: Context, data: list[Any]) -> Result:
     return Result(made.cost, notes=notes)
 
 
-def work(context: WorkContext) -> Workload:
+def work(context: WorkContext) -> Work:
     """What the policy does to make them; how fast a judge answers is not known."""
     maker = context.stage.source if context.stage else None
     cases = pair_cases(context.task, context.settings.limit, 0, maker)

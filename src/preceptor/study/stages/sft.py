@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from preceptor.engine import SFTSettings, Workload, run_sft, sft_steps, sft_steps_worth, sft_workload
+from preceptor.engine import SFTSettings, Work, flops_of, run_sft, sft_steps, sft_steps_worth, times, training_work
 from preceptor.models import Encoded
 from preceptor.study.expected_work import WorkContext
 from preceptor.study.stage_tree.stage_context import Context, Result, epochs
@@ -59,11 +59,11 @@ def how_trained(settings: Mapping[str, Any], adapter: str) -> str:
     )
 
 
-def work(context: WorkContext) -> Workload:
+def work(context: WorkContext) -> Work:
     """Every epoch; or as much as takes the compute that is spent, in training alone. It may stop earlier."""
-    task, operations = context.task, context.operations
-    whole = sft_workload(task.train, task.validation, context.settings, context.numerics, share=context.shares)
+    train, validation = ([[case] for case in part] for part in (context.task.train, context.task.validation))
+    tokens_per_tree = context.study.numerics.tokens_per_tree
+    whole = training_work(train, validation, context.settings, tokens_per_tree, share=context.shares)
     if context.spent is None:
         return whole
-    training = operations.training * operations.forward(whole.train.tokens, whole.train.rows)
-    return whole.times(context.spent / training)
+    return times(whole, context.spent / flops_of([unit for unit in whole if unit.kind == "train"], context.model))

@@ -1,0 +1,181 @@
+"""How fast a model computes here: a stage in miniature is done, and each kind of work is measured at two sizes."""
+
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count, cycle, islice, pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from scipy.optimize import nnls
+from torch import Tensor
+
+from preceptor.engine.cost import timed
+from preceptor.engine.estimate.work import Work
+from preceptor.engine.settings import Numerics, TrainSettings
+from preceptor.engine.training.stage import Forward, train
+from preceptor.engine.tree.batches import split_into_trees
+from preceptor.engine.tree.layout import distinct_prefixes
+from preceptor.engine.tree.sharing import shares_prefixes
+from preceptor.engine.tree.states import is_encoder, sequence_states
+from preceptor.engine.write.candidates import score_answers
+from preceptor.engine.write.generate import generate, generation_batches
+from preceptor.models import Encoded, Policy, heads_of
+from preceptor.progress import Advance, quiet
+
+MEASUREMENTS = 8
+_OF_A_TREE = 1 / 3
+"""The larger of the two sizes, of the tokens that a tree may have: larger ones take longer and tell little more."""
+_ROWS = (8, 32)
+"""Answers of a batch most of which have ended, and of a whole one."""
+_STEPS = 3
+
+Line = tuple[float, float]
+"""Seconds of a piece of work: fixed, and for each of its tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """What was measured of a model on this machine. lines: by the kind of a `Unit`. start: seconds of a stage's or an
+    evaluation's beginning. shares: whether what sequences share is computed once.
+    """
+
+    lines: dict[str, Line]
+    start: float
+    shares: bool = True
+
+    def seconds(self, work: Work, processes: int = 1) -> float:
+        """From its beginning to its end; `processes` compute its trees together and communicate while they compute."""
+        total = self.start
+        for unit in work:
+            fixed, each = self.lines[unit.kind]
+            total += unit.repeats * (fixed + each * unit.tokens) / (processes if unit.kind in ("train", "score") else 1)
+        return total
+
+
+def line_through(points: Sequence[tuple[int, float]]) -> Line:
+    """The straight line through measured (tokens, seconds): least squares, with no part below 0."""
+    tokens, seconds = zip(*points, strict=True)
+    scale = float(max(tokens))
+    fixed, each = nnls(np.array([[1.0, size / scale] for size in tokens]), np.array(seconds))[0]
+    return float(fixed), float(each) / scale
+
+
+def measure(
+    make: Callable[[], Policy],
+    cases: Sequence[Encoded],
+    numerics: Numerics,
+    folder: Path,
+    advance: Advance = quiet,
+    scale: float = 1.0,
+) -> Speed:
+    """Measure the policy that `make` makes on the shortest case and on a tree of many.
+
+    `advance` counts `MEASUREMENTS`. folder: on the disk that checkpoints will be written to; what is written is gone at
+    the end. scale: seconds of the model that is planned for over those of the one that `make` makes, which is tuned.
+    """
+    with _left_as_it_was(numerics.threads), TemporaryDirectory(dir=folder) as aside:
+        started = time.perf_counter()
+        policy = make()
+        share = shares_prefixes(policy)
+        by_length = sorted(_renumbered(cases), key=lambda one: len(one.prompt) + len(one.answer))
+        largest = int(_OF_A_TREE * numerics.tokens_per_tree)
+        whole = split_into_trees(by_length, lambda one: [one.prompt + one.answer], largest)
+        trees = (by_length[:1], max(whole, key=_tokens) if share else by_length[-1:])
+        undivided = numerics.model_copy(update={"tokens_per_tree": 10**9, "processes": 1})
+        began, warm, *done, saved = _train(policy, [trees[0], *trees], undivided, Path(aside))
+        advance(2)
+        points = {"train": list(zip(map(_tokens, trees), (b - a for a, b in pairwise([warm, *done])), strict=True))}
+        for tree, rows in zip(trees, _ROWS if share else (1, 1), strict=True):
+            prompts = [one.prompt for one in tree]
+            if is_encoder(policy.model):  # which writes nothing
+                points.setdefault("score", []).append(_read(policy, prompts))
+                advance(3)
+                continue
+            _, cost = score_answers(policy, prompts, [[one.answer] for one in tree], undivided)
+            advance()
+            reading, writing = _write(policy, list(islice(cycle(prompts), rows)))
+            advance(2)
+            measured = {"score": (cost.tokens_computed, cost.seconds), "read": reading, "write": writing}
+            for kind, point in measured.items():
+                points.setdefault(kind, []).append(point)
+    lines = {kind: line_through(both) for kind, both in points.items()} | {"save": (saved - done[-1], 0.0)}
+    start = began - started + max(0.0, warm - began - points["train"][0][1])
+    scaled = {kind: (scale * fixed, scale * each) for kind, (fixed, each) in lines.items()}
+    return Speed(scaled, scale * start, share)
+
+
+def _tokens(tree: Sequence[Encoded]) -> int:
+    return distinct_prefixes([one.prompt + one.answer for one in tree])
+
+
+def _renumbered(cases: Sequence[Encoded]) -> list[Encoded]:
+    """As many tokens, alike where they are alike, and other ids: nothing of a patient gets into a checkpoint."""
+    ids: dict[int, int] = defaultdict(count().__next__)
+    return [Encoded([ids[one] for one in case.prompt], [ids[one] for one in case.answer]) for case in cases]
+
+
+def _train(policy: Policy, batches: Sequence[Sequence[Encoded]], numerics: Numerics, folder: Path) -> list[float]:
+    """A stage with a step for each batch: the moments at which training began, each step ended and the stage ended."""
+    moments: list[float] = []
+
+    def loss(forward: Forward, tree: Sequence[Encoded], batch: Sequence[Encoded]) -> tuple[Tensor, dict[str, float]]:
+        if heads := heads_of(forward.model):
+            states = forward.states([one.prompt + one.answer for one in tree])
+            return torch.cat([head(states) for head in heads.values()], dim=1).square().mean(), {}
+        return -torch.cat(forward.answer_logprobs(tree)).mean(), {}
+
+    train(
+        policy,
+        batches,
+        loss,
+        batches[0],
+        TrainSettings(),
+        numerics,
+        folder,
+        seed=0,
+        sequences_of=lambda one: [one.prompt + one.answer],
+        eval_steps=len(batches),
+        advance=lambda *_: moments.append(time.perf_counter()),
+    )
+    return [*moments, time.perf_counter()]
+
+
+@torch.no_grad()
+def _read(policy: Policy, prompts: Sequence[list[int]]) -> tuple[int, float]:
+    with timed() as cost:
+        sequence_states(policy.model, prompts, share=False, cost=cost)
+    return cost.tokens_computed, cost.seconds
+
+
+def _write(policy: Policy, prompts: Sequence[list[int]]) -> list[tuple[int, float]]:
+    """Tokens and seconds of the reading of prompts, as many as a batch can have, and of a step of their answers."""
+    some = [prompts[i] for i in generation_batches(prompts, len(prompts), _STEPS + 1)[0]]
+    moments = [time.perf_counter()]
+
+    def note(*_: object) -> tuple[()]:
+        moments.append(time.perf_counter())
+        return ()
+
+    stop: frozenset[int] = frozenset()
+    generate(policy, some, max_new_tokens=_STEPS + 1, stop=stop, rows=32, on_batch=lambda *_: None, on_token=note)
+    return [(distinct_prefixes(some), moments[1] - moments[0]), (len(some), (moments[-1] - moments[1]) / _STEPS)]
+
+
+@contextmanager
+def _left_as_it_was(threads: int) -> Iterator[None]:
+    """In the block, torch has so many threads; behind it, they and all random states are as they were."""
+    before = torch.get_num_threads(), random.getstate(), np.random.get_state()
+    torch.set_num_threads(threads)
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        torch.set_num_threads(before[0])
+        random.setstate(before[1])
+        np.random.set_state(before[2])

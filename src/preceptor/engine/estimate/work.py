@@ -1,0 +1,101 @@
+"""The work of a stage or an evaluation, counted on its own batches and trees in the units that are measured."""
+
+from collections.abc import Sequence
+from itertools import chain, pairwise
+from typing import NamedTuple
+
+from torch import nn
+
+from preceptor.engine.cost import backward_factor, forward_flops
+from preceptor.engine.settings import TrainSettings
+from preceptor.engine.tree.batches import schedule, split_into_trees
+from preceptor.engine.tree.layout import distinct_prefixes
+from preceptor.engine.tree.logprobs import answer_tree
+from preceptor.engine.write.generate import generation_batches
+from preceptor.models import Encoded
+
+
+class Unit(NamedTuple):
+    """A piece of work, and how often it is done; all but `repeats` is of one piece.
+
+    kind: `train`, a tree forward and backward; `score`, a tree forward; `read`, the tree of a batch's prompts; `write`,
+    a token more for each answer of a batch; `save`, a checkpoint. tokens: distinct ones, which are computed. seen: the
+    tokens of every sequence in full. rows: hidden states that meet the vocabulary. held: tokens whose activations, or
+    keys and values, are in memory together.
+    """
+
+    kind: str
+    repeats: float = 1
+    tokens: int = 0
+    seen: int = 0
+    rows: int = 0
+    held: int = 0
+
+
+Work = list[Unit]
+"""Work is added with `+`."""
+
+
+def tree_work(kind: str, groups: Sequence[Sequence[Encoded]], tokens_per_tree: int, *, share: bool) -> Work:
+    """The trees of these sequences; those of a group (a case, a pair, the answers to a prompt) are never parted.
+
+    Without sharing, every sequence is computed alone.
+    """
+    trees = split_into_trees(groups, lambda group: [one.prompt + one.answer for one in group], tokens_per_tree)
+    together = [[one for group in tree for one in group] for tree in trees]
+    return [_tree(kind, tree) for tree in (together if share else [[one] for tree in together for one in tree])]
+
+
+def training_work(
+    train: Sequence[Sequence[Encoded]],
+    validation: Sequence[Sequence[Encoded]],
+    settings: TrainSettings,
+    tokens_per_tree: int,
+    *,
+    share: bool,
+) -> Work:
+    """All epochs of `train` (which may stop earlier) with their evaluations; a batch holds `batch_size` groups."""
+    batches = schedule(len(train), settings.batch_size, 1, 0)
+    looks = -(-len(batches) * settings.epochs // max(1, len(batches) // settings.looks_per_epoch))
+    steps = (tree_work("train", [train[i] for i in batch], tokens_per_tree, share=share) for batch in batches)
+    held_out = tree_work("score", validation, tokens_per_tree, share=share)
+    return times(list(chain.from_iterable(steps)), settings.epochs) + times(held_out, looks) + [Unit("save", looks)]
+
+
+def writing_work(
+    prompts: Sequence[list[int]], lengths: Sequence[int], max_new_tokens: int, *, share: bool, rows: int = 32
+) -> Work:
+    """`generate` for the prompts, where their answers have these lengths, the stop token included."""
+    work: Work = []
+    for batch in generation_batches(prompts, rows if share else 1, max_new_tokens):
+        some = [prompts[i] for i in batch]
+        tokens, held = distinct_prefixes(some), len(some) * (max(map(len, some)) + max_new_tokens)
+        work.append(Unit("read", 1, tokens, sum(map(len, some)), len(some), tokens))
+        # An answer of n tokens takes n - 1 steps behind the reading, which tells its first.
+        ends = sorted({min(lengths[i], max_new_tokens) - 1 for i in batch} | {0})
+        for begin, end in pairwise(ends):
+            going = sum(min(lengths[i], max_new_tokens) > end for i in batch)
+            work.append(Unit("write", end - begin, going, going, going, held))
+    return work
+
+
+def times(work: Work, factor: float) -> Work:
+    """The same work so many times."""
+    return [unit._replace(repeats=unit.repeats * factor) for unit in work]
+
+
+def flops_of(work: Work, model: nn.Module) -> float:
+    """Floating-point operations of the linear layers, as the cost ledger counts them; the model may be on `meta`."""
+
+    def forward(units: Work) -> float:
+        tokens = sum(unit.repeats * unit.tokens for unit in units)
+        return forward_flops(model, round(tokens), round(sum(unit.repeats * unit.rows for unit in units)))
+
+    trained = [unit for unit in work if unit.kind == "train"]
+    return backward_factor(model) * forward(trained) + forward([unit for unit in work if unit.kind != "train"])
+
+
+def _tree(kind: str, sequences: Sequence[Encoded]) -> Unit:
+    tree, predicting = answer_tree(sequences)
+    seen, rows = sum(map(len, tree.paths)), len(set().union(*predicting))
+    return Unit(kind, 1, len(tree), seen, rows, len(tree))

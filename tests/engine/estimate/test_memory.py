@@ -1,0 +1,100 @@
+"""What is counted on tensors without numbers is what the same code makes of tensors with numbers."""
+
+import weakref
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from transformers import LlamaConfig
+
+from preceptor.engine import Unit, answer_logprobs, model_bytes
+from preceptor.models import AdapterSettings, Encoded, ModelSource, adapter_slots, find_blueprint, random_model
+
+LAYERS = 6
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> ModelSource:
+    """A Llama with more layers than the two sizes that are counted, and three heads a key."""
+    folder = tmp_path_factory.mktemp("model")
+    LlamaConfig(
+        vocab_size=300,
+        hidden_size=48,
+        intermediate_size=96,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=6,
+        num_key_value_heads=2,
+        tie_word_embeddings=True,
+    ).save_pretrained(folder)
+    return find_blueprint(str(folder))
+
+
+class Live(TorchDispatchMode):
+    """Bytes of all tensors that were made in the block and are still there, beside the model's weights and buffers."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now = self.peak = 0
+        self._known = {one.untyped_storage()._cdata for one in (*model.parameters(), *model.buffers())}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for one in tree_leaves(out):
+            if isinstance(one, Tensor) and one.untyped_storage()._cdata not in self._known:
+                storage = one.untyped_storage()
+                self._known.add(storage._cdata)
+                self.now += storage.nbytes()
+                self.peak = max(self.peak, self.now)
+                weakref.finalize(storage, self._drop, storage._cdata, storage.nbytes())
+        return out
+
+    def _drop(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self.now -= size
+
+
+@pytest.mark.parametrize("adapter", [AdapterSettings(rank=4), None])
+@pytest.mark.parametrize(("dtype", "tokens"), [(torch.float32, 200), (torch.bfloat16, 700)])
+def test_a_tree_forward_and_backward(
+    source: ModelSource, adapter: AdapterSettings | None, dtype: torch.dtype, tokens: int
+) -> None:
+    model = random_model(source, adapter_slots(adapter), dtype)
+    with Live(model) as live:
+        loss = answer_logprobs(model, [Encoded([1] * (tokens - 20), [2] * 20)])[0].sum()
+        held = live.now
+        loss.backward()
+        peak = live.peak
+    counted = model_bytes(source, tuple(adapter_slots(adapter).items()), dtype, tokens)
+    assert counted.saved * tokens == pytest.approx(held, rel=0.02)
+    expected = counted.peak(Unit("train", held=tokens, rows=20)) - counted.weights
+    # Gradients and averages are not there yet; what one layer's backward makes in passing is not counted.
+    assert (expected - counted.learning) * 0.97 < peak < expected * 1.05
+
+
+def test_without_gradients_there_is_little(source: ModelSource) -> None:
+    adapter = AdapterSettings(rank=4)
+    model = random_model(source, adapter_slots(adapter), torch.float32)
+    with torch.no_grad(), Live(model) as live:
+        answer_logprobs(model, [Encoded([1] * 480, [2] * 20)])
+        peak = live.peak
+    counted = model_bytes(source, tuple(adapter_slots(adapter).items()), torch.float32, 500)
+    scored = counted.peak(Unit("score", held=500, rows=20)) - counted.weights
+    assert peak * 0.9 < scored < peak * 1.5
+    read, trained = (counted.peak(Unit(kind, held=500, rows=20)) - counted.weights for kind in ("read", "train"))
+    assert scored < read < trained / 2
+    assert counted.cached == LAYERS * 2 * 2 * 8 * 4
+
+
+def test_processes_share_what_is_trained(source: ModelSource) -> None:
+    counted = model_bytes(source, (), torch.float32, 500)
+    one, four = (counted.peak(Unit("train", held=50, rows=20), processes) for processes in (1, 4))
+    assert counted.weights < four < one
+    assert counted.peak(Unit("write", held=50), 4) == counted.peak(Unit("write", held=50))
+
+
+def test_folder_of_the_source_needs_no_weights(source: ModelSource) -> None:
+    assert [file.name for file in Path(source.location).iterdir()] == ["config.json"]
