@@ -9,7 +9,7 @@ from preceptor.data import Preflight, Read, Splits, cases_by_patient, fit, prefl
 from preceptor.errors import InputError
 from preceptor.files import digest
 from preceptor.models import Encoded
-from preceptor.study.score import metric_problems
+from preceptor.study.score import metric_problems, undefined_problems
 from preceptor.study.spec.study import Study, TaskEntry
 from preceptor.tasks import Example, Task, load_task, task_file
 
@@ -85,6 +85,8 @@ def read_task(entry: TaskEntry, study: Study, base_folder: Path) -> TaskCases:
     where = f"{entry.data.path or 'built-in cases'}, task {task.name}"
     whole = split_by_patient(read.examples, seed=study.split_seed, label_of=_label_of(task), where=where)
     drawn = _limited(whole, entry, study.split_seed)
+    if undefined := list(undefined_problems(task, drawn.test, where)):
+        raise InputError(undefined)
     not_drawn = {
         part: len(getattr(whole, part)) - len(getattr(drawn, part)) for part in ("train", "validation", "test")
     }
