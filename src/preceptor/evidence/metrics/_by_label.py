@@ -34,8 +34,10 @@ def _ranked(has_label: NDArray[np.bool_], score: Floats, weights: Floats, rankin
     order = np.argsort(-score, kind="stable")
     ranked, is_in = score[order], has_label[order]
     first = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))  # of the cases with the same score
+    ties = len(first) < len(score)
     values = []
     for rows in row_blocks(len(weights), len(score), CELLS_AT_ONCE):
-        one = weights[rows.start : rows.stop, order]
-        values.append(ranking(*(np.add.reduceat(np.where(side, one, 0), first, axis=1) for side in (is_in, ~is_in))))
+        one = np.take(weights[rows.start : rows.stop], order, axis=1)
+        sides = (one * is_in, one * ~is_in)
+        values.append(ranking(*(np.add.reduceat(side, first, axis=1) if ties else side for side in sides)))
     return np.concatenate(values)

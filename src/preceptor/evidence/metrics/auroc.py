@@ -24,5 +24,7 @@ def _area(having: Floats, others: Floats) -> Floats:
     """Weights of both sides at each score, highest first [rows, scores] -> the share of pairs in order [rows]."""
     higher = having.cumsum(axis=1) - having / 2
     pairs = having.sum(axis=1) * others.sum(axis=1)
-    area: Floats = np.divide((others * higher).sum(axis=1), pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+    area: Floats = np.divide(
+        np.einsum("rs,rs->r", others, higher), pairs, out=np.full(len(pairs), np.nan), where=pairs > 0
+    )
     return area
