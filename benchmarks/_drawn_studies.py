@@ -2,7 +2,8 @@
 
 Behind every case and arm stands a normal number, the sum of what patient, case, patient with this arm, and chance add;
 its variance is 1. The answer is right when the number is above 0, and a score is the number's place between 0 and 1,
-so that the true accuracy, macro-F1 and mean score follow from its mean.
+so that the true accuracy, macro-F1 and mean score follow from its mean. Taken as the likelihood of the right label, it
+gives an AUROC: two cases, one of each class, are in order when their numbers add up to more than 0.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,6 +42,8 @@ class World:
         """The true metric of an arm whose numbers have this mean."""
         if self.metric == "mean_score":
             return float(stats.norm.cdf(mean / np.sqrt(2)))
+        if self.metric == "auroc":
+            return float(stats.norm.cdf(np.sqrt(2) * mean))
         right = float(stats.norm.cdf(mean))
         if self.metric == "accuracy":
             return right
@@ -70,6 +73,10 @@ class World:
     def _sample(self, groups: np.ndarray, gold: np.ndarray, numbers: np.ndarray, rng: np.random.Generator) -> Sample:
         if self.metric == "mean_score":
             return Sample(groups, scores=stats.norm.cdf(numbers))
+        if self.metric == "auroc":
+            of_one = stats.norm.cdf(np.where(gold == 1, numbers, -numbers))
+            both = np.column_stack([1 - of_one, of_one])
+            return Sample(groups, gold, both.argmax(axis=1), label_scores=both)
         mistake = np.where(rng.random(len(gold)) < UNREADABLE, INVALID_CODE, 1 - gold)
         return Sample(groups, gold, np.where(numbers > 0, gold, mistake))
 

@@ -44,12 +44,12 @@ class Row:
 
 def words(texts: Sequence[str], labels: Sequence[str], held_out: Sequence[str]) -> Sequence[str]:
     """TF-IDF of words and word pairs, numbers among them, and logistic regression."""
-    return learn_words(texts, labels)(held_out)
+    return learn_words(texts, labels)(held_out)[0]
 
 
 def numbers(texts: Sequence[str], labels: Sequence[str], held_out: Sequence[str]) -> Sequence[str]:
     """Boosted trees over the numbers of a text in the order they stand there."""
-    return learn_numbers(texts, labels)(held_out)
+    return learn_numbers(texts, labels)(held_out)[0]
 
 
 def commonest(texts: Sequence[str], labels: Sequence[str], held_out: Sequence[str]) -> Sequence[str]:
@@ -86,7 +86,7 @@ def score(task: Task, cases: Sequence[Example], classifier: Classifier) -> float
     test = [case for case in cases if case.split == "test"]
     gold = [task.parse(case.target) for case in test]
     answers = classifier([_text(c) for c in train], [task.parse(c.target) for c in train], [_text(c) for c in test])
-    return answers_score(task, gold, answers)
+    return answers_score(task, gold, answers, [{}] * len(gold))
 
 
 def _text(case: Example) -> str:

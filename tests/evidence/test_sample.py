@@ -45,3 +45,26 @@ def test_samples_are_parted_and_stacked_column_by_column() -> None:
 def test_cases_differ_by_their_answers() -> None:
     one, other = (Sample(np.arange(3), np.zeros(3, int), np.array(given)) for given in ([0, 1, -1], [0, 2, 1]))
     assert one.differs(other).tolist() == [False, True, True]
+
+
+def test_without_label_scores_the_decision_is_the_score() -> None:
+    gold, predicted = np.array([0, 1, 2]), np.array([0, -1, 1])
+    decided = Sample(np.arange(3), gold, predicted)
+    assert decided.scored_labels()[1].tolist() == [[1, 0, 0], [0, 0, 0], [0, 1, 0]]
+    scores = np.array([[1.0, 0.0, 0.0], [0.2, 0.5, 0.3], [0.0, 1.0, 0.0]])
+    graded = Sample(np.arange(3), gold, predicted, label_scores=scores)
+    assert graded.scored_labels()[1] is scores
+    assert decided.differs(graded).tolist() == graded.differs(decided).tolist() == [False, True, False]
+    for pair in ([decided, graded], [graded, decided]):
+        both = Sample.stack(pair)
+        assert both.scored_labels()[1].tolist() == [row for one in pair for row in one.scored_labels()[1].tolist()]
+        distinct, number = both.distinct()
+        assert len(distinct) == 4
+        assert distinct.take(number).scored_labels()[1].tolist() == both.scored_labels()[1].tolist()
+    assert graded.take(np.array([1])).scored_labels()[1].tolist() == [[0.2, 0.5, 0.3]]
+
+
+def test_label_scores_need_gold_and_a_column_for_each_label() -> None:
+    for columns in ({"scores": np.ones(1)}, {"gold": np.array([2]), "predicted": np.array([0])}):
+        with pytest.raises(ValueError, match="a column for each"):
+            Sample(np.arange(1), **columns, label_scores=np.ones((1, 2)))

@@ -8,7 +8,7 @@ from preceptor.evidence._estimate import Estimate, estimate, value_of
 from preceptor.evidence._sample import INVALID_CODE, Sample
 from preceptor.evidence._tango import tango_interval
 from preceptor.evidence._verdict import FEWEST_OF_A_CLASS, FEWEST_PATIENTS, FEWEST_SEEDS, Judgement, Verdict, judge
-from preceptor.evidence._words import gain, metric_title, number, p_text, sentence
+from preceptor.evidence._words import gain, lower_is_better, metric_title, number, p_text, sentence
 from preceptor.evidence.metrics import Fits, Metric, find_metric, metric_names
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "gain",
     "holm",
     "judge",
+    "lower_is_better",
     "metric_names",
     "metric_title",
     "number",

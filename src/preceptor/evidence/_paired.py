@@ -85,17 +85,19 @@ def count_differing(metric: Metric, a: Sequence[Sample], b: Sequence[Sample], pa
     A patient's answers are added to right answers of all patients: where that gives the metric another value with one
     arm's than with the other's, the arms differ on this patient. So no class is without a hit, which would hide what
     else is said of it; and all patients weigh differently, so that no two changes cancel out.
+    Label scores are added to those of both arms: among right answers, which are certain, no lower one changes its rank.
     """
     weight = np.random.default_rng(SEED).uniform(1, 2, int(patient.max()) + 1)[patient]
     found: set[int] = set()
     for one, other in zip(a, b, strict=True):
         right = one if one.gold is None else replace(one, predicted=one.gold)
-        with_one, with_other = Sample.stack([right, one]), Sample.stack([right, other])
+        there = [one, other] if metric.fits == "label_scores" else [right]
+        with_one, with_other = Sample.stack([*there, one]), Sample.stack([*there, other])
         left = np.setdiff1d(patient[one.differs(other)], sorted(found))
-        for rows in row_blocks(len(left), 2 * len(patient), CELLS_AT_ONCE):
+        for rows in row_blocks(len(left), len(with_one), CELLS_AT_ONCE):
             asked = left[rows.start : rows.stop]
             only = asked[:, None] == patient
-            weights = np.hstack([np.broadcast_to(weight, only.shape), only])
+            weights = np.hstack([*[np.broadcast_to(weight, only.shape)] * len(there), only])
             change = metric.value(with_one, weights) - metric.value(with_other, weights)
             found.update(asked[np.abs(change) > _LEAST_CHANGE].tolist())
     return len(found)

@@ -12,7 +12,7 @@ INVALID_CODE = -1  # an answer that could not be read
 Ints = NDArray[np.integer]
 Floats = NDArray[np.float64]
 
-_ANSWERS = ("predicted", "scores")
+_ANSWERS = ("predicted", "scores", "label_scores")
 _COLUMNS = ("groups", "gold", *_ANSWERS)
 
 
@@ -22,6 +22,7 @@ class Sample:
 
     `groups` (n,): the patient of each case; any values that can be sorted.
     Label outputs: `gold` (n,) label numbers from 0, `predicted` (n,) label numbers, -1 where the answer was INVALID.
+    Beside these, where the arm gives them, `label_scores` (n, K): one for each of K labels, the likelier the higher.
     Scored outputs: `scores` (n,); `predicted` may stand beside them, only to mark INVALID answers with -1.
     `positives`: the numbers of the labels that count as positive, for metrics that need them.
     """
@@ -30,11 +31,11 @@ class Sample:
     gold: Ints | None = None
     predicted: Ints | None = None
     scores: Floats | None = None
+    label_scores: Floats | None = None
     positives: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        columns = {"gold": self.gold, "predicted": self.predicted, "scores": self.scores}
-        lengths = {name: len(column) for name, column in columns.items() if column is not None}
+        lengths = {name: len(column) for name, column in self._columns().items()}
         if len(self.groups) == 0:
             raise ValueError("a sample needs at least one case")
         if wrong := {name: length for name, length in lengths.items() if length != len(self.groups)}:
@@ -45,6 +46,8 @@ class Sample:
             raise ValueError("a sample needs gold and predicted labels, or scores")
         if self.gold is not None and np.any(self.gold < 0):
             raise ValueError("gold labels are numbered from 0")
+        if self.label_scores is not None and (self.gold is None or self.gold.max() >= self.label_scores.shape[1]):
+            raise ValueError("label scores need gold labels, and a column for each")
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -68,6 +71,16 @@ class Sample:
             raise ValueError("this metric needs labels, and the output is scored")
         return self.gold, self.predicted
 
+    def scored_labels(self) -> tuple[Ints, Floats]:
+        """`gold` (n,) and a score for each label (n, K); ValueError when this is a scored output.
+
+        Without `label_scores` the decision is the score: 1 for the predicted label, 0 for others, all 0 for INVALID.
+        """
+        gold, predicted = self.labels()
+        if self.label_scores is not None:
+            return gold, self.label_scores
+        return gold, _decisions(predicted, 1 + max(gold.max(), predicted.max()))
+
     def patient_of_case(self) -> Ints:
         """(n,) the number of each case's patient, from 0, in the order of sorted `groups`."""
         numbers: Ints = np.unique(self.groups, return_inverse=True)[1]
@@ -79,8 +92,8 @@ class Sample:
 
     @staticmethod
     def stack(samples: Sequence["Sample"]) -> "Sample":
-        """The cases of all, one sample after the other; all have the same columns."""
-        columns = [sample._columns() for sample in samples]
+        """The cases of all, one sample after the other; all have the same columns, or label scores for decisions."""
+        columns = [sample._columns() for sample in _alike(samples)]
         stacked: dict[str, Any] = {name: np.concatenate([one[name] for one in columns]) for name in columns[0]}
         return replace(samples[0], **stacked)
 
@@ -92,9 +105,27 @@ class Sample:
 
     def differs(self, other: "Sample") -> NDArray[np.bool_]:
         """(n,) the cases to which another sample of the same cases has another answer."""
-        ours, theirs = self._columns(), other._columns()
-        differs: NDArray[np.bool_] = np.any([ours[name] != theirs[name] for name in _ANSWERS if name in ours], axis=0)
+        ours, theirs = (sample._columns() for sample in _alike([self, other]))
+        unlike = [ours[name] != theirs[name] for name in _ANSWERS if name in ours]
+        differs: NDArray[np.bool_] = np.any(np.column_stack(unlike), axis=1)
         return differs
 
     def _columns(self) -> dict[str, Any]:
         return {name: column for name in _COLUMNS if (column := getattr(self, name)) is not None}
+
+
+def _alike(samples: Sequence[Sample]) -> list[Sample]:
+    """The samples; where some have label scores, the decisions of the others are theirs."""
+    labels = next((one.label_scores.shape[1] for one in samples if one.label_scores is not None), None)
+    if labels is None:
+        return list(samples)
+    return [
+        one if one.label_scores is not None else replace(one, label_scores=_decisions(one.labels()[1], labels))
+        for one in samples
+    ]
+
+
+def _decisions(predicted: Ints, labels: int) -> Floats:
+    """Predicted label numbers (n,) -> (n, labels): 1 for the predicted one, else 0; INVALID, -1, has none."""
+    decisions: Floats = (predicted[:, None] == np.arange(labels)).astype(float)
+    return decisions

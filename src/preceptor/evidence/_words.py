@@ -10,6 +10,11 @@ def metric_title(name: str) -> str:
     return find_metric(name).title if name in metric_names() else name.replace("_", " ")
 
 
+def lower_is_better(name: str) -> bool:
+    """Whether less of a metric is better; of what is no metric of ours, nothing is known."""
+    return name in metric_names() and find_metric(name).better == "lower"
+
+
 def number(value: float, *, signed: bool = False) -> str:
     """Two decimals with a true minus sign; never `-0.00`."""
     rounded = round(value, 2) + 0.0
@@ -51,8 +56,8 @@ def sentence(
 
 
 def gain(delta: float, interval: tuple[float | None, float | None], metric: str) -> str:
-    """`+0.31 macro-F1 [0.20, 0.41]`; without brackets where there is no interval."""
-    text = f"{number(delta, signed=True)} {metric_title(metric)}"
+    """`+0.31 macro-F1 [0.20, 0.41]`; without brackets where there is no interval. Says so where less is better."""
+    text = f"{number(delta, signed=True)} {metric_title(metric)}{' (less is better)' * lower_is_better(metric)}"
     low, high = interval
     return text if low is None or high is None else f"{text} [{number(low)}, {number(high)}]"
 

@@ -7,8 +7,7 @@ from typing import get_args
 
 import numpy as np
 
-from preceptor.evidence import INVALID_CODE, Sample, find_metric, metric_names
-from preceptor.report._words import lower_is_better
+from preceptor.evidence import INVALID_CODE, Sample, find_metric, lower_is_better, metric_names
 from preceptor.study.results.rater_schema import Human, Interval, Rater
 from preceptor.study.results.schema import Cell, ConclusionKind, Contrast, Recommendation, Results, TaskPart
 from preceptor.study.run.failures import Failure

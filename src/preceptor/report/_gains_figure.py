@@ -7,11 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from preceptor.evidence import metric_title
+from preceptor.evidence import lower_is_better, metric_title
 from preceptor.report import _numbers as numbers
 from preceptor.report._looks import BAND, FAINT, INK, STYLE, VERDICT_COLOURS, WIDTH, bare, pair_label
 from preceptor.report._svg import to_svg
-from preceptor.report._words import lower_is_better
 from preceptor.study.results.schema import Contrast, Results, TaskPart
 
 _ROW, _HEADER, _FOOTER = 0.48, 0.04, 0.48  # inches

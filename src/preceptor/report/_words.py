@@ -51,8 +51,3 @@ def words(results: Results) -> list[tuple[str, str]]:
              "answers than it did before: 0 at the start.")
         )  # fmt: skip
     return found + list(_ALWAYS.items())
-
-
-def lower_is_better(metric: str) -> bool:
-    """Whether less of a metric is better."""
-    return metric in metric_names() and find_metric(metric).better == "lower"

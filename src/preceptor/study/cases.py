@@ -9,7 +9,7 @@ from preceptor.data import Preflight, Read, Splits, cases_by_patient, fit, prefl
 from preceptor.errors import InputError
 from preceptor.files import digest
 from preceptor.models import Encoded
-from preceptor.study.score import metric_problems
+from preceptor.study.score import metric_problems, undefined_problems
 from preceptor.study.spec.study import Study, TaskEntry
 from preceptor.tasks import Example, Split, Task, load_task, task_file
 
@@ -86,6 +86,8 @@ def read_task(entry: TaskEntry, study: Study, base_folder: Path) -> TaskCases:
     label_of = (lambda example: task.parse(example.target)) if task.answer.kind == "label" else None
     whole = split_by_patient(read.examples, seed=study.split_seed, label_of=label_of, where=where)
     drawn = _limited(whole, entry, study.split_seed)
+    if undefined := list(undefined_problems(task, drawn.test, where)):
+        raise InputError(undefined)
     not_drawn = {part: len(getattr(whole, part)) - len(getattr(drawn, part)) for part in get_args(Split)}
     return TaskCases(entry, task, task_file(name).read_text(encoding="utf-8"), drawn, not_drawn, read)
 

@@ -1,15 +1,17 @@
 """How good one answer to one case is: where a task's metric meets the text a model wrote."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from preceptor.errors import Problem
-from preceptor.evidence import Fits, find_metric, metric_names
+from preceptor.evidence import Fits, Sample, find_metric, metric_names, metric_title, value_of
 from preceptor.tasks import INVALID, Example, Task
 
 _NEEDS: dict[Fits, str] = {
     "labels": "answer.kind: label",
-    "label_scores": "a score for each label, which no answer has",
+    "label_scores": "answer.kind: label",
     "label_sets": "answer.parser: elements",
     "text": "answer.kind: text",
     "scores": "scores that are given, and an answer is none",
@@ -30,6 +32,20 @@ def metric_problems(task: Task, file: Path) -> Iterator[Problem]:
             yield Problem(f"{file}: {key}", what, fix)
         elif find_metric(name).needs_positives and not labels:
             yield Problem(f"{file}: {key}", f"{name!r} needs its positive labels", "Write them under also: labels")
+
+
+def undefined_problems(task: Task, test: Sequence[Example], where: str) -> Iterator[Problem]:
+    """A main metric that the held-out cases leave undefined, as AUROC is where all are of one label."""
+    gold = np.array([task.labels.index(label) for one in test if (label := gold_label(task, one)) in task.labels])
+    if len(gold) and value_of(find_metric(task.metric), Sample(np.arange(len(gold)), gold, gold)) is None:
+        what = f"{metric_title(task.metric)} is undefined on the held-out cases, which are all of one label"
+        yield Problem(where, what, "Hold out cases of every label, or name another metric")
+
+
+def asks_label_scores(task: Task) -> bool:
+    """Whether a metric of the task rates a score for each label."""
+    names = (task.metric, *(one.metric for one in task.secondary_metrics))
+    return any(find_metric(name).fits == "label_scores" for name in names)
 
 
 def case_score(task: Task, text: str, example: Example, metric: str | None = None) -> float:
@@ -55,5 +71,5 @@ def gold_label(task: Task, example: Example) -> str:
 def _given_by(task: Task) -> tuple[Fits, ...]:
     """What an answer to the task gives a metric to rate."""
     if task.answer.kind == "label":
-        return ("labels",)
+        return ("labels", "label_scores")
     return ("text", "label_sets") if task.answer.parser == "elements" else ("text",)

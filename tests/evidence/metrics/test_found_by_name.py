@@ -22,6 +22,7 @@ N = 12
 GROUPS = np.array([0, 0, 1, 2, 2, 2, 3, 4, 5, 6, 6, 7])
 GOLD = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2])
 PREDICTED = np.array([0, 1, 1, -1, 1, 2, 2, 1, 2, 0, 0, -1])
+LABEL_SCORES = np.round(np.random.default_rng(2).random((N, 3)), 1)
 SCORES = np.linspace(0, 1, N) ** 2
 
 FAR_OFF = '''"""The largest distance of an answer to its gold label: no sum over cases, and less is better."""
@@ -43,6 +44,8 @@ def value(sample, weights):
 def a_sample(name: str) -> Sample:
     if find_metric(name).fits == "labels":
         return Sample(GROUPS, GOLD, PREDICTED, positives=(0, 2))
+    if find_metric(name).fits == "label_scores":
+        return Sample(GROUPS, GOLD, PREDICTED, label_scores=LABEL_SCORES)
     return Sample(GROUPS, scores=SCORES)
 
 
@@ -86,7 +89,7 @@ def test_a_share_of_cases_is_the_mean_of_its_hits() -> None:
 
 
 def test_a_metric_that_nobody_knows_is_refused_with_those_there_are() -> None:
-    for name in ("auroc", "_ratio", "", "mean score"):
+    for name in ("auc", "_ratio", "", "mean score"):
         with pytest.raises(ValueError, match=f"no metric '{name}'; there are accuracy, .*macro_f1"):
             find_metric(name)
     assert metric_title("quality by raters") == "quality by raters"

@@ -15,7 +15,7 @@ from preceptor.study.answers._constrained_choice import constrained_choice
 from preceptor.study.answers.generate import greedy_generation
 from preceptor.study.cases import Prepared
 from preceptor.study.predictions.answer_context import Answerer, Answering
-from preceptor.study.predictions.prediction_files import evaluate, read_note
+from preceptor.study.predictions.prediction_files import evaluate, read_note, read_predictions
 from preceptor.tasks import INVALID
 from prepared_study import prepare_tiny
 
@@ -41,16 +41,26 @@ def policy(tiny_source: Any) -> Policy:
 def told(answerer: Answerer, done: frozenset[int] = frozenset()) -> dict[int, str]:
     texts: dict[int, str] = {}
 
-    def keep(batch: dict[int, str], label_ties: int = 0) -> None:
+    def keep(batch: dict[int, str], label_ties: int = 0, scores: Any = None) -> None:
         texts.update(batch)
 
     answerer(done, keep)
     return texts
 
 
-def test_an_answer_is_the_label_with_the_highest_summed_log_probability(prepared: Prepared, policy: Policy) -> None:
+def test_an_answer_is_the_label_with_the_highest_summed_log_probability(
+    prepared: Prepared, policy: Policy, tmp_path: Path
+) -> None:
     texts = told(constrained_choice(policy, prepared.task, prepared.test, NUMERICS, 256, rows=4))
     assert sorted(texts) == list(range(len(prepared.test)))
+    evaluate(
+        Answering(constrained_choice(policy, prepared.task, prepared.test, NUMERICS, 256)),
+        prepared,
+        tmp_path / "cell",
+        "key",
+        quiet,
+    )
+    kept = [one.scores or {} for one in read_predictions(tmp_path / "cell")]
     for i, prompt in enumerate(prepared.test):
         answers = {
             label: encode(policy.tokenizer, [{"role": "user", "content": ""}], label).answer
@@ -62,6 +72,8 @@ def test_an_answer_is_the_label_with_the_highest_summed_log_probability(prepared
                 for label, ids in answers.items()
             }
         assert texts[i] == max(sums, key=lambda label: sums[label])
+        odds = torch.tensor([sums[label] for label in prepared.task.labels]).softmax(0).tolist()
+        assert list(kept[i].values()) == pytest.approx(odds, abs=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["labels", "words", "reasoning"])
@@ -77,7 +89,7 @@ def test_what_is_done_is_not_asked_again_and_the_rest_is_the_same(
 
     batches: list[dict[int, str]] = []
 
-    def keep(batch: dict[int, str], label_ties: int = 0) -> None:
+    def keep(batch: dict[int, str], label_ties: int = 0, scores: Any = None) -> None:
         batches.append(batch)
 
     answerer()(frozenset(), keep)
@@ -138,7 +150,7 @@ def test_labels_that_are_equally_likely_are_drawn_and_counted(
     texts: dict[int, str] = {}
     ties = []
 
-    def keep(batch: dict[int, str], label_ties: int = 0) -> None:
+    def keep(batch: dict[int, str], label_ties: int = 0, scores: Any = None) -> None:
         texts.update(batch)
         ties.append(label_ties)
 

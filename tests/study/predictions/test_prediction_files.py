@@ -11,7 +11,7 @@ from preceptor.study import load_study
 from preceptor.study.answers.generate import greedy_generation
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
 from preceptor.study.predictions import prediction_files
-from preceptor.study.predictions.answer_context import Answering
+from preceptor.study.predictions.answer_context import Answering, OnBatch
 from preceptor.study.predictions.prediction_files import copy_predictions, evaluate, finished, read_predictions
 from preceptor.study.run.folder import open_run_folder
 from tiny_study import write_study, write_table
@@ -152,3 +152,33 @@ def test_the_kept_note_tells_what_it_took(tmp_path: Path, prepared: Prepared, po
     evaluate(words(policy, prepared), prepared, tmp_path / "cell", "key", Watch())
     note = json.loads((tmp_path / "cell" / "cell.json").read_text())
     assert note["evaluation_seconds"] > before > 0
+
+
+def test_scores_of_labels_are_kept_beside_answers_and_survive_a_kill(tmp_path: Path, prepared: Prepared) -> None:
+    def answering(*, scored: bool) -> Answering:
+        def answer(done: frozenset[int], on_batch: OnBatch) -> None:
+            for i in sorted(set(range(len(prepared.test))) - done):
+                share = 1 / (3 + i)
+                on_batch({i: "urgent"}, scores={i: {"urgent": share, "routine": 1 - share}} if scored else None)
+
+        return Answering(answer)
+
+    with pytest.raises(Killed):
+        evaluate(answering(scored=True), prepared, tmp_path / "cell", "key", Watch(stop_after=3))
+    evaluate(answering(scored=True), prepared, tmp_path / "cell", "key", Watch())
+    found = read_predictions(tmp_path / "cell")
+    assert [one.scores for one in found] == [
+        {"urgent": 1 / (3 + i), "routine": 1 - 1 / (3 + i)} for i in range(len(prepared.test))
+    ]
+    evaluate(answering(scored=False), prepared, tmp_path / "plain", "key", Watch())
+    rows = [json.loads(line) for line in (tmp_path / "plain" / "predictions.jsonl").read_text().splitlines()]
+    assert {tuple(row) for row in rows} == {("id", "text", "answer", "score")}
+    assert {one.scores for one in read_predictions(tmp_path / "plain")} == {None}
+
+
+def test_damaged_scores_are_named_by_their_file(tmp_path: Path) -> None:
+    for scores in ({"urgent": "high"}, [0.5], 1):
+        row = {"id": "1", "text": "urgent", "answer": "urgent", "score": 1.0, "scores": scores}
+        (tmp_path / "predictions.jsonl").write_text(json.dumps(row) + "\n")
+        with pytest.raises(InputError, match="is damaged"):
+            read_predictions(tmp_path)

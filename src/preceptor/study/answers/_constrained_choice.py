@@ -3,10 +3,12 @@
 import re
 from collections.abc import Sequence
 
+from scipy.special import softmax
+
 from preceptor.engine import Numerics, likeliest, score_answers
 from preceptor.models import Policy, encode_answer
 from preceptor.study.answers.generate import BATCH_SIZE, greedy_generation
-from preceptor.study.predictions.answer_context import Answerer, OnBatch
+from preceptor.study.predictions.answer_context import Answerer, OnBatch, Scores
 from preceptor.tasks import INVALID, Task
 
 
@@ -22,16 +24,18 @@ def constrained_choice(
     """Always one of the task's labels: the answer that the model finds likeliest.
 
     Where the label ends a line of reasoning, the model writes it by greedy generation first; only when this ends in no
-    label is one chosen, by how likely each is behind what it wrote.
+    label is one chosen, by how likely each is behind what it wrote. Where no reasoning comes first, every case has as
+    scores how likely each label is among the labels.
     """
 
-    def choose(batch: Sequence[int], stems: Sequence[str]) -> tuple[dict[int, str], int]:
+    def choose(batch: Sequence[int], stems: Sequence[str]) -> tuple[dict[int, str], int, dict[int, Scores]]:
         texts = [[stem + label for label in task.labels] for stem in stems]
         candidates = [[encode_answer(policy.tokenizer, text) for text in row] for row in texts]
         scores, _ = score_answers(policy, [prompts[i] for i in batch], candidates, numerics)
         chosen = [likeliest(values, prompts[i]) for i, values in zip(batch, scores, strict=True)]
         answers = {i: row[one.index] for i, row, one in zip(batch, texts, chosen, strict=True)}
-        return answers, sum(one.tied for one in chosen)
+        shares = [dict(zip(task.labels, softmax(values).tolist(), strict=True)) for values in scores]
+        return answers, sum(one.tied for one in chosen), dict(zip(batch, shares, strict=True))
 
     def choose_label(done: frozenset[int], on_batch: OnBatch) -> None:
         for start in range(0, len(prompts), rows):
@@ -40,10 +44,10 @@ def constrained_choice(
                 on_batch(*choose(batch, [""] * len(batch)))
 
     def reason_then_choose(done: frozenset[int], on_batch: OnBatch) -> None:
-        def end_in_label(texts: dict[int, str], label_ties: int = 0) -> None:
+        def end_in_label(texts: dict[int, str], label_ties: int = 0, scores: object = None) -> None:
             unread = [i for i, text in texts.items() if task.parse(text) == INVALID]
             stems = [_fitting_stem(policy, texts[i], task, max_length - len(prompts[i])) for i in unread]
-            chosen, ties = choose(unread, stems) if unread else ({}, 0)
+            chosen, ties, _ = choose(unread, stems) if unread else ({}, 0, {})
             on_batch(texts | chosen, label_ties + ties)
 
         greedy_generation(policy, prompts, task.answer.max_new_tokens, rows=rows)(done, end_in_label)

@@ -40,8 +40,10 @@ def answer(context: AnswerContext) -> Answering:
             batch = range(start, min(start + BATCH_SIZE, len(prompts)))
             if not done.issuperset(batch):
                 likely = label_probabilities(policy, [prompts[i] for i in batch], context.numerics)
-                chosen = likely.argmax(-1).tolist()
-                on_batch({i: task.format_answer(task.labels[one]) for i, one in zip(batch, chosen, strict=True)})
+                chosen = [task.labels[one] for one in likely.argmax(-1).tolist()]
+                texts = {i: task.format_answer(label) for i, label in zip(batch, chosen, strict=True)}
+                shares = (dict(zip(task.labels, row, strict=True)) for row in likely.tolist())
+                on_batch(texts, scores=dict(zip(batch, shares, strict=True)))
 
     return Answering(choose)
 

@@ -17,7 +17,7 @@ from preceptor.study.answers.generate import greedy_generation
 from preceptor.study.cases import Prepared
 from preceptor.study.expected_work import WorkContext, gold_lengths, stand_in
 from preceptor.study.predictions.answer_context import AnswerContext, Answering
-from preceptor.study.score import gold_label
+from preceptor.study.score import asks_label_scores, gold_label
 from preceptor.tasks import Example, Message, Task
 
 title = "Base + examples"
@@ -42,8 +42,9 @@ def unsupported_reason(task: Task) -> str | None:
 
 
 def key(context: AnswerContext) -> str:
-    """Its answers depend on the policy and on the examples in each prompt."""
-    return digest(["base+shots", context.policy_key, _shots(context).prompts])
+    """Its answers depend on the policy and on the examples in each prompt; scores of labels were not always kept."""
+    scored = ["scores"] if asks_label_scores(context.task.task) else []
+    return digest(["base+shots", context.policy_key, _shots(context).prompts, *scored])
 
 
 def answer(context: AnswerContext) -> Answering:

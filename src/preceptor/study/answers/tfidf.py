@@ -17,8 +17,8 @@ from preceptor.engine import timed
 from preceptor.evidence import Sample, find_metric, value_of
 from preceptor.files import digest
 from preceptor.study.cases import Prepared, case_text
-from preceptor.study.predictions.answer_context import AnswerContext, Answerer, Answering, OnBatch
-from preceptor.study.score import gold_label
+from preceptor.study.predictions.answer_context import AnswerContext, Answerer, Answering, OnBatch, Scores
+from preceptor.study.score import asks_label_scores, gold_label
 from preceptor.tasks import Task
 
 title = "TF-IDF"
@@ -40,7 +40,8 @@ _NUMBER = r"\d+(?:\.\d+)?"
 _WORD = _NUMBER + r"|\w+"
 """scikit-learn's own pattern would drop every one-digit number and break 4.2 in two."""
 
-Predict = Callable[[Sequence[str]], list[str]]
+Predict = Callable[[Sequence[str]], tuple[list[str], list[Scores]]]
+"""Texts -> the label of each, and how probable each label is."""
 
 
 def unsupported_reason(task: Task) -> str | None:
@@ -49,11 +50,12 @@ def unsupported_reason(task: Task) -> str | None:
 
 
 def key(context: AnswerContext) -> str:
-    """Its answers depend on the text and label of every case."""
+    """Its answers depend on the text and label of every case; probabilities of labels were not always kept."""
     task, splits = context.task.task, context.task.splits
     parts = (splits.train, splits.validation, splits.test)
     texts = [[[case_text(task, one), one.target] for one in part] for part in parts]
-    return digest(["tfidf", texts, [task.format_answer(label) for label in task.labels]])
+    scored = ["scores"] if asks_label_scores(task) else []
+    return digest(["tfidf", texts, [task.format_answer(label) for label in task.labels], *scored])
 
 
 def answer(context: AnswerContext) -> Answering:
@@ -70,14 +72,14 @@ def learn_words(texts: Sequence[str], labels: Sequence[str], strength: float = 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # weights that still move a little predict as well
         model.fit(texts, labels)
-    return lambda asked: [str(label) for label in model.predict(asked)]
+    return lambda asked: _predicted(model, asked)
 
 
 def learn_numbers(texts: Sequence[str], labels: Sequence[str]) -> Predict:
     """Boosted trees over the numbers of a text in the order they stand there."""
     width = max(1, *(len(_numbers(text)) for text in texts))
     model = HistGradientBoostingClassifier(random_state=0).fit(_table(texts, width), labels)
-    return lambda asked: [str(label) for label in model.predict(_table(asked, width))]
+    return lambda asked: _predicted(model, _table(asked, width))
 
 
 def learn(prepared: Prepared) -> Predict:
@@ -89,25 +91,35 @@ def learn(prepared: Prepared) -> Predict:
         tried.append(learn_numbers(texts, labels))
     asked = [case_text(task, one) for one in validation]
     gold = [gold_label(task, one) for one in validation]
-    return max(tried, key=lambda predict: score(task, gold, predict(asked)))
+    return max(tried, key=lambda predict: score(task, gold, *predict(asked)))
 
 
 def tfidf_answerer(predict: Predict, prepared: Prepared) -> Answerer:
     """All held-out cases at once, each label written as the task wants an answer to end."""
 
     def answer(done: frozenset[int], on_batch: OnBatch) -> None:
-        answers = predict([case_text(prepared.task, one) for one in prepared.splits.test])
-        on_batch({i: prepared.task.format_answer(label) for i, label in enumerate(answers) if i not in done})
+        labels, scores = predict([case_text(prepared.task, one) for one in prepared.splits.test])
+        left = [i for i in range(len(labels)) if i not in done]
+        on_batch({i: prepared.task.format_answer(labels[i]) for i in left}, scores={i: scores[i] for i in left})
 
     return answer
 
 
-def score(task: Task, gold: Sequence[str], answers: Sequence[str]) -> float:
+def score(task: Task, gold: Sequence[str], answers: Sequence[str], scores: Sequence[Scores]) -> float:
     """The task's metric, more being better."""
     metric = find_metric(task.metric)
-    right, given = np.split(np.unique([*gold, *answers], return_inverse=True)[1], 2)
-    value = value_of(metric, Sample(np.arange(len(gold)), right, given))
+    labels = sorted({*gold, *answers}.union(*scores))
+    right, given = (np.array([labels.index(one) for one in some]) for some in (gold, answers))
+    shares = np.array([[one.get(label, 0.0) for label in labels] for one in scores])
+    value = value_of(metric, Sample(np.arange(len(gold)), right, given, label_scores=shares))
     return -inf if value is None else value if metric.better == "higher" else -value
+
+
+def _predicted(model: Any, asked: Any) -> tuple[list[str], list[Scores]]:
+    """What a fitted classifier of scikit-learn says of the rows of `asked`."""
+    names = [str(label) for label in model.classes_]
+    shares: list[Scores] = [dict(zip(names, row, strict=True)) for row in model.predict_proba(asked).tolist()]
+    return [str(label) for label in model.predict(asked)], shares
 
 
 def _numbers(text: str) -> list[float]:

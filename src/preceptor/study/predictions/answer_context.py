@@ -10,14 +10,18 @@ from preceptor.models import ModelSource, Policy, load_policy
 from preceptor.study.cases import Prepared
 from preceptor.study.spec.study import Study
 
+Scores = Mapping[str, float]
+"""Label -> how likely the arm finds it; a label that is missing has 0."""
+
 
 class OnBatch(Protocol):
     """Called after each batch with the answers' texts by the number of their case.
 
-    label_ties: for how many of them several labels were equally likely, so that chance decided.
+    label_ties: for how many of them several labels were equally likely, so that chance decided. scores: those of each
+    answer, from an arm that gives them for every case.
     """
 
-    def __call__(self, texts: dict[int, str], label_ties: int = 0) -> None:
+    def __call__(self, texts: dict[int, str], label_ties: int = 0, scores: Mapping[int, Scores] | None = None) -> None:
         """Write them to disk."""
 
 

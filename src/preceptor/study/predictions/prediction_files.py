@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from preceptor.engine import Cost, Numerics
 from preceptor.files import JsonLog, digest, private_folder, read_jsonl, write_atomic, write_json, write_jsonl
 from preceptor.progress import Advance
 from preceptor.study.cases import Prepared
-from preceptor.study.predictions.answer_context import Answering
+from preceptor.study.predictions.answer_context import Answering, Scores
 from preceptor.study.run.reading import reading
 from preceptor.study.score import case_score
 
@@ -22,12 +23,16 @@ _NOTE = "cell.json"
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What an arm answered to one held-out case. `answer` is the label, the text, or INVALID."""
+    """What an arm answered to one held-out case. `answer` is the label, the text, or INVALID.
+
+    `scores`: one for each label, from an arm that gives them.
+    """
 
     id: str
     text: str
     answer: str
     score: float
+    scores: Scores | None = None
 
 
 def cell_key(policy_key: str, numerics: Numerics, prepared: Prepared) -> str:
@@ -43,7 +48,7 @@ def finished(folder: Path, key: str) -> bool:
 def read_predictions(folder: Path) -> list[Prediction]:
     """The predictions kept in `folder`, in the order of the held-out cases. Raises `InputError` when damaged."""
     with reading(folder / _PREDICTIONS):
-        return [Prediction(**row) for row in read_jsonl(folder / _PREDICTIONS)]
+        return [_prediction(row) for row in read_jsonl(folder / _PREDICTIONS)]
 
 
 def evaluate(answering: Answering, prepared: Prepared, folder: Path, key: str, advance: Advance) -> None:
@@ -55,14 +60,14 @@ def evaluate(answering: Answering, prepared: Prepared, folder: Path, key: str, a
     part = _Part.open(folder / _PART, key)
     advance(len(part.texts))
 
-    def on_batch(texts: dict[int, str], label_ties: int = 0) -> None:
-        part.append(texts, label_ties, time.perf_counter() - started)
+    def on_batch(texts: dict[int, str], label_ties: int = 0, scores: Mapping[int, Scores] | None = None) -> None:
+        part.append(texts, label_ties, scores or {}, time.perf_counter() - started)
         advance(len(texts))
 
     started = time.perf_counter()
     answering.answerer(frozenset(part.texts), on_batch)
     (folder / _NOTE).unlink(missing_ok=True)
-    write_jsonl(folder / _PREDICTIONS, [_row(prepared, i, part.texts[i]) for i in sorted(part.texts)])
+    write_jsonl(folder / _PREDICTIONS, [_row(prepared, i, part) for i in sorted(part.texts)])
     note = {"key": key, "evaluation_seconds": part.seconds, "label_ties": part.label_ties}
     write_json(folder / _NOTE, note | {"cost": answering.preparation.to_json()} | dict(answering.note))
     part.log.path.unlink()
@@ -105,6 +110,7 @@ class _Part:
 
     log: JsonLog
     texts: dict[int, str]
+    scores: dict[int, Scores]
     label_ties: int
     seconds_before: float
     seconds: float
@@ -117,26 +123,37 @@ class _Part:
             rows = log.read()
             if not rows or rows[0]["key"] != key:
                 write_jsonl(path, [{"key": key}])
-                return cls(log, {}, 0, 0.0, 0.0)
+                return cls(log, {}, {}, 0, 0.0, 0.0)
             batches = rows[1:]
             texts = {int(index): str(text) for batch in batches for index, text in batch["texts"].items()}
+            scores = {int(index): one for batch in batches for index, one in batch.get("scores", {}).items()}
             label_ties = sum(int(batch.get("label_ties", 0)) for batch in batches)
             seconds = float(batches[-1]["seconds"]) if batches else 0.0
-        return cls(log, texts, label_ties, seconds, seconds)
+        return cls(log, texts, scores, label_ties, seconds, seconds)
 
-    def append(self, texts: dict[int, str], label_ties: int, seconds: float) -> None:
+    def append(self, texts: dict[int, str], label_ties: int, scores: Mapping[int, Scores], seconds: float) -> None:
         """Keep a batch; `seconds` since this process began to answer."""
         self.texts.update(texts)
+        self.scores.update(scores)
         self.label_ties += label_ties
         self.seconds = self.seconds_before + seconds
-        self.log.append({"seconds": self.seconds, "label_ties": label_ties, "texts": texts})
+        given = {"scores": scores} if scores else {}
+        self.log.append({"seconds": self.seconds, "label_ties": label_ties, "texts": texts} | given)
 
 
-def _row(prepared: Prepared, index: int, text: str) -> dict[str, Any]:
-    task, example = prepared.task, prepared.splits.test[index]
-    return {
+def _row(prepared: Prepared, index: int, part: _Part) -> dict[str, Any]:
+    task, example, text = prepared.task, prepared.splits.test[index], part.texts[index]
+    row = {
         "id": example.id,
         "text": text,
         "answer": task.parse(text),
         "score": case_score(task, text, example),
     }
+    return row | ({"scores": part.scores[index]} if index in part.scores else {})
+
+
+def _prediction(row: dict[str, Any]) -> Prediction:
+    """A kept row; what is no number among its scores raises ValueError or TypeError."""
+    if "scores" not in row:
+        return Prediction(**row)
+    return Prediction(**row | {"scores": {label: float(score) for label, score in row["scores"].items()}})

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from preceptor.engine import Cost
 from preceptor.evidence import INVALID_CODE, Sample, find_metric
 from preceptor.files import digest_file
 from preceptor.study.cases import Prepared
+from preceptor.study.predictions.answer_context import Scores
 from preceptor.study.predictions.answering import answered, arms_for, seedless
 from preceptor.study.predictions.prediction_files import Prediction, read_note, read_predictions
 from preceptor.study.run.failures import EVALUATION, CellError, Failure, Part
@@ -54,7 +55,8 @@ class Cell:
 
     def sample(self, metric: str) -> Sample:
         """The held-out results as arrays, in the order of the held-out cases."""
-        return sample(self.prepared, [p.text for p in self.predictions], metric)
+        scores = [p.scores for p in self.predictions if p.scores is not None]
+        return sample(self.prepared, [p.text for p in self.predictions], metric, scores)
 
 
 def cells_of(tree: StageTree, prepared: Prepared) -> tuple[list[Cell], list[Failure]]:
@@ -98,17 +100,20 @@ def _cell(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> Cell:
         )
 
 
-def sample(prepared: Prepared, texts: Sequence[str], metric: str) -> Sample:
-    """`texts` (what was answered to each held-out case) as arrays for `metric`."""
+def sample(prepared: Prepared, texts: Sequence[str], metric: str, scores: Sequence[Scores] = ()) -> Sample:
+    """`texts` (what was answered to each held-out case) as arrays for `metric`, with `scores` if all have them."""
     task, examples = prepared.task, prepared.splits.test
     answers = [task.parse(text) for text in texts]
     if task.answer.kind == "label":
         labels = next((extra.labels for extra in task.secondary_metrics if extra.metric == metric), ())
         positives = tuple(task.labels.index(label) for label in labels)
-        return Sample(_patients(prepared), _gold(prepared), _codes(answers, task.labels), positives=positives)
-    scores = np.array([case_score(task, t, e, metric) for t, e in zip(texts, examples, strict=True)])
+        found = Sample(_patients(prepared), _gold(prepared), _codes(answers, task.labels), positives=positives)
+        if len(scores) < len(texts) or find_metric(metric).fits != "label_scores":
+            return found
+        return replace(found, label_scores=np.array([[one.get(label, 0.0) for label in task.labels] for one in scores]))
+    given = np.array([case_score(task, t, e, metric) for t, e in zip(texts, examples, strict=True)])
     unread = np.array([INVALID_CODE if answer == INVALID else 0 for answer in answers])
-    return Sample(_patients(prepared), predicted=unread, scores=scores)
+    return Sample(_patients(prepared), predicted=unread, scores=given)
 
 
 def dangerous_labels(prepared: Prepared) -> tuple[str, ...]:

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from preceptor.evidence import gain, number
+from preceptor.evidence import gain, lower_is_better, number
 from preceptor.study.results.schema import Contrast
 
 
 def over(contrast: Contrast, phrases: Mapping[str, str]) -> str:
-    """`+0.16 macro-F1 [0.09, 0.22] for SFT+DPO over SFT`, or, where it is less, `against SFT`."""
-    word = "over" if contrast.delta > 0 else "against"
+    """`+0.16 macro-F1 [0.09, 0.22] for SFT+DPO over SFT`, or, where it does no better, `against SFT`."""
+    word = "over" if (contrast.delta < 0 if lower_is_better(contrast.metric) else contrast.delta > 0) else "against"
     arms = f"{phrases[contrast.a]} {word} {phrases[contrast.b]}"
     return f"{gain(contrast.delta, contrast.ci or (None, None), contrast.metric)} for {arms}"
 

@@ -1,0 +1,26 @@
+"""Brier score: how far the scores of the labels are from what is so, squared (Brier 1950)."""
+
+import numpy as np
+
+from preceptor.evidence._sample import INVALID_CODE, Floats, Sample
+from preceptor.evidence.metrics._ratio import ratio
+
+title = "Brier score"
+explanation = (
+    "How far the likelihoods given to the labels are from what is so: 0 where all are right and certain, 1 where all "
+    "are wrong and certain. Where an arm only names a label, it is taken to be certain; an answer that cannot be read "
+    "counts as wrong and certain."
+)
+fits = "label_scores"
+better = "lower"
+
+
+def value(sample: Sample, weights: Floats) -> Floats:
+    """Weights [rows, cases] -> [rows]: the mean over cases of half the sum over labels of (score - gold)^2.
+
+    Half of Brier's own sum, so that it ends at 1 and with two labels is the mean square of one label's error.
+    """
+    gold, scores = sample.scored_labels()
+    _, predicted = sample.labels()
+    squares = ((scores - (gold[:, None] == np.arange(scores.shape[1]))) ** 2).sum(axis=1) / 2
+    return ratio(np.where(predicted == INVALID_CODE, 1.0, squares), np.ones(len(sample)), weights)
