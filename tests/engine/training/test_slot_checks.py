@@ -8,9 +8,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from preceptor.engine import Forward, Numerics, Stage, TrainSettings, answer_logprobs, can_share, sequence_states, train
+from preceptor.engine import (
+    Forward,
+    Numerics,
+    Stage,
+    TrainSettings,
+    answer_logprobs,
+    can_share,
+    sequence_states,
+    shares_prefixes,
+    train,
+)
 from preceptor.engine.training import slot_checks
 from preceptor.engine.training.slot_checks import frozen_digest
+from preceptor.engine.tree.states import is_encoder
 from preceptor.errors import InputError, PreceptorError
 from preceptor.models import (
     HEAD,
@@ -163,6 +174,14 @@ def test_a_tree_gives_the_policys_own_numbers(
         states = [sequence_states(policy.model, [one.prompt for one in SEQUENCES], share=s) for s in (True, False)]
     torch.testing.assert_close(torch.cat(tree), torch.cat(alone), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(*states, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("slots", [{"one": LORA}, {"soft": IN_FRONT["prefix tuning"]}, {"soft": IN_FRONT["p-tuning"]}])
+def test_an_encoder_and_what_stands_in_front_are_no_part_of_a_tree(
+    source: ModelSource, slots: Mapping[str, Slot]
+) -> None:
+    policy = start(source, slots, list(slots))
+    assert shares_prefixes(policy) == ("one" in slots and not is_encoder(policy.model))
 
 
 @pytest.mark.parametrize("name", IN_FRONT)
