@@ -12,6 +12,7 @@ from preceptor.models._policy import (
     readable_adapter,
     save_policy,
     saved_slots,
+    slot_folders,
     start_policy,
 )
 from preceptor.models._sixteen_bits import rounded_product, slow_16_bits
@@ -79,6 +80,7 @@ __all__ = [
     "rounded_product",
     "save_policy",
     "saved_slots",
+    "slot_folders",
     "slot_weights",
     "slow_16_bits",
     "soft_tokens",

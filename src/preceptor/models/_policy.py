@@ -103,7 +103,7 @@ def load_policy(source: ModelSource, folder: Path | None, *, dtype: torch.dtype,
 
 def saved_slots(folder: Path) -> dict[str, Slot]:
     """The slots of the policy in `folder`, by name."""
-    found = {name: _read_slot(file) for name, file in _slot_folders(folder).items()}
+    found = {name: _read_slot(file) for name, file in slot_folders(folder).items()}
     return dict(sorted(found.items()))
 
 
@@ -119,7 +119,7 @@ def _policy(
     tokenizer = load_tokenizer(source)
     own = folder is not None and (folder / "model").is_dir()
     model = _load_backbone(folder / "model", dtype) if folder is not None and own else _load_base(source, dtype)
-    saved = {} if folder is None else _slot_folders(folder)
+    saved = {} if folder is None else slot_folders(folder)
     model = put_slots(model, slots, source, seed=seed)
     for name in saved.keys() & slots.keys():
         _fill(model, name, slots[name], saved[name])
@@ -163,10 +163,15 @@ def _with_slot(model: Any, name: str, slot: Slot, source: ModelSource, seed: int
 
 
 def readable_adapter(folder: Path) -> bool:
-    """Whether the adapter in `folder` is complete: its configuration is JSON, its safetensors weights are finite."""
+    """Whether the adapter or head in `folder` is complete: its safetensors weights are finite, and an adapter's
+    configuration is JSON.
+    """
+    head = (folder / _HEAD_FILE).is_file()
     try:
-        json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-        return all(bool(weight.isfinite().all()) for weight in load_file(folder / _ADAPTER_FILE).values())
+        if not head:
+            json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        weights = load_file(folder / (_HEAD_FILE if head else _ADAPTER_FILE))
+        return all(bool(weight.isfinite().all()) for weight in weights.values())
     except (OSError, ValueError, SafetensorError):
         return False
 
@@ -241,7 +246,7 @@ def compute_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _slot_folders(folder: Path) -> dict[str, Path]:
+def slot_folders(folder: Path) -> dict[str, Path]:
     """Where each slot of a saved policy lies, by its name."""
     named = {one.name: one for one in (folder / "slots").glob("*") if one.is_dir()}
     return named | ({DEFAULT: folder / "adapter"} if (folder / "adapter").is_dir() else {})

@@ -16,14 +16,16 @@ from rich.console import Console
 from transformers import AutoConfig, GenerationConfig
 
 from preceptor.errors import InputError, PreceptorError, Problem
-from preceptor.files import publish_folder, write_atomic
-from preceptor.models import load_tokenizer, measured_template, stop_tokens
+from preceptor.files import private_folder, publish_folder, write_atomic
+from preceptor.models import in_front, load_tokenizer, measured_template, stop_tokens
 from preceptor.ship._export_metadata import MANIFEST, write_metadata
 from preceptor.ship._gguf import GGUFType, cannot_be_gguf, write_gguf
+from preceptor.ship._head import write_head
 from preceptor.ship._merge import Rounding, merged
 from preceptor.ship._modelfile import modelfile
 from preceptor.ship._parity import Parity, short_check
 from preceptor.ship._reload import GGUF_FILE, To, answers_of_export
+from preceptor.ship._slots import adapters_of, folders_in_export, folders_in_run
 from preceptor.study import ArmOfRun
 
 _ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
@@ -62,15 +64,16 @@ def export(
     tokenizer = load_tokenizer(arm.source)
     if problems := [*_unavailable(arm, to, tokenizer), *_obstacles(folder, overwrite)]:
         raise InputError(problems)
-    stops = [str(tokenizer.convert_ids_to_tokens(token)) for token in sorted(stop_tokens(tokenizer))]
+    ends = [] if arm.by_head else sorted(stop_tokens(tokenizer))
+    stops = [str(tokenizer.convert_ids_to_tokens(token)) for token in ends]
     with _staging_folder(folder) as part:
         rounding = _write(arm, to, part, tokenizer, gguf_type or ("f32" if arm.numerics.dtype == "float32" else "f16"))
         parity = short_check(arm, answers_of_export(arm, to, part), console)
         if parity is not None and not parity.passes(threshold):
             raise PreceptorError(_parity_failure(parity))
         write_metadata(arm, to, part, card, stops, rounding, parity)
-        for file in part.iterdir():
-            file.chmod(0o600)
+        for path in part.rglob("*"):
+            path.chmod(0o700 if path.is_dir() else 0o600)
         publish_folder(part, folder)
     return Exported(folder, rounding, parity)
 
@@ -80,9 +83,16 @@ def _unavailable(arm: ArmOfRun, to: To, tokenizer: Any) -> list[Problem]:
     if to == "adapter" and arm.folder is None:
         what = f"{arm.arm} is the untouched model, which has no adapter"
         return [Problem("--to adapter", what, "Name an arm that was tuned, or take `--to merged`")]
-    if to == "adapter" and arm.folder is not None and not (arm.folder / "adapter").is_dir():
+    if to == "adapter" and arm.folder is not None and (arm.folder / "model").is_dir():
         what = "the study tuned every weight (`adapter: none`), so there is no adapter"
         return [Problem("--to adapter", what, "Take `--to merged`")]
+    front = [name for name, slot in adapters_of(arm).items() if in_front(slot)]
+    if to != "adapter" and front:
+        what = f"the vectors of {front[0]} stand in front of the tokens, so they cannot be merged into weights"
+        return [Problem(f"--to {to}", what, "Take `--to adapter`")]
+    if to == "gguf" and arm.by_head:
+        what = f"{arm.arm} answers by a head, which llama.cpp does not have"
+        return [Problem("--to gguf", what, "Take `--to merged` or `--to adapter`, and transformers")]
     if to == "gguf":
         config = AutoConfig.from_pretrained(arm.source.location, local_files_only=True, trust_remote_code=False)
         problem = cannot_be_gguf(config, tokenizer)
@@ -107,7 +117,8 @@ def _is_export(folder: Path) -> bool:
         names = set(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
-    return {path.name for path in folder.iterdir()} <= names | {MANIFEST}
+    known = names | {MANIFEST} | {Path(name).parent.as_posix() for name in names}
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")} <= known
 
 
 @contextmanager
@@ -147,10 +158,13 @@ def _remove_leftovers(parent: Path) -> None:
 
 
 def _write(arm: ArmOfRun, to: To, folder: Path, tokenizer: Any, gguf_type: GGUFType) -> Rounding | None:
+    if arm.by_head:
+        write_head(arm, folder)
     if to == "adapter":
-        assert arm.folder is not None
-        for name in _ADAPTER_FILES:
-            shutil.copyfile(arm.folder / "adapter" / name, folder / name)
+        own = folders_in_run(arm)
+        for name, into in folders_in_export(own, folder).items():
+            for file in _ADAPTER_FILES:
+                shutil.copyfile(own[name] / file, private_folder(into) / file)
         _write_tokenizer(tokenizer, folder)
         return None
     dtype = arm.numerics.torch_dtype
@@ -162,21 +176,23 @@ def _write(arm: ArmOfRun, to: To, folder: Path, tokenizer: Any, gguf_type: GGUFT
         write_gguf(model, tokenizer, folder / GGUF_FILE, name, gguf_type)
         write_atomic(folder / "Modelfile", modelfile(arm, tokenizer, GGUF_FILE))
         return rounding
-    model.generation_config = GenerationConfig(
-        do_sample=False,
-        max_new_tokens=arm.task.answer.max_new_tokens,
-        eos_token_id=sorted(stop_tokens(tokenizer)),
-        bos_token_id=tokenizer.bos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
+    if not arm.by_head:
+        model.generation_config = GenerationConfig(
+            do_sample=False,
+            max_new_tokens=arm.task.answer.max_new_tokens,
+            eos_token_id=sorted(stop_tokens(tokenizer)),
+            bos_token_id=tokenizer.bos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
     model.to(dtype).save_pretrained(folder)
     _write_tokenizer(tokenizer, folder)
     return rounding
 
 
 def _write_tokenizer(tokenizer: Any, folder: Path) -> None:
-    """Save it with the study's chat template. Modifies the tokenizer: do not use it afterwards."""
-    tokenizer.chat_template = measured_template(tokenizer)
+    """Save it with the study's chat template, if it has one. Modifies the tokenizer: do not use it afterwards."""
+    if tokenizer.chat_template:
+        tokenizer.chat_template = measured_template(tokenizer)
     for key in ("local_files_only", "is_local", "trust_remote_code"):  # loading options of ours
         tokenizer.init_kwargs.pop(key, None)
     tokenizer.save_pretrained(folder)

@@ -1,13 +1,16 @@
 """The metadata of an export: a README with the model card, and a manifest with provenance and checksums."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
 from preceptor import __version__
 from preceptor.files import digest_file, write_atomic, write_json
+from preceptor.ship._head import how_to_use
 from preceptor.ship._merge import Rounding
 from preceptor.ship._parity import Parity
 from preceptor.ship._reload import GGUF_FILE, To
+from preceptor.ship._slots import adapters_of
 from preceptor.study import ArmOfRun
 
 MANIFEST = "export.json"
@@ -42,27 +45,29 @@ def write_metadata(
         "measured_in": arm.numerics.dtype,
         "stored_in": rounding.dtype if rounding else None,
         "check": check,
-        "files": {file.name: digest_file(file) for file in sorted(folder.iterdir())},
+        "files": {file.relative_to(folder).as_posix(): digest_file(file) for file in _files(folder)},
     }
     write_json(folder / MANIFEST, manifest)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _facts(arm: ArmOfRun, to: To, stops: list[str], rounding: Rounding | None, parity: Parity | None) -> list[str]:
     base = arm.source.title
     content = {
-        "adapter": f"A LoRA adapter, as PEFT loads it. It works on {base} alone, whose weights are not here.",
+        "adapter": f"{_adapters(arm)} works on {base} alone, whose weights are not here.",
         "merged": f"{base} with what {arm.arm} changed in its weights. It needs no adapter.",
         "gguf": f"`{GGUF_FILE}` is {base} with what {arm.arm} changed in its weights; `Modelfile` is for Ollama.",
     }[to]
     if arm.folder is None:
         content = f"The untouched model {base}."
-    stop = " or ".join(f"`{stop}`" for stop in stops)
     facts = [
         content,
+        *_together(arm, to),
         f"It is the model with seed {arm.seed}, measured in {arm.numerics.dtype}.",
-        f"It was measured with greedy decoding (temperature 0, no repetition penalty), answers of at most "
-        f"{arm.task.answer.max_new_tokens} tokens that end with {stop}, and at most {arm.study.max_length} tokens of "
-        "prompt and answer together.",
+        *(how_to_use(arm) if arm.by_head else [_decoding(arm, stops)]),
         *([str(rounding)] if rounding else []),
         f"Asked again after it was written: {parity}."
         if parity
@@ -70,3 +75,35 @@ def _facts(arm: ArmOfRun, to: To, stops: list[str], rounding: Rounding | None, p
         *([MAY_REPEAT] if arm.folder is not None else []),
     ]
     return [f"- {one}" for one in facts]
+
+
+def _decoding(arm: ArmOfRun, stops: list[str]) -> str:
+    stop = " or ".join(f"`{stop}`" for stop in stops)
+    return (
+        f"It was measured with greedy decoding (temperature 0, no repetition penalty), answers of at most "
+        f"{arm.task.answer.max_new_tokens} tokens that end with {stop}, and at most {arm.study.max_length} tokens of "
+        "prompt and answer together."
+    )
+
+
+def _adapters(arm: ArmOfRun) -> str:
+    adapters = adapters_of(arm)
+    if not adapters:
+        return "A head. It"
+    kind = next(iter(adapters.values())).type.replace("LORA", "LoRA")
+    if len(adapters) == 1:
+        return f"An adapter ({kind}), as PEFT loads it. It"
+    return f"Adapters ({kind}) that act together, in a folder each: {', '.join(adapters)}. The stack"
+
+
+def _together(arm: ArmOfRun, to: To) -> list[str]:
+    """How PEFT loads several adapters as one model."""
+    if to != "adapter" or len(adapters_of(arm)) < 2:
+        return []
+    first, *others = adapters_of(arm)
+    steps = [
+        f'model = PeftModel.from_pretrained(base, "{first}", adapter_name="{first}")',
+        *(f'model.load_adapter("{name}", "{name}")' for name in others),
+        f"model.base_model.set_adapter({json.dumps([first, *others])})",
+    ]
+    return [f"PEFT loads them together with {', '.join(f'`{step}`' for step in steps)}."]

@@ -105,7 +105,9 @@ def diagnose(
         )
         for i, reply in zip(chosen, full, strict=True)
     ]
-    return compare(arm.task, cases, gather_evidence(arm, chosen, prompts, cases, console))
+    # the evidence is computed by writing, which a head does not
+    evidence = Evidence() if arm.by_head else gather_evidence(arm, chosen, prompts, cases, console)
+    return compare(arm.task, cases, evidence)
 
 
 def _same_answer(task: Task, case: Replayed) -> bool:

@@ -9,12 +9,14 @@ from typing import Any, Literal
 
 import torch
 from gguf import GGUFReader
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 from preceptor.chat_server import Reply
-from preceptor.models import Policy, compute_device, load_policy
+from preceptor.models import Policy, compute_device, load_policy, writes
+from preceptor.ship._head import labels_by_head
 from preceptor.ship._in_process import answers_of
-from preceptor.ship._merge import with_adapter
+from preceptor.ship._merge import with_adapters
+from preceptor.ship._slots import adapters_of, folders_in_export
 from preceptor.study import ArmOfRun
 from preceptor.tasks import Example
 
@@ -31,30 +33,35 @@ def answers_of_export(
     """
     torch.set_num_threads(arm.numerics.threads)
     policy = _load(arm, to, folder)
-    answer = answers_of(policy, arm.task.answer.max_new_tokens)
+    write = answers_of(policy, arm.task.answer.max_new_tokens)
 
     def from_messages(examples: Sequence[Example], prompts: Sequence[list[int]]) -> list[Reply]:
         ids_of = prompts if to == "gguf" else [_prompt(policy.tokenizer, arm.task.messages(one)) for one in examples]
-        replies = answer(examples, ids_of)
+        replies = labels_by_head(arm, policy.model, folder, ids_of) if arm.by_head else write(examples, ids_of)
         return [replace(reply, prompt_tokens=len(ids)) for reply, ids in zip(replies, ids_of, strict=True)]
 
     return from_messages
 
 
 def _prompt(tokenizer: Any, messages: Sequence[Any]) -> list[int]:
+    ids: list[int]
+    if not tokenizer.chat_template:  # an encoder's
+        ids = tokenizer("\n".join(turn["content"] for turn in messages if turn["role"] != "system"))["input_ids"]
+        return ids
     text: str = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     return ids
 
 
 def _load(arm: ArmOfRun, to: To, folder: Path) -> Policy:
     model: Any
-    dtype = arm.numerics.torch_dtype
+    dtype, slots = arm.numerics.torch_dtype, adapters_of(arm) if to == "adapter" else {}
     match to:
         case "adapter":
-            model = with_adapter(load_policy(arm.source, None, dtype=dtype).model, folder)
+            model = with_adapters(load_policy(arm.source, None, dtype=dtype).model, folders_in_export(slots, folder))
         case "merged":
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
+            kind: Any = AutoModelForCausalLM if writes(arm.source) else AutoModel
+            model = kind.from_pretrained(folder, dtype=dtype, local_files_only=True)
         case "gguf":
             with contextlib.redirect_stderr(io.StringIO()):  # a progress bar that cannot be disabled
                 model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=GGUF_FILE, dtype=torch.float32)
@@ -63,7 +70,7 @@ def _load(arm: ArmOfRun, to: To, folder: Path) -> Policy:
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, **options)
     if to != "adapter":
         model.to(compute_device())
-    return Policy(model.requires_grad_(False), tokenizer, arm.source)
+    return Policy(model.requires_grad_(False), tokenizer, arm.source, slots)
 
 
 def _apply_rope_factors(model: Any, file: Path) -> None:

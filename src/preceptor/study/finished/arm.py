@@ -5,12 +5,13 @@ from pathlib import Path
 
 from preceptor.engine import Numerics, choose_numerics
 from preceptor.errors import InputError, Problem
-from preceptor.models import ModelSource, load_tokenizer, readable_adapter
+from preceptor.models import ModelSource, load_tokenizer, readable_adapter, slot_folders
 from preceptor.study.cases import Prepared, check_task, prepare
 from preceptor.study.finished.run import AGAIN, Finished, read_finished
 from preceptor.study.predictions.prediction_files import Prediction, read_predictions
 from preceptor.study.results.schema import Cell
 from preceptor.study.spec.arms import GENERATE
+from preceptor.study.spec.found import find_answer
 from preceptor.study.spec.study import Study
 from preceptor.tasks import Task, load_task
 
@@ -19,7 +20,8 @@ from preceptor.tasks import Task, load_task
 class ArmOfRun:
     """A model that a study measured, with what is needed to ask it again as the study did.
 
-    `source` is the base model; `folder` holds `adapter/` or `model/`, and is None where the untouched model answered.
+    `source` is the base model; `folder` holds `adapter/`, `slots/` or `model/`, and is None where the untouched model
+    answered.
     """
 
     finished: Finished = field(repr=False)
@@ -42,31 +44,38 @@ class ArmOfRun:
         return self.finished.run.root
 
     @property
+    def by_head(self) -> bool:
+        """Whether a head gave its labels, so that it writes nothing."""
+        return _by_head(self.study, self.arm)
+
+    @property
     def predictions(self) -> list[Prediction]:
         """What the arm answered in the study, in the order of the held-out cases."""
         return read_predictions(self.predictions_file.parent)
 
 
-def open_arm(run_folder: Path, task: str, arm: str, seed: int | None = None) -> ArmOfRun:
+def open_arm(run_folder: Path, task: str, arm: str, seed: int | None = None, *, heads: bool = False) -> ArmOfRun:
     """An arm of a finished run; `seed` is the study's first by default. The data need not be on this machine.
 
+    heads: whether it may answer by a head, and so write nothing.
     Raises `InputError` when the run is unfinished or changed, does not know a name, or the arm has no model of its own.
     """
     finished = read_finished(run_folder)
     seed = finished.study.seeds[0] if seed is None else seed
-    cell = _cell(finished, task, arm, seed)
+    cell = _cell(finished, task, arm, seed, heads=heads)
     numerics = choose_numerics(finished.study.numerics)  # decided when the study began, so nothing is measured here
     root = finished.run.root
     folder = root / cell.policy if cell.policy else None
-    if folder is not None and not any((folder / kind).is_dir() for kind in ("adapter", "model")):
+    slots = slot_folders(folder) if folder is not None else {}
+    if folder is not None and not slots and not (folder / "model").is_dir():
         raise InputError(Problem(str(folder), "the tuned model is no longer there", AGAIN))
     predictions = root / cell.predictions.path
     for path in (folder, predictions):
         if path is not None and not path.resolve().is_relative_to(root.resolve()):
             raise InputError(Problem(str(finished.run.results), "it names files outside of its folder", AGAIN))
-    if folder is not None and (folder / "adapter").is_dir() and not readable_adapter(folder / "adapter"):
+    if damaged := [slot for slot in slots.values() if not readable_adapter(slot)]:
         fix = f"Delete the folder {folder}; `preceptor study` with this run folder then makes again what was in it."
-        raise InputError(Problem(str(folder / "adapter"), "it was kept by an earlier run and is damaged", fix))
+        raise InputError(Problem(str(damaged[0]), "it was kept by an earlier run and is damaged", fix))
     return ArmOfRun(
         finished, load_task(finished.run.task(task)), arm, seed, finished.source(), numerics, folder, predictions
     )
@@ -82,11 +91,19 @@ def held_out(arm: ArmOfRun) -> Prepared:
     return prepare(check_task(cases, arm.study, tokenizer), arm.study, tokenizer)
 
 
-def _cell(finished: Finished, task: str, arm: str, seed: int) -> Cell:
+def _by_head(study: Study, arm: str) -> bool:
+    return bool(getattr(find_answer(study.arm(arm).answer), "needs_head", False))
+
+
+def _cell(finished: Finished, task: str, arm: str, seed: int, *, heads: bool) -> Cell:
     """The arm's line of the results; one problem for each name that this run does not know, or why the arm failed."""
     finished.check_not_failed(task, arm, seed)
-    cells = finished.results.cells
-    ours = [cell for cell in cells if finished.study.arm(cell.arm).answer == GENERATE]
+    cells, study = finished.results.cells, finished.study
+    if not heads and arm in study.arm_names and _by_head(study, arm):
+        what = f"{arm} answers by a head, which gives labels and writes nothing"
+        fix = "Take its model out with `preceptor export`, or name an arm that writes"
+        raise InputError(Problem(f"{finished.run.root}, --arm", what, fix))
+    ours = [cell for cell in cells if study.arm(cell.arm).answer == GENERATE or (heads and _by_head(study, cell.arm))]
 
     def unknown(name: str, given: object) -> str:
         there = any(getattr(cell, name) == given for cell in cells)
