@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from pydantic import ValidationError
+from safetensors.torch import load_file, save_file
 
 from preceptor.errors import InputError
 from preceptor.models import (
@@ -135,6 +136,25 @@ def test_soft_tokens_go_on_from_what_was_saved(tiny_source: ModelSource, name: s
     again = start(tiny_source, PROMPTS[name], folder=tmp_path / "stage")
     assert torch.equal(states(again), states(policy))
     assert again.learning == policy.learning
+
+
+@pytest.mark.parametrize("slot", ["lora", "l", "weight", "prefix"])
+def test_a_slots_name_may_be_part_of_what_peft_calls_things(
+    tiny_source: ModelSource, slot: str, tmp_path: Path
+) -> None:
+    policy = start(tiny_source, {slot: lora()})
+    disturb(policy, slot)
+    save_policy(policy, tmp_path / "stage")
+    assert torch.equal(states(load_policy(tiny_source, tmp_path / "stage", dtype=torch.float32)), states(policy))
+
+
+def test_a_slot_whose_file_lacks_a_weight_is_refused(tiny_source: ModelSource, tmp_path: Path) -> None:
+    save_policy(start(tiny_source, {"one": lora()}), tmp_path / "stage")
+    file = tmp_path / "stage" / "slots" / "one" / "adapter_model.safetensors"
+    weights = load_file(file)
+    save_file(dict(list(weights.items())[1:]), file)
+    with pytest.raises(InputError, match="1 weights of the slot are missing"):
+        load_policy(tiny_source, tmp_path / "stage", dtype=torch.float32)
 
 
 def test_a_second_slot_is_put_on_what_the_first_learned(source: ModelSource, tmp_path: Path) -> None:

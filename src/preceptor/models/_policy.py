@@ -306,7 +306,8 @@ def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Suppress a deprecation warning that peft causes and users cannot act on."""
+    """Suppress what peft warns of and users cannot act on: a deprecation, and names that its own loading mistakes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+        warnings.filterwarnings("ignore", message="Adapter name .* should not be contained in the prefix")
         yield

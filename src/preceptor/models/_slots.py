@@ -19,6 +19,9 @@ HEAD = "head"
 BACKBONE = "backbone"
 """Stands among slots for the model's own weights, where every weight is tuned."""
 
+RESERVED_NAMES = {DEFAULT, BACKBONE, *dir(nn.ModuleDict())}
+"""What no slot can be called: torch holds slots by their names, as attributes."""
+
 _PROMPTS = ("PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING")
 """Kinds whose vectors stand in front of the tokens: they live outside the layers."""
 _REFUSED = {

@@ -136,6 +136,9 @@ def test_an_encoder_writes_nothing(tmp_path: Path, tiny_encoder_folder: Path, pr
             "first: sft trains no head, so it cannot train head",
         ),
         ({"slots": {"One": {"type": "LORA"}}}, "slots.One"),
+        ({"slots": {"default": {"type": "IA3"}}}, "slots: default: take another name"),
+        ({"slots": {"keys": {"type": "LORA"}}}, "slots: keys: take another name"),
+        ({"slots": {"head": {"type": "LORA"}}}, "only a slot of type head can have this name"),
     ],
 )
 def test_slots_that_cannot_be_meant_are_refused(

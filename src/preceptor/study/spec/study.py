@@ -21,7 +21,17 @@ from preceptor.data import DataSpec
 from preceptor.engine import NumericsChoice, Tracker
 from preceptor.errors import without_steering
 from preceptor.files import file_name
-from preceptor.models import BACKBONE, EMBEDDED, HEAD, AdapterSettings, Slot, SlotSettings, adapter_slots, stack_problem
+from preceptor.models import (
+    BACKBONE,
+    EMBEDDED,
+    HEAD,
+    RESERVED_NAMES,
+    AdapterSettings,
+    Slot,
+    SlotSettings,
+    adapter_slots,
+    stack_problem,
+)
 from preceptor.preferences import find_maker, maker_names
 from preceptor.study.spec.arms import MAJORITY, Arm, arm_of_maker, arm_problems, contrasts_about, own_problems, resolve
 from preceptor.study.spec.found import find_kind, find_settings
@@ -131,7 +141,9 @@ class Study(_Frozen):
 
     @model_validator(mode="after")
     def _slots_are_known(self) -> Self:
-        problems = []
+        problems = [f"slots: {name}: take another name" for name in self.slots if name in RESERVED_NAMES]
+        if HEAD in self.slots and self.slots[HEAD].type != HEAD:
+            problems.append(f"slots: {HEAD}: only a slot of type {HEAD} can have this name")
         if self.slots and self.adapter is None:
             problems.append("slots: they stand on a frozen model, and `adapter: none` tunes every weight; take one out")
         if self.slots and self.numerics.processes > 1:
