@@ -42,8 +42,6 @@ class Cell:
     pairs: dict[str, int]
     """How many pairs each maker made, and how many cases gave none that fits."""
     curves: Curves = field(default_factory=dict)
-    learning: dict[str, dict[str, int]] = field(default_factory=dict)
-    """Stage kind -> slot -> how many of its numbers learned."""
     policy: str | None = None
     """The folder of the tuned model that answered, relative to the run folder; None where none did."""
     pair_findings: dict[str, Any] | None = None
@@ -52,6 +50,8 @@ class Cell:
     """Whether the arm answers alike with every seed."""
     label_ties: int = 0
     """On how many cases several labels were equally likely, so that chance decided."""
+    learning: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Stage kind -> slot -> how many of its numbers learned."""
 
     def sample(self, metric: str) -> Sample:
         """The held-out results as arrays, in the order of the held-out cases."""
