@@ -341,9 +341,9 @@ def test_a_disk_that_is_too_small_is_seen_before_training(case: Case, small_disk
 
 @pytest.fixture
 def small_files() -> Iterator[None]:
-    """No file may grow beyond 2 kB, as after `ulimit -f 2`: what the check found does not fit."""
+    """No file may grow beyond 40 kB, as after `ulimit -f 40`: the first checkpoint does not fit."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, before[1]))
     yield
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from preceptor.engine.parallel.shard import gathered
@@ -26,7 +27,8 @@ class SlotChecks(TrainerCallback):
         self._model: nn.Module = policy.model
         heads = heads_of(policy.model)
         self._waiting = {name: 1 if name in heads else _STEPS_WITHOUT_GRADIENT for name in policy.learning}
-        self._before = frozen_digest(policy.model)
+        sharded = any(isinstance(weight, DTensor) for weight in policy.model.parameters())
+        self._before = None if sharded else frozen_digest(policy.model)
 
     def on_pre_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -47,8 +49,8 @@ class SlotChecks(TrainerCallback):
                 raise InputError(Problem(f"slot {name}", what, fix))
 
     def check_frozen(self) -> None:
-        """Call it when the stage has ended."""
-        if frozen_digest(self._model) != self._before:
+        """Call it when the stage has ended. Of a model that processes share, each holds now a part, now the whole."""
+        if self._before is not None and frozen_digest(self._model) != self._before:
             raise PreceptorError("a weight that is frozen changed while the stage trained")
 
 
@@ -63,10 +65,9 @@ def frozen_digest(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _bytes(weight: Any) -> Any:
-    """An array [bytes] over a weight's memory, of a sharded one this process's part."""
-    local: Tensor = weight.to_local() if hasattr(weight, "to_local") else weight
-    return local.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()
+def _bytes(weight: Tensor) -> Any:
+    """An array [bytes] over a weight's memory."""
+    return weight.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()
 
 
 def _has_gradient(weights: dict[str, nn.Parameter]) -> bool:

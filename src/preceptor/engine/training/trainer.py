@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -136,6 +137,9 @@ class StepTrainer(Trainer):
         self.args.output_dir = str(aside)
         try:
             super()._save_checkpoint(model, trial)
+        except (RuntimeError, SafetensorError):
+            _raise_what_the_disk_says(aside, 3 * sum(weight.nbytes for weight in self._learned().values()))
+            raise
         finally:
             self.args.output_dir = str(self._home)
         name = f"checkpoint-{self.state.global_step}"
@@ -176,6 +180,11 @@ class StepTrainer(Trainer):
         # Trainer remembers where the best checkpoint was written; ours has moved, and the run folder may have too.
         if self.state.best_global_step:
             self.state.best_model_checkpoint = str(self._home / f"checkpoint-{self.state.best_global_step}")
+
+
+def _raise_what_the_disk_says(folder: Path, size: int) -> None:
+    """Raises the OSError that a file of `size` bytes meets in `folder`, if any: torch hides its number."""
+    (folder / "probe").write_bytes(bytes(size))
 
 
 class EvaluateAtTheEnd(TrainerCallback):
