@@ -14,7 +14,8 @@ from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 from command_line import CommandLine
 from preceptor.errors import InputError, PreceptorError
-from preceptor.ship import Exported, export
+from preceptor.ship import export
+from preceptor.ship._export import Exported
 from preceptor.ship._reload import To
 from preceptor.study import ArmOfRun, held_out, load_study, open_arm, run_study
 from tiny_study import write_study
