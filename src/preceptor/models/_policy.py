@@ -85,7 +85,15 @@ def start_policy(
     if BACKBONE in train and source.load_in_4bit:
         what = "weights of 4 bits cannot be tuned themselves"
         raise InputError(Problem("adapter", what, "Tune an adapter on them, or set load_in_4bit to false."))
-    return _policy(source, folder, slots, train, seed=seed, dtype=dtype)
+    tokenizer = load_tokenizer(source)
+    own = folder is not None and (folder / "model").is_dir()
+    model = _load_backbone(folder / "model", dtype) if folder is not None and own else _load_base(source, dtype)
+    saved = {} if folder is None else slot_folders(folder)
+    model = put_slots(model, slots, source, seed=seed)
+    for name in saved.keys() & slots.keys():
+        _fill(model, name, slots[name], saved[name])
+    learning = use(model, slots, train)
+    return Policy(model, tokenizer, source, dict(slots), own or BACKBONE in train, learning=learning)
 
 
 def load_policy(source: ModelSource, folder: Path | None, *, dtype: torch.dtype, trainable: bool = False) -> Policy:
@@ -98,33 +106,13 @@ def load_policy(source: ModelSource, folder: Path | None, *, dtype: torch.dtype,
     if folder is not None and not slots and not whole:
         raise InputError(Problem(str(folder), "there is neither adapter/ nor model/ in it", "Name a stage's folder."))
     every = [*slots, *([BACKBONE] if whole or not slots else [])]
-    return _policy(source, folder, slots, every if trainable else [], seed=0, dtype=dtype)
+    return start_policy(source, folder, slots, every if trainable else [], seed=0, dtype=dtype)
 
 
 def saved_slots(folder: Path) -> dict[str, Slot]:
     """The slots of the policy in `folder`, by name."""
     found = {name: _read_slot(file) for name, file in slot_folders(folder).items()}
     return dict(sorted(found.items()))
-
-
-def _policy(
-    source: ModelSource,
-    folder: Path | None,
-    slots: Mapping[str, Slot],
-    train: Collection[str],
-    *,
-    seed: int,
-    dtype: torch.dtype,
-) -> Policy:
-    tokenizer = load_tokenizer(source)
-    own = folder is not None and (folder / "model").is_dir()
-    model = _load_backbone(folder / "model", dtype) if folder is not None and own else _load_base(source, dtype)
-    saved = {} if folder is None else slot_folders(folder)
-    model = put_slots(model, slots, source, seed=seed)
-    for name in saved.keys() & slots.keys():
-        _fill(model, name, slots[name], saved[name])
-    learning = use(model, slots, train)
-    return Policy(model, tokenizer, source, dict(slots), own or BACKBONE in train, learning=learning)
 
 
 def put_slots(model: Any, slots: Mapping[str, Slot], source: ModelSource, *, seed: int) -> Any:
