@@ -1,6 +1,8 @@
 """What several processes do together in a test. It stands apart, so that a new process can import it."""
 
+import atexit
 import multiprocessing
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -92,6 +94,12 @@ def one_lacks_memory(advance: Advance) -> None:
     if rank() == 1:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
     torch.distributed.barrier()
+
+
+def ends_badly(advance: Advance) -> int:
+    """Everything is done, and each process is aborted by what is left of it: as by a thread of torch that still runs."""
+    atexit.register(os.abort)
+    return rank()
 
 
 def tell_who_works(source: ModelSource, folder: Path) -> None:

@@ -137,6 +137,12 @@ def test_a_fault_of_ours_and_too_little_memory_in_one_process_are_told_apart_wit
     assert not multiprocessing.active_children()
 
 
+@pytest.mark.slow
+def test_a_process_that_has_done_its_work_cannot_fail_while_it_ends() -> None:
+    assert in_processes(work.ends_badly, TWO, quiet) == 0
+    assert not multiprocessing.active_children()
+
+
 def test_a_model_that_is_whole_is_not_trained_as_one_of_two(tiny_source: ModelSource, tmp_path: Path) -> None:
     policy = work.start(tiny_source)
     with pytest.raises(PreceptorError, match="2 processes were asked for and 1 came"):

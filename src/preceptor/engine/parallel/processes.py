@@ -125,6 +125,7 @@ def _worker(
         messages.put(("result", result))
     dist.barrier()
     dist.destroy_process_group()
+    os._exit(0)  # a thread of torch that still runs can abort a process that ends in the usual way
 
 
 def _end_with_parent() -> None:
