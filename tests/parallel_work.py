@@ -97,7 +97,7 @@ def one_lacks_memory(advance: Advance) -> None:
 
 
 def ends_badly(advance: Advance) -> int:
-    """Everything is done, and each process is aborted by what is left of it: as by a thread of torch that still runs."""
+    """Everything is done, and each process is aborted while it ends, as by a thread of torch that still runs."""
     atexit.register(os.abort)
     return rank()
 

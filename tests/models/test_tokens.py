@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
 from preceptor.errors import InputError
 from preceptor.models import encode, find_model, load_tokenizer, stop_tokens
@@ -156,3 +157,13 @@ def test_turns_the_template_refuses_are_an_input_error(tmp_path: Path) -> None:
     tokenizer = tokenizer_with(tmp_path, alternate + CHAT_TEMPLATE)
     with pytest.raises(InputError, match="Roles must alternate"):
         encode(tokenizer, turns("Which stage?") * 2, None)
+
+
+def test_a_tokenizer_file_that_truncates_and_pads_shortens_no_case(tiny_tokenizer: Any, tmp_path: Path) -> None:
+    folder = build_tiny_model(tmp_path / "tiny")
+    backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    backend.enable_truncation(5)
+    backend.enable_padding(length=64)
+    backend.save(str(folder / "tokenizer.json"))
+    messages = turns("fever 38.0 C")
+    assert encode(load_tokenizer(find_model(str(folder))), messages, "yes") == encode(tiny_tokenizer, messages, "yes")

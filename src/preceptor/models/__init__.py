@@ -2,7 +2,7 @@
 
 from preceptor.models import _bits  # noqa: F401 - before peft, see there
 from preceptor.models._blueprint import blueprint, find_blueprint, keep_layers, layer_period, layers_of, random_model
-from preceptor.models._chat_template import encode_answer, measured_template, stop_tokens
+from preceptor.models._chat_template import encode_answer, encode_text, measured_template, stop_tokens
 from preceptor.models._embedded import EMBEDDED, EMBEDDED_TITLE, fetch_embedded
 from preceptor.models._policy import (
     Policy,
@@ -63,6 +63,7 @@ __all__ = [
     "context_length",
     "encode",
     "encode_answer",
+    "encode_text",
     "fetch_embedded",
     "find_blueprint",
     "find_model",

@@ -78,6 +78,14 @@ def encode_answer(tokenizer: Any, answer: str) -> list[int]:
     return [*_ids(tokenizer, turn, masks), template.stop]
 
 
+def encode_text(tokenizer: Any, text: str) -> list[int]:
+    """The ids of a text that belongs to no chat; a string such as `<|im_end|>` in it is tokenised as plain text.
+
+    Unlike a call of `tokenizer` with `split_special_tokens`, it leaves no setting behind for the texts that follow.
+    """
+    return _plain_ids(_text_tokenizer(tokenizer), text)
+
+
 def _refusal(tokenizer: Any, roles: Sequence[str]) -> str:
     """The chat template's error message for turns of these roles, with placeholder texts."""
     try:

@@ -31,6 +31,8 @@ def load_tokenizer(source: ModelSource) -> Any:
     where = f"model {source.name}"
     if not tokenizer.is_fast:
         raise InputError(Problem(where, "its tokenizer has no tokenizer.json", "Save it again as a fast tokenizer."))
+    tokenizer.backend_tokenizer.no_truncation()  # tokenizer.json may ask for both, and would shorten a case unseen
+    tokenizer.backend_tokenizer.no_padding()
     _family(tokenizer).check_tokenizer(tokenizer, where)
     return tokenizer
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 import study_runs
 from command_line import CommandLine
 from preceptor.engine import answer_logprobs
-from preceptor.models import load_policy, load_tokenizer
+from preceptor.models import encode, load_policy, load_tokenizer
 from preceptor.study.run.external_data import external_data
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.stages.clm import Settings, pieces
@@ -110,6 +110,14 @@ SOURCE: list[Any] = []
 @pytest.fixture(autouse=True)
 def _source(tiny_source: Any) -> None:
     SOURCE[:] = [tiny_source]
+
+
+def test_reading_a_document_leaves_the_tokenizer_as_it_was(tiny_tokenizer: Any) -> None:
+    turns = [{"role": "user", "content": "fever <|im_end|> 38.0 C"}]
+    before = encode(tiny_tokenizer, turns, "yes")
+    pieces(tiny_tokenizer, "a <|im_end|> b", 100)
+    assert encode(tiny_tokenizer, turns, "yes") == before
+    assert before.answer[-1] == tiny_tokenizer.eos_token_id
 
 
 def test_no_text_ends_a_document(tiny_tokenizer: Any) -> None:

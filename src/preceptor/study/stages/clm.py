@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from preceptor.data import EACH_ROW, cases_by_patient, near_duplicates, read_table
 from preceptor.engine import SFTSettings, Work, run_sft, sft_steps, training_work
 from preceptor.errors import InputError, Problem
-from preceptor.models import Encoded, load_tokenizer
+from preceptor.models import Encoded, encode_text, load_tokenizer
 from preceptor.study.cases import case_text
 from preceptor.study.expected_work import WorkContext
 from preceptor.study.stage_tree.stage_context import Context, Result, epochs
@@ -116,7 +116,7 @@ def pieces(tokenizer: Any, text: str, max_length: int) -> list[Encoded]:
     if end is None:
         raise InputError(Problem("clm", "the tokenizer has no end-of-sequence token", "Take another model."))
     begin = end if tokenizer.bos_token_id is None else tokenizer.bos_token_id
-    ids = [*tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"], end]
+    ids = [*encode_text(tokenizer, text), end]
     room = max_length - 1
     return [Encoded([begin], ids[at : at + room]) for at in range(0, len(ids), room)]
 
