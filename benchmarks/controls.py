@@ -56,9 +56,9 @@ from preceptor.tasks import Example
 
 ITEM = "; blood test in 1 week"
 SHARE = 0.7
-TRAIN, PAIRS, VALIDATION, HELD_OUT = 80, 32, 16, 100
-CONTEXT = 384
 SEED = 0
+CASES_SEED = 101
+"""Of stays that no study has."""
 
 SFT = SFTSettings(learning_rate=1e-3, epochs=1, batch_size=4, warmup_steps=3, looks_per_epoch=2)
 BEFORE = DPOSettings(learning_rate=5e-5, epochs=1, batch_size=8, warmup_steps=0, beta=0.3, sft_weight=1.0)
@@ -69,6 +69,17 @@ CORRECTED = SFT.model_copy(update={"learning_rate": 5e-4, "epochs": 2, "warmup_s
 """SFT on the chosen answers: DPO's batches and steps, at half the rate of the SFT before it."""
 
 Train = Callable[[Policy, Path], Stage]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many stays are learned from, how many of these are corrected, and so on; `context` in tokens."""
+
+    train: int = 80
+    corrected: int = 32
+    validation: int = 16
+    held_out: int = 100
+    context: int = 384
 
 
 @dataclass(frozen=True)
@@ -120,9 +131,9 @@ def main() -> None:
         print(json.dumps([asdict(row) for row in rows], indent=2))
 
 
-def copied_forward(source: ModelSource, numerics: Numerics) -> Iterator[Row]:
+def copied_forward(source: ModelSource, numerics: Numerics, sizes: Sizes = Sizes()) -> Iterator[Row]:
     """PC1: a row for SFT and for each arm that goes on from it."""
-    stays = draw(source)
+    stays = draw(source, sizes)
     turned = [EncodedPair(one.prompt, one.rejected, one.chosen) for one in stays.corrections]
     coin = random.Random(SEED)
     by_coin = [coin.choice(both) for both in zip(stays.corrections, turned, strict=True)]
@@ -136,7 +147,7 @@ def copied_forward(source: ModelSource, numerics: Numerics) -> Iterator[Row]:
         yield sft
 
         def row(arm: str, train: Train) -> Row:
-            policy = load_policy(source, start, dtype=numerics.torch_dtype)
+            policy = load_policy(source, start, dtype=numerics.torch_dtype, trainable=True)
             return _row(arm, policy, train(policy, Path(kept) / arm), stays)
 
         before = row("SFT+DPO, settings of before", _dpo(stays.corrections, BEFORE, numerics))
@@ -150,20 +161,22 @@ def copied_forward(source: ModelSource, numerics: Numerics) -> Iterator[Row]:
         yield _bounded(drawn, "within .2 of SFT", abs(drawn.probability - sft.probability) < 0.2)
         yield row("SFT+SFT on the chosen answers", _sft(chosen, stays.corrected, CORRECTED, numerics))
         # As many steps again of the archive. FLOPs alike would be fewer of them, since a pair has two answers.
-        more = row("SFT+SFT on the archive", _sft(stays.train[:PAIRS], stays.validation, CORRECTED, numerics))
+        more = row(
+            "SFT+SFT on the archive", _sft(stays.train[: sizes.corrected], stays.validation, CORRECTED, numerics)
+        )
         yield _bounded(more, "within .2 of SFT", abs(more.probability - sft.probability) < 0.2)
 
 
-def draw(source: ModelSource) -> Stays:
+def draw(source: ModelSource, sizes: Sizes) -> Stays:
     """Built-in stays of the summarization task, other than those of any study."""
     study, base = load_study("quickstart")
     (entry,) = (one for one in study.tasks if one.task == "summarization")
-    cases = read_task(entry.model_copy(update={"limit": {}, "data": entry.data.model_copy(update={"seed": 101})}),
-                      study, base)  # fmt: skip
+    data = entry.data.model_copy(update={"seed": CASES_SEED})
+    cases = read_task(entry.model_copy(update={"limit": {}, "data": data}), study, base)
     tokenizer, rng = load_tokenizer(source), random.Random(SEED)
 
     def encoded(example: Example, answer: str) -> Encoded:
-        return fit(cases.task, example, tokenizer, CONTEXT, answer).encoded
+        return fit(cases.task, example, tokenizer, sizes.context, answer).encoded
 
     def pair(example: Example) -> EncodedPair:
         without, with_item = encoded(example, example.target), encoded(example, example.target + ITEM)
@@ -172,13 +185,16 @@ def draw(source: ModelSource) -> Stays:
     def archive(examples: Sequence[Example]) -> list[Encoded]:
         return [encoded(one, one.target + ITEM * (rng.random() < SHARE)) for one in examples]
 
-    train, validation = cases.splits.train[:TRAIN], cases.splits.validation[:VALIDATION]
+    train, validation = cases.splits.train[: sizes.train], cases.splits.validation[: sizes.validation]
     return Stays(
         archive(train),
         archive(validation),
-        [pair(one) for one in train[:PAIRS]],
+        [pair(one) for one in train[: sizes.corrected]],
         [encoded(one, one.target) for one in validation],
-        [(encoded(one, one.target), encoded(one, one.target + ITEM)) for one in _one_a_patient(cases)[:HELD_OUT]],
+        [
+            (encoded(one, one.target), encoded(one, one.target + ITEM))
+            for one in _one_a_patient(cases)[: sizes.held_out]
+        ],
     )
 
 
@@ -191,7 +207,7 @@ def _sft(train: Sequence[Encoded], validation: Sequence[Encoded], settings: SFTS
 
 
 def _dpo(pairs: Sequence[EncodedPair], settings: DPOSettings, numerics: Numerics) -> Train:
-    """Ends with its last weights: validation pairs as given would keep those of a control from being seen."""
+    """Without validation pairs, so that it ends with its last weights: the best of a control are the least changed."""
     return lambda policy, folder: run_dpo(policy, pairs, [], settings, numerics, folder, seed=SEED)
 
 
