@@ -92,9 +92,8 @@ def _built(source: ModelSource, slots: Mapping[str, Slot], dtype: torch.dtype, l
     except (ValueError, KeyError, TypeError, ImportError) as error:
         what = f"transformers cannot build a model from its config.json ({type(error).__name__})"
         raise InputError(Problem(f"model {source.name}", what, "Check the file, or name another model.")) from error
-    model.eval()
     avoid_slow_products(model)
-    tuned: nn.Module = put_slots(model.requires_grad_(False), slots, source, seed=0)
+    tuned: nn.Module = put_slots(model.requires_grad_(False), slots, source, seed=0).eval()
     use(tuned, slots, slots or [BACKBONE])
     if source.load_in_4bit:  # peft's own forward, which saves more activations: quantised layers are not fused
         for module in tuned.modules():
