@@ -11,6 +11,7 @@ from preceptor.errors import InputError
 from preceptor.models import (
     AdapterSettings,
     ModelSource,
+    SlotSettings,
     adapter_slots,
     blueprint,
     find_blueprint,
@@ -40,6 +41,11 @@ def test_it_has_the_weights_of_the_model_itself(
             name: (w.shape, w.dtype, w.requires_grad) for name, w in real.named_parameters()
         }
     assert all(weight.is_meta for weight in blueprint(bare, adapter_slots(adapter), torch.float32).parameters())
+
+
+def test_it_counts_on_no_random_number(bare: ModelSource) -> None:
+    loha = SlotSettings(type="LOHA", target_modules="all-linear")  # whose layers draw one while they train
+    assert not any(module.training for module in blueprint(bare, {"one": loha}, torch.float32).modules())
 
 
 def test_a_part_of_it_has_fewer_layers(bare: ModelSource) -> None:

@@ -39,6 +39,7 @@ STACKS: dict[str, Slots] = {
     "two LoRA": {"domain": lora(), "task": lora()},
     "LoRA and head": {"one": lora(), "head": SlotSettings(type=HEAD, outputs=3)},
     "LOHA": {"one": SlotSettings(type="LOHA", r=2, alpha=4, target_modules="all-linear")},
+    "RANDLORA, whose layers share a tensor": {"one": SlotSettings(type="RANDLORA", r=4, target_modules="all-linear")},
 }
 PROMPTS: dict[str, Slots] = {
     "prompt tuning": {"soft": SlotSettings(type="PROMPT_TUNING", num_virtual_tokens=4)},
@@ -191,6 +192,9 @@ def test_a_layer_with_another_slot_active_is_noticed(tiny_source: ModelSource, m
         ({"type": "LORRA"}, "there is no slot of type 'LORRA'"),
         ({"type": "ADALORA"}, "cannot be of type ADALORA"),
         ({"type": "CPT"}, "cannot be of type CPT"),
+        ({"type": "BOFT"}, "cannot be of type BOFT: it cannot be made without the numbers of the model's weights"),
+        ({"type": "TINYLORA"}, "cannot be of type TINYLORA: PEFT does not read back"),
+        ({"type": "TRAINABLE_TOKENS", "token_indices": [5]}, "cannot be of type TRAINABLE_TOKENS"),
         ({"type": "LORA", "rank": 8}, "PEFT refuses these settings of LORA: .*rank"),
         ({"type": "LORA", "lora_dropout": 0.1}, "lora_dropout must be 0"),
         ({"type": "LORA", "modules_to_save": ["lm_head"]}, "modules_to_save is not a part of a slot"),

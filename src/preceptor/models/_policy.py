@@ -32,6 +32,7 @@ from preceptor.models._slots import (
     add_head,
     heads_of,
     in_front,
+    slot_title,
     slot_weights,
     use,
 )
@@ -145,8 +146,8 @@ def _with_slot(model: Any, name: str, slot: Slot, source: ModelSource, seed: int
             return tuned
         model.add_adapter(name, config)
     except (ValueError, TypeError, AttributeError, NotImplementedError) as error:
-        what = f"PEFT cannot put it on this model: {str(error)[:200]}"
-        raise InputError(Problem(f"slot {name}", what, "Change its settings, or take another type.")) from None
+        what = f"PEFT cannot put it on this model: {str(error)[:200].rstrip('.')}"
+        raise InputError(Problem(slot_title(name), what, "Change its settings, or take another type.")) from None
     return model
 
 
@@ -289,7 +290,8 @@ def _write_slot(policy: Policy, name: str, folder: Path, weights: dict[str, Tens
 
 
 def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    """Copies on the CPU: layers may share a tensor, which safetensors refuses."""
+    return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.items()}
 
 
 @contextmanager
@@ -297,5 +299,6 @@ def _quiet() -> Iterator[None]:
     """Suppress what peft warns of and users cannot act on: a deprecation, and names that its own loading mistakes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+        warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings=True`")  # an export is asked again
         warnings.filterwarnings("ignore", message="Adapter name .* should not be contained in the prefix")
         yield

@@ -24,14 +24,21 @@ RESERVED_NAMES = {DEFAULT, BACKBONE, *dir(nn.ModuleDict())}
 
 _PROMPTS = ("PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING")
 """Kinds whose vectors stand in front of the tokens: they live outside the layers."""
+_UNPLANNED = "it cannot be made without the numbers of the model's weights, as a plan makes it"
 _REFUSED = {
     "ADALORA": "its ranks follow a schedule that no optimizer step knows of",
+    "ADAMSS": _UNPLANNED,
     "ADAPTION_PROMPT": "it replaces the attention of Llama models",
+    "BOFT": _UNPLANNED,
     "CARTRIDGE": "its keys and values come from a text that is read beforehand",
     "CPT": "it needs the text that it begins with as token ids",
+    "FROD": _UNPLANNED,
     "MULTITASK_PROMPT_TUNING": "it needs the number of the task beside every text",
     "OSF": "it replaces the weights of the model itself",
     "POLY": "it needs the number of the task beside every text",
+    "TINYLORA": "PEFT does not read back what it wrote of it",
+    "TRAINABLE_TOKENS": "it changes rows of the vocabulary, which stays as it is",
+    "UNILORA": _UNPLANNED,
     "XLORA": "it is a mixture of adapters that were trained before",
 }
 
@@ -115,6 +122,11 @@ Slot = AdapterSettings | SlotSettings
 def adapter_slots(adapter: AdapterSettings | None) -> dict[str, Slot]:
     """The slots of a study that names none: its `adapter`, or none where every weight is tuned."""
     return {} if adapter is None else {DEFAULT: adapter}
+
+
+def slot_title(name: str) -> str:
+    """What messages call a slot: after the setting of the study file that it comes from."""
+    return "adapter" if name == DEFAULT else f"slot {name}"
 
 
 def in_front(slot: Slot) -> bool:

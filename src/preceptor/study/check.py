@@ -2,12 +2,22 @@
 
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 from preceptor.chat_server import ChatServer, find_server
-from preceptor.engine import find_tracker
+from preceptor.engine import find_tracker, idle_slots
 from preceptor.errors import InputError, Problem
-from preceptor.models import ModelSource, context_length, load_tokenizer, writes
+from preceptor.models import (
+    HEAD,
+    ModelSource,
+    Slot,
+    blueprint,
+    context_length,
+    load_tokenizer,
+    slot_title,
+    writes,
+)
 from preceptor.preferences import find_maker
 from preceptor.study.cases import Checked, check_task, read_task
 from preceptor.study.spec.found import find_answer, find_kind
@@ -23,7 +33,8 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
     try:
         source = model_of(study, base_folder)
         tokenizer = load_tokenizer(source)
-        problems += [*too_long_for(source, study), *cannot_write(source, study)]
+        problems += cannot_write(source, study) or unfit_slots(source, study)
+        problems += too_long_for(source, study)
     except InputError as error:
         problems += error.problems
     for way in {study.arm(arm).answer for arm in study.arm_names}:
@@ -77,6 +88,48 @@ def cannot_write(source: ModelSource, study: Study) -> list[Problem]:
     fix = "End it with `classify`, or name a causal model."
     what = f"it writes text, and {source.title} is an encoder"
     return [Problem(f"arms: {arm}", what, fix) for arm in study.arm_names if _writes(study, arm)]
+
+
+def unfit_slots(source: ModelSource, study: Study) -> list[Problem]:
+    """The slots that the model cannot have, and those that a stage would train in vain; the model has no weights."""
+    found: dict[str, Problem] = {}
+    for slots, learning, by_head in _stacks(study):
+        try:
+            idle = idle_slots(blueprint(source, slots, torch.float32), learning, by_head=by_head)
+        except InputError as error:
+            found |= {str(problem): problem for problem in error.problems}
+        except Exception as error:  # settings of a slot are PEFT's own, and so is what its code makes of them
+            if _runs_without_slots(source, by_head):
+                where = " and ".join(map(slot_title, slots))
+                what = f"PEFT cannot run it on this model: {' '.join(str(error).split())[:200]}"
+                found[where] = Problem(where, what, "Change its settings, or take another type.")
+        else:
+            reads = "the hidden state that the head reads" if by_head else "what the model writes"
+            what = f"it would learn nothing, for it takes no part in {reads}"
+            fix = "Leave it out of `train`, or change its type or target_modules."
+            found |= {one: Problem(slot_title(one), what, fix) for one in idle}
+    return list(found.values())
+
+
+def _stacks(study: Study) -> list[tuple[dict[str, Slot], list[str], bool]]:
+    """The adapters that are active in each stage, those of them that learn, and whether a head is what reads them."""
+    stacks = []
+    for stage in _stages(study):
+        slots, train = study.slots_of(stage)
+        adapters = {name: slot for name, slot in slots.items() if slot.type != HEAD}
+        stack = adapters, [name for name in train if name in adapters], len(adapters) < len(slots)
+        if find_kind(stage.kind).makes == "policy" and stack[1] and stack not in stacks:
+            stacks.append(stack)
+    plain = not study.slots and getattr(study.adapter, "target_modules", None) == "all-linear"
+    return [] if plain else stacks
+
+
+def _runs_without_slots(source: ModelSource, by_head: bool) -> bool:
+    try:
+        idle_slots(blueprint(source, {}, torch.float32), [], by_head=by_head)
+    except Exception:
+        return False
+    return True
 
 
 def _writes(study: Study, arm: str) -> bool:
