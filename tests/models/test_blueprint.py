@@ -56,6 +56,16 @@ def test_a_part_of_it_has_fewer_layers(bare: ModelSource) -> None:
     assert {weight.dtype for weight in whole.parameters()} == {torch.bfloat16}
 
 
+def test_a_slot_of_other_layers_is_counted_in_those_there_are(bare: ModelSource) -> None:
+    last = SlotSettings(type="IA3", target_modules=r".*layers\.1\..*q_proj", feedforward_modules=[])
+    half = blueprint(bare, {"one": last}, torch.float32, 1)
+    assert any(weight.requires_grad for weight in half.parameters())
+    with pytest.raises(InputError, match="slot one: PEFT cannot put it"):
+        blueprint(
+            bare, {"one": SlotSettings(type="IA3", target_modules=["nowhere"], feedforward_modules=[])}, torch.float32
+        )
+
+
 def test_layers_of_two_kinds_repeat_after_a_whole_period(tmp_path: Path) -> None:
     Gemma3TextConfig(num_hidden_layers=12, hidden_size=32, num_attention_heads=2, head_dim=16).save_pretrained(tmp_path)
     source = find_blueprint(str(tmp_path))
