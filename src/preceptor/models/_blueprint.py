@@ -45,9 +45,9 @@ def blueprint(
     """The model that `start_policy` would make, with its tensors on the device `meta`: all `slots` learn, or without
     any every weight.
 
-    layers: how many of its layers, from the first; all when None. Of slots that are in other layers only, a LoRA adapter
-    in these takes the place. Raises `InputError` for a configuration that transformers cannot build, and for slots that
-    do not fit the whole model.
+    layers: how many of its layers, from the first; all when None. A LoRA adapter in these stands for slots that are in
+    other layers only. Raises `InputError` for a configuration that transformers cannot build, and for slots that do not
+    fit the whole model.
     """
     with torch.device("meta"):
         return _built(source, slots, dtype, layers)
