@@ -42,7 +42,9 @@ from preceptor.models.families import find_family
 
 transformers_logging.disable_progress_bar()  # Preceptor shows its own
 
-_ADAPTER_FILE, _HEAD_FILE, _PROMPT_FILE = "adapter_model.safetensors", "head.safetensors", "prompt_encoder.safetensors"
+_ADAPTER_FILE, _HEAD_FILE = "adapter_model.safetensors", "head.safetensors"
+PROMPT_FILE = "prompt_encoder.safetensors"
+"""What the vectors of a slot that stands in front of the tokens are made by: PEFT's file holds the vectors alone."""
 
 
 @dataclass(slots=True)
@@ -262,7 +264,7 @@ def _fill(model: Any, name: str, slot: Slot, folder: Path) -> None:
         heads_of(model)[name].load_state_dict(load_file(folder / _HEAD_FILE))
         return
     if in_front(slot):
-        model.prompt_encoder[name].load_state_dict(load_file(folder / _PROMPT_FILE))
+        model.prompt_encoder[name].load_state_dict(load_file(folder / PROMPT_FILE))
         return
     found: Any = set_peft_model_state_dict(model, load_file(folder / _ADAPTER_FILE), adapter_name=name)
     lost = [key for key in found.missing_keys if key in slot_weights(model, name)]
@@ -280,7 +282,7 @@ def _write_slot(policy: Policy, name: str, folder: Path, weights: dict[str, Tens
     state = get_peft_model_state_dict(model, state_dict=weights, adapter_name=name, save_embedding_layers=False)
     save_file(_plain(state), folder / _ADAPTER_FILE, metadata={"format": "pt"})
     if in_front(slot):  # peft keeps what its encoder makes of them, from which nothing could be trained further
-        save_file(_plain(model.prompt_encoder[name].state_dict()), folder / _PROMPT_FILE, metadata={"format": "pt"})
+        save_file(_plain(model.prompt_encoder[name].state_dict()), folder / PROMPT_FILE, metadata={"format": "pt"})
     source = policy.source
     base = source.title if source.kind == "folder" else source.name  # a folder's name may be a path of this machine
     config = model.peft_config[name].to_dict()

@@ -24,6 +24,8 @@ RESERVED_NAMES = {DEFAULT, BACKBONE, *dir(nn.ModuleDict())}
 
 _PROMPTS = ("PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING")
 """Kinds whose vectors stand in front of the tokens: they live outside the layers."""
+_SOFT = ("PROMPT_TUNING", "P_TUNING")
+"""Those of them whose vectors have hidden states of their own; a prefix adds keys and values only."""
 _UNPLANNED = "it cannot be made without the numbers of the model's weights, as a plan makes it"
 _REFUSED = {
     "ADALORA": "its ranks follow a schedule that no optimizer step knows of",
@@ -146,14 +148,13 @@ def stack_problem(slots: Mapping[str, Slot]) -> str | None:
 
 
 def soft_tokens(model: nn.Module) -> int:
-    """How many vectors the active slot puts in front of a sequence's embeddings; its hidden states begin behind them.
+    """How many vectors the active slot puts in front of a sequence's embeddings, and so of its hidden states."""
+    return soft_tokens_of(model.active_peft_config) if isinstance(model, PeftModel) else 0
 
-    0 for a prefix, which adds keys and values and no hidden states.
-    """
-    if not isinstance(model, PeftModel):
-        return 0
-    config: Any = model.active_peft_config
-    return int(config.num_virtual_tokens) if config.peft_type in (PeftType.PROMPT_TUNING, PeftType.P_TUNING) else 0
+
+def soft_tokens_of(slot: Any) -> int:
+    """The same of a slot's PEFT configuration."""
+    return int(slot.num_virtual_tokens) if slot.peft_type.value in _SOFT else 0
 
 
 def slot_weights(model: nn.Module, name: str) -> dict[str, nn.Parameter]:
