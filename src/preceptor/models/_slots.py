@@ -3,7 +3,9 @@
 A slot is a PEFT adapter of any kind, by PEFT's own configuration, or a head: a linear layer on a hidden state.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import fields
 from typing import Any, Literal, Self
 
 import torch
@@ -43,6 +45,10 @@ _REFUSED = {
     "UNILORA": _UNPLANNED,
     "XLORA": "it is a mixture of adapters that were trained before",
 }
+_NOT_THE_USERS = {one.name for one in fields(PeftConfig)} | {"trainable_token_indices", "layer_replication"}
+"""What PEFT writes of a configuration itself, and settings that reach beyond the layers of a slot."""
+_STARTS = ("gaussian", "orthogonal")
+"""How LoRA may begin beside PEFT's own default: `pissa`, `olora`, `corda` and others take a part out of the model."""
 
 
 class AdapterSettings(BaseModel):
@@ -93,19 +99,23 @@ class SlotSettings(BaseModel):
             if set(self.settings) - {"outputs"}:
                 raise ValueError("a head has no settings: it has an output for each label of the task")
             return self
-        kinds = sorted(kind.value for kind in PEFT_TYPE_TO_CONFIG_MAPPING)
-        if self.type not in kinds:
-            raise ValueError(f"there is no slot of type {self.type!r}; use {HEAD} or one of {', '.join(kinds)}")
+        kinds = sorted({kind.value for kind in PEFT_TYPE_TO_CONFIG_MAPPING} - _REFUSED.keys())
         if self.type in _REFUSED:
             raise ValueError(f"a slot cannot be of type {self.type}: {_REFUSED[self.type]}")
-        if wrong := [name for name, value in self.settings.items() if "dropout" in name and value]:
-            raise ValueError(f"{wrong[0]} must be 0: dropout would part a policy from itself as its reference")
-        if "modules_to_save" in self.settings:
-            raise ValueError("modules_to_save is not a part of a slot; name a head, or set `adapter: none`")
+        if self.type not in kinds:
+            raise ValueError(f"there is no slot of type {self.type!r}; use {HEAD} or one of {', '.join(kinds)}")
+        for name, value in self.settings.items():
+            if why := _setting_problem(name, value):
+                raise ValueError(why)
         try:
-            self.peft_config("CAUSAL_LM")
+            config: Any = self.peft_config("CAUSAL_LM")
         except (TypeError, ValueError) as error:
-            raise ValueError(f"PEFT refuses these settings of {self.type}: {error}") from None
+            why = str(error).removesuffix(".")
+            raise ValueError(f"PEFT refuses these settings of {self.type}: {why}") from None
+        for name in ("num_virtual_tokens", "encoder_hidden_size") if in_front(self) else ():
+            needed = name in self.settings or name == "num_virtual_tokens" or self.type == "P_TUNING"
+            if needed and not _is_count(getattr(config, name, 1)):
+                raise ValueError(f"{name} must be a whole number of at least 1")
         return self
 
     @property
@@ -116,6 +126,40 @@ class SlotSettings(BaseModel):
     def peft_config(self, task: str) -> PeftConfig:
         """PEFT's configuration for a model of this task (`CAUSAL_LM`)."""
         return PEFT_TYPE_TO_CONFIG_MAPPING[PeftType(self.type)](task_type=task, **self.settings)
+
+
+def _setting_problem(name: str, value: Any) -> str | None:
+    """What is wrong with one of PEFT's settings, that PEFT takes or says in no words that help."""
+    if name in _NOT_THE_USERS:
+        return f"{name} is no setting of a slot; take it out"
+    if "dropout" in name and value:
+        return f"{name} must be 0: dropout would part a policy from itself as its reference"
+    if name == "modules_to_save":
+        return "modules_to_save is not a part of a slot; name a head, or set `adapter: none`"
+    if name == "bias" and value not in (None, False, "none"):
+        return "bias would tune weights of the model itself; take it out, or set `adapter: none`"
+    if name == "init_lora_weights" and value not in (True, False, *_STARTS):
+        return (
+            f"init_lora_weights must be true, false, {' or '.join(_STARTS)}: others take a part out of the model itself"
+        )
+    if name == "r" and not _is_count(value, 0):  # which means another setting to some kinds, and is refused by others
+        return "r, the rank, must be a whole number of at least 1"
+    if any(isinstance(one, float) and not math.isfinite(one) for one in _leaves(value)):
+        return f"{name} must be a finite number"
+    return None
+
+
+def _is_count(value: Any, least: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else None
+    if inner is None:
+        yield value
+    else:
+        for one in inner:
+            yield from _leaves(one)
 
 
 Slot = AdapterSettings | SlotSettings

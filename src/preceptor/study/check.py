@@ -9,13 +9,16 @@ from preceptor.chat_server import ChatServer, find_server
 from preceptor.engine import find_tracker, idle_slots
 from preceptor.errors import InputError, Problem
 from preceptor.models import (
+    BACKBONE,
     HEAD,
     ModelSource,
     Slot,
     blueprint,
     context_length,
+    in_front,
     load_tokenizer,
     slot_title,
+    slot_weights,
     writes,
 )
 from preceptor.preferences import find_maker
@@ -95,7 +98,11 @@ def unfit_slots(source: ModelSource, study: Study) -> list[Problem]:
     found: dict[str, Problem] = {}
     for slots, learning, by_head in _stacks(study):
         try:
-            idle = idle_slots(blueprint(source, slots, torch.float32), learning, by_head=by_head)
+            model = blueprint(source, slots, torch.float32)
+            sizes = {
+                name: sum(one.numel() for one in slot_weights(model, name).values()) for name in (*slots, BACKBONE)
+            }
+            idle = idle_slots(model, learning, by_head=by_head)
         except InputError as error:
             found |= {str(problem): problem for problem in error.problems}
         except Exception as error:  # settings of a slot are PEFT's own, and so is what its code makes of them
@@ -108,6 +115,9 @@ def unfit_slots(source: ModelSource, study: Study) -> list[Problem]:
             what = f"it would learn nothing, for it takes no part in {reads}"
             fix = "Leave it out of `train`, or change its type or target_modules."
             found |= {one: Problem(slot_title(one), what, fix) for one in idle}
+            for one in (name for name in slots if sizes[name] > sizes[BACKBONE]):
+                what = f"it has {sizes[one]:,} numbers, and the whole model has {sizes[BACKBONE]:,}"
+                found[one] = Problem(slot_title(one), what, "Lower its rank, or as it may be its number of vectors.")
     return list(found.values())
 
 
@@ -147,7 +157,9 @@ def _stages(study: Study) -> list[StageRef]:
 def too_long_for(source: ModelSource, study: Study) -> list[Problem]:
     """That the study's `max_length` exceeds the model's context length, if it does."""
     known = context_length(source)
-    if known is None or study.max_length <= known:
+    front = max((slot.settings["num_virtual_tokens"] for slot in study.slots.values() if in_front(slot)), default=0)
+    if known is None or study.max_length + front <= known:
         return []
-    what = f"{study.max_length} tokens are asked for, and the context length of {source.title} is {known}"
-    return [Problem("max_length", what, f"Set it to {known} or less, or name a model with a longer one.")]
+    more = f" beside {front} vectors in front of them" if front else ""
+    what = f"{study.max_length} tokens are asked for{more}, and the context length of {source.title} is {known}"
+    return [Problem("max_length", what, f"Set it to {known - front} or less, or name a model with a longer one.")]
