@@ -37,7 +37,7 @@ BEHIND_THE_HEAD: dict[str, Any] = {
     [
         (
             BEHIND_THE_HEAD,
-            "slot behind: it would learn nothing, for it takes no part in the hidden state that the head reads. Leave",
+            "slot behind: it would learn nothing, for it takes no part in the state that a head reads. Leave",
         ),
         (
             {"slots": {"one": LORA | {"target_modules": ["q_porj"]}}},

@@ -25,6 +25,7 @@ from preceptor.models._slots import (
     BACKBONE,
     DEFAULT,
     HEAD,
+    NOT_THE_USERS,
     AdapterSettings,
     Slot,
     SlotSettings,
@@ -253,8 +254,7 @@ def _read_slot(folder: Path) -> Slot:
         modules = tuple(sorted(saved["target_modules"]))
         return AdapterSettings(rank=saved["r"], alpha=saved["lora_alpha"], target_modules=modules)
     config: Any = PeftConfig.from_pretrained(str(folder))
-    plain = PeftConfig(task_type=config.task_type).to_dict()
-    own = {key: value for key, value in config.to_dict().items() if key not in plain and value is not None}
+    own = {key: value for key, value in config.to_dict().items() if key not in NOT_THE_USERS and value is not None}
     return SlotSettings(type=saved["peft_type"], **{key: own[key] for key in own if "dropout" not in key})
 
 

@@ -45,8 +45,12 @@ _REFUSED = {
     "UNILORA": _UNPLANNED,
     "XLORA": "it is a mixture of adapters that were trained before",
 }
-_NOT_THE_USERS = {one.name for one in fields(PeftConfig)} | {"trainable_token_indices", "layer_replication"}
-"""What PEFT writes of a configuration itself, and settings that reach beyond the layers of a slot."""
+NOT_THE_USERS = {one.name for one in fields(PeftConfig)} | {
+    *("layer_replication", "megatron_config", "megatron_core", "trainable_token_indices"),
+    *("num_attention_heads", "num_layers", "num_transformer_submodules", "token_dim"),
+    *("prompt_tuning_init_text", "tokenizer_kwargs", "tokenizer_name_or_path"),
+}
+"""What PEFT finds in the model or writes itself, and settings that reach beyond a slot: to layers, modules, files."""
 _STARTS = ("gaussian", "orthogonal")
 """How LoRA may begin beside PEFT's own default: `pissa`, `olora`, `corda` and others take a part out of the model."""
 
@@ -130,7 +134,7 @@ class SlotSettings(BaseModel):
 
 def _setting_problem(name: str, value: Any) -> str | None:
     """What is wrong with one of PEFT's settings, that PEFT takes or says in no words that help."""
-    if name in _NOT_THE_USERS:
+    if name in NOT_THE_USERS:
         return f"{name} is no setting of a slot; take it out"
     if "dropout" in name and value:
         return f"{name} must be 0: dropout would part a policy from itself as its reference"

@@ -2,30 +2,17 @@
 
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
 from preceptor.chat_server import ChatServer, find_server
-from preceptor.engine import find_tracker, idle_slots
+from preceptor.engine import find_tracker
 from preceptor.errors import InputError, Problem
-from preceptor.models import (
-    BACKBONE,
-    HEAD,
-    ModelSource,
-    Slot,
-    blueprint,
-    context_length,
-    in_front,
-    load_tokenizer,
-    slot_title,
-    slot_weights,
-    writes,
-)
+from preceptor.models import ModelSource, context_length, in_front, load_tokenizer, writes
 from preceptor.preferences import find_maker
 from preceptor.study.cases import Checked, check_task, read_task
+from preceptor.study.check_slots import stages_of, unfit_slots
 from preceptor.study.spec.found import find_answer, find_kind
 from preceptor.study.spec.paths import gold_of, model_of, votes_of
-from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
 
 
@@ -43,7 +30,7 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
     for way in {study.arm(arm).answer for arm in study.arm_names}:
         if isinstance(server := study.block(way), ChatServer):
             problems += find_server(server, way)
-    for stage in _stages(study):
+    for stage in stages_of(study):
         kind = find_kind(stage.kind)
         for entry in study.tasks if hasattr(kind, "problems") else ():
             problems += [
@@ -93,65 +80,11 @@ def cannot_write(source: ModelSource, study: Study) -> list[Problem]:
     return [Problem(f"arms: {arm}", what, fix) for arm in study.arm_names if _writes(study, arm)]
 
 
-def unfit_slots(source: ModelSource, study: Study) -> list[Problem]:
-    """The slots that the model cannot have, and those that a stage would train in vain; the model has no weights."""
-    found: dict[str, Problem] = {}
-    for slots, learning, by_head in _stacks(study):
-        try:
-            model = blueprint(source, slots, torch.float32)
-            sizes = {
-                name: sum(one.numel() for one in slot_weights(model, name).values()) for name in (*slots, BACKBONE)
-            }
-            idle = idle_slots(model, learning, by_head=by_head)
-        except InputError as error:
-            found |= {str(problem): problem for problem in error.problems}
-        except Exception as error:  # settings of a slot are PEFT's own, and so is what its code makes of them
-            if _runs_without_slots(source, by_head):
-                where = " and ".join(map(slot_title, slots))
-                what = f"PEFT cannot run it on this model: {' '.join(str(error).split())[:200]}"
-                found[where] = Problem(where, what, "Change its settings, or take another type.")
-        else:
-            reads = "the hidden state that the head reads" if by_head else "what the model writes"
-            what = f"it would learn nothing, for it takes no part in {reads}"
-            fix = "Leave it out of `train`, or change its type or target_modules."
-            found |= {one: Problem(slot_title(one), what, fix) for one in idle}
-            for one in (name for name in slots if sizes[name] > sizes[BACKBONE]):
-                what = f"it has {sizes[one]:,} numbers, and the whole model has {sizes[BACKBONE]:,}"
-                found[one] = Problem(slot_title(one), what, "Lower its rank, or as it may be its number of vectors.")
-    return list(found.values())
-
-
-def _stacks(study: Study) -> list[tuple[dict[str, Slot], list[str], bool]]:
-    """The adapters that are active in each stage, those of them that learn, and whether a head is what reads them."""
-    stacks = []
-    for stage in _stages(study):
-        slots, train = study.slots_of(stage)
-        adapters = {name: slot for name, slot in slots.items() if slot.type != HEAD}
-        stack = adapters, [name for name in train if name in adapters], len(adapters) < len(slots)
-        if find_kind(stage.kind).makes == "policy" and stack[1] and stack not in stacks:
-            stacks.append(stack)
-    plain = not study.slots and getattr(study.adapter, "target_modules", None) == "all-linear"
-    return [] if plain else stacks
-
-
-def _runs_without_slots(source: ModelSource, by_head: bool) -> bool:
-    try:
-        idle_slots(blueprint(source, {}, torch.float32), [], by_head=by_head)
-    except Exception:
-        return False
-    return True
-
-
 def _writes(study: Study, arm: str) -> bool:
     way, last = find_answer(study.arm(arm).answer), study.stage_of(arm)
     if way.asks_policy and not getattr(way, "needs_head", False):
         return True
     return any(not getattr(find_kind(one.kind), "trains_head", False) for one in (last.required if last else ()))
-
-
-def _stages(study: Study) -> list[StageRef]:
-    last = [stage for arm in study.arm_names if (stage := study.stage_of(arm))]
-    return list(dict.fromkeys(stage for one in last for stage in one.required))
 
 
 def too_long_for(source: ModelSource, study: Study) -> list[Problem]:

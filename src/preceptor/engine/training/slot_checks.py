@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.distributed.tensor import DTensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
@@ -18,7 +17,7 @@ _DIGESTED_BYTES = 2_000_000_000
 """Frozen weights of more bytes are watched by torch's version counters, which count changes in place."""
 _STEPS_WITHOUT_GRADIENT = 3
 """LoRA's A has none at the first step, because B is 0."""
-_PROBE_TOKENS = [0] * 4
+_PROBE_TOKENS = 4
 
 
 class SlotChecks(TrainerCallback):
@@ -60,17 +59,16 @@ class SlotChecks(TrainerCallback):
             raise PreceptorError("a weight that is frozen changed while the stage trained")
 
 
-def idle_slots(model: nn.Module, slots: Iterable[str], *, by_head: bool) -> list[str]:
+def idle_slots(model: Any, slots: Iterable[str], *, by_head: bool) -> list[str]:
     """Those of `slots` none of whose weights takes part in the last hidden state, `by_head`, or else in the logits.
 
-    model: a `blueprint` of the whole model. It is used up: its tensors know their size and hold no numbers from now on.
+    model: a `blueprint` of the whole model, without numbers.
     """
-    with FakeTensorMode(allow_non_fake_inputs=True):
-        model.to_empty(device="cpu")
-        made = model(input_ids=torch.tensor([_PROBE_TOKENS]), output_hidden_states=by_head)
-        read = made.hidden_states[-1] if by_head else made.logits
-        if read.requires_grad:
-            read.sum().backward()
+    tokens = torch.zeros(1, _PROBE_TOKENS, dtype=torch.long, device="meta")
+    made = model(input_ids=tokens, output_hidden_states=by_head)
+    read = made.hidden_states[-1] if by_head else made.logits
+    if read.requires_grad:
+        read.sum().backward()
     return [name for name in slots if all(weight.grad is None for weight in slot_weights(model, name).values())]
 
 
