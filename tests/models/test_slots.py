@@ -219,3 +219,13 @@ def test_what_cannot_be_active_together_is_named() -> None:
 def test_a_slot_that_does_not_fit_the_model_is_an_input_error(tiny_source: ModelSource) -> None:
     with pytest.raises(InputError, match="slot one: PEFT cannot put it on this model"):
         start(tiny_source, {"one": SlotSettings(type="LORA", target_modules=["no_such_layer"])})
+
+
+def test_a_configuration_that_peft_does_not_read_again_is_an_input_error(
+    tiny_source: ModelSource, tmp_path: Path
+) -> None:
+    save_policy(start(tiny_source, STACKS["IA3"]), tmp_path)
+    file = tmp_path / "slots" / "one" / "adapter_config.json"
+    file.write_text(file.read_text().replace('"feedforward_modules": []', '"feedforward_modules": ["other"]'))
+    with pytest.raises(InputError, match="slots/one: PEFT does not read its configuration again"):
+        saved_slots(tmp_path)

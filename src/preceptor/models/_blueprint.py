@@ -101,6 +101,8 @@ def _built(source: ModelSource, slots: Mapping[str, Slot], dtype: torch.dtype, l
         if layers is None or slots == in_these:
             raise
         return _built(source, in_these, dtype, layers)
+    if (twice := tuned._modules.pop("word_embeddings", None)) is not None:  # which peft holds beside the model
+        vars(tuned)["word_embeddings"] = twice
     use(tuned, slots, slots or [BACKBONE])
     if source.load_in_4bit:  # peft's own forward, which saves more activations: quantised layers are not fused
         for module in tuned.modules():

@@ -253,9 +253,13 @@ def _read_slot(folder: Path) -> Slot:
     if folder.name == "adapter" and saved["peft_type"] == "LORA":
         modules = tuple(sorted(saved["target_modules"]))
         return AdapterSettings(rank=saved["r"], alpha=saved["lora_alpha"], target_modules=modules)
-    config: Any = PeftConfig.from_pretrained(str(folder))
-    own = {key: value for key, value in config.to_dict().items() if key not in NOT_THE_USERS and value is not None}
-    return SlotSettings(type=saved["peft_type"], **{key: own[key] for key in own if "dropout" not in key})
+    try:
+        config: Any = PeftConfig.from_pretrained(str(folder))
+        own = {key: value for key, value in config.to_dict().items() if key not in NOT_THE_USERS and value is not None}
+        return SlotSettings(type=saved["peft_type"], **{key: own[key] for key in own if "dropout" not in key})
+    except (ValueError, TypeError) as error:
+        what = f"PEFT does not read its configuration again: {' '.join(str(error).split())[:200]}"
+        raise InputError(Problem(str(folder), what, "Take other settings of this slot, or another type.")) from None
 
 
 def _fill(model: Any, name: str, slot: Slot, folder: Path) -> None:

@@ -116,6 +116,10 @@ class SlotSettings(BaseModel):
         except (TypeError, ValueError) as error:
             why = str(error).removesuffix(".")
             raise ValueError(f"PEFT refuses these settings of {self.type}: {why}") from None
+        if self.type == "IA3" and "target_modules" in self.settings:  # else PEFT writes what it does not read again
+            within = self.settings.get("feedforward_modules")
+            if within is None or (within and self.settings["target_modules"] == "all-linear"):
+                raise ValueError("feedforward_modules must be [] or those of a list of target_modules")
         for name in ("num_virtual_tokens", "encoder_hidden_size") if in_front(self) else ():
             needed = name in self.settings or name == "num_virtual_tokens" or self.type == "P_TUNING"
             if needed and not _is_count(getattr(config, name, 1)):
@@ -146,6 +150,8 @@ def _setting_problem(name: str, value: Any) -> str | None:
         return (
             f"init_lora_weights must be true, false, {' or '.join(_STARTS)}: others take a part out of the model itself"
         )
+    if name == "prompt_tuning_init" and value not in ("RANDOM", "SAMPLE_VOCAB"):
+        return "prompt_tuning_init must be RANDOM or SAMPLE_VOCAB"
     if name == "r" and not _is_count(value, 0):  # which means another setting to some kinds, and is refused by others
         return "r, the rank, must be a whole number of at least 1"
     if any(isinstance(one, float) and not math.isfinite(one) for one in _leaves(value)):

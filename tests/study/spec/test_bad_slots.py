@@ -64,8 +64,8 @@ IN_THE_FILE: list[tuple[dict[str, Any], str]] = [
     (slot(megatron_core="antigravity"), "megatron_core is no setting of a slot"),
     (prompt(token_dim=7), "slots.one: token_dim is no setting of a slot"),
     (
-        prompt(prompt_tuning_init="TEXT", prompt_tuning_init_text="hello", tokenizer_name_or_path="nobody/none"),
-        "prompt_tuning_init_text is no setting of a slot",
+        prompt(tokenizer_name_or_path="nobody/none", prompt_tuning_init="TEXT", prompt_tuning_init_text="hello"),
+        "tokenizer_name_or_path is no setting of a slot",
     ),
     (slot(r=-1), "slots.one: r, the rank, must be a whole number of at least 1"),
     (slot(r=2.5), "slots.one: r, the rank, must be a whole number"),
@@ -90,6 +90,19 @@ IN_THE_FILE: list[tuple[dict[str, Any], str]] = [
         "slots.one: encoder_hidden_size must be a whole number of at least 1",
     ),
     ({"slots": {"one": LORA, "head": HEAD | {"bias": True}}}, "slots.head: a head has no settings"),
+    (
+        {"slots": {"one": LORA, "head": HEAD | {"outputs": 7}}},
+        "slots: head: a head has an output for each label of the task; take `outputs` out",
+    ),
+    (
+        {"slots": {"one": LORA, "a": HEAD, "b": HEAD}, "arms": ["classify", "tfidf"]},
+        "stages: classify: it trains one head; name one of a, b in `train`",
+    ),
+    (prompt(prompt_tuning_init="TEXT"), "prompt_tuning_init must be RANDOM or SAMPLE_VOCAB"),
+    (
+        {"slots": {"one": {"type": "IA3", "target_modules": "all-linear"}}},
+        "slots.one: feedforward_modules must be [] or those of a list of target_modules",
+    ),
     ({"slots": {"one": LORA, "two": {"type": "IA3"}}}, "sft: slots of different types cannot be active together"),
     ({"slots": {"one": PROMPT, "two": PROMPT}}, "sft: only one slot of type PROMPT_TUNING can be active at a time"),
     ({"slots": {"head": HEAD}}, "stages: sft: it would train nothing; name a slot in `train`"),

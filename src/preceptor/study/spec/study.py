@@ -145,6 +145,11 @@ class Study(_Frozen):
         problems = [f"slots: {name}: take another name" for name in self.slots if name in RESERVED_NAMES]
         if HEAD in self.slots and self.slots[HEAD].type != HEAD:
             problems.append(f"slots: {HEAD}: only a slot of type {HEAD} can have this name")
+        problems += [
+            f"slots: {name}: a head has an output for each label of the task; take `outputs` out"
+            for name, slot in self.slots.items()
+            if slot.type == HEAD and slot.settings
+        ]
         if self.slots and self.adapter is None:
             problems.append("slots: they stand on a frozen model, and `adapter: none` tunes every weight; take one out")
         if self.slots and self.numerics.processes > 1:
@@ -243,6 +248,8 @@ class Study(_Frozen):
                 yield f"stages: {stage.name}: {stage.kind} trains no head, so it cannot train {', '.join(headless)}"
             if idle := sorted(use - before.keys()):
                 yield f"stages: {stage.name}: no stage before it trained {', '.join(idle)}; take it out of `use`"
+            if len(heads := [name for name in train if name in active and active[name].type == HEAD]) > 1:
+                yield f"stages: {stage.name}: it trains one head; name one of {', '.join(heads)} in `train`"
             if not train:
                 yield f"stages: {stage.name}: it would train nothing; name a slot in `train`"
             lost = sorted(name for name in {*before} - {*active} if before[name].type != HEAD)
