@@ -68,7 +68,8 @@ def _what_and_fix(kind: str, message: str, noun: str) -> tuple[str, str]:
         return "this is not JSON", "Change it"
     if message == "Input should be an object":  # of JSON; for Python objects the message says dictionary
         return "this is not a JSON object", "Change it"
-    return message.removeprefix("Value error, "), "Change it"
+    plain = message.removeprefix("Value error, ").replace("valid tuple", "valid list")
+    return re.sub(" or instance of [A-Za-z]+$", "", plain).replace("valid dictionary", "valid mapping"), "Change it"
 
 
 class PreceptorError(Exception):

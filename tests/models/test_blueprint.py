@@ -11,6 +11,7 @@ from preceptor.errors import InputError
 from preceptor.models import (
     AdapterSettings,
     ModelSource,
+    SlotSettings,
     adapter_slots,
     blueprint,
     find_blueprint,
@@ -42,12 +43,27 @@ def test_it_has_the_weights_of_the_model_itself(
     assert all(weight.is_meta for weight in blueprint(bare, adapter_slots(adapter), torch.float32).parameters())
 
 
+def test_it_counts_on_no_random_number(bare: ModelSource) -> None:
+    loha = SlotSettings(type="LOHA", target_modules="all-linear")  # whose layers draw one while they train
+    assert not any(module.training for module in blueprint(bare, {"one": loha}, torch.float32).modules())
+
+
 def test_a_part_of_it_has_fewer_layers(bare: ModelSource) -> None:
     assert layers_of(bare) == (2, 1)
     whole, half = (blueprint(bare, {}, torch.bfloat16, layers) for layers in (None, 1))
     counts = [sum(weight.numel() for weight in model.parameters()) for model in (whole, half)]
     assert counts[1] < counts[0] < 2 * counts[1] + counts[0]
     assert {weight.dtype for weight in whole.parameters()} == {torch.bfloat16}
+
+
+def test_a_slot_of_other_layers_is_counted_in_those_there_are(bare: ModelSource) -> None:
+    last = SlotSettings(type="IA3", target_modules=r".*layers\.1\..*q_proj", feedforward_modules=[])
+    half = blueprint(bare, {"one": last}, torch.float32, 1)
+    assert any(weight.requires_grad for weight in half.parameters())
+    with pytest.raises(InputError, match="slot one: PEFT cannot put it"):
+        blueprint(
+            bare, {"one": SlotSettings(type="IA3", target_modules=["nowhere"], feedforward_modules=[])}, torch.float32
+        )
 
 
 def test_layers_of_two_kinds_repeat_after_a_whole_period(tmp_path: Path) -> None:

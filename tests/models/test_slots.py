@@ -39,6 +39,7 @@ STACKS: dict[str, Slots] = {
     "two LoRA": {"domain": lora(), "task": lora()},
     "LoRA and head": {"one": lora(), "head": SlotSettings(type=HEAD, outputs=3)},
     "LOHA": {"one": SlotSettings(type="LOHA", r=2, alpha=4, target_modules="all-linear")},
+    "RANDLORA, whose layers share a tensor": {"one": SlotSettings(type="RANDLORA", r=4, target_modules="all-linear")},
 }
 PROMPTS: dict[str, Slots] = {
     "prompt tuning": {"soft": SlotSettings(type="PROMPT_TUNING", num_virtual_tokens=4)},
@@ -191,6 +192,9 @@ def test_a_layer_with_another_slot_active_is_noticed(tiny_source: ModelSource, m
         ({"type": "LORRA"}, "there is no slot of type 'LORRA'"),
         ({"type": "ADALORA"}, "cannot be of type ADALORA"),
         ({"type": "CPT"}, "cannot be of type CPT"),
+        ({"type": "BOFT"}, "cannot be of type BOFT: it cannot be made without the numbers of the model's weights"),
+        ({"type": "TINYLORA"}, "cannot be of type TINYLORA: PEFT does not read back"),
+        ({"type": "TRAINABLE_TOKENS", "token_indices": [5]}, "cannot be of type TRAINABLE_TOKENS"),
         ({"type": "LORA", "rank": 8}, "PEFT refuses these settings of LORA: .*rank"),
         ({"type": "LORA", "lora_dropout": 0.1}, "lora_dropout must be 0"),
         ({"type": "LORA", "modules_to_save": ["lm_head"]}, "modules_to_save is not a part of a slot"),
@@ -215,3 +219,13 @@ def test_what_cannot_be_active_together_is_named() -> None:
 def test_a_slot_that_does_not_fit_the_model_is_an_input_error(tiny_source: ModelSource) -> None:
     with pytest.raises(InputError, match="slot one: PEFT cannot put it on this model"):
         start(tiny_source, {"one": SlotSettings(type="LORA", target_modules=["no_such_layer"])})
+
+
+def test_a_configuration_that_peft_does_not_read_again_is_an_input_error(
+    tiny_source: ModelSource, tmp_path: Path
+) -> None:
+    save_policy(start(tiny_source, STACKS["IA3"]), tmp_path)
+    file = tmp_path / "slots" / "one" / "adapter_config.json"
+    file.write_text(file.read_text().replace('"feedforward_modules": []', '"feedforward_modules": ["other"]'))
+    with pytest.raises(InputError, match="slots/one: PEFT does not read its configuration again"):
+        saved_slots(tmp_path)

@@ -14,9 +14,13 @@ from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 from command_line import CommandLine
 from preceptor.errors import InputError, PreceptorError
+from preceptor.models import PROMPT_FILE, SlotSettings, load_policy
 from preceptor.ship import export
 from preceptor.ship._export import Exported
+from preceptor.ship._in_process import answers_of
+from preceptor.ship._measured_model import NOT_LOADED, MeasuredModel, mistakes
 from preceptor.ship._reload import To
+from preceptor.ship._replayed import Replayed
 from preceptor.study import ArmOfRun, held_out, load_study, open_arm, run_study
 from tiny_study import write_study
 
@@ -65,9 +69,11 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_model_folder: Path) -> Pa
 
 @pytest.fixture(scope="module")
 def encoder_run(tmp_path_factory: pytest.TempPathFactory, tiny_encoder_folder: Path) -> Path:
-    """An adapter and a head on BERT. Read it, do not change it."""
+    """An adapter of two types, each with a head, on BERT. Read it, do not change it."""
     folder = tmp_path_factory.mktemp("encoder-run")
-    return finished(folder, tiny_encoder_folder, arms=["classify", "tfidf"], primary=[["classify", "tfidf"]])
+    slots = {"task": lora(), "soft": {"type": "PROMPT_TUNING", "num_virtual_tokens": 4}, "head": {"type": "head"}}
+    stages = {name: {"kind": "classify", "train": [name, "head"]} for name in ("task", "soft")}
+    return finished(folder, tiny_encoder_folder, slots=slots, stages=stages, arms=[*stages], primary=[[*stages]])
 
 
 def checked(arm: ArmOfRun, to: To, folder: Path) -> Exported:
@@ -78,7 +84,7 @@ def checked(arm: ArmOfRun, to: To, folder: Path) -> Exported:
     return done
 
 
-def by_hand(arm: ArmOfRun, folder: Path, model: Any) -> list[str]:
+def by_hand(arm: ArmOfRun, folder: Path, model: Any, soft: int = 0) -> list[str]:
     """The label of each held-out case, by nothing but the files of the export."""
     tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     head, written = load_file(folder / "head.safetensors"), json.loads((folder / "head.json").read_text())
@@ -90,7 +96,7 @@ def by_hand(arm: ArmOfRun, folder: Path, model: Any) -> list[str]:
             prompt = tokenizer(text, add_special_tokens=False, return_tensors="pt")
         else:
             prompt = tokenizer(turns[-1]["content"], return_tensors="pt")
-        token = {"last token": -1, "first token": 0}[written["state"]]
+        token = {"last token": -1, "first token": soft}[written["state"]]
         with torch.no_grad():
             state = model(input_ids=prompt["input_ids"], output_hidden_states=True).hidden_states[-1][0, token]
         labels.append(written["labels"][int((head["weight"] @ state + head["bias"]).argmax())])
@@ -125,8 +131,40 @@ def test_a_stack_with_an_adapter_left_out_is_noticed(run: Path, tmp_path: Path, 
 
     with_adapters = _reload.with_adapters
     monkeypatch.setattr(_reload, "with_adapters", first_alone)
-    with pytest.raises(PreceptorError, match="not the model that was measured"):
+    said = r"slot task is not loaded: the answers are those of the arm without it\..*not the model that was measured"
+    with pytest.raises(PreceptorError, match=said):
         export(open_arm(run, "urgency", "stack"), "adapter", tmp_path / "out", console=QUIET)
+
+
+@pytest.mark.parametrize("name", ["stack", "scaled", "prompted"])
+def test_what_adapters_do_is_known_without_them_and_at_other_strengths(run: Path, name: str) -> None:
+    arm = open_arm(run, "urgency", name)
+    prompts, model = held_out(arm).test[:6], MeasuredModel(arm)
+    policy = load_policy(arm.source, None, dtype=arm.numerics.torch_dtype)
+    untouched = [
+        Replayed("c", one.text, one.text, 1, 1, one.logprobs)
+        for one in answers_of(policy, arm.task.answer.max_new_tokens)([], prompts)
+    ]
+    itself, gaps = model.gap(prompts, untouched), {}
+    for factors, cause in mistakes(model.slots):
+        with model.at_strength(factors):
+            gaps[str(cause)] = model.gap(prompts, untouched)
+        assert model.gap(prompts, untouched) == itself
+    assert len({*gaps.values(), itself}) == len(gaps) + 1, "each mistake makes another model"
+    found = gaps[str(NOT_LOADED)]
+    assert found is not None
+    assert itself is not None
+    assert found < 1e-5 < 1e-3 < itself
+    assert len(gaps) == {"stack": 1 + 2 + 3 + 3 + 1, "scaled": 1, "prompted": 1}[name]
+
+
+def test_the_strengths_of_wrong_merges() -> None:
+    def factors(**settings: Any) -> list[float]:
+        slots = {"one": SlotSettings(**lora(r=16, lora_alpha=32, **settings))}
+        return [one for strengths, cause in mistakes(slots) for one in strengths.values() if cause.kind == "merge"]
+
+    assert factors() == [2, 1 / 2, 16, 4]
+    assert factors(use_rslora=True) == [2, 1 / 8, 4, 1 / 4]
 
 
 def test_a_stack_is_merged_into_the_sum(run: Path, tmp_path: Path) -> None:
@@ -159,6 +197,11 @@ def test_adapters_of_other_types_are_merged(run: Path, tmp_path: Path) -> None:
 def test_vectors_in_front_are_an_adapter_and_cannot_be_merged(run: Path, tmp_path: Path) -> None:
     arm = open_arm(run, "urgency", "prompted")
     checked(arm, "adapter", tmp_path / "out")
+    assert arm.folder is not None
+    maker = (arm.folder / "slots" / "soft" / PROMPT_FILE).read_bytes()
+    assert (tmp_path / "out" / PROMPT_FILE).read_bytes() == maker
+    assert f"`{PROMPT_FILE}` is what makes its vectors" in (tmp_path / "out" / "README.md").read_text()
+    assert PROMPT_FILE in json.loads((tmp_path / "out" / "export.json").read_text())["files"]
     base = AutoModelForCausalLM.from_pretrained(arm.source.location)
     assert PeftModel.from_pretrained(base, tmp_path / "out").active_peft_config.num_virtual_tokens == 4
     for to in ("merged", "gguf"):
@@ -191,7 +234,7 @@ def test_a_head_leaves_with_its_model(run: Path, tmp_path: Path, name: str) -> N
 
 
 def test_a_head_of_an_encoder_leaves_with_its_model(encoder_run: Path, tmp_path: Path) -> None:
-    arm = open_arm(encoder_run, "urgency", "classify", heads=True)
+    arm = open_arm(encoder_run, "urgency", "task", heads=True)
     assert set(measured(arm)) == {"urgent", "routine"}
     checked(arm, "adapter", tmp_path / "adapter")
     checked(arm, "merged", tmp_path / "merged")
@@ -201,6 +244,14 @@ def test_a_head_of_an_encoder_leaves_with_its_model(encoder_run: Path, tmp_path:
     written = json.loads((tmp_path / "merged" / "head.json").read_text())
     assert written == {"labels": ["urgent", "routine"], "state": "first token"}
     assert "hidden_states[-1][0, 0]" in (tmp_path / "adapter" / "README.md").read_text()
+
+
+def test_the_first_token_of_an_encoder_stands_behind_vectors_in_front(encoder_run: Path, tmp_path: Path) -> None:
+    arm = open_arm(encoder_run, "urgency", "soft", heads=True)
+    checked(arm, "adapter", tmp_path / "out")
+    base = AutoModel.from_pretrained(arm.source.location)
+    assert by_hand(arm, tmp_path / "out", PeftModel.from_pretrained(base, tmp_path / "out"), soft=4) == measured(arm)
+    assert "hidden_states[-1][0, 4]" in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_another_head_is_not_let_out(run: Path, tmp_path: Path, monkeypatch: Any) -> None:

@@ -115,7 +115,7 @@ def test_log_probabilities_are_those_the_engine_gives(arm: ArmOfRun) -> None:
     gap = model.gap(prompts, cases)
     assert gap is not None
     assert gap < 1e-4
-    with model.scaled_adapter(2.0):
+    with model.at_strength({"default": 2.0}):
         twice = model.gap(prompts, cases)
         assert twice is not None
         assert twice > 1e-3

@@ -113,6 +113,13 @@ def value(sample, weights):
 '''
 
 
+def preceptor_of(source: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    """A command of the package in `source`."""
+    command = [sys.executable, "-c", "from preceptor.cli import main; main()", *map(str, words)]
+    changes = {"PYTHONPATH": str(source), "COLUMNS": "400"}
+    return subprocess.run(command, env=os.environ | changes, capture_output=True, text=True)
+
+
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the package with three more files."""
@@ -137,14 +144,10 @@ def test_dropped_in_files_run_in_a_study_and_stand_in_its_report_with_title_and_
     task = tmp_path / "urgency.task.yaml"
     task.write_text(yaml.safe_dump({**yaml.safe_load(task.read_text()), "metric": "worst_recall"}))
 
-    def preceptor_says(*arguments: object) -> None:
-        command = [sys.executable, "-c", "from preceptor.cli import main; main()", *map(str, arguments)]
-        ended = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(source)}, capture_output=True, text=True)
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-
     run = tmp_path / "run"
-    preceptor_says("study", file, "--output-dir", run)
-    preceptor_says("report", run)
+    for words in (("study", file, "--output-dir", run), ("report", run)):
+        ended = preceptor_of(source, *words)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
     results = json.loads((run / "results.json").read_text())
     assert {cell["arm"]: cell["metric"] for cell in results["cells"]} == dict.fromkeys(
         ("base", "sft", "sft+shrunk", "half", "nearest"), "worst_recall"
@@ -160,6 +163,40 @@ def test_dropped_in_files_run_in_a_study_and_stand_in_its_report_with_title_and_
                   "taken back", "for the label that was found least"):  # fmt: skip
         assert words in text, words
     assert {(one["a"], one["b"]) for one in results["contrasts"]} >= {("sft+shrunk", "sft"), ("half", "sft")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "files", "encoder"),
+    [
+        ("clm", ["study/stages/clm.py"], False),
+        ("classify", ["study/stages/classify.py", "study/answers/head.py", "models/families/encoder.py"], True),
+    ],
+)
+def test_a_kind_of_the_repository_is_its_own_files_and_no_other(
+    tmp_path: Path, tiny_model_folder: Path, tiny_encoder_folder: Path, kind: str, files: list[str], encoder: bool
+) -> None:
+    root, copy = Path(preceptor.__file__).parent, tmp_path / "source" / "preceptor"
+    shutil.copytree(root, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in files:
+        (copy / name).unlink()
+    study = write_study(
+        tmp_path / "own",
+        tiny_encoder_folder if encoder else tiny_model_folder,
+        stages={"first": {"kind": kind, "epochs": 1, "learning_rate": 0.01}},
+        arms=["first", "tfidf"],
+        primary=[["first", "tfidf"]],
+    )
+    ended = preceptor_of(copy.parent, "check", study)
+    kinds = ", ".join(sorted({"classify", "clm", "dpo", "pairs", "sft"} - {kind}))
+    assert ended.returncode == 2
+    assert f"stages: first: there is no kind '{kind}'; use one of {kinds}" in ended.stderr
+    for name in files:
+        shutil.copyfile(root / name, copy / name)
+    ended = preceptor_of(copy.parent, "study", study, "--output-dir", tmp_path / "run")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert [cell["arm"] for cell in results["cells"]] == ["first", "tfidf"]
 
 
 def test_the_name_of_a_stage_kind_a_maker_or_a_metric_is_a_value_in_at_most_one_other_file() -> None:

@@ -13,6 +13,7 @@ from preceptor.engine.training.dpo import dpo_steps, run_dpo
 from preceptor.engine.training.flops_budget import sft_steps_worth
 from preceptor.engine.training.reference import EncodedPair
 from preceptor.engine.training.sft import run_sft, sft_steps
+from preceptor.engine.training.slot_checks import idle_slots
 from preceptor.engine.training.stage import Forward, Loss, Stage, train
 from preceptor.engine.training.trackers import Tracker, Tracking, find_tracker, tell_once
 from preceptor.engine.training.tune import tune
@@ -55,6 +56,7 @@ __all__ = [
     "float32_head",
     "flops_of",
     "generate",
+    "idle_slots",
     "layout",
     "likeliest",
     "measure",

@@ -5,6 +5,7 @@ from preceptor.models._blueprint import blueprint, find_blueprint, keep_layers, 
 from preceptor.models._chat_template import encode_answer, encode_text, measured_template, stop_tokens
 from preceptor.models._embedded import EMBEDDED, EMBEDDED_TITLE, fetch_embedded
 from preceptor.models._policy import (
+    PROMPT_FILE,
     Policy,
     compute_device,
     load_policy,
@@ -27,8 +28,10 @@ from preceptor.models._slots import (
     adapter_slots,
     heads_of,
     in_front,
+    slot_title,
     slot_weights,
     soft_tokens,
+    soft_tokens_of,
     stack_problem,
     use,
 )
@@ -49,6 +52,7 @@ __all__ = [
     "EMBEDDED",
     "EMBEDDED_TITLE",
     "HEAD",
+    "PROMPT_FILE",
     "RESERVED_NAMES",
     "AdapterSettings",
     "Encoded",
@@ -84,9 +88,11 @@ __all__ = [
     "save_policy",
     "saved_slots",
     "slot_folders",
+    "slot_title",
     "slot_weights",
     "slow_16_bits",
     "soft_tokens",
+    "soft_tokens_of",
     "stack_problem",
     "start_policy",
     "stop_tokens",

@@ -15,7 +15,7 @@ from preceptor.models._embedded import EMBEDDED, EMBEDDED_TITLE, embedded_folder
 from preceptor.models._json import read_json
 from preceptor.models._policy import compute_device, put_slots
 from preceptor.models._sixteen_bits import avoid_slow_products
-from preceptor.models._slots import BACKBONE, Slot, use
+from preceptor.models._slots import BACKBONE, HEAD, AdapterSettings, Slot, adapter_slots, use
 from preceptor.models._source import ModelSource
 from preceptor.models.families import find_family
 
@@ -45,8 +45,9 @@ def blueprint(
     """The model that `start_policy` would make, with its tensors on the device `meta`: all `slots` learn, or without
     any every weight.
 
-    layers: how many of its layers, from the first; all when None. Raises `InputError` for a configuration that
-    transformers cannot build.
+    layers: how many of its layers, from the first; all when None. A LoRA adapter in these stands for slots that are in
+    other layers only. Raises `InputError` for a configuration that transformers cannot build, and for slots that do not
+    fit the whole model.
     """
     with torch.device("meta"):
         return _built(source, slots, dtype, layers)
@@ -92,9 +93,16 @@ def _built(source: ModelSource, slots: Mapping[str, Slot], dtype: torch.dtype, l
     except (ValueError, KeyError, TypeError, ImportError) as error:
         what = f"transformers cannot build a model from its config.json ({type(error).__name__})"
         raise InputError(Problem(f"model {source.name}", what, "Check the file, or name another model.")) from error
-    model.eval()
     avoid_slow_products(model)
-    tuned: nn.Module = put_slots(model.requires_grad_(False), slots, source, seed=0)
+    try:
+        tuned: nn.Module = put_slots(model.requires_grad_(False), slots, source, seed=0).eval()
+    except InputError:
+        in_these = {name: slot for name, slot in slots.items() if slot.type == HEAD} | adapter_slots(AdapterSettings())
+        if layers is None or slots == in_these:
+            raise
+        return _built(source, in_these, dtype, layers)
+    if (twice := tuned._modules.pop("word_embeddings", None)) is not None:  # which peft holds beside the model
+        vars(tuned)["word_embeddings"] = twice
     use(tuned, slots, slots or [BACKBONE])
     if source.load_in_4bit:  # peft's own forward, which saves more activations: quantised layers are not fused
         for module in tuned.modules():

@@ -25,6 +25,7 @@ from preceptor.models._slots import (
     BACKBONE,
     DEFAULT,
     HEAD,
+    NOT_THE_USERS,
     AdapterSettings,
     Slot,
     SlotSettings,
@@ -32,6 +33,7 @@ from preceptor.models._slots import (
     add_head,
     heads_of,
     in_front,
+    slot_title,
     slot_weights,
     use,
 )
@@ -41,7 +43,9 @@ from preceptor.models.families import find_family
 
 transformers_logging.disable_progress_bar()  # Preceptor shows its own
 
-_ADAPTER_FILE, _HEAD_FILE, _PROMPT_FILE = "adapter_model.safetensors", "head.safetensors", "prompt_encoder.safetensors"
+_ADAPTER_FILE, _HEAD_FILE = "adapter_model.safetensors", "head.safetensors"
+PROMPT_FILE = "prompt_encoder.safetensors"
+"""What the vectors of a slot that stands in front of the tokens are made by: PEFT's file holds the vectors alone."""
 
 
 @dataclass(slots=True)
@@ -145,8 +149,8 @@ def _with_slot(model: Any, name: str, slot: Slot, source: ModelSource, seed: int
             return tuned
         model.add_adapter(name, config)
     except (ValueError, TypeError, AttributeError, NotImplementedError) as error:
-        what = f"PEFT cannot put it on this model: {str(error)[:200]}"
-        raise InputError(Problem(f"slot {name}", what, "Change its settings, or take another type.")) from None
+        what = f"PEFT cannot put it on this model: {str(error)[:200].rstrip('.')}"
+        raise InputError(Problem(slot_title(name), what, "Change its settings, or take another type.")) from None
     return model
 
 
@@ -249,10 +253,13 @@ def _read_slot(folder: Path) -> Slot:
     if folder.name == "adapter" and saved["peft_type"] == "LORA":
         modules = tuple(sorted(saved["target_modules"]))
         return AdapterSettings(rank=saved["r"], alpha=saved["lora_alpha"], target_modules=modules)
-    config: Any = PeftConfig.from_pretrained(str(folder))
-    plain = PeftConfig(task_type=config.task_type).to_dict()
-    own = {key: value for key, value in config.to_dict().items() if key not in plain and value is not None}
-    return SlotSettings(type=saved["peft_type"], **{key: own[key] for key in own if "dropout" not in key})
+    try:
+        config: Any = PeftConfig.from_pretrained(str(folder))
+        own = {key: value for key, value in config.to_dict().items() if key not in NOT_THE_USERS and value is not None}
+        return SlotSettings(type=saved["peft_type"], **{key: own[key] for key in own if "dropout" not in key})
+    except (ValueError, TypeError) as error:
+        what = f"PEFT does not read its configuration again: {' '.join(str(error).split())[:200]}"
+        raise InputError(Problem(str(folder), what, "Take other settings of this slot, or another type.")) from None
 
 
 def _fill(model: Any, name: str, slot: Slot, folder: Path) -> None:
@@ -261,7 +268,7 @@ def _fill(model: Any, name: str, slot: Slot, folder: Path) -> None:
         heads_of(model)[name].load_state_dict(load_file(folder / _HEAD_FILE))
         return
     if in_front(slot):
-        model.prompt_encoder[name].load_state_dict(load_file(folder / _PROMPT_FILE))
+        model.prompt_encoder[name].load_state_dict(load_file(folder / PROMPT_FILE))
         return
     found: Any = set_peft_model_state_dict(model, load_file(folder / _ADAPTER_FILE), adapter_name=name)
     lost = [key for key in found.missing_keys if key in slot_weights(model, name)]
@@ -279,7 +286,7 @@ def _write_slot(policy: Policy, name: str, folder: Path, weights: dict[str, Tens
     state = get_peft_model_state_dict(model, state_dict=weights, adapter_name=name, save_embedding_layers=False)
     save_file(_plain(state), folder / _ADAPTER_FILE, metadata={"format": "pt"})
     if in_front(slot):  # peft keeps what its encoder makes of them, from which nothing could be trained further
-        save_file(_plain(model.prompt_encoder[name].state_dict()), folder / _PROMPT_FILE, metadata={"format": "pt"})
+        save_file(_plain(model.prompt_encoder[name].state_dict()), folder / PROMPT_FILE, metadata={"format": "pt"})
     source = policy.source
     base = source.title if source.kind == "folder" else source.name  # a folder's name may be a path of this machine
     config = model.peft_config[name].to_dict()
@@ -289,7 +296,8 @@ def _write_slot(policy: Policy, name: str, folder: Path, weights: dict[str, Tens
 
 
 def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    """Copies on the CPU: layers may share a tensor, which safetensors refuses."""
+    return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.items()}
 
 
 @contextmanager
@@ -297,5 +305,6 @@ def _quiet() -> Iterator[None]:
     """Suppress what peft warns of and users cannot act on: a deprecation, and names that its own loading mistakes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+        warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings=True`")  # an export is asked again
         warnings.filterwarnings("ignore", message="Adapter name .* should not be contained in the prefix")
         yield

@@ -3,7 +3,9 @@
 A slot is a PEFT adapter of any kind, by PEFT's own configuration, or a head: a linear layer on a hidden state.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import fields
 from typing import Any, Literal, Self
 
 import torch
@@ -24,16 +26,33 @@ RESERVED_NAMES = {DEFAULT, BACKBONE, *dir(nn.ModuleDict())}
 
 _PROMPTS = ("PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING")
 """Kinds whose vectors stand in front of the tokens: they live outside the layers."""
+_SOFT = ("PROMPT_TUNING", "P_TUNING")
+"""Those of them whose vectors have hidden states of their own; a prefix adds keys and values only."""
+_UNPLANNED = "it cannot be made without the numbers of the model's weights, as a plan makes it"
 _REFUSED = {
     "ADALORA": "its ranks follow a schedule that no optimizer step knows of",
+    "ADAMSS": _UNPLANNED,
     "ADAPTION_PROMPT": "it replaces the attention of Llama models",
+    "BOFT": _UNPLANNED,
     "CARTRIDGE": "its keys and values come from a text that is read beforehand",
     "CPT": "it needs the text that it begins with as token ids",
+    "FROD": _UNPLANNED,
     "MULTITASK_PROMPT_TUNING": "it needs the number of the task beside every text",
     "OSF": "it replaces the weights of the model itself",
     "POLY": "it needs the number of the task beside every text",
+    "TINYLORA": "PEFT does not read back what it wrote of it",
+    "TRAINABLE_TOKENS": "it changes rows of the vocabulary, which stays as it is",
+    "UNILORA": _UNPLANNED,
     "XLORA": "it is a mixture of adapters that were trained before",
 }
+NOT_THE_USERS = {one.name for one in fields(PeftConfig)} | {
+    *("layer_replication", "megatron_config", "megatron_core", "trainable_token_indices"),
+    *("num_attention_heads", "num_layers", "num_transformer_submodules", "token_dim"),
+    *("prompt_tuning_init_text", "tokenizer_kwargs", "tokenizer_name_or_path"),
+}
+"""What PEFT finds in the model or writes itself, and settings that reach beyond a slot: to layers, modules, files."""
+_STARTS = ("gaussian", "orthogonal")
+"""How LoRA may begin beside PEFT's own default: `pissa`, `olora`, `corda` and others take a part out of the model."""
 
 
 class AdapterSettings(BaseModel):
@@ -84,19 +103,27 @@ class SlotSettings(BaseModel):
             if set(self.settings) - {"outputs"}:
                 raise ValueError("a head has no settings: it has an output for each label of the task")
             return self
-        kinds = sorted(kind.value for kind in PEFT_TYPE_TO_CONFIG_MAPPING)
-        if self.type not in kinds:
-            raise ValueError(f"there is no slot of type {self.type!r}; use {HEAD} or one of {', '.join(kinds)}")
+        kinds = sorted({kind.value for kind in PEFT_TYPE_TO_CONFIG_MAPPING} - _REFUSED.keys())
         if self.type in _REFUSED:
             raise ValueError(f"a slot cannot be of type {self.type}: {_REFUSED[self.type]}")
-        if wrong := [name for name, value in self.settings.items() if "dropout" in name and value]:
-            raise ValueError(f"{wrong[0]} must be 0: dropout would part a policy from itself as its reference")
-        if "modules_to_save" in self.settings:
-            raise ValueError("modules_to_save is not a part of a slot; name a head, or set `adapter: none`")
+        if self.type not in kinds:
+            raise ValueError(f"there is no slot of type {self.type!r}; use {HEAD} or one of {', '.join(kinds)}")
+        for name, value in self.settings.items():
+            if why := _setting_problem(name, value):
+                raise ValueError(why)
         try:
-            self.peft_config("CAUSAL_LM")
+            config: Any = self.peft_config("CAUSAL_LM")
         except (TypeError, ValueError) as error:
-            raise ValueError(f"PEFT refuses these settings of {self.type}: {error}") from None
+            why = str(error).removesuffix(".")
+            raise ValueError(f"PEFT refuses these settings of {self.type}: {why}") from None
+        if self.type == "IA3" and "target_modules" in self.settings:  # else PEFT writes what it does not read again
+            within = self.settings.get("feedforward_modules")
+            if within is None or (within and self.settings["target_modules"] == "all-linear"):
+                raise ValueError("feedforward_modules must be [] or those of a list of target_modules")
+        for name in ("num_virtual_tokens", "encoder_hidden_size") if in_front(self) else ():
+            needed = name in self.settings or name == "num_virtual_tokens" or self.type == "P_TUNING"
+            if needed and not _is_count(getattr(config, name, 1)):
+                raise ValueError(f"{name} must be a whole number of at least 1")
         return self
 
     @property
@@ -109,12 +136,53 @@ class SlotSettings(BaseModel):
         return PEFT_TYPE_TO_CONFIG_MAPPING[PeftType(self.type)](task_type=task, **self.settings)
 
 
+def _setting_problem(name: str, value: Any) -> str | None:
+    """What is wrong with one of PEFT's settings, that PEFT takes or says in no words that help."""
+    if name in NOT_THE_USERS:
+        return f"{name} is no setting of a slot; take it out"
+    if "dropout" in name and value:
+        return f"{name} must be 0: dropout would part a policy from itself as its reference"
+    if name == "modules_to_save":
+        return "modules_to_save is not a part of a slot; name a head, or set `adapter: none`"
+    if name == "bias" and value not in (None, False, "none"):
+        return "bias would tune weights of the model itself; take it out, or set `adapter: none`"
+    if name == "init_lora_weights" and value not in (True, False, *_STARTS):
+        return (
+            f"init_lora_weights must be true, false, {' or '.join(_STARTS)}: others take a part out of the model itself"
+        )
+    if name == "prompt_tuning_init" and value not in ("RANDOM", "SAMPLE_VOCAB"):
+        return "prompt_tuning_init must be RANDOM or SAMPLE_VOCAB"
+    if name == "r" and not _is_count(value, 0):  # which means another setting to some kinds, and is refused by others
+        return "r, the rank, must be a whole number of at least 1"
+    if any(isinstance(one, float) and not math.isfinite(one) for one in _leaves(value)):
+        return f"{name} must be a finite number"
+    return None
+
+
+def _is_count(value: Any, least: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else None
+    if inner is None:
+        yield value
+    else:
+        for one in inner:
+            yield from _leaves(one)
+
+
 Slot = AdapterSettings | SlotSettings
 
 
 def adapter_slots(adapter: AdapterSettings | None) -> dict[str, Slot]:
     """The slots of a study that names none: its `adapter`, or none where every weight is tuned."""
     return {} if adapter is None else {DEFAULT: adapter}
+
+
+def slot_title(name: str) -> str:
+    """What messages call a slot: after the setting of the study file that it comes from."""
+    return "adapter" if name == DEFAULT else f"slot {name}"
 
 
 def in_front(slot: Slot) -> bool:
@@ -134,14 +202,13 @@ def stack_problem(slots: Mapping[str, Slot]) -> str | None:
 
 
 def soft_tokens(model: nn.Module) -> int:
-    """How many vectors the active slot puts in front of a sequence's embeddings; its hidden states begin behind them.
+    """How many vectors the active slot puts in front of a sequence's embeddings, and so of its hidden states."""
+    return soft_tokens_of(model.active_peft_config) if isinstance(model, PeftModel) else 0
 
-    0 for a prefix, which adds keys and values and no hidden states.
-    """
-    if not isinstance(model, PeftModel):
-        return 0
-    config: Any = model.active_peft_config
-    return int(config.num_virtual_tokens) if config.peft_type in (PeftType.PROMPT_TUNING, PeftType.P_TUNING) else 0
+
+def soft_tokens_of(slot: Any) -> int:
+    """The same of a slot's PEFT configuration."""
+    return int(slot.num_virtual_tokens) if slot.peft_type.value in _SOFT else 0
 
 
 def slot_weights(model: nn.Module, name: str) -> dict[str, nn.Parameter]:

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from preceptor.progress import progress
 from preceptor.ship._cause import EQUAL_GAP, ROUNDING_GAP, Evidence, Suspect, prompt_mismatch
-from preceptor.ship._measured_model import MeasuredModel, wrong_scales
+from preceptor.ship._measured_model import MeasuredModel, mistakes
 from preceptor.ship._other_arms import evenly_spaced, other_arms
 from preceptor.ship._replayed import Replayed
 from preceptor.study import ArmOfRun
@@ -52,7 +52,7 @@ def gather_evidence(
     probed = select(sorted([*diverging.numbers, *evenly_spaced(same, _PROBED - len(diverging.numbers))]))
     arms = list(_other_arms(arm, chosen, probed, with_logprobs=gap is not None))
     is_measured = gap is not None and gap <= ROUNDING_GAP  # then answers add nothing to log-probabilities
-    suspects = _mis_merged_suspects(model, probed, console, answers=not is_measured)
+    suspects = _mistaken_suspects(model, probed, console, answers=not is_measured)
     continuing = select([i for i in diverging.numbers if cases[i].continues])
     unstopped = dict(zip(continuing.numbers, model.unstopped(continuing.prompts), strict=True))
     margin_of = {number: margins[i] for i, number in enumerate(diverging.numbers) if i in margins}
@@ -67,13 +67,12 @@ def _other_arms(arm: ArmOfRun, chosen: Sequence[int], probed: _Cases, *, with_lo
         yield Suspect(other.cause(arm), texts, gap)
 
 
-def _mis_merged_suspects(model: MeasuredModel, probed: _Cases, console: Console, *, answers: bool) -> list[Suspect]:
-    """The measured model with its adapter at wrong scales; its answers only if `answers`."""
-    scales = wrong_scales(model.adapter) if model.adapter else {}
-    suspects = []
-    with progress("Looking for the cause", len(scales), console) as advance:
-        for factor, cause in scales.items():
-            with model.scaled_adapter(factor):
+def _mistaken_suspects(model: MeasuredModel, probed: _Cases, console: Console, *, answers: bool) -> list[Suspect]:
+    """The measured model with adapters left out or at wrong scales; its answers only if `answers`."""
+    made, suspects = list(mistakes(model.slots)), []
+    with progress("Looking for the cause", len(made), console) as advance:
+        for factors, cause in made:
+            with model.at_strength(factors):
                 texts = model.answers(probed.prompts) if answers else []
                 gap = model.gap(probed.prompts, probed.cases)
             suspects.append(Suspect(cause, dict(zip(probed.numbers, texts, strict=False)), gap))

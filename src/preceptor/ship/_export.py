@@ -17,7 +17,7 @@ from transformers import AutoConfig, GenerationConfig
 
 from preceptor.errors import InputError, PreceptorError, Problem
 from preceptor.files import private_folder, publish_folder, write_atomic
-from preceptor.models import in_front, load_tokenizer, measured_template, stop_tokens
+from preceptor.models import PROMPT_FILE, in_front, load_tokenizer, measured_template, stop_tokens
 from preceptor.ship._export_metadata import MANIFEST, write_metadata
 from preceptor.ship._gguf import GGUFType, cannot_be_gguf, write_gguf
 from preceptor.ship._head import write_head
@@ -163,7 +163,7 @@ def _write(arm: ArmOfRun, to: To, folder: Path, tokenizer: Any, gguf_type: GGUFT
     if to == "adapter":
         own = folders_in_run(arm)
         for name, into in folders_in_export(own, folder).items():
-            for file in _ADAPTER_FILES:
+            for file in (*_ADAPTER_FILES, *([PROMPT_FILE] if (own[name] / PROMPT_FILE).is_file() else [])):
                 shutil.copyfile(own[name] / file, private_folder(into) / file)
         _write_tokenizer(tokenizer, folder)
         return None

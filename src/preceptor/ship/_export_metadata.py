@@ -6,6 +6,7 @@ from pathlib import Path
 
 from preceptor import __version__
 from preceptor.files import digest_file, write_atomic, write_json
+from preceptor.models import PROMPT_FILE, in_front
 from preceptor.ship._head import how_to_use
 from preceptor.ship._merge import Rounding
 from preceptor.ship._parity import Parity
@@ -92,7 +93,9 @@ def _adapters(arm: ArmOfRun) -> str:
         return "A head. It"
     kind = next(iter(adapters.values())).type.replace("LORA", "LoRA")
     if len(adapters) == 1:
-        return f"An adapter ({kind}), as PEFT loads it. It"
+        made = f" `{PROMPT_FILE}` is what makes its vectors, for training them further."
+        front = any(map(in_front, adapters.values()))
+        return f"An adapter ({kind}), as PEFT loads it.{made if front else ''} It"
     return f"Adapters ({kind}) that act together, in a folder each: {', '.join(adapters)}. The stack"
 
 

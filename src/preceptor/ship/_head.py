@@ -11,14 +11,12 @@ from safetensors.torch import load_file
 
 from preceptor.chat_server import Reply
 from preceptor.files import write_json
-from preceptor.models import SlotSettings, soft_tokens, writes
+from preceptor.models import soft_tokens, soft_tokens_of, writes
 from preceptor.ship._slots import adapters_of, head_folder
 from preceptor.study import ArmOfRun
 
 HEAD_FILE, LABELS_FILE = "head.safetensors", "head.json"
 _LAST, _FIRST = "last token", "first token"
-_SOFT = ("PROMPT_TUNING", "P_TUNING")
-"""Types of adapters whose vectors have hidden states, which precede those of the tokens."""
 
 
 def write_head(arm: ArmOfRun, folder: Path) -> None:
@@ -46,8 +44,8 @@ def labels_by_head(arm: ArmOfRun, model: Any, folder: Path, prompts: Sequence[li
 
 def how_to_use(arm: ArmOfRun) -> list[str]:
     """Two lines on it for a reader."""
-    soft = [slot for slot in adapters_of(arm).values() if isinstance(slot, SlotSettings) and slot.type in _SOFT]
-    which = -1 if writes(arm.source) else sum(slot.settings["num_virtual_tokens"] for slot in soft)
+    soft = sum(soft_tokens_of(slot.peft_config("FEATURE_EXTRACTION")) for slot in adapters_of(arm).values())
+    which = -1 if writes(arm.source) else soft
     token = "prompt's last token" if writes(arm.source) else "text's first token"
     prompt = "" if writes(arm.source) else " The text is the user's turn alone, without the instruction."
     return [

@@ -1,13 +1,14 @@
-"""The measured model, reloaded in this process to compute evidence, also with its adapter mis-scaled."""
+"""The measured model, reloaded in this process to compute evidence, also with adapters mis-scaled or left out."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
 from preceptor.engine import generate, score_answers
-from preceptor.models import DEFAULT, AdapterSettings, encode_answer, load_policy, stop_tokens
+from preceptor.models import HEAD, Slot, encode_answer, load_policy, slot_title, stop_tokens, use
 from preceptor.ship._cause import Cause
 from preceptor.ship._replayed import Replayed, stripped
 from preceptor.study import ArmOfRun
@@ -26,10 +27,9 @@ class MeasuredModel:
         self._stop = encode_answer(self._tokenizer, "")[-1]
 
     @property
-    def adapter(self) -> AdapterSettings | None:
-        """The settings of a study's `adapter`; None after full fine-tuning and for slots of the study's own."""
-        slot = self._policy.slots.get(DEFAULT)
-        return slot if isinstance(slot, AdapterSettings) else None
+    def slots(self) -> Mapping[str, Slot]:
+        """Its adapters by name; none after full fine-tuning."""
+        return {name: slot for name, slot in self._policy.slots.items() if slot.type != HEAD}
 
     def answers(self, prompts: Sequence[list[int]]) -> list[str]:
         """Its answers (greedy decoding)."""
@@ -105,38 +105,66 @@ class MeasuredModel:
         return ids
 
     @contextmanager
-    def scaled_adapter(self, factor: float) -> Iterator[None]:
-        """Multiply the adapter's scaling by `factor` during the block."""
-        layers = [
-            module for module in self._policy.model.modules() if isinstance(getattr(module, "scaling", None), dict)
-        ]
-        scalings = [dict(layer.scaling) for layer in layers]
+    def at_strength(self, factors: Mapping[str, float]) -> Iterator[None]:
+        """Multiply the scaling of each adapter in `factors` during the block; with 0 it is left out."""
+        policy = self._policy
+        left_out = {name for name, factor in factors.items() if factor == 0}
+        scalings = [one.scaling for one in policy.model.modules() if isinstance(getattr(one, "scaling", None), dict)]
+        before = [dict(scaling) for scaling in scalings]
         try:
-            for layer in layers:
-                layer.scaling.update({name: scale * factor for name, scale in layer.scaling.items()})
+            if left_out == set(self.slots):
+                self._policy = load_policy(policy.source, None, dtype=self._numerics.torch_dtype)
+            elif left_out:
+                use(policy.model, set(policy.slots) - left_out)
+            for scaling in scalings:
+                scaling.update({name: scale * (factors.get(name) or 1.0) for name, scale in scaling.items()})
             yield
         finally:
-            for layer, scaling in zip(layers, scalings, strict=True):
-                layer.scaling.update(scaling)
+            self._policy = policy
+            use(policy.model, policy.slots)
+            for scaling, old in zip(scalings, before, strict=True):
+                scaling.update(old)
 
 
-def wrong_scales(adapter: AdapterSettings) -> dict[float, Cause]:
-    """Scale factors that common merging mistakes give an adapter, with the cause of each."""
-    mistakes = [
-        (2.0, "it was merged twice, or is loaded on a model that it was merged into"),
-        (adapter.rank / adapter.alpha, "its scale, alpha / rank, was left out"),
-        (float(adapter.rank), "its scale was alpha, not divided by the rank"),
-        (math.sqrt(adapter.rank), "its scale was alpha / root of the rank, as for rsLoRA"),
+def mistakes(slots: Mapping[str, Slot]) -> Iterator[tuple[Mapping[str, float], Cause]]:
+    """How strongly adapters act after common mistakes in loading and merging them, with the cause of each."""
+    if not slots:
+        return
+    yield dict.fromkeys(slots, 0.0), NOT_LOADED
+    for name in slots if len(slots) > 1 else ():
+        what = f"{slot_title(name)} is not loaded: the answers are those of the arm without it"
+        yield {name: 0.0}, Cause("adapter", what, "Load every adapter of the arm together, or serve the merged model")
+    for name, slot in slots.items():
+        for factor, why in _wrong_scales(slot).items():
+            what = f"was merged wrongly: the answers are those it gives at {factor:g} times its strength; {why}"
+            yield {name: factor}, Cause("merge", f"the {slot_title(name)} {what}", _MERGE_AGAIN)
+    if len(slots) > 1:
+        what = "the adapters are loaded on a model that they were merged into, so that each acts twice"
+        yield dict.fromkeys(slots, 2.0), Cause("merge", what, _MERGE_AGAIN)
+
+
+def _wrong_scales(slot: Slot) -> dict[float, str]:
+    """Of a LoRA adapter, the factors that mistakes multiply its scale with; not 1."""
+    if slot.type != "LORA":
+        return {}
+    config: Any = slot.peft_config("CAUSAL_LM")
+    root = math.sqrt(config.r)
+    scale = config.lora_alpha / (root if config.use_rslora else config.r)
+    wrong = [
+        (2 * scale, "it was merged twice, or is loaded on a model that it was merged into"),
+        (1.0, "its scale, alpha / rank, was left out"),
+        (config.lora_alpha, "its scale was alpha, not divided by the rank"),
+        (config.lora_alpha / root, "its scale was alpha / root of the rank, as for rsLoRA"),
+        (config.lora_alpha / config.r, "its scale was alpha / rank, as without rsLoRA"),
     ]
-    fix = "Export the arm again with `preceptor export --to merged`, and serve that, or serve the adapter as it is"
-    causes: dict[float, Cause] = {0.0: NOT_LOADED}
-    for factor, why in mistakes:
-        what = f"the adapter was merged wrongly: the answers are those it gives at {factor:g} times its strength; {why}"
-        if factor != 1.0:
-            causes.setdefault(factor, Cause("merge", what, fix))
-    return causes
+    factors: dict[float, str] = {}
+    for one, why in wrong:
+        if one != scale:
+            factors.setdefault(one / scale, why)
+    return factors
 
 
+_MERGE_AGAIN = "Export the arm again with `preceptor export --to merged`, and serve that, or serve the adapter as it is"
 NOT_LOADED = Cause(
     "adapter",
     "the adapter is not loaded: the answers are those of the untouched model",

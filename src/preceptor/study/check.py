@@ -7,12 +7,12 @@ from rich.console import Console
 from preceptor.chat_server import ChatServer, find_server
 from preceptor.engine import find_tracker
 from preceptor.errors import InputError, Problem
-from preceptor.models import ModelSource, context_length, load_tokenizer, writes
+from preceptor.models import ModelSource, context_length, in_front, load_tokenizer, writes
 from preceptor.preferences import find_maker
 from preceptor.study.cases import Checked, check_task, read_task
+from preceptor.study.check_slots import stages_of, unfit_slots
 from preceptor.study.spec.found import find_answer, find_kind
 from preceptor.study.spec.paths import gold_of, model_of, votes_of
-from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
 
 
@@ -23,13 +23,14 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
     try:
         source = model_of(study, base_folder)
         tokenizer = load_tokenizer(source)
-        problems += [*too_long_for(source, study), *cannot_write(source, study)]
+        problems += cannot_write(source, study) or unfit_slots(source, study)
+        problems += too_long_for(source, study)
     except InputError as error:
         problems += error.problems
     for way in {study.arm(arm).answer for arm in study.arm_names}:
         if isinstance(server := study.block(way), ChatServer):
             problems += find_server(server, way)
-    for stage in _stages(study):
+    for stage in stages_of(study):
         kind = find_kind(stage.kind)
         for entry in study.tasks if hasattr(kind, "problems") else ():
             problems += [
@@ -86,15 +87,12 @@ def _writes(study: Study, arm: str) -> bool:
     return any(not getattr(find_kind(one.kind), "trains_head", False) for one in (last.required if last else ()))
 
 
-def _stages(study: Study) -> list[StageRef]:
-    last = [stage for arm in study.arm_names if (stage := study.stage_of(arm))]
-    return list(dict.fromkeys(stage for one in last for stage in one.required))
-
-
 def too_long_for(source: ModelSource, study: Study) -> list[Problem]:
     """That the study's `max_length` exceeds the model's context length, if it does."""
     known = context_length(source)
-    if known is None or study.max_length <= known:
+    front = max((slot.settings["num_virtual_tokens"] for slot in study.slots.values() if in_front(slot)), default=0)
+    if known is None or study.max_length + front <= known:
         return []
-    what = f"{study.max_length} tokens are asked for, and the context length of {source.title} is {known}"
-    return [Problem("max_length", what, f"Set it to {known} or less, or name a model with a longer one.")]
+    more = f" beside {front} vectors in front of them" if front else ""
+    what = f"{study.max_length} tokens are asked for{more}, and the context length of {source.title} is {known}"
+    return [Problem("max_length", what, f"Set it to {known - front} or less, or name a model with a longer one.")]

@@ -20,7 +20,7 @@ from preceptor.engine import (
     train,
 )
 from preceptor.engine.training import slot_checks
-from preceptor.engine.training.slot_checks import frozen_digest
+from preceptor.engine.training.slot_checks import frozen_digest, idle_slots
 from preceptor.engine.tree.states import is_encoder
 from preceptor.errors import InputError, PreceptorError
 from preceptor.models import (
@@ -30,7 +30,9 @@ from preceptor.models import (
     Policy,
     Slot,
     SlotSettings,
+    blueprint,
     heads_of,
+    load_policy,
     save_policy,
     slot_weights,
     start_policy,
@@ -139,6 +141,21 @@ def test_a_head_must_have_a_gradient_at_the_first_step(tiny_source: ModelSource,
 
     with pytest.raises(InputError, match=r"slot head: .* by optimizer step 2"):
         run(start(tiny_source, *STACKS["LoRA"]), tmp_path, past_the_head)
+
+
+@pytest.mark.parametrize("name", [*STACKS, *IN_FRONT])
+def test_a_slot_that_takes_part_is_not_called_idle(source: ModelSource, name: str) -> None:
+    slots = STACKS[name][0] if name in STACKS else {"soft": IN_FRONT[name]}
+    adapters = {one: slot for one, slot in slots.items() if slot.type != HEAD}
+    for by_head in {True, is_encoder(load_policy(source, None, dtype=torch.float32).model)}:
+        assert idle_slots(blueprint(source, adapters, torch.float32), adapters, by_head=by_head) == []
+
+
+def test_an_adapter_behind_the_state_that_a_head_reads_is_idle(tiny_source: ModelSource) -> None:
+    slots = {"behind": SlotSettings(type="LORA", target_modules=["lm_head"]), "below": LORA}
+    for names, by_head, idle in ((["behind"], True, ["behind"]), (["behind"], False, []), (slots, True, ["behind"])):
+        model = blueprint(tiny_source, {name: slots[name] for name in names}, torch.float32)
+        assert idle_slots(model, names, by_head=by_head) == idle
 
 
 @pytest.mark.parametrize("counted", [False, True])

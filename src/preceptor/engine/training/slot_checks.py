@@ -1,6 +1,7 @@
 """What learned and what stayed as it was: checked while a stage trains, so that a dead slot never gives a number."""
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -10,12 +11,13 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from preceptor.engine.parallel.shard import gathered
 from preceptor.errors import InputError, PreceptorError, Problem
-from preceptor.models import Policy, heads_of, slot_weights
+from preceptor.models import Policy, heads_of, slot_title, slot_weights
 
 _DIGESTED_BYTES = 2_000_000_000
 """Frozen weights of more bytes are watched by torch's version counters, which count changes in place."""
 _STEPS_WITHOUT_GRADIENT = 3
 """LoRA's A has none at the first step, because B is 0."""
+_PROBE_TOKENS = 4
 
 
 class SlotChecks(TrainerCallback):
@@ -45,13 +47,29 @@ class SlotChecks(TrainerCallback):
                 what = (
                     f"it learns nothing: none of its weights had a gradient by optimizer step {state.global_step + 1}"
                 )
-                fix = "It takes no part in the loss. Leave it out of `train`, or change its type or target_modules."
-                raise InputError(Problem(f"slot {name}", what, fix))
+                fix = (
+                    "It takes no part in the loss. Leave it out of `train`, or change its type or its settings, such "
+                    "as target_modules or a scale of 0."
+                )
+                raise InputError(Problem(slot_title(name), what, fix))
 
     def check_frozen(self) -> None:
         """Call it when the stage has ended. Of a model that processes share, each holds now a part, now the whole."""
         if self._before is not None and frozen_digest(self._model) != self._before:
             raise PreceptorError("a weight that is frozen changed while the stage trained")
+
+
+def idle_slots(model: Any, slots: Iterable[str], *, by_head: bool) -> list[str]:
+    """Those of `slots` none of whose weights takes part in the last hidden state, `by_head`, or else in the logits.
+
+    model: a `blueprint` of the whole model, without numbers.
+    """
+    tokens = torch.zeros(1, _PROBE_TOKENS, dtype=torch.long, device="meta")
+    made = model(input_ids=tokens, output_hidden_states=by_head)
+    read = made.hidden_states[-1] if by_head else made.logits
+    if read.requires_grad:
+        read.sum().backward()
+    return [name for name in slots if all(weight.grad is None for weight in slot_weights(model, name).values())]
 
 
 def frozen_digest(model: nn.Module) -> str:

@@ -64,13 +64,16 @@ def _one_tree(model: nn.Module, sequences: Sequence[Encoded], cost: Cost | None)
 def hidden_states(model: nn.Module, attention: TreeAttention) -> Tensor:
     """The last hidden state of every node of the tree: [T, hidden_size]."""
     device, tree = next(model.parameters()).device, attention.tree
-    causal, _ = causal_and_head(model)
     with tree_attention(model, attention):
-        hidden: Tensor = causal.base_model(
-            input_ids=torch.tensor([tree.ids], device=device),
-            position_ids=torch.tensor([tree.positions], device=device),
-            use_cache=False,
-        ).last_hidden_state
+        hidden: Tensor = (
+            _causal(model)
+            .base_model(
+                input_ids=torch.tensor([tree.ids], device=device),
+                position_ids=torch.tensor([tree.positions], device=device),
+                use_cache=False,
+            )
+            .last_hidden_state
+        )
     return hidden[0]
 
 
@@ -88,13 +91,15 @@ def _alone(model: nn.Module, sequence: Encoded, cost: Cost | None) -> Tensor:
 
 def causal_and_head(model: nn.Module) -> tuple[Any, nn.Linear]:
     """The causal model under peft's wrapping, and its output layer. Raises TypeError for an output layer of its own."""
-    causal: Any = model
-    if hasattr(causal, "peft_config"):
-        causal = causal.get_base_model()
+    causal = _causal(model)
     head = causal.get_output_embeddings()
     if type(head) is not nn.Linear:
         raise TypeError(f"the output layer is a {type(head).__name__}, not a plain linear layer")
     return causal, head
+
+
+def _causal(model: Any) -> Any:
+    return model.get_base_model() if hasattr(model, "peft_config") else model
 
 
 def logit_softcap(causal: Any) -> float | None:

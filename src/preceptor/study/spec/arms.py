@@ -10,7 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 from preceptor.study.spec.found import answer_names, find_answer, find_kind, kind_names
-from preceptor.study.spec.stage_entry import BASE, Entries, Name, entry_of, kind_of, source_of, with_ancestors
+from preceptor.study.spec.stage_entry import (
+    BASE,
+    Entries,
+    Name,
+    comes_after_itself,
+    entry_of,
+    kind_of,
+    source_of,
+    with_ancestors,
+)
 
 GENERATE = "generate"
 """How an arm answers when nothing else is said: greedy generation."""
@@ -174,6 +183,8 @@ def _order_problems(arm: Arm, stages: Entries) -> Iterator[str]:
         kind, entry = find_kind(kind_of(stage, stages)), entry_of(stage, stages)
         if before is None and (kind.makes != "policy" or kind.needs(stage)):
             yield f"{stage} works with the policy of the stage before it, so it cannot be the first"
+        if comes_after_itself(stage, stages):
+            continue  # which is said of the stage
         if entry and entry.after and (before or "").partition("@")[0] != entry.after.partition("@")[0]:
             yield f"{stage} comes after {entry.after}, and here after {before}"
 

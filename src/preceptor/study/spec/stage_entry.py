@@ -1,15 +1,24 @@
 """A stage that the study file names, beside those that a kind's own name stands for."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from preceptor.study.spec.found import answer_names, find_settings, kind_names
 
 Name = Annotated[str, Field(pattern=r"^\w[\w.+@-]*$", max_length=100)]
 """Of a stage or an arm."""
-SlotName = Annotated[str, Field(pattern=r"^[a-z]\w*$", max_length=40)]
+
+
+def _slot_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z][A-Za-z0-9_]{0,39}", name):
+        raise ValueError("a slot's name begins with one of a to z and has at most 40 letters of English, digits and _")
+    return name
+
+
+SlotName = Annotated[str, AfterValidator(_slot_name)]
 BASE = "base"
 """The arm of the untouched model, and the part of a name that stands for no stage."""
 
@@ -25,7 +34,7 @@ class StageEntry(BaseModel):
     compute_of: Name | None = None
     """It goes on for the floating-point operations that this arm takes behind the stage it comes after."""
     train: tuple[SlotName, ...] = ()
-    """The slots that learn; by default every adapter of the study, and of a kind that trains a head every head too."""
+    """The slots that learn; by default every adapter not in `use`, and of a kind that trains a head every head too."""
     use: tuple[SlotName, ...] = ()
     """Further slots, which are active and frozen."""
 
@@ -78,10 +87,16 @@ def entry_problems(entries: Entries) -> Iterator[str]:
             for one in error.errors():
                 what = "there is no such setting" if one["type"] == "extra_forbidden" else one["msg"]
                 yield f"stages: {name}.{'.'.join(map(str, one['loc']))}: {what}"
-        if entry.after and name in _ancestors(entry.after, entries):
+        if comes_after_itself(name, entries):
             yield f"stages: {name} comes after itself"
         if entry.after and entry.after not in entries and kind_of(entry.after, entries) not in kind_names():
             yield f"stages: {name}: there is no stage {entry.after!r} that it could come after"
+
+
+def comes_after_itself(stage: str, entries: Entries) -> bool:
+    """Whether what a stage comes after leads back to it."""
+    entry = entry_of(stage, entries)
+    return bool(entry and entry.after and stage in _ancestors(entry.after, entries))
 
 
 def _ancestors(stage: str, entries: Entries) -> list[str]:

@@ -44,7 +44,8 @@ SUPERVISED = "sft"
 
 
 def _right_in_itself(entry: str | Arm, info: ValidationInfo) -> str | Arm:
-    if problems := own_problems(entry, info.data.get("stages", {})):
+    stages = info.data.get("stages")  # None where something is wrong with them, which is said there
+    if stages is not None and (problems := own_problems(entry, stages)):
         raise ValueError("; ".join(problems))
     return entry
 
@@ -144,6 +145,11 @@ class Study(_Frozen):
         problems = [f"slots: {name}: take another name" for name in self.slots if name in RESERVED_NAMES]
         if HEAD in self.slots and self.slots[HEAD].type != HEAD:
             problems.append(f"slots: {HEAD}: only a slot of type {HEAD} can have this name")
+        problems += [
+            f"slots: {name}: a head has an output for each label of the task; take `outputs` out"
+            for name, slot in self.slots.items()
+            if slot.type == HEAD and slot.settings
+        ]
         if self.slots and self.adapter is None:
             problems.append("slots: they stand on a frozen model, and `adapter: none` tunes every weight; take one out")
         if self.slots and self.numerics.processes > 1:
@@ -154,6 +160,8 @@ class Study(_Frozen):
             known = {*self.slots, HEAD}
             if unknown := sorted({*entry.train, *entry.use} - known):
                 problems.append(f"stages: {name}: there is no slot {', '.join(unknown)}; name it in `slots`")
+            if len({*entry.train}) < len(entry.train) or len({*entry.use}) < len(entry.use):
+                problems.append(f"stages: {name}: name each slot only once")
             if both := sorted({*entry.train} & {*entry.use}):
                 problems.append(f"stages: {name}: {', '.join(both)} cannot both learn and stay frozen")
         if problems:
@@ -231,11 +239,19 @@ class Study(_Frozen):
         refs = [stage for name in self.resolved if (last := self.stage_of(name)) for stage in last.required]
         for stage in dict.fromkeys(refs):
             active, train = self.slots_of(stage)
+            entry = entry_of(stage.name, self.stages)
+            use = {*entry.use} if entry and find_kind(stage.kind).makes == "policy" else set()
+            before = self.slots_of(stage.after)[0] if stage.after else {}
             if problem := stack_problem(active):
                 yield f"stages: {stage.name}: {problem}"
             if headless := sorted({*train} - {*active, BACKBONE}):
                 yield f"stages: {stage.name}: {stage.kind} trains no head, so it cannot train {', '.join(headless)}"
-            before = self.slots_of(stage.after)[0] if stage.after else {}
+            if idle := sorted(use - before.keys()):
+                yield f"stages: {stage.name}: no stage before it trained {', '.join(idle)}; take it out of `use`"
+            if len(heads := [name for name in train if name in active and active[name].type == HEAD]) > 1:
+                yield f"stages: {stage.name}: it trains one head; name one of {', '.join(heads)} in `train`"
+            if not train:
+                yield f"stages: {stage.name}: it would train nothing; name a slot in `train`"
             lost = sorted(name for name in {*before} - {*active} if before[name].type != HEAD)
             if lost:
                 yield f"stages: {stage.name}: what {', '.join(lost)} learned before it would be lost; name it in `use`"
@@ -251,7 +267,7 @@ class Study(_Frozen):
         named, use = (entry.train, entry.use) if entry else ((), ())
         heads = self._heads(labels) if getattr(kind, "trains_head", False) else {}
         heads = {name: head for name, head in heads.items() if name in named} or heads
-        train = tuple(dict.fromkeys([*(named or self._adapters), *heads]))
+        train = tuple(dict.fromkeys([*(named or [one for one in self._adapters if one not in use]), *heads]))
         active = {name: slot for name, slot in (self._adapters | heads).items() if name in {*train, *use}}
         whole = self.adapter is None and not self.slots
         return active, (BACKBONE, *train) if whole else train
