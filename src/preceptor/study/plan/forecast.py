@@ -75,14 +75,17 @@ def measure_speed(
     """
     slots, dtype = study.most_slots, numerics.torch_dtype
     layers = layers_to_measure(source, model_bytes(source, tuple(slots.items()), dtype, numerics.tokens_per_tree))
-    whole, part = (flops_of([Unit("train", tokens=1)], blueprint(source, slots, dtype, n)) for n in (None, layers))
+    every, scale = layers == layers_of(source)[0], 1.0
+    if not every:
+        parts = (flops_of([Unit("train", tokens=1)], blueprint(source, slots, dtype, n)) for n in (None, layers))
+        scale = next(parts) / next(parts)
 
     def make() -> Policy:
-        if layers == layers_of(source)[0] and not source.load_in_4bit and any(source.location.glob("*.safetensors")):
+        if every and not source.load_in_4bit and any(source.location.glob("*.safetensors")):
             return start_policy(source, None, slots, slots or [BACKBONE], seed=0, dtype=dtype)
         return Policy(random_model(source, slots, dtype, layers), None, source, slots)
 
-    speed = measure(make, prepared.train, numerics, folder, advance, whole / part)
+    speed = measure(make, prepared.train, numerics, folder, advance, scale)
     release_memory()
     return speed
 

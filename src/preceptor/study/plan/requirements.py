@@ -5,9 +5,19 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
-from preceptor.engine import ModelBytes, Numerics, Speed, Unit, Work, choose_numerics, flops_of, model_bytes
+from preceptor.engine import (
+    ModelBytes,
+    Numerics,
+    Speed,
+    Unit,
+    Work,
+    choose_numerics,
+    flops_of,
+    model_bytes,
+    whole_blueprint,
+)
 from preceptor.errors import InputError, Problem
-from preceptor.models import EMBEDDED, ModelSource, blueprint, find_blueprint, load_tokenizer
+from preceptor.models import EMBEDDED, ModelSource, find_blueprint, load_tokenizer
 from preceptor.progress import Advance, quiet
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
 from preceptor.study.check import too_long_for
@@ -102,9 +112,9 @@ def plan_study(planned: Planned, machine: Machine, *, timed: bool = True, advanc
     timed: seconds too, for which this machine is measured while `advance` counts `MEASUREMENTS`.
     """
     study, source, numerics = planned.study, planned.source, _numerics(planned.study, machine)
-    dtype = numerics.torch_dtype
-    model = blueprint(source, study.most_slots, dtype)
-    counted = model_bytes(source, tuple(study.most_slots.items()), dtype, numerics.tokens_per_tree)
+    slots, dtype = tuple(study.most_slots.items()), numerics.torch_dtype
+    model = whole_blueprint(source, slots, dtype)
+    counted = model_bytes(source, slots, dtype, numerics.tokens_per_tree)
     own = machine.own_bytes  # before a model is measured
     speed = _measured(planned, machine, numerics, counted, advance) if timed else None
     shares = speed is None or speed.shares
