@@ -1,7 +1,7 @@
 """How a model is tuned: prefix trees, losses, the `sft` and `dpo` stages, generation and scoring. Knows token ids."""
 
 from preceptor.engine.cost import Cost, release_memory, timed
-from preceptor.engine.estimate.memory import ModelBytes, model_bytes, whole_blueprint
+from preceptor.engine.estimate.memory import ModelBytes, model_bytes
 from preceptor.engine.estimate.speed import MEASUREMENTS, Speed, measure
 from preceptor.engine.estimate.work import Unit, Work, flops_of, times, training_work, tree_work, writing_work
 from preceptor.engine.losses import dpo_loss, reward_margins, sft_loss
@@ -79,7 +79,6 @@ __all__ = [
     "training_work",
     "tree_work",
     "tune",
-    "whole_blueprint",
     "without_case",
     "writing_work",
 ]

@@ -33,7 +33,7 @@ def _load_without_hub() -> None:
     level, kernels = logger.level, sys.modules.get("kernels")
     logger.setLevel("ERROR")
     sys.modules["kernels"] = None  # type: ignore[assignment]  # importing it fails, as if it were not installed
-    torch.compile = _compiled_when_called
+    torch.compile = _compiled_when_called  # type: ignore[assignment]
     try:
         with suppress(ImportError):
             importlib.import_module("bitsandbytes")

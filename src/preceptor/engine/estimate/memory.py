@@ -29,12 +29,14 @@ _ROWS = 128
 class ModelBytes:
     """Bytes of a model.
 
-    weights: all of them. learning: what learns, with gradients and AdamW's averages. outside: weights outside the
-    layers. head: the copy in 32 bits of a frozen output layer of 16 bits. row: what a hidden state that meets the
-    vocabulary takes in passing. saved: what a token leaves for the backward. backward, forward: what it takes in
-    passing in a layer's backward, and in a forward without gradients. cached: its keys and values.
+    model: on the device `meta`. weights: all of them. learning: what learns, with gradients and AdamW's averages.
+    outside: weights outside the layers. head: the copy in 32 bits of a frozen output layer of 16 bits. row: what a
+    hidden state that meets the vocabulary takes in passing. saved: what a token leaves for the backward. backward,
+    forward: what it takes in passing in a layer's backward, and in a forward without gradients. cached: its keys and
+    values.
     """
 
+    model: nn.Module
     layers: int
     weights: float
     learning: float
@@ -69,16 +71,10 @@ Slots = tuple[tuple[str, Slot], ...]
 """Slots by name."""
 
 
-@lru_cache(maxsize=2)
-def whole_blueprint(source: ModelSource, slots: Slots, dtype: torch.dtype) -> nn.Module:
-    """The model's `blueprint`, which takes a second to make and is made once: it must not be changed."""
-    return blueprint(source, dict(slots), dtype)
-
-
 @lru_cache(maxsize=32)
 def model_bytes(source: ModelSource, slots: Slots, dtype: torch.dtype, tokens: int) -> ModelBytes:
     """Count a model with these slots, which is made of its configuration alone, on trees of about so many tokens."""
-    model: Any = whole_blueprint(source, slots, dtype)
+    model: Any = blueprint(source, dict(slots), dtype)
     weights = float(sum(weight.nbytes for weight in model.parameters()))
     if source.load_in_4bit:  # linear layers but the output layer
         base = [m for name, m in model.named_modules() if name.endswith("base_layer") and isinstance(m, nn.Linear)]
@@ -90,6 +86,7 @@ def model_bytes(source: ModelSource, slots: Slots, dtype: torch.dtype, tokens: i
     one, two = (_tree_bytes(blueprint(source, dict(slots), dtype, count), tokens) for count in (period, 2 * period))
     saved, cached = (a + (layers / period - 1) * (b - a) for a, b in zip(one[:2], two[:2], strict=True))
     return ModelBytes(
+        model,
         layers,
         weights,
         sum(weight.nbytes + 2 * 4.0 * weight.numel() for weight in model.parameters() if weight.requires_grad),
@@ -97,7 +94,8 @@ def model_bytes(source: ModelSource, slots: Slots, dtype: torch.dtype, tokens: i
         4.0 * head.numel() if head.element_size() < 4 and not head.requires_grad else 0.0,
         4.0 * len(head) * (4 if head.requires_grad else 3),  # logits, log-probabilities, their slopes
         saved,
-        *two[2:],
+        two[2],
+        two[3],
         cached,
     )
 
@@ -110,7 +108,6 @@ def _tree_bytes(model: nn.Module, tokens: int) -> tuple[float, ...]:
     if encoder := is_encoder(model):  # which computes sequences one by one, none longer than its positions
         config: Any = model.config
         tokens = min(tokens, config.max_position_embeddings - 2)
-
     chain, cpu = layout([[0] * tokens]), torch.device("cpu")
 
     def run(attention: TreeAttention) -> Tensor:
@@ -138,17 +135,13 @@ def _tree_bytes(model: nn.Module, tokens: int) -> tuple[float, ...]:
 
 
 class Live(TorchDispatchMode):
-    """Counts bytes of the tensors that are made in the block, while they are there."""
+    """Bytes of all tensors that were made in the block and are still there, beside a model's own and its gradients."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.peak = 0
-        there = [
-            *model.parameters(),
-            *model.buffers(),
-            *(one.grad for one in model.parameters() if one.grad is not None),
-        ]
-        self._known = {one.untyped_storage()._cdata for one in there}
+        gradients = (one.grad for one in model.parameters() if one.grad is not None)
+        self._known = {one.untyped_storage()._cdata for one in (*model.parameters(), *model.buffers(), *gradients)}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Note what an operation makes."""

@@ -74,11 +74,10 @@ def measure_speed(
     Where its weights are not here, random ones do; of a large model, a few layers.
     """
     slots, dtype = study.most_slots, numerics.torch_dtype
-    layers = layers_to_measure(source, model_bytes(source, tuple(slots.items()), dtype, numerics.tokens_per_tree))
-    every, scale = layers == layers_of(source)[0], 1.0
-    if not every:
-        parts = (flops_of([Unit("train", tokens=1)], blueprint(source, slots, dtype, n)) for n in (None, layers))
-        scale = next(parts) / next(parts)
+    whole = model_bytes(source, tuple(slots.items()), dtype, numerics.tokens_per_tree)
+    layers, token = layers_to_measure(source, whole), [Unit("train", tokens=1)]
+    every = layers == whole.layers
+    scale = 1.0 if every else flops_of(token, whole.model) / flops_of(token, blueprint(source, slots, dtype, layers))
 
     def make() -> Policy:
         if every and not source.load_in_4bit and any(source.location.glob("*.safetensors")):

@@ -5,17 +5,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
-from preceptor.engine import (
-    ModelBytes,
-    Numerics,
-    Speed,
-    Unit,
-    Work,
-    choose_numerics,
-    flops_of,
-    model_bytes,
-    whole_blueprint,
-)
+from preceptor.engine import ModelBytes, Numerics, Speed, Unit, Work, choose_numerics, flops_of, model_bytes
 from preceptor.errors import InputError, Problem
 from preceptor.models import EMBEDDED, ModelSource, find_blueprint, load_tokenizer
 from preceptor.progress import Advance, quiet
@@ -112,9 +102,9 @@ def plan_study(planned: Planned, machine: Machine, *, timed: bool = True, advanc
     timed: seconds too, for which this machine is measured while `advance` counts `MEASUREMENTS`.
     """
     study, source, numerics = planned.study, planned.source, _numerics(planned.study, machine)
-    slots, dtype = tuple(study.most_slots.items()), numerics.torch_dtype
-    model = whole_blueprint(source, slots, dtype)
-    counted = model_bytes(source, slots, dtype, numerics.tokens_per_tree)
+    dtype = numerics.torch_dtype
+    counted = model_bytes(source, tuple(study.most_slots.items()), dtype, numerics.tokens_per_tree)
+    model = counted.model
     own = machine.own_bytes  # before a model is measured
     speed = _measured(planned, machine, numerics, counted, advance) if timed else None
     shares = speed is None or speed.shares
