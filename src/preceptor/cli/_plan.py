@@ -1,5 +1,6 @@
 """`preceptor plan`: estimate a study's memory, compute and time before running it."""
 
+import gc
 from contextlib import nullcontext
 from itertools import groupby
 from pathlib import Path
@@ -30,10 +31,13 @@ def plan(
     ] = None,
 ) -> None:
     """Say how much memory, work and time a study needs, here or on a machine you describe. Trains nothing."""
+    gc.disable()  # looking for garbage among a million objects that stay takes seconds
     from preceptor.engine import MEASUREMENTS
     from preceptor.progress import progress, quiet
     from preceptor.study import load_study, machine, plan_study, read_planned, remedies
 
+    gc.freeze()
+    gc.enable()
     study, folder = load_study(what)
     on = machine(devices, memory_gib, tflops)
     planned = read_planned(with_model(study, model), folder)

@@ -4,7 +4,9 @@ import importlib
 import importlib.util
 import logging
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import torch
@@ -13,20 +15,30 @@ from transformers import BitsAndBytesConfig
 
 from preceptor.errors import InputError, Problem
 
+_compile: Any = torch.compile
+
+
+def _compiled_when_called(function: Callable[..., Any], **settings: Any) -> Callable[..., Any]:
+    compiled = cache(lambda: _compile(function, **settings))
+    return lambda *args, **others: compiled()(*args, **others)
+
 
 def _load_without_hub() -> None:
     """Import bitsandbytes, which peft imports anyway, without letting it request a compiled kernel from the hub.
 
-    On some CPUs it sends that request on import, and warns when it fails.
+    On some CPUs it sends that request on import, and warns when it fails. It also has functions compiled that are
+    hardly ever called; the compiler, which takes seconds to import, is imported when one is.
     """
     logger = logging.getLogger("bitsandbytes.backends.cpu.ops")
     level, kernels = logger.level, sys.modules.get("kernels")
     logger.setLevel("ERROR")
     sys.modules["kernels"] = None  # type: ignore[assignment]  # importing it fails, as if it were not installed
+    torch.compile = _compiled_when_called  # type: ignore[assignment]
     try:
         with suppress(ImportError):
             importlib.import_module("bitsandbytes")
     finally:
+        torch.compile = _compile
         logger.setLevel(level)
         del sys.modules["kernels"]
         if kernels is not None:

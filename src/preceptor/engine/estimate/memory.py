@@ -1,5 +1,6 @@
 """How much memory a model needs for a piece of work: its bytes are counted, and no number of it is loaded."""
 
+import weakref
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.autograd.graph import saved_tensors_hooks
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from preceptor.engine.estimate.work import Unit
 from preceptor.engine.output_layer import output_layer
@@ -27,11 +29,14 @@ _ROWS = 128
 class ModelBytes:
     """Bytes of a model.
 
-    weights: all of them. learning: what learns, with gradients and AdamW's averages. outside: weights outside the
-    layers. head: the copy in 32 bits of a frozen output layer of 16 bits. row: what a hidden state that meets the
-    vocabulary takes in passing. saved: what a token leaves for the backward. cached: its keys and values.
+    model: on the device `meta`. weights: all of them. learning: what learns, with gradients and AdamW's averages.
+    outside: weights outside the layers. head: the copy in 32 bits of a frozen output layer of 16 bits. row: what a
+    hidden state that meets the vocabulary takes in passing. saved: what a token leaves for the backward. backward,
+    forward: what it takes in passing in a layer's backward, and in a forward without gradients. cached: its keys and
+    values.
     """
 
+    model: nn.Module
     layers: int
     weights: float
     learning: float
@@ -39,6 +44,8 @@ class ModelBytes:
     head: float
     row: float
     saved: float
+    backward: float
+    forward: float
     cached: float
 
     def peak(self, unit: Unit, processes: int = 1, loose: float = 1.0) -> float:
@@ -46,16 +53,17 @@ class ModelBytes:
 
         loose: how many times its bytes what is made in passing holds.
         """
-        tree, vocabulary = self.saved * unit.held, self.row * min(unit.rows, _ROWS)
+        vocabulary = self.row * min(unit.rows, _ROWS)
         if unit.kind == "train":
-            held = (self.weights + self.learning) / processes + self.head + loose * (tree + vocabulary)
+            tree = self.saved * unit.held + max(self.backward * unit.held, vocabulary)
+            held = (self.weights + self.learning) / processes + self.head + loose * tree
             if processes == 1:
                 return held
             # What stands outside the layers stays gathered; a layer is, and the next one while it is computed.
             gathered = self.outside + 2 * (self.weights - self.outside) / self.layers
             return max(held + gathered, self.weights)  # each process begins with the whole model
         kept = self.cached * unit.held if unit.kind in ("read", "write") else 0.0
-        passing = vocabulary if unit.kind == "write" else tree / self.layers + vocabulary
+        passing = vocabulary if unit.kind == "write" else max(self.forward * unit.held, vocabulary)
         return self.weights + self.head + loose * (kept + passing)
 
 
@@ -76,8 +84,9 @@ def model_bytes(source: ModelSource, slots: Slots, dtype: torch.dtype, tokens: i
     outside = {id(one): one.nbytes for one in (model.get_input_embeddings().weight, head)}
     layers, period = layers_of(source)
     one, two = (_tree_bytes(blueprint(source, dict(slots), dtype, count), tokens) for count in (period, 2 * period))
-    saved, cached = (a + (layers / period - 1) * (b - a) for a, b in zip(one, two, strict=True))
+    saved, cached = (a + (layers / period - 1) * (b - a) for a, b in zip(one[:2], two[:2], strict=True))
     return ModelBytes(
+        model,
         layers,
         weights,
         sum(weight.nbytes + 2 * 4.0 * weight.numel() for weight in model.parameters() if weight.requires_grad),
@@ -85,32 +94,67 @@ def model_bytes(source: ModelSource, slots: Slots, dtype: torch.dtype, tokens: i
         4.0 * head.numel() if head.element_size() < 4 and not head.requires_grad else 0.0,
         4.0 * len(head) * (4 if head.requires_grad else 3),  # logits, log-probabilities, their slopes
         saved,
+        two[2],
+        two[3],
         cached,
     )
 
 
-def _tree_bytes(model: nn.Module, tokens: int) -> tuple[float, float]:
-    """What each of a chain's `tokens` leaves for the backward, and its keys and values.
+def _tree_bytes(model: nn.Module, tokens: int) -> tuple[float, ...]:
+    """What each of a chain's `tokens` takes, as `saved`, `cached`, `backward` and `forward` of `ModelBytes`.
 
-    The engine's own code runs forward on tensors that know their size and hold no numbers, the model's too from now on.
+    The engine's own code runs on tensors that know their size and hold no numbers, the model's too from now on.
     """
-    saved: dict[int, int] = {}
-    if is_encoder(model):  # which computes sequences one by one, none longer than its positions
+    if encoder := is_encoder(model):  # which computes sequences one by one, none longer than its positions
         config: Any = model.config
         tokens = min(tokens, config.max_position_embeddings - 2)
+    chain, cpu = layout([[0] * tokens]), torch.device("cpu")
 
-    def note(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        saved[storage._cdata] = storage.nbytes()
-        return tensor
+    def run(attention: TreeAttention) -> Tensor:
+        if not encoder:
+            return hidden_states(model, attention)
+        hidden: Tensor = model(torch.tensor([[0] * tokens])).last_hidden_state
+        return hidden
 
     with FakeTensorMode(allow_non_fake_inputs=True):
         model.to_empty(device="cpu")
-        attention = TreeAttention(layout([[0] * tokens]), torch.device("cpu"), keep=True)
-        with saved_tensors_hooks(note, lambda tensor: tensor):
-            hidden = model(torch.tensor([[0] * tokens])) if is_encoder(model) else hidden_states(model, attention)
-        for weight in (*model.parameters(), *model.buffers()):
-            saved.pop(weight.untyped_storage()._cdata, None)
-        del hidden  # until here it holds what is saved
-    kept = sum(one.nbytes for pair in attention.kept for one in pair)
-    return sum(saved.values()) / tokens, kept / tokens
+        model.get_input_embeddings().weight.requires_grad_(False)  # type: ignore[operator]
+        for weight in model.parameters():  # gradients are counted with what learns
+            weight.grad = torch.empty_like(weight) if weight.requires_grad else None
+        with Live(model) as training:
+            loss = run(TreeAttention(chain, cpu)).sum()
+            saved = training.now
+            loss.backward()
+        attention = TreeAttention(chain, cpu, keep=True)
+        with torch.no_grad(), Live(model) as reading:
+            run(attention)
+        cached = [sum(one.nbytes for one in pair) for pair in attention.kept]
+    # At the peak of the last layer, the others' keys and values are there.
+    counted = saved, sum(cached), training.peak - saved, reading.peak - sum(cached[:-1])
+    return tuple(one / tokens for one in counted)
+
+
+class Live(TorchDispatchMode):
+    """Bytes of all tensors that were made in the block and are still there, beside a model's own and its gradients."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now = self.peak = 0
+        gradients = (one.grad for one in model.parameters() if one.grad is not None)
+        self._known = {one.untyped_storage()._cdata for one in (*model.parameters(), *model.buffers(), *gradients)}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Note what an operation makes."""
+        out = func(*args, **(kwargs or {}))
+        for one in tree_leaves(out):
+            if isinstance(one, Tensor) and one.untyped_storage()._cdata not in self._known:
+                storage = one.untyped_storage()
+                self._known.add(storage._cdata)
+                self.now += storage.nbytes()
+                self.peak = max(self.peak, self.now)
+                weakref.finalize(storage, self._drop, storage._cdata, storage.nbytes())
+        return out
+
+    def _drop(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self.now -= size

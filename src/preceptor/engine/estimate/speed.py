@@ -23,14 +23,15 @@ from preceptor.engine.tree.batches import split_into_trees
 from preceptor.engine.tree.layout import distinct_prefixes
 from preceptor.engine.tree.sharing import shares_prefixes
 from preceptor.engine.tree.states import is_encoder, sequence_states
-from preceptor.engine.write.candidates import score_answers
 from preceptor.engine.write.generate import generate, generation_batches
 from preceptor.models import Encoded, Policy, heads_of
 from preceptor.progress import Advance, quiet
 
-MEASUREMENTS = 8
-_OF_A_TREE = 1 / 3
-"""The larger of the two sizes, of the tokens that a tree may have: larger ones take longer and tell little more."""
+MEASUREMENTS = 6
+_BEGINNING = 32
+"""Tokens of the smaller of the two sizes: so few that what a step takes beside its tokens is nearly all of it."""
+_OF_A_TREE = 1 / 4
+"""The larger, of the tokens that a tree may have: larger ones take longer and lie on the same line."""
 _ROWS = (8, 32)
 """Answers of a batch most of which have ended, and of a whole one."""
 _STEPS = 3
@@ -74,10 +75,11 @@ def measure(
     advance: Advance = quiet,
     scale: float = 1.0,
 ) -> Speed:
-    """Measure the policy that `make` makes on the shortest case and on a tree of many.
+    """Measure the policy that `make` makes on the beginning of a case and on a tree of many.
 
-    `advance` counts `MEASUREMENTS`. folder: on the disk that checkpoints will be written to; what is written is gone at
-    the end. scale: seconds of the model that is planned for over those of the one that `make` makes, which is tuned.
+    What is scored takes as long as what is read. `advance` counts `MEASUREMENTS`. folder: on the disk that checkpoints
+    will be written to; what is written is gone at the end. scale: seconds of the model that is planned for over those
+    of the one that `make` makes, which is tuned.
     """
     with _left_as_it_was(numerics.threads), TemporaryDirectory(dir=folder) as aside:
         started = time.perf_counter()
@@ -86,7 +88,8 @@ def measure(
         by_length = sorted(_renumbered(cases), key=lambda one: len(one.prompt) + len(one.answer))
         largest = int(_OF_A_TREE * numerics.tokens_per_tree)
         whole = split_into_trees(by_length, lambda one: [one.prompt + one.answer], largest)
-        trees = (by_length[:1], max(whole, key=_tokens) if share else by_length[-1:])
+        beginning = Encoded(by_length[0].prompt[:_BEGINNING], by_length[0].answer[:_BEGINNING])
+        trees = ([beginning], max(whole, key=_tokens) if share else by_length[-1:])
         undivided = numerics.model_copy(update={"tokens_per_tree": 10**9, "processes": 1})
         began, warm, *done, saved = _train(policy, [trees[0], *trees], undivided, Path(aside))
         advance(2)
@@ -94,17 +97,14 @@ def measure(
         for tree, rows in zip(trees, _ROWS if share else (1, 1), strict=True):
             prompts = [one.prompt for one in tree]
             if is_encoder(policy.model):  # which writes nothing
-                points.setdefault("score", []).append(_read(policy, prompts))
-                advance(3)
-                continue
-            _, cost = score_answers(policy, prompts, [[one.answer] for one in tree], undivided)
-            advance()
-            reading, writing = _write(policy, list(islice(cycle(prompts), rows)))
-            advance(2)
-            measured = {"score": (cost.tokens_computed, cost.seconds), "read": reading, "write": writing}
+                measured = {"read": _read(policy, prompts)}
+            else:
+                measured = dict(zip(("read", "write"), _write(policy, list(islice(cycle(prompts), rows))), strict=True))
             for kind, point in measured.items():
                 points.setdefault(kind, []).append(point)
+            advance(2)
     lines = {kind: line_through(both) for kind, both in points.items()} | {"save": (saved - done[-1], 0.0)}
+    lines["score"] = lines["read"]
     start = began - started + max(0.0, warm - began - points["train"][0][1])
     scaled = {kind: (scale * fixed, scale * each) for kind, (fixed, each) in lines.items()}
     return Speed(scaled, scale * start, share)
@@ -134,7 +134,7 @@ def _train(policy: Policy, batches: Sequence[Sequence[Encoded]], numerics: Numer
         policy,
         batches,
         loss,
-        batches[0],
+        lambda _: 0.0,  # evaluations are counted by themselves
         TrainSettings(),
         numerics,
         folder,

@@ -1,6 +1,7 @@
 """The work of a stage or an evaluation, counted on its own batches and trees in the units that are measured."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import chain, pairwise
 from typing import NamedTuple
 
@@ -86,13 +87,15 @@ def times(work: Work, factor: float) -> Work:
 
 def flops_of(work: Work, model: nn.Module) -> float:
     """Floating-point operations of the linear layers, as the cost ledger counts them; the model may be on `meta`."""
+    token, row, backward = _operations(model)
+    forwards = ((unit, token * unit.tokens + row * unit.rows) for unit in work)
+    return sum(unit.repeats * flops * (backward if unit.kind == "train" else 1) for unit, flops in forwards)
 
-    def forward(units: Work) -> float:
-        tokens = sum(unit.repeats * unit.tokens for unit in units)
-        return forward_flops(model, round(tokens), round(sum(unit.repeats * unit.rows for unit in units)))
 
-    trained = [unit for unit in work if unit.kind == "train"]
-    return backward_factor(model) * forward(trained) + forward([unit for unit in work if unit.kind != "train"])
+@lru_cache(maxsize=2)
+def _operations(model: nn.Module) -> tuple[float, float, float]:
+    """Operations of a token and of a row, forward, and how many times that a tree forward and backward takes."""
+    return forward_flops(model, 1, 0), forward_flops(model, 0, 1), backward_factor(model)
 
 
 def _tree(kind: str, sequences: Sequence[Encoded]) -> Unit:

@@ -74,15 +74,17 @@ def measure_speed(
     Where its weights are not here, random ones do; of a large model, a few layers.
     """
     slots, dtype = study.most_slots, numerics.torch_dtype
-    layers = layers_to_measure(source, model_bytes(source, tuple(slots.items()), dtype, numerics.tokens_per_tree))
-    whole, part = (flops_of([Unit("train", tokens=1)], blueprint(source, slots, dtype, n)) for n in (None, layers))
+    whole = model_bytes(source, tuple(slots.items()), dtype, numerics.tokens_per_tree)
+    layers, token = layers_to_measure(source, whole), [Unit("train", tokens=1)]
+    every = layers == whole.layers
+    scale = 1.0 if every else flops_of(token, whole.model) / flops_of(token, blueprint(source, slots, dtype, layers))
 
     def make() -> Policy:
-        if layers == layers_of(source)[0] and not source.load_in_4bit and any(source.location.glob("*.safetensors")):
+        if every and not source.load_in_4bit and any(source.location.glob("*.safetensors")):
             return start_policy(source, None, slots, slots or [BACKBONE], seed=0, dtype=dtype)
         return Policy(random_model(source, slots, dtype, layers), None, source, slots)
 
-    speed = measure(make, prepared.train, numerics, folder, advance, whole / part)
+    speed = measure(make, prepared.train, numerics, folder, advance, scale)
     release_memory()
     return speed
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from preceptor.engine import ModelBytes, Numerics, Speed, Unit, Work, choose_numerics, flops_of, model_bytes
 from preceptor.errors import InputError, Problem
-from preceptor.models import EMBEDDED, ModelSource, blueprint, find_blueprint, load_tokenizer
+from preceptor.models import EMBEDDED, ModelSource, find_blueprint, load_tokenizer
 from preceptor.progress import Advance, quiet
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
 from preceptor.study.check import too_long_for
@@ -103,8 +103,8 @@ def plan_study(planned: Planned, machine: Machine, *, timed: bool = True, advanc
     """
     study, source, numerics = planned.study, planned.source, _numerics(planned.study, machine)
     dtype = numerics.torch_dtype
-    model = blueprint(source, study.most_slots, dtype)
     counted = model_bytes(source, tuple(study.most_slots.items()), dtype, numerics.tokens_per_tree)
+    model = counted.model
     own = machine.own_bytes  # before a model is measured
     speed = _measured(planned, machine, numerics, counted, advance) if timed else None
     shares = speed is None or speed.shares
