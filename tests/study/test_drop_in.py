@@ -190,7 +190,7 @@ def test_a_kind_of_the_repository_is_its_own_files_and_no_other(
     ended = preceptor_of(copy.parent, "check", study)
     kinds = ", ".join(sorted({"classify", "clm", "dpo", "pairs", "sft"} - {kind}))
     assert ended.returncode == 2
-    assert f"stages: first: there is no kind '{kind}'; use one of {kinds}" in ended.stderr
+    assert f"first: there is no kind '{kind}'; use one of {kinds}" in ended.stderr
     for name in files:
         shutil.copyfile(root / name, copy / name)
     ended = preceptor_of(copy.parent, "study", study, "--output-dir", tmp_path / "run")

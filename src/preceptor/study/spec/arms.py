@@ -162,6 +162,9 @@ def _own_problems(arm: Arm, stages: Entries) -> Iterator[str]:
         yield f"{arm.answer} reads a head, and its last stage trains none; end it with a stage that does, as classify"
     unknown = [stage for stage in arm.stages if kind_of(stage, stages) not in kind_names()]
     for stage in unknown:
+        if entry := entry_of(stage, stages):
+            yield f"{stage}: there is no kind {entry.kind!r}; use one of {', '.join(kind_names())}"
+            continue
         yield (
             f"there is no stage {stage!r}; an arm is {BASE}, a way of answering ({', '.join(answer_names())}) or "
             f"stages ({', '.join(sorted({*stages, *kind_names()}))}) joined by +"
