@@ -1,6 +1,7 @@
 """Every kind of adapter as an arm of a study: its slot learns, the model below it does not, and the arm answers."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,3 +80,18 @@ def test_its_weights_moved_and_those_of_the_model_did_not(done: Done, kind: str,
 
     assert moved(kind.lower()) == {True}
     assert moved(BACKBONE) == {False}
+
+
+def test_what_stands_in_front_of_an_encoder_learns_with_a_head(tmp_path: Path, tiny_encoder_folder: Path) -> None:
+    kinds = ("PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING")
+    done = study_runs.run(
+        tmp_path,
+        tiny_encoder_folder,
+        tmp_path / "run",
+        slots={kind.lower(): {"type": kind, **KINDS[kind]} for kind in kinds} | {"top": {"type": "head"}},
+        stages={f"by_{kind.lower()}": {"kind": "classify", "train": [kind.lower(), "top"]} for kind in kinds},
+        arms=["tfidf", *(f"by_{kind.lower()}" for kind in kinds)],
+        classify={"epochs": 1, "batch_size": 4, "learning_rate": 0.02},
+    )
+    assert done.results["failed"] == []
+    assert [cell["invalid_rate"] for cell in done.results["cells"]] == [0, 0, 0, 0]

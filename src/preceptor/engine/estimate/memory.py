@@ -107,7 +107,8 @@ def _tree_bytes(model: nn.Module, tokens: int) -> tuple[float, ...]:
     """
     if encoder := is_encoder(model):  # which computes sequences one by one, none longer than its positions
         config: Any = model.config
-        tokens = min(tokens, config.max_position_embeddings - 2)
+        in_front = getattr(getattr(model, "active_peft_config", None), "num_virtual_tokens", 0)
+        tokens = min(tokens, config.max_position_embeddings - 2 - in_front)
     chain, cpu = layout([[0] * tokens]), torch.device("cpu")
 
     def run(attention: TreeAttention) -> Tensor:
