@@ -1,8 +1,10 @@
 """The methods of a study in words, ready to paste; what only its authors know stands in square brackets."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from preceptor.evidence import metric_title, number
+from preceptor.models import HEAD
 from preceptor.preferences import explanations
 from preceptor.report._makers import maker_title
 from preceptor.report._run import Run
@@ -77,10 +79,10 @@ def training(run: Run, task: str | None = None) -> str:
     blocks = {name: _block(own, kind) or _block(run.settings, kind) for name, kind in kinds.items()}
     if not blocks[names[0]]:
         return "[The settings of this study could not be read again; describe the training here.]"
-    adapter = _tuned(run.settings)
     sentences = [
         ("" if name == kinds[name] else f"Stage {name}: ")
-        + _how_trained(kinds[name], block | _block(named, name), adapter)
+        + _how_trained(kinds[name], block | _block(named, name), _tuned(run.settings, name))
+        + _frozen(run.settings, name)
         for name, block in blocks.items()
         if block
     ]
@@ -113,14 +115,27 @@ def _learning(run: Run) -> str:
     return f"Numbers that learned, by slot: {'; '.join(said)}."
 
 
-def _tuned(settings: dict[str, Any]) -> str:
+def _tuned(settings: dict[str, Any], stage: str) -> str:
+    """What learned in a stage beside a head; "" where nothing did."""
     adapter, slots = _block(settings, "adapter"), _block(settings, "slots")
     if slots:
-        named = [f"{name} ({slot.get('type')})" for name, slot in slots.items()]
-        return f"slots of a frozen model, as the study file assigns them to stages: {_listed(named)}"
+        entry = _block(_block(settings, "stages"), stage)
+        adapters = [name for name, slot in slots.items() if slot.get("type") != HEAD]
+        train = entry.get("train") or [name for name in adapters if name not in entry.get("use", ())]
+        return _slots(slots, [name for name in train if name in adapters])
     if not adapter:
         return "every weight of the model"
     return f"a LoRA adapter (rank {adapter.get('rank')}, alpha {adapter.get('alpha')})"
+
+
+def _frozen(settings: dict[str, Any], stage: str) -> str:
+    """A sentence on the slots that a stage used as they were."""
+    used = _block(_block(settings, "stages"), stage).get("use")
+    return f" Active and frozen meanwhile: {_slots(_block(settings, 'slots'), used)}." if used else ""
+
+
+def _slots(slots: dict[str, Any], names: Sequence[str]) -> str:
+    return _listed([f"slot {name} ({slots[name].get('type')})" for name in names])
 
 
 def _pairs(run: Run) -> str:

@@ -90,7 +90,9 @@ def test_a_purge_names_the_corpus_that_it_leaves(run: Path) -> None:
 def test_the_methods_say_what_was_learned(run: Path, preceptor: CommandLine) -> None:
     assert preceptor.run("report", run).code == 0
     page = (run / "report.html").read_text()
-    assert "Continued training on a corpus without held-out patients" in page
+    assert "Continued training on a corpus without held-out patients tuned slot domain (LORA)" in page
+    assert "SFT tuned slot task (LORA) on the right answers" in page
+    assert page.count("Active and frozen meanwhile: slot domain (LORA).") == 1
 
 
 @given(st.text(max_size=300), st.integers(8, 40))

@@ -21,7 +21,8 @@ class Kind(Protocol):
 
     It may have `goes_on = True`, where it trains for `context.budget` when that is given (see `stages/sft.py`);
     `inputs(context)`, what the key holds in place of its settings; `unsupported_reason(stage, prepared)`, why it cannot
-    work on a task; `work(context)`, how much work it is, for plans; `how_trained(settings, adapter)`, for methods;
+    work on a task; `work(context)`, how much work it is, for plans; `how_trained(settings, adapter)`, for methods
+    (`adapter`: what learned in words, "" where only a head did);
     `problems(settings, base_folder)`, what `check` should say of its settings; `answer`, how an arm that ends with it
     answers where nothing is said; `trains_head = True`, where it trains a head on the task's labels.
     """

@@ -140,8 +140,9 @@ def work(context: WorkContext) -> Work:
 
 def how_trained(settings: Mapping[str, Any], adapter: str) -> str:
     """A sentence for a methods section."""
+    what = f"together with {adapter}" if adapter else "alone"
     return (
-        f"A linear layer on the hidden state of a case was trained together with {adapter} to give its label, for at "
-        f"most {epochs(settings)} (learning rate {settings.get('learning_rate')}, batches of "
+        f"A linear layer on the hidden state of a case was trained {what} to give its label, for at most "
+        f"{epochs(settings)} (learning rate {settings.get('learning_rate')}, batches of "
         f"{settings.get('batch_size')}), and the weights with the lowest loss on validation cases were kept."
     )
