@@ -1,6 +1,7 @@
 """A language model small enough to build on the spot, which speaks a ChatML-like template."""
 
 from pathlib import Path
+from string import printable, whitespace
 from typing import Any
 
 CHAT_TEMPLATE = (
@@ -50,16 +51,17 @@ def build_tiny_model(folder: Path, *, chat_template: str | None = CHAT_TEMPLATE,
 def build_tiny_encoder(folder: Path, *, seed: int = 0) -> Path:
     """Write a random two-layer BERT (about 70,000 weights, float32) and its word-piece tokenizer to `folder`."""
     import torch
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-    backend = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    words = sorted({word for line in CORPUS for word in line.lower().split() if word.isalpha()})
+    signs = sorted(set(printable.lower()) - set(whitespace))
+    # Written down, because a vocabulary that is trained comes out a little different every time.
+    pieces = dict.fromkeys([*special, *signs, *(f"##{sign}" for sign in signs), *words])
+    backend = Tokenizer(models.WordPiece({piece: n for n, piece in enumerate(pieces)}, unk_token="[UNK]"))
     backend.normalizer = normalizers.BertNormalizer()
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    backend.train_from_iterator(
-        CORPUS, trainers.WordPieceTrainer(vocab_size=400, special_tokens=special, show_progress=False)
-    )
     ends = [(name, backend.token_to_id(name)) for name in ("[SEP]", "[CLS]")]
     backend.post_processor = processors.BertProcessing(*ends)
     named = {f"{name.strip('[]').lower()}_token": name for name in special}

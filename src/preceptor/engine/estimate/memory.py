@@ -125,7 +125,8 @@ def _tree_bytes(model: nn.Module, tokens: int) -> tuple[float, ...]:
         with Live(model) as training:
             loss = run(TreeAttention(chain, cpu)).sum()
             saved = training.now
-            loss.backward()
+            if loss.requires_grad:  # a head that learns alone leaves nothing to go back through
+                loss.backward()
         attention = TreeAttention(chain, cpu, keep=True)
         with torch.no_grad(), Live(model) as reading:
             run(attention)
