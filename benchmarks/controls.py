@@ -103,12 +103,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Stays:
-    """Summaries as token ids. corrected: of validation stays, without the item. held_out: without it, and with it."""
+    """Summaries as token ids. held_out: of each stay the summary without the item, and the one with it."""
 
     train: list[Encoded]
     validation: list[Encoded]
     corrections: list[EncodedPair]
-    corrected: list[Encoded]
+    validation_without_item: list[Encoded]
     held_out: list[tuple[Encoded, Encoded]]
 
 
@@ -159,7 +159,7 @@ def copied_forward(source: ModelSource, numerics: Numerics, sizes: Sizes = Sizes
         yield _bounded(flipped, "lower bound over .8", flipped.low > 0.8)
         drawn = row("SFT+DPO, pairs turned by a coin", _dpo(by_coin, DPO, numerics))
         yield _bounded(drawn, "within .2 of SFT", abs(drawn.probability - sft.probability) < 0.2)
-        yield row("SFT+SFT on the chosen answers", _sft(chosen, stays.corrected, CORRECTED, numerics))
+        yield row("SFT+SFT on the chosen answers", _sft(chosen, stays.validation_without_item, CORRECTED, numerics))
         # As many steps again of the archive. FLOPs alike would be fewer of them, since a pair has two answers.
         more = row(
             "SFT+SFT on the archive", _sft(stays.train[: sizes.corrected], stays.validation, CORRECTED, numerics)
