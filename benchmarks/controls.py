@@ -135,8 +135,8 @@ def copied_forward(source: ModelSource, numerics: Numerics, sizes: Sizes = Sizes
     """PC1: a row for SFT and for each arm that goes on from it."""
     stays = draw(source, sizes)
     turned = [EncodedPair(one.prompt, one.rejected, one.chosen) for one in stays.corrections]
-    coin = random.Random(SEED)
-    by_coin = [coin.choice(both) for both in zip(stays.corrections, turned, strict=True)]
+    half = set(random.Random(SEED).sample(range(len(turned)), len(turned) // 2))
+    by_coin = [turned[at] if at in half else one for at, one in enumerate(stays.corrections)]
     chosen = [Encoded(one.prompt, one.chosen) for one in stays.corrections]
     with tempfile.TemporaryDirectory() as kept:
         start = Path(kept) / "sft"

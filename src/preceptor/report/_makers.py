@@ -68,6 +68,8 @@ def _row(cell: Cell, show: Show) -> PairsRow:
     origin = ", ".join(
         f"{maker_title(name)} {show(n)}" if several else maker_title(name) for name, n in origins.items()
     )
+    if found.order != "given":
+        origin += ", chosen and rejected exchanged" + (" in half of them" if found.order == "random" else "")
     if found.label_ties:
         origin += f" (equally likely labels, one drawn: {show(found.label_ties)})"
     reasons = {
@@ -75,7 +77,7 @@ def _row(cell: Cell, show: Show) -> PairsRow:
         "too long": cell.pairs.get("too_long", 0),
         "identical answers": found.identical,
         "rejected answer right": found.rejected_right,
-        **found.notes,
+        **{reason.replace("_", " "): n for reason, n in found.notes.items()},
     }
     return PairsRow(
         cell,

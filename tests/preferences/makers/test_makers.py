@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from inspect import signature
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
 import torch
@@ -14,6 +14,7 @@ from preceptor.models import AdapterSettings, Encoded, ModelSource, Policy, enco
 from preceptor.preferences import Maker, Pair, Request, Score, explanations, find_maker, maker_names
 from preceptor.preferences.makers._answers import distinct_answers, sampled_answers
 from preceptor.preferences.makers._labels import with_label, wrong_labels
+from preceptor.preferences.makers._maker import Setting
 from preceptor.tasks import Example, Task
 from preceptor.tasks._task import Answer
 
@@ -38,7 +39,7 @@ def test_a_maker_has_the_whole_contract(name: str | None) -> None:
     maker, wanted = find_maker(name), get_type_hints(Maker) | {k: v for k, v in vars(Maker).items() if k[0] != "_"}
     assert {one for one in wanted if not hasattr(maker, one)} == set()
     assert maker.explanation
-    assert set(maker.settings) <= {"samples", "temperature", "judge", "votes"}
+    assert set(maker.settings) <= set(get_args(Setting))
     for function in ("unsupported_reason", "expected_work", "make"):
         wanted_names = list(signature(getattr(Maker, function)).parameters)[1:]
         assert list(signature(getattr(maker, function)).parameters) == wanted_names
@@ -257,6 +258,45 @@ def test_on_policy_prefers_what_scores_higher_and_drops_ties(policy: Policy) -> 
         assert count_of_e(pair.chosen, example) == max(scores) > count_of_e(pair.rejected, example) == min(scores)
     assert made.notes == {"ties": len(examples) - len(by_id)}
     assert made.cost.tokens_seen == cost.tokens_seen > 0
+
+
+LENGTHS = {"min_gap": 0.3, "min_score": 0.6, "max_length_difference": 0.25}
+
+
+def test_of_on_policys_answers_the_widest_gap_is_taken_that_the_settings_allow(policy: Policy) -> None:
+    """Against a search over all ordered pairs of the same drawn answers; every case without a pair is counted."""
+    task, examples = make_task("text"), make_examples(count=40)
+    asked = request(policy, task, examples, count_of_e, samples=4, temperature=1.0)
+    drawn, _ = sampled_answers(asked)
+    made = find_maker("on_policy").make(replace(asked, **LENGTHS))
+    by_id = {pair.example_id: pair for pair in made.pairs}
+    assert by_id.keys() < {pair.example_id for pair in find_maker("on_policy").make(asked).pairs}, "some are filtered"
+    assert sum(made.notes.values()) + len(by_id) == len(examples)
+    assert {"gap_too_small", "score_too_low", "lengths_differ"} & {name for name, count in made.notes.items() if count}
+    for example, answers in zip(examples, drawn, strict=True):
+        score = {answer: count_of_e(answer, example) for answer in answers}
+        gaps = [
+            score[a] - score[b]
+            for a in filter(None, answers)
+            for b in filter(None, answers)
+            if score[a] - score[b] >= 0.3 and score[a] >= 0.6 and abs(len(a) / len(b) - 1) <= 0.25
+        ]
+        assert bool(gaps) == (example.id in by_id)
+        if gaps:
+            pair = by_id[example.id]
+            assert score[pair.chosen] - score[pair.rejected] == max(gaps)
+
+
+def test_on_policy_may_take_the_right_answer_as_chosen(policy: Policy) -> None:
+    task, examples = make_task("text"), make_examples(target="eeeee", count=6)
+    asked = request(policy, task, examples, count_of_e, samples=3, chosen="gold")
+    drawn, _ = sampled_answers(asked)
+    made = find_maker("on_policy").make(asked)
+    answers_of = {example.id: answers for example, answers in zip(examples, drawn, strict=True)}
+    assert made.pairs
+    for pair in made.pairs:
+        scores = [count_of_e(answer, examples[0]) for answer in answers_of[pair.example_id] if answer]
+        assert (pair.chosen, count_of_e(pair.rejected, examples[0])) == ("eeeee", min(scores))
 
 
 def test_what_is_drawn_for_a_case_depends_on_seed_and_id_alone(policy: Policy) -> None:

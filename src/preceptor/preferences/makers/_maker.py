@@ -14,7 +14,9 @@ from preceptor.tasks import Example, Task
 Score = Callable[[str, Example], float]
 """The task's metric for one answer to one case, between 0 and 1."""
 
-Setting = Literal["samples", "temperature", "judge", "votes"]
+Chosen = Literal["best", "gold"]
+"""What stands as the chosen answer beside a sampled one: the best sample, or the right answer."""
+Setting = Literal["samples", "temperature", "chosen", "min_gap", "min_score", "max_length_difference", "judge", "votes"]
 """A setting of the study that pairs may depend on: of `pairs`, or the study's own."""
 
 
@@ -22,8 +24,12 @@ Setting = Literal["samples", "temperature", "judge", "votes"]
 class Request:
     """Cases of one task with the SFT policy; prompts[i] are the token ids of examples[i].
 
-    `samples` answers a case are sampled at `temperature`. `judge` is a server, `judgement_log` the file in which its
-    judgements are recorded, `votes` the store of raters' votes; only makers with such a setting need them.
+    `samples` answers a case are sampled at `temperature`. Of a pair that is made by the task's metric, the chosen
+    answer scores at least `min_score`, and `min_gap` more than the rejected one; its length in characters differs by at
+    most the share `max_length_difference` of the rejected one's (None: any length).
+
+    `judge` is a server, `judgement_log` the file in which its judgements are recorded, `votes` the store of raters'
+    votes; only makers with such a setting need them.
     """
 
     task: Task
@@ -35,6 +41,10 @@ class Request:
     seed: int
     samples: int = 4
     temperature: float = 1.0
+    chosen: Chosen = "best"
+    min_gap: float = 0.0
+    min_score: float = 0.0
+    max_length_difference: float | None = None
     judge: ChatServer | None = None
     judgement_log: Path | None = None
     votes: Path | None = None

@@ -201,6 +201,8 @@ class PairFindings(_Part):
     notes: dict[str, Count] = {}
     label_ties: Count = 0
     """Pairs whose rejected label was as likely as another wrong one: chance decided."""
+    order: Literal["given", "flipped", "random"] = "given"
+    """Whether chosen and rejected were exchanged in all pairs, or in half of them: a control."""
     ordered_rightly: Share | None = None
 
 

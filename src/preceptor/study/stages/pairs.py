@@ -1,13 +1,15 @@
 """Preference pairs: a maker gives each case a better and a worse answer, for a stage that learns from pairs."""
 
-from dataclasses import asdict
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from preceptor.engine import Work
-from preceptor.preferences import Request, filter_pairs, find_maker, voted_pairs
+from preceptor.preferences import Chosen, Pair, Request, filter_pairs, find_maker, voted_pairs
 from preceptor.study.cases import Prepared
 from preceptor.study.expected_work import WorkContext
 from preceptor.study.score import case_score
@@ -24,13 +26,25 @@ makes = "pairs"
 
 
 class Settings(BaseModel):
-    """How many training cases get pairs; and where answers are sampled, how many a case, and at which temperature."""
+    """How many training cases get pairs; where answers are sampled, how many a case, and at which temperature.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    min_gap, min_score: of a pair that is made by the task's metric, how much more the chosen answer must score than the
+    rejected one, and how much at least. max_length_difference: the share by which it may be longer or shorter, so that
+    length is not what is learned (0.25: a quarter).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     limit: int | None = Field(default=None, gt=0)
     samples: int = Field(default=4, ge=2, le=64)
     temperature: float = Field(default=1.0, gt=0, le=2)
+    chosen: Chosen = "best"
+    """`on_policy`: the best of the sampled answers, or the right answer."""
+    min_gap: float = Field(default=0.0, ge=0, lt=1)
+    min_score: float = Field(default=0.0, ge=0, le=1)
+    max_length_difference: float | None = Field(default=None, gt=0)
+    order: Literal["given", "flipped", "random"] = "given"
+    """Controls of preference learning: chosen and rejected exchanged in all pairs, or in half of them, drawn by lot."""
 
 
 def needs(stage: str) -> tuple[str, ...]:
@@ -51,7 +65,8 @@ def inputs(context: Context) -> dict[str, Any]:
     maker = context.stage.source
     named = {"maker": maker} if maker else {}
     values: dict[str, Any] = {name: _value_of(name, context) for name in find_maker(maker).settings}
-    return {"task": context.task.task.model_dump(), **named, **values}
+    order = {} if context.settings.order == "given" else {"order": context.settings.order}
+    return {"task": context.task.task.model_dump(), **named, **values, **order}
 
 
 def data(context: Context) -> list[Any]:
@@ -77,6 +92,10 @@ def run(context: Context, data: list[Any]) -> Result:
             seed=seed,
             samples=context.settings.samples,
             temperature=context.settings.temperature,
+            chosen=context.settings.chosen,
+            min_gap=context.settings.min_gap,
+            min_score=context.settings.min_score,
+            max_length_difference=context.settings.max_length_difference,
             judge=study.judge,
             judgement_log=context.folder / "judged.jsonl",
             votes=context.votes,
@@ -87,13 +106,15 @@ def run(context: Context, data: list[Any]) -> Result:
         filter_pairs(part, cases.examples, prepared.task, score)
         for part in split_pairs(made.pairs, prepared, maker, seed)
     )
+    train, validation = (in_order(part, context.settings.order, f"{seed} {maker}") for part in (train, validation))
     write_pairs(context.folder / PAIRS, train, validation)
     trained_on = {example.id for example in cases.examples[: cases.trained_on]}
     with_pair = trained_on & {pair.example_id for pair in (*train, *validation)}
     notes = {
         "pairs": report.makers,
         "without_pair": cases.passed_over + len(trained_on) - len(with_pair),
-        "findings": asdict(report) | {"notes": made.notes, "label_ties": made.label_ties},
+        "findings": asdict(report)
+        | {"notes": made.notes, "label_ties": made.label_ties, "order": context.settings.order},
     }
     return Result(made.cost, notes=notes)
 
@@ -103,6 +124,18 @@ def work(context: WorkContext) -> Work:
     maker = context.stage.source if context.stage else None
     cases = pair_cases(context.task, context.settings.limit, 0, maker)
     return making_pairs(context, cases, expected_work(context.task, cases, maker, context.settings.samples))
+
+
+def in_order(pairs: Sequence[Pair], order: str, seed: str) -> list[Pair]:
+    """The pairs as they are `given`, all `flipped`, or with half of them flipped: exactly half, so that what they teach
+    cancels out.
+    """
+    flipped = {"given": 0, "random": len(pairs) // 2, "flipped": len(pairs)}[order]
+    turned = set(random.Random(seed).sample(range(len(pairs)), flipped))
+    return [
+        replace(pair, chosen=pair.rejected, rejected=pair.chosen) if number in turned else pair
+        for number, pair in enumerate(pairs)
+    ]
 
 
 def _value_of(setting: str, context: Context) -> Any:
