@@ -34,8 +34,10 @@ from preceptor.study.stage_tree.tree import StageTree
 CHANGES: Mapping[str, tuple[dict[str, Any], ...]] = {
     "sft": ({"learning_rate": 0.5}, {"learning_rate": 2.0}, {"epochs": 2.0}),
     "dpo": ({"learning_rate": 0.4}, {"learning_rate": 2.5}, {"beta": 1 / 3}, {"beta": 3.0}, {"sft_weight": 0.0}),
+    "pairs": ({"chosen": "gold"},),
 }
-"""What each setting of the study is multiplied by."""
+"""What each setting of the study is multiplied by, or what stands in its place where it is no number."""
+ARMS = {"sft": "sft", "dpo": "sft+dpo", "pairs": "sft+dpo"}
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def measure(study: Study, base_folder: Path, kinds: Sequence[str]) -> Iterator[R
         prepared = _without_held_out(prepare(checked, study, load_tokenizer(source)))
         tree = StageTree(study, numerics, source, fingerprint(source), run, _silent)
         for kind in kinds:
-            arm = {"sft": "sft", "dpo": "sft+dpo"}[kind]
+            arm = ARMS[kind]
             own, seconds = _judged(tree, prepared, arm)
             yield Row(f"{arm}, the study's own", prepared.task.name, own, own, prepared.task.metric, seconds)
             for change in CHANGES[kind]:
@@ -107,13 +109,14 @@ def _without_held_out(prepared: Prepared) -> Prepared:
     )
 
 
-def _changed(prepared: Prepared, study: Study, kind: str, change: dict[str, float]) -> tuple[Prepared, str]:
-    """The task with one setting multiplied, and what it is now."""
+def _changed(prepared: Prepared, study: Study, kind: str, change: dict[str, Any]) -> tuple[Prepared, str]:
+    """The task with one setting changed, and what it is now."""
     settings = getattr(prepared.entry, kind) or getattr(study, kind)
-    ((name, factor),) = change.items()
-    value = type(getattr(settings, name))(getattr(settings, name) * factor)
+    ((name, by),) = change.items()
+    own = getattr(settings, name)
+    value = by if isinstance(by, str) else type(own)(own * by)
     entry = prepared.entry.model_copy(update={kind: settings.model_copy(update={name: value})})
-    return replace(prepared, entry=entry), f"{name} {value:g}"
+    return replace(prepared, entry=entry), f"{name} {value if isinstance(value, str) else format(value, 'g')}"
 
 
 def _judged(tree: StageTree, prepared: Prepared, arm: str) -> tuple[float, float]:

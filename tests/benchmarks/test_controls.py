@@ -1,43 +1,113 @@
 """The controls on a tiny model, in float32: what turned pairs do is the opposite of what pairs as given do."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from benchmarks._control_arms import Arms, Row
+from benchmarks._copied_forward import Archive, Sizes, copied_forward, dose_response
 
-from benchmarks import controls
-from preceptor.engine import Numerics
+from benchmarks import _copied_forward, _invented_facts, _label_controls
+from preceptor.engine import Numerics, answer_logprobs, shares_prefixes
 from preceptor.models import ModelSource
 
-SIZES = controls.Sizes(train=24, corrected=8, validation=4, held_out=8, context=2000)
+SIZES = Sizes(train=24, corrected=8, validation=4, held_out=6, drawn=2, context=2000)
 
 
-def quicker(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
-    """A tiny model learns nothing at the rates of a real one."""
-    for name, rate in {"SFT": 2e-2, "DPO": 1e-2, "WITH_SFT_TERM": 1e-2, "CORRECTED": 1e-2}.items():
-        monkeypatch.setattr(
-            controls, name, getattr(controls, name).model_copy(update={"learning_rate": rate} | changes)
-        )
+@pytest.fixture
+def archive(tiny_source: ModelSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
+    """With rates at which a tiny model learns."""
+    for name, rate in {"SFT": 2e-2, "DPO": 1e-2, "CORRECTED": 1e-2}.items():
+        faster = getattr(_copied_forward, name).model_copy(update={"learning_rate": rate, "epochs": 4})
+        monkeypatch.setattr(_copied_forward, name, faster)
+    monkeypatch.setattr(_copied_forward, "PAIRS", (4,))
+    monkeypatch.setattr(_copied_forward, "BETAS", (0.5,))
+    monkeypatch.setattr(_copied_forward, "RATES", ())
+    monkeypatch.setattr(_invented_facts, "DPO", _copied_forward.DPO)
+    monkeypatch.setattr(_label_controls, "DPO", _copied_forward.DPO)
+    monkeypatch.setattr(_label_controls, "CONTEXT", 2000)
+    return Archive(Arms(tiny_source, Numerics(threads=1), tmp_path), SIZES)
+
+
+def by_case(rows: Iterator[Row]) -> dict[tuple[str, str], Row]:
+    found = {(row.what, row.case): row for row in rows}
+    assert all(row.low <= row.ours <= row.high and (row.bound is None) == (row.holds is None) for row in found.values())
+    return found
 
 
 @pytest.mark.slow
-def test_preferences_move_the_item_both_ways(tiny_source: ModelSource, monkeypatch: pytest.MonkeyPatch) -> None:
-    quicker(monkeypatch, epochs=4)
-    rows = {row.arm: row for row in controls.copied_forward(tiny_source, Numerics(threads=1), SIZES)}
+def test_preferences_move_the_item_both_ways(archive: Archive) -> None:
+    rows = {case: row for (_, case), row in by_case(copied_forward(archive)).items()}
     sft, before = rows["SFT"], rows["SFT+DPO, settings of before"]
     given, turned = rows["SFT+DPO"], rows["SFT+DPO, pairs turned round"]
     assert given.high < sft.low
     assert turned.low > sft.high
-    assert abs(before.probability - sft.probability) < abs(given.probability - sft.probability)
-    assert (before.steps, given.steps) == (1, 8)
-    assert all(row.low <= row.probability <= row.high and row.dose > 0 for row in rows.values())
+    assert given.ours < rows["SFT+DPO, half of the pairs turned round"].ours < turned.ours
+    assert abs(before.ours - sft.ours) < abs(given.ours - sft.ours)
+    assert (before.steps, given.steps, given.peer) == (1, 8, sft.ours)
 
 
-def test_stays_differ_in_the_item_alone(tiny_source: ModelSource) -> None:
-    stays = controls.draw(tiny_source, SIZES)
-    assert (len(stays.train), len(stays.corrections), len(stays.held_out)) == (24, 8, 8)
+@pytest.mark.slow
+def test_a_larger_dose_moves_the_policy_further(archive: Archive) -> None:
+    """By the divergence, since a tiny model's probability of the item ends at 0 with any of them."""
+    rows = by_case(dose_response(archive))
+    assert rows["invented item", "SFT+DPO, 4 pairs"].steps == 4
+    moved = [rows["KL to the SFT policy", f"SFT+DPO, beta {beta}"].ours for beta in ("0.1", "0.5")]
+    assert moved[0] > moved[1]
+    assert rows["KL to the SFT policy", "SFT+DPO, beta 0.5"].holds
+
+
+@pytest.mark.slow
+def test_labels_and_invented_facts_have_their_rows(archive: Archive) -> None:
+    """A tiny model learns neither task; what is asked of the rows is that they are what was measured."""
+    rows = by_case(_invented_facts.invented_facts(archive, stays=6, held_out=4))
+    assert [what for what, _ in rows] == ["invented facts", "facts recalled"] * 2
+    sizes = _label_controls.Sizes(train=16, pairs=8, validation=4, held_out=12)
+    rows = by_case(_label_controls.label_controls(archive.arms, sizes))
+    assert [case for _, case in rows] == [
+        "SFT",
+        "SFT+DPO, pairs turned round",
+        "SFT, another seed",
+        "SFT on labels exchanged among cases",
+    ]
+    assert rows["accuracy", "SFT+DPO, pairs turned round"].steps == 8
+
+
+def test_stays_differ_in_the_item_alone(archive: Archive) -> None:
+    stays = archive.stays
+    assert (len(stays.train), len(stays.corrections), len(stays.held_out)) == (24, 24, 8)
     for pair, learned in zip(stays.corrections, stays.train, strict=False):
         assert learned.answer in (pair.chosen, pair.rejected)
         assert pair.rejected[: len(pair.chosen) - 1] == pair.chosen[:-1]
     spiked = sum(one.answer == two.rejected for one, two in zip(stays.train, stays.corrections, strict=False))
-    assert 0 < spiked < 8
+    assert 0 < spiked < 24
     assert not {tuple(one.prompt) for one in stays.train} & {tuple(one.prompt) for one, _ in stays.held_out}
+
+
+def test_the_probability_of_the_item_is_that_of_two_answers_scored_alone(archive: Archive) -> None:
+    policy, stage = archive.arms.first("untrained", lambda policy, folder: archive_stage(archive, policy, folder))
+    assert stage is not None
+    found = _copied_forward.probabilities(policy, archive.stays.held_out)
+    for value, both in zip(found, archive.stays.held_out, strict=True):
+        with torch.no_grad():
+            without, with_item = (
+                float(answer_logprobs(policy.model, [one], share=shares_prefixes(policy))[0].double().sum())
+                for one in both
+            )
+        assert value == pytest.approx(1 / (1 + torch.tensor(without - with_item).exp().item()), abs=1e-5)
+
+
+def archive_stage(archive: Archive, policy: Any, folder: Path) -> Any:
+    """One step of SFT."""
+    settings = _copied_forward.SFT.model_copy(update={"epochs": 1, "batch_size": 24})
+    return archive.arms.sft(archive.stays.train, archive.stays.validation, settings)(policy, folder)
+
+
+def test_a_row_says_whether_its_bound_holds() -> None:
+    one = Row("item", "SFT", 0.5, 0.4, 0.6, "probability")
+    assert "holds" not in str(one)
+    assert str(one.must("under .7", True)).endswith("under .7: holds")
+    assert replace(one.must("under .3", False), steps=4).holds is False
