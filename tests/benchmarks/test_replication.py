@@ -1,0 +1,100 @@
+"""Seeds are pooled with the patients they share: the interval keeps its promise also where seeds differ."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from benchmarks.replication import interval, page, pooled
+
+from preceptor.errors import InputError
+from preceptor.study.results.schema import Results
+
+
+@pytest.mark.parametrize("of_seeds", [0.0, 0.02, 0.1])
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_the_interval_holds_the_truth_whatever_seeds_vary(seeds: int, of_seeds: float) -> None:
+    """Studies are drawn with a known difference: a seed's effect, a patient's, and both together."""
+    rng, truth, patients, drawn = np.random.default_rng(0), 0.04, 60, 800
+    held = 0
+    for _ in range(drawn):
+        shared, seed_effects = rng.normal(0, 0.2, patients), rng.normal(0, of_seeds, seeds)
+        cases = truth + seed_effects[:, None] + shared + rng.normal(0, 0.1, (seeds, patients))
+        errors = cases.std(axis=1, ddof=1) / np.sqrt(patients)
+        low, high = interval(list(cases.mean(axis=1)), list(errors), patients).at(0.95)
+        held += low <= truth <= high
+    assert held / drawn > 0.93
+
+
+def test_more_seeds_and_alike_ones_make_it_narrower() -> None:
+    few, many = (interval([0.01, 0.05] * n, [0.02] * 2 * n, 100) for n in (1, 4))
+    assert many.smallest() < few.smallest()
+    assert interval([0.03] * 4, [0.02] * 4, 100).at(0.95) == pytest.approx((0.03 - 0.0397, 0.03 + 0.0397), abs=1e-3)
+
+
+def run_of(seed: int, delta: float = 0.02, test: str = "a") -> Results:
+    """What is pooled of a results.json."""
+    contrast: dict[str, Any] = {
+        "task": "summarization", "model": "m", "metric": "fact_f1", "family": "primary", "a": "sft+dpo", "b": "sft",
+        "delta": delta, "ci": [delta - 0.04, delta + 0.04], "p": 0.3, "p_adjusted": 0.6, "test": "swaps", "n": 160,
+        "patients": 160, "margin": 0.05, "verdict": "inconclusive", "sentence": "open",
+    }  # fmt: skip
+    task = {
+        "name": "summarization",
+        "title": "Summary",
+        "metric": "fact_f1",
+        "counts": {"train": 1, "validation": 1, "test": 160, "groups_test": 160},
+        "test_sha256": test,
+    }
+    cells = [
+        {"task": "summarization", "model": "m", "arm": arm, "seed": seed, "value": 0.6} for arm in ("sft", "sft+dpo")
+    ]
+    study = {
+        "name": "replication",
+        "question": "?",
+        "model": {"name": "m", "title": "M"},
+        "seeds": [seed],
+        "arms": ["sft", "sft+dpo"],
+        "tasks": [task],
+    }
+    return Results.model_construct(**loose(study, cells, [contrast]))
+
+
+def loose(study: dict[str, Any], cells: list[dict[str, Any]], contrasts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Its parts, as far as they are read here."""
+    from preceptor.study.results import schema
+
+    parts = dict(study) | {
+        "model": schema.Model.model_construct(**study["model"]),
+        "tasks": [
+            schema.TaskPart.model_construct(**one | {"counts": schema.Counts(**one["counts"])})
+            for one in study["tasks"]
+        ],
+    }
+    return {
+        "study": schema.StudyPart.model_construct(**parts),
+        "cells": [schema.Cell.model_construct(**one) for one in cells],
+        "contrasts": [schema.Contrast.model_construct(**one) for one in contrasts],
+    }
+
+
+def test_every_seed_stands_in_the_page_and_one_alone_speaks_of_none_other() -> None:
+    runs = [run_of(0, 0.02), run_of(1, 0.04), run_of(2, -0.01)]
+    (found,) = pooled(runs)
+    assert found.deltas == {0: 0.02, 1: 0.04, 2: -0.01}
+    assert found.delta == pytest.approx(0.05 / 3)
+    assert found.interval is not None
+    assert found.interval[0] < found.delta < found.interval[1]
+    text = "\n".join(page(runs, [found]))
+    assert all(part in text for part in ("seed 0", "seed 2", "+0.040", "-0.010", "Mistral-7B"))
+    (alone,) = pooled([run_of(0)])
+    assert alone.interval is None
+    assert "one seed says nothing of others" in "\n".join(page([run_of(0)], [alone]))
+
+
+def test_runs_that_do_not_belong_together_are_refused() -> None:
+    with pytest.raises(InputError, match="no run to pool"):
+        list(pooled([]))
+    with pytest.raises(InputError, match="one seed of its own"):
+        list(pooled([run_of(0), run_of(0)]))
+    with pytest.raises(InputError, match="other held-out cases"):
+        list(pooled([run_of(0), run_of(1, test="b")]))
