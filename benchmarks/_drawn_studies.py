@@ -31,11 +31,14 @@ class World:
     share: float = 0.5
     seeds: int = 1
     seldom: bool = False
+    seed_sd: float = 0.0
+    """How far training an arm anew moves its true metric: the standard deviation over seeds."""
 
     def __str__(self) -> str:
         notes = "1 note" if self.notes == 1 else f"1-{self.notes} notes"
         classes = "" if self.metric == "mean_score" else f", {1 - self.share:.0%}/{self.share:.0%}".replace("%", "")
         seeds = f", {self.seeds} seeds" if self.seeds > 1 else ""
+        seeds += f" of sd {self.seed_sd:g}" if self.seed_sd else ""
         return f"{self.metric}, {notes}{classes}{seeds}{', arms seldom differ' if self.seldom else ''}"
 
     def truth(self, mean: float) -> float:
@@ -55,8 +58,19 @@ class World:
         """The mean that gives an arm this true metric."""
         return float(optimize.brentq(lambda mean: self.truth(mean) - truth, -8, 8))
 
-    def draw(self, patients: int, means: Mapping[str, float], rng: np.random.Generator) -> dict[str, list[Sample]]:
-        """Every arm's held-out results, one sample a seed, on the same cases."""
+    def trained(self, means: Mapping[str, float], rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """The mean of each arm's models, one a seed: around `means`, as training anew moves them."""
+        step = 1e-4
+        found = {}
+        for arm, mean in means.items():
+            slope = (self.truth(mean + step) - self.truth(mean - step)) / (2 * step)
+            found[arm] = mean + self.seed_sd * rng.standard_normal(self.seeds) / slope
+        return found
+
+    def draw(
+        self, patients: int, means: Mapping[str, float | np.ndarray], rng: np.random.Generator
+    ) -> dict[str, list[Sample]]:
+        """Every arm's held-out results, one sample a seed, on the same cases; a mean is an arm's or one a seed."""
         per_patient = rng.integers(1, self.notes + 1, size=patients)
         groups = np.repeat(np.arange(patients), per_patient)
         cases = len(groups)
@@ -65,8 +79,9 @@ class World:
         gold = (rng.random(cases) < self.share).astype(int)
         drawn = {}
         for arm, mean in means.items():
-            of_arm = mean + shared + interplay * rng.standard_normal(patients)[groups]
-            numbers = of_arm + chance * rng.standard_normal((self.seeds, cases))
+            of_arm = shared + interplay * rng.standard_normal(patients)[groups]
+            of_seed = np.broadcast_to(np.asarray(mean), self.seeds)[:, None]
+            numbers = of_seed + of_arm + chance * rng.standard_normal((self.seeds, cases))
             drawn[arm] = [self._sample(groups, gold, each, rng) for each in numbers]
         return drawn
 

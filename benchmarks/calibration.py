@@ -7,7 +7,8 @@ own code. It takes 600 resamples and 399 swaps a contrast instead of 2,000 and 9
 intervals noisier, and so these figures a little worse than the product's. What is asked:
 - arms that are alike: any `better` or `worse` among the study's primary contrasts in at most 5% of studies;
 - arms that differ by the margin, .05: `equivalent`, or "less than the margin", said of at most 5% of contrasts;
-- 95% intervals hold the truth in 93 to 97% of studies, from 150 patients on;
+- 95% intervals hold the truth in 93 to 97% of studies, from 150 patients on; in at least 93% where seeds count too,
+  since a few of them cannot give an exact one. Fewer seeds than speak of the method: the truth is that of their models;
 - power within 5 points of the 80% promised.
 Monte-Carlo error, two standard errors at 5%, is allowed to the first two. Of two hundred figures some miss by chance
 all the same, so each case with a miss is drawn anew: other studies, five times as many, judged with the product's own
@@ -25,7 +26,7 @@ from math import sqrt
 import numpy as np
 
 from benchmarks._drawn_studies import World, discordant_pair, scored_pair
-from preceptor.evidence import Comparison, Judgement, Sample, compare, find_metric, holm, judge, power
+from preceptor.evidence import FEWEST_SEEDS, Comparison, Judgement, Sample, compare, find_metric, holm, judge, power
 
 MARGIN = 0.05
 LEVEL = 0.7
@@ -46,6 +47,9 @@ WORLDS = (
     World("mean_score", notes=5),
     World("auroc"),
     World("auroc", notes=5),
+    *(World("mean_score", seeds=seeds, seed_sd=sd) for seeds in (3, 5) for sd in (0.02, 0.05, 0.2)),
+    World("macro_f1", notes=5, seeds=5, seed_sd=0.05),
+    World("accuracy", seeds=5, seed_sd=0.05),
 )
 PROMISES = ("accuracy", "macro_f1", "mean_score")
 DISCORDANCE, SD = 0.2, 0.15
@@ -78,14 +82,16 @@ class Row:
 
 @dataclass(frozen=True)
 class _Judged:
-    """A primary contrast of a drawn study."""
+    """A primary contrast of a drawn study; `truth` is what its interval should hold."""
 
     comparison: Comparison
     judgement: Judgement
+    truth: float
 
-    def covers(self, truth: float) -> bool:
+    @property
+    def covers(self) -> bool:
         low, high = self.comparison.low, self.comparison.high
-        return low is not None and high is not None and low <= truth <= high
+        return low is not None and high is not None and low <= self.truth <= high
 
 
 def main() -> None:
@@ -145,16 +151,24 @@ def verdicts(world: World, patients: int, runs: int, *, seed: int, resamples: in
     false = [any(one.judgement.verdict in ("better", "worse") for one in study) for study in alike]
     equivalent = [study[0].judgement.verdict == "equivalent" for study in apart]
     capped = [study[0].judgement.below_margin for study in apart]
-    rows += [
-        _at_most("alike: any false", case, false),
-        _at_most("margin apart: equivalent", case, equivalent),
-        _at_most("margin apart: less than it", case, capped),
-    ]
-    for studies, difference, what in ((alike, 0.0, "alike"), (apart, MARGIN, "margin apart")):
-        covered = float(np.mean([study[0].covers(difference) for study in studies]))
+    if not _of_models(world):
+        rows += [
+            _at_most("alike: any false", case, false),
+            _at_most("margin apart: equivalent", case, equivalent),
+            _at_most("margin apart: less than it", case, capped),
+        ]
+    most = 0.97 if world.seeds == 1 or _of_models(world) else 1.0
+    for studies, what in ((alike, "alike"), (apart, "margin apart")):
+        covered = float(np.mean([study[0].covers for study in studies]))
         row = Row(f"{what}: covered", case, covered)
-        rows.append(replace(row, bound="93-97%", holds=0.93 <= covered <= 0.97) if patients >= _JUDGED_FROM else row)
+        asked = replace(row, bound=f"93-{100 * most:.0f}%", holds=0.93 <= covered <= most)
+        rows.append(asked if patients >= _JUDGED_FROM else row)
     return rows
+
+
+def _of_models(world: World) -> bool:
+    """Whether seeds differ and are too few to speak of the method: what is said is of these models, which do differ."""
+    return bool(world.seed_sd) and world.seeds < FEWEST_SEEDS
 
 
 def kept_promise(metric: str, patients: int, runs: int) -> Row:
@@ -173,7 +187,7 @@ def kept_promise(metric: str, patients: int, runs: int) -> Row:
             if scored
             else discordant_pair(patients, DISCORDANCE, difference, rng)
         )
-        (one,) = _judged(metric, [([a], [b])], run, RESAMPLES)
+        (one,) = _judged(metric, [([a], [b], difference)], run, RESAMPLES)
         shown += one.judgement.verdict == "better"
     assumed = f"sd {SD}" if scored else f"discordance {DISCORDANCE}"
     case = f"{patients} patients, {metric}, 1 note, {assumed}, difference {difference:.3f}"
@@ -193,22 +207,28 @@ def _studies(
     means = dict.fromkeys(_ARMS, world.mean(LEVEL)) | {"sft+dpo": world.mean(LEVEL + difference)}
     found = []
     for run in range(runs):
-        arms = world.draw(patients, means, rng)
-        study = _judged(world.metric, [(arms[a], arms[b]) for a, b in _PRIMARY], run, resamples)
+        models = world.trained(means, rng)
+        arms = world.draw(patients, models, rng)
+        truths = {arm: float(np.mean([world.truth(mean) for mean in models[arm]])) for arm in models}
+        if not _of_models(world):
+            truths = {arm: world.truth(mean) for arm, mean in means.items()}
+        pairs = [(arms[a], arms[b], truths[a] - truths[b]) for a, b in _PRIMARY]
+        study = _judged(world.metric, pairs, run, resamples)
         if study[0].judgement.descriptive is None:
             found.append(study)
     return found
 
 
 def _judged(
-    metric: str, pairs: Sequence[tuple[list[Sample], list[Sample]]], seed: int, resamples: int
+    metric: str, pairs: Sequence[tuple[list[Sample], list[Sample], float]], seed: int, resamples: int
 ) -> list[_Judged]:
     """The primary contrasts of a study, adjusted and judged as the product does."""
-    found = [compare(find_metric(metric), a, b, seed=seed, resamples=resamples, swapped=SWAPS) for a, b in pairs]
+    found = [compare(find_metric(metric), a, b, seed=seed, resamples=resamples, swapped=SWAPS) for a, b, _ in pairs]
     gc.freeze()  # the correction's library collects garbage at each call, and nothing older than this study is any
     adjusted = holm([comparison.p for comparison in found])
     gc.unfreeze()
-    return [_Judged(one, judge(one, p, MARGIN)) for one, p in zip(found, adjusted, strict=True)]
+    truths = [truth for _, _, truth in pairs]
+    return [_Judged(one, judge(one, p, MARGIN), truth) for one, p, truth in zip(found, adjusted, truths, strict=True)]
 
 
 def _at_most(what: str, case: str, happened: Sequence[bool]) -> Row:

@@ -3,11 +3,7 @@
 `--seed N` runs `examples/replication.yaml` with that seed alone in `runs/replication-seed-N` (a run that was stopped
 goes on) and puts its `results.json`, which holds no text, into `docs/results/`. Without it, what lies there is pooled.
 
-Every seed's arms answer the same patients. Two parts make a pooled difference uncertain: how the seeds' differences
-vary, with one degree of freedom fewer than there are seeds, and how patients vary within a seed. Their intervals are
-added as squares (MOVER; Zou and Donner 2008), since Satterthwaite's degrees of freedom held the truth in fewer than 93
-of 100 drawn studies of three seeds. Where patients and seeds interact, that part counts in both: too wide rather than
-too narrow.
+How seeds and patients together make the pooled difference uncertain is said in `preceptor.evidence.across_seeds`.
 """
 
 import argparse
@@ -15,22 +11,22 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from math import hypot, sqrt
+from math import sqrt
 from pathlib import Path
-from statistics import fmean, variance
+from statistics import fmean
 
 from rich.console import Console
-from scipy.stats import norm, t
+from scipy.stats import norm
 
 from benchmarks._markdown import table, value_or_dash
 from benchmarks._published import PAPER, PAPER_ROWS
 from preceptor.errors import InputError, Problem
+from preceptor.evidence import across_seeds
 from preceptor.study import load_study, run_study
 from preceptor.study.results.schema import Contrast, Results
 
 STUDY = Path("examples/replication.yaml")
 KEPT = Path("docs/results")
-POWER = 0.8
 
 
 @dataclass(frozen=True)
@@ -109,7 +105,8 @@ def _over_seeds(contrasts: dict[int, Contrast]) -> Pooled:
     deltas = {seed: one.delta for seed, one in contrasts.items()}
     patients = some.patients or some.n
     errors = [(one.ci[1] - one.ci[0]) / (2 * norm.ppf(0.975)) for one in contrasts.values() if one.ci]
-    spread = interval(list(deltas.values()), errors, patients) if len(deltas) > 1 else None
+    patient_error = sqrt(fmean(one**2 for one in errors))  # of one seed: of their mean it is no larger
+    spread = across_seeds(list(deltas.values()), patient_error, patients) if len(deltas) > 1 else None
     return Pooled(
         some.task,
         some.metric,
@@ -118,39 +115,11 @@ def _over_seeds(contrasts: dict[int, Contrast]) -> Pooled:
         patients,
         deltas,
         fmean(deltas.values()),
-        spread and spread.at(0.95),
-        spread and (spread.at(0.9)[1] - spread.at(0.9)[0]) / 2,
+        spread and spread.interval(0.95),
+        spread and spread.interval(0.9)[1] - spread.delta,
         spread and spread.smallest(),
         some.margin,
     )
-
-
-@dataclass(frozen=True)
-class Spread:
-    """A pooled difference: its standard errors over seeds and over patients, with their degrees of freedom."""
-
-    delta: float
-    of_seeds: tuple[float, int]
-    of_patients: tuple[float, int]
-
-    def at(self, level: float) -> tuple[float, float]:
-        """The interval of this level."""
-        half = self._times((1 + level) / 2)
-        return self.delta - half, self.delta + half
-
-    def smallest(self) -> float:
-        """The difference that is found with 80% power at p < .05."""
-        return self._times(0.975) + self._times(POWER)
-
-    def _times(self, share: float) -> float:
-        """The distance from the pooled difference within which this share lies, on one side."""
-        return hypot(*(error * float(t.ppf(share, degrees)) for error, degrees in (self.of_seeds, self.of_patients)))
-
-
-def interval(deltas: Sequence[float], errors: Sequence[float], patients: int) -> Spread:
-    """Of two seeds or more; errors: the standard error over patients, seed by seed."""
-    of_seeds = sqrt(variance(deltas) / len(deltas)), len(deltas) - 1
-    return Spread(fmean(deltas), of_seeds, (sqrt(fmean(one**2 for one in errors)), patients - 1))
 
 
 def page(runs: Sequence[Results], found: Sequence[Pooled]) -> list[str]:

@@ -1,34 +1,12 @@
-"""Seeds are pooled with the patients they share: the interval keeps its promise also where seeds differ."""
+"""Runs of one seed each are pooled, every one of them is shown, and those that do not belong together are refused."""
 
 from typing import Any
 
-import numpy as np
 import pytest
-from benchmarks.replication import interval, page, pooled
+from benchmarks.replication import page, pooled
 
 from preceptor.errors import InputError
 from preceptor.study.results.schema import Results
-
-
-@pytest.mark.parametrize("of_seeds", [0.0, 0.02, 0.1])
-@pytest.mark.parametrize("seeds", [3, 5])
-def test_the_interval_holds_the_truth_whatever_seeds_vary(seeds: int, of_seeds: float) -> None:
-    """Studies are drawn with a known difference: a seed's effect, a patient's, and both together."""
-    rng, truth, patients, drawn = np.random.default_rng(0), 0.04, 60, 800
-    held = 0
-    for _ in range(drawn):
-        shared, seed_effects = rng.normal(0, 0.2, patients), rng.normal(0, of_seeds, seeds)
-        cases = truth + seed_effects[:, None] + shared + rng.normal(0, 0.1, (seeds, patients))
-        errors = cases.std(axis=1, ddof=1) / np.sqrt(patients)
-        low, high = interval(list(cases.mean(axis=1)), list(errors), patients).at(0.95)
-        held += low <= truth <= high
-    assert held / drawn > 0.93
-
-
-def test_more_seeds_and_alike_ones_make_it_narrower() -> None:
-    few, many = (interval([0.01, 0.05] * n, [0.02] * 2 * n, 100) for n in (1, 4))
-    assert many.smallest() < few.smallest()
-    assert interval([0.03] * 4, [0.02] * 4, 100).at(0.95) == pytest.approx((0.03 - 0.0397, 0.03 + 0.0397), abs=1e-3)
 
 
 def run_of(seed: int, delta: float = 0.02, test: str = "a") -> Results:

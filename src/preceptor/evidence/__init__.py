@@ -6,8 +6,9 @@ from preceptor.evidence._compare import Comparison, compare
 from preceptor.evidence._correction import benjamini_hochberg, holm
 from preceptor.evidence._estimate import Estimate, estimate, value_of
 from preceptor.evidence._sample import INVALID_CODE, Sample
+from preceptor.evidence._seeds import FEWEST_SEEDS, AcrossSeeds, across_seeds
 from preceptor.evidence._tango import tango_interval
-from preceptor.evidence._verdict import FEWEST_OF_A_CLASS, FEWEST_PATIENTS, FEWEST_SEEDS, Judgement, Verdict, judge
+from preceptor.evidence._verdict import FEWEST_OF_A_CLASS, FEWEST_PATIENTS, Judgement, Verdict, judge
 from preceptor.evidence._words import gain, lower_is_better, metric_title, number, p_text, sentence
 from preceptor.evidence.metrics import Fits, Metric, find_metric, metric_names
 
@@ -16,6 +17,7 @@ __all__ = [
     "FEWEST_PATIENTS",
     "FEWEST_SEEDS",
     "INVALID_CODE",
+    "AcrossSeeds",
     "Agreement",
     "Comparison",
     "Estimate",
@@ -26,6 +28,7 @@ __all__ = [
     "Metric",
     "Sample",
     "Verdict",
+    "across_seeds",
     "agreement",
     "benjamini_hochberg",
     "compare",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from preceptor.evidence._estimate import value_of
 from preceptor.evidence._paired import Paired, count_differing, paired
 from preceptor.evidence._resampling import RESAMPLES, SEED, SWAPS, expanded_interval, resampled_weights, swaps
 from preceptor.evidence._sample import Ints, Sample
+from preceptor.evidence._seeds import FEWEST_SEEDS, across_seeds
 from preceptor.evidence._tango import tango_interval
 from preceptor.evidence.metrics import Metric
 
@@ -21,6 +23,8 @@ MCNEMAR = "exact McNemar"
 SWAP_TEST = "arms swapped within patients"
 TANGO = "Tango's score interval"
 RESAMPLED = "expanded percentile, patients resampled"
+SEED_TEST = "t over seeds and patients"
+ACROSS_SEEDS = "t, seeds and patients"
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class Comparison:
     `test` names its test. `n` counts cases, `patients` the patients they come from, `differing` the patients on whom
     the metric tells the arms apart; `effective_patients` is as many patients with equally many cases as would weigh the
     same. `smallest_class` counts the cases of the rarest label that occurs, 0 where only one does; None for scores.
-    `variance` is that of the difference, a patient.
+    `variance` is that of the difference, a patient; `seed_error` the standard error of the mean over seeds where they
+    are enough to speak of the method, else 0.
     """
 
     delta: float
@@ -50,6 +55,7 @@ class Comparison:
     smallest_class: int | None
     variance: float
     seed_deltas: tuple[float, ...]
+    seed_error: float = 0.0
 
 
 def compare(
@@ -66,7 +72,8 @@ def compare(
     A share of cases, one case a patient, one seed: Tango's score interval and exact McNemar. Everything else: both arms
     and all seeds recomputed on the same `resamples` of patients, and the two arms swapped within a random half of the
     patients, in all seeds together, `swapped` times. So patients are drawn anew and the trained models are not: what is
-    said holds for these models. ValueError when the samples do not pair up, or the metric is undefined.
+    said holds for these models. With `FEWEST_SEEDS` or more, interval and test are those of `across_seeds`, and what is
+    said holds for the method. ValueError when the samples do not pair up, or the metric is undefined.
     """
     _require_paired(a, b)
     first = a[0]
@@ -81,6 +88,8 @@ def compare(
         found = _proportions(metric.hits(a[0]), metric.hits(b[0]))
     else:
         found = _resampled(paired(metric, a, b, patient), len(cases), differing, seed, resamples, swapped)
+    if len(deltas) >= FEWEST_SEEDS and len(cases) > 1:
+        found = _of_method(found, deltas, len(cases))
     return Comparison(
         delta=float(np.mean(deltas)),
         **found._asdict(),
@@ -102,6 +111,7 @@ class _Found(NamedTuple):
     test: str
     interval: str
     variance: float
+    seed_error: float = 0.0
 
 
 def _require_paired(a: Sequence[Sample], b: Sequence[Sample]) -> None:
@@ -144,6 +154,13 @@ def _resampled(arms: Paired, patients: int, differing: int, seed: int, resamples
     # A resample varies by (n - 1) / n of what patients drawn from the population would.
     variance = float(np.nanvar(deltas)) * patients * patients / max(1, patients - 1)
     return _Found(low, high, low_90, high_90, p, SWAP_TEST, RESAMPLED, variance)
+
+
+def _of_method(found: _Found, deltas: Sequence[float], patients: int) -> _Found:
+    """With the variance of seeds beside that of patients."""
+    both = across_seeds(deltas, sqrt(found.variance / patients), patients)
+    (low, high), (low_90, high_90) = both.interval(0.95), both.interval(0.90)
+    return _Found(low, high, low_90, high_90, both.p, SEED_TEST, ACROSS_SEEDS, found.variance, both.of_seeds[0])
 
 
 def _swap_p(arms: Paired, patients: int, rng: np.random.Generator, swapped: int) -> float:

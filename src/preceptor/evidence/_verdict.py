@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from preceptor.evidence._compare import RESAMPLED, Comparison
+from preceptor.evidence._compare import TANGO, Comparison
 from preceptor.evidence.metrics import Better
 
 Verdict = Literal["better", "worse", "equivalent", "inconclusive"]
@@ -12,8 +12,6 @@ SIGNIFICANCE = 0.05
 FEWEST_PATIENTS = 20
 FEWEST_OF_A_CLASS = 10
 """Below these the numbers only describe the patients at hand."""
-FEWEST_SEEDS = 5
-"""With fewer, a conclusion is about the models that were trained, not about the method."""
 
 _FEWEST_DIFFERING = 10
 """Patients on whom the arms must differ before resampling can tell how rarely they do."""
@@ -93,5 +91,5 @@ def _below(bound: float | None, margin: float, comparison: Comparison) -> bool:
 
     Resampling cannot see what none of a few patients happened to show; Tango's interval can.
     """
-    believable = comparison.interval != RESAMPLED or comparison.differing >= _FEWEST_DIFFERING
+    believable = comparison.interval == TANGO or comparison.differing >= _FEWEST_DIFFERING
     return believable and bound is not None and bound < margin

@@ -99,8 +99,14 @@ def patients_needed(margin: float, variance_per_patient: float, kind: Kind = "sd
 def would_settle(comparison: Comparison, margin: float) -> int | None:
     """How many patients would settle what `comparison` left open at this margin.
 
-    None where the patients at hand were enough and chance decided, or where the arms never differed under resampling.
+    None where the patients at hand were enough and chance decided, where the arms never differed under resampling, or
+    where seeds vary so much that no number of patients would.
     """
+    seeds = len(comparison.seed_deltas)
+    of_seeds = comparison.seed_error * float(stats.t.ppf(0.95, seeds - 1)) if comparison.seed_error else 0.0
+    if of_seeds >= margin:
+        return None
+    margin = sqrt(margin**2 - of_seeds**2)
     if comparison.interval == TANGO:
         needed = patients_needed(margin, comparison.variance, "discordance")
     elif comparison.variance > 0:

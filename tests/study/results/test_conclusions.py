@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from preceptor.study.results.conclusions import conclusions
-from preceptor.study.results.schema import Cell, Conclusion, Contrast, TaskPart
+from preceptor.study.results.schema import Cell, Conclusion, Contrast, SeedDelta, TaskPart
 from preceptor.study.run.failures import Failure
 from preceptor.study.spec.arms import resolve
 
@@ -275,9 +275,15 @@ def test_a_good_result_alone_does_not_recommend_a_pilot(task: dict[str, Any], re
 
 
 def test_five_seeds_speak_of_the_method() -> None:
+    """The seeds that both arms of the comparison have, whatever else was trained."""
     cells = [cell(arm, seed=seed) for arm in ("base", "sft", "sft+dpo", "sft+sft") for seed in range(5)]
-    assert "models trained here" not in conclude(DPO_WINS, cells).sentence
-    assert "with 4 seeds" in conclude(DPO_WINS, [one for one in cells if one.seed < 4]).sentence
+
+    def over(seeds: int) -> list[Contrast]:
+        both = [SeedDelta(seed=seed, delta=0.1) for seed in range(seeds)]
+        return [one.model_copy(update={"seeds": both}) for one in DPO_WINS]
+
+    assert "models trained here" not in conclude(over(5), cells).sentence
+    assert "with 4 seeds" in conclude(over(4), cells).sentence
 
 
 def test_free_text_has_no_counts() -> None:

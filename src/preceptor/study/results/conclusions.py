@@ -211,7 +211,8 @@ def _scope(evidence: TaskEvidence) -> str | None:
     """Of which models the sentence speaks; None where there are enough seeds to speak of the method."""
     if not evidence.trained:
         return None
-    seeds = len(evidence.cells[evidence.trained[-1]])
+    question = evidence.question
+    seeds = len(question.seeds) if question else len(evidence.cells[evidence.trained[-1]])
     if seeds >= FEWEST_SEEDS:
         return None
     return f"this speaks of the models trained here with {seeds} {'seed' if seeds == 1 else 'seeds'}, not of the method"
