@@ -20,6 +20,7 @@ _RECOMMENDED: dict[ConclusionKind, tuple[Recommendation, ...]] = {
     "dpo_harms": ("do not deploy",),
     "not_enough_cases": ("more cases",),
     "descriptive": ("more cases",),
+    "sft_not_settled": ("do not deploy",),
     "unsettled": ("do not deploy", "more cases"),
 }
 """What may be advised after a conclusion; after any other, whatever else is known of its task decides."""

@@ -19,6 +19,7 @@ CONCLUSIONS = {
     "dpo_worth_it": ("better", "DPO is worth it"),
     "sft_worth_it": ("better", "SFT is worth it"),
     "sft_enough": ("equivalent", "SFT is enough"),
+    "sft_not_settled": ("inconclusive", "SFT had not settled"),
     "base_enough": ("equivalent", "the base model is enough"),
     "dpo_harms": ("worse", "DPO does harm"),
     "not_enough_cases": ("inconclusive", "not enough cases"),

@@ -47,7 +47,8 @@ def cell(arm: str, **changes: Any) -> Cell:
 def conclude(contrasts: list[Contrast], cells: list[Cell] | None = None, **task: Any) -> Conclusion:
     """The one conclusion of a study of one task."""
     arms = dict.fromkeys(arm for one in contrasts for arm in (one.b, one.a) if arm != "majority")
-    (found,) = conclusions(contrasts, cells or [cell(arm) for arm in arms], [TaskPart(**TASK | task)], ARMS)
+    cells = cells or [cell(arm, seed=seed) for arm in arms for seed in range(3)]
+    (found,) = conclusions(contrasts, cells, [TaskPart(**TASK | task)], ARMS)
     return found
 
 
@@ -56,11 +57,13 @@ DPO_WINS = [
     contrast("sft+dpo", "sft+sft", "better", 0.08, price_ratio=1.0),
     contrast("sft", "base", "better", 0.3),
     contrast("sft+dpo", "base", "better", 0.46),
+    contrast("sft+dpo", "majority", "better", 0.4),
 ]
 SFT_IS_LEFT = [
     contrast("sft+dpo", "sft", "equivalent"),
     contrast("sft", "base", "better", 0.3),
     contrast("sft+dpo", "base", "better", 0.3),
+    contrast("sft", "majority", "better", 0.3),
 ]
 
 
@@ -195,8 +198,80 @@ def test_a_net_loss_of_dangerous_cases_vetoes(against: str) -> None:
 
 
 def test_sft_is_worth_it_in_a_study_without_dpo() -> None:
-    found = conclude([contrast("sft", "base", "better", 0.3)])
+    alone = [contrast("sft", "base", "better", 0.3)]
+    found = conclude([*alone, contrast("sft", "majority", "better", 0.3)])
     assert (found.conclusion, found.recommendation) == ("sft_worth_it", "pilot silently")
+    untested = conclude(alone)
+    assert (untested.recommendation, untested.reason) == ("do not deploy", "it was compared with no simpler way")
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3])
+def test_a_pilot_needs_three_seeds(seeds: int) -> None:
+    cells = [cell(arm, seed=seed) for arm in ("base", "sft", "sft+dpo", "sft+sft") for seed in range(seeds)]
+    found = conclude(DPO_WINS, cells)
+    assert found.recommendation == ("pilot silently" if seeds == 3 else "more seeds")
+    assert found.reason
+
+
+BELOW = {"below_margin": True}
+
+
+@pytest.mark.parametrize(
+    ("ci", "ci_90", "said"),
+    [
+        ((-0.12, -0.01), (-0.11, -0.02), "adds nothing that matters and may do harm"),
+        ((-0.12, 0.01), (-0.11, -0.001), "how much it takes away stays open"),
+        ((-0.06, 0.01), (-0.0501, 0.005), "how much it takes away stays open"),
+        ((-0.06, 0.01), (-0.0499, 0.005), "changes less than matters"),
+    ],
+)
+def test_what_adds_too_little_is_told_apart_from_what_may_do_harm(
+    ci: tuple[float, float], ci_90: tuple[float, float], said: str
+) -> None:
+    """At each edge of the wording's conditions; the verdict is open, and the bound alone says less than the margin."""
+    question = contrast("sft+dpo", "sft", "inconclusive", -0.03, ci=ci, ci_90=ci_90, **BELOW)
+    found = conclude(replaced(SFT_IS_LEFT, question))
+    assert found.conclusion == "sft_enough"
+    assert said in found.sentence
+
+
+@pytest.mark.parametrize(("bound", "shown"), [(0.02, "0.02"), (0.0461, "0.046"), (0.0499, "0.050")])
+def test_the_bound_that_carries_less_than_matters_is_the_one_printed(bound: float, shown: str) -> None:
+    question = contrast("sft+dpo", "sft", "inconclusive", 0.01, ci=(-0.04, 0.06), ci_90=(-0.03, bound), **BELOW)
+    sentence = conclude(replaced(SFT_IS_LEFT, question)).sentence
+    assert f"at most {shown} by its one-sided 95% bound, so less than 0.05" in sentence
+
+
+def test_a_gain_counts_where_less_of_the_metric_is_better() -> None:
+    question = contrast(
+        "sft+dpo", "sft", "inconclusive", 0.03, ci=(0.01, 0.12), ci_90=(0.02, 0.11), metric="brier", **BELOW
+    )
+    assert "may do harm" in conclude(replaced(SFT_IS_LEFT, question)).sentence
+
+
+@pytest.mark.parametrize("verdict", ["equivalent", "inconclusive"])
+def test_an_sft_that_more_sft_improves_had_not_settled(verdict: str) -> None:
+    """`sft+sft` against `sft`, as studies name it: what DPO adds to an SFT that is still learning says nothing."""
+    settled = replaced(SFT_IS_LEFT, contrast("sft+dpo", "sft", verdict))
+    found = conclude([*settled, contrast("sft+sft", "sft", "better", 0.1)])
+    assert (found.conclusion, found.recommendation) == ("sft_not_settled", "do not deploy")
+    assert "SFT had not settled" in found.sentence
+    assert "SFT is enough" not in found.sentence
+    assert "for SFT+SFT over SFT" in found.sentence
+    same = conclude([*settled, contrast("sft+sft", "sft", "equivalent")])
+    assert same.conclusion == ("sft_enough" if verdict == "equivalent" else "not_enough_cases")
+
+
+def test_an_sft_that_had_not_settled_does_not_hide_harm_or_worth() -> None:
+    more = contrast("sft+sft", "sft", "better", 0.1)
+    assert conclude([*replaced(SFT_IS_LEFT, contrast("sft+dpo", "sft", "worse", -0.2)), more]).conclusion == "dpo_harms"
+    assert conclude([*DPO_WINS, more]).conclusion == "dpo_worth_it"
+
+
+def test_a_simpler_way_is_found_whichever_arm_the_study_put_first() -> None:
+    turned = contrast("tfidf", "sft", "better", 0.1)
+    found = conclude([*SFT_IS_LEFT, turned])
+    assert (found.recommendation, found.reason) == ("do not deploy", "it is not shown to be better than TF-IDF")
 
 
 def test_a_gain_over_answers_that_cannot_be_read_may_be_the_form_alone() -> None:

@@ -8,6 +8,8 @@ from preceptor.study.spec.found import find_answer
 
 _MOST_INVALID = 0.05
 _LONGEST = 1.25
+_FEWEST_SEEDS = 3
+"""Before anybody is advised to pilot a tuned model."""
 
 
 def warnings(evidence: TaskEvidence, arm: str | None) -> list[str]:
@@ -23,24 +25,46 @@ def warnings(evidence: TaskEvidence, arm: str | None) -> list[str]:
 
 
 def recommendation(
-    evidence: TaskEvidence, conclusion: ConclusionKind, arm: str | None, *, spoiled: bool = False
-) -> Recommendation:
-    """What a committee is advised to do; `pilot silently` only where nothing speaks against `arm`."""
-    if conclusion in ("not_enough_cases", "descriptive"):
-        return "more cases"
+    evidence: TaskEvidence, conclusion: ConclusionKind, arm: str | None, *, spoiled: bool = False, needed: bool = False
+) -> tuple[Recommendation, str]:
+    """What a committee is advised to do, and what decided it; `pilot silently` only where nothing speaks against `arm`.
+
+    needed: more patients are known to settle what stayed open.
+    """
+    if conclusion == "not_enough_cases" or (conclusion == "unsettled" and needed and not spoiled):
+        return "more cases", "these are too few to tell"
+    if conclusion == "descriptive":
+        return "more cases", "these only describe what the models did"
     if conclusion == "unsettled":
-        return "do not deploy" if spoiled else "more cases"
-    if arm is None or conclusion == "dpo_harms" or _speaks_against(evidence, arm):
-        return "do not deploy"
-    return "more cases" if evidence.task.looked_at_before or evidence.task.leakage else "pilot silently"
+        return "do not deploy", "nothing was shown that a tuned model is good for"
+    if conclusion == "sft_not_settled":
+        return "do not deploy", "train SFT until more of it no longer helps, then ask again"
+    if conclusion == "dpo_harms":
+        return "do not deploy", "harm was shown"
+    if arm is None or (against := _speaks_against(evidence, arm)):
+        return "do not deploy", against if arm else "no arm is left to use"
+    if evidence.task.leakage:
+        return "more cases", "held-out cases leaked into training"
+    if evidence.task.looked_at_before:
+        return "more cases", "these held-out cases were looked at before"
+    if arm in evidence.trained and len(evidence.cells[arm]) < _FEWEST_SEEDS:
+        return "more seeds", f"a pilot needs {_FEWEST_SEEDS}, since training anew may give another model"
+    return "pilot silently", "nothing in this study speaks against it"
 
 
-def _speaks_against(evidence: TaskEvidence, arm: str) -> bool:
-    """Synthetic cases, answers that cannot be read, one answer for all, or a simpler way not beaten."""
-    if evidence.task.synthetic or evidence.invalid_rate(arm) > _MOST_INVALID or evidence.only_label(arm):
-        return True
+def _speaks_against(evidence: TaskEvidence, arm: str) -> str:
+    """Synthetic cases, unreadable answers, one answer for all, or no simpler way that was tested and beaten."""
+    if evidence.task.synthetic:
+        return "the cases are synthetic"
+    if (rate := evidence.invalid_rate(arm)) > _MOST_INVALID:
+        return f"{rate:.0%} of its answers could not be read"
+    if evidence.only_label(arm):
+        return "it gives every case the same answer"
     simple = [one for one in evidence.others if not find_answer(evidence.arms[one].answer).language_model]
-    return any(evidence.verdict(evidence.begun(arm), one) not in ("better", None) for one in (*simple, MAJORITY))
+    verdicts = {one: evidence.verdict(evidence.begun(arm), one) for one in (*simple, MAJORITY)}
+    if lost := [one for one, verdict in verdicts.items() if verdict not in ("better", None)]:
+        return f"it is not shown to be better than {evidence.phrases[lost[0]]}"
+    return "" if "better" in verdicts.values() else "it was compared with no simpler way"
 
 
 def _about_failures(evidence: TaskEvidence) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from preceptor.evidence import FEWEST_SEEDS
 from preceptor.study.results.caveats import recommendation, warnings
-from preceptor.study.results.contrast_words import compared, compute, counted, over
+from preceptor.study.results.contrast_words import adds_too_little, compared, compute, counted, over
 from preceptor.study.results.schema import Cell, Conclusion, ConclusionKind, Contrast, TaskPart
 from preceptor.study.results.task_evidence import UNREADABLE, TaskEvidence, by_task_and_model
 from preceptor.study.run.failures import Failure, in_words
@@ -47,12 +47,15 @@ def conclusions(
 
 
 def _conclusion(evidence: TaskEvidence, outcome: _Outcome) -> Conclusion:
+    needed = bool(outcome.contrast and outcome.contrast.needed)
+    advice, reason = recommendation(evidence, outcome.conclusion, outcome.arm, spoiled=outcome.spoiled, needed=needed)
     return Conclusion(
         task=evidence.task.name,
         model=evidence.model,
         conclusion=outcome.conclusion,
         sentence=_sentence(evidence, outcome),
-        recommendation=recommendation(evidence, outcome.conclusion, outcome.arm, spoiled=outcome.spoiled),
+        recommendation=advice,
+        reason=reason,
         warnings=warnings(evidence, outcome.arm),
     )
 
@@ -107,8 +110,11 @@ def _treatment(evidence: TaskEvidence, question: Contrast) -> _Outcome:
     gained = _over_untouched(evidence, question.b)
     if question.verdict == "worse":
         return _Outcome("dpo_harms", f"{stage} does harm", question, because=gained)
+    if question.verdict != "better" and (unsettled := _not_settled(evidence, question)):
+        return unsettled
     if question.below_margin:
-        enough = _Outcome("sft_enough", f"{begun} is enough", question, question.b, gained)
+        claim = f"{begun} is enough, {adds_too_little(stage, question)}"
+        enough = _Outcome("sft_enough", claim, question, question.b, gained)
         return _unless_spoiled(evidence, enough)
     if question.verdict != "better":
         return _open(question, f"whether {stage} is worth it", gained)
@@ -121,7 +127,8 @@ def _treatment(evidence: TaskEvidence, question: Contrast) -> _Outcome:
         claim = f"{stage} is better than {begun}, and yet not shown to be worth it"
         return _Outcome("unsettled", claim, question, because=(f"{why}, so the gain may be that of longer training",))
     if control.below_margin:
-        more = _Outcome("sft_enough", f"{begun} trained on for the same compute is enough", control, longer)
+        claim = f"{begun} trained on for the same compute is enough, {adds_too_little(stage, control)}"
+        more = _Outcome("sft_enough", claim, control, longer)
         return _unless_spoiled(evidence, more)
     if control.verdict != "better":
         what = f"whether {stage} is worth more than {begun} trained on for the same compute"
@@ -129,6 +136,19 @@ def _treatment(evidence: TaskEvidence, question: Contrast) -> _Outcome:
     because = (over(control, evidence.phrases),)
     worth = _Outcome("dpo_worth_it", f"{stage} is worth it", question, question.a, because)
     return _unless_spoiled(evidence, worth, question, control)
+
+
+def _not_settled(evidence: TaskEvidence, question: Contrast) -> _Outcome | None:
+    """More of the stage before was better than what there was of it, so the treatment went on from where that one was
+    still learning: that it adds little says nothing. None where the study does not show so.
+    """
+    longer = evidence.control(question.a)
+    more = evidence.contrast(longer, question.b) if longer else None
+    if longer is None or more is None or more.verdict != "better":
+        return None
+    begun, stage = evidence.phrases[question.b], evidence.last_stage(question.a)
+    claim = f"{begun} had not settled, so whether {stage} is worth it cannot be said: trained on for the same compute"
+    return _Outcome("sft_not_settled", f"{claim}, it is better", more, because=(over(question, evidence.phrases),))
 
 
 def _one_stage(evidence: TaskEvidence, question: Contrast) -> _Outcome:

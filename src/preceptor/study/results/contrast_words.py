@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from preceptor.evidence import gain, lower_is_better, number
 from preceptor.study.results.schema import Contrast
 
+Bounds = tuple[float | None, float | None]
+"""The ends of an interval, where there is one."""
+
 
 def over(contrast: Contrast, phrases: Mapping[str, str]) -> str:
     """`+0.16 macro-F1 [0.09, 0.22] for SFT+DPO over SFT`, or, where it does no better, `against SFT`."""
@@ -18,9 +21,32 @@ def compared(contrast: Contrast, phrases: Mapping[str, str]) -> str:
     if contrast.margin is None:
         return over(contrast, phrases)
     margin = number(contrast.margin)
-    return f"{over(contrast, phrases)}, " + (
-        f"so less than {margin}" if contrast.below_margin else f"where {margin} would matter"
-    )
+    if not contrast.below_margin:
+        return f"{over(contrast, phrases)}, where {margin} would matter"
+    _, most = gained(contrast, contrast.ci_90)
+    if most is None:
+        return f"{over(contrast, phrases)}, so less than {margin}"
+    shown = number(most) if number(most) != margin else f"{most:.3f}"
+    return f"{over(contrast, phrases)}, at most {shown} by its one-sided 95% bound, so less than {margin}"
+
+
+def adds_too_little(stage: str, contrast: Contrast) -> str:
+    """What is known of a stage that adds less than the margin: that it may do harm, or how much it may take away."""
+    _, high = gained(contrast, contrast.ci)
+    low_90, _ = gained(contrast, contrast.ci_90)
+    if high is not None and high < 0:
+        return f"since {stage} adds nothing that matters and may do harm"
+    if contrast.margin is not None and low_90 is not None and low_90 > -contrast.margin:
+        return f"since {stage} changes less than matters"
+    return f"since {stage} adds less than matters, though how much it takes away stays open"
+
+
+def gained(contrast: Contrast, interval: Bounds | None) -> Bounds:
+    """An interval of the difference as gain of a over b, where less of the metric may be better."""
+    low, high = interval or (None, None)
+    if lower_is_better(contrast.metric):
+        return None if high is None else -high, None if low is None else -low
+    return low, high
 
 
 def counted(contrast: Contrast) -> str | None:

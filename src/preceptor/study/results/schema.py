@@ -363,6 +363,7 @@ RatersWork = Literal["gold", "pairs", "held_out"]
 ConclusionKind = Literal[
     "dpo_worth_it",
     "sft_enough",
+    "sft_not_settled",
     "base_enough",
     "sft_worth_it",
     "dpo_harms",
@@ -372,7 +373,7 @@ ConclusionKind = Literal[
 ]
 
 
-Recommendation = Literal["do not deploy", "pilot silently", "more cases"]
+Recommendation = Literal["do not deploy", "pilot silently", "more cases", "more seeds"]
 
 
 class Conclusion(_Part):
@@ -383,6 +384,8 @@ class Conclusion(_Part):
     conclusion: ConclusionKind
     sentence: str
     recommendation: Recommendation
+    reason: str = ""
+    """What decided the recommendation."""
     warnings: list[str] = []
 
 

@@ -41,9 +41,15 @@ class TaskEvidence:
         return (a, b) not in self.contrasts and {a, b} <= known and not {a, b}.isdisjoint(self.failed)
 
     def verdict(self, a: str, b: str) -> str | None:
-        """The verdict on arm a against arm b; `lost` where one failed; None where the study does not compare them."""
-        found = self.contrast(a, b)
-        return found.verdict if found else "lost" if self.lost(a, b) else None
+        """The verdict on arm a against arm b, whichever of the two the study put first.
+
+        `lost` where one failed; None where the study does not compare them.
+        """
+        if found := self.contrast(a, b):
+            return found.verdict
+        if found := self.contrast(b, a):
+            return {"better": "worse", "worse": "better"}.get(found.verdict, found.verdict)
+        return "lost" if self.lost(a, b) or self.lost(b, a) else None
 
     @cached_property
     def phrases(self) -> dict[str, str]:
