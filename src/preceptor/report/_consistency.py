@@ -42,7 +42,9 @@ def contradictions(results: Results) -> Iterator[Wrong]:
     for number, conclusion in enumerate(results.conclusions):
         if conclusion.task not in tasks:
             yield f"conclusions.{number}.task", "the study has no such task"
-        if conclusion.recommendation not in _RECOMMENDED.get(conclusion.conclusion, _ANY):
+        spiked = conclusion.task in tasks and tasks[conclusion.task].spike is not None
+        allowed = ("do not deploy",) if spiked else _RECOMMENDED.get(conclusion.conclusion, _ANY)
+        if conclusion.recommendation not in allowed:
             yield f"conclusions.{number}.recommendation", f"it does not follow from {conclusion.conclusion}"
     for number, human in enumerate(results.human):
         if human.task not in tasks:

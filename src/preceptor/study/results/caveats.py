@@ -26,6 +26,8 @@ def recommendation(
     evidence: TaskEvidence, conclusion: ConclusionKind, arm: str | None, *, spoiled: bool = False
 ) -> Recommendation:
     """What a committee is advised to do; `pilot silently` only where nothing speaks against `arm`."""
+    if evidence.task.spike:
+        return "do not deploy"
     if conclusion in ("not_enough_cases", "descriptive"):
         return "more cases"
     if conclusion == "unsettled":
@@ -57,6 +59,11 @@ def _about_cases(evidence: TaskEvidence) -> list[str]:
         lines.append(f"These held-out cases were looked at {evidence.task.looks} times: this result is exploratory.")
     if evidence.task.synthetic:
         lines.append("The cases are synthetic: nothing here is about patients.")
+    if spike := evidence.task.spike:
+        lines.append(
+            f'The training data are not the archive as it was: an error, "{spike.text}", was put into '
+            f"{spike.share:.0%} of the answers on purpose. No model trained on them is for use."
+        )
     if absent := evidence.absent_labels():
         lines.append(f"No held-out case is {_listed(absent)}, so nothing is known about it.")
     question = evidence.question
