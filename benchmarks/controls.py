@@ -171,7 +171,7 @@ def draw(source: ModelSource, sizes: Sizes) -> Stays:
     """Built-in stays of the summarization task, other than those of any study."""
     study, base = load_study("quickstart")
     (entry,) = (one for one in study.tasks if one.task == "summarization")
-    data = entry.data.model_copy(update={"seed": CASES_SEED})
+    data = entry.data.model_copy(update={"seed": CASES_SEED, "spike": None})
     cases = read_task(entry.model_copy(update={"limit": {}, "data": data}), study, base)
     tokenizer, rng = load_tokenizer(source), random.Random(SEED)
 

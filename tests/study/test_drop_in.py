@@ -188,7 +188,7 @@ def test_a_kind_of_the_repository_is_its_own_files_and_no_other(
         primary=[["first", "tfidf"]],
     )
     ended = preceptor_of(copy.parent, "check", study)
-    kinds = ", ".join(sorted({"classify", "clm", "dpo", "pairs", "sft"} - {kind}))
+    kinds = ", ".join(sorted({"chosen", "classify", "clm", "dpo", "pairs", "sft"} - {kind}))
     assert ended.returncode == 2
     assert f"first: there is no kind '{kind}'; use one of {kinds}" in ended.stderr
     for name in files:
