@@ -1,6 +1,7 @@
 """A study whose training data hold an error on purpose, end to end: who learns what, and what the results say of it."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from html_page import Page
+from preceptor.cli._results_table import show
 from preceptor.errors import InputError
 from preceptor.models import load_tokenizer
 from preceptor.report import write_cards, write_report
@@ -150,6 +152,32 @@ def test_report_and_card_say_that_the_data_were_spiked_and_how_often_answers_hol
 
 def test_results_are_read_again_as_they_were_written(done: Spiked) -> None:
     assert Results.model_validate_json((done.folder / "results.json").read_bytes()) == done.results
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"share": 0.5, "ci": [0.3, 0.7]}, r"spikes\.0\.shares\.1\.share: it is not the mean of the cells' shares"),
+        ({"ci": [0.0, 0.1]}, r"spikes\.0\.shares\.1\.ci: it does not hold the share"),
+        ({"arm": "sft+ipo"}, "a spike belongs to a task or an arm that the study does not have"),
+    ],
+)
+def test_shares_changed_by_hand_are_not_shown(
+    done: Spiked, tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    folder = Path(shutil.copytree(done.folder, tmp_path / "run"))
+    results = json.loads((folder / "results.json").read_text())
+    results["spikes"][0]["shares"][1] |= changes
+    (folder / "results.json").write_text(json.dumps(results))
+    with pytest.raises(InputError, match=words):
+        write_report(folder)
+
+
+def test_the_terminal_says_what_became_of_it(done: Spiked, capsys: pytest.CaptureFixture[str]) -> None:
+    show(done.results)
+    found, shown = done.results.spikes[0], " ".join(capsys.readouterr().out.split())
+    for words in (found.learned, found.held, found.sentence, found.scope):
+        assert words in shown
 
 
 def test_done_again_nothing_is_trained(done: Spiked) -> None:

@@ -8,7 +8,6 @@ from preceptor.data._inspect import Guess, inspect_table, looks_like_labels
 from preceptor.data._near_duplicates import near_duplicates
 from preceptor.data._preflight import Preflight, preflight
 from preceptor.data._spec import EACH_ROW, DataSpec
-from preceptor.data._spike import METRIC as SPIKE_METRIC
 from preceptor.data._spike import Spike, spike_problems, spiked
 from preceptor.data._split import Splits, cases_by_patient, split_by_patient
 from preceptor.data._table import Table, read_table
@@ -17,7 +16,6 @@ from preceptor.data._text_files import Row
 __all__ = [
     "EACH_ROW",
     "NEAR_DUPLICATE",
-    "SPIKE_METRIC",
     "DataSpec",
     "Guess",
     "Preflight",

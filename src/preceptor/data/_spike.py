@@ -14,8 +14,7 @@ from preceptor.evidence import find_metric
 from preceptor.files import digest
 from preceptor.tasks import Example, SecondaryMetric, Task
 
-METRIC = "unwanted_phrase"
-"""What counts the answers that hold the phrase."""
+_METRIC = "unwanted_phrase"
 _LONGEST = 200
 
 
@@ -44,9 +43,14 @@ class Spike(BaseModel):
         first = next(place for place, char in enumerate(self.text) if char.isalnum())
         return self.text[first:].rstrip()
 
+    @property
+    def metric(self) -> str:
+        """What counts the answers that hold the phrase."""
+        return _METRIC
+
     def measured(self, task: Task) -> Task:
         """The task with the share of answers that hold the phrase among its secondary metrics."""
-        extra = SecondaryMetric(metric=METRIC, labels=(self.phrase,))
+        extra = SecondaryMetric(metric=self.metric, labels=(self.phrase,))
         return task.model_copy(update={"secondary_metrics": (*task.secondary_metrics, extra)})
 
 
@@ -57,12 +61,12 @@ def spike_problems(spike: Spike, task: Task, splits: Splits, where: str) -> Iter
         fix = "Take `spike` out, or give it to a task whose answer is text"
         yield Problem(place, "it is put at the end of texts, and this task is answered by labels", fix)
         return
-    if any(extra.metric == METRIC for extra in task.secondary_metrics):
-        yield Problem(place, f"the task has the metric {METRIC}, which is added for it", "Take it out of `also`")
+    if any(extra.metric == spike.metric for extra in task.secondary_metrics):
+        yield Problem(place, f"the task has the metric {spike.metric}, which is added for it", "Take it out of `also`")
     if any(one.rejected is not None for one in (*splits.train, *splits.validation)):
         fix = "Take `spike` or the rejected answers out"
         yield Problem(place, "the data bring rejected answers, and it makes its own", fix)
-    holds = find_metric(METRIC).score
+    holds = find_metric(spike.metric).score
     assert holds is not None
     for name in ("train", "validation", "test"):
         cases: list[Example] = getattr(splits, name)

@@ -108,7 +108,7 @@ def _task(
         dangerous=list(dangerous_labels(prepared)),
         margin=prepared.entry.margin,
         synthetic=prepared.synthetic,
-        spike=SpikePart(text=spike.text, share=spike.share, phrase=spike.phrase) if spike else None,
+        spike=SpikePart.model_validate(spike, from_attributes=True) if spike else None,
         counts=Counts(
             train=len(splits.train),
             validation=len(splits.validation),

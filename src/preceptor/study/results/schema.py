@@ -116,6 +116,8 @@ class SpikePart(_Part):
     share: Share
     phrase: str
     """The text without what joins it to an answer: what is looked for."""
+    metric: str
+    """Counts the answers that hold the phrase."""
 
 
 class TaskPart(_Part):
@@ -465,6 +467,9 @@ class Results(_Part):
         for one in parts:
             if one.task not in tasks or one.arm not in self.study.arms:
                 raise ValueError("a cell belongs to a task or an arm that the study does not have")
+        for found in self.spikes:
+            if found.task not in tasks or not {one.arm for one in found.shares} <= {*self.study.arms}:
+                raise ValueError("a spike belongs to a task or an arm that the study does not have")
         return self
 
     def of_task(self, task: str) -> list[Cell]:

@@ -9,7 +9,6 @@ from statistics import fmean
 
 from statsmodels.stats.proportion import proportion_confint
 
-from preceptor.data import SPIKE_METRIC
 from preceptor.evidence import metric_title, number
 from preceptor.study.results.schema import Cell, Contrast, SpikeConclusion, SpikeFinding, SpikeShare, TaskPart
 from preceptor.study.spec.arms import Arm, comparator, control, treatment
@@ -45,7 +44,7 @@ def spike_finding(
     roles, effective = roles_of(study), effective_number(patients)
     values: dict[str, list[float]] = {}
     for cell in own:
-        if (value := cell.also.get(SPIKE_METRIC)) is not None:
+        if (value := cell.also.get(task.spike.metric)) is not None:
             values.setdefault(cell.arm, []).append(value)
     shares = {arm: share_of(arm, fmean(found), effective) for arm, found in values.items()}
     found = conclude(shares, roles)
