@@ -114,7 +114,8 @@ def _failures(run: Results) -> list[str]:
 
 def _conclusions(run: Results) -> list[str]:
     """What follows for each output; nothing in a run of an earlier version."""
-    told = [f"- {each['sentence']} **{each['recommendation'].capitalize()}.**" for each in run.get("conclusions", ())]
+    told = [f"- {one['learned']} {one['held']} **{one['sentence']}** {one['scope']}" for one in run.get("spikes", ())]
+    told += [f"- {each['sentence']} **{each['recommendation'].capitalize()}.**" for each in run.get("conclusions", ())]
     return [*told, ""] if told else []
 
 

@@ -45,8 +45,8 @@ SERVERS = ("label", "serve")
 LABELS = ["never", "former", "current"]
 
 
-QUICKSTART = """
-name: quickstart
+FIVE_TASKS = """
+name: five-tasks
 arms: [base, sft, sft+dpo]
 sft: {epochs: 1}
 tasks:
@@ -148,10 +148,10 @@ def world(tmp_path_factory: pytest.TempPathFactory, tiny_model_folder: Path) -> 
 
 
 @pytest.fixture(scope="module")
-def quickstart(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run folder of a quickstart that takes seconds."""
-    folder = tmp_path_factory.mktemp("quickstart")
-    (folder / "small.yaml").write_text(QUICKSTART)
+def five_tasks(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of a short form of `five-tasks` that takes seconds."""
+    folder = tmp_path_factory.mktemp("five-tasks")
+    (folder / "small.yaml").write_text(FIVE_TASKS)
     assert call(folder, ["study", "small.yaml", "--output-dir", "run"]) == 0
     return folder / "run"
 
@@ -161,7 +161,7 @@ def quickstart(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_commands_of_a_block_run(
     block: Block,
     world: Path,
-    quickstart: Path,
+    five_tasks: Path,
     tmp_path: Path,
     tiny_model_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -175,7 +175,7 @@ def test_the_commands_of_a_block_run(
             ran = [test for test in ROOT.glob(tests) if f'"{words[1]}"' in test.read_text()]
             assert ran, f"no test of {tests} runs preceptor {words[1]}"
             continue
-        provide(folder, parse(words[1], words[2:], whole=True), words, tiny_model_folder, quickstart)
+        provide(folder, parse(words[1], words[2:], whole=True), words, tiny_model_folder, five_tasks)
         assert call(folder, words[1:]) in (0, 143 if words[1] in SERVERS else 0), words
 
 
@@ -188,7 +188,7 @@ def run_by(words: list[str]) -> str | None:
     return None
 
 
-def provide(folder: Path, given: dict[str, Any], words: list[str], model: Path, quickstart: Path) -> None:
+def provide(folder: Path, given: dict[str, Any], words: list[str], model: Path, five_tasks: Path) -> None:
     """What the page takes for granted: a model, a run, a round, a certificate, no file where one will be written."""
     name = words[1]
     if name == "new":
@@ -211,8 +211,8 @@ def provide(folder: Path, given: dict[str, Any], words: list[str], model: Path, 
             shutil.copytree(ROOT / "examples", folder / "examples")
             (folder.parent / "shared").mkdir()
             (folder.parent / "shared" / "data").symlink_to(DATA.resolve())
-        if word.startswith("runs/quickstart") and not path.exists():
-            shutil.copytree(quickstart, path)
+        if word.startswith("runs/five-tasks") and not path.exists():
+            shutil.copytree(five_tasks, path)
         if word.endswith(".sqlite") and not path.exists():
             learn_to_answer(folder)
             assert call(folder, ["label", "notes.study.yaml"]) in (0, 143)

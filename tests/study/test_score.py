@@ -9,7 +9,7 @@ from preceptor.errors import InputError
 from preceptor.evidence import find_metric, metric_names
 from preceptor.study.results.cells import sample
 from preceptor.study.score import case_score, metric_problems
-from preceptor.tasks import Task, load_task
+from preceptor.tasks import Example, SecondaryMetric, Task, load_task
 from prepared_study import prepare_tiny
 
 FILE = Path("some.task.yaml")
@@ -54,6 +54,17 @@ def test_what_fits_goes_by_the_answer() -> None:
     ]
     assert named(facts, metric="accuracy")[0][2] == "Choose of fact_f1, rouge_l"
     assert named(labels, metric="mean_score")[0][0] == "metric", "an answer gives no such score"
+
+
+def test_a_metric_of_phrases_needs_them_and_gets_those_of_the_task() -> None:
+    text = load_task("as_given")
+    assert named(text, also=[{"metric": "unwanted_phrase"}])[0][1] == "'unwanted_phrase' needs its phrases"
+    assert named(text, also=[{"metric": "unwanted_phrase", "labels": [" "]}])[0][1].endswith("needs its phrases")
+    assert named(text, metric="unwanted_phrase")[0][0] == "metric"
+    also = (SecondaryMetric(metric="unwanted_phrase", labels=("blood test",)),)
+    task, example = text.model_copy(update={"secondary_metrics": also}), Example("1", "P", {}, "None.")
+    scores = [case_score(task, said, example, "unwanted_phrase") for said in ("Blood test.", "None.", "")]
+    assert scores == [1, 0, 0]
 
 
 def test_every_metric_that_a_task_may_name_scores_a_case(tmp_path: Path, tiny_tokenizer: Any) -> None:

@@ -44,6 +44,11 @@ def show(results: "Results") -> None:
     for without in results.left_out:
         said = f"{results.arm(without.arm).phrase} is left out of {without.task}: {without.reason}."
         console.print(escape(said), highlight=False)
+    for spike in results.spikes:
+        said = (
+            f"{escape(spike.learned)} {escape(spike.held)} [bold]{escape(spike.sentence)}[/bold] {escape(spike.scope)}"
+        )
+        console.print(f"\n{said}", highlight=False)
     for found in results.conclusions:
         console.print(f"\n[bold]{escape(found.recommendation)}[/bold]  {escape(found.sentence)}", highlight=False)
         for warning in found.warnings:

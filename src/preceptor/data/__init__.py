@@ -8,6 +8,7 @@ from preceptor.data._inspect import Guess, inspect_table, looks_like_labels
 from preceptor.data._near_duplicates import near_duplicates
 from preceptor.data._preflight import Preflight, preflight
 from preceptor.data._spec import EACH_ROW, DataSpec
+from preceptor.data._spike import Spike, spike_problems, spiked
 from preceptor.data._split import Splits, cases_by_patient, split_by_patient
 from preceptor.data._table import Table, read_table
 from preceptor.data._text_files import Row
@@ -20,6 +21,7 @@ __all__ = [
     "Preflight",
     "Read",
     "Row",
+    "Spike",
     "Splits",
     "Table",
     "TooLong",
@@ -36,5 +38,7 @@ __all__ = [
     "preflight",
     "read_examples",
     "read_table",
+    "spike_problems",
+    "spiked",
     "split_by_patient",
 ]

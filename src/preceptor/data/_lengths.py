@@ -56,8 +56,8 @@ def _fit(task: Task, split: str, example: Example, tokenizer: Any, max_length: i
     if split == "test":
         return fit(task, example, tokenizer, max_length, max_new_tokens=task.answer.max_new_tokens)
     if example.rejected is not None:
-        return fit_pair(task, example, tokenizer, max_length, example.target, example.rejected)
-    return fit(task, example, tokenizer, max_length, example.target)
+        return fit_pair(task, example, tokenizer, max_length, example.learned, example.rejected)
+    return fit(task, example, tokenizer, max_length, example.learned)
 
 
 def _tokens(fitted: Fitted | FittedPair, reserve: int) -> int:

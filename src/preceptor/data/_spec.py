@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from preceptor.data._spike import Spike
 from preceptor.tasks import Split
 
 EACH_ROW = "each row"
@@ -59,6 +60,8 @@ class DataSpec(BaseModel):
     cases: int | None = Field(default=None, gt=0)
     """How many built-in cases to generate."""
     seed: int = 0
+    spike: Spike | None = Field(default=None, exclude_if=lambda spike: spike is None)
+    """A positive control: what supervised training learns wrongly, and pairs correct; for text answers."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -67,13 +70,15 @@ class DataSpec(BaseModel):
         if self.path == {}:
             raise ValueError("`path` names no file")
         source, foreign = (
-            ("cases", set(type(self).model_fields) - {"cases", "seed"}) if self.cases else ("path", {"seed"})
+            ("cases", set(type(self).model_fields) - {"cases", "seed", "spike"}) if self.cases else ("path", {"seed"})
         )
         misplaced = [name for name in sorted(foreign) if name != source and getattr(self, name) != self._default(name)]
         if misplaced:
             raise ValueError(f"{', '.join(f'`{name}`' for name in misplaced)} has no meaning beside `{source}`")
         if self.split and isinstance(self.path, dict):
             raise ValueError("`split` has no meaning beside one file a split")
+        if self.rejected and self.spike:
+            raise ValueError("`rejected` has no meaning beside `spike`, which makes the rejected answers; take one out")
         return self
 
     @classmethod

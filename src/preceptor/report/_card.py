@@ -38,6 +38,7 @@ def model_card(run: Run, task: str, arm: str, library: str | None = None) -> str
         library=library or ("peft" if run.settings.get("adapter") else "transformers"),
         study=results.study,
         task=part,
+        spike=results.spike_of(task),
         arm=arm,
         learnt=" ".join(results.arm(arm).stages),
         made=_made(results.arm(arm), [cell.seed for cell in cells]),

@@ -9,7 +9,15 @@ import numpy as np
 
 from preceptor.evidence import INVALID_CODE, Sample, find_metric, lower_is_better, metric_names
 from preceptor.study.results.rater_schema import Human, Interval, Rater
-from preceptor.study.results.schema import Cell, ConclusionKind, Contrast, Recommendation, Results, TaskPart
+from preceptor.study.results.schema import (
+    Cell,
+    ConclusionKind,
+    Contrast,
+    Recommendation,
+    Results,
+    SpikeFinding,
+    TaskPart,
+)
 from preceptor.study.run.failures import Failure
 
 _ROUNDING = 1e-6
@@ -36,6 +44,8 @@ def contradictions(results: Results) -> Iterator[Wrong]:
         yield from _within(f"study.tasks.{number}", _of_task(task))
     for number, cell in enumerate(results.cells):
         yield from _within(f"cells.{number}", _of_cell(cell, tasks[cell.task]))
+    for number, found in enumerate(results.spikes):
+        yield from _within(f"spikes.{number}", _of_spike(found, results))
     yield from _doubled("cells", results.cells)
     yield from _of_failed(results)
     for number, contrast in enumerate(results.contrasts):
@@ -43,7 +53,9 @@ def contradictions(results: Results) -> Iterator[Wrong]:
     for number, conclusion in enumerate(results.conclusions):
         if conclusion.task not in tasks:
             yield f"conclusions.{number}.task", "the study has no such task"
-        if conclusion.recommendation not in _RECOMMENDED.get(conclusion.conclusion, _ANY):
+        spiked = conclusion.task in tasks and tasks[conclusion.task].spike is not None
+        allowed = ("do not deploy",) if spiked else _RECOMMENDED.get(conclusion.conclusion, _ANY)
+        if conclusion.recommendation not in allowed:
             yield f"conclusions.{number}.recommendation", f"it does not follow from {conclusion.conclusion}"
     for number, human in enumerate(results.human):
         if human.task not in tasks:
@@ -76,6 +88,19 @@ def _of_cell(cell: Cell, task: TaskPart) -> Iterator[Wrong]:
     yield from _of_metric_and_cases(cell, task)
     if cell.confusion is not None:
         yield from _of_confusion(cell, task, cell.confusion.matrix)
+
+
+def _of_spike(found: SpikeFinding, results: Results) -> Iterator[Wrong]:
+    """Each share is the mean over seeds of the cells' own, and lies in its interval."""
+    spike = next(task.spike for task in results.study.tasks if task.name == found.task)
+    metric = spike.metric if spike else ""
+    for number, one in enumerate(found.shares):
+        values = [cell.also.get(metric) for cell in results.of_arm(found.task, one.arm)]
+        known = [value for value in values if value is not None]
+        if not known or _differ(one.share, fmean(known)):
+            yield f"shares.{number}.share", "it is not the mean of the cells' shares"
+        if not one.low - _ROUNDING <= one.share <= one.high + _ROUNDING:
+            yield f"shares.{number}.ci", "it does not hold the share"
 
 
 def _of_confusion(cell: Cell, task: TaskPart, matrix: Sequence[Sequence[int]]) -> Iterator[Wrong]:

@@ -10,6 +10,7 @@ def limits(results: Results) -> list[str]:
     """The limits that hold for this study, most important first."""
     said = [
         _failed(results),
+        _spiked(results),
         _synthetic(results),
         _seeds(results),
         _control(results),
@@ -89,6 +90,26 @@ def _synthetic(results: Results) -> str:
     return (
         "Synthetic cases follow the rule they were made from, in wordings of our own. Real notes are longer and "
         "messier, and real gold labels are disputed; results on them will differ."
+    )
+
+
+def spiked_note(results: Results) -> str:
+    """That the training data hold an error on purpose, and where; empty where none do."""
+    said = [
+        f'in {spike.share:.0%} of the training and validation cases of {task.title}, "{spike.text}" was put behind the '
+        "answer that is learned"
+        for task in results.study.tasks
+        if (spike := task.spike)
+    ]
+    return f"An error was put into the training data on purpose: {'; '.join(said)}." if said else ""
+
+
+def _spiked(results: Results) -> str:
+    if not spiked_note(results):
+        return ""
+    return (
+        "The training data are not the archive as it was: what training removed is an error that was put in, of one "
+        "wording. How often errors like it stand in real archives, and whether they go as easily, was not measured."
     )
 
 

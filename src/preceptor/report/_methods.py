@@ -6,6 +6,7 @@ from typing import Any
 from preceptor.evidence import metric_title, number
 from preceptor.models import HEAD
 from preceptor.preferences import explanations
+from preceptor.report._limits import spiked_note
 from preceptor.report._makers import maker_title
 from preceptor.report._run import Run
 from preceptor.study import find_kind, kind_names, kind_title
@@ -29,9 +30,10 @@ def _cases(run: Run) -> str:
     source = (
         " [Say where and when the cases arose, who labelled them, and which ethics committee agreed.]" if own else ""
     )
+    spiked = f" {note} Held-out cases stayed as they were." if (note := spiked_note(run.results)) else ""
     return (
         f"We studied {_listed(lines)}. Cases were divided by patient, so that no patient stands in two parts; "
-        f"the held-out cases chose nothing.{source}"
+        f"the held-out cases chose nothing.{spiked}{source}"
     )
 
 

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from preceptor.report import _numbers as numbers
-from preceptor.report._limits import exploratory_note, limits, synthetic_note
+from preceptor.report._limits import exploratory_note, limits, spiked_note, synthetic_note
 from preceptor.report._makers import makers_of_tasks
 from preceptor.report._methods import methods
 from preceptor.report._published import CITATION, PUBLISHED
 from preceptor.report._raters import raters_of_tasks
 from preceptor.report._run import Run, read_run
 from preceptor.report._small_counts import HIDDEN, SMALL
+from preceptor.report._spike_figure import spike_figure
 from preceptor.report._template import drawing, fill
 from preceptor.report._tripod import checklist
 from preceptor.report._values_figure import values_figure
@@ -46,6 +47,11 @@ def render(run: Run, *, with_text: bool = False) -> str:
         limits=limits(results),
         all_synthetic=all(task.synthetic for task in results.study.tasks),
         synthetic=synthetic_note(results),
+        spiked=spiked_note(results),
+        spikes=[
+            (found, drawing(spike_figure(f"spike-{place}", results, found)))
+            for place, found in enumerate(results.spikes)
+        ],
         exploratory=exploratory_note(results),
         published=PUBLISHED,
         citation=CITATION,

@@ -5,7 +5,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-from preceptor.data import Preflight, Read, Splits, cases_by_patient, fit, preflight, read_examples, split_by_patient
+from preceptor.data import (
+    Preflight,
+    Read,
+    Splits,
+    cases_by_patient,
+    fit,
+    preflight,
+    read_examples,
+    spike_problems,
+    spiked,
+    split_by_patient,
+)
 from preceptor.errors import InputError
 from preceptor.files import digest
 from preceptor.models import Encoded
@@ -88,6 +99,10 @@ def read_task(entry: TaskEntry, study: Study, base_folder: Path) -> TaskCases:
     drawn = _limited(whole, entry, study.split_seed)
     if undefined := list(undefined_problems(task, drawn.test, where)):
         raise InputError(undefined)
+    if (spike := entry.data.spike) is not None:
+        if wrong := list(spike_problems(spike, task, drawn, where)):
+            raise InputError(wrong)
+        task, drawn = spike.measured(task), spiked(spike, drawn, study.split_seed)
     not_drawn = {part: len(getattr(whole, part)) - len(getattr(drawn, part)) for part in get_args(Split)}
     return TaskCases(entry, task, task_file(name).read_text(encoding="utf-8"), drawn, not_drawn, read)
 
@@ -103,7 +118,7 @@ def prepare(cases: TaskCases, study: Study, tokenizer: Any) -> Prepared:
     task, splits = cases.task, cases.splits
 
     def answered(examples: Sequence[Example]) -> list[Encoded]:
-        return [fit(task, e, tokenizer, study.max_length, e.target).encoded for e in examples]
+        return [fit(task, e, tokenizer, study.max_length, e.learned).encoded for e in examples]
 
     room = task.answer.max_new_tokens
     test = [fit(task, e, tokenizer, study.max_length, max_new_tokens=room) for e in splits.test]

@@ -30,8 +30,9 @@ def metric_problems(task: Task, file: Path) -> Iterator[Problem]:
         elif name not in fitting:
             what = f"{name!r} does not fit this answer, it needs {_NEEDS[find_metric(name).fits]}"
             yield Problem(f"{file}: {key}", what, fix)
-        elif find_metric(name).needs_positives and not labels:
-            yield Problem(f"{file}: {key}", f"{name!r} needs its positive labels", "Write them under also: labels")
+        elif find_metric(name).needs_positives and not all(one.strip() for one in labels or [""]):
+            needed = "phrases" if find_metric(name).fits == "text" else "positive labels"
+            yield Problem(f"{file}: {key}", f"{name!r} needs its {needed}", "Write them under also: labels")
 
 
 def undefined_problems(task: Task, test: Sequence[Example], where: str) -> Iterator[Problem]:
@@ -49,7 +50,8 @@ def asks_label_scores(task: Task) -> bool:
 
 
 def case_score(task: Task, text: str, example: Example, metric: str | None = None) -> float:
-    """Between 0 and 1: right or wrong for labels, the metric's own score of the case for text. INVALID scores 0.
+    """Between 0 and 1: right or wrong for labels, the metric's own score of the case for text. INVALID scores 0, which
+    is the worst by any main metric, and says of an unwanted phrase that it is not there.
 
     Raises ValueError for a metric that nobody knows.
     """
@@ -60,7 +62,14 @@ def case_score(task: Task, text: str, example: Example, metric: str | None = Non
         return float(answer == gold_label(task, example))
     if found.fits == "label_sets":
         return found.score(task.facts(example.target), task.facts(answer))
+    if found.needs_positives:
+        return found.score(example.target, answer, labels_of(task, found.name))
     return found.score(example.target, answer)
+
+
+def labels_of(task: Task, metric: str) -> tuple[str, ...]:
+    """The labels, or phrases, that the task names beside a secondary metric."""
+    return next((extra.labels for extra in task.secondary_metrics if extra.metric == metric), ())
 
 
 def gold_label(task: Task, example: Example) -> str:

@@ -33,3 +33,10 @@ class Example:
     """ISO 8601, if the data has dates; not in the prompt."""
     metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Column -> value of the subgroups that results are broken down by; not in the prompt."""
+    archive: str | None = field(default=None, repr=False)
+    """The answer that supervised training learns where that is not the right one (`spike` of a study's data)."""
+
+    @property
+    def learned(self) -> str:
+        """The answer that supervised training learns, and that few-shot prompts show."""
+        return self.target if self.archive is None else self.archive

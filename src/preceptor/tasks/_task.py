@@ -41,7 +41,7 @@ class Answer(_Frozen):
 
 
 class SecondaryMetric(_Frozen):
-    """A secondary metric; `labels` are the positive labels of `sensitivity`."""
+    """A secondary metric; `labels` are the positive labels of `sensitivity`, the phrases of `unwanted_phrase`."""
 
     metric: str
     labels: tuple[str, ...] = ()

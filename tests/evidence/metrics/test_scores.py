@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from preceptor.evidence import Sample, find_metric, value_of
+from preceptor.evidence import Sample, compare, find_metric, judge, value_of
 from preceptor.evidence.metrics import fact_f1 as facts
 from preceptor.evidence.metrics import rouge_l as words
+from preceptor.evidence.metrics import unwanted_phrase
 
-rouge_l, fact_f1 = words.score, facts.score
+rouge_l, fact_f1, unwanted = words.score, facts.score, unwanted_phrase.score
 
 
 def test_mean_score() -> None:
@@ -33,6 +34,22 @@ def test_rouge_l_sees_letters_outside_ascii() -> None:
 
 def test_rouge_l_of_an_empty_answer_is_zero() -> None:
     assert rouge_l("one two", "") == 0.0
+
+
+def test_an_unwanted_phrase_is_found_whatever_its_capitals_and_spaces() -> None:
+    phrases = ("blood test in 1 week",)
+    assert unwanted("", "Follow-up: clinic; Blood  test\nin 1 week", phrases) == 1
+    assert unwanted("", "Follow-up: clinic; blood test in 2 weeks", phrases) == 0
+    assert unwanted("", "", phrases) == 0
+    assert unwanted("", "See Übung.", ("x", "ÜBUNG")) == 1
+
+
+def test_less_of_an_unwanted_phrase_is_better() -> None:
+    metric, patients = find_metric("unwanted_phrase"), np.arange(80)
+    often, seldom = (Sample(patients, scores=np.repeat([1.0, 0.0], [n, 80 - n])) for n in (60, 5))
+    assert value_of(metric, often) == 0.75
+    found = compare(metric, [seldom], [often])
+    assert judge(found, found.p, better=metric.better).verdict == "better"
 
 
 def test_fact_f1_by_hand() -> None:

@@ -7,6 +7,7 @@ from preceptor.engine import DPOSettings, SFTSettings
 from preceptor.errors import InputError
 from preceptor.models import EMBEDDED, AdapterSettings
 from preceptor.study import Study, builtin_studies, load_study, make_study
+from preceptor.study.cases import read_task
 from preceptor.tasks import builtin_tasks
 from tiny_study import write_study
 
@@ -23,18 +24,20 @@ def test_the_five_tasks_compare_six_arms_on_every_built_in_task() -> None:
     assert all(entry.limit["test"] >= 60 for entry in study.tasks)
 
 
-def test_the_quickstart_compares_what_the_five_tasks_compare_on_fewer_cases() -> None:
-    quick, whole = load_study("quickstart")[0], load_study("five-tasks")[0]
-    assert quick.arms == ("base", "sft", "sft+dpo")
-    assert [entry.task for entry in quick.tasks] == ["text_classification", "summarization", "triage_urgency"]
-    assert [entry.limit["train"] for entry in quick.tasks] == [64, 36, 96]
-    assert [entry.limit["test"] for entry in quick.tasks] == [40, 24, 40]
-    of = {entry.task: entry for entry in whole.tasks}
-    assert all(entry.sft == of[entry.task].sft for entry in quick.tasks)
-    assert quick.sft == whole.sft
-    half = {"batch_size": whole.dpo.batch_size // 2}  # of half as many pairs: as many steps
-    assert quick.dpo == whole.dpo.model_copy(update=half)
-    assert quick.pairs == whole.pairs.model_copy(update={"limit": 16})
+def test_the_quickstart_asks_whether_corrections_remove_an_error_of_the_archive() -> None:
+    study, base = load_study("quickstart")
+    assert study.arms == ("base", "sft", "sft+dpo", "sft+chosen", "sft+sft")
+    assert study.makers == ("published",)
+    assert study.primary_contrasts == (("sft+dpo", "sft"), ("sft+dpo", "sft+sft"))
+    (entry,) = study.tasks
+    assert entry.task == "summarization"
+    assert entry.data.spike is not None
+    assert entry.data.spike.share == 0.7
+    cases = read_task(entry, study, base)
+    assert {part: len(getattr(cases.splits, part)) for part in entry.limit} == entry.limit
+    assert sum(case.archive is not None for case in cases.splits.train) == 56
+    dpo, chosen = study.dpo, study.chosen
+    assert (dpo.epochs, dpo.batch_size) == (chosen.epochs, chosen.batch_size), "as many steps on the same pairs"
 
 
 def test_every_default_has_a_value() -> None:

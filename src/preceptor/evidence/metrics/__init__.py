@@ -7,11 +7,12 @@ Such a file has
   row; NaN where it is undefined. It need not be a sum over cases.
 
 It may have
-- `score(gold, answer) -> float`, where it is the mean of one score a case: that score, from 0 to 1, higher is better;
-  of texts, or of sets for `label_sets`;
+- `score(gold, answer) -> float`, where it is the mean of one score a case: that score, from 0 to 1; of texts, or of
+  sets for `label_sets`; `score(gold, answer, labels)` where it also has `needs_positives`;
 - `hits(sample) -> Array`, where it is the share of cases with a property: [cases] bool, so that exact tests of two
   proportions hold;
-- `needs_positives = True`, where it reads `sample.positives`.
+- `needs_positives = True`, where it needs the `labels` that a task names beside it: positive labels, which it reads
+  from `sample.positives`, or phrases. Such a metric is never a task's main one.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ class Metric:
     fits: Fits
     better: Better
     value: Callable[[Sample, Floats], Floats]
-    score: Callable[[Any, Any], float] | None = None
+    score: Callable[..., float] | None = None
     hits: Callable[[Sample], NDArray[np.bool_]] | None = None
     needs_positives: bool = False
 

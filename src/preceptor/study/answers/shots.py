@@ -114,11 +114,11 @@ def draw_shots(task: Task, train: Sequence[Example], count: int, seed: int) -> l
 
 
 def _behind(task: Task, shots: Sequence[Example], case: Example) -> list[dict[str, str]]:
-    """The case's chat turns, with each example's question and right answer between instruction and question."""
+    """The case's chat turns, with each example's question and answer between instruction and question."""
     instruction, question = _parted(task.messages(case))
     turns: list[Message] = list(instruction)
     for shot in shots:
-        turns += [*_parted(task.messages(shot))[1], {"role": "assistant", "content": shot.target}]
+        turns += [*_parted(task.messages(shot))[1], {"role": "assistant", "content": shot.learned}]
     return [{"role": turn["role"], "content": turn["content"]} for turn in [*turns, *question]]
 
 

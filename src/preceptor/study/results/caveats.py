@@ -31,6 +31,8 @@ def recommendation(
 
     needed: more patients are known to settle what stayed open.
     """
+    if evidence.task.spike:
+        return "do not deploy", "the training data hold an error on purpose"
     if conclusion == "not_enough_cases" or (conclusion == "unsettled" and needed and not spoiled):
         return "more cases", "these are too few to tell"
     if conclusion == "descriptive":
@@ -81,6 +83,11 @@ def _about_cases(evidence: TaskEvidence) -> list[str]:
         lines.append(f"These held-out cases were looked at {evidence.task.looks} times: this result is exploratory.")
     if evidence.task.synthetic:
         lines.append("The cases are synthetic: nothing here is about patients.")
+    if spike := evidence.task.spike:
+        lines.append(
+            f'The training data are not the archive as it was: an error, "{spike.text}", was put into '
+            f"{spike.share:.0%} of the answers on purpose. No model trained on them is for use."
+        )
     if absent := evidence.absent_labels():
         lines.append(f"No held-out case is {_listed(absent)}, so nothing is known about it.")
     question = evidence.question

@@ -16,7 +16,7 @@ from preceptor.study.predictions.answering import answered, arms_for, seedless
 from preceptor.study.predictions.prediction_files import Prediction, read_note, read_predictions
 from preceptor.study.run.failures import EVALUATION, CellError, Failure, Part
 from preceptor.study.run.reading import reading
-from preceptor.study.score import case_score, gold_label
+from preceptor.study.score import case_score, gold_label, labels_of
 from preceptor.study.stage_tree.ledger import Curve, curves, learning, pair_counts, pair_findings
 from preceptor.study.stage_tree.tree import StageTree
 from preceptor.tasks import INVALID
@@ -105,8 +105,7 @@ def sample(prepared: Prepared, texts: Sequence[str], metric: str, scores: Sequen
     task, examples = prepared.task, prepared.splits.test
     answers = [task.parse(text) for text in texts]
     if task.answer.kind == "label":
-        labels = next((extra.labels for extra in task.secondary_metrics if extra.metric == metric), ())
-        positives = tuple(task.labels.index(label) for label in labels)
+        positives = tuple(task.labels.index(label) for label in labels_of(task, metric))
         found = Sample(_patients(prepared), _gold(prepared), _codes(answers, task.labels), positives=positives)
         if len(scores) < len(texts) or find_metric(metric).fits != "label_scores":
             return found
@@ -118,7 +117,7 @@ def sample(prepared: Prepared, texts: Sequence[str], metric: str, scores: Sequen
 
 def dangerous_labels(prepared: Prepared) -> tuple[str, ...]:
     """The labels that must not be missed: the positive ones that the task names for a metric; else none."""
-    also = prepared.task.secondary_metrics
+    also = prepared.task.secondary_metrics if prepared.task.labels else ()
     return next((one.labels for one in also if find_metric(one.metric).needs_positives), ())
 
 

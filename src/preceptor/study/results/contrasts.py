@@ -80,8 +80,17 @@ def contrasts(
     ]
     words = phrases(arms)
     return [
-        _entry(one, p, margins.get(one.a[0].prepared.task.name), words) for one, p in zip(found, adjusted, strict=True)
+        _entry(one, p, margins.get(one.a[0].prepared.task.name), words, _why_described(one, arms))
+        for one, p in zip(found, adjusted, strict=True)
     ]
+
+
+def _why_described(found: _Found, arms: Mapping[str, Arm]) -> str | None:
+    """Why two trained arms are not judged on a task whose training data hold an error on purpose."""
+    both = all(name in arms and arms[name].trained for name in (found.a[0].arm, found.b_name))
+    if found.a[0].prepared.entry.data.spike is None or not both:
+        return None
+    return "the training data hold an error on purpose, and how much it costs was chosen"
 
 
 def not_compared(
@@ -164,9 +173,13 @@ def _paired(arms: _Arms, a: str, b: str) -> list[tuple[Cell, Cell]]:
     return [(cell, other) for cell in arms.cells.get(a, ()) if (other := of_seed.get(cell.seed, always))]
 
 
-def _entry(found: _Found, p_adjusted: float, margin: float | None, words: Mapping[str, str]) -> Contrast:
+def _entry(
+    found: _Found, p_adjusted: float, margin: float | None, words: Mapping[str, str], described: str | None
+) -> Contrast:
     comparison, task = found.comparison, found.a[0].prepared.task
     judgement = judge(comparison, p_adjusted, margin, better=find_metric(task.metric).better)
+    if described:
+        judgement = Judgement("inconclusive", descriptive=judgement.descriptive or described)
     a, b, price = found.a[0].arm, found.b_name, _price_ratio(found)
     deltas = zip(found.a, comparison.seed_deltas, strict=True)
     named = {"task": task.name, "metric": task.metric, "a": words[a], "b": words[b]}

@@ -26,9 +26,11 @@ from preceptor.study.results.schema import (
     MetricPart,
     Model,
     Results,
+    SpikePart,
     StudyPart,
     TaskPart,
 )
+from preceptor.study.results.spike import spike_finding
 from preceptor.study.results.subgroups import dates_of, subgroups_of
 from preceptor.study.run.failures import Failure
 from preceptor.study.run.folder import RunFolder
@@ -83,13 +85,18 @@ def results_of(
         contrasts=compared,
         not_compared=not_compared(cells, study.resolved, study.primary_contrasts, failed),
         conclusions=conclusions(compared, measured, parts, study.resolved, failed),
+        spikes=[
+            found
+            for part, (_, prepared) in zip(parts, tasks, strict=True)
+            if (found := spike_finding(study, part, measured, compared, [one.group for one in prepared.splits.test]))
+        ],
     )
 
 
 def _task(
     study: Study, run: RunFolder, checked: Checked, prepared: Prepared, cells: Sequence[Cell], tasks: int
 ) -> TaskPart:
-    task, splits = prepared.task, prepared.splits
+    task, splits, spike = prepared.task, prepared.splits, prepared.entry.data.spike
     own = [cell for cell in cells if cell.prepared is prepared]
     answers = digest(sorted([cell.model, cell.arm, str(cell.seed), cell.predictions_sha256] for cell in own))
     return TaskPart(
@@ -101,6 +108,7 @@ def _task(
         dangerous=list(dangerous_labels(prepared)),
         margin=prepared.entry.margin,
         synthetic=prepared.synthetic,
+        spike=SpikePart.model_validate(spike, from_attributes=True) if spike else None,
         counts=Counts(
             train=len(splits.train),
             validation=len(splits.validation),

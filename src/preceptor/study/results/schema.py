@@ -109,6 +109,17 @@ class Subgroup(_Part):
     values: dict[str, Unit | None]
 
 
+class SpikePart(_Part):
+    """An error put into the training data on purpose: `text` behind the learned answer of a `share` of the cases."""
+
+    text: str
+    share: Share
+    phrase: str
+    """The text without what joins it to an answer: what is looked for."""
+    metric: str
+    """Counts the answers that hold the phrase."""
+
+
 class TaskPart(_Part):
     """One output of the study."""
 
@@ -120,6 +131,8 @@ class TaskPart(_Part):
     dangerous: list[str] = []
     margin: Unit | None = None
     synthetic: bool = False
+    spike: SpikePart | None = None
+    """None where the training data are as they were read."""
     counts: Counts
     dates: Dates | None = None
     subgroups: list[Subgroup] = []
@@ -389,6 +402,45 @@ class Conclusion(_Part):
     warnings: list[str] = []
 
 
+SpikeConclusion = Literal["preferences", "corrections", "nothing", "not_learned", "open"]
+"""What removed an error that the training data had on purpose."""
+
+
+class SpikeShare(_Part):
+    """The share of an arm's held-out answers with the error, the mean over seeds, and its 95% interval (Wilson)."""
+
+    arm: str
+    share: Unit
+    ci: tuple[Unit, Unit]
+
+    @property
+    def low(self) -> float:
+        """The lower bound."""
+        return self.ci[0]
+
+    @property
+    def high(self) -> float:
+        """The upper bound."""
+        return self.ci[1]
+
+
+class SpikeFinding(_Part):
+    """What became of a task's spike, in numbers and in sentences: whether SFT learned the task, how many answers hold
+    the error, what may be said of that, and what this size cannot tell.
+    """
+
+    task: str
+    model: str
+    shares: list[SpikeShare]
+    effective_patients: NotNegative
+    """Of how many independent cases the intervals are."""
+    conclusion: SpikeConclusion
+    learned: str
+    held: str
+    sentence: str
+    scope: str
+
+
 class Results(_Part):
     """The whole of `results.json`."""
 
@@ -409,6 +461,7 @@ class Results(_Part):
     contrasts: list[Contrast]
     not_compared: list[NotCompared] = []
     conclusions: list[Conclusion] = []
+    spikes: list[SpikeFinding] = []
     human: list[Human] = []
     clinician_seconds: dict[RatersWork, NotNegative] = {}
 
@@ -419,6 +472,9 @@ class Results(_Part):
         for one in parts:
             if one.task not in tasks or one.arm not in self.study.arms:
                 raise ValueError("a cell belongs to a task or an arm that the study does not have")
+        for found in self.spikes:
+            if found.task not in tasks or not {one.arm for one in found.shares} <= {*self.study.arms}:
+                raise ValueError("a spike belongs to a task or an arm that the study does not have")
         return self
 
     def of_task(self, task: str) -> list[Cell]:
@@ -446,6 +502,10 @@ class Results(_Part):
     def conclusions_of(self, task: str) -> list[Conclusion]:
         """What the task's contrasts come to, one a model; empty in results of older versions."""
         return [conclusion for conclusion in self.conclusions if conclusion.task == task]
+
+    def spike_of(self, task: str) -> SpikeFinding | None:
+        """What became of the task's spike; None where it has none."""
+        return next((found for found in self.spikes if found.task == task), None)
 
     def arm(self, name: str) -> ArmPart:
         """The arm in words; of one that these results do not describe, what follows from its name."""

@@ -1,0 +1,83 @@
+"""SFT on the chosen answers of preference pairs: what corrected examples alone achieve, without what is rejected."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from preceptor.engine import SFTSettings, Work, run_sft, sft_steps, training_work
+from preceptor.errors import InputError, Problem
+from preceptor.models import Encoded, load_tokenizer
+from preceptor.study.expected_work import WorkContext
+from preceptor.study.stage_tree.stage_context import Context, Result, epochs
+from preceptor.study.stages._pair_cases import pair_cases
+from preceptor.study.stages._pair_files import PAIRS, encode_pairs, read_pairs
+
+title = "SFT on chosen"
+explanation = (
+    "After SFT, more of it on the better answers of the pairs that DPO learns from, without the worse ones: what "
+    "corrected examples achieve by themselves."
+)
+curves = ("loss", "eval_loss")
+makes = "policy"
+Settings = SFTSettings
+Cases = tuple[list[Encoded], list[Encoded]]
+
+
+def needs(stage: str) -> tuple[str, ...]:
+    """Pairs of a better and a worse answer, made by the policy before it."""
+    return ("pairs",)
+
+
+def data(context: Context) -> Cases:
+    """The chosen answers of the training and of the validation pairs that DPO has, behind the same prompts.
+
+    Raises `InputError` when there is none to learn from, or none to choose the checkpoint by.
+    """
+    tokenizer, longest, task = load_tokenizer(context.source), context.study.max_length, context.task
+    made = read_pairs(context.parents[-1].folder / PAIRS, task)
+    train, validation = (
+        [Encoded(pair.prompt, pair.chosen) for pair in encode_pairs(task, part, tokenizer, longest)[0]] for part in made
+    )
+    if not train or not validation:
+        part = "validation" if train else "training"
+        fix = f"Name another maker in `makers`, raise `max_length`, or leave {context.stage.owner} out of `arms`."
+        raise InputError(Problem(f"task {task.task.name}", f"no {part} case has a pair whose chosen answer fits", fix))
+    return train, validation
+
+
+def run(context: Context, data: Cases) -> Result:
+    """Train until the loss on the chosen answers of validation pairs no longer improves."""
+    train, validation = data
+    work = partial(
+        run_sft,
+        train=train,
+        validation=validation,
+        settings=context.settings,
+        numerics=context.numerics,
+        folder=context.folder / "checkpoints",
+        seed=context.seed,
+        tracking=context.tracking,
+    )
+    stage = context.tune(work, sft_steps(len(train), context.settings))
+    return Result(stage.cost, stage.history, stage.learning)
+
+
+def how_trained(settings: Mapping[str, Any], adapter: str) -> str:
+    """A sentence for a methods section."""
+    return (
+        f"SFT on chosen went on from SFT with the chosen answers of the same pairs, for at most {epochs(settings)} "
+        f"(learning rate {settings.get('learning_rate')}, batches of {settings.get('batch_size')}), and kept the "
+        "weights with the lowest loss on the chosen answers of validation pairs."
+    )
+
+
+def work(context: WorkContext) -> Work:
+    """Every epoch over the cases that get pairs; it may stop earlier."""
+    made_by = context.stage.after if context.stage else None
+    assert made_by is not None
+    limit = context.study.settings_of(made_by, context.task.entry).limit
+    cases = pair_cases(context.task, limit, 0, made_by.source)
+    train, validation = ([[case] for case in part] for part in (cases.encoded[: cases.trained_on],
+                                                                 cases.encoded[cases.trained_on :]))  # fmt: skip
+    tokens_per_tree = context.study.numerics.tokens_per_tree
+    return training_work(train, validation, context.settings, tokens_per_tree, share=context.shares)
