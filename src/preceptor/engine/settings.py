@@ -14,6 +14,13 @@ One is left out of a study's file and of keys: what was made before there was a 
 """
 
 
+WarmupSteps = Annotated[int, Field(ge=0)] | Annotated[float, Field(gt=0, lt=1)]
+"""Steps in which the learning rate rises from 0: a whole number, or below 1 a share of all steps, rounded up.
+
+It is `warmup_steps` of transformers. A whole number stays one, so that keys made of it stay what they are.
+"""
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -47,7 +54,7 @@ class TrainSettings(_Settings):
     learning_rate: float = Field(default=4e-4, gt=0)
     epochs: int = Field(default=3, ge=1)
     batch_size: int = Field(default=8, ge=1)
-    warmup_steps: int = Field(default=5, ge=0)
+    warmup_steps: WarmupSteps = 5
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
     looks_per_epoch: int = Field(default=1, ge=1)
@@ -72,8 +79,10 @@ class DPOSettings(TrainSettings):
     sft_weight: float = Field(default=1.0, ge=0)
     learning_rate: float = Field(default=2e-5, gt=0)
     epochs: int = Field(default=1, ge=1)
-    warmup_steps: int = Field(default=0, ge=0)
-    """None: few pairs make few steps, and the policy has been warm since SFT."""
+    warmup_steps: WarmupSteps = 0.1
+    """A share, for pairs are few or many. Without one, Adam's bias correction makes the first step +-learning_rate in
+    every weight, whatever the size of its gradient: a full-size step in the sign of the noise of one batch of pairs.
+    """
     looks_per_epoch: int = Field(default=2, ge=1)
 
     @model_validator(mode="after")
