@@ -61,16 +61,29 @@ class TrainSettings(_Settings):
     """Evaluations on the validation data in each epoch."""
 
 
+BestBy = Literal["loss", "score"]
+"""What the kept evaluation is the best of: the validation loss, or the mean score of greedy answers to the validation
+cases, between whose equals the loss decides."""
+
+
 class SFTSettings(TrainSettings):
-    """Learning by example. Stops early when `patience` evaluations in a row have not lowered the validation loss."""
+    """Learning by example. Stops early when `patience` evaluations in a row have not been better than the best."""
 
     patience: int = Field(default=2, ge=1)
+    looks_per_epoch: int = Field(default=2, ge=1)
+    """Two, so that `patience` can end the stage before its last epoch is over."""
+    min_steps: int = Field(default=0, ge=0, exclude_if=lambda steps: steps == 0)
+    """Optimizer steps before which no evaluation counts against `patience`. 0 by default: how many steps a model needs
+    before its validation loss means something depends on the batch and the warm-up, which a study file sets beside it.
+    """
+    metric_for_best_model: BestBy = Field(default="loss", exclude_if=lambda metric: metric == "loss")
 
 
 class DPOSettings(TrainSettings):
     """Learning by preference, from the SFT policy as reference. `label_smoothing` is for `sigmoid` and `robust`.
 
-    Ends with the weights of the evaluation at which the validation pairs' loss was lowest.
+    Ends with the weights of the best evaluation. `score` is the default, for a lower loss on pairs is not yet a better
+    answer.
     """
 
     beta: float = Field(default=0.1, gt=0)
@@ -84,6 +97,7 @@ class DPOSettings(TrainSettings):
     every weight, whatever the size of its gradient: a full-size step in the sign of the noise of one batch of pairs.
     """
     looks_per_epoch: int = Field(default=2, ge=1)
+    metric_for_best_model: BestBy = "score"
 
     @model_validator(mode="after")
     def _smoothing_has_an_effect(self) -> Self:
