@@ -25,7 +25,7 @@ PAIRS = [
 ]
 """Nine to learn and two to look at: in the last step of an epoch one process has nothing to do."""
 EXAMPLES = [Encoded(pair.prompt, pair.chosen) for pair in PAIRS]
-SFT = SFTSettings(learning_rate=2e-3, epochs=2, batch_size=4, warmup_steps=0)
+SFT = SFTSettings(learning_rate=2e-3, epochs=2, batch_size=4, warmup_steps=0, looks_per_epoch=1)
 DPO = DPOSettings(learning_rate=2e-3, epochs=2, batch_size=4)
 ADAPTER = AdapterSettings(rank=4, alpha=8)
 

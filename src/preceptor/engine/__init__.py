@@ -3,7 +3,17 @@
 from preceptor.engine.cost import Cost, release_memory, timed
 from preceptor.engine.estimate.memory import ModelBytes, model_bytes
 from preceptor.engine.estimate.speed import MEASUREMENTS, Speed, measure
-from preceptor.engine.estimate.work import Unit, Work, flops_of, times, training_work, tree_work, writing_work
+from preceptor.engine.estimate.work import (
+    Unit,
+    Work,
+    as_look,
+    flops_of,
+    look_work,
+    times,
+    training_work,
+    tree_work,
+    writing_work,
+)
 from preceptor.engine.losses import dpo_loss, reward_margins, sft_loss
 from preceptor.engine.memory_errors import out_of_memory, without_case
 from preceptor.engine.output_layer import float32_head
@@ -22,11 +32,13 @@ from preceptor.engine.tree.layout import Tree, distinct_prefixes, layout
 from preceptor.engine.tree.logprobs import answer_logprobs
 from preceptor.engine.tree.sharing import can_share, shares_prefixes
 from preceptor.engine.tree.states import sequence_states
+from preceptor.engine.write.answer_score import AnswerScore
 from preceptor.engine.write.candidates import Likeliest, likeliest, score_answers
 from preceptor.engine.write.generate import Sampling, generate
 
 __all__ = [
     "MEASUREMENTS",
+    "AnswerScore",
     "Cost",
     "DPOSettings",
     "EncodedPair",
@@ -47,6 +59,7 @@ __all__ = [
     "Unit",
     "Work",
     "answer_logprobs",
+    "as_look",
     "can_share",
     "choose_numerics",
     "distinct_prefixes",
@@ -59,6 +72,7 @@ __all__ = [
     "idle_slots",
     "layout",
     "likeliest",
+    "look_work",
     "measure",
     "model_bytes",
     "out_of_memory",

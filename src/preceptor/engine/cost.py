@@ -19,7 +19,11 @@ from preceptor.models import heads_of
 
 @dataclass(slots=True)
 class Cost:
-    """Cost of some work. `tokens_seen` counts every sequence in full, `tokens_computed` each distinct prefix once."""
+    """Cost of some work. `tokens_seen` counts every sequence in full, `tokens_computed` each distinct prefix once.
+
+    evaluation_flops: those of `flops` that went into evaluations while a stage trained, by which a checkpoint is chosen
+    and nothing is learned.
+    """
 
     seconds: float = 0.0
     optimizer_steps: int = 0
@@ -27,6 +31,12 @@ class Cost:
     tokens_computed: int = 0
     flops: float = 0.0
     peak_memory_bytes: int = 0
+    evaluation_flops: float = 0.0
+
+    @property
+    def training_flops(self) -> float:
+        """All but those of evaluations."""
+        return self.flops - self.evaluation_flops
 
     def __add__(self, other: Self) -> "Cost":
         return Cost(
@@ -36,6 +46,7 @@ class Cost:
             self.tokens_computed + other.tokens_computed,
             self.flops + other.flops,
             max(self.peak_memory_bytes, other.peak_memory_bytes),
+            self.evaluation_flops + other.evaluation_flops,
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -14,6 +14,13 @@ One is left out of a study's file and of keys: what was made before there was a 
 """
 
 
+WarmupSteps = Annotated[int, Field(ge=0)] | Annotated[float, Field(gt=0, lt=1)]
+"""Steps in which the learning rate rises from 0: a whole number, or below 1 a share of all steps, rounded up.
+
+It is `warmup_steps` of transformers. A whole number stays one, so that keys made of it stay what they are.
+"""
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -47,23 +54,36 @@ class TrainSettings(_Settings):
     learning_rate: float = Field(default=4e-4, gt=0)
     epochs: int = Field(default=3, ge=1)
     batch_size: int = Field(default=8, ge=1)
-    warmup_steps: int = Field(default=5, ge=0)
+    warmup_steps: WarmupSteps = 5
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
     looks_per_epoch: int = Field(default=1, ge=1)
     """Evaluations on the validation data in each epoch."""
 
 
+BestBy = Literal["loss", "score"]
+"""What the kept evaluation is the best of: the validation loss, or the mean score of greedy answers to the validation
+cases, between whose equals the loss decides."""
+
+
 class SFTSettings(TrainSettings):
-    """Learning by example. Stops early when `patience` evaluations in a row have not lowered the validation loss."""
+    """Learning by example. Stops early when `patience` evaluations in a row have not been better than the best."""
 
     patience: int = Field(default=2, ge=1)
+    looks_per_epoch: int = Field(default=2, ge=1)
+    """Two, so that `patience` can end the stage before its last epoch is over."""
+    min_steps: int = Field(default=0, ge=0, exclude_if=lambda steps: steps == 0)
+    """Optimizer steps before which no evaluation counts against `patience`. 0 by default: how many steps a model needs
+    before its validation loss means something depends on the batch and the warm-up, which a study file sets beside it.
+    """
+    metric_for_best_model: BestBy = Field(default="loss", exclude_if=lambda metric: metric == "loss")
 
 
 class DPOSettings(TrainSettings):
     """Learning by preference, from the SFT policy as reference. `label_smoothing` is for `sigmoid` and `robust`.
 
-    Ends with the weights of the evaluation at which the validation pairs' loss was lowest.
+    Ends with the weights of the best evaluation. `score` is the default, for a lower loss on pairs is not yet a better
+    answer.
     """
 
     beta: float = Field(default=0.1, gt=0)
@@ -72,9 +92,12 @@ class DPOSettings(TrainSettings):
     sft_weight: float = Field(default=1.0, ge=0)
     learning_rate: float = Field(default=2e-5, gt=0)
     epochs: int = Field(default=1, ge=1)
-    warmup_steps: int = Field(default=0, ge=0)
-    """None: few pairs make few steps, and the policy has been warm since SFT."""
+    warmup_steps: WarmupSteps = 0.1
+    """A share, for pairs are few or many. Without one, Adam's bias correction makes the first step +-learning_rate in
+    every weight, whatever the size of its gradient: a full-size step in the sign of the noise of one batch of pairs.
+    """
     looks_per_epoch: int = Field(default=2, ge=1)
+    metric_for_best_model: BestBy = "score"
 
     @model_validator(mode="after")
     def _smoothing_has_an_effect(self) -> Self:

@@ -17,7 +17,7 @@ from preceptor.models import Encoded, Policy
 MakePolicy = Callable[..., Policy]
 
 STOP = 2
-SETTINGS = SFTSettings(learning_rate=3e-3, epochs=2, batch_size=4, warmup_steps=0)
+SETTINGS = SFTSettings(learning_rate=3e-3, epochs=2, batch_size=4, warmup_steps=0, looks_per_epoch=1)
 NUMERICS = Numerics(threads=1)
 
 
@@ -35,11 +35,11 @@ def more(policy: Policy, folder: Path, flops: float, **changed: Any) -> Stage:
 
 
 def one_step(make_policy: MakePolicy, folder: Path) -> float:
-    """What the first step costs, without the look behind it."""
+    """What the first step costs, without the looks before and behind it."""
     policy = make_policy(tuned=1)
     look = Cost()
     validation_loss(policy.model, VALIDATION, NUMERICS, share=True, cost=look)
-    return more(policy, folder, 1.0).cost.flops - look.flops
+    return more(policy, folder, 1.0).cost.flops - 2 * look.flops
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5, 8])
@@ -68,8 +68,9 @@ def test_the_best_look_is_kept_and_bad_looks_stop_nothing(make_policy: MakePolic
     settings = SETTINGS.model_copy(update={"looks_per_epoch": 3, "patience": 1})
     stage = more(policy, tmp_path / "more", budget, validation=contrary, settings=settings)
     looks = [row["eval_loss"] for row in stage.history if "eval_loss" in row]
-    assert len(looks) == stage.cost.optimizer_steps
+    assert len(looks) == 1 + stage.cost.optimizer_steps
     assert looks.index(min(looks)) < len(looks) - 1 - settings.patience, "the looks must get worse to show anything"
+    assert stage.kept_step == looks.index(min(looks))
     found = validation_loss(policy.model, contrary, NUMERICS, share=True, cost=Cost())
     assert found == pytest.approx(min(looks), abs=1e-6)
 

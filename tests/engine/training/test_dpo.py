@@ -193,12 +193,76 @@ def test_it_ends_with_the_weights_of_the_best_look(make_policy: Callable[..., Po
     stage = run(policy, tmp_path / "looked", settings, validation=UPSIDE_DOWN)
     run(last, tmp_path / "not", settings)
     looks = logged(stage, "eval_loss")
-    assert len(looks) == 6
-    assert looks[0] < looks[-1], "the last weights would do"
+    assert len(looks) == 1 + 6
+    assert looks[1] < looks[-1], "the last weights would do"
     reference = gaps(make_policy(tuned=1), UPSIDE_DOWN)
     losses = [dpo_loss(gaps(one, UPSIDE_DOWN) - reference, settings.beta).mean() for one in (policy, last)]
     assert float(losses[0]) == pytest.approx(min(looks), abs=1e-5)
     assert float(losses[1]) > min(looks) + 1e-3
+
+
+@pytest.mark.parametrize("learning_rate", [2e-3, 0.5])
+def test_the_weights_it_starts_from_are_kept_when_training_does_harm(
+    learning_rate: float, make_policy: Callable[..., Policy], tmp_path: Path, weights: Weights
+) -> None:
+    policy = make_policy(tuned=1)
+    changes = {"sft_weight": 0.0, "looks_per_epoch": 3, "learning_rate": learning_rate, "batch_size": 12, "epochs": 4}
+    turned_round = [EncodedPair(pair.prompt, pair.rejected, pair.chosen) for pair in PAIRS]
+    stage = run(policy, tmp_path, SETTINGS.model_copy(update=changes), validation=turned_round)
+    looked = [(row["step"], row["eval_loss"]) for row in stage.history if "eval_loss" in row]
+    assert looked[0] == min(looked, key=lambda one: one[1])
+    assert [step for step, _ in looked] == [0, 1, 2, 3, 4]
+    assert stage.kept_step == 0
+    assert_same(weights(policy), weights(make_policy(tuned=1)))
+
+
+@pytest.mark.parametrize("after", [1, 5])
+def test_killed_behind_the_checkpoint_of_its_start_it_goes_on_to_the_same_weights(
+    after: int, make_policy: Callable[..., Policy], tmp_path: Path, weights: Weights, cut_after: Any, killed: Any
+) -> None:
+    whole, again = make_policy(tuned=1), make_policy(tuned=1)
+    stage = run(whole, tmp_path / "whole", validation=PAIRS)
+    with pytest.raises(killed):
+        run(make_policy(tuned=1), tmp_path / "cut", validation=PAIRS, advance=cut_after(after))
+    assert [one.name for one in (tmp_path / "cut").glob("checkpoint-*")] == [f"checkpoint-{(after - 1) // 3 * 3}"]
+    resumed = run(again, tmp_path / "cut", validation=PAIRS)
+    assert_same(weights(again), weights(whole))
+    assert stage.kept_step == resumed.kept_step == 6
+    assert logged(resumed, "eval_loss") == logged(stage, "eval_loss")
+    assert len(logged(stage, "eval_loss")) == 3
+    assert (resumed.cost.flops, resumed.cost.tokens_seen) == (stage.cost.flops, stage.cost.tokens_seen)
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+def test_the_checkpoint_of_its_start_is_whole_or_absent(
+    nth: int,
+    cut_while_saving: Callable[[int], None],
+    make_policy: Callable[..., Policy],
+    tmp_path: Path,
+    weights: Weights,
+    killed: type[Exception],
+) -> None:
+    whole, again = make_policy(tuned=1), make_policy(tuned=1)
+    stage = run(whole, tmp_path / "whole", validation=PAIRS)
+    cut_while_saving(nth)
+    with pytest.raises(killed):
+        run(make_policy(tuned=1), tmp_path / "cut", validation=PAIRS)
+    assert len(list((tmp_path / "cut").glob("checkpoint-*"))) == nth - 1
+    resumed = run(again, tmp_path / "cut", validation=PAIRS)
+    assert_same(weights(again), weights(whole))
+    assert logged(resumed, "eval_loss") == logged(stage, "eval_loss")
+
+
+def test_of_looks_that_are_alike_the_earlier_is_kept(
+    make_policy: Callable[..., Policy], tmp_path: Path, weights: Weights
+) -> None:
+    alike = [EncodedPair([*INSTRUCTION, 200 + n], [10, STOP], [10, STOP]) for n in range(4)]
+    settings = SETTINGS.model_copy(update={"sft_weight": 0.0, "looks_per_epoch": 3})
+    policy = make_policy(tuned=1)
+    stage = run(policy, tmp_path, settings, validation=alike)
+    assert len(set(logged(stage, "eval_loss"))) == 1
+    assert stage.kept_step == 0
+    assert_same(weights(policy), weights(make_policy(tuned=1)))
 
 
 def test_looks_cost_and_change_nothing_in_training(make_policy: Callable[..., Policy], tmp_path: Path) -> None:
@@ -212,7 +276,7 @@ def test_looks_cost_and_change_nothing_in_training(make_policy: Callable[..., Po
 def test_the_last_step_is_looked_at(make_policy: Callable[..., Policy], tmp_path: Path) -> None:
     settings = SETTINGS.model_copy(update={"epochs": 1, "batch_size": 5, "looks_per_epoch": 2})
     stage = run(make_policy(tuned=1), tmp_path, settings, validation=UPSIDE_DOWN)
-    assert [row["step"] for row in stage.history if "eval_loss" in row] == [1, 2, 3]
+    assert [row["step"] for row in stage.history if "eval_loss" in row] == [0, 1, 2, 3]
     settings = settings.model_copy(update={"batch_size": 4, "epochs": 2})
     assert dpo_steps(len(PAIRS), settings) == 6
     stage = run(make_policy(tuned=1), tmp_path / "odd", settings, pairs=PAIRS[:11], validation=UPSIDE_DOWN)

@@ -24,7 +24,7 @@ def case(number: int, answer: int) -> Encoded:
 TRAIN = [case(number, 10 + number % 2) for number in range(12)]
 VALIDATION = [case(number, 10 + number % 2) for number in range(12, 18)]
 CONTRARY = [case(number, 11 - number % 2) for number in range(12, 18)]  # the better we learn, the worse these get
-SETTINGS = SFTSettings(learning_rate=3e-3, epochs=3, batch_size=4, warmup_steps=0)
+SETTINGS = SFTSettings(learning_rate=3e-3, epochs=3, batch_size=4, warmup_steps=0, looks_per_epoch=1)
 
 
 def run(policy: Policy, folder: Path, settings: SFTSettings = SETTINGS, **changed: Any) -> Stage:
@@ -118,6 +118,23 @@ def test_it_stops_when_validation_stops_improving_and_ends_with_the_best_look(
     final = validation_loss(policy.model, CONTRARY, numerics, share=True, cost=Cost())
     assert final == pytest.approx(seen[best], abs=1e-6)
     assert seen[best] < seen[-1]
+
+
+def test_patience_counts_from_the_weights_a_trained_policy_starts_with(
+    make_policy: Callable[..., Policy], tmp_path: Path, weights: Weights
+) -> None:
+    policy = make_policy()
+    run(policy, tmp_path / "first", SETTINGS.model_copy(update={"epochs": 8}), validation=VALIDATION)
+    before = {name: weight.clone() for name, weight in weights(policy).items()}
+    settings = SETTINGS.model_copy(update={"epochs": 30, "looks_per_epoch": 3, "patience": 2})
+    stage = run(policy, tmp_path / "second", settings, train=CONTRARY, validation=VALIDATION, goes_on=True)
+    assert [row["step"] for row in stage.history if "eval_loss" in row] == [0, 1, 2]
+    assert (stage.kept_step, stage.cost.optimizer_steps) == (0, 2)
+    assert_same(weights(policy), before)
+
+
+def test_what_begins_has_no_step_0(make_policy: Callable[..., Policy], undisturbed: Undisturbed) -> None:
+    assert min(row["step"] for row in undisturbed[1].history) == 1
 
 
 def test_the_last_steps_are_looked_at_too(make_policy: Callable[..., Policy], tmp_path: Path) -> None:

@@ -111,3 +111,16 @@ def test_the_loss_of_sft_written_by_hand_is_sft(
     train(by_hand, batches, sft, held_out, settings, numerics, tmp_path / "hand", seed=3, sequences_of=ids)
     run_sft(by_name, learned, held_out, settings, numerics, tmp_path / "name", seed=3)
     assert all(torch.equal(weights(by_name)[name], weight) for name, weight in weights(by_hand).items())
+
+
+def test_a_share_of_the_steps_warms_up_as_the_number_it_comes_to(
+    make_policy: Callable[..., Policy], numerics: Numerics, tmp_path: Path
+) -> None:
+    rates = []
+    for name, warmup in (("share", 0.25), ("number", 3)):  # a quarter of nine steps, rounded up
+        settings = SFTSettings(**SETTINGS.model_dump() | {"warmup_steps": warmup, "patience": 9})
+        cases = [Encoded(pair.prompt, pair.chosen) for pair in PAIRS]
+        stage = run_sft(make_policy(), cases[:12], cases[12:], settings, numerics, tmp_path / name, seed=3)
+        rates.append(logged(stage, "learning_rate"))
+    assert rates[0] == rates[1]
+    assert rates[0][:4] == pytest.approx([0, 1e-3, 2e-3, 3e-3])

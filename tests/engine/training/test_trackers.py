@@ -90,6 +90,22 @@ def test_a_run_that_was_killed_and_goes_on_tells_each_step_once(
     assert read == [(row["step"], pytest.approx(row["loss"], abs=1e-5)) for row in whole if "loss" in row]
 
 
+def test_the_weights_it_starts_from_are_told_as_step_0_and_what_follows_once(
+    make_policy: Any, tmp_path: Path, cut_after: type[Any]
+) -> None:
+    settings = SFT.model_copy(update={"looks_per_epoch": 1})
+    given = {"settings": settings, "numerics": NUMERICS, "seed": 0, "goes_on": True}
+    tracking = told_to("tensorboard", tmp_path)
+    with pytest.raises(Exception):  # noqa: B017, PT011 - whatever the cut raises
+        run_sft(
+            make_policy(), TRAIN, TRAIN[:4], folder=tmp_path / "c", tracking=tracking, advance=cut_after(2), **given
+        )
+    history = run_sft(make_policy(), TRAIN, TRAIN[:4], folder=tmp_path / "c", tracking=tracking, **given).history
+    read = scalars(tmp_path / "trackers" / "tensorboard" / RUN)
+    assert [step for step, _ in read["train/loss"]] == [1, 2, 3]
+    assert [step for step, _ in read["eval/loss"]] == [row["step"] for row in history if "eval_loss" in row] == [0, 3]
+
+
 def test_what_is_finished_is_told_once_with_settings_figures_and_words(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

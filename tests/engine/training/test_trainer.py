@@ -27,7 +27,7 @@ def test_a_tree_that_others_have_leaves_the_figures_of_a_step_whole(
     step.insert(idle_at, None)
     history = []
     for name, trees in (("whole", [*TREES]), ("with an idle turn", step)):
-        arguments = training_arguments(SFTSettings(), tmp_path / name, seed=0, steps=1, every=1, best=False)
+        arguments = training_arguments(SFTSettings(), tmp_path / name, seed=0, steps=1, every=1, best=None)
         trainer = StepTrainer(make_policy(tuned=1).model, arguments, [trees], tree_loss, None, [], quiet)
         history.append(run_stage(trainer).history[0])
     assert history[0]["trees"] == history[1]["trees"] == len(TREES)

@@ -22,7 +22,7 @@ class Unit(NamedTuple):
     kind: `train`, a tree forward and backward; `score`, a tree forward; `read`, the tree of a batch's prompts; `write`,
     a token more for each answer of a batch; `save`, a checkpoint. tokens: distinct ones, which are computed. seen: the
     tokens of every sequence in full. rows: hidden states that meet the vocabulary. held: tokens whose activations, or
-    keys and values, are in memory together.
+    keys and values, are in memory together. look: whether it is part of an evaluation while a stage trains.
     """
 
     kind: str
@@ -31,6 +31,7 @@ class Unit(NamedTuple):
     seen: int = 0
     rows: int = 0
     held: int = 0
+    look: bool = False
 
 
 Work = list[Unit]
@@ -54,13 +55,35 @@ def training_work(
     tokens_per_tree: int,
     *,
     share: bool,
+    answers: Work = [],  # noqa: B006 - it is never changed
+    start: bool = False,
 ) -> Work:
-    """All epochs of `train` (which may stop earlier) with their evaluations; a batch holds `batch_size` groups."""
+    """All epochs of `train` (which may stop earlier) with their evaluations; a batch holds `batch_size` groups.
+
+    answers: what an evaluation takes beside the loss. start: there is one before the first step.
+    """
     batches = schedule(len(train), settings.batch_size, 1, 0)
     looks = -(-len(batches) * settings.epochs // max(1, len(batches) // settings.looks_per_epoch))
     steps = (tree_work("train", [train[i] for i in batch], tokens_per_tree, share=share) for batch in batches)
+    look = look_work(validation, tokens_per_tree, share=share, answers=answers)
+    return times(list(chain.from_iterable(steps)), settings.epochs) + times(look, looks + start)
+
+
+def look_work(
+    validation: Sequence[Sequence[Encoded]],
+    tokens_per_tree: int,
+    *,
+    share: bool,
+    answers: Work = [],  # noqa: B006
+) -> Work:
+    """One evaluation while a stage trains, and the checkpoint behind it; see `training_work`."""
     held_out = tree_work("score", validation, tokens_per_tree, share=share)
-    return times(list(chain.from_iterable(steps)), settings.epochs) + times(held_out, looks) + [Unit("save", looks)]
+    return [*as_look(held_out + answers), Unit("save")]
+
+
+def as_look(work: Work) -> Work:
+    """The same as part of evaluations."""
+    return [unit._replace(look=True) for unit in work]
 
 
 def writing_work(

@@ -5,7 +5,8 @@ so that the adapter stays whole in every process and its gradient is averaged, w
 it and accelerate gather weights around the model's `forward`, which a tree goes past on its way to the vocabulary.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import MethodType
 from typing import Any, TypeVar
 
@@ -60,6 +61,22 @@ def in_forward(model: nn.Module, compute: Callable[[], Out]) -> Out:
     sharded: Any = model
     out: Out = sharded.compute_whole(compute)
     return out
+
+
+@contextmanager
+def whole(model: nn.Module) -> Iterator[None]:
+    """In the block every process holds the whole model and computes by itself, without gradients.
+
+    Every process must begin and end it.
+    """
+    parts = [part for part in model.modules() if isinstance(part, FSDPModule)]
+    for part in parts:
+        part.set_reshard_after_forward(False, recurse=False)
+        part.unshard()
+    yield
+    for part in parts:
+        part.reshard()
+        part.set_reshard_after_forward(part is not model, recurse=False)  # as torch does: the outermost stays gathered
 
 
 def _compute_whole(model: nn.Module, compute: Callable[[], Out]) -> Out:

@@ -10,19 +10,20 @@ from preceptor.models import compute_device
 
 
 def training_arguments(
-    settings: TrainSettings, folder: Path, *, seed: int, steps: int, every: int, best: bool
+    settings: TrainSettings, folder: Path, *, seed: int, steps: int, every: int, best: str | None, start: bool = False
 ) -> TrainingArguments:
     """Arguments for a Trainer whose dataset is the list of all optimizer `steps`, one epoch long, in order.
 
     A checkpoint is written after `every` so many of them; with `best`, each after an evaluation on the validation data,
-    and the weights of the lowest validation loss are loaded in the end.
+    and the weights that are best by that figure are loaded in the end. start: the first evaluation is before any step.
     """
     evaluation: dict[str, Any] = {
         "eval_strategy": "steps",
         "eval_steps": every,
         "load_best_model_at_end": True,
-        "metric_for_best_model": "eval_loss",
-        "greater_is_better": False,
+        "metric_for_best_model": best,
+        "greater_is_better": best != "eval_loss",
+        "eval_on_start": start,
     }
     arguments = TrainingArguments(
         output_dir=str(folder),

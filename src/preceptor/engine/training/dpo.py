@@ -18,7 +18,7 @@ from preceptor.engine.training.reference import (
     sequences_of,
     sums,
 )
-from preceptor.engine.training.stage import Forward, Stage, train
+from preceptor.engine.training.stage import Forward, Measuring, Stage, train
 from preceptor.engine.training.trackers import Tracking
 from preceptor.engine.tree.batches import schedule, steps_per_epoch
 from preceptor.engine.tree.sequence_checks import check_sequences
@@ -36,14 +36,18 @@ def run_dpo(
     *,
     seed: int,
     reference_file: Path | None = None,
+    measuring: Measuring | None = None,
     tracking: Tracking | None = None,
     advance: Advance = quiet,
 ) -> Stage:
     """Train `policy` in place on pairs, with the policy it is now as the reference; see `train`.
 
-    Evaluates the same loss on the `validation` pairs and ends with the weights of the lowest; without such pairs, with
-    the last weights. The reference's log-probabilities are computed once, before the first step and on the trees of the
-    steps, and cached in `reference_file` (in `folder` without one), where another run from the same policy finds them.
+    Evaluates the same loss and figures on the `validation` pairs, before the first step too, and ends with the weights
+    of the best evaluation, which may be those it started from: with `measuring`, by score, unless the settings say
+    `loss`; else by loss. With neither `validation` nor score it ends with the last weights. `eval_pair_accuracy` is the
+    share of validation pairs whose chosen answer the policy itself finds likelier. The reference's log-probabilities
+    are computed once, before the first step and on the trees of the steps, and cached in `reference_file` (in `folder`
+    without one), where another run from the same policy finds them.
     Raises InputError for answers the model cannot learn, and when the policy is not its own reference.
     """
     everything = [*pairs, *validation]
@@ -60,18 +64,19 @@ def run_dpo(
         """Of the pairs with these indices."""
         some = [everything[i] for i in tree]
         chosen, rejected = pair_logprobs(forward.model, some, share=forward.share, cost=forward.cost)
-        margins = _margins(chosen, rejected, [reference[i] for i in tree], mean=settings.loss_type == "ipo")
+        of_reference = [reference[i] for i in tree]
+        margins = _margins(chosen, rejected, of_reference, mean=settings.loss_type == "ipo")
         losses = dpo_loss(margins, settings.beta, settings.loss_type, settings.label_smoothing)
         loss = losses.sum() / len(batch)
         if settings.sft_weight:
             chosen_tokens = sum(len(everything[i].chosen) for i in batch)
             loss = loss + settings.sft_weight * sft_loss(torch.cat(chosen)) / chosen_tokens
-        figures = {
-            "rewards/margins": float(settings.beta * margins.detach().sum()) / len(batch),
-            "rewards/accuracies": float((margins.detach() > 0).sum()) / len(batch),
-        }
+        figures = _figures(sums(chosen).detach(), sums(rejected).detach(), of_reference, settings.beta)
+        if batch is not validated:
+            del figures["pair_accuracy"]
+        figures = {name: total / len(batch) for name, total in figures.items()}
         if batch is batches[0]:
-            figures["first_margin"] = _first_margin(chosen, rejected, [reference[i] for i in tree]) / len(batch)
+            figures["first_margin"] = _first_margin(chosen, rejected, of_reference) / len(batch)
         return loss, figures
 
     stage = train(
@@ -84,6 +89,8 @@ def run_dpo(
         folder,
         seed=seed,
         sequences_of=lambda i: sequences_of(everything[i]),
+        goes_on=True,
+        measuring=measuring if settings.metric_for_best_model == "score" else None,
         tracking=tracking,
         advance=advance,
     )
@@ -92,6 +99,23 @@ def run_dpo(
     stage.first_margin = next(row.pop("first_margin") for row in stage.history if "first_margin" in row)
     stage.reference_accuracy = sum(chosen > rejected for chosen, rejected in reference[: len(pairs)]) / len(pairs)
     return stage
+
+
+def _figures(
+    chosen: Tensor, rejected: Tensor, reference: Sequence[tuple[float, float]], beta: float
+) -> dict[str, float]:
+    """Sums over pairs, by TRL's names, and how many the policy itself orders rightly. Both tensors are [pairs]."""
+    cached = torch.tensor(reference, device=chosen.device)
+    of_chosen, of_rejected = beta * (chosen - cached[:, 0]), beta * (rejected - cached[:, 1])
+    return {
+        "rewards/chosen": float(of_chosen.sum()),
+        "rewards/rejected": float(of_rejected.sum()),
+        "rewards/margins": float((of_chosen - of_rejected).sum()),
+        "rewards/accuracies": float((of_chosen > of_rejected).sum()),
+        "logps/chosen": float(chosen.sum()),
+        "logps/rejected": float(rejected.sum()),
+        "pair_accuracy": float((chosen > rejected).sum()),
+    }
 
 
 def _first_margin(

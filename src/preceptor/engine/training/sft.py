@@ -21,6 +21,10 @@ from preceptor.engine.tree.sharing import shares_prefixes
 from preceptor.models import Encoded, Policy
 from preceptor.progress import Advance, quiet
 
+_CONTINUED_RATE = 0.5
+"""The peak of continued SFT's learning rate, of SFT's: its rate had come down to 0, and at the full one again the model
+unlearns at first what it then has to learn once more."""
+
 
 def run_sft(
     policy: Policy,
@@ -32,17 +36,21 @@ def run_sft(
     *,
     seed: int,
     flops: float | None = None,
+    goes_on: bool = False,
+    measuring: stage.Measuring | None = None,
     tracking: Tracking | None = None,
     advance: Advance = quiet,
 ) -> stage.Stage:
     """Train `policy` in place on prompt -> answer, loss on the answer and its stop token only; see `train`.
 
     Evaluates on `validation` and ends with the weights of the lowest loss; stops after `patience` evaluations without a
-    lower one.
+    lower one. goes_on: the policy was trained before, and may be kept as it is. measuring: the best is by score, if
+    that is the settings' `metric_for_best_model`.
 
     With `flops`, `policy` has been through the stage already and is trained on, from behind the last epoch of
     `settings`, for as many whole steps as it takes to spend them (evaluations come on top). All are taken, the last one
-    is followed by an evaluation, and the best weights are kept.
+    is followed by an evaluation, and the best weights are kept, which may be those it starts from. The learning rate
+    peaks at half of that in `settings`.
     Raises InputError for answers the model cannot learn.
     """
     check_sharding(policy.model, numerics)
@@ -50,6 +58,8 @@ def run_sft(
     if flops is None:
         order = schedule(len(train), settings.batch_size, settings.epochs, seed)
     else:
+        rate = _CONTINUED_RATE * settings.learning_rate
+        settings = settings.model_copy(update={"learning_rate": rate})
         order = schedule_worth(flops, policy, train, settings, numerics, seed=seed)
 
     def loss(
@@ -72,6 +82,9 @@ def run_sft(
         sequences_of=token_ids,
         eval_steps=max(1, steps_per_epoch(len(train), settings.batch_size) // settings.looks_per_epoch),
         patience=settings.patience if flops is None else None,
+        min_steps=settings.min_steps,
+        goes_on=goes_on or flops is not None,
+        measuring=measuring if settings.metric_for_best_model == "score" else None,
         tracking=tracking,
         advance=advance,
     )

@@ -35,10 +35,10 @@ class ShardedTrainer(StepTrainer):
         self._sums = {name: sum(one.get(name, 0.0) for one in sums) for name in sorted(set().union(*sums))}
         return own.new_tensor(sum(losses))
 
-    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Validation loss, which is gathered where it is computed; its cost here."""
+    def _look(self) -> dict[str, float]:
+        """Figures are gathered where they are computed; their cost here."""
         before, self.cost = self.cost, Cost()
-        metrics = super().evaluate(*args, **kwargs)
+        metrics = super()._look()
         self.cost = before + side_by_side(gathered(self.cost))
         return metrics
 
@@ -48,7 +48,11 @@ class ShardedTrainer(StepTrainer):
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         self._weights = learned_weights(model)
-        self._moments = get_optimizer_state_dict(model, self._own_optimizer, options=_OPTIMIZER_STATE)
+        # Before the first step there are none, and to ask for them takes a step that AdamW would count.
+        asked = self.state.global_step > 0
+        self._moments = (
+            get_optimizer_state_dict(model, self._own_optimizer, options=_OPTIMIZER_STATE) if asked else None
+        )
         if rank() == 0:
             super()._save_checkpoint(model, trial)
         del self._weights, self._moments
@@ -72,7 +76,8 @@ class ShardedTrainer(StepTrainer):
             return
         moments = torch.load(Path(checkpoint) / _OPTIMIZER, map_location="cpu", weights_only=True)
         model: Any = self.model
-        set_optimizer_state_dict(model, self._own_optimizer, moments, options=_OPTIMIZER_STATE)
+        if moments is not None:
+            set_optimizer_state_dict(model, self._own_optimizer, moments, options=_OPTIMIZER_STATE)
         schedule: Any = self.lr_scheduler
         schedule.load_state_dict(torch.load(Path(checkpoint) / _SCHEDULER, weights_only=True))
 

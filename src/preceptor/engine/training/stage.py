@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from transformers import EarlyStoppingCallback, TrainerCallback
+from transformers import TrainerCallback
 
-from preceptor.engine.cost import Cost
+from preceptor.engine.cost import Cost, side_by_side
 from preceptor.engine.output_layer import float32_head
 from preceptor.engine.parallel.shard import gathered
 from preceptor.engine.settings import Numerics, TrainSettings
@@ -17,7 +17,7 @@ from preceptor.engine.training.arguments import training_arguments
 from preceptor.engine.training.sharded_trainer import ShardedTrainer
 from preceptor.engine.training.slot_checks import SlotChecks
 from preceptor.engine.training.trackers import Tracking, followed
-from preceptor.engine.training.trainer import EvaluateAtTheEnd, StepTrainer, step_of
+from preceptor.engine.training.trainer import EvaluateAtTheEnd, Patience, StepTrainer, step_of
 from preceptor.engine.tree.logprobs import answer_logprobs, dummy_loss
 from preceptor.engine.tree.rank_balance import own_trees
 from preceptor.engine.tree.sharing import shares_prefixes
@@ -57,6 +57,13 @@ divides by what the batch holds, not by what the tree holds.
 """
 
 
+Measure = Callable[[Policy, Cost], dict[str, float]]
+"""`measure(policy, cost)`: further figures of an evaluation, by name; what they take is added to `cost`."""
+
+Measuring = Callable[[Policy, Cost], Measure]
+"""Called with the policy as it is before the first step; gives what measures it at each evaluation."""
+
+
 @dataclass(slots=True)
 class Stage:
     """What a finished training stage leaves: its cost and the figures it logged.
@@ -73,6 +80,29 @@ class Stage:
     first_margin: float | None = None
     reference_gap: float | None = None
     learning: dict[str, int] = field(default_factory=dict)
+    kept_step: int = 0
+    """The optimizer step behind which the weights are that were kept; 0 where those it started from were."""
+
+    @property
+    def delivered(self) -> dict[str, float]:
+        """How much training there was, and what it came to by the figures of the evaluations: JSON values.
+
+        dose: the sum of the learning rates of all steps, kept_dose: of those before the weights that were kept. AdamW
+        moves no weight by much more than that. Figures are those of the kept weights, `at_start` of the policy before.
+        """
+        rates = [(row["step"], row["learning_rate"]) for row in self.history if "learning_rate" in row]
+        looks = {row["step"]: row for row in self.history if any(name.startswith("eval_") for name in row)}
+        found = {
+            "steps": len(rates),
+            "dose": sum(rate for _, rate in rates),
+            "kept_step": self.kept_step,
+            "kept_dose": sum(rate for step, rate in rates if step <= self.kept_step),
+        }
+        for name in ("eval_score", "eval_pair_accuracy", "eval_kl"):
+            for which, step in ((f"{name}_at_start", 0), (name, self.kept_step)):
+                if name in looks.get(step, {}):
+                    found[which] = looks[step][name]
+        return found
 
 
 def train(
@@ -88,6 +118,9 @@ def train(
     sequences_of: Callable[[Unit], list[list[int]]],
     eval_steps: int | None = None,
     patience: int | None = None,
+    min_steps: int = 0,
+    goes_on: bool = False,
+    measuring: Measuring | None = None,
     tracking: Tracking | None = None,
     advance: Advance = quiet,
 ) -> Stage:
@@ -96,8 +129,13 @@ def train(
     sequences_of: the token ids of a unit's sequences, by which units are packed into trees of `tokens_per_tree`.
     validation: units whose `loss` is evaluated, or a function that evaluates without gradients, adds its cost and
     returns the loss. Evaluations follow every `eval_steps` steps (`batches` are `settings.epochs` epochs, evaluated
-    `looks_per_epoch` times each, where it is None) and the last step. The stage stops after `patience` of them without
-    a lower loss, and ends with the weights of the lowest; without validation units, with the last weights.
+    `looks_per_epoch` times each, where it is None) and the last step. What they find is logged with `eval_` in front:
+    the loss and its figures. The best is that of the lowest loss; with `measuring`, whose figures are `eval_score` and
+    others, that of the highest score, between equals of the lowest loss, then the earliest. The stage stops after
+    `patience` of them, from `min_steps` on, without a better one, and ends with the weights of the best; with nothing
+    to evaluate, with the last weights.
+    goes_on: the policy was trained before, so the weights it starts from are evaluated too, as step 0, and kept when no
+    later ones are better.
 
     `folder` holds the checkpoints: an interrupted stage, called with the same arguments, continues from the newest and
     ends with the same weights. `tracking` names the tracker that figures are sent to; `advance` counts steps.
@@ -117,31 +155,53 @@ def train(
         return loss(Forward(model, share, cost), tree, batches[number])
 
     @torch.no_grad()
-    def evaluate(cost: Cost) -> float:
-        assert not callable(validation)
+    def loss_and_figures(cost: Cost) -> dict[str, float]:
+        if callable(validation):
+            return {"eval_loss": validation(cost)}
         model = policy.model.eval()
-        forward = Forward(model, share, cost)
-        losses = (loss(forward, item[0], validation)[0] if item else dummy_loss(model) for item in evaluated)
-        return sum(gathered(sum(map(float, losses))))
+        forward, sums = Forward(model, share, cost), {"loss": 0.0}
+        for item in evaluated:
+            part, figures = loss(forward, item[0], validation) if item else (dummy_loss(model), {})
+            for name, value in {"loss": float(part), **figures}.items():
+                sums[name] = sums.get(name, 0.0) + value
+        every = gathered(sums)
+        names = sorted(set().union(*every))
+        return {f"eval_{name}": sum(one.get(name, 0.0) for one in every) for name in names}
+
+    def evaluate(cost: Cost) -> dict[str, float]:
+        found = loss_and_figures(cost) if evaluated or callable(validation) else {}
+        return found | (measure(policy, cost) if measure else {})
 
     steps = [trees(batch, number) for number, batch in enumerate(batches)]
     evaluated = [] if callable(validation) else trees(validation)
-    evaluation = validation if callable(validation) else evaluate if evaluated else None
+    looks = bool(evaluated or measuring) or callable(validation)
     checks = SlotChecks(policy)
-    callbacks: list[TrainerCallback] = [checks, *([EvaluateAtTheEnd()] if evaluation else [])]
+    callbacks: list[TrainerCallback] = [checks, *([EvaluateAtTheEnd()] if looks else [])]
     if patience is not None:
-        callbacks.append(EarlyStoppingCallback(patience))
+        callbacks.append(Patience(patience, min_steps))
     every = min(eval_steps, len(steps))
     trainer = (StepTrainer if numerics.processes == 1 else ShardedTrainer)(
         policy.model,
-        training_arguments(settings, folder, seed=seed, steps=len(steps), every=every, best=evaluation is not None),
+        training_arguments(
+            settings,
+            folder,
+            seed=seed,
+            steps=len(steps),
+            every=every,
+            best=("eval_score" if measuring else "eval_loss") if looks else None,
+            start=goes_on and looks,
+        ),
         steps,
         tree_loss,
-        evaluation,
+        evaluate if looks else None,
         callbacks,
         advance,
     )
+    beforehand = Cost()
+    measure = measuring(policy, beforehand) if measuring else None
     stage = run_stage(trainer, tracking)
+    beforehand.evaluation_flops = beforehand.flops
+    stage.cost = side_by_side(gathered(beforehand)) + stage.cost
     checks.check_frozen()
     stage.learning = dict(policy.learning)
     return stage
@@ -152,9 +212,13 @@ def run_stage(trainer: StepTrainer, tracking: Tracking | None = None) -> Stage:
     checkpoint = trainer.resume()
     tracked = tracking if trainer.is_world_process_zero() else None
     model: Any = trainer.model
-    with float32_head(model), followed(tracked, from_step=step_of(checkpoint) if checkpoint else 0) as callbacks:
+    if checkpoint is not None:
+        trainer.args.eval_on_start = False
+    with float32_head(model), followed(tracked, from_step=step_of(checkpoint) if checkpoint else None) as callbacks:
         for callback in callbacks:
             trainer.add_callback(callback)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.lap()
-    return Stage(trainer.cost, trainer.state.log_history)
+    best = trainer.state.best_global_step
+    kept = trainer.state.global_step if best is None else best
+    return Stage(trainer.cost, trainer.state.log_history, kept_step=kept)

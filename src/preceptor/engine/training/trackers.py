@@ -88,8 +88,10 @@ def find_tracker(tracker: Tracker) -> list[Problem]:
 
 
 @contextmanager
-def followed(tracking: Tracking | None, *, from_step: int = 0) -> Iterator[list[TrainerCallback]]:
-    """Inside the block: what a Trainer's callbacks need to tell the tracker. `from_step`: where training goes on."""
+def followed(tracking: Tracking | None, *, from_step: int | None = None) -> Iterator[list[TrainerCallback]]:
+    """Inside the block: what a Trainer's callbacks need to tell the tracker. `from_step`: that of the checkpoint from
+    which training goes on.
+    """
     if tracking is None:
         yield []
         return
@@ -130,12 +132,12 @@ def tell_once(
 
 
 @contextmanager
-def _events(tracking: Tracking, from_step: int = 0) -> Iterator[Any]:
+def _events(tracking: Tracking, from_step: int | None = None) -> Iterator[Any]:
     from torch.utils.tensorboard import SummaryWriter
 
     folder = private_folder(tracking.folder) / "tensorboard" / tracking.run
     purge_step = (
-        from_step + 1 if from_step else None
+        None if from_step is None else from_step + 1
     )  # steps that a killed run logged after its checkpoint are logged again
     with SummaryWriter(str(folder), purge_step=purge_step) as writer:
         yield writer

@@ -5,6 +5,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,15 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import (
+    EarlyStoppingCallback,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
 from preceptor.engine.cost import Cost, backward_factor, peak_memory, start_peak_memory
 from preceptor.engine.tree.logprobs import dummy_loss
@@ -41,7 +50,7 @@ class StepTrainer(Trainer):
         arguments: TrainingArguments,
         steps: Sequence[list[Any]],
         tree_loss: TreeLoss,
-        validate: Callable[[Cost], float] | None,
+        validate: Callable[[Cost], dict[str, float]] | None,
         callbacks: list[TrainerCallback],
         advance: Advance,
     ) -> None:
@@ -88,7 +97,7 @@ class StepTrainer(Trainer):
         """
         if "loss" in logs:
             logs |= self._sums
-        if not math.isfinite(sum(logs.get(name, 0.0) for name in ("loss", "grad_norm", "eval_loss"))):
+        if not math.isfinite(sum(logs.get(name, 0.0) for name in ("loss", "grad_norm", "eval_loss", "eval_kl"))):
             what = "the loss or its gradient is no longer a number"
             fix = f"Lower learning_rate (it is {self.args.learning_rate:g})"
             raise InputError(Problem(f"optimizer step {self.state.global_step}", what, fix))
@@ -98,12 +107,34 @@ class StepTrainer(Trainer):
             self.state.log_history[-1]["first_margin"] = first_margin
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Validation loss; what it costs is part of the stage."""
-        assert self._validate is not None
-        metrics = {"eval_loss": self._validate(self.cost)}
+        """The figures of an evaluation; what it costs is part of the stage.
+
+        One before the first step (`eval_on_start`) is followed by a checkpoint: the weights that the stage starts from
+        are kept unless a later evaluation is better.
+        """
+        metrics = self._look()
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        if self.state.global_step == 0:
+            self._determine_best_metric(metrics, None)
+            model: Any = self.model
+            self._save_checkpoint(model, None)
         return metrics
+
+    def _look(self) -> dict[str, float]:
+        assert self._validate is not None
+        self.lap()  # whoever times its own work begins a new high-water mark of memory
+        spent = Cost()
+        metrics = self._validate(spent)
+        self.cost += replace(spent, seconds=0.0, evaluation_flops=spent.flops)
+        return metrics
+
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        better = is_better(metrics, self.state, self.args)
+        if better:
+            self.state.best_metric = metrics[str(self.args.metric_for_best_model)]
+            self.state.best_global_step = self.state.global_step
+        return better
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """Counted by ourselves, per distinct token."""
@@ -178,13 +209,50 @@ class StepTrainer(Trainer):
 
     def _point_to_best(self) -> None:
         # Trainer remembers where the best checkpoint was written; ours has moved, and the run folder may have too.
-        if self.state.best_global_step:
+        if self.state.best_global_step is not None:
             self.state.best_model_checkpoint = str(self._home / f"checkpoint-{self.state.best_global_step}")
 
 
 def _raise_what_the_disk_says(folder: Path, size: int) -> None:
     """Raises the OSError that a file of `size` bytes meets in `folder`, if any: torch hides its number."""
     (folder / "probe").write_bytes(bytes(size))
+
+
+def is_better(metrics: dict[str, float], state: TrainerState, args: TrainingArguments) -> bool:
+    """Whether an evaluation is better than the best before it. Between equal scores the loss decides, where there is
+    one; what is equal in both is not better.
+    """
+
+    def rank(look: dict[str, float]) -> list[float]:
+        loss = -look.get("eval_loss", 0.0)
+        return [look["eval_score"], loss] if args.metric_for_best_model == "eval_score" else [loss]
+
+    if state.best_global_step is None:
+        return True
+    before = {row["step"]: row for row in state.log_history if {"eval_loss", "eval_score"} & row.keys()}
+    return rank(metrics) > rank(before[state.best_global_step])
+
+
+class Patience(EarlyStoppingCallback):
+    """Ends a stage after so many evaluations in a row that were no better, none before optimizer step `min_steps`."""
+
+    def __init__(self, early_stopping_patience: int, min_steps: int = 0) -> None:
+        super().__init__(early_stopping_patience)
+        self.min_steps = min_steps
+
+    def check_metric_value(self, args: Any, state: Any, control: Any, metric_value: float) -> None:
+        """Count an evaluation, which is the newest in the history."""
+        newest = next(row for row in reversed(state.log_history) if str(args.metric_for_best_model) in row)
+        if is_better(newest, state, args):
+            self.early_stopping_patience_counter = 0
+        elif state.global_step >= self.min_steps:
+            self.early_stopping_patience_counter += 1
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps of it."""
+        kept: dict[str, Any] = super().state()
+        arguments = {"early_stopping_patience": self.early_stopping_patience, "min_steps": self.min_steps}
+        return kept | {"args": arguments}
 
 
 class EvaluateAtTheEnd(TrainerCallback):

@@ -25,7 +25,8 @@ def stage_work(
 ) -> Work:
     """What one stage does; training may stop earlier. Nothing where its file does not count it."""
     works = [stage_work(study, prepared, one, model, base_folder, shares=shares) for one in stage.budget_stages]
-    spent = sum(flops_of(work, model) for work in works) if works else None
+    training = [unit for work in works for unit in work if not unit.look]
+    spent = flops_of(training, model) if works else None
     settings = study.settings_of(stage, prepared.entry)
     context = WorkContext(study, settings, prepared, model, shares, stage, spent=spent, base_folder=base_folder)
     return _counted(find_kind(stage.kind), context)

@@ -192,6 +192,7 @@ class Cost(_Part):
     tokens_computed: Count | None = None
     flops: NotNegative | None = None
     peak_memory_bytes: Count | None = None
+    evaluation_flops: NotNegative | None = None
 
 
 class Predictions(_Part):

@@ -136,7 +136,7 @@ class StageTree:
         kind = find_kind(stage.kind)
         parents = self._lineage(stage.after, prepared, seed)
         spent = [self._look_up(one, prepared, seed).output for one in stage.budget_stages]
-        budget = sum((one.cost for one in spent), Cost()).flops if spent else None
+        budget = sum((one.cost for one in spent), Cost()).training_flops if spent else None
         settings = self.study.settings_of(stage, prepared.entry)
         slots, train = self.study.slots_of(stage, len(prepared.task.labels))
         context = Context(

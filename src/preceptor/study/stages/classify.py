@@ -81,6 +81,7 @@ def run(context: Context, data: Cases) -> Result:
         numerics=context.numerics,
         folder=context.folder / "checkpoints",
         seed=context.seed,
+        goes_on=bool(context.parents),
         tracking=context.tracking,
     )
     stage = context.tune(work, len(order))
@@ -97,6 +98,7 @@ def train_classifier(
     folder: Path,
     *,
     seed: int,
+    goes_on: bool,
     tracking: Tracking | None,
     advance: Advance,
 ) -> Stage:
@@ -119,6 +121,7 @@ def train_classifier(
         seed=seed,
         sequences_of=prompt_of,
         patience=settings.patience,
+        goes_on=goes_on,
         tracking=tracking,
         advance=advance,
     )
@@ -135,7 +138,8 @@ def work(context: WorkContext) -> Work:
         [[Encoded(case.prompt, [])] for case in part] for part in (context.task.train, context.task.validation)
     )
     tokens_per_tree = context.study.numerics.tokens_per_tree
-    return training_work(train, validation, context.settings, tokens_per_tree, share=context.shares)
+    start = context.stage is not None and context.stage.after is not None
+    return training_work(train, validation, context.settings, tokens_per_tree, share=context.shares, start=start)
 
 
 def how_trained(settings: Mapping[str, Any], adapter: str) -> str:

@@ -7,7 +7,7 @@ pieces; no piece sees another document. Documents of held-out patients, and near
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -40,6 +40,8 @@ class Settings(SFTSettings):
     """The column of the documents."""
     group: str | None = None
     """The column of the patient, or `each row`: every document is of another patient."""
+    metric_for_best_model: Literal["loss"] = Field(default="loss", exclude_if=lambda _: True)
+    """A text is no answer that could be scored."""
     epochs: int = Field(default=1, ge=1)
 
     @model_validator(mode="after")
@@ -88,6 +90,7 @@ def run(context: Context, data: Corpus) -> Result:
         numerics=context.numerics,
         folder=context.folder / "checkpoints",
         seed=context.seed,
+        goes_on=bool(context.parents),
         tracking=context.tracking,
     )
     stage = context.tune(work, sft_steps(len(train), context.settings))
@@ -168,7 +171,9 @@ def work(context: WorkContext) -> Work:
     groups = [[Encoded([0], [1 + number] * length)] for number, length in enumerate(lengths)]
     held_out = max(1, round(_VALIDATION_SHARE * len(groups)))
     tokens_per_tree = context.study.numerics.tokens_per_tree
-    return training_work(groups[held_out:], groups[:held_out], settings, tokens_per_tree, share=context.shares)
+    start = context.stage is not None and context.stage.after is not None
+    parts = groups[held_out:], groups[:held_out]
+    return training_work(*parts, settings, tokens_per_tree, share=context.shares, start=start)
 
 
 def _lengths(tokens: int, room: int) -> list[int]:

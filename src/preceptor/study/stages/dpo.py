@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from preceptor.engine import DPOSettings, EncodedPair, Work, dpo_steps, run_dpo, training_work, tree_work
+from preceptor.engine import DPOSettings, EncodedPair, Work, as_look, dpo_steps, run_dpo, training_work, tree_work
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest
 from preceptor.models import load_tokenizer
@@ -13,6 +13,13 @@ from preceptor.study.stage_tree.stage_context import Context, Result, data_diges
 from preceptor.study.stages._pair_cases import pair_cases
 from preceptor.study.stages._pair_files import PAIRS, encode_pairs, read_pairs
 from preceptor.study.stages._pair_work import expected_pairs, expected_work
+from preceptor.study.stages._validation_answers import (
+    SAMPLES,
+    ValidationAnswers,
+    answer_score,
+    answers_work,
+    validation_answers,
+)
 
 title = "DPO"
 explanation = (
@@ -23,6 +30,7 @@ curves = ("loss", "eval_loss", "rewards/margins", "rewards/accuracies")
 makes = "policy"
 Settings = DPOSettings
 Pairs = tuple[list[EncodedPair], list[EncodedPair]]
+Learned = tuple[list[EncodedPair], list[EncodedPair], ValidationAnswers | None]
 
 
 def needs(stage: str) -> tuple[str, ...]:
@@ -30,21 +38,25 @@ def needs(stage: str) -> tuple[str, ...]:
     return ("pairs",)
 
 
-def data(context: Context) -> Pairs:
-    """Training and validation pairs that fit into the context length. Raises `InputError` when there is none."""
+def data(context: Context) -> Learned:
+    """Training and validation pairs that fit into the context length, and what is scored, where a score decides.
+
+    Raises `InputError` when there is no pair.
+    """
     (train, validation), too_long = _fitting(context)
     if not train:
         raise InputError(_no_pair(context, too_long))
-    return train, validation
+    by_score = context.settings.metric_for_best_model == "score"
+    return train, validation, validation_answers(context) if by_score else None
 
 
-def run(context: Context, data: Pairs) -> Result:
+def run(context: Context, data: Learned) -> Result:
     """Train from the policy before it, which is the reference too."""
-    pairs, validation = data
+    pairs, validation, scored = data
     settings, numerics, seed = context.settings, context.numerics, context.seed
     trees = [settings.batch_size, seed]  # with the numerics, what the steps' trees depend on
     parent = context.parents[-1].policy.name
-    reference = digest([parent, data_digest(data), trees, numerics.model_dump()])
+    reference = digest([parent, data_digest((pairs, validation)), trees, numerics.model_dump()])
     work = partial(
         run_dpo,
         pairs=pairs,
@@ -54,6 +66,7 @@ def run(context: Context, data: Pairs) -> Result:
         folder=context.folder / "checkpoints",
         seed=seed,
         reference_file=context.run.reference(reference),
+        measuring=answer_score(context, scored, SAMPLES),
         tracking=context.tracking,
     )
     stage = context.tune(work, dpo_steps(len(pairs), settings))
@@ -62,17 +75,20 @@ def run(context: Context, data: Pairs) -> Result:
         "ordered_rightly": stage.reference_accuracy,
         "first_margin": stage.first_margin,
         "reference_gap": stage.reference_gap,
+        "delivered": stage.delivered,
     }
     return Result(stage.cost, stage.history, stage.learning, notes)
 
 
 def how_trained(settings: Mapping[str, Any], adapter: str) -> str:
     """A sentence for a methods section."""
+    by_score = settings.get("metric_for_best_model") == "score"
+    best = "whose answers to validation cases scored highest" if by_score else "with the lowest loss on pairs of them"
     return (
         f"DPO went on from there for {epochs(settings)} (learning rate {settings.get('learning_rate')}, batches of "
         f"{settings.get('batch_size')}, loss {settings.get('loss_type')}, beta {settings.get('beta')}, weight of an "
-        f"added SFT term {settings.get('sft_weight')}), with the SFT model as its reference, and kept the weights with "
-        "the lowest loss on pairs of validation cases."
+        f"added SFT term {settings.get('sft_weight')}), with the SFT model as its reference. Of the SFT model's "
+        f"weights and those at each evaluation on validation cases, it kept those {best}."
     )
 
 
@@ -85,12 +101,16 @@ def work(context: WorkContext) -> Work:
     pairs = expected_pairs(cases, expected_work(context.task, cases, made_by.source, making.samples))
     train, validation = pairs[: cases.trained_on], pairs[cases.trained_on :]
     tokens_per_tree, share = context.study.numerics.tokens_per_tree, context.shares
-    training = training_work(train, validation, context.settings, tokens_per_tree, share=share)
+    by_score = context.settings.metric_for_best_model == "score"
+    drawn, answers = answers_work(context, SAMPLES) if by_score else ([], [])
+    training = training_work(
+        train, validation, context.settings, tokens_per_tree, share=share, answers=answers, start=True
+    )
     epochs = context.settings.epochs
     reference = [
         unit._replace(kind="score", repeats=unit.repeats / epochs) for unit in training if unit.kind == "train"
     ]
-    return training + reference + tree_work("score", validation, tokens_per_tree, share=share)
+    return training + reference + tree_work("score", validation, tokens_per_tree, share=share) + as_look(drawn)
 
 
 def _no_pair(context: Context, too_long: int) -> Problem:

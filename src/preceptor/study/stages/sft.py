@@ -4,10 +4,26 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from preceptor.engine import SFTSettings, Work, flops_of, run_sft, sft_steps, sft_steps_worth, times, training_work
+from preceptor.engine import (
+    SFTSettings,
+    Work,
+    flops_of,
+    look_work,
+    run_sft,
+    sft_steps,
+    sft_steps_worth,
+    times,
+    training_work,
+)
 from preceptor.models import Encoded
 from preceptor.study.expected_work import WorkContext
 from preceptor.study.stage_tree.stage_context import Context, Result, epochs
+from preceptor.study.stages._validation_answers import (
+    ValidationAnswers,
+    answer_score,
+    answers_work,
+    validation_answers,
+)
 
 title = "SFT"
 explanation = "Supervised fine-tuning: the model learns from cases with their right answers."
@@ -15,7 +31,7 @@ curves = ("loss", "eval_loss")
 makes = "policy"
 goes_on = True
 Settings = SFTSettings
-Cases = tuple[list[Encoded], list[Encoded]]
+Cases = tuple[list[Encoded], list[Encoded]] | tuple[list[Encoded], list[Encoded], ValidationAnswers]
 
 
 def needs(stage: str) -> tuple[str, ...]:
@@ -24,14 +40,17 @@ def needs(stage: str) -> tuple[str, ...]:
 
 
 def data(context: Context) -> Cases:
-    """Training and validation cases with their right answers, as token ids."""
+    """Training and validation cases with their right answers, as token ids; what is scored, where a score decides."""
     train = [case for task in context.tasks for case in task.train]
-    return train, [case for task in context.tasks for case in task.validation]
+    validation = [case for task in context.tasks for case in task.validation]
+    if context.settings.metric_for_best_model == "loss":
+        return train, validation
+    return train, validation, validation_answers(context)
 
 
 def run(context: Context, data: Cases) -> Result:
-    """Train until the validation loss no longer improves, or for the compute in `context.budget`."""
-    (train, validation), settings, numerics, seed = data, context.settings, context.numerics, context.seed
+    """Train until validation no longer improves, or for the compute in `context.budget`."""
+    (train, validation, *scored), settings, numerics, seed = data, context.settings, context.numerics, context.seed
     steps = sft_steps(len(train), settings)
     if context.budget is not None:
         steps = sft_steps_worth(context.budget, context.start(), train, settings, numerics, seed=seed)
@@ -44,26 +63,34 @@ def run(context: Context, data: Cases) -> Result:
         folder=context.folder / "checkpoints",
         seed=seed,
         flops=context.budget,
+        goes_on=bool(context.parents),
+        measuring=answer_score(context, scored[0] if scored else None),
         tracking=context.tracking,
     )
     stage = context.tune(work, steps)
-    return Result(stage.cost, stage.history, stage.learning)
+    return Result(stage.cost, stage.history, stage.learning, {"delivered": stage.delivered})
 
 
 def how_trained(settings: Mapping[str, Any], adapter: str) -> str:
     """A sentence for a methods section."""
+    by_score = settings.get("metric_for_best_model") == "score"
+    best = (
+        "whose answers to validation cases scored highest" if by_score else "with the lowest loss on validation cases"
+    )
     return (
         f"SFT tuned {adapter} on the right answers for at most {epochs(settings)} (learning rate "
-        f"{settings.get('learning_rate')}, batches of {settings.get('batch_size')}) and kept the weights with the "
-        "lowest loss on validation cases."
+        f"{settings.get('learning_rate')}, batches of {settings.get('batch_size')}) and kept the weights {best}."
     )
 
 
 def work(context: WorkContext) -> Work:
     """Every epoch; or as much as takes the compute that is spent, in training alone. It may stop earlier."""
     train, validation = ([[case] for case in part] for part in (context.task.train, context.task.validation))
-    tokens_per_tree = context.study.numerics.tokens_per_tree
-    whole = training_work(train, validation, context.settings, tokens_per_tree, share=context.shares)
-    if context.spent is None:
-        return whole
-    return times(whole, context.spent / flops_of([unit for unit in whole if unit.kind == "train"], context.model))
+    tokens_per_tree, share = context.study.numerics.tokens_per_tree, context.shares
+    by_score = context.settings.metric_for_best_model == "score"
+    answers = answers_work(context)[1] if by_score else []
+    whole = training_work(train, validation, context.settings, tokens_per_tree, share=share, answers=answers)
+    if context.spent is not None:
+        whole = times(whole, context.spent / flops_of([unit for unit in whole if unit.kind == "train"], context.model))
+    trained_before = context.stage is not None and context.stage.after is not None
+    return whole + (look_work(validation, tokens_per_tree, share=share, answers=answers) if trained_before else [])

@@ -1,0 +1,78 @@
+"""Answers to validation cases, by whose score a stage chooses among its checkpoints."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from preceptor.data import TooLong, fit
+from preceptor.engine import AnswerScore, Work, tree_work, writing_work
+from preceptor.models import load_tokenizer
+from preceptor.study.expected_work import WorkContext, gold_lengths
+from preceptor.study.score import case_score
+from preceptor.study.stage_tree.stage_context import Context
+from preceptor.tasks import Example, Task
+
+SAMPLES = 16
+"""Answers drawn from the policy before the first step, by which `eval_kl` is estimated."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ValidationAnswers:
+    """All that the score of a policy depends on, as part of a stage's key; `cases` are places in the validation split.
+
+    Prompts leave room for an answer, as those of held-out cases do; a case that then does not fit is not among them.
+    """
+
+    prompts: list[list[int]]
+    cases: list[int]
+    targets: list[str]
+    answer: dict[str, Any]
+    metric: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CaseScores:
+    """How good a text is as an answer to the case of this number, between 0 and 1."""
+
+    task: Task
+    examples: Sequence[Example]
+
+    def __call__(self, number: int, text: str) -> float:
+        """See `case_score`."""
+        return case_score(self.task, text, self.examples[number])
+
+
+def validation_answers(context: Context) -> ValidationAnswers:
+    """What the policy is asked at each evaluation."""
+    task, tokenizer = context.task.task, load_tokenizer(context.source)
+    prompts: dict[int, list[int]] = {}
+    for place, example in enumerate(context.task.splits.validation):
+        try:
+            fitted = fit(task, example, tokenizer, context.study.max_length, max_new_tokens=task.answer.max_new_tokens)
+        except TooLong:
+            continue
+        prompts[place] = fitted.encoded.prompt
+    targets = [context.task.splits.validation[place].target for place in prompts]
+    return ValidationAnswers([*prompts.values()], [*prompts], targets, task.answer.model_dump(), task.metric)
+
+
+def answer_score(context: Context, answers: ValidationAnswers | None, samples: int = 0) -> AnswerScore | None:
+    """What `train` measures with; None where there is no case to answer. samples: see `AnswerScore`."""
+    if answers is None or not answers.prompts:
+        return None
+    task = context.task.task
+    rate = CaseScores(task, [context.task.splits.validation[place] for place in answers.cases])
+    longest = task.answer.max_new_tokens
+    return AnswerScore(answers.prompts, longest, rate, context.numerics, context.seed, samples)
+
+
+def answers_work(context: WorkContext, samples: int = 0) -> tuple[Work, Work]:
+    """The work before the first step, and that of each evaluation: answers as long as gold's."""
+    task, cases, share = context.task, context.task.validation, context.shares
+    longest, lengths = task.task.answer.max_new_tokens, gold_lengths(task, len(cases))
+    prompts = [case.prompt for case in cases]
+    scored = tree_work(
+        "score", [[case] for case in cases[:samples]], context.study.numerics.tokens_per_tree, share=share
+    )
+    drawn = writing_work(prompts[:samples], lengths[:samples], longest, share=share) + scored
+    return drawn, writing_work(prompts, lengths, longest, share=share) + scored
