@@ -11,6 +11,12 @@ from preceptor.study.expected_work import WorkContext
 from preceptor.study.stage_tree.stage_context import Context, Result, epochs
 from preceptor.study.stages._pair_cases import pair_cases
 from preceptor.study.stages._pair_files import PAIRS, encode_pairs, read_pairs
+from preceptor.study.stages._validation_answers import (
+    ValidationAnswers,
+    answer_score,
+    answers_work,
+    validation_answers,
+)
 
 title = "SFT on chosen"
 explanation = (
@@ -20,7 +26,7 @@ explanation = (
 curves = ("loss", "eval_loss")
 makes = "policy"
 Settings = SFTSettings
-Cases = tuple[list[Encoded], list[Encoded]]
+Cases = tuple[list[Encoded], list[Encoded], ValidationAnswers | None]
 
 
 def needs(stage: str) -> tuple[str, ...]:
@@ -29,7 +35,8 @@ def needs(stage: str) -> tuple[str, ...]:
 
 
 def data(context: Context) -> Cases:
-    """The chosen answers of the training and of the validation pairs that DPO has, behind the same prompts.
+    """The chosen answers of the training and of the validation pairs that DPO has, behind the same prompts; what is
+    scored, where a score decides.
 
     Raises `InputError` when there is none to learn from, or none to choose the checkpoint by.
     """
@@ -42,12 +49,13 @@ def data(context: Context) -> Cases:
         part = "validation" if train else "training"
         fix = f"Name another maker in `makers`, raise `max_length`, or leave {context.stage.owner} out of `arms`."
         raise InputError(Problem(f"task {task.task.name}", f"no {part} case has a pair whose chosen answer fits", fix))
-    return train, validation
+    by_score = context.settings.metric_for_best_model == "score"
+    return train, validation, validation_answers(context) if by_score else None
 
 
 def run(context: Context, data: Cases) -> Result:
-    """Train until the loss on the chosen answers of validation pairs no longer improves."""
-    train, validation = data
+    """Train until validation no longer improves; the policy that it starts from may be kept."""
+    train, validation, scored = data
     work = partial(
         run_sft,
         train=train,
@@ -56,18 +64,26 @@ def run(context: Context, data: Cases) -> Result:
         numerics=context.numerics,
         folder=context.folder / "checkpoints",
         seed=context.seed,
+        goes_on=True,
+        measuring=answer_score(context, scored),
         tracking=context.tracking,
     )
     stage = context.tune(work, sft_steps(len(train), context.settings))
-    return Result(stage.cost, stage.history, stage.learning)
+    return Result(stage.cost, stage.history, stage.learning, {"delivered": stage.delivered})
 
 
 def how_trained(settings: Mapping[str, Any], adapter: str) -> str:
     """A sentence for a methods section."""
+    by_score = settings.get("metric_for_best_model") == "score"
+    best = (
+        "whose answers to validation cases scored highest"
+        if by_score
+        else ("with the lowest loss on the chosen answers of validation pairs")
+    )
     return (
         f"SFT on chosen went on from SFT with the chosen answers of the same pairs, for at most {epochs(settings)} "
         f"(learning rate {settings.get('learning_rate')}, batches of {settings.get('batch_size')}), and kept the "
-        "weights with the lowest loss on the chosen answers of validation pairs."
+        f"weights {best}, those it started from among them."
     )
 
 
@@ -79,5 +95,6 @@ def work(context: WorkContext) -> Work:
     cases = pair_cases(context.task, limit, 0, made_by.source)
     train, validation = ([[case] for case in part] for part in (cases.encoded[: cases.trained_on],
                                                                  cases.encoded[cases.trained_on :]))  # fmt: skip
-    tokens_per_tree = context.study.numerics.tokens_per_tree
-    return training_work(train, validation, context.settings, tokens_per_tree, share=context.shares)
+    tokens_per_tree, share = context.study.numerics.tokens_per_tree, context.shares
+    answers = answers_work(context)[1] if context.settings.metric_for_best_model == "score" else []
+    return training_work(train, validation, context.settings, tokens_per_tree, share=share, answers=answers, start=True)
