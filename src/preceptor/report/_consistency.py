@@ -29,6 +29,8 @@ _RECOMMENDED: dict[ConclusionKind, tuple[Recommendation, ...]] = {
     "not_enough_cases": ("more cases",),
     "descriptive": ("more cases",),
     "sft_not_settled": ("do not deploy",),
+    "dpo_not_delivered": ("do not deploy",),
+    "could_not_have_seen": ("do not deploy",),
     "unsettled": ("do not deploy", "more cases"),
 }
 """What may be advised after a conclusion; after any other, whatever else is known of its task decides."""

@@ -20,6 +20,8 @@ CONCLUSIONS = {
     "sft_worth_it": ("better", "SFT is worth it"),
     "sft_enough": ("equivalent", "SFT is enough"),
     "sft_not_settled": ("inconclusive", "SFT had not settled"),
+    "dpo_not_delivered": ("inconclusive", "DPO was not delivered"),
+    "could_not_have_seen": ("inconclusive", "could not have seen a gain"),
     "base_enough": ("equivalent", "the base model is enough"),
     "dpo_harms": ("worse", "DPO does harm"),
     "not_enough_cases": ("inconclusive", "not enough cases"),

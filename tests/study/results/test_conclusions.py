@@ -4,76 +4,10 @@ from typing import Any
 
 import pytest
 
+from concluded import ARMS, DPO_WINS, LABELS, ONE_ANSWER, SFT_IS_LEFT, TASK, cell, conclude, contrast, replaced, without
 from preceptor.study.results.conclusions import conclusions
-from preceptor.study.results.schema import Cell, Conclusion, Contrast, SeedDelta, TaskPart
+from preceptor.study.results.schema import Conclusion, Contrast, SeedDelta, TaskPart
 from preceptor.study.run.failures import Failure
-from preceptor.study.spec.arms import resolve
-
-ARMS = resolve(("base", "base+shots", "sft", "sft+dpo", "sft+sft", "tfidf", "endpoint"), {})
-LABELS = ["urgent", "soon", "routine"]
-TASK: dict[str, Any] = {
-    "name": "triage", "title": "Triage", "metric": "macro_f1", "labels": LABELS, "looks": 1, "margin": 0.05,
-    "counts": {"train": 400, "validation": 40, "test": 120, "groups_test": 120},
-}  # fmt: skip
-GOOD = [[30, 5, 5, 0], [4, 32, 4, 0], [3, 4, 33, 0]]
-ONE_ANSWER = [[0, 0, 40, 0], [0, 0, 40, 0], [0, 0, 40, 0]]
-
-
-def contrast(a: str, b: str, verdict: str, delta: float = 0.1, **changes: Any) -> Contrast:
-    """A contrast whose interval fits its verdict."""
-    width = 0.2 if verdict == "inconclusive" else 0.04 if verdict == "equivalent" else 0.8 * abs(delta)
-    middle = 0.0 if verdict in ("equivalent", "inconclusive") else delta
-    found = {
-        "task": "triage", "model": "tiny", "metric": "macro_f1", "family": "primary", "a": a, "b": b, "delta": middle,
-        "ci": (middle - width, middle + width), "ci_90": (middle - 0.8 * width, middle + 0.8 * width), "n": 120,
-        "p": 0.01, "p_adjusted": 0.02, "test": "exact McNemar", "sentence": "",
-        "patients": 120, "differing": 40, "seeds": [{"seed": 0, "delta": middle}], "margin": 0.05, "verdict": verdict,
-        "less_than_matters": False, "below_margin": verdict in ("equivalent", "worse"), "descriptive": None,
-        "counts": {"both_right": 80, "only_a": 12, "only_b": 3, "neither": 25}, "dangerous": None,
-        "price_ratio": 1.2, "needed": 410 if verdict == "inconclusive" else None,
-    }  # fmt: skip
-    return Contrast.model_validate(found | changes)
-
-
-def cell(arm: str, **changes: Any) -> Cell:
-    found = {
-        "task": "triage", "model": "tiny", "arm": arm, "seed": 0, "metric": "macro_f1", "value": 0.8, "n": 120,
-        "invalid_rate": 0.0, "cost": {}, "predictions": {"path": "predictions.jsonl", "sha256": ""},
-        "confusion": {"labels": LABELS, "matrix": GOOD},
-    }  # fmt: skip
-    return Cell.model_validate(found | changes)
-
-
-def conclude(contrasts: list[Contrast], cells: list[Cell] | None = None, **task: Any) -> Conclusion:
-    """The one conclusion of a study of one task."""
-    arms = dict.fromkeys(arm for one in contrasts for arm in (one.b, one.a) if arm != "majority")
-    cells = cells or [cell(arm, seed=seed) for arm in arms for seed in range(3)]
-    (found,) = conclusions(contrasts, cells, [TaskPart(**TASK | task)], ARMS)
-    return found
-
-
-DPO_WINS = [
-    contrast("sft+dpo", "sft", "better", 0.16),
-    contrast("sft+dpo", "sft+sft", "better", 0.08, price_ratio=1.0),
-    contrast("sft", "base", "better", 0.3),
-    contrast("sft+dpo", "base", "better", 0.46),
-    contrast("sft+dpo", "majority", "better", 0.4),
-]
-SFT_IS_LEFT = [
-    contrast("sft+dpo", "sft", "equivalent"),
-    contrast("sft", "base", "better", 0.3),
-    contrast("sft+dpo", "base", "better", 0.3),
-    contrast("sft", "majority", "better", 0.3),
-]
-
-
-def replaced(contrasts: list[Contrast], *others: Contrast) -> list[Contrast]:
-    pairs = {(one.a, one.b) for one in others}
-    return [one for one in contrasts if (one.a, one.b) not in pairs] + list(others)
-
-
-def without(contrasts: list[Contrast], arm: str) -> list[Contrast]:
-    return [one for one in contrasts if arm not in (one.a, one.b)]
 
 
 def test_dpo_is_worth_it_when_it_beats_sft_and_longer_sft() -> None:
@@ -266,6 +200,39 @@ def test_an_sft_that_had_not_settled_does_not_hide_harm_or_worth() -> None:
     more = contrast("sft+sft", "sft", "better", 0.1)
     assert conclude([*replaced(SFT_IS_LEFT, contrast("sft+dpo", "sft", "worse", -0.2)), more]).conclusion == "dpo_harms"
     assert conclude([*DPO_WINS, more]).conclusion == "dpo_worth_it"
+
+
+@pytest.mark.parametrize(
+    ("seen", "conclusion", "said"),
+    [
+        ({}, "sft_enough", "SFT is enough"),
+        ({"control": "not_run"}, "could_not_have_seen", "no control was run"),
+        ({"control": "failed"}, "could_not_have_seen", "its control failed"),
+        ({"settled": None}, "could_not_have_seen", "that SFT had settled is not shown"),
+        ({"smallest_detectable": 0.05}, "sft_enough", "SFT is enough"),
+        ({"smallest_detectable": 0.051}, "could_not_have_seen", "one below 0.05 would not have been found"),
+        ({"smallest_detectable": None}, "could_not_have_seen", "it cannot be said which"),
+        ({"delivered": None}, "could_not_have_seen", "nobody knows whether DPO was delivered"),
+        ({"delivered": False, "answers_changed": 0.01}, "dpo_not_delivered", "1% of the held-out answers changed"),
+    ],
+)
+def test_sft_is_enough_only_where_the_study_could_have_seen_a_gain(
+    seen: dict[str, Any], conclusion: str, said: str
+) -> None:
+    found = conclude(SFT_IS_LEFT, seen=seen)
+    assert found.conclusion == conclusion
+    assert said in found.sentence
+    assert ("SFT is enough" in found.sentence) == (conclusion == "sft_enough")
+
+
+def test_what_was_not_delivered_may_still_be_worth_it_or_do_harm() -> None:
+    nothing = {"delivered": False, "control": "not_run", "settled": None}
+    assert conclude(DPO_WINS, seen=nothing).conclusion == "dpo_worth_it"
+    harm = replaced(SFT_IS_LEFT, contrast("sft+dpo", "sft", "worse", -0.2))
+    assert conclude(harm, seen=nothing).conclusion == "dpo_harms"
+    still_open = replaced(SFT_IS_LEFT, contrast("sft+dpo", "sft", "inconclusive"))
+    assert conclude(still_open, seen=nothing).conclusion == "dpo_not_delivered"
+    assert conclude(still_open, seen={"control": "not_run"}).conclusion == "not_enough_cases"
 
 
 def test_a_simpler_way_is_found_whichever_arm_the_study_put_first() -> None:

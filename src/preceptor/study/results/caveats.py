@@ -41,6 +41,10 @@ def recommendation(
         return "do not deploy", "nothing was shown that a tuned model is good for"
     if conclusion == "sft_not_settled":
         return "do not deploy", "train SFT until more of it no longer helps, then ask again"
+    if conclusion == "dpo_not_delivered":
+        return "do not deploy", "deliver it first: more pairs, more steps or a higher learning rate"
+    if conclusion == "could_not_have_seen":
+        return "do not deploy", "the study has to show first that it could have seen a gain"
     if conclusion == "dpo_harms":
         return "do not deploy", "harm was shown"
     if arm is None or (against := _speaks_against(evidence, arm)):

@@ -17,7 +17,7 @@ from preceptor.study.predictions.prediction_files import Prediction, read_note, 
 from preceptor.study.run.failures import EVALUATION, CellError, Failure, Part
 from preceptor.study.run.reading import reading
 from preceptor.study.score import case_score, gold_label, labels_of
-from preceptor.study.stage_tree.ledger import Curve, curves, learning, pair_counts, pair_findings
+from preceptor.study.stage_tree.ledger import Curve, curves, delivered, learning, pair_counts, pair_findings
 from preceptor.study.stage_tree.tree import StageTree
 from preceptor.tasks import INVALID
 
@@ -52,6 +52,8 @@ class Cell:
     """On how many cases several labels were equally likely, so that chance decided."""
     learning: dict[str, dict[str, int]] = field(default_factory=dict)
     """Stage kind -> slot -> how many of its numbers learned."""
+    delivered: dict[str, float] | None = None
+    """How much training its last stage was."""
 
     def sample(self, metric: str) -> Sample:
         """The held-out results as arrays, in the order of the held-out cases."""
@@ -94,6 +96,7 @@ def _cell(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> Cell:
             pair_findings=pair_findings(done),
             curves=curves(done),
             learning=learning(done),
+            delivered=delivered(done),
             policy=done[-1].policy.relative_to(root).as_posix() if done else None,
             seedless=seedless(tree.study, arm),
             label_ties=int(note["label_ties"]),

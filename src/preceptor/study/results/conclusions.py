@@ -10,10 +10,10 @@ Everything follows from what else stands in `results.json`, so that a reader of 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from preceptor.evidence import FEWEST_SEEDS
+from preceptor.evidence import FEWEST_SEEDS, number
 from preceptor.study.results.caveats import recommendation, warnings
 from preceptor.study.results.contrast_words import adds_too_little, compared, compute, counted, over
-from preceptor.study.results.schema import Cell, Conclusion, ConclusionKind, Contrast, TaskPart
+from preceptor.study.results.schema import Cell, Conclusion, ConclusionKind, Contrast, CouldHaveSeen, TaskPart
 from preceptor.study.results.task_evidence import UNREADABLE, TaskEvidence, by_task_and_model
 from preceptor.study.run.failures import Failure, in_words
 from preceptor.study.spec.arms import MAJORITY, Arm
@@ -40,10 +40,15 @@ def conclusions(
     tasks: Sequence[TaskPart],
     arms: Mapping[str, Arm],
     failed: Sequence[Failure] = (),
+    seen: Sequence[CouldHaveSeen] = (),
 ) -> list[Conclusion]:
-    """One conclusion for each task and model; `arms` are those of the study by name."""
+    """One conclusion for each task and model; `arms` are those of the study by name.
+
+    seen: what is known of whether a gain could have been seen; without it no stage is said to be enough.
+    """
     found = by_task_and_model(contrasts, cells, tasks, arms, failed)
-    return [_conclusion(evidence, _outcome(evidence)) for evidence in found]
+    of = {(one.task, one.model): one for one in seen}
+    return [_conclusion(one, _outcome(one, of.get((one.task.name, one.model)))) for one in found]
 
 
 def _conclusion(evidence: TaskEvidence, outcome: _Outcome) -> Conclusion:
@@ -60,7 +65,7 @@ def _conclusion(evidence: TaskEvidence, outcome: _Outcome) -> Conclusion:
     )
 
 
-def _outcome(evidence: TaskEvidence) -> _Outcome:
+def _outcome(evidence: TaskEvidence, seen: CouldHaveSeen | None) -> _Outcome:
     question = evidence.question
     if evidence.asked is None:
         return _Outcome("unsettled", "this study compares no tuned model with another", None)
@@ -71,7 +76,7 @@ def _outcome(evidence: TaskEvidence) -> _Outcome:
         return _Outcome("descriptive", claim, question, because=(question.descriptive,))
     if untouched := _untouched_is_enough(evidence):
         return untouched
-    return (_treatment if evidence.arms[question.b].trained else _one_stage)(evidence, question)
+    return _treatment(evidence, question, seen) if evidence.arms[question.b].trained else _one_stage(evidence, question)
 
 
 def _lost(evidence: TaskEvidence, a: str, b: str) -> _Outcome:
@@ -104,15 +109,21 @@ def _useless(evidence: TaskEvidence, arm: str) -> str | None:
     return None
 
 
-def _treatment(evidence: TaskEvidence, question: Contrast) -> _Outcome:
+def _treatment(evidence: TaskEvidence, question: Contrast, seen: CouldHaveSeen | None) -> _Outcome:
     """A further stage against the trained arm that it goes on from: its gain must not be that of more training."""
     stage, begun = evidence.last_stage(question.a), evidence.phrases[question.b]
     gained = _over_untouched(evidence, question.b)
     if question.verdict == "worse":
         return _Outcome("dpo_harms", f"{stage} does harm", question, because=gained)
-    if question.verdict != "better" and (unsettled := _not_settled(evidence, question)):
-        return unsettled
+    if question.verdict != "better":
+        if unsettled := _not_settled(evidence, question):
+            return unsettled
+        if seen and seen.delivered is False:
+            claim = f"{stage} was not delivered, so that it adds nothing says nothing of it"
+            return _Outcome("dpo_not_delivered", claim, question, because=(_share_changed(seen), *gained))
     if question.below_margin:
+        if blind := _blind(evidence, question, seen):
+            return blind
         claim = f"{begun} is enough, {adds_too_little(stage, question)}"
         enough = _Outcome("sft_enough", claim, question, question.b, gained)
         return _unless_spoiled(evidence, enough)
@@ -149,6 +160,39 @@ def _not_settled(evidence: TaskEvidence, question: Contrast) -> _Outcome | None:
     begun, stage = evidence.phrases[question.b], evidence.last_stage(question.a)
     claim = f"{begun} had not settled, so whether {stage} is worth it cannot be said: trained on for the same compute"
     return _Outcome("sft_not_settled", f"{claim}, it is better", more, because=(over(question, evidence.phrases),))
+
+
+def _blind(evidence: TaskEvidence, question: Contrast, seen: CouldHaveSeen | None) -> _Outcome | None:
+    """That a stage adds less than matters, where the study did not show that it could have seen more; None where it
+    did.
+    """
+    stage, begun = evidence.last_stage(question.a), evidence.phrases[question.b]
+    why = []
+    if seen is None or seen.control != "passed":
+        why.append("its control failed" if seen and seen.control == "failed" else "no control was run")
+    if seen is None or seen.delivered is None:
+        why.append(f"nobody knows whether {stage} was delivered")
+    if seen is None or seen.settled is not True:
+        why.append(f"that {begun} had settled is not shown")
+    smallest = seen.smallest_detectable if seen else None
+    if smallest is None or question.margin is None or smallest > question.margin:
+        found = "it cannot be said which" if smallest is None else f"one below {number(smallest)}"
+        why.append(f"of a difference, {found} would not have been found")
+    if not why:
+        return None
+    claim = f"{adds_too_little(stage, question).removeprefix('since ')} here, which does not make {begun} enough"
+    because = (f"this study did not show that it could have seen a gain: {', '.join(why)}",)
+    return _Outcome("could_not_have_seen", claim, question, because=because)
+
+
+def _share_changed(seen: CouldHaveSeen) -> str:
+    """What was changed of the answers, and of the order of validation pairs."""
+    changed = f"{seen.answers_changed or 0:.0%} of the held-out answers changed"
+    return (
+        changed
+        if seen.pair_accuracy is None
+        else (f"{changed}, and {seen.pair_accuracy[1]:.0%} of validation pairs stand in the right order")
+    )
 
 
 def _one_stage(evidence: TaskEvidence, question: Contrast) -> _Outcome:

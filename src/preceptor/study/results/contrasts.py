@@ -198,6 +198,7 @@ def _entry(
         margin=margin,
         counts=_counts(found),
         dangerous=_dangerous(found),
+        answers_changed=_answers_changed(found),
         price_ratio=price,
         needed=_needed(comparison, judgement, margin),
         sentence=said + _only_these_seeds(found, words),
@@ -244,6 +245,18 @@ def _counts(found: _Found) -> Paired | None:
         only_b=int(np.sum(~right_a & right_b)),
         neither=int(np.sum(~right_a & ~right_b)),
     )
+
+
+def _answers_changed(found: _Found) -> float | None:
+    """Share of held-out cases that the two arms answer differently, the mean over seeds; None against no arm."""
+    if not found.b:
+        return None
+    parse = found.a[0].prepared.task.parse
+    shares = [
+        np.mean([parse(one.text) != parse(two.text) for one, two in zip(a.predictions, b.predictions, strict=True)])
+        for a, b in zip(found.a, found.b, strict=True)
+    ]
+    return float(np.mean(shares))
 
 
 def _dangerous(found: _Found) -> Dangerous | None:

@@ -33,6 +33,7 @@ def measure(prepared: Prepared, cell: Cell) -> schema.Cell:
         pair_findings=None if findings is None else schema.PairFindings.model_validate(findings),
         curves=cell.curves,
         learning=cell.learning,
+        delivered=None if cell.delivered is None else schema.Delivered.model_validate(cell.delivered),
         policy=cell.policy,
         also={extra.metric: _estimate(extra.metric, cell).value for extra in task.secondary_metrics},
         confusion=_confusion(prepared, cell) if task.labels else None,

@@ -14,6 +14,7 @@ from preceptor.study.predictions.prediction_files import read_note
 from preceptor.study.results.cells import Cell, dangerous_labels
 from preceptor.study.results.conclusions import conclusions
 from preceptor.study.results.contrasts import contrasts, not_compared
+from preceptor.study.results.could_have_seen import could_have_seen
 from preceptor.study.results.measure import majority_value, measure
 from preceptor.study.results.power import power_of
 from preceptor.study.results.schema import (
@@ -32,6 +33,7 @@ from preceptor.study.results.schema import (
 )
 from preceptor.study.results.spike import spike_finding
 from preceptor.study.results.subgroups import dates_of, subgroups_of
+from preceptor.study.results.task_evidence import by_task_and_model
 from preceptor.study.run.failures import Failure
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.run.provenance import provenance, versions
@@ -54,6 +56,13 @@ def results_of(
     margins = {prepared.task.name: prepared.entry.margin for _, prepared in tasks}
     measured = [measure(cell.prepared, cell) for cell in cells]
     compared = contrasts(cells, study.resolved, study.primary_contrasts, margins, failed)
+    spikes = [
+        found
+        for part, (_, prepared) in zip(parts, tasks, strict=True)
+        if (found := spike_finding(study, part, measured, compared, [one.group for one in prepared.splits.test]))
+    ]
+    evidence = by_task_and_model(compared, measured, parts, study.resolved, failed)
+    seen = [box for one in evidence if (box := could_have_seen(one, spikes))]
     metrics = dict.fromkeys(name for part in parts for name in (part.metric, *(extra.metric for extra in part.also)))
     return Results(
         study=StudyPart(
@@ -84,12 +93,9 @@ def results_of(
         ],
         contrasts=compared,
         not_compared=not_compared(cells, study.resolved, study.primary_contrasts, failed),
-        conclusions=conclusions(compared, measured, parts, study.resolved, failed),
-        spikes=[
-            found
-            for part, (_, prepared) in zip(parts, tasks, strict=True)
-            if (found := spike_finding(study, part, measured, compared, [one.group for one in prepared.splits.test]))
-        ],
+        conclusions=conclusions(compared, measured, parts, study.resolved, failed, seen),
+        spikes=spikes,
+        could_have_seen=seen,
     )
 
 

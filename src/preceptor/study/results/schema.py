@@ -261,6 +261,24 @@ class MetricPart(_Part):
     explanation: str = ""
 
 
+class Delivered(_Part):
+    """How much training a cell's last stage was, and what it came to on validation data; see `Stage.delivered`.
+
+    Figures `at_start` are those of the policy it went on from, the others those of the weights that were kept.
+    """
+
+    steps: Count
+    dose: NotNegative
+    kept_step: Count
+    kept_dose: NotNegative
+    eval_score_at_start: Unit | None = None
+    eval_score: Unit | None = None
+    eval_pair_accuracy_at_start: Unit | None = None
+    eval_pair_accuracy: Unit | None = None
+    eval_kl_at_start: float | None = None
+    eval_kl: float | None = None
+
+
 class Cell(_Part):
     """One arm on one task with one seed."""
 
@@ -287,6 +305,7 @@ class Cell(_Part):
     curves: dict[str, dict[str, Points]] = {}
     learning: dict[str, dict[str, Count]] = {}
     """How many numbers each slot trained, by the kind of stage."""
+    delivered: Delivered | None = None
     policy: str | None = None
     """The folder, in the run folder, of the tuned model that answered."""
     also: dict[str, Unit | None] = {}
@@ -346,6 +365,8 @@ class Contrast(_Part):
     descriptive: str | None = None
     counts: Paired | None = None
     dangerous: Dangerous | None = None
+    answers_changed: Share | None = None
+    """Share of held-out answers that differ between the arms, the mean over seeds: labels as labels, texts as texts."""
     price_ratio: NotNegative | None = None
     """Training compute of a over b's, whole arms and all seeds; None where b cost nothing."""
     needed: Count | None = None
@@ -378,6 +399,8 @@ ConclusionKind = Literal[
     "dpo_worth_it",
     "sft_enough",
     "sft_not_settled",
+    "dpo_not_delivered",
+    "could_not_have_seen",
     "base_enough",
     "sft_worth_it",
     "dpo_harms",
@@ -388,6 +411,29 @@ ConclusionKind = Literal[
 
 
 Recommendation = Literal["do not deploy", "pilot silently", "more cases", "more seeds"]
+
+
+ControlState = Literal["passed", "failed", "not_run"]
+
+
+class CouldHaveSeen(_Part):
+    """Whether a further stage's gain could have been seen on a task; see the function of that name.
+
+    steps, dose: up to the weights that were kept, means over seeds. pair_accuracy: share of validation pairs in the
+    right order, before and after. None: not known.
+    """
+
+    task: str
+    model: str
+    control: ControlState
+    steps: NotNegative | None = None
+    dose: NotNegative | None = None
+    answers_changed: Share | None = None
+    pair_accuracy: tuple[Unit, Unit] | None = None
+    delivered: bool | None = None
+    settled: bool | None = None
+    smallest_detectable: NotNegative | None = None
+    sentence: str
 
 
 class Conclusion(_Part):
@@ -463,6 +509,7 @@ class Results(_Part):
     not_compared: list[NotCompared] = []
     conclusions: list[Conclusion] = []
     spikes: list[SpikeFinding] = []
+    could_have_seen: list[CouldHaveSeen] = []
     human: list[Human] = []
     clinician_seconds: dict[RatersWork, NotNegative] = {}
 

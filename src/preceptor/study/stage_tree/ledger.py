@@ -78,6 +78,16 @@ def learning(stages: Sequence[StageOutput]) -> dict[str, dict[str, int]]:
     return found
 
 
+def delivered(stages: Sequence[StageOutput]) -> dict[str, float] | None:
+    """How much training the last stage was, and what it came to (see `Stage.delivered`); None where nobody noted it."""
+    if not stages:
+        return None
+    ledger = stages[-1].ledger
+    with reading(stages[-1].folder / LEDGER):
+        noted = ledger.get("delivered")
+        return None if noted is None else {str(name): value for name, value in noted.items()}
+
+
 Curve = list[tuple[int, float]]
 """(step, figure) by optimizer step."""
 
