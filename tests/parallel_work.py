@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from preceptor.engine import DPOSettings, EncodedPair, Numerics, SFTSettings, Stage, run_dpo, run_sft, tune
+from preceptor.engine import AnswerScore, DPOSettings, EncodedPair, Numerics, SFTSettings, Stage, run_dpo, run_sft, tune
 from preceptor.engine.parallel.shard import rank
 from preceptor.engine.training.tune import Run, one_of_several
 from preceptor.errors import InputError, Problem
@@ -66,6 +66,17 @@ def dpo(folder: Path, numerics: Numerics) -> Run:
         folder=folder / "checkpoints",
         seed=3,
     )
+
+
+def length(number: int, text: str) -> float:
+    """Rates an answer by what nobody trains for."""
+    return (number + len(text.encode())) / 100
+
+
+def dpo_by_score(folder: Path, numerics: Numerics) -> Run:
+    """`dpo`, whose looks are by the score of answers."""
+    prompts = [pair.prompt for pair in PAIRS[:5]]
+    return partial(dpo(folder, numerics), measuring=AnswerScore(prompts, 4, length, numerics, 3, samples=3))
 
 
 def all_in_turn(

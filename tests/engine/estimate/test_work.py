@@ -57,13 +57,15 @@ def test_dpo(policy: Policy, tmp_path: Path) -> None:
     settings = DPOSettings(batch_size=3, epochs=1)
     cost = run_dpo(policy, PAIRS[:5], PAIRS[5:], settings, NUMERICS, tmp_path, seed=3).cost
     train, validation = ([pair.sequences() for pair in part] for part in (PAIRS[:5], PAIRS[5:]))
-    steps = training_work(train, validation, settings, NUMERICS.tokens_per_tree, share=True)
+    steps = training_work(train, validation, settings, NUMERICS.tokens_per_tree, share=True, start=True)
     # The reference: the trees of every step, and those held out, forward.
     reference = [unit._replace(kind="score") for unit in steps if unit.kind == "train"]
     work = steps + reference + tree_work("score", validation, NUMERICS.tokens_per_tree, share=True)
     assert total(work, "seen") == cost.tokens_seen
     assert total(work, "tokens") == pytest.approx(cost.tokens_computed, rel=0.1)
     assert flops_of(work, policy.model) == pytest.approx(cost.flops, rel=0.1)
+    looks = [unit for unit in work if unit.look]
+    assert flops_of(looks, policy.model) == pytest.approx(cost.evaluation_flops, rel=0.1)
 
 
 def test_scoring(policy: Policy) -> None:

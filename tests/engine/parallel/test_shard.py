@@ -19,7 +19,7 @@ from preceptor.models import ModelSource, Policy, load_policy
 from preceptor.progress import quiet
 
 ONE, TWO = Numerics(threads=1), Numerics(threads=1, processes=2)
-CASES = ["sft", "dpo", "every weight, sft", "every weight, dpo", "4 bits, sft", "4 bits, dpo"]
+CASES = ["sft", "dpo", "every weight, sft", "every weight, dpo", "4 bits, sft", "4 bits, dpo", "dpo by score"]
 
 Tuned = dict[str, tuple[Stage, Path]]
 
@@ -31,6 +31,8 @@ def start_of(case: str, source: ModelSource) -> partial[Policy]:
 
 
 def run_of(case: str) -> Callable[[Path, Numerics], object]:
+    if "score" in case:
+        return work.dpo_by_score
     return work.dpo if "dpo" in case else work.sft
 
 
@@ -50,9 +52,15 @@ def test_two_processes_give_the_curve_and_the_weights_of_one(
     alone = tune(start_of(case, tiny_source), run_of(case)(tmp_path, ONE), tmp_path, ONE, quiet)
     together, folder = by_two[case]
     assert len(alone.history) == len(together.history) > 8
-    for step, (a, b) in enumerate(zip(alone.history, together.history, strict=True)):
-        for name in {"loss", "eval_loss", "grad_norm", "rewards/margins", "rewards/accuracies"} & a.keys():
-            if (step, name) != (0, "rewards/accuracies"):  # before the first step margins are 0, on either side of it
+    for a, b in zip(alone.history, together.history, strict=True):
+        assert a.keys() == b.keys()
+        for name in {"loss", "grad_norm", "rewards/margins", "rewards/accuracies"} & a.keys() | {
+            name for name in a if name.startswith("eval_") and name != "eval_rewards/accuracies"
+        }:
+            if (a["step"], name) != (
+                1,
+                "rewards/accuracies",
+            ):  # before the first step margins are 0, on either side of it
                 assert b[name] == pytest.approx(a[name], rel=1e-4, abs=1e-4), name
     assert (alone.cost.tokens_seen, alone.cost.optimizer_steps) == (
         together.cost.tokens_seen,

@@ -36,10 +36,7 @@ def more(policy: Policy, folder: Path, flops: float, **changed: Any) -> Stage:
 
 def one_step(make_policy: MakePolicy, folder: Path) -> float:
     """What the first step costs, without the looks before and behind it."""
-    policy = make_policy(tuned=1)
-    look = Cost()
-    validation_loss(policy.model, VALIDATION, NUMERICS, share=True, cost=look)
-    return more(policy, folder, 1.0).cost.flops - 2 * look.flops
+    return more(make_policy(tuned=1), folder, 1.0).cost.training_flops
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5, 8])
@@ -56,7 +53,9 @@ def test_it_takes_as_many_steps_as_the_budget_pays_for_and_looks_at_the_last(
     assert stage.cost.optimizer_steps == planned
     assert abs(planned - steps) <= 1, "steps differ a little in length"
     assert looked[-1] == planned
-    spent = stage.cost.flops - len(looked) * look.flops
+    assert stage.cost.evaluation_flops == pytest.approx(len(looked) * look.flops)
+    spent = stage.cost.training_flops
+    assert max(row["learning_rate"] for row in stage.history if "loss" in row) == SETTINGS.learning_rate / 2
     assert budget <= spent * (1 + 1e-12)
     assert spent < budget + 1.5 * budget / (steps - 0.5), "one step over at most"
 

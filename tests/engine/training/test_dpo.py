@@ -253,6 +253,60 @@ def test_the_checkpoint_of_its_start_is_whole_or_absent(
     assert logged(resumed, "eval_loss") == logged(stage, "eval_loss")
 
 
+@torch.no_grad()
+def sums(policy: Policy, pairs: list[EncodedPair]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-probabilities of the chosen and of the rejected answers, each of them computed alone."""
+    sequences = [one for pair in pairs for one in pair.sequences()]
+    every = torch.tensor([float(one.sum()) for one in answer_logprobs(policy.model, sequences, share=False)])
+    return every[0::2], every[1::2]
+
+
+@pytest.mark.parametrize("loss_type", ["sigmoid", "ipo"])
+def test_every_figure_is_that_of_a_direct_computation(
+    loss_type: Any, make_policy: Callable[..., Policy], tmp_path: Path
+) -> None:
+    policy, start = make_policy(tuned=1), make_policy(tuned=1)
+    changes = {"sft_weight": 0.0, "metric_for_best_model": "loss", "loss_type": loss_type, "epochs": 4}
+    stage = run(policy, tmp_path, SETTINGS.model_copy(update=changes), pairs=PAIRS[:8], validation=PAIRS[8:])
+    assert stage.kept_step > 0
+    first, last = (
+        next(row for row in stage.history if "eval_loss" in row and row["step"] == step)
+        for step in (0, stage.kept_step)
+    )
+    before, after = sums(start, PAIRS[8:]), sums(policy, PAIRS[8:])
+    assert first["step"] == 0
+    for row, (chosen, rejected) in ((first, before), (last, after)):
+        of_chosen, of_rejected = SETTINGS.beta * (chosen - before[0]), SETTINGS.beta * (rejected - before[1])
+        expected = {
+            "rewards/chosen": of_chosen.mean(),
+            "rewards/rejected": of_rejected.mean(),
+            "rewards/margins": (of_chosen - of_rejected).mean(),
+            "logps/chosen": chosen.mean(),
+            "logps/rejected": rejected.mean(),
+            "pair_accuracy": (chosen > rejected).float().mean(),
+        }
+        found = {name: row[f"eval_{name}"] for name in expected}
+        assert found == pytest.approx({name: float(value) for name, value in expected.items()}, abs=1e-4)
+    assert [first[f"eval_rewards/{name}"] for name in ("chosen", "rejected", "margins", "accuracies")] == [0] * 4
+    assert last["eval_rewards/accuracies"] == float((after[0] - before[0] > after[1] - before[1]).float().mean())
+    assert (stage.delivered["eval_pair_accuracy_at_start"], stage.delivered["eval_pair_accuracy"]) == (
+        first["eval_pair_accuracy"],
+        last["eval_pair_accuracy"],
+    )
+
+
+def test_every_step_tells_trls_figures(make_policy: Callable[..., Policy], tmp_path: Path) -> None:
+    names = [f"{what}/{which}" for what in ("rewards", "logps") for which in ("chosen", "rejected")]
+    settings = SETTINGS.model_copy(update={"batch_size": len(PAIRS), "epochs": 1})
+    stage = run(make_policy(tuned=1), tmp_path, settings)
+    chosen, rejected = sums(make_policy(tuned=1), PAIRS)
+    (row,) = [row for row in stage.history if "loss" in row]
+    assert [row[name] for name in names] == pytest.approx(
+        [0, 0, float(chosen.mean()), float(rejected.mean())], rel=1e-5
+    )
+    assert "pair_accuracy" not in row
+
+
 def test_of_looks_that_are_alike_the_earlier_is_kept(
     make_policy: Callable[..., Policy], tmp_path: Path, weights: Weights
 ) -> None:

@@ -133,6 +133,47 @@ def test_patience_counts_from_the_weights_a_trained_policy_starts_with(
     assert_same(weights(policy), before)
 
 
+def last_step(losses: list[float], patience: int, min_steps: int) -> int:
+    """Behind which a stage stops that looks at every step."""
+    best, bad = float("inf"), 0
+    for step, loss in enumerate(losses, start=1):
+        bad = 0 if loss < best else bad + (step >= min_steps)
+        best = min(best, loss)
+        if bad == patience:
+            return step
+    return len(losses)
+
+
+def test_before_min_steps_no_look_counts_against_patience(make_policy: Callable[..., Policy], tmp_path: Path) -> None:
+    changes = {"epochs": 30, "looks_per_epoch": 3, "patience": 2}
+    stopped = {}
+    for floor in (0, 26):
+        settings = SETTINGS.model_copy(update=changes | {"min_steps": floor})
+        stopped[floor] = run(make_policy(), tmp_path / str(floor), settings, validation=CONTRARY)
+    losses = looks(stopped[26])
+    assert last_step(losses, 2, 0) < 24, "nothing would have stopped it before"
+    for floor, stage in stopped.items():
+        assert stage.cost.optimizer_steps == last_step(losses, 2, floor)
+
+
+def test_patience_of_a_resumed_stage_is_what_it_was(
+    make_policy: Callable[..., Policy], tmp_path: Path, cut_after: Any, killed: type[Exception]
+) -> None:
+    settings = SETTINGS.model_copy(update={"epochs": 30, "looks_per_epoch": 3, "patience": 4, "min_steps": 3})
+    whole = run(make_policy(), tmp_path / "whole", settings, validation=CONTRARY)
+    with pytest.raises(killed):
+        run(
+            make_policy(),
+            tmp_path / "cut",
+            settings,
+            validation=CONTRARY,
+            advance=cut_after(whole.cost.optimizer_steps - 1),
+        )
+    again = run(make_policy(), tmp_path / "cut", settings, validation=CONTRARY)
+    assert looks(again) == looks(whole)
+    assert again.kept_step == whole.kept_step
+
+
 def test_what_begins_has_no_step_0(make_policy: Callable[..., Policy], undisturbed: Undisturbed) -> None:
     assert min(row["step"] for row in undisturbed[1].history) == 1
 

@@ -125,12 +125,13 @@ def test_figures_have_trls_names(make_policy: Any, tmp_path: Path) -> None:
     pairs = make_pairs(4)
     dpo = DPOSettings(batch_size=4, beta=0.1)
     stage = run_dpo(make_policy(), pairs, pairs, dpo, NUMERICS, tmp_path / "ours", seed=0)
+    ours = {"eval_loss", "eval_pair_accuracy"}
     theirs = dpo_trainer(new_model("llama"), pairs, dpo, tmp_path / "trl")
     theirs.train()
     assert (
-        {"rewards/margins", "rewards/accuracies", "loss", "grad_norm"}
+        {"rewards/margins", "rewards/accuracies", "loss", "grad_norm", "eval_rewards/chosen", "eval_logps/rejected"}
         <= named(stage.history)
-        <= named(theirs.state.log_history) | {"eval_loss"}
+        <= named(theirs.state.log_history) | {f"eval_{name}" for name in named(theirs.state.log_history)} | ours
     )
     examples = [Encoded(pair.prompt, pair.chosen) for pair in pairs]
     sft = sft_trainer(new_model("llama"), examples, SFT, tmp_path / "trl-sft")
