@@ -11,7 +11,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from preceptor.evidence import metric_title, number
 from preceptor.study.results.schema import Cell, Contrast, SpikeConclusion, SpikeFinding, SpikeShare, TaskPart
-from preceptor.study.spec.arms import Arm, comparator, control, treatment
+from preceptor.study.spec.arms import comparator, treatment
 from preceptor.study.spec.study import Study
 
 _CORRECTED = "chosen"
@@ -63,26 +63,21 @@ def spike_finding(
 
 
 def roles_of(study: Study) -> Roles:
-    """Which arm plays which part."""
+    """Which arm plays which part, whatever their order: those that go on from where the study's treatment does."""
     arms = study.resolved
     about = treatment(arms)
     begun = comparator(about, arms) if about else None
-    if about is None or begun is None or not begun.trained:
+    if begun is None or not begun.trained:
         return Roles()
-    longer, untouched = control(about, arms), comparator(begun, arms)
-    corrected = next((arm for arm in arms.values() if _is_corrected(study, arm, begun)), None)
-    return Roles(
-        untouched.name if untouched else None,
-        begun.name,
-        about.name,
-        corrected.name if corrected else None,
-        longer.name if longer else None,
-    )
-
-
-def _is_corrected(study: Study, arm: Arm, begun: Arm) -> bool:
-    last = study.stage_of(arm.name)
-    return last is not None and last.kind == _CORRECTED and arm.parent == begun.stages and not arm.source
+    untouched = comparator(begun, arms)
+    parts: dict[str, str] = {}
+    for arm in arms.values():
+        if arm.trained and arm.parent == begun.stages and not arm.source:
+            last = study.stage_of(arm.name)
+            corrected = last is not None and last.kind == _CORRECTED
+            part = "longer" if arm.control_of else "corrected" if corrected else "preferences"
+            parts.setdefault(part, arm.name)
+    return Roles(untouched=untouched.name if untouched else None, archive=begun.name, **parts)
 
 
 def effective_number(patients: Sequence[str]) -> float:
