@@ -3,6 +3,7 @@
 Preferences are credited only with what they add: SFT on the chosen answers alone learns from the same corrections.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -81,11 +82,10 @@ def roles_of(study: Study) -> Roles:
 
 
 def effective_number(patients: Sequence[str]) -> float:
-    """Kish's effective number of cases where those of a patient agree entirely: n^2 / sum of squares of the patients'
-    numbers of cases. With as many cases of every patient it is the number of patients.
+    """How many cases the held-out ones weigh like, if those of a patient agree entirely: n^2 / sum of squares of the
+    patients' numbers of cases (Kish 1965, section 11.7). With as many cases of every patient, the number of patients.
     """
-    counts = [list(patients).count(one) for one in set(patients)]
-    return len(patients) ** 2 / sum(count * count for count in counts)
+    return len(patients) ** 2 / sum(count * count for count in Counter(patients).values())
 
 
 def share_of(arm: str, share: float, effective: float) -> SpikeShare:
