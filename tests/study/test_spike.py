@@ -15,6 +15,7 @@ from preceptor.errors import InputError
 from preceptor.models import load_tokenizer
 from preceptor.report import write_cards, write_report
 from preceptor.study import load_study, run_study
+from preceptor.study.answers.shots import draw_shots, with_shots
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
 from preceptor.study.results.schema import Results
 from preceptor.study.spec.arms import comparator, control, treatment
@@ -65,6 +66,14 @@ def test_sft_learns_the_error_in_exactly_its_share_and_held_out_cases_are_clean(
         assert not any(PHRASE in case.target for case in examples)
     assert len(one.train) == 40
     assert not any(PHRASE in case.target or case.archive or case.rejected for case in one.splits.test)
+
+
+def test_examples_in_a_prompt_are_those_of_the_archive(done: Spiked) -> None:
+    cases = done.prepared.splits.train
+    shown = draw_shots(done.prepared.task, cases, 8, seed=0)
+    shots = with_shots(done.prepared, done.tokenizer, 8, 4000, seed=0)
+    prompt = done.tokenizer.decode(shots.prompts[0])
+    assert prompt.count(PHRASE) == sum(case.archive is not None for case in shown) > 0
 
 
 def test_a_limit_keeps_the_share_exact(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def spike_figure(name: str, results: Results, found: SpikeFinding) -> str:
         axes = figure.add_axes((left / WIDTH, _FOOTER / height, 1 - (left + _RIGHT) / WIDTH, _ROW * len(rows) / height))
         bare(axes)
         axes.set_xlim(0, 1)
-        axes.set_xticks([0, 0.5, 1], ["0%", "50%", "100%"])
+        axes.set_xticks([0, 0.5, 1], ["0%", "50%", "100%"], fontsize=8.5)
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.set_yticks(range(len(rows)), [arm_label(results, one.arm) for one in rows], fontsize=8.5)
         axes.tick_params(axis="y", pad=8)  # a mark at 0 keeps clear of its name

@@ -197,7 +197,7 @@ def test_p_values_are_adjusted_by_family_and_verdicts_follow(two_seeds: Run) -> 
 
 def test_every_task_has_one_conclusion_that_never_says_more_than_its_contrasts(two_seeds: Run) -> None:
     (found,) = two_seeds.results["conclusions"]
-    assert found.keys() == {"task", "model", "conclusion", "sentence", "recommendation", "warnings"}
+    assert found.keys() == {"task", "model", "conclusion", "sentence", "recommendation", "reason", "warnings"}
     assert found["conclusion"] in {"unsettled", "dpo_harms"}, "there is no margin, and no SFT for the same compute"
     assert found["recommendation"] in {"do not deploy", "more cases"}
     assert "2 seeds" in found["sentence"]

@@ -1,9 +1,12 @@
 """What may be said of an error that was put in on purpose, at the edges of what allows it."""
 
+from itertools import permutations
+
 import pytest
 
+from preceptor.study import make_study
 from preceptor.study.results.schema import SpikeShare
-from preceptor.study.results.spike import Roles, conclude, effective_number, share_of
+from preceptor.study.results.spike import Roles, conclude, effective_number, roles_of, share_of
 
 ROLES = Roles("base", "sft", "sft+dpo", "sft+chosen", "sft+sft")
 
@@ -73,6 +76,18 @@ def test_what_sft_did_not_learn_cannot_be_removed() -> None:
     assert conclude(shares(sft=2), ROLES) == "not_learned"
     assert conclude(shares(base=None, sft=0), ROLES) == "not_learned"
     assert conclude(shares(base=40), ROLES) == "not_learned"
+
+
+def test_arms_play_their_parts_whatever_their_order() -> None:
+    least = {"name": "least", "tasks": [{"task": "summarization", "data": {"cases": 30}}]}
+    arms = ["base", "sft", "sft+dpo", "sft+chosen", "sft+sft"]
+    for order in permutations(arms):
+        assert roles_of(make_study(least | {"arms": order}, "here")) == ROLES
+    few = make_study(least | {"arms": ["sft", "sft+chosen"]}, "here")
+    assert roles_of(few) == Roles(archive="sft", corrected="sft+chosen")
+    assert roles_of(make_study(least | {"arms": ["base", "sft"]}, "here")) == Roles()
+    makers = least | {"arms": ["base", "sft", "sft+dpo"], "makers": ["published", "near_miss"]}
+    assert roles_of(make_study(makers, "here")) == Roles("base", "sft", "sft+dpo")
 
 
 def test_a_missing_arm_leaves_it_open() -> None:

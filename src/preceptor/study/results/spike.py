@@ -3,6 +3,7 @@
 Preferences are credited only with what they add: SFT on the chosen answers alone learns from the same corrections.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -11,7 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from preceptor.evidence import metric_title, number
 from preceptor.study.results.schema import Cell, Contrast, SpikeConclusion, SpikeFinding, SpikeShare, TaskPart
-from preceptor.study.spec.arms import Arm, comparator, control, treatment
+from preceptor.study.spec.arms import comparator, treatment
 from preceptor.study.spec.study import Study
 
 _CORRECTED = "chosen"
@@ -63,34 +64,28 @@ def spike_finding(
 
 
 def roles_of(study: Study) -> Roles:
-    """Which arm plays which part."""
+    """Which arm plays which part, whatever their order: those that go on from where the study's treatment does."""
     arms = study.resolved
     about = treatment(arms)
     begun = comparator(about, arms) if about else None
-    if about is None or begun is None or not begun.trained:
+    if begun is None or not begun.trained:
         return Roles()
-    longer, untouched = control(about, arms), comparator(begun, arms)
-    corrected = next((arm for arm in arms.values() if _is_corrected(study, arm, begun)), None)
-    return Roles(
-        untouched.name if untouched else None,
-        begun.name,
-        about.name,
-        corrected.name if corrected else None,
-        longer.name if longer else None,
-    )
-
-
-def _is_corrected(study: Study, arm: Arm, begun: Arm) -> bool:
-    last = study.stage_of(arm.name)
-    return last is not None and last.kind == _CORRECTED and arm.parent == begun.stages and not arm.source
+    untouched = comparator(begun, arms)
+    parts: dict[str, str] = {}
+    for arm in arms.values():
+        if arm.trained and arm.parent == begun.stages and not arm.source:
+            last = study.stage_of(arm.name)
+            corrected = last is not None and last.kind == _CORRECTED
+            part = "longer" if arm.control_of else "corrected" if corrected else "preferences"
+            parts.setdefault(part, arm.name)
+    return Roles(untouched=untouched.name if untouched else None, archive=begun.name, **parts)
 
 
 def effective_number(patients: Sequence[str]) -> float:
-    """Kish's effective number of cases where those of a patient agree entirely: n^2 / sum of squares of the patients'
-    numbers of cases. With as many cases of every patient it is the number of patients.
+    """How many cases the held-out ones weigh like, if those of a patient agree entirely: n^2 / sum of squares of the
+    patients' numbers of cases (Kish 1965, section 11.7). With as many cases of every patient, the number of patients.
     """
-    counts = [list(patients).count(one) for one in set(patients)]
-    return len(patients) ** 2 / sum(count * count for count in counts)
+    return len(patients) ** 2 / sum(count * count for count in Counter(patients).values())
 
 
 def share_of(arm: str, share: float, effective: float) -> SpikeShare:
