@@ -84,7 +84,8 @@ def test_differences_counts_and_prices(run: Path) -> None:
         deltas = [a["value"] - b["value"] for a, b in pairs]
         assert contrast["delta"] == close(np.mean(deltas))
         assert [seed["delta"] for seed in contrast["seeds"]] == close(deltas)
-        spent = [sum(pair[side]["cost"]["flops"] for pair in pairs) for side in (0, 1)]
+        costs = [[pair[side]["cost"] for pair in pairs] for side in (0, 1)]
+        spent = [sum(cost["flops"] - cost["evaluation_flops"] for cost in some) for some in costs]
         assert contrast["price_ratio"] == (close(spent[0] / spent[1]) if spent[1] else None)
         (gold, a, _), (_, b, _) = (answers(run, cell) for cell in pairs[0])
         if contrast["counts"]:

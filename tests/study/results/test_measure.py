@@ -16,7 +16,7 @@ from preceptor.study import read_predictions
 from study_runs import Run
 
 LABELS = ["urgent", "routine"]
-COST = {"seconds", "optimizer_steps", "tokens_seen", "tokens_computed", "flops", "peak_memory_bytes"}
+COST = {"seconds", "optimizer_steps", "tokens_seen", "tokens_computed", "flops", "evaluation_flops", "peak_memory_bytes"}
 
 
 class Told:
@@ -151,7 +151,13 @@ def test_counts_and_dangerous_cases_are_those_of_the_first_seed(two_seeds: Run, 
 
 
 def test_the_price_of_an_arm_is_its_whole_training_over_the_others(two_seeds: Run, told: dict[Any, Told]) -> None:
-    flops = {arm: sum(told[arm, seed].cell["cost"]["flops"] for seed in (0, 1)) for arm in ("base", "sft", "sft+dpo")}
+    """Evaluations choose a checkpoint and train nothing."""
+
+    def spent(arm: str, seed: int) -> float:
+        cost = told[arm, seed].cell["cost"]
+        return float(cost["flops"] - cost["evaluation_flops"])
+
+    flops = {arm: sum(spent(arm, seed) for seed in (0, 1)) for arm in ("base", "sft", "sft+dpo")}
     for one in two_seeds.results["contrasts"]:
         if flops.get(one["b"]):
             assert one["price_ratio"] == pytest.approx(flops[one["a"]] / flops[one["b"]])

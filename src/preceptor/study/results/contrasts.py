@@ -222,8 +222,8 @@ def _only_these_seeds(found: _Found, words: Mapping[str, str]) -> str:
 
 def _price_ratio(found: _Found) -> float | None:
     """Training compute of a over b's, whole arms and all seeds; None where b cost nothing."""
-    theirs = sum(cell.cost.flops for cell in found.b)
-    return sum(cell.cost.flops for cell in found.a) / theirs if theirs else None
+    theirs = sum(cell.cost.training_flops for cell in found.b)
+    return sum(cell.cost.training_flops for cell in found.a) / theirs if theirs else None
 
 
 def _needed(comparison: Comparison, judgement: Judgement, margin: float | None) -> int | None:

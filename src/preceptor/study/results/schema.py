@@ -193,6 +193,7 @@ class Cost(_Part):
     flops: NotNegative | None = None
     peak_memory_bytes: Count | None = None
     evaluation_flops: NotNegative | None = None
+    """Those of `flops` by which a checkpoint was chosen, and nothing learned."""
 
 
 class Predictions(_Part):
@@ -368,7 +369,7 @@ class Contrast(_Part):
     answers_changed: Share | None = None
     """Share of held-out answers that differ between the arms, the mean over seeds: labels as labels, texts as texts."""
     price_ratio: NotNegative | None = None
-    """Training compute of a over b's, whole arms and all seeds; None where b cost nothing."""
+    """Training compute of a over b's, whole arms and all seeds, without evaluations; None where b cost nothing."""
     needed: Count | None = None
     """Patients that would settle what stayed open; None where nothing did, or no margin was set."""
     sentence: str
