@@ -16,7 +16,9 @@ from preceptor.study import read_predictions
 from study_runs import Run
 
 LABELS = ["urgent", "routine"]
-COST = {"seconds", "optimizer_steps", "tokens_seen", "tokens_computed", "flops", "evaluation_flops", "peak_memory_bytes"}
+COST = {
+    "seconds", "optimizer_steps", "tokens_seen", "tokens_computed", "flops", "evaluation_flops", "peak_memory_bytes",
+}  # fmt: skip
 
 
 class Told:
