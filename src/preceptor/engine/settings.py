@@ -15,7 +15,8 @@ One is left out of a study's file and of keys: what was made before there was a 
 
 
 WarmupSteps = Annotated[int, Field(ge=0)] | Annotated[float, Field(gt=0, lt=1)]
-"""Steps in which the learning rate rises from 0: a whole number, or below 1 a share of all steps, rounded up.
+"""Steps in which the learning rate rises from 0: a whole number, or below 1 a share of all steps, rounded up and
+never all of them.
 
 It is `warmup_steps` of transformers. A whole number stays one, so that keys made of it stay what they are.
 """

@@ -113,6 +113,13 @@ def test_the_loss_of_sft_written_by_hand_is_sft(
     assert all(torch.equal(weights(by_name)[name], weight) for name, weight in weights(by_hand).items())
 
 
+@pytest.mark.parametrize(
+    ("asked", "steps", "expected"), [(0.1, 1, 0), (0.1, 2, 1), (0.9, 4, 3), (0.25, 9, 3), (0, 4, 0), (5, 4, 5)]
+)
+def test_a_warm_up_of_a_share_leaves_a_step_that_learns(asked: float, steps: int, expected: int) -> None:
+    assert warmup(asked, steps) == expected
+
+
 def test_a_share_of_the_steps_warms_up_as_the_number_it_comes_to(
     make_policy: Callable[..., Policy], numerics: Numerics, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """The Trainer arguments of every stage."""
 
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,14 @@ from transformers import TrainingArguments
 
 from preceptor.engine.settings import TrainSettings
 from preceptor.models import compute_device
+
+
+def warmup(asked: int | float, steps: int) -> int:
+    """How many of `steps` the learning rate rises in: below 1 a share of them, rounded up, and never all of them.
+
+    The first step of a warm-up has a rate of 0, so a stage of one step that is all warm-up would learn nothing.
+    """
+    return int(asked) if asked >= 1 else min(ceil(asked * steps), steps - 1)
 
 
 def training_arguments(
@@ -31,7 +40,7 @@ def training_arguments(
         num_train_epochs=1,
         train_sampling_strategy="sequential",
         learning_rate=settings.learning_rate,
-        warmup_steps=settings.warmup_steps,
+        warmup_steps=warmup(settings.warmup_steps, steps),
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         lr_scheduler_type="linear",
