@@ -20,6 +20,7 @@ from preceptor.engine import (
     schedule,
     train,
 )
+from preceptor.engine.training.arguments import warmup
 from preceptor.models import Encoded, Policy
 
 STOP = 2
