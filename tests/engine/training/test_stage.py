@@ -125,8 +125,8 @@ def test_a_share_of_the_steps_warms_up_as_the_number_it_comes_to(
     make_policy: Callable[..., Policy], numerics: Numerics, tmp_path: Path
 ) -> None:
     rates = []
-    for name, warmup in (("share", 0.25), ("number", 3)):  # a quarter of nine steps, rounded up
-        settings = SFTSettings(**SETTINGS.model_dump() | {"warmup_steps": warmup, "patience": 9})
+    for name, asked in (("share", 0.25), ("number", 3)):  # a quarter of nine steps, rounded up
+        settings = SFTSettings(**SETTINGS.model_dump() | {"warmup_steps": asked, "patience": 9})
         cases = [Encoded(pair.prompt, pair.chosen) for pair in PAIRS]
         stage = run_sft(make_policy(), cases[:12], cases[12:], settings, numerics, tmp_path / name, seed=3)
         rates.append(logged(stage, "learning_rate"))
