@@ -6,6 +6,9 @@ in nothing else: chosen is the summary without the item, rejected the one with i
 trained on, and asked of stays that were held out how likely it finds the item: of the two summaries, the share of the
 probability that the one with the item has.
 
+What an arm writes is judged beside: a policy that finds the item unlikely because it finds every long summary unlikely
+has lost the facts with it, and fact-F1 against the right summary says so.
+
 An arm of "SFT on the chosen answers" learns these alone, in as many steps: what it achieves was in the corrected
 examples, and only what DPO achieves beyond it is due to the preference. Pairs turned round must raise what pairs as
 given lower, and pairs of which half are turned round must leave it where it was: otherwise training moved it, and no
@@ -33,8 +36,9 @@ from preceptor.engine import (
     split_into_trees,
 )
 from preceptor.models import Encoded, Policy, load_tokenizer
-from preceptor.preferences.makers._answers import sampled_answers
+from preceptor.preferences.makers._answers import greedy_answers, sampled_answers
 from preceptor.study.cases import TaskCases, read_task
+from preceptor.study.score import case_score
 from preceptor.study.spec.file import make_study
 from preceptor.tasks import Example
 
@@ -69,6 +73,7 @@ class Sizes:
     validation: int = 16
     held_out: int = 100
     drawn: int = 24
+    written: int = 24
     context: int = 384
 
 
@@ -133,9 +138,10 @@ class Archive:
 
 
 def copied_forward(archive: Archive) -> Iterator[Row]:
-    """A row for SFT and for each arm that goes on from it."""
+    """A row for SFT and for each arm that goes on from it; of those that matter most, rows of what they write too."""
     stays, sizes, sft = archive.stays, archive.sizes, archive.sft
     yield sft
+    yield from written(archive, "SFT", archive.arms.saved("archive"))
     given = stays.corrections[: sizes.corrected]
     turned = [EncodedPair(one.prompt, one.rejected, one.chosen) for one in given]
     half = set(random.Random(SEED).sample(range(len(given)), len(given) // 2))
@@ -146,20 +152,21 @@ def copied_forward(archive: Archive) -> Iterator[Row]:
 
     before = preferred("SFT+DPO, settings of before", given, BEFORE)
     yield before.must("fails: upper bound not under .35", before.high >= 0.35)
-    found = preferred("SFT+DPO", given, DPO)
-    yield found.must("upper bound under .35", found.high < 0.35)
-    yield preferred("SFT+DPO, SFT term of .3", given, DPO.model_copy(update={"sft_weight": SFT_TERM}))
+    with_term = DPO.model_copy(update={"sft_weight": SFT_TERM})
+    for case, settings in (("SFT+DPO", DPO), (f"SFT+DPO, SFT term of {SFT_TERM}", with_term)):
+        policy, stage = archive.after(case, given, settings)
+        found = item_row(archive, case, policy, stage)
+        yield found.must("upper bound under .35", found.high < 0.35)
+        yield from written(archive, case, policy, stage)
     found = preferred("SFT+DPO, pairs turned round", turned, DPO)
     yield found.must("lower bound over .8", found.low > 0.8)
     found = preferred("SFT+DPO, half of the pairs turned round", half_turned, DPO)
     yield found.must("within .2 of SFT", abs(found.ours - sft.ours) < 0.2)
     chosen = [Encoded(one.prompt, one.chosen) for one in given]
-    case = "SFT+SFT on the chosen answers"
-    yield item_row(
-        archive,
-        case,
-        *archive.arms.after("archive", case, archive.arms.sft(chosen, stays.validation_without_item, CORRECTED)),
-    )
+    case, learn = "SFT+SFT on the chosen answers", archive.arms.sft(chosen, stays.validation_without_item, CORRECTED)
+    policy, stage = archive.arms.after("archive", case, learn)
+    yield item_row(archive, case, policy, stage)
+    yield from written(archive, case, policy, stage)
     # As many steps again of the archive. FLOPs alike would be fewer of them, since a pair has two answers.
     case, again = "SFT+SFT on the archive", stays.train[: sizes.corrected]
     found = item_row(
@@ -207,6 +214,15 @@ def item_row(archive: Archive, case: str, policy: Policy, stage: Stage, found: S
     values = probabilities(policy, archive.stays.held_out) if found is None else found
     made = row(ITEM_ROW[0], case, values, ITEM_ROW[1], stage)
     return Row(**vars(made) | {"peer": archive.sft.ours})
+
+
+def written(archive: Archive, case: str, policy: Policy, stage: Stage | None = None) -> Iterator[Row]:
+    """Rows of what a policy writes to the first held-out stays by greedy generation: its facts, and the item."""
+    task, examples = archive.cases.task, one_a_patient(archive.cases)[: archive.sizes.written]
+    texts, _ = greedy_answers(request(archive.arms, policy, task, examples, archive.sizes.context))
+    facts = [case_score(task, text, one) for text, one in zip(texts, examples, strict=True)]
+    yield row("fact-F1 of answers", case, facts, "fact-F1", stage)
+    yield row("answers with the item", case, [float(ITEM.strip("; ") in text) for text in texts], "share", stage)
 
 
 def draw(archive: Archive) -> Stays:
