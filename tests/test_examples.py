@@ -27,7 +27,9 @@ PAPER = {
 SEEDS_LOOKED_AT = {5, *(entry.data.seed for entry in load_study("five-tasks")[0].tasks)}
 """Of generated cases, on whose validation part the settings were chosen."""
 STUDIES = sorted(path.stem for path in EXAMPLES.glob("*.yaml") if not path.stem.endswith(".task"))
-PUBLIC = [name for name in STUDIES if name not in PAPER]
+CONTROLS = ["dose_response"]
+"""Studies whose answer is known."""
+PUBLIC = [name for name in STUDIES if name not in (*PAPER, *CONTROLS)]
 
 CASES = {
     "craft_md": 1003,
@@ -60,7 +62,7 @@ def read(name: str) -> tuple[dict[str, Any], Task, list[Example]]:
 
 
 def test_every_set_has_its_study() -> None:
-    assert set(STUDIES) == {*CASES, *PAPER}
+    assert set(STUDIES) == {*CASES, *PAPER, *CONTROLS}
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -102,6 +104,29 @@ def test_a_study_after_the_paper_has_its_design(name: str) -> None:
     assert len(study.seeds) >= 3
     assert all(entry.data.cases and entry.margin for entry in study.tasks)
     assert all(entry.data.seed not in SEEDS_LOOKED_AT for entry in study.tasks)
+
+
+def test_the_dose_response_differs_in_pairs_and_beta_alone() -> None:
+    study, _ = load_study(str(EXAMPLES / "dose_response.yaml"))
+    (task,) = study.tasks
+    arms = {arm: study.stage_of(arm).required for arm in study.arm_names if "dpo" in arm or "beta" in arm}  # type: ignore[union-attr]
+    made = {
+        arm: study.settings_of(next(one for one in stages if one.kind == "pairs"), task) for arm, stages in arms.items()
+    }
+    assert {arm: (one.limit, one.order) for arm, one in made.items()} == {
+        "sft+dpo": (32, "given"),
+        "sft+pairs4+dpo": (4, "given"),
+        "sft+pairs12+dpo": (12, "given"),
+        "sft+pairs24+dpo": (24, "given"),
+        "sft+flipped+dpo": (32, "flipped"),
+        "sft+half+dpo": (32, "random"),
+        "sft+beta003": (32, "given"),
+        "sft+beta05": (32, "given"),
+    }
+    learned = {arm: study.settings_of(stages[-1], task) for arm, stages in arms.items()}
+    assert {one.beta for one in learned.values()} == {0.03, 0.1, 0.5}
+    assert len({one.model_copy(update={"beta": 0.1}) for one in learned.values()}) == 1
+    assert task.data.spike is not None
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from typing import Any
 
 from preceptor.study import Study, make_study
+from preceptor.study.spec.arms import treatment
 
 LEAST: dict[str, Any] = {"name": "least", "tasks": [{"task": "summarization", "data": {"cases": 30}}]}
 
@@ -80,3 +81,15 @@ def test_what_a_study_is_about_follows_from_its_arms() -> None:
     both = study(arms=["base", "sft", "sft+dpo", "sft+sft"]).primary_contrasts
     assert both == (("sft+dpo", "sft"), ("sft+dpo", "sft+sft"))
     assert study(arms=["base"]).primary_contrasts == ()
+
+
+def test_an_arm_with_pairs_of_its_own_is_not_what_the_study_is_about() -> None:
+    flipped = {"flipped": {"kind": "pairs", "order": "flipped"}}
+    one = study(arms=["base", "sft", "sft+flipped+dpo", "sft+dpo"], stages=flipped)
+    about = treatment(one.resolved)
+    assert about is not None
+    assert about.name == "sft+flipped+dpo", "both train twice, and the first counts"
+    two = study(arms=["base", "sft", "sft+dpo", "sft+flipped+dpo"], stages=flipped)
+    about = treatment(two.resolved)
+    assert about is not None
+    assert about.name == "sft+dpo"

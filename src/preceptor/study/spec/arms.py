@@ -41,6 +41,8 @@ class Arm(BaseModel):
     title: str = ""
     explanation: str = ""
     phrase: str = Field(default="", exclude=True)
+    policies: int = Field(default=0, exclude=True)
+    """How many of its stages make a policy; known once arms are resolved."""
     stages: tuple[Name, ...] = ()
     answer: str = GENERATE
     against: tuple[Name, ...] = ()
@@ -94,9 +96,12 @@ def arm_of_maker(arm: Arm, maker: str, stages: Entries) -> str | Arm:
 
 
 def treatment(arms: Mapping[str, Arm]) -> Arm | None:
-    """The arm a study is about: of those that are no control, the first with the most stages; None without training."""
+    """The arm a study is about: of those that are no control, the first that trains most often; None without training.
+
+    Stages that make pairs do not count, so that an arm with pairs of its own is not preferred to one with the usual.
+    """
     trained = [arm for arm in arms.values() if arm.trained and arm.control_of is None]
-    return max(trained, key=lambda arm: len(arm.stages), default=None)
+    return max(trained, key=lambda arm: arm.policies, default=None)
 
 
 def comparator(arm: Arm, arms: Mapping[str, Arm]) -> Arm | None:
@@ -271,4 +276,5 @@ def _with_words(arm: Arm, arms: Sequence[Arm], stages: Entries) -> Arm:
             "training."
         )
     title, words = arm.title or title, arm.explanation or words
-    return arm.model_copy(update={"title": title, "explanation": words, "phrase": title})
+    policies = sum(kind.makes == "policy" for kind in found)
+    return arm.model_copy(update={"title": title, "explanation": words, "phrase": title, "policies": policies})
