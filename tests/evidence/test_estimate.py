@@ -53,6 +53,18 @@ def test_an_undefined_metric_is_none_and_a_rare_class_keeps_its_interval() -> No
     assert (found.value, found.low, found.high) == (0.5, 0.0, 1.0)
 
 
+def test_a_share_of_one_case_a_patient_has_wilsons_interval() -> None:
+    """None right of 80 is no certainty of 0, as resampling would say."""
+    gold = np.ones(80, int)
+    for right, expected in ((0, (0.0, 0.0458)), (80, (0.9542, 1.0)), (40, (0.3928, 0.6072))):
+        predicted = np.where(np.arange(80) < right, 1, 0)
+        found = estimate(find_metric("accuracy"), Sample(np.arange(80), gold, predicted))
+        assert (found.low, found.high) == pytest.approx(expected, abs=1e-4)
+        assert found.value == right / 80
+    one = estimate(find_metric("accuracy"), Sample(np.zeros(1), gold[:1], gold[:1]))
+    assert (one.low, one.high) == (None, None)
+
+
 def test_coverage_at_sixty_notes_of_twenty_patients() -> None:
     """The interval of a clustered mean covers the truth about as often as it says."""
     rng = np.random.default_rng(7)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from statsmodels.stats.proportion import proportion_confint
 
 from preceptor.evidence._resampling import SEED, case_weights, expanded_interval, resampled_weights
 from preceptor.evidence._sample import Sample
@@ -32,8 +33,15 @@ def value_of(metric: Metric, sample: Sample) -> float | None:
 
 
 def estimate(metric: Metric, sample: Sample, *, seed: int = SEED) -> Estimate:
-    """The metric and its 95% expanded percentile interval, whole patients resampled; equal seeds, equal intervals."""
+    """The metric and its 95% interval; equal seeds, equal intervals.
+
+    Of a share of cases, one case a patient, Wilson's (1927), which has width at 0 and at 1 too; else expanded
+    percentiles, whole patients resampled.
+    """
     patients, patient = sample.patients, sample.patient_of_case()
+    if metric.hits and 1 < patients == len(sample):
+        low, high = proportion_confint(int(metric.hits(sample).sum()), patients, method="wilson")
+        return Estimate(value_of(metric, sample), float(low), float(high), patients, patients, sample.invalid_rate)
     blocks = resampled_weights(patients, np.random.default_rng(seed))
     weights = (cases for block in blocks for cases in case_weights(block, patient))
     values = np.concatenate([metric.value(sample, one) for one in weights])
