@@ -41,7 +41,9 @@ def estimate(metric: Metric, sample: Sample, *, seed: int = SEED) -> Estimate:
     patients, patient = sample.patients, sample.patient_of_case()
     if metric.hits and 1 < patients == len(sample):
         low, high = proportion_confint(int(metric.hits(sample).sum()), patients, method="wilson")
-        return Estimate(value_of(metric, sample), max(0.0, low), min(1.0, high), patients, patients, sample.invalid_rate)
+        return Estimate(
+            value_of(metric, sample), max(0.0, low), min(1.0, high), patients, patients, sample.invalid_rate
+        )
     blocks = resampled_weights(patients, np.random.default_rng(seed))
     weights = (cases for block in blocks for cases in case_weights(block, patient))
     values = np.concatenate([metric.value(sample, one) for one in weights])

@@ -4,9 +4,10 @@ from itertools import permutations
 
 import pytest
 
+from concluded import TASK, contrast
 from preceptor.study import make_study
-from preceptor.study.results.schema import SpikeShare
-from preceptor.study.results.spike import Roles, conclude, effective_number, roles_of, share_of
+from preceptor.study.results.schema import SpikeShare, TaskPart
+from preceptor.study.results.spike import Roles, conclude, effective_number, lost_the_task, roles_of, share_of
 
 ROLES = Roles("base", "sft", "sft+dpo", "sft+chosen", "sft+sft")
 
@@ -65,6 +66,20 @@ def test_the_bounds_must_lie_apart_and_not_meet() -> None:
     both = {"sft+dpo": interval("", 0.1, 0.2, 0.5), "sft+chosen": interval("", 0.1, 0.6, 0.9)}
     assert conclude(of | both, ROLES) == "nothing", "below its estimate, and not shown to be below SFT"
     assert conclude(of | {"base": interval("base", 0, 0.2, 0.5)}, ROLES) == "not_learned"
+
+
+def test_what_removed_the_error_with_the_task_is_not_credited() -> None:
+    """Seen with a real model: DPO without an SFT term wrote two lines of seven, and no invented item among them."""
+    assert conclude(shares(), ROLES, lost=True) == "task_lost"
+    assert conclude(shares(sft_chosen=30), ROLES, lost=True) == "task_lost"
+    assert conclude(shares(sft_dpo=33, sft_chosen=30), ROLES, lost=True) == "nothing", "nothing was removed either"
+    task = TaskPart(**TASK)
+    for high, expected in ((-0.01, True), (0.0, False), (0.02, False)):
+        found = contrast("sft+dpo", "sft", "inconclusive", -0.1, ci=(-0.3, high))
+        assert (lost_the_task(task, [found], ROLES) is not None) == expected
+    assert lost_the_task(task, [], ROLES) is None
+    worse = contrast("sft+dpo", "sft", "inconclusive", 0.1, ci=(0.01, 0.3), metric="brier")
+    assert lost_the_task(task, [worse], ROLES) is not None, "more of what is better when less"
 
 
 def test_without_an_effect_nothing_removed_it() -> None:

@@ -450,7 +450,7 @@ class Conclusion(_Part):
     warnings: list[str] = []
 
 
-SpikeConclusion = Literal["preferences", "corrections", "nothing", "not_learned", "open"]
+SpikeConclusion = Literal["preferences", "corrections", "task_lost", "nothing", "not_learned", "open"]
 """What removed an error that the training data had on purpose."""
 
 

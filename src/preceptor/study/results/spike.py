@@ -11,6 +11,7 @@ from statistics import fmean
 from statsmodels.stats.proportion import proportion_confint
 
 from preceptor.evidence import metric_title, number
+from preceptor.study.results.contrast_words import gained, over
 from preceptor.study.results.schema import Cell, Contrast, SpikeConclusion, SpikeFinding, SpikeShare, TaskPart
 from preceptor.study.spec.arms import comparator, treatment
 from preceptor.study.spec.study import Study
@@ -48,7 +49,8 @@ def spike_finding(
         if (value := cell.also.get(task.spike.metric)) is not None:
             values.setdefault(cell.arm, []).append(value)
     shares = {arm: share_of(arm, fmean(found), effective) for arm, found in values.items()}
-    found = conclude(shares, roles)
+    lost = lost_the_task(task, contrasts, roles)
+    found = conclude(shares, roles, lost=lost is not None)
     phrases = {name: arm.phrase for name, arm in study.resolved.items()}
     return SpikeFinding(
         task=task.name,
@@ -58,7 +60,7 @@ def spike_finding(
         conclusion=found,
         learned=_learned(task, own, contrasts, roles, phrases),
         held=_held(task, shares, phrases),
-        sentence=_sentence(found, roles, phrases),
+        sentence=_task_lost(lost, phrases) if found == "task_lost" and lost else _sentence(found, roles, phrases),
         scope=_scope(task, study),
     )
 
@@ -94,8 +96,21 @@ def share_of(arm: str, share: float, effective: float) -> SpikeShare:
     return SpikeShare(arm=arm, share=share, ci=(max(0.0, float(low)), min(1.0, float(high))))
 
 
-def conclude(shares: Mapping[str, SpikeShare], roles: Roles) -> SpikeConclusion:
-    """What the shares of answers with the error allow to say.
+def lost_the_task(task: TaskPart, contrasts: Sequence[Contrast], roles: Roles) -> Contrast | None:
+    """The contrast that shows that preferences cost the main metric: its 95% interval against SFT lies below 0.
+
+    An arm that writes next to nothing writes no error either.
+    """
+    asked = (task.name, roles.preferences, roles.archive)
+    found = next((one for one in contrasts if (one.task, one.a, one.b) == asked), None)
+    _, high = gained(found, found.ci) if found else (None, None)
+    return found if high is not None and high < 0 else None
+
+
+def conclude(shares: Mapping[str, SpikeShare], roles: Roles, *, lost: bool = False) -> SpikeConclusion:
+    """What the shares of answers with the error allow to say; lost: preferences cost the main metric.
+
+    `task_lost`: after preferences, the upper bound lies below SFT's lower bound, and the task was lost with the error.
 
     `not_learned`: SFT on the archive did not take it over, so there was nothing to remove.
     `preferences`: the upper bound after preferences lies below the estimate after the corrected answers alone.
@@ -112,6 +127,8 @@ def conclude(shares: Mapping[str, SpikeShare], roles: Roles) -> SpikeConclusion:
     if preferences is None or corrected is None:
         return "open"
     by_preferences, by_corrected = (one.high < archive.low for one in (preferences, corrected))
+    if by_preferences and lost:
+        return "task_lost"
     if by_preferences and preferences.high < corrected.share:
         return "preferences"
     if not by_preferences and not by_corrected:
@@ -168,8 +185,13 @@ def _sentence(found: SpikeConclusion, roles: Roles, phrases: Mapping[str, str]) 
             return f"Nothing was shown to remove it: {preferences} and {corrected} may have it as often as {archive}."
         case "not_learned":
             return f"There was nothing to remove: {archive} is not shown to have taken the error over."
-        case "open":
+        case "open" | "task_lost":
             return "What removed it cannot be said: the intervals allow more than one answer, or an arm is missing."
+
+
+def _task_lost(contrast: Contrast, phrases: Mapping[str, str]) -> str:
+    arm = phrases[contrast.a]
+    return f"{arm} removed it and lost the task with it: {over(contrast, phrases)}."
 
 
 def _scope(task: TaskPart, study: Study) -> str:
