@@ -126,10 +126,10 @@ def _seeds(results: Results) -> str:
 
 def _control(results: Results) -> str:
     arms = [arm for arm in map(results.arm, results.study.arms) if arm.trained and not arm.further_source]
-    controlled = {arm.control_of for arm in arms}
+    continued = [arm.stages[:-1] for arm in arms if arm.control_of]
     for arm in arms:
         begun = next((one for one in arms if one.stages == arm.stages[:-1]), None)
-        if begun and arm.control_of is None and arm.name not in controlled:
+        if begun and arm.control_of is None and begun.stages not in continued:
             stage = arm.title.rsplit("+", 1)[-1]
             return (
                 f"{arm.title} was trained for longer than {begun.title}. No arm continued {begun.title} for the same "
