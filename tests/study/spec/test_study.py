@@ -35,7 +35,7 @@ def test_the_quickstart_asks_whether_corrections_remove_an_error_of_the_archive(
     assert entry.data.spike.share == 0.7
     cases = read_task(entry, study, base)
     assert {part: len(getattr(cases.splits, part)) for part in entry.limit} == entry.limit
-    assert sum(case.archive is not None for case in cases.splits.train) == 56
+    assert sum(case.archive is not None for case in cases.splits.train) == 50
     dpo, chosen = study.dpo, study.chosen
     assert (dpo.epochs, dpo.batch_size) == (chosen.epochs, chosen.batch_size), "as many steps on the same pairs"
 
