@@ -20,7 +20,7 @@ SIZES = Sizes(train=24, corrected=8, validation=4, held_out=6, drawn=2, written=
 @pytest.fixture
 def archive(tiny_source: ModelSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
     """With rates at which a tiny model learns."""
-    for name, rate in {"SFT": 2e-2, "DPO": 1e-2, "CORRECTED": 1e-2}.items():
+    for name, rate in {"SFT": 2e-2, "DPO": 1e-2, "FASTER": 1e-2, "CORRECTED": 1e-2}.items():
         faster = getattr(_copied_forward, name).model_copy(update={"learning_rate": rate, "epochs": 4})
         monkeypatch.setattr(_copied_forward, name, faster)
     monkeypatch.setattr(_copied_forward, "PAIRS", (4,))
