@@ -74,6 +74,7 @@ def study_section(run: Results) -> list[str]:
         "",
         study["question"],
         "",
+        *_about_control(run),
         f"- Command: `{' '.join(without_machine_path(word) for word in run['command'].split(' '))}`",
         f"- Finished: {_moment(run['created'])}",
         f"- Model: {study['model']['title']}",
@@ -102,6 +103,20 @@ def study_section(run: Results) -> list[str]:
     if any(task["name"] in PAPER_ROWS for task in study["tasks"]):
         lines += ["", *paper_section(run)]
     return lines
+
+
+NO_CONTROL = (
+    "**This study cannot speak of DPO**: no control shows that it could have seen a gain (docs/EVIDENCE.md). What is "
+    "said of DPO below says what was measured, not that there is nothing to measure."
+)
+
+
+def _about_control(run: Results) -> list[str]:
+    """Whether the study's control passed, where it has an arm with DPO."""
+    if not any("dpo" in arm for arm in run["study"]["arms"]) or run.get("spikes"):
+        return []
+    passed = [one["control"] == "passed" for one in run.get("could_have_seen", ())]
+    return [] if passed and all(passed) else [NO_CONTROL, ""]
 
 
 def _failures(run: Results) -> list[str]:

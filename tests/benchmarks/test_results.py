@@ -11,7 +11,7 @@ import pytest
 import yaml
 from benchmarks._paper_section import published_direction
 from benchmarks._published import CREDITS, PAPER_ROWS, PaperRow
-from benchmarks.results import main, page, read_results, without_machine_path
+from benchmarks.results import main, page, read_results, study_section, without_machine_path
 
 from preceptor.errors import InputError
 from preceptor.tasks import builtin_tasks
@@ -144,6 +144,20 @@ def test_a_credit_names_the_publication_that_the_task_file_names() -> None:
         source = yaml.safe_load((EXAMPLES / f"{name}.task.yaml").read_text())["source"]
         year = re.findall(r"20\d\d[\w():;-]*", credit)[-1]
         assert year.rstrip(".") in source
+
+
+@pytest.mark.parametrize("control", ["passed", "failed", "not_run", None])
+def test_a_study_whose_control_did_not_pass_cannot_speak_of_dpo(results: dict[str, Any], control: str | None) -> None:
+    seen = [] if control is None else [{"control": control}]
+    text = "\n".join(study_section(results | {"could_have_seen": seen}))
+    assert ("cannot speak of DPO" in text) == (control != "passed")
+    alone = results["study"] | {"arms": ["base", "sft"]}
+    short = results | {
+        "study": alone,
+        "contrasts": [],
+        "cells": [one for one in results["cells"] if "dpo" not in one["arm"]],
+    }
+    assert "cannot speak of DPO" not in "\n".join(study_section(short))
 
 
 def test_several_seeds_have_a_row_each(tmp_path: Path, tiny_source: Any) -> None:
