@@ -93,10 +93,13 @@ def test_differences_counts_and_prices(run: Path) -> None:
             names = ("both_right", "only_a", "only_b", "neither")
             assert contrast["counts"] == dict(zip(names, both.ravel().tolist(), strict=True))
         if contrast["dangerous"]:
-            bad = parts[contrast["task"]]["dangerous"]
-            at_risk = np.isin(gold, bad)
-            table = confusion_matrix(np.isin(a, bad)[at_risk], np.isin(b, bad)[at_risk], labels=[True, False])
+            bad, table = parts[contrast["task"]]["dangerous"], np.zeros((2, 2), dtype=int)
+            for pair in pairs:
+                (gold, a, _), (_, b, _) = (answers(run, cell) for cell in pair)
+                at_risk = np.isin(gold, bad)
+                table += confusion_matrix(np.isin(a, bad)[at_risk], np.isin(b, bad)[at_risk], labels=[True, False])
             assert [contrast["dangerous"][name] for name in ("gained", "lost")] == [table[0, 1], table[1, 0]]
+            assert contrast["dangerous"]["seeds"] == len(seeds)
 
 
 def test_adjusted_p_values(run: Path) -> None:

@@ -214,7 +214,7 @@ def _of_counts(contrast: Contrast, a: Sequence[Cell], b: Sequence[Cell]) -> Iter
         right = _right(_of_seed(cells, first)) if cells else None
         if right is not None and counts.both_right + alone != right:
             yield "counts", f"arm {arm} was right {right} times by its confusion matrix"
-    if contrast.dangerous and contrast.dangerous.lost + contrast.dangerous.gained > contrast.n:
+    if (risky := contrast.dangerous) and risky.lost + risky.gained > contrast.n * risky.seeds:
         yield "dangerous", "these are more than all cases"
 
 

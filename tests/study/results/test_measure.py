@@ -132,11 +132,11 @@ def test_contrasts_are_those_fixed_in_advance(two_seeds: Run, told: dict[Any, To
     assert task["majority"] == pytest.approx(expected, abs=1e-9)
 
 
-def test_counts_and_dangerous_cases_are_those_of_the_first_seed(two_seeds: Run, told: dict[Any, Told]) -> None:
+def test_counts_are_those_of_the_first_seed_and_dangerous_cases_of_all(two_seeds: Run, told: dict[Any, Told]) -> None:
     for one in two_seeds.results["contrasts"]:
         gold = told["sft", 0].gold
-        a, b = (answered(two_seeds, told, one[arm], 0) for arm in ("a", "b"))
-        right = Counter((x == g, y == g) for g, x, y in zip(gold, a, b, strict=True))
+        both = [[answered(two_seeds, told, one[arm], seed) for arm in ("a", "b")] for seed in (0, 1)]
+        right = Counter((x == g, y == g) for g, x, y in zip(gold, *both[0], strict=True))
         names = {
             "both_right": (True, True),
             "only_a": (True, False),
@@ -144,11 +144,12 @@ def test_counts_and_dangerous_cases_are_those_of_the_first_seed(two_seeds: Run, 
             "neither": (False, False),
         }
         assert one["counts"] == {name: right[key] for name, key in names.items()}
-        urgent = [(x, y) for g, x, y in zip(gold, a, b, strict=True) if g == "urgent"]
+        urgent = [(x, y) for a, b in both for g, x, y in zip(gold, a, b, strict=True) if g == "urgent"]
         assert one["dangerous"] == {
             "labels": ["urgent"],
             "lost": sum(x != "urgent" and y == "urgent" for x, y in urgent),
             "gained": sum(x == "urgent" and y != "urgent" for x, y in urgent),
+            "seeds": 2,
         }
 
 

@@ -229,7 +229,10 @@ def _unless_spoiled(evidence: TaskEvidence, outcome: _Outcome, *claimed: Contras
         if dangerous and dangerous.lost > dangerous.gained:
             missed = dangerous.lost - dangerous.gained
             what = "dangerous case" if missed == 1 else "dangerous cases"
-            return _spoiled(outcome, f"it misses {missed} {what} more than {evidence.phrases[contrast.b]} does")
+            together = f", {dangerous.seeds} seeds together" if dangerous.seeds > 1 else ""
+            return _spoiled(
+                outcome, f"it misses {missed} {what} more than {evidence.phrases[contrast.b]} does{together}"
+            )
     arm, base = evidence.begun(outcome.arm), evidence.base
     if base and evidence.verdict(arm, base) not in ("better", None):
         named = evidence.phrases

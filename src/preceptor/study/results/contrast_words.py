@@ -62,9 +62,10 @@ def counted(contrast: Contrast) -> str | None:
     missed = dangerous.lost - dangerous.gained
     labels = " or ".join(dangerous.labels)
     more = f"{abs(missed)} more dangerous {'one' if abs(missed) == 1 else 'ones'} ({labels})"
+    together = f", all {dangerous.seeds} seeds together" if dangerous.seeds > 1 else ""
     if missed:
-        return f"{text}, {more} {'missed' if missed > 0 else 'found'}"
-    return f"{text}, as many dangerous ones ({labels}) found"
+        return f"{text}, {more} {'missed' if missed > 0 else 'found'}{together}"
+    return f"{text}, as many dangerous ones ({labels}) found{together}"
 
 
 def compute(contrast: Contrast, phrases: Mapping[str, str]) -> str | None:

@@ -260,7 +260,9 @@ def _answers_changed(found: _Found) -> float | None:
 
 
 def _dangerous(found: _Found) -> Dangerous | None:
-    """Dangerous cases that b caught and a missed, and the reverse, first seed; None where the task names none.
+    """Dangerous cases that b caught and a missed, and the reverse, over all seeds: the order of seeds decides nothing.
+
+    None where the task names no dangerous label.
 
     A case is caught when it is answered with any of the dangerous labels.
     """
@@ -269,11 +271,11 @@ def _dangerous(found: _Found) -> Dangerous | None:
     if not labels:
         return None
     codes = [prepared.task.labels.index(label) for label in labels]
-    gold, a = found.ours[0].labels()
-    caught_a, caught_b = np.isin(a, codes), np.isin(found.theirs[0].labels()[1], codes)
-    concerned = np.isin(gold, codes)
-    return Dangerous(
-        labels=list(labels),
-        lost=int(np.sum(concerned & caught_b & ~caught_a)),
-        gained=int(np.sum(concerned & caught_a & ~caught_b)),
-    )
+    lost = gained = 0
+    for ours, theirs in zip(found.ours, found.theirs, strict=True):
+        gold, a = ours.labels()
+        concerned = np.isin(gold, codes)
+        caught_a, caught_b = np.isin(a, codes), np.isin(theirs.labels()[1], codes)
+        lost += int(np.sum(concerned & caught_b & ~caught_a))
+        gained += int(np.sum(concerned & caught_a & ~caught_b))
+    return Dangerous(labels=list(labels), lost=lost, gained=gained, seeds=len(found.ours))

@@ -330,11 +330,13 @@ class Paired(_Part):
 
 
 class Dangerous(_Part):
-    """Cases with a dangerous gold label that b caught and a missed (`lost`), and the reverse, on the first seed."""
+    """Cases with a dangerous gold label that b caught and a missed (`lost`), and the reverse, over `seeds` together."""
 
     labels: list[str]
     lost: Count
     gained: Count
+    seeds: Annotated[int, Field(ge=1)] = 1
+    """Results of earlier versions count the first seed alone."""
 
 
 class Contrast(_Part):
