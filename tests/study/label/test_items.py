@@ -86,6 +86,9 @@ def test_from_votes_to_a_model_to_scores_of_what_it_answers(
     folder = file.parent / "run"
     shutil.rmtree(folder / "labels", ignore_errors=True)
     study, base = load_study(str(file))
+    # By the task's metric, what raters prefer at random would not be kept.
+    by_loss = study.dpo.model_copy(update={"metric_for_best_model": "loss"})
+    study = study.model_copy(update={"dpo": by_loss})
     vote_on(labelled[0], folder / "labels" / "pairs.sqlite", ["x", "y"], lambda item: {"choice": "b"})
     first = run_study(study, base, folder, QUIET, "preceptor study")
     (cell,) = (cell for cell in first.cells if cell.arm == "sft+dpo")
