@@ -34,8 +34,10 @@ def invented_facts(archive: Archive, stays: int = STAYS, held_out: int = HELD_OU
     policy = archive.arms.saved("archive")
     case, pairs = "SFT+DPO, fewest invented against most", _pairs(archive, policy, stays)
     invented, recalled = _outcomes(archive, "SFT", policy, held_out=held_out)
-    yield invented
+    yield invented if pairs else invented.must("no two answers of a stay differ in what they invent", False)
     yield recalled
+    if not pairs:
+        return
     fewer, kept = _outcomes(archive, case, *archive.after(case, pairs, DPO), held_out=held_out)
     fewer = replace(fewer, peer=invented.ours)
     yield fewer.must(f"at most {FALL} of SFT's", fewer.ours <= FALL * invented.ours)

@@ -23,7 +23,7 @@ def archive(tiny_source: ModelSource, tmp_path: Path, monkeypatch: pytest.Monkey
     for name, rate in {"SFT": 2e-2, "DPO": 1e-2, "FASTER": 1e-2, "CORRECTED": 1e-2}.items():
         faster = getattr(_copied_forward, name).model_copy(update={"learning_rate": rate, "epochs": 4})
         monkeypatch.setattr(_copied_forward, name, faster)
-    monkeypatch.setattr(_copied_forward, "PAIRS", (4,))
+    monkeypatch.setattr(_copied_forward, "PAIRS", (4, 8))
     monkeypatch.setattr(_copied_forward, "BETAS", (0.5,))
     monkeypatch.setattr(_copied_forward, "RATES", ())
     monkeypatch.setattr(_invented_facts, "DPO", _copied_forward.DPO)
@@ -53,20 +53,22 @@ def test_preferences_move_the_item_both_ways(archive: Archive) -> None:
 
 
 @pytest.mark.slow
-def test_a_larger_dose_moves_the_policy_further(archive: Archive) -> None:
-    """By the divergence, since a tiny model's probability of the item ends at 0 with any of them."""
+def test_doses_have_their_rows(archive: Archive) -> None:
+    """A tiny model's answers move too far to be compared by how likely they still are; what is asked is the rows."""
     rows = by_case(dose_response(archive))
     assert rows["invented item", "SFT+DPO, 4 pairs"].steps == 4
-    moved = [rows["KL to the SFT policy", f"SFT+DPO, beta {beta}"].ours for beta in ("0.1", "0.5")]
-    assert moved[0] > moved[1]
-    assert rows["KL to the SFT policy", "SFT+DPO, beta 0.5"].holds
+    assert rows["invented item", "SFT+DPO, 8 pairs"].steps == 8
+    assert rows["invented item", "trend over 0, 4, 8 pairs (Page)"].unit == "p"
+    assert rows["KL to the SFT policy", "SFT+DPO, beta 0.1"].bound is None, "the smallest has none before it"
+    assert rows["KL to the SFT policy", "SFT+DPO, beta 0.5"].bound == "below that of the smaller beta"
 
 
 @pytest.mark.slow
 def test_labels_and_invented_facts_have_their_rows(archive: Archive) -> None:
     """A tiny model learns neither task; what is asked of the rows is that they are what was measured."""
     rows = by_case(_invented_facts.invented_facts(archive, stays=6, held_out=4))
-    assert [what for what, _ in rows] == ["invented facts", "facts recalled"] * 2
+    assert [what for what, _ in rows][:2] == ["invented facts", "facts recalled"]
+    assert len(rows) == (4 if rows["invented facts", "SFT"].bound is None else 2), "nothing to prefer, nothing after"
     sizes = _label_controls.Sizes(train=16, pairs=8, validation=4, held_out=12)
     rows = by_case(_label_controls.label_controls(archive.arms, sizes))
     assert [case for _, case in rows] == [
@@ -80,7 +82,7 @@ def test_labels_and_invented_facts_have_their_rows(archive: Archive) -> None:
 
 def test_stays_differ_in_the_item_alone(archive: Archive) -> None:
     stays = archive.stays
-    assert (len(stays.train), len(stays.corrections), len(stays.held_out)) == (24, 24, 8)
+    assert (len(stays.train), len(stays.corrections), len(stays.held_out)) == (24, 24, 6)
     for pair, learned in zip(stays.corrections, stays.train, strict=False):
         assert learned.answer in (pair.chosen, pair.rejected)
         assert pair.rejected[: len(pair.chosen) - 1] == pair.chosen[:-1]
