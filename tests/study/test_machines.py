@@ -39,7 +39,8 @@ with torch.no_grad():
 ledgers = [json.loads(path.read_text()) for path in sorted(run.glob("stages/*/ledger.json"))]
 print(json.dumps({
     "logprobs": logprobs.tolist(),
-    "first loss": {one["kind"]: one["history"][0]["loss"] for one in ledgers if one.get("history")},
+    "first loss": {one["kind"]: next(row["loss"] for row in one["history"] if "loss" in row)
+                   for one in ledgers if one.get("history")},
     "answers": {cell["arm"]: [json.loads(line)["text"] for line in (run / cell["predictions"]["path"]).open()]
                 for cell in results["cells"]},
     "verdicts": [[one["a"], one["b"], one["verdict"]] for one in results["contrasts"]],
