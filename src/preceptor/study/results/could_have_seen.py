@@ -54,7 +54,8 @@ def could_have_seen(evidence: TaskEvidence, spikes: Sequence[SpikeFinding]) -> C
 
 _CONTROL: dict[ControlState, str] = {
     "passed": "Control: passed, preferences removed an error that was put into training data on purpose.",
-    "failed": "Control: failed, preferences did not remove an error that was put into training data on purpose.",
+    "failed": "Control: failed, it is not shown that preferences removed an error put into training data on purpose "
+    "and kept the task.",
     "not_run": "Control: not run; a task of this study with `data: {spike: ...}` would be one.",
 }
 
