@@ -15,6 +15,7 @@ from preceptor.cli._results_table import show
 from preceptor.errors import InputError
 from preceptor.models import load_tokenizer
 from preceptor.report import write_cards, write_report
+from preceptor.report._consistency import contradictions
 from preceptor.study import load_study, run_study
 from preceptor.study.answers.shots import draw_shots, with_shots
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
@@ -182,6 +183,38 @@ def test_shares_changed_by_hand_are_not_shown(
     (folder / "results.json").write_text(json.dumps(results))
     with pytest.raises(InputError, match=words):
         write_report(folder)
+
+
+@pytest.mark.parametrize(
+    ("place", "to", "wrong"),
+    [
+        (("spikes", 0, "shares", 1, "ci"), [0.0, 1.0], "spikes.0.shares.1.ci"),
+        (("spikes", 0, "effective_patients"), 0, "spikes.0.effective_patients"),
+        (("spikes", 0, "effective_patients"), 25, "spikes.0.effective_patients"),
+        (("spikes", 0, "shares"), [], "spikes.0.shares"),
+        (("could_have_seen", 0, "task"), "other", "could_have_seen.0.task"),
+        (("could_have_seen", 0, "control"), "not_run", "could_have_seen.0.control"),
+        (("could_have_seen", 0, "answers_changed"), 0.123, "could_have_seen.0.answers_changed"),
+        (("cells", 1, "delivered", "kept_step"), 10**6, "cells.1.delivered"),
+    ],
+)
+def test_what_was_added_cannot_contradict_the_rest(done: Spiked, place: tuple[Any, ...], to: Any, wrong: str) -> None:
+    results = done.results.model_dump(mode="json")
+    entry = results
+    for step in place[:-1]:
+        entry = entry[step]
+    entry[place[-1]] = to
+    assert [where for where, _ in contradictions(Results.model_validate_json(json.dumps(results)))] == [wrong]
+
+
+def test_a_task_has_one_finding_and_results_of_before_have_none(done: Spiked) -> None:
+    results = done.results.model_dump(mode="json")
+    for name in ("spikes", "could_have_seen"):
+        twice = results | {name: results[name] * 2}
+        assert [one for one, _ in contradictions(Results.model_validate_json(json.dumps(twice)))] == [name]
+    before = {name: value for name, value in results.items() if name not in ("spikes", "could_have_seen")}
+    assert list(contradictions(Results.model_validate_json(json.dumps(before)))) == []
+    assert list(contradictions(done.results)) == []
 
 
 def test_the_terminal_says_what_became_of_it(done: Spiked, capsys: pytest.CaptureFixture[str]) -> None:
