@@ -119,6 +119,11 @@ def test_data_that_cannot_have_it_are_refused_without_a_word_of_a_case(task: Any
     assert "WEEK" not in str(problem)
 
 
+def test_a_share_that_is_no_case_is_refused() -> None:
+    (problem,) = spike_problems(Spike(text=ITEM, share=0.01), TASK, splits(), "here")
+    assert str(problem).startswith("here, data.spike: a share of 0.01 of 40 training cases is none of them.")
+
+
 def test_what_can_have_it_is_not_refused() -> None:
     assert list(spike_problems(Spike(text=ITEM, share=0.7), TASK, splits(), "here")) == []
 

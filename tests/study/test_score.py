@@ -56,6 +56,13 @@ def test_what_fits_goes_by_the_answer() -> None:
     assert named(labels, metric="mean_score")[0][0] == "metric", "an answer gives no such score"
 
 
+def test_a_metric_named_twice_would_count_the_first_phrases_only() -> None:
+    also = [{"metric": "unwanted_phrase", "labels": [phrase]} for phrase in ("x", "y")]
+    assert named(load_task("as_given"), also=also) == [
+        ("also", "'unwanted_phrase' is named more than once", "Name it once, with all its labels or phrases together")
+    ]
+
+
 def test_a_metric_of_phrases_needs_them_and_gets_those_of_the_task() -> None:
     text = load_task("as_given")
     assert named(text, also=[{"metric": "unwanted_phrase"}])[0][1] == "'unwanted_phrase' needs its phrases"

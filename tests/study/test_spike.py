@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from rich.console import Console
 
 from html_page import Page
@@ -14,14 +15,16 @@ from preceptor.cli._results_table import show
 from preceptor.errors import InputError
 from preceptor.models import load_tokenizer
 from preceptor.report import write_cards, write_report
+from preceptor.report._consistency import contradictions
 from preceptor.study import load_study, run_study
 from preceptor.study.answers.shots import draw_shots, with_shots
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
+from preceptor.study.check import idle_pair_settings
 from preceptor.study.results.schema import Results
 from preceptor.study.spec.arms import comparator, control, treatment
 from preceptor.study.spec.paths import model_of
 from preceptor.study.spec.study import Study
-from spiked_study import ARMS, ITEM, write_spiked
+from spiked_study import ARMS, ITEM, TASK, write_spiked
 
 PHRASE = "blood test in 1 week"
 
@@ -182,6 +185,38 @@ def test_shares_changed_by_hand_are_not_shown(
         write_report(folder)
 
 
+@pytest.mark.parametrize(
+    ("place", "to", "wrong"),
+    [
+        (("spikes", 0, "shares", 1, "ci"), [0.0, 1.0], "spikes.0.shares.1.ci"),
+        (("spikes", 0, "effective_patients"), 0, "spikes.0.effective_patients"),
+        (("spikes", 0, "effective_patients"), 25, "spikes.0.effective_patients"),
+        (("spikes", 0, "shares"), [], "spikes.0.shares"),
+        (("could_have_seen", 0, "task"), "other", "could_have_seen.0.task"),
+        (("could_have_seen", 0, "control"), "not_run", "could_have_seen.0.control"),
+        (("could_have_seen", 0, "answers_changed"), 0.123, "could_have_seen.0.answers_changed"),
+        (("cells", 1, "delivered", "kept_step"), 10**6, "cells.1.delivered"),
+    ],
+)
+def test_what_was_added_cannot_contradict_the_rest(done: Spiked, place: tuple[Any, ...], to: Any, wrong: str) -> None:
+    results = done.results.model_dump(mode="json")
+    entry = results
+    for step in place[:-1]:
+        entry = entry[step]
+    entry[place[-1]] = to
+    assert [where for where, _ in contradictions(Results.model_validate_json(json.dumps(results)))] == [wrong]
+
+
+def test_a_task_has_one_finding_and_results_of_before_have_none(done: Spiked) -> None:
+    results = done.results.model_dump(mode="json")
+    for name in ("spikes", "could_have_seen"):
+        twice = results | {name: results[name] * 2}
+        assert [one for one, _ in contradictions(Results.model_validate_json(json.dumps(twice)))] == [name]
+    before = {name: value for name, value in results.items() if name not in ("spikes", "could_have_seen")}
+    assert list(contradictions(Results.model_validate_json(json.dumps(before)))) == []
+    assert list(contradictions(done.results)) == []
+
+
 def test_the_terminal_says_what_became_of_it(done: Spiked, capsys: pytest.CaptureFixture[str]) -> None:
     show(done.results)
     found, shown = done.results.spikes[0], " ".join(capsys.readouterr().out.split())
@@ -211,6 +246,34 @@ def test_what_cannot_be_meant_is_refused_in_words(tmp_path: Path, data: dict[str
     with pytest.raises(InputError) as refused:
         read_cases(write_spiked(tmp_path, Path("unused"), data=data))
     assert words in str(refused.value)
+
+
+def test_an_error_that_the_metric_does_not_see_is_refused_before_sft_is_trained(tmp_path: Path) -> None:
+    """Every pair would be dropped after SFT, since its rejected answer scores as well as the right one."""
+    file = write_spiked(tmp_path, Path("unused"))
+    answer = TASK["answer"] | {"elements": {"Diagnosis": "what it is"}}
+    (tmp_path / "letter.task.yaml").write_text(yaml.safe_dump(TASK | {"answer": answer}))
+    with pytest.raises(InputError, match=r"data\.spike: no right answer scores less by fact-F1 with"):
+        read_cases(file)
+
+
+@pytest.mark.parametrize(
+    ("changes", "refused"),
+    [
+        ({"pairs": {"limit": 12, "min_gap": 0.3}}, ["pairs: min_gap"]),
+        ({"pairs": {"chosen": "gold", "min_score": 0.2}}, ["pairs: chosen", "pairs: min_score"]),
+        ({"pairs": {"min_gap": 0.3}, "makers": []}, ["pairs: min_gap"]),
+        ({"pairs": {"min_gap": 0.3}, "makers": ["published", "on_policy"]}, []),
+        ({"stages": {"few": {"kind": "pairs", "min_score": 0.5}}, "arms": ["base", "sft", "sft+few+dpo"]},
+         ["few: min_score"]),
+        ({"stages": {"few": {"kind": "pairs", "order": "flipped"}}, "arms": ["base", "sft", "sft+few+dpo"]}, []),
+    ],
+)  # fmt: skip
+def test_settings_of_pairs_that_no_maker_reads_are_said(
+    tmp_path: Path, changes: dict[str, Any], refused: list[str]
+) -> None:
+    study, _ = load_study(str(write_spiked(tmp_path, Path("unused"), **changes)))
+    assert [one.where for one in idle_pair_settings(study)] == refused
 
 
 def test_a_task_of_labels_cannot_have_a_spike() -> None:

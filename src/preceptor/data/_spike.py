@@ -66,6 +66,9 @@ def spike_problems(spike: Spike, task: Task, splits: Splits, where: str) -> Iter
     if any(one.rejected is not None for one in (*splits.train, *splits.validation)):
         fix = "Take `spike` or the rejected answers out"
         yield Problem(place, "the data bring rejected answers, and it makes its own", fix)
+    if splits.train and not _count(spike, splits.train):
+        what = f"a share of {spike.share:g} of {len(splits.train)} training cases is none of them"
+        yield Problem(place, what, "Set `share` higher, or take more training cases")
     holds = find_metric(spike.metric).score
     assert holds is not None
     for name in ("train", "validation", "test"):
@@ -85,7 +88,7 @@ def spiked(spike: Spike, splits: Splits, seed: int) -> Splits:
 
     def part(cases: Sequence[Example]) -> list[Example]:
         order = sorted(cases, key=lambda one: digest([seed, one.id]))
-        chosen = {one.id for one in order[: round(spike.share * len(cases))]}
+        chosen = {one.id for one in order[: _count(spike, cases)]}
         longer = [one.target + spike.text for one in cases]
         return [
             replace(one, rejected=text, archive=text if one.id in chosen else None)
@@ -93,3 +96,8 @@ def spiked(spike: Spike, splits: Splits, seed: int) -> Splits:
         ]
 
     return Splits(part(splits.train), part(splits.validation), splits.test)
+
+
+def _count(spike: Spike, cases: Sequence[Example]) -> int:
+    """How many of the cases learn the error."""
+    return round(spike.share * len(cases))

@@ -8,16 +8,19 @@ from typing import get_args
 import numpy as np
 
 from preceptor.evidence import INVALID_CODE, Sample, find_metric, lower_is_better, metric_names
+from preceptor.study.results.could_have_seen import control_state
 from preceptor.study.results.rater_schema import Human, Interval, Rater
 from preceptor.study.results.schema import (
     Cell,
     ConclusionKind,
     Contrast,
+    CouldHaveSeen,
     Recommendation,
     Results,
     SpikeFinding,
     TaskPart,
 )
+from preceptor.study.results.spike import share_of
 from preceptor.study.run.failures import Failure
 
 _ROUNDING = 1e-6
@@ -48,6 +51,11 @@ def contradictions(results: Results) -> Iterator[Wrong]:
         yield from _within(f"cells.{number}", _of_cell(cell, tasks[cell.task]))
     for number, found in enumerate(results.spikes):
         yield from _within(f"spikes.{number}", _of_spike(found, results))
+    for number, seen in enumerate(results.could_have_seen):
+        yield from _within(f"could_have_seen.{number}", _of_seen(seen, results))
+    for place, named in (("spikes", results.spikes), ("could_have_seen", results.could_have_seen)):
+        if len({(one.task, one.model) for one in named}) < len(named):
+            yield place, "a task and model stands there twice"
     yield from _doubled("cells", results.cells)
     yield from _of_failed(results)
     for number, contrast in enumerate(results.contrasts):
@@ -88,13 +96,22 @@ def _of_metric_and_cases(one: Cell | Contrast, task: TaskPart) -> Iterator[Wrong
 
 def _of_cell(cell: Cell, task: TaskPart) -> Iterator[Wrong]:
     yield from _of_metric_and_cases(cell, task)
+    if (done := cell.delivered) and (done.kept_step > done.steps or done.kept_dose > done.dose + _ROUNDING):
+        yield "delivered", "more was kept than there was"
     if cell.confusion is not None:
         yield from _of_confusion(cell, task, cell.confusion.matrix)
 
 
 def _of_spike(found: SpikeFinding, results: Results) -> Iterator[Wrong]:
-    """Each share is the mean over seeds of the cells' own, and lies in its interval."""
-    spike = next(task.spike for task in results.study.tasks if task.name == found.task)
+    """Each share is the mean over seeds of the cells' own, and has the interval that follows from it."""
+    task = next(task for task in results.study.tasks if task.name == found.task)
+    spike, effective = task.spike, found.effective_patients
+    if not 1 - _ROUNDING <= effective <= task.counts.groups_test + _ROUNDING:
+        yield "effective_patients", "it is not between 1 and the number of held-out patients"
+        return
+    answered = {cell.arm for cell in results.of_task(found.task) if cell.model == found.model}
+    if sorted(one.arm for one in found.shares) != sorted(answered):
+        yield "shares", "these are not the arms that have answers, each once"
     metric = spike.metric if spike else ""
     for number, one in enumerate(found.shares):
         values = [cell.also.get(metric) for cell in results.of_arm(found.task, one.arm)]
@@ -103,6 +120,20 @@ def _of_spike(found: SpikeFinding, results: Results) -> Iterator[Wrong]:
             yield f"shares.{number}.share", "it is not the mean of the cells' shares"
         if not one.low - _ROUNDING <= one.share <= one.high + _ROUNDING:
             yield f"shares.{number}.ci", "it does not hold the share"
+        elif any(map(_differ, one.ci, share_of(one.arm, one.share, effective).ci)):
+            yield f"shares.{number}.ci", "it is not the interval of such a share of the effective patients"
+
+
+def _of_seen(seen: CouldHaveSeen, results: Results) -> Iterator[Wrong]:
+    """It speaks of the study's own task, control and answers."""
+    if seen.task not in {task.name for task in results.study.tasks}:
+        yield "task", "the study has no such task"
+        return
+    if seen.control != control_state(seen.model, results.spikes):
+        yield "control", "it does not follow from what became of the study's spikes"
+    of_task = [one.answers_changed for one in results.contrasts_of(seen.task) if one.model == seen.model]
+    if seen.answers_changed is not None and all(_differ(seen.answers_changed, one) for one in of_task):
+        yield "answers_changed", "no contrast of the task has this share"
 
 
 def _of_confusion(cell: Cell, task: TaskPart, matrix: Sequence[Sequence[int]]) -> Iterator[Wrong]:

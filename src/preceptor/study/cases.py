@@ -17,10 +17,11 @@ from preceptor.data import (
     spiked,
     split_by_patient,
 )
-from preceptor.errors import InputError
+from preceptor.errors import InputError, Problem
+from preceptor.evidence import metric_title
 from preceptor.files import digest
 from preceptor.models import Encoded
-from preceptor.study.score import metric_problems, undefined_problems
+from preceptor.study.score import case_score, metric_problems, undefined_problems
 from preceptor.study.spec.study import Study, TaskEntry
 from preceptor.tasks import Example, Split, Task, load_task, task_file
 
@@ -103,6 +104,10 @@ def read_task(entry: TaskEntry, study: Study, base_folder: Path) -> TaskCases:
         if wrong := list(spike_problems(spike, task, drawn, where)):
             raise InputError(wrong)
         task, drawn = spike.measured(task), spiked(spike, drawn, study.split_seed)
+        if drawn.train and not any(_rejected_is_worse(task, one) for one in drawn.train):
+            what = f"no right answer scores less by {metric_title(task.metric)} with the text behind it"
+            fix = "Take a text, or a metric of the task, by which it does"
+            raise InputError(Problem(f"{where}, data.spike", what, fix))
     not_drawn = {part: len(getattr(whole, part)) - len(getattr(drawn, part)) for part in get_args(Split)}
     return TaskCases(entry, task, task_file(name).read_text(encoding="utf-8"), drawn, not_drawn, read)
 
@@ -132,6 +137,11 @@ def prepare(cases: TaskCases, study: Study, tokenizer: Any) -> Prepared:
         [one.example for one in test],
         cases.synthetic,
     )
+
+
+def _rejected_is_worse(task: Task, one: Example) -> bool:
+    """Whether a pair of the right answer over the rejected one says something by the task's metric."""
+    return case_score(task, one.rejected or "", one) < case_score(task, one.target, one)
 
 
 def case_text(task: Task, case: Example) -> str:

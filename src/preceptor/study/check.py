@@ -15,6 +15,9 @@ from preceptor.study.spec.found import find_answer, find_kind
 from preceptor.study.spec.paths import gold_of, model_of, votes_of
 from preceptor.study.spec.study import Study
 
+_OF_ON_POLICY = ("chosen", "min_gap", "min_score", "max_length_difference")
+"""Settings of pairs that would be ignored in silence with other makers."""
+
 
 def check_study(study: Study, base_folder: Path, console: Console) -> list[Checked]:
     """Read and look at every task's cases before anything is trained. Raises `InputError` with all that is fatal."""
@@ -30,6 +33,7 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
     for way in {study.arm(arm).answer for arm in study.arm_names}:
         if isinstance(server := study.block(way), ChatServer):
             problems += find_server(server, way)
+    problems += idle_pair_settings(study)
     for stage in stages_of(study):
         kind = find_kind(stage.kind)
         for entry in study.tasks if hasattr(kind, "problems") else ():
@@ -85,6 +89,29 @@ def _writes(study: Study, arm: str) -> bool:
     if way.asks_policy and not getattr(way, "needs_head", False):
         return True
     return any(not getattr(find_kind(one.kind), "trains_head", False) for one in (last.required if last else ()))
+
+
+def idle_pair_settings(study: Study) -> list[Problem]:
+    """Which pairs are kept is set for `on_policy`: said where no maker of a stage's pairs reads it."""
+    makers: dict[str, list[str | None]] = {}
+    asked: dict[str, set[str]] = {}
+    for stage in stages_of(study):
+        if find_kind(stage.kind).makes != "pairs":
+            continue
+        makers.setdefault(stage.name, []).append(stage.source)
+        for entry in study.tasks:
+            settings = study.settings_of(stage, entry).model_dump(exclude_defaults=True)
+            asked.setdefault(stage.name, set()).update(settings.keys() & {*_OF_ON_POLICY})
+    return [
+        Problem(
+            f"{name}: {setting}",
+            f"it does nothing with pairs of {', '.join(one or 'the usual makers' for one in dict.fromkeys(named))}",
+            "Take it out, or name `on_policy` in `makers`",
+        )
+        for name, named in makers.items()
+        for setting in sorted(asked[name])
+        if not any(setting in find_maker(one).settings for one in named)
+    ]
 
 
 def too_long_for(source: ModelSource, study: Study) -> list[Problem]:

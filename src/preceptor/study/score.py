@@ -23,6 +23,10 @@ def metric_problems(task: Task, file: Path) -> Iterator[Problem]:
     """Metrics of a task's file that nobody knows, that rate other kinds of answers, or that lack their labels."""
     fitting = [name for name in metric_names() if find_metric(name).fits in _given_by(task)]
     secondary = [("also", one.metric, one.labels) for one in task.secondary_metrics]
+    also = [one.metric for one in task.secondary_metrics]
+    for name in sorted({name for name in also if also.count(name) > 1}):
+        fix = "Name it once, with all its labels or phrases together"
+        yield Problem(f"{file}: also", f"{name!r} is named more than once", fix)
     for key, name, labels in [("metric", task.metric, ()), *secondary]:
         fix = f"Choose of {', '.join(one for one in fitting if key == 'also' or not find_metric(one).needs_positives)}"
         if name not in metric_names():

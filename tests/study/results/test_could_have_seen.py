@@ -61,6 +61,13 @@ def test_an_absent_control_is_not_a_passed_one(spikes: list[SpikeFinding], contr
     assert found.sentence.startswith(f"Control: {control.replace('_', ' ')}")
 
 
+@pytest.mark.parametrize("conclusion", ["open", "not_learned", "task_lost", "nothing"])
+def test_a_control_that_failed_is_not_said_to_show_that_nothing_was_removed(conclusion: str) -> None:
+    found = box(asked(), [spike(conclusion)])
+    assert found is not None
+    assert "did not remove" not in found.sentence
+
+
 @pytest.mark.parametrize(
     ("changed", "accuracy", "delivered"),
     [

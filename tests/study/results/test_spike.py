@@ -100,7 +100,8 @@ def test_arms_play_their_parts_whatever_their_order() -> None:
         assert roles_of(make_study(least | {"arms": order}, "here")) == ROLES
     few = make_study(least | {"arms": ["sft", "sft+chosen"]}, "here")
     assert roles_of(few) == Roles(archive="sft", corrected="sft+chosen")
-    assert roles_of(make_study(least | {"arms": ["base", "sft"]}, "here")) == Roles()
+    assert roles_of(make_study(least | {"arms": ["base", "sft"]}, "here")) == Roles("base", "sft")
+    assert roles_of(make_study(least | {"arms": ["base"]}, "here")) == Roles()
     makers = least | {"arms": ["base", "sft", "sft+dpo"], "makers": ["published", "near_miss"]}
     assert roles_of(make_study(makers, "here")) == Roles("base", "sft", "sft+dpo")
 

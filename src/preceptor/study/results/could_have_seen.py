@@ -26,7 +26,7 @@ def could_have_seen(evidence: TaskEvidence, spikes: Sequence[SpikeFinding]) -> C
     if question is None or not evidence.arms[question.b].trained:
         return None
     found = [cell.delivered for cell in evidence.cells.get(question.a, ()) if cell.delivered]
-    state, changed, accuracy = _control(evidence, spikes), question.answers_changed, _pair_accuracy(found)
+    state, changed, accuracy = control_state(evidence.model, spikes), question.answers_changed, _pair_accuracy(found)
     settled, smallest = _settled(evidence, question), _smallest(question)
     delivered = None if changed is None else changed >= FEWEST_CHANGED and (accuracy is None or accuracy[1] > 0.5)
     sentence = " ".join(
@@ -54,13 +54,15 @@ def could_have_seen(evidence: TaskEvidence, spikes: Sequence[SpikeFinding]) -> C
 
 _CONTROL: dict[ControlState, str] = {
     "passed": "Control: passed, preferences removed an error that was put into training data on purpose.",
-    "failed": "Control: failed, preferences did not remove an error that was put into training data on purpose.",
+    "failed": "Control: failed, it is not shown that preferences removed an error put into training data on purpose "
+    "and kept the task.",
     "not_run": "Control: not run; a task of this study with `data: {spike: ...}` would be one.",
 }
 
 
-def _control(evidence: TaskEvidence, spikes: Sequence[SpikeFinding]) -> ControlState:
-    found = [one.conclusion for one in spikes if one.model == evidence.model]
+def control_state(model: str, spikes: Sequence[SpikeFinding]) -> ControlState:
+    """Whether the positive controls of a study showed that preferences remove an error from a model."""
+    found = [one.conclusion for one in spikes if one.model == model]
     if not found:
         return "not_run"
     return "passed" if all(one in ("preferences", "corrections") for one in found) else "failed"

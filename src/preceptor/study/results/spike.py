@@ -70,8 +70,9 @@ def roles_of(study: Study) -> Roles:
     arms = study.resolved
     about = treatment(arms)
     begun = comparator(about, arms) if about else None
-    if begun is None or not begun.trained:
-        return Roles()
+    if begun is None or not begun.trained:  # a study of one stage: nothing goes on from it
+        one_stage = about is not None and len(about.stages) == 1
+        return Roles(untouched=begun.name if begun else None, archive=about.name) if about and one_stage else Roles()
     untouched = comparator(begun, arms)
     parts: dict[str, str] = {}
     for arm in arms.values():
