@@ -34,7 +34,7 @@ from preceptor.study.stage_tree.tree import StageTree
 CHANGES: Mapping[str, tuple[dict[str, Any], ...]] = {
     "sft": ({"learning_rate": 0.5}, {"learning_rate": 2.0}, {"epochs": 2.0}),
     "dpo": ({"learning_rate": 0.4}, {"learning_rate": 2.5}, {"beta": 1 / 3}, {"beta": 3.0}, {"sft_weight": 0.0}),
-    "pairs": ({"chosen": "gold"},),
+    "pairs": ({"chosen_from": "gold"},),
 }
 """What each setting of the study is multiplied by, or what stands in its place where it is no number."""
 ARMS = {"sft": "sft", "dpo": "sft+dpo", "pairs": "sft+dpo"}

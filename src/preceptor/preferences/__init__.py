@@ -7,12 +7,12 @@ from preceptor.preferences.labelling._gold import gold, write_gold
 from preceptor.preferences.labelling._items import case_fields, is_of, item_id, make_item
 from preceptor.preferences.labelling._rater_agreement import consistency, rater_agreement
 from preceptor.preferences.makers import explanations, find_maker, maker_names
-from preceptor.preferences.makers._maker import Chosen, MadePairs, Maker, Pair, PairWork, Request, Score
+from preceptor.preferences.makers._maker import ChosenFrom, MadePairs, Maker, Pair, PairWork, Request, Score
 from preceptor.preferences.makers._two_answers import two_answers
 from preceptor.preferences.makers.votes import voted_pairs
 
 __all__ = [
-    "Chosen",
+    "ChosenFrom",
     "MadePairs",
     "Maker",
     "Pair",

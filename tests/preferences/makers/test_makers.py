@@ -289,7 +289,7 @@ def test_of_on_policys_answers_the_widest_gap_is_taken_that_the_settings_allow(p
 
 def test_on_policy_may_take_the_right_answer_as_chosen(policy: Policy) -> None:
     task, examples = make_task("text"), make_examples(target="eeeee", count=6)
-    asked = request(policy, task, examples, count_of_e, samples=3, chosen="gold")
+    asked = request(policy, task, examples, count_of_e, samples=3, chosen_from="gold")
     drawn, _ = sampled_answers(asked)
     made = find_maker("on_policy").make(asked)
     answers_of = {example.id: answers for example, answers in zip(examples, drawn, strict=True)}

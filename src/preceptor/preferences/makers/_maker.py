@@ -14,9 +14,11 @@ from preceptor.tasks import Example, Task
 Score = Callable[[str, Example], float]
 """The task's metric for one answer to one case, between 0 and 1."""
 
-Chosen = Literal["best", "gold"]
+ChosenFrom = Literal["samples", "gold"]
 """What stands as the chosen answer beside a sampled one: the best sample, or the right answer."""
-Setting = Literal["samples", "temperature", "chosen", "min_gap", "min_score", "max_length_difference", "judge", "votes"]
+Setting = Literal[
+    "samples", "temperature", "chosen_from", "min_gap", "min_score", "max_length_difference", "judge", "votes"
+]
 """A setting of the study that pairs may depend on: of `pairs`, or the study's own."""
 
 
@@ -41,7 +43,7 @@ class Request:
     seed: int
     samples: int = 4
     temperature: float = 1.0
-    chosen: Chosen = "best"
+    chosen_from: ChosenFrom = "samples"
     min_gap: float = 0.0
     min_score: float = 0.0
     max_length_difference: float | None = None

@@ -13,9 +13,16 @@ Scored = tuple[float, str]
 
 explanation = (
     "the worst, by the task's metric, of several answers drawn from the SFT model, the best being chosen (with "
-    "`chosen: gold` the right answer)"
+    "`chosen_from: gold` the right answer)"
 )
-settings: tuple[Setting, ...] = ("samples", "temperature", "chosen", "min_gap", "min_score", "max_length_difference")
+settings: tuple[Setting, ...] = (
+    "samples",
+    "temperature",
+    "chosen_from",
+    "min_gap",
+    "min_score",
+    "max_length_difference",
+)
 unsupported_reason = supports_all
 
 
@@ -44,7 +51,7 @@ def make(request: Request) -> MadePairs:
 
 def _widest(scored: Sequence[Scored], example: Example, request: Request) -> tuple[str, str] | str:
     """The chosen and the rejected answer of one case, or why there is no such pair."""
-    candidates = [(request.score(example.target, example), example.target)] if request.chosen == "gold" else scored
+    candidates = [(request.score(example.target, example), example.target)] if request.chosen_from == "gold" else scored
     both = [(better, worse) for better, worse in product(candidates, scored) if better[0] > worse[0]]
     if not both:
         return "ties"

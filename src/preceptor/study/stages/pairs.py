@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from preceptor.engine import Work
-from preceptor.preferences import Chosen, Pair, Request, filter_pairs, find_maker, voted_pairs
+from preceptor.preferences import ChosenFrom, Pair, Request, filter_pairs, find_maker, voted_pairs
 from preceptor.study.cases import Prepared
 from preceptor.study.expected_work import WorkContext
 from preceptor.study.score import case_score
@@ -38,7 +38,7 @@ class Settings(BaseModel):
     limit: int | None = Field(default=None, gt=0)
     samples: int = Field(default=4, ge=2, le=64)
     temperature: float = Field(default=1.0, gt=0, le=2)
-    chosen: Chosen = "best"
+    chosen_from: ChosenFrom = "samples"
     """`on_policy`: the best of the sampled answers, or the right answer."""
     min_gap: float = Field(default=0.0, ge=0, lt=1)
     min_score: float = Field(default=0.0, ge=0, le=1)
@@ -92,7 +92,7 @@ def run(context: Context, data: list[Any]) -> Result:
             seed=seed,
             samples=context.settings.samples,
             temperature=context.settings.temperature,
-            chosen=context.settings.chosen,
+            chosen_from=context.settings.chosen_from,
             min_gap=context.settings.min_gap,
             min_score=context.settings.min_score,
             max_length_difference=context.settings.max_length_difference,
