@@ -15,7 +15,7 @@ from preceptor.study.spec.found import find_answer, find_kind
 from preceptor.study.spec.paths import gold_of, model_of, votes_of
 from preceptor.study.spec.study import Study
 
-_OF_ON_POLICY = ("chosen", "min_gap", "min_score", "max_length_difference")
+_OF_ON_POLICY = ("chosen_from", "min_gap", "min_score", "max_length_difference")
 """Settings of pairs that would be ignored in silence with other makers."""
 
 
