@@ -261,7 +261,7 @@ def test_an_error_that_the_metric_does_not_see_is_refused_before_sft_is_trained(
     ("changes", "refused"),
     [
         ({"pairs": {"limit": 12, "min_gap": 0.3}}, ["pairs: min_gap"]),
-        ({"pairs": {"chosen": "gold", "min_score": 0.2}}, ["pairs: chosen", "pairs: min_score"]),
+        ({"pairs": {"chosen_from": "gold", "min_score": 0.2}}, ["pairs: chosen_from", "pairs: min_score"]),
         ({"pairs": {"min_gap": 0.3}, "makers": []}, ["pairs: min_gap"]),
         ({"pairs": {"min_gap": 0.3}, "makers": ["published", "on_policy"]}, []),
         ({"stages": {"few": {"kind": "pairs", "min_score": 0.5}}, "arms": ["base", "sft", "sft+few+dpo"]},
