@@ -19,7 +19,7 @@ from preceptor.report._consistency import contradictions
 from preceptor.study import load_study, run_study
 from preceptor.study.answers.shots import draw_shots, with_shots
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
-from preceptor.study.check import idle_pair_settings
+from preceptor.study.check import idle_pair_settings, spike_cut_off
 from preceptor.study.results.schema import Results
 from preceptor.study.spec.arms import comparator, control, treatment
 from preceptor.study.spec.paths import model_of
@@ -255,6 +255,19 @@ def test_an_error_that_the_metric_does_not_see_is_refused_before_sft_is_trained(
     (tmp_path / "letter.task.yaml").write_text(yaml.safe_dump(TASK | {"answer": answer}))
     with pytest.raises(InputError, match=r"data\.spike: no right answer scores less by fact-F1 with"):
         read_cases(file)
+
+
+@pytest.mark.parametrize(("tokens", "refused"), [(8, True), (48, False)])
+def test_an_answer_that_is_cut_before_the_error_is_refused(
+    tmp_path: Path, tiny_model_folder: Path, tokens: int, refused: bool
+) -> None:
+    study, base = load_study(str(write_spiked(tmp_path, tiny_model_folder)))
+    answer = TASK["answer"] | {"max_new_tokens": tokens}
+    (tmp_path / "letter.task.yaml").write_text(yaml.safe_dump(TASK | {"answer": answer}))
+    tokenizer = load_tokenizer(model_of(study, base))
+    checked = check_task(read_task(study.tasks[0], study, base), study, tokenizer)
+    found = [one.what for one in spike_cut_off(checked, tokenizer, study.max_length)]
+    assert found == ["28 of 28 answers with the text behind them need more than the 8 tokens of an answer"] * refused
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """Everything about a study that can be found wrong before anything is trained."""
 
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from preceptor.chat_server import ChatServer, find_server
+from preceptor.data import fit
 from preceptor.engine import find_tracker
 from preceptor.errors import InputError, Problem
 from preceptor.models import ModelSource, context_length, in_front, load_tokenizer, writes
@@ -60,7 +62,8 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
             problems += error.problems
     for each in checked:
         each.preflight.render(console)
-        problems += [Problem(f"{each.where}, {found.where}", found.what, found.fix) for found in each.preflight.fatal]
+        fatal = [Problem(f"{each.where}, {found.where}", found.what, found.fix) for found in each.preflight.fatal]
+        problems += fatal or spike_cut_off(each, tokenizer, study.max_length)
     for maker in study.makers:
         why = [find_maker(maker).unsupported_reason(each.task, each.splits.train) for each in checked]
         if why and all(why):
@@ -112,6 +115,18 @@ def idle_pair_settings(study: Study) -> list[Problem]:
         for setting in sorted(asked[name])
         if not any(setting in find_maker(one).settings for one in named)
     ]
+
+
+def spike_cut_off(checked: Checked, tokenizer: Any, max_length: int) -> list[Problem]:
+    """That an answer has no room for an error that stands at its end, in most of the cases that learn it."""
+    task, learn = checked.task, [one for one in checked.splits.train if one.archive is not None]
+    room, cut = task.answer.max_new_tokens, 0
+    for one in learn:
+        cut += len(fit(task, one, tokenizer, max_length, one.archive).encoded.answer) > room
+    if 2 * cut <= len(learn):
+        return []
+    what = f"{cut} of {len(learn)} answers with the text behind them need more than the {room} tokens of an answer"
+    return [Problem(f"{checked.where}, data.spike", what, "Raise `max_new_tokens` in the task file")]
 
 
 def too_long_for(source: ModelSource, study: Study) -> list[Problem]:
