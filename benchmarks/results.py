@@ -100,7 +100,7 @@ def study_section(run: Results) -> list[str]:
         ),
         *_failures(run),
     ]
-    if any(task["name"] in PAPER_ROWS for task in study["tasks"]):
+    if any(task["name"] in PAPER_ROWS for task in study["tasks"]) and not run.get("spikes"):
         lines += ["", *paper_section(run)]
     return lines
 
