@@ -43,7 +43,7 @@ def test_settings_are_paired_by_task_not_by_place(synthetic: Path, tmp_path: Pat
     other = shutil.copytree(synthetic, tmp_path / "other")
     results = json.loads((other / "results.json").read_text())
     results["study"]["tasks"] = results["study"]["tasks"][1:]
-    for name in ("cells", "contrasts", "conclusions"):
+    for name in ("cells", "contrasts", "conclusions", "could_have_seen"):
         results[name] = [each for each in results[name] if each["task"] == "summarization"]
     (other / "results.json").write_text(json.dumps(results))
     study = (other / "study.yaml").read_text()

@@ -21,6 +21,7 @@ def changed(folder: Path, **study: Any) -> Path:
     results["cells"] = [cell for cell in results["cells"] if cell["arm"] in results["study"]["arms"]]
     arms = {*results["study"]["arms"], "majority"}
     results["contrasts"] = [one for one in results["contrasts"] if {one["a"], one["b"]} <= arms]
+    results["could_have_seen"] = []  # it speaks of the contrasts that are gone
     (folder / "results.json").write_text(json.dumps(results))
     return folder
 
