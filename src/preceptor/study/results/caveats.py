@@ -11,6 +11,16 @@ _LONGEST = 1.25
 _FEWEST_SEEDS = 3
 """Before anybody is advised to pilot a tuned model."""
 
+_ADVICE: dict[ConclusionKind, tuple[Recommendation, str]] = {
+    "descriptive": ("more cases", "these only describe what the models did"),
+    "unsettled": ("do not deploy", "nothing was shown that a tuned model is good for"),
+    "sft_not_settled": ("do not deploy", "train SFT until more of it no longer helps, then ask again"),
+    "dpo_not_delivered": ("do not deploy", "deliver it first: more pairs, more steps or a higher learning rate"),
+    "could_not_have_seen": ("do not deploy", "the study has to show first that it could have seen a gain"),
+    "dpo_harms": ("do not deploy", "harm was shown"),
+}
+"""What follows from a conclusion by itself; after any other, what speaks against the arm it leaves decides."""
+
 
 def warnings(evidence: TaskEvidence, arm: str | None) -> list[str]:
     """Everything a reader must know beside the conclusion. `arm` is the one it leaves to be used, if any."""
@@ -35,18 +45,8 @@ def recommendation(
         return "do not deploy", "the training data hold an error on purpose"
     if conclusion == "not_enough_cases" or (conclusion == "unsettled" and needed and not spoiled):
         return "more cases", "these are too few to tell"
-    if conclusion == "descriptive":
-        return "more cases", "these only describe what the models did"
-    if conclusion == "unsettled":
-        return "do not deploy", "nothing was shown that a tuned model is good for"
-    if conclusion == "sft_not_settled":
-        return "do not deploy", "train SFT until more of it no longer helps, then ask again"
-    if conclusion == "dpo_not_delivered":
-        return "do not deploy", "deliver it first: more pairs, more steps or a higher learning rate"
-    if conclusion == "could_not_have_seen":
-        return "do not deploy", "the study has to show first that it could have seen a gain"
-    if conclusion == "dpo_harms":
-        return "do not deploy", "harm was shown"
+    if conclusion in _ADVICE:
+        return _ADVICE[conclusion]
     if arm is None or (against := _speaks_against(evidence, arm)):
         return "do not deploy", against if arm else "no arm is left to use"
     if evidence.task.leakage:

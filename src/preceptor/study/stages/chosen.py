@@ -78,7 +78,7 @@ def how_trained(settings: Mapping[str, Any], adapter: str) -> str:
     best = (
         "whose answers to validation cases scored highest"
         if by_score
-        else ("with the lowest loss on the chosen answers of validation pairs")
+        else "with the lowest loss on the chosen answers of validation pairs"
     )
     return (
         f"SFT on chosen went on from SFT with the chosen answers of the same pairs, for at most {epochs(settings)} "
