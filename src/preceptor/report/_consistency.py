@@ -8,18 +8,10 @@ from typing import get_args
 import numpy as np
 
 from preceptor.evidence import INVALID_CODE, Sample, find_metric, lower_is_better, metric_names
+from preceptor.study.results.conclusion_schema import ConclusionKind, CouldHaveSeen, Recommendation, SpikeFinding
 from preceptor.study.results.could_have_seen import control_state
 from preceptor.study.results.rater_schema import Human, Interval, Rater
-from preceptor.study.results.schema import (
-    Cell,
-    ConclusionKind,
-    Contrast,
-    CouldHaveSeen,
-    Recommendation,
-    Results,
-    SpikeFinding,
-    TaskPart,
-)
+from preceptor.study.results.schema import Cell, Contrast, Results, TaskPart
 from preceptor.study.results.spike import share_of
 from preceptor.study.run.failures import Failure
 

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from preceptor.report import _numbers as numbers
 from preceptor.report._looks import FAINT, STYLE, WIDTH, arm_label, bare, colour, mark
 from preceptor.report._svg import to_svg
-from preceptor.study.results.schema import Results, SpikeFinding, SpikeShare
+from preceptor.study.results.conclusion_schema import SpikeFinding, SpikeShare
+from preceptor.study.results.schema import Results
 
 _ROW, _TOP, _FOOTER = 0.27, 0.24, 0.42  # inches
 _LETTER, _RIGHT = 0.068, 1.32  # inches for a letter of an arm's name, and for the numbers

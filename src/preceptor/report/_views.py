@@ -16,7 +16,8 @@ from preceptor.report._small_counts import shown_count, shown_labels, shown_matr
 from preceptor.report._subgroups import Gap, GroupRow, gaps, group_rows
 from preceptor.report._template import drawing
 from preceptor.report._values_figure import price_figure
-from preceptor.study.results.schema import Cell, Conclusion, Contrast, NotCompared, Results, TaskPart
+from preceptor.study.results.conclusion_schema import Conclusion
+from preceptor.study.results.schema import Cell, Contrast, NotCompared, Results, TaskPart
 from preceptor.study.run.failures import Failure
 from preceptor.study.spec.arms import MAJORITY
 

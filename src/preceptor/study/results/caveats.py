@@ -1,6 +1,6 @@
 """What must stand beside a conclusion: warnings, and what a committee is advised to do."""
 
-from preceptor.study.results.schema import ConclusionKind, Recommendation
+from preceptor.study.results.conclusion_schema import ConclusionKind, Recommendation
 from preceptor.study.results.task_evidence import TaskEvidence
 from preceptor.study.run.failures import in_words
 from preceptor.study.spec.arms import MAJORITY

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from preceptor.evidence import FEWEST_SEEDS, number
 from preceptor.study.results.caveats import recommendation, warnings
+from preceptor.study.results.conclusion_schema import Conclusion, ConclusionKind, CouldHaveSeen
 from preceptor.study.results.contrast_words import adds_too_little, compared, compute, counted, over
-from preceptor.study.results.schema import Cell, Conclusion, ConclusionKind, Contrast, CouldHaveSeen, TaskPart
+from preceptor.study.results.schema import Cell, Contrast, TaskPart
 from preceptor.study.results.task_evidence import UNREADABLE, TaskEvidence, by_task_and_model
 from preceptor.study.run.failures import Failure, in_words
 from preceptor.study.spec.arms import MAJORITY, Arm

@@ -21,6 +21,7 @@ def _ordered(interval: tuple[float | None, float | None]) -> tuple[float | None,
 Interval = Annotated[tuple[float | None, float | None], AfterValidator(_ordered)]
 Unit = Annotated[float, Field(ge=-_ROUNDING, le=1 + _ROUNDING)]
 """A metric, or a p-value: between 0 and 1, as far as rounding lets it."""
+Share = Annotated[float, Field(ge=0, le=1)]
 Difference = Annotated[float, Field(ge=-1 - _ROUNDING, le=1 + _ROUNDING)]
 """Of two metrics."""
 NotNegative = Annotated[float, Field(ge=0)]
