@@ -14,12 +14,14 @@ from html_page import Page
 from preceptor.cli._results_table import show
 from preceptor.errors import InputError
 from preceptor.models import load_tokenizer
-from preceptor.report import write_cards, write_report
+from preceptor.report import read_run, write_cards, write_report
 from preceptor.report._consistency import contradictions
+from preceptor.report._methods import methods
 from preceptor.study import load_study, run_study
 from preceptor.study.answers.shots import draw_shots, with_shots
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
 from preceptor.study.check import idle_pair_settings, spike_cut_off
+from preceptor.study.plan.remaining import stages_for
 from preceptor.study.results.schema import Results
 from preceptor.study.spec.arms import comparator, control, treatment
 from preceptor.study.spec.paths import model_of
@@ -102,6 +104,23 @@ def test_chosen_goes_on_from_the_same_policy_by_the_same_pairs(done: Spiked) -> 
     assert len(list(done.ledger("sft"))) == 2
     (ledger,) = [json.loads(one.read_text()) for one in done.ledger("chosen")]
     assert {"loss", "eval_loss"} <= {name for row in ledger["history"] for name in row}
+
+
+def test_a_plan_counts_the_pairs_of_both_arms_once(done: Spiked) -> None:
+    stages = [(stage.title, stage.owner) for stage in stages_for(done.study, done.prepared)]
+    assert stages == [
+        ("SFT", "sft"),
+        ("pairs", "sft+dpo"),
+        ("DPO", "sft+dpo"),
+        ("SFT on chosen", "sft+chosen"),
+        ("SFT continued", "sft+sft"),
+    ]
+
+
+def test_methods_say_where_the_rejected_answers_came_from(done: Spiked) -> None:
+    said = " ".join(methods(read_run(done.folder)))
+    assert "Rejected answers were the chosen ones with that error put behind them." in said
+    assert "given by the data" not in said
 
 
 def test_it_is_no_treatment_and_the_control_is_that_of_dpo(done: Spiked) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from preceptor.errors import InputError
@@ -30,9 +30,15 @@ class RemainingWork:
 
 
 def stages_for(study: Study, prepared: Prepared) -> list[StageRef]:
-    """Every stage that the arms which can answer a task rest on, each once, in an order in which they can be done."""
+    """Every stage that the arms which can answer a task rest on, each once, in an order in which they can be done.
+
+    Pairs of one source that two arms learn from are made once, for whichever of them comes first.
+    """
     last = [stage for arm in arms_for(study, prepared) if (stage := study.stage_of(arm))]
-    return list(dict.fromkeys(stage for one in last for stage in one.required))
+    first: dict[StageRef, StageRef] = {}
+    for stage in (stage for one in last for stage in one.required):
+        first.setdefault(replace(stage, owner=""), stage)
+    return list(first.values())
 
 
 def remaining_work(tree: StageTree, prepared: Prepared) -> RemainingWork:

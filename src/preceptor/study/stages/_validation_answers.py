@@ -1,6 +1,6 @@
 """Answers to validation cases, by whose score a stage chooses among its checkpoints."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,8 +42,21 @@ class CaseScores:
         return case_score(self.task, text, self.examples[number])
 
 
-def validation_answers(context: Context) -> ValidationAnswers:
-    """What the policy is asked at each evaluation."""
+def by_score(settings: Any) -> bool:
+    """Whether the score of answers decides which checkpoint is kept; otherwise the loss does."""
+    return bool(settings.metric_for_best_model == "score")
+
+
+def best_by_score(settings: Mapping[str, Any]) -> str:
+    """How a methods section names the checkpoint that is kept, where the saved settings say that the score decides."""
+    kept = "whose answers to validation cases scored highest"
+    return kept if settings.get("metric_for_best_model") == "score" else ""
+
+
+def validation_answers(context: Context) -> ValidationAnswers | None:
+    """What the policy is asked at each evaluation; nothing where the loss decides."""
+    if not by_score(context.settings):
+        return None
     task, tokenizer = context.task.task, load_tokenizer(context.source)
     prompts: dict[int, list[int]] = {}
     for place, example in enumerate(context.task.splits.validation):
@@ -67,7 +80,9 @@ def answer_score(context: Context, answers: ValidationAnswers | None, samples: i
 
 
 def answers_work(context: WorkContext, samples: int = 0) -> tuple[Work, Work]:
-    """The work before the first step, and that of each evaluation: answers as long as gold's."""
+    """The work before the first step, and that of each evaluation: answers as long as gold's. None by loss."""
+    if not by_score(context.settings):
+        return [], []
     task, cases, share = context.task, context.task.validation, context.shares
     longest, lengths = task.task.answer.max_new_tokens, gold_lengths(task, len(cases))
     prompts = [case.prompt for case in cases]

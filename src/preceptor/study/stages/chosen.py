@@ -15,6 +15,7 @@ from preceptor.study.stages._validation_answers import (
     ValidationAnswers,
     answer_score,
     answers_work,
+    best_by_score,
     validation_answers,
 )
 
@@ -49,8 +50,7 @@ def data(context: Context) -> Cases:
         part = "validation" if train else "training"
         fix = f"Name another maker in `makers`, raise `max_length`, or leave {context.stage.owner} out of `arms`."
         raise InputError(Problem(f"task {task.task.name}", f"no {part} case has a pair whose chosen answer fits", fix))
-    by_score = context.settings.metric_for_best_model == "score"
-    return train, validation, validation_answers(context) if by_score else None
+    return train, validation, validation_answers(context)
 
 
 def run(context: Context, data: Cases) -> Result:
@@ -74,12 +74,7 @@ def run(context: Context, data: Cases) -> Result:
 
 def how_trained(settings: Mapping[str, Any], adapter: str) -> str:
     """A sentence for a methods section."""
-    by_score = settings.get("metric_for_best_model") == "score"
-    best = (
-        "whose answers to validation cases scored highest"
-        if by_score
-        else "with the lowest loss on the chosen answers of validation pairs"
-    )
+    best = best_by_score(settings) or "with the lowest loss on the chosen answers of validation pairs"
     return (
         f"SFT on chosen went on from SFT with the chosen answers of the same pairs, for at most {epochs(settings)} "
         f"(learning rate {settings.get('learning_rate')}, batches of {settings.get('batch_size')}), and kept the "
@@ -96,5 +91,5 @@ def work(context: WorkContext) -> Work:
     train, validation = ([[case] for case in part] for part in (cases.encoded[: cases.trained_on],
                                                                  cases.encoded[cases.trained_on :]))  # fmt: skip
     tokens_per_tree, share = context.study.numerics.tokens_per_tree, context.shares
-    answers = answers_work(context)[1] if context.settings.metric_for_best_model == "score" else []
+    _, answers = answers_work(context)
     return training_work(train, validation, context.settings, tokens_per_tree, share=share, answers=answers, start=True)

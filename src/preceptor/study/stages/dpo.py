@@ -18,6 +18,7 @@ from preceptor.study.stages._validation_answers import (
     ValidationAnswers,
     answer_score,
     answers_work,
+    best_by_score,
     validation_answers,
 )
 
@@ -46,8 +47,7 @@ def data(context: Context) -> Learned:
     (train, validation), too_long = _fitting(context)
     if not train:
         raise InputError(_no_pair(context, too_long))
-    by_score = context.settings.metric_for_best_model == "score"
-    return train, validation, validation_answers(context) if by_score else None
+    return train, validation, validation_answers(context)
 
 
 def run(context: Context, data: Learned) -> Result:
@@ -82,8 +82,7 @@ def run(context: Context, data: Learned) -> Result:
 
 def how_trained(settings: Mapping[str, Any], adapter: str) -> str:
     """A sentence for a methods section."""
-    by_score = settings.get("metric_for_best_model") == "score"
-    best = "whose answers to validation cases scored highest" if by_score else "with the lowest loss on pairs of them"
+    best = best_by_score(settings) or "with the lowest loss on pairs of them"
     return (
         f"DPO went on from there for {epochs(settings)} (learning rate {settings.get('learning_rate')}, batches of "
         f"{settings.get('batch_size')}, loss {settings.get('loss_type')}, beta {settings.get('beta')}, weight of an "
@@ -101,8 +100,7 @@ def work(context: WorkContext) -> Work:
     pairs = expected_pairs(cases, expected_work(context.task, cases, made_by.source, making.samples))
     train, validation = pairs[: cases.trained_on], pairs[cases.trained_on :]
     tokens_per_tree, share = context.study.numerics.tokens_per_tree, context.shares
-    by_score = context.settings.metric_for_best_model == "score"
-    drawn, answers = answers_work(context, SAMPLES) if by_score else ([], [])
+    drawn, answers = answers_work(context, SAMPLES)
     training = training_work(
         train, validation, context.settings, tokens_per_tree, share=share, answers=answers, start=True
     )

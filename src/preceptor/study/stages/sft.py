@@ -22,6 +22,7 @@ from preceptor.study.stages._validation_answers import (
     ValidationAnswers,
     answer_score,
     answers_work,
+    best_by_score,
     validation_answers,
 )
 
@@ -43,9 +44,8 @@ def data(context: Context) -> Cases:
     """Training and validation cases with their right answers, as token ids; what is scored, where a score decides."""
     train = [case for task in context.tasks for case in task.train]
     validation = [case for task in context.tasks for case in task.validation]
-    if context.settings.metric_for_best_model == "loss":
-        return train, validation
-    return train, validation, validation_answers(context)
+    scored = validation_answers(context)
+    return (train, validation, scored) if scored else (train, validation)
 
 
 def run(context: Context, data: Cases) -> Result:
@@ -73,10 +73,7 @@ def run(context: Context, data: Cases) -> Result:
 
 def how_trained(settings: Mapping[str, Any], adapter: str) -> str:
     """A sentence for a methods section."""
-    by_score = settings.get("metric_for_best_model") == "score"
-    best = (
-        "whose answers to validation cases scored highest" if by_score else "with the lowest loss on validation cases"
-    )
+    best = best_by_score(settings) or "with the lowest loss on validation cases"
     return (
         f"SFT tuned {adapter} on the right answers for at most {epochs(settings)} (learning rate "
         f"{settings.get('learning_rate')}, batches of {settings.get('batch_size')}) and kept the weights {best}."
@@ -87,8 +84,7 @@ def work(context: WorkContext) -> Work:
     """Every epoch; or as much as takes the compute that is spent, in training alone. It may stop earlier."""
     train, validation = ([[case] for case in part] for part in (context.task.train, context.task.validation))
     tokens_per_tree, share = context.study.numerics.tokens_per_tree, context.shares
-    by_score = context.settings.metric_for_best_model == "score"
-    answers = answers_work(context)[1] if by_score else []
+    _, answers = answers_work(context)
     whole = training_work(train, validation, context.settings, tokens_per_tree, share=share, answers=answers)
     if context.spent is not None:
         whole = times(whole, context.spent / flops_of([unit for unit in whole if unit.kind == "train"], context.model))
