@@ -153,7 +153,7 @@ def copied_forward(archive: Archive) -> Iterator[Row]:
         return item_row(archive, case, *archive.after(case, pairs, settings))
 
     before = preferred("SFT+DPO, settings of before", given, BEFORE)
-    yield before.must("fails: upper bound not under .35", before.high >= 0.35)
+    yield before.must("too small a dose: upper bound over .35", before.high >= 0.35)
     with_term = DPO.model_copy(update={"sft_weight": SFT_TERM})
     faster = f"SFT+DPO at {FASTER.learning_rate:g}"
     for case, settings in (("SFT+DPO", DPO), (f"SFT+DPO, SFT term of {SFT_TERM}", with_term), (faster, FASTER)):

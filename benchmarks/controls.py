@@ -1,7 +1,8 @@
 """Can an effect of preferences be seen? Controls whose answer is known: `python -m benchmarks.controls [--json]`
 
 `--only pc1`: one of them. pc1, "copied forward", and dose are in `_copied_forward`, pc2 in `_invented_facts`, labels in
-`_label_controls`; each says what is asked of it and why. A bound that is not met is printed as such.
+`_label_controls`; each says what is asked of it and why. A bound that is not met is printed as such. All of them
+together are kept in docs/results/controls.json, from which `python -m benchmarks.results` makes their table.
 """
 
 import argparse
@@ -17,7 +18,9 @@ from benchmarks._control_arms import Arms, Row
 from benchmarks._copied_forward import Archive, copied_forward, dose_response
 from benchmarks._invented_facts import invented_facts
 from benchmarks._label_controls import label_controls
+from benchmarks._markdown import NONE, table
 from preceptor.engine import choose_numerics
+from preceptor.files import write_atomic
 from preceptor.models import EMBEDDED, fetch_embedded, find_model
 from preceptor.study import load_study
 
@@ -27,6 +30,8 @@ CONTROLS: Mapping[str, Callable[[Archive], Iterator[Row]]] = {
     "dose": dose_response,
     "labels": lambda archive: label_controls(archive.arms),
 }
+
+KEPT = Path("docs/results/controls.json")
 
 
 def main() -> None:
@@ -40,8 +45,12 @@ def main() -> None:
         rows.append(row)
         if not asked.json:
             print(row, flush=True)
+    written = json.dumps([asdict(row) for row in rows], indent=2)
     if asked.json:
-        print(json.dumps([asdict(row) for row in rows], indent=2))
+        print(written)
+    if not asked.only:
+        KEPT.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(KEPT, written + "\n")
 
 
 def measure(controls: Sequence[str]) -> Iterator[Row]:
@@ -53,6 +62,30 @@ def measure(controls: Sequence[str]) -> Iterator[Row]:
         archive = Archive(Arms(find_model(EMBEDDED), numerics, Path(folder)))
         for name in controls:
             yield from CONTROLS[name](archive)
+
+
+def section(kept: Path = KEPT) -> list[str]:
+    """Markdown: a line for each row that was kept, in the order in which they were measured; nothing without any."""
+    if not kept.exists():
+        return []
+    rows = [Row(**one) for one in json.loads(kept.read_text(encoding="utf-8"))]
+    asked, missed = sum(row.bound is not None for row in rows), sum(row.holds is False for row in rows)
+    header = ["what", "arm", "mean [95%]", "unit", "steps", "sum of rates", "training", "asked", ""]
+    return [
+        "## Controls",
+        "",
+        "Can an effect of preferences be seen? Trained and asked by `python -m benchmarks.controls`, one seed, on "
+        f"built-in cases that no study has. Of {asked} bounds {missed} are missed.",
+        "",
+        *table(header, map(_line, rows)),
+    ]
+
+
+def _line(row: Row) -> list[str]:
+    value = f"{row.ours:.3f} [{row.low:.3f}, {row.high:.3f}]" if row.low < row.high else f"{row.ours:.3g}"
+    trained = [str(row.steps), f"{row.dose:.1e}", f"{row.seconds:.0f} s"] if row.steps else [NONE] * 3
+    held = NONE if row.holds is None else "holds" if row.holds else "**fails**"
+    return [row.what, row.case, value, row.unit, *trained, row.bound or NONE, held]
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def main() -> None:
     if asked.seed is not None:
         run(asked.seed)
         return
-    runs = [Results.model_validate_json(file.read_bytes()) for file in sorted(KEPT.glob("replication-seed-*.json"))]
+    runs = kept_runs()
     found = list(pooled(runs))
     print(json.dumps([asdict(one) for one in found], indent=2) if asked.json else "\n".join(page(runs, found)))
 
@@ -120,6 +120,20 @@ def _over_seeds(contrasts: dict[int, Contrast]) -> Pooled:
         spread and spread.smallest(),
         some.margin,
     )
+
+
+def section(kept: Path = KEPT) -> list[str]:
+    """Markdown: the page of the runs that were kept, under a heading; nothing without any."""
+    runs = kept_runs(kept)
+    if not runs:
+        return []
+    how = "Each seed run by `python -m benchmarks.replication --seed N`, and pooled over seeds and patients without it."
+    return ["## The replication on summaries, pooled", "", how, "", *page(runs, list(pooled(runs)))]
+
+
+def kept_runs(kept: Path = KEPT) -> list[Results]:
+    """The results of each seed that was run, in the order of their names."""
+    return [Results.model_validate_json(file.read_bytes()) for file in sorted(kept.glob("replication-seed-*.json"))]
 
 
 def page(runs: Sequence[Results], found: Sequence[Pooled]) -> list[str]:

@@ -1,7 +1,7 @@
 """Write docs/RESULTS.md from finished runs: `python -m benchmarks.results RUN [RUN ...] [--machine TEXT]`
 
 Every figure of ours comes from a run folder's `results.json`; the paper's stand in `_published.py`. The same runs give
-the same page. Paths of this machine are left out of it.
+the same page. Paths of this machine are left out of it. Controls and the replication come from docs/results.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks import controls, replication
 from benchmarks._markdown import NONE, table, value_or_dash
 from benchmarks._paper_section import paper_section
 from benchmarks._published import CREDITS, PAPER_ROWS
@@ -239,6 +240,11 @@ def _moment(iso: str) -> str:
     return f"{when.day} {when:%B %Y, %H:%M %Z}"
 
 
+def measured_apart() -> list[str]:
+    """What docs/results holds of programs that are no single study: controls, and the replication over its seeds."""
+    return [line for section in (controls.section(), replication.section()) if section for line in ("", *section)]
+
+
 def read_results(folders: Sequence[Path]) -> list[Results]:
     """The contents of each folder's `results.json`. Raises InputError for all that cannot be read."""
     found: list[Results] = []
@@ -265,7 +271,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(words)
     command = f"{PROGRAM} {shlex.join(map(without_machine_path, words))}"
     try:
-        write_atomic(asked.output, page(read_results(asked.runs), command, asked.machine, asked.note))
+        text = page(read_results(asked.runs), command, asked.machine, asked.note)
+        write_atomic(asked.output, text + "".join(f"{line}\n" for line in measured_apart()))
     except InputError as error:
         print(f"error {error}", file=sys.stderr)
         return error.exit_code

@@ -1,7 +1,8 @@
 """The controls on a tiny model, in float32: what turned pairs do is the opposite of what pairs as given do."""
 
+import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from benchmarks._control_arms import Arms, Row
 from benchmarks._copied_forward import Archive, Sizes, copied_forward, dose_response
+from benchmarks.controls import section
 
 from benchmarks import _copied_forward, _invented_facts, _label_controls
 from preceptor.engine import Numerics, answer_logprobs, shares_prefixes
@@ -115,3 +117,19 @@ def test_a_row_says_whether_its_bound_holds() -> None:
     assert "holds" not in str(one)
     assert str(one.must("under .7", True)).endswith("under .7: holds")
     assert replace(one.must("under .3", False), steps=4).holds is False
+
+
+def test_kept_rows_stand_in_a_section_with_what_was_asked_of_them(tmp_path: Path) -> None:
+    assert section(tmp_path / "controls.json") == []
+    sft = Row("invented item", "SFT", 0.6, 0.5, 0.7, "probability", None, 20, 1e-2, 60.4)
+    trend = Row("invented item", "trend (Page)", 0.0002, 0.0002, 0.0002, "p").must("p below .001", True)
+    missed = replace(sft, case="SFT+DPO").must("upper bound under .35", False)
+    (tmp_path / "controls.json").write_text(json.dumps([asdict(row) for row in (sft, trend, missed)]))
+    lines = section(tmp_path / "controls.json")
+    assert "Of 2 bounds 1 are missed." in lines[2]
+    assert lines[-3:] == [
+        "| invented item | SFT | 0.600 [0.500, 0.700] | probability | 20 | 1.0e-02 | 60 s | - | - |",
+        "| invented item | trend (Page) | 0.0002 | p | - | - | - | p below .001 | holds |",
+        "| invented item | SFT+DPO | 0.600 [0.500, 0.700] | probability | 20 | 1.0e-02 | 60 s | upper bound under .35 "
+        "| **fails** |",
+    ]
