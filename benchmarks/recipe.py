@@ -3,6 +3,9 @@
 One task of a study is trained as the study says, with one setting changed at a time; the metric is that of the
 validation cases, which nothing was trained on. SFT's checkpoint is chosen on the same cases, for every setting alike.
 No held-out case is answered, scored or shown. In a row, `ours` is the changed setting, `peer` the study's own.
+
+`--cases-seed` draws a built-in task's cases anew, so that settings are chosen on other cases than the study's.
+`--folder` keeps what was trained: a program that was stopped goes on there.
 """
 
 import argparse
@@ -19,7 +22,7 @@ from rich.console import Console
 
 from preceptor.data import Splits
 from preceptor.engine import choose_numerics
-from preceptor.evidence import estimate, find_metric, number
+from preceptor.evidence import estimate, find_metric
 from preceptor.models import fingerprint, load_policy, load_tokenizer
 from preceptor.progress import Advance, quiet
 from preceptor.study import Study, load_study
@@ -28,6 +31,7 @@ from preceptor.study.cases import Prepared, prepare
 from preceptor.study.check import check_study
 from preceptor.study.results.cells import sample
 from preceptor.study.run.folder import open_run_folder
+from preceptor.study.run.session import write_what_is_studied
 from preceptor.study.spec.paths import model_of
 from preceptor.study.stage_tree.tree import StageTree
 
@@ -61,6 +65,8 @@ def main() -> None:
     parser.add_argument("study", help="a study file, or `quickstart`")
     parser.add_argument("--task", help="one task of it; default: the first")
     parser.add_argument("--validation", type=int, help="how many validation cases; default: as the study says")
+    parser.add_argument("--cases-seed", type=int, help="draw the cases of a built-in task with this seed")
+    parser.add_argument("--folder", type=Path, help="keep what is trained here; default: it is deleted at the end")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     parser.add_argument("--only", choices=tuple(CHANGES), help="change the settings of this stage only")
     asked = parser.parse_args()
@@ -68,20 +74,27 @@ def main() -> None:
     entries = [entry for entry in study.tasks if asked.task in (None, entry.task)][:1]
     if asked.validation:
         entries = [e.model_copy(update={"limit": {**e.limit, "validation": asked.validation}}) for e in entries]
+    if asked.cases_seed is not None:
+        entries = [e.model_copy(update={"data": e.data.model_copy(update={"seed": asked.cases_seed})}) for e in entries]
     kinds = [asked.only] if asked.only else list(CHANGES)
-    rows = list(measure(study.model_copy(update={"tasks": tuple(entries)}), base_folder, kinds))
+    rows = []
+    for row in measure(study.model_copy(update={"tasks": tuple(entries)}), base_folder, kinds, asked.folder):
+        rows.append(row)
+        if not asked.json:
+            print(f"{row.case:24} {row.what:32} {row.unit} {row.ours:.3f}  (study's own {row.peer:.3f}), "
+                  f"{row.seconds:.0f} s of training", flush=True)  # fmt: skip
     if asked.json:
         print(json.dumps([asdict(row) for row in rows], indent=2))
-        return
-    for row in rows:
-        print(f"{row.case:24} {row.what:32} {row.unit} {number(row.ours)}  (study's own {number(row.peer)}), "
-              f"{row.seconds:.0f} s of training")  # fmt: skip
 
 
-def measure(study: Study, base_folder: Path, kinds: Sequence[str]) -> Iterator[Row]:
-    """A row for the study's own settings of each of the `kinds` of stage, and one for each change."""
-    with tempfile.TemporaryDirectory() as folder, open_run_folder(Path(folder) / "run") as run:
+def measure(study: Study, base_folder: Path, kinds: Sequence[str], kept: Path | None = None) -> Iterator[Row]:
+    """A row for the study's own settings of each of the `kinds` of stage, and one for each change.
+
+    kept: a run folder for what is trained; None for one that is deleted.
+    """
+    with tempfile.TemporaryDirectory() as folder, open_run_folder(kept or Path(folder) / "run") as run:
         (checked,) = check_study(study, base_folder, Console(stderr=True))
+        write_what_is_studied(run, study, [checked], base_folder)
         numerics = choose_numerics(study.numerics)
         torch.set_num_threads(numerics.threads)
         source = model_of(study, base_folder)

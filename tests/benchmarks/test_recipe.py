@@ -23,7 +23,7 @@ def test_each_changed_setting_stands_beside_the_studys_own(
         return judged(tree, prepared, arm)
 
     monkeypatch.setattr(recipe, "_judged", watched)
-    rows = list(recipe.measure(study, base, ["dpo"]))
+    rows = list(recipe.measure(study, base, ["dpo"], tmp_path / "kept"))
     assert [row.what for row in rows] == [
         "sft+dpo, the study's own",
         "sft+dpo, learning_rate 0.0004",
@@ -34,3 +34,7 @@ def test_each_changed_setting_stands_beside_the_studys_own(
     ]
     assert len(set(seen)) == 1
     assert all(0 <= row.ours <= 1 and row.peer == rows[0].ours and row.seconds > 0 for row in rows)
+    ledgers = {file: file.stat().st_mtime_ns for file in tmp_path.glob("kept/stages/*/ledger.json")}
+    assert list(recipe.measure(study, base, ["dpo"], tmp_path / "kept")) == rows
+    again = {file: file.stat().st_mtime_ns for file in tmp_path.glob("kept/stages/*/ledger.json")}
+    assert again == ledgers, "what was trained is found again"
