@@ -11,14 +11,15 @@ has lost the facts with it, and fact-F1 against the right summary says so.
 
 An arm of "SFT on the chosen answers" learns these alone, in as many steps: what it achieves was in the corrected
 examples, and only what DPO achieves beyond it is due to the preference. Pairs turned round must raise what pairs as
-given lower, and pairs of which half are turned round must leave it where it was: otherwise training moved it, and no
-preference did.
+given lower, and pairs of which half are turned round, half of every batch, must leave it where it was: otherwise
+training moved it, and no preference did.
 """
 
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ from preceptor.engine import (
     SFTSettings,
     Stage,
     answer_logprobs,
+    schedule,
     shares_prefixes,
     split_into_trees,
 )
@@ -146,7 +148,7 @@ def copied_forward(archive: Archive) -> Iterator[Row]:
     yield from written(archive, "SFT", archive.arms.saved("archive"))
     given = stays.corrections[: sizes.corrected]
     turned = [EncodedPair(one.prompt, one.rejected, one.chosen) for one in given]
-    half = set(random.Random(SEED).sample(range(len(given)), len(given) // 2))
+    half = half_of_each(schedule(len(given), DPO.batch_size, DPO.epochs, SEED))
     half_turned = [turned[at] if at in half else one for at, one in enumerate(given)]
 
     def preferred(case: str, pairs: Sequence[EncodedPair], settings: DPOSettings) -> Row:
@@ -176,6 +178,31 @@ def copied_forward(archive: Archive) -> Iterator[Row]:
         archive, case, *archive.arms.after("archive", case, archive.arms.sft(again, stays.validation, CORRECTED))
     )
     yield found.must("within .2 of SFT", abs(found.ours - sft.ours) < 0.2)
+
+
+def half_of_each(batches: Sequence[Sequence[int]]) -> set[int]:
+    """Pairs to turn round so that of each batch half are, the smaller half where it is odd.
+
+    Where the first batches hold only pairs as given and later ones only turned ones, the rate of learning decides which
+    way the item goes, and the control tests the order. Searched in depth; a first epoch alone always has a solution.
+
+    Raises ValueError when later epochs leave none.
+    """
+
+    def search(number: int, turned: dict[int, bool]) -> dict[int, bool] | None:
+        if number == len(batches):
+            return turned
+        open_places = [place for place in batches[number] if place not in turned]
+        lacking = len(batches[number]) // 2 - sum(turned.get(place, False) for place in batches[number])
+        for chosen in combinations(open_places, lacking) if lacking >= 0 else ():
+            if found := search(number + 1, turned | {place: place in chosen for place in open_places}):
+                return found
+        return None
+
+    found = search(0, {})
+    if found is None:
+        raise ValueError("no half of the pairs is half of every batch")
+    return {place for place, turned in found.items() if turned}
 
 
 def dose_response(archive: Archive) -> Iterator[Row]:

@@ -1,8 +1,8 @@
 """Can an effect of preferences be seen? Controls whose answer is known: `python -m benchmarks.controls [--json]`
 
 `--only pc1`: one of them. pc1, "copied forward", and dose are in `_copied_forward`, pc2 in `_invented_facts`, labels in
-`_label_controls`; each says what is asked of it and why. A bound that is not met is printed as such. All of them
-together are kept in docs/results/controls.json, from which `python -m benchmarks.results` makes their table.
+`_label_controls`; each says what is asked of it and why. A bound that is not met is printed as such. The
+rows of each are kept in docs/results, and `python -m benchmarks.results` makes their table.
 """
 
 import argparse
@@ -31,44 +31,45 @@ CONTROLS: Mapping[str, Callable[[Archive], Iterator[Row]]] = {
     "labels": lambda archive: label_controls(archive.arms),
 }
 
-KEPT = Path("docs/results/controls.json")
+KEPT = Path("docs/results")
 
 
 def main() -> None:
-    """Train, ask and print."""
+    """Train, ask and print; the rows of each control are kept as soon as it is through."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     parser.add_argument("--only", choices=tuple(CONTROLS), help="one control; default: all")
     asked = parser.parse_args()
-    rows = []
-    for row in measure([asked.only] if asked.only else list(CONTROLS)):
-        rows.append(row)
-        if not asked.json:
-            print(row, flush=True)
-    written = json.dumps([asdict(row) for row in rows], indent=2)
+    every = []
+    for name, measured in measure([asked.only] if asked.only else list(CONTROLS)):
+        rows = []
+        for row in measured:
+            rows.append(asdict(row))
+            if not asked.json:
+                print(row, flush=True)
+        write_atomic(_file(name), json.dumps(rows, indent=2) + "\n")
+        every += rows
     if asked.json:
-        print(written)
-    if not asked.only:
-        KEPT.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(KEPT, written + "\n")
+        print(json.dumps(every, indent=2))
 
 
-def measure(controls: Sequence[str]) -> Iterator[Row]:
-    """The rows of the controls, on the real model."""
+def measure(controls: Sequence[str]) -> Iterator[tuple[str, Iterator[Row]]]:
+    """The names of the controls, each with its rows, on the real model."""
     fetch_embedded()
     numerics = choose_numerics(load_study("quickstart")[0].numerics)
     torch.set_num_threads(numerics.threads)
     with tempfile.TemporaryDirectory() as folder:
         archive = Archive(Arms(find_model(EMBEDDED), numerics, Path(folder)))
         for name in controls:
-            yield from CONTROLS[name](archive)
+            yield name, CONTROLS[name](archive)
 
 
 def section(kept: Path = KEPT) -> list[str]:
     """Markdown: a line for each row that was kept, in the order in which they were measured; nothing without any."""
-    if not kept.exists():
+    files = [file for name in CONTROLS if (file := _file(name, kept)).exists()]
+    rows = [Row(**one) for file in files for one in json.loads(file.read_text(encoding="utf-8"))]
+    if not rows:
         return []
-    rows = [Row(**one) for one in json.loads(kept.read_text(encoding="utf-8"))]
     asked, missed = sum(row.bound is not None for row in rows), sum(row.holds is False for row in rows)
     header = ["what", "arm", "mean [95%]", "unit", "steps", "sum of rates", "training", "asked", ""]
     return [
@@ -79,6 +80,10 @@ def section(kept: Path = KEPT) -> list[str]:
         "",
         *table(header, map(_line, rows)),
     ]
+
+
+def _file(name: str, kept: Path = KEPT) -> Path:
+    return kept / f"controls-{name}.json"
 
 
 def _line(row: Row) -> list[str]:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 from benchmarks._control_arms import Arms, Row
-from benchmarks._copied_forward import Archive, Sizes, copied_forward, dose_response
+from benchmarks._copied_forward import Archive, Sizes, copied_forward, dose_response, half_of_each
 from benchmarks.controls import section
 
 from benchmarks import _copied_forward, _invented_facts, _label_controls
-from preceptor.engine import Numerics, answer_logprobs, shares_prefixes
+from preceptor.engine import Numerics, answer_logprobs, schedule, shares_prefixes
 from preceptor.models import ModelSource
 
 SIZES = Sizes(train=24, corrected=8, validation=4, held_out=6, drawn=2, written=2, context=2000)
@@ -112,6 +112,18 @@ def archive_stage(archive: Archive, policy: Any, folder: Path) -> Any:
     return archive.arms.sft(archive.stays.train, archive.stays.validation, settings)(policy, folder)
 
 
+@pytest.mark.parametrize(("count", "size", "epochs"), [(32, 4, 2), (8, 4, 4), (7, 3, 1), (5, 8, 3)])
+def test_half_of_every_batch_is_turned_round(count: int, size: int, epochs: int) -> None:
+    batches = schedule(count, size, epochs, 0)
+    half = half_of_each(batches)
+    assert all(len(half.intersection(batch)) == len(batch) // 2 for batch in batches)
+
+
+def test_halves_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ValueError, match="no half"):
+        half_of_each([[0, 1], [1, 2], [0, 2]])
+
+
 def test_a_row_says_whether_its_bound_holds() -> None:
     one = Row("item", "SFT", 0.5, 0.4, 0.6, "probability")
     assert "holds" not in str(one)
@@ -120,12 +132,13 @@ def test_a_row_says_whether_its_bound_holds() -> None:
 
 
 def test_kept_rows_stand_in_a_section_with_what_was_asked_of_them(tmp_path: Path) -> None:
-    assert section(tmp_path / "controls.json") == []
+    assert section(tmp_path) == []
     sft = Row("invented item", "SFT", 0.6, 0.5, 0.7, "probability", None, 20, 1e-2, 60.4)
     trend = Row("invented item", "trend (Page)", 0.0002, 0.0002, 0.0002, "p").must("p below .001", True)
     missed = replace(sft, case="SFT+DPO").must("upper bound under .35", False)
-    (tmp_path / "controls.json").write_text(json.dumps([asdict(row) for row in (sft, trend, missed)]))
-    lines = section(tmp_path / "controls.json")
+    (tmp_path / "controls-dose.json").write_text(json.dumps([asdict(missed)]))
+    (tmp_path / "controls-pc1.json").write_text(json.dumps([asdict(row) for row in (sft, trend)]))
+    lines = section(tmp_path)
     assert "Of 2 bounds 1 are missed." in lines[2]
     assert lines[-3:] == [
         "| invented item | SFT | 0.600 [0.500, 0.700] | probability | 20 | 1.0e-02 | 60 s | - | - |",
