@@ -20,6 +20,8 @@ from preceptor.study.answers import _scored_labels, generate, shots
 from preceptor.study.answers._greedy import greedy_generation
 from preceptor.study.answers._scored_labels import CALIBRATED_ON, RuleCases, find_rule, rule_cases
 from preceptor.study.cases import Prepared
+from preceptor.study.expected_work import WorkContext
+from preceptor.study.label_scores.scored import score_labels
 from preceptor.study.predictions.answer_context import AnswerContext, Answerer, Answering
 from preceptor.study.predictions.prediction_files import evaluate, read_note, read_predictions
 from prepared_study import prepare_tiny
@@ -307,3 +309,21 @@ def test_a_note_that_is_damaged_is_named(tmp_path: Path, damage: dict[str, Any])
     (tmp_path / "cell.json").write_text(json.dumps({"key": "k", "evaluation_seconds": 1.0} | damage))
     with pytest.raises(InputError, match="is damaged"):
         read_note(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["labels", "reasoning"])
+def test_the_plan_counts_every_part_of_the_work(
+    studied: tuple[Study, Prepared], policy: Policy, context: AnswerContext, kind: str
+) -> None:
+    study, prepared = studied
+    if kind == "reasoning":
+        prepared = reasoning(prepared)
+    cases = generate._cases(replace(context, task=prepared))
+    planned = generate.work(WorkContext(study, None, prepared, policy.model, shares=True))
+    parts = [cases.train, cases.validation, prepared.test]
+    done = [score_labels(policy, prepared.task, part, NUMERICS, 256, [""] * len(part)) for part in parts]
+    tokens = sum(unit.repeats * unit.tokens for unit in planned if unit.kind == "score")
+    assert tokens == pytest.approx(sum(one.cost.tokens_computed for one in done), rel=0.2)
+    written = sum(unit.seen for unit in planned if unit.kind == "read")
+    asked = [cases.validation] if kind == "labels" else parts
+    assert written == pytest.approx(sum(len(prompt) for part in asked for prompt in part), rel=0.05)

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import study_runs
-from preceptor.engine import flops_of
+from preceptor.engine import Numerics, flops_of
 from preceptor.models import AdapterSettings, adapter_slots, blueprint, load_policy
-from preceptor.study import greedy_generation
+from preceptor.study.label_scores.scored import likeliest_labels
 from preceptor.study.plan.forecast import stage_work
 from preceptor.study.score import case_score
 from preceptor.study.stages._validation_answers import SAMPLES
@@ -44,9 +44,9 @@ def test_the_kept_weights_answer_validation_cases_as_well_as_the_ledger_says(
     task, validation = prepared.task, prepared.splits.validation
     ((folder, dpo),) = ledgers(run, "dpo")
     policy = load_policy(tiny_source, folder, dtype=torch.float32)
-    texts: dict[int, str] = {}
     prompts = [case.prompt for case in prepared.validation]
-    greedy_generation(policy, prompts, task.answer.max_new_tokens)(frozenset(), texts.update)
+    numerics = Numerics(dtype="float32", threads=1)
+    texts, _ = likeliest_labels(policy, prompts, task=task, numerics=numerics, max_length=256)
     scores = [case_score(task, texts[n], example) for n, example in enumerate(validation)]
     said = dpo["delivered"]
     assert said["eval_score"] == pytest.approx(sum(scores) / len(scores))

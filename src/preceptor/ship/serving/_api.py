@@ -63,7 +63,7 @@ def create_app(served: Served, *, hosts: Collection[str], token: str | None, bod
         job = queue.reserve(request_body.answer_limit(queue.max_new_tokens), logprobs=request_body.logprobs)
         try:
             prompt = await asyncio.get_running_loop().run_in_executor(reading, served.reader.read, request_body)
-            queue.enqueue(job, prompt)
+            queue.enqueue(job, prompt.ids, of_task=prompt.of_task)
             logprobs = request_body.logprobs and not job.by_scores  # a scored label was not chosen token by token
             completion = Completion(served.name, served.reader.task, served.tokenizer, prompt, logprobs)
             if request_body.stream:

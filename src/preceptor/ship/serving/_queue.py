@@ -23,7 +23,6 @@ from preceptor.engine import Cost, float32_head, generate
 from preceptor.errors import kind_and_place
 from preceptor.models import Policy, encode_answer, stop_tokens
 from preceptor.ship.serving._counts import Counts
-from preceptor.ship.serving._prompt_reader import Prompt
 from preceptor.ship.serving._refused import RefusedError, fault
 from preceptor.study import LabelAnswers
 
@@ -147,9 +146,9 @@ class BatchQueue:
         self._reserved.add(job)
         return job
 
-    def enqueue(self, job: Job, prompt: Prompt) -> None:
-        """Append a tokenised request to the queue."""
-        job.prompt, job.by_scores = prompt.ids, prompt.of_task and self._score_labels is not None
+    def enqueue(self, job: Job, prompt: list[int], *, of_task: bool = False) -> None:
+        """Append a tokenised request to the queue; `of_task`: its prompt is the task's own."""
+        job.prompt, job.by_scores = prompt, of_task and self._score_labels is not None
         self._waiting.append(job)
         self._arrived.set()
 

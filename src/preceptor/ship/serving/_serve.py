@@ -56,7 +56,8 @@ async def _ask(served: Served, requests: Sequence[ChatRequest]) -> list[Reply]:
 
     async def ask(request: ChatRequest) -> Reply:
         job = queue.reserve(queue.max_new_tokens, logprobs=False)
-        queue.enqueue(job, served.reader.read(request))
+        prompt = served.reader.read(request)
+        queue.enqueue(job, prompt.ids, of_task=prompt.of_task)
         ids = [event.id async for event in stream_tokens(job) if isinstance(event, Token)]
         return Reply(served.tokenizer.decode(ids, skip_special_tokens=True), scores=job.scores)
 
