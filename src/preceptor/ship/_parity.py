@@ -119,7 +119,8 @@ def diagnose(
     arm: ArmOfRun, prepared: Prepared, chosen: Sequence[int], replies: Sequence[str | Reply], console: Console
 ) -> Parity:
     """Compare the replies to the `chosen` held-out cases with the study's answers and diagnose differences."""
-    measured, prompts = [arm.predictions[i] for i in chosen], [prepared.test[i] for i in chosen]
+    every = arm.predictions
+    measured, prompts = [every[i] for i in chosen], [prepared.test[i] for i in chosen]
     full = [Reply(one) if isinstance(one, str) else one for one in replies]
     how = _how(arm, full)
     texts = [one.text for one in measured]

@@ -90,7 +90,7 @@ def test_an_answer_is_the_label_of_the_highest_score_by_the_rule(
     prepared, labels = context.task, context.task.task.labels
     answers, note = cell(way.answer(context), prepared, tmp_path / "cell")
     rule = note["label_rule"]
-    cases = way._cases(context)
+    cases = own_cases(prepared, policy) if way is generate else shots._cases(context)
     each = [log_probabilities(policy, prompt, labels) for prompt in cases.train]
     assert list(rule.means) == pytest.approx(torch.tensor(each).mean(0).tolist(), abs=1e-4)
     assert rule.probabilities_tau == rule.tau, "an untrained model's probabilities are calibrated as its answers are"
@@ -318,7 +318,7 @@ def test_the_plan_counts_every_part_of_the_work(
     study, prepared = studied
     if kind == "reasoning":
         prepared = reasoning(prepared)
-    cases = generate._cases(replace(context, task=prepared))
+    cases = own_cases(prepared, policy)
     planned = generate.work(WorkContext(study, None, prepared, policy.model, shares=True))
     parts = [cases.train, cases.validation, prepared.test]
     done = [score_labels(policy, prepared.task, part, NUMERICS, 256, [""] * len(part)) for part in parts]

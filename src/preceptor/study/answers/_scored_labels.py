@@ -34,25 +34,33 @@ class RuleCases:
     validation: list[list[int]]
     gold: list[str]
 
-    @property
-    def key(self) -> str:
-        """Names them."""
-        return digest([self.train, self.validation, self.gold])
+
+def calibrated_on(prepared: Prepared, without: Sequence[Example] = ()) -> list[Example]:
+    """The training cases of the mean scores, drawn by no seed, so that every seed has the same.
+
+    without: those that are not among them.
+    """
+    left = [one for one in prepared.splits.train if one not in without]
+    drawn = random.Random("calibration").sample(range(len(left)), min(CALIBRATED_ON, len(left)))
+    return [left[i] for i in sorted(drawn)]
+
+
+def rule_key(prepared: Prepared, max_length: int, without: Sequence[Example] = ()) -> str:
+    """Names the cases that a rule is found by: what the model is asked of each, and the labels of validation cases."""
+    task, validation = prepared.task, prepared.splits.validation
+    train = [task.messages(one) for one in calibrated_on(prepared, without)]
+    return digest([train, [[task.messages(one), gold_label(task, one)] for one in validation], max_length])
 
 
 def rule_cases(
     prepared: Prepared, tokenizer: Any, max_length: int, without: Sequence[Example] = ()
 ) -> tuple[list[Asked], list[Asked], list[str]]:
-    """Training cases, all validation cases, and the right labels of these, as held-out cases are asked.
-
-    The training cases are drawn by no seed, so that every seed has the same. without: those that are not among them.
-    """
-    task, train, validation = prepared.task, prepared.splits.train, prepared.splits.validation
-    left = [one for one in train if one not in without]
-    drawn = sorted(random.Random("calibration").sample(range(len(left)), min(CALIBRATED_ON, len(left))))
+    """Training cases, all validation cases, and the right labels of these, as held-out cases are asked."""
+    task, validation = prepared.task, prepared.splits.validation
+    train = with_room(task, calibrated_on(prepared, without), tokenizer, max_length)
     asked = with_room(task, validation, tokenizer, max_length)
     gold = [gold_label(task, validation[place]) for place in asked]
-    return [*with_room(task, [left[i] for i in drawn], tokenizer, max_length).values()], [*asked.values()], gold
+    return [*train.values()], [*asked.values()], gold
 
 
 def scored_labels(
@@ -86,7 +94,7 @@ def find_rule(
 
     trained: probabilities are then those of the scores as they are, as they are what training made; an untrained
     model's are calibrated as its answers are. form: `cases`, and of them the shares whose text can be read as a label
-    (`readable`) and whose text says the label of the highest score (`agreement`).
+    (`readable`) and whose text says the arm's label (`agreement`).
     """
     means = mean_scores(score_labels(policy, task, cases.train, numerics, max_length).values)
     texts = greedy_texts(policy, cases.validation, task.answer.max_new_tokens)

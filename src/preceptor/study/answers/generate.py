@@ -4,7 +4,7 @@ from preceptor.engine import Work, writing_work
 from preceptor.files import digest
 from preceptor.models import load_tokenizer
 from preceptor.study.answers._greedy import greedy_generation
-from preceptor.study.answers._scored_labels import RuleCases, rule_cases, scored_labels, scored_work
+from preceptor.study.answers._scored_labels import RuleCases, rule_cases, rule_key, scored_labels, scored_work
 from preceptor.study.expected_work import WorkContext, answer_lengths
 from preceptor.study.predictions.answer_context import AnswerContext, Answering
 from preceptor.tasks import Task
@@ -24,15 +24,18 @@ def unsupported_reason(task: Task) -> str | None:
 
 def key(context: AnswerContext) -> str:
     """Text depends on the policy alone, labels also on the cases by which their scores become answers."""
-    labels = bool(context.task.task.labels)
-    return digest(["label scores", context.policy_key, _cases(context).key]) if labels else context.policy_key
+    if not context.task.task.labels:
+        return context.policy_key
+    return digest(["label scores", context.policy_key, rule_key(context.task, context.study.max_length)])
 
 
 def answer(context: AnswerContext) -> Answering:
     """The policy's answer to each held-out prompt."""
     prompts, task = context.task.test, context.task.task
     if task.labels:
-        return scored_labels(context, prompts, _cases(context))
+        train, validation, gold = rule_cases(context.task, load_tokenizer(context.source), context.study.max_length)
+        cases = RuleCases([prompt for prompt, _ in train], [prompt for prompt, _ in validation], gold)
+        return scored_labels(context, prompts, cases)
     return Answering(greedy_generation(context.load_policy(), prompts, task.answer.max_new_tokens))
 
 
@@ -44,8 +47,3 @@ def work(context: WorkContext) -> Work:
         return scored_work(context, prompts, train, validation)
     lengths = answer_lengths(context, len(prompts))
     return writing_work(prompts, lengths, task.answer.max_new_tokens, share=context.shares)
-
-
-def _cases(context: AnswerContext) -> RuleCases:
-    train, validation, gold = rule_cases(context.task, load_tokenizer(context.source), context.study.max_length)
-    return RuleCases([prompt for prompt, _ in train], [prompt for prompt, _ in validation], gold)

@@ -13,7 +13,7 @@ from preceptor.engine import Work, distinct_prefixes, writing_work
 from preceptor.files import digest
 from preceptor.models import encode, load_tokenizer
 from preceptor.study.answers._greedy import greedy_generation
-from preceptor.study.answers._scored_labels import RuleCases, rule_cases, scored_labels, scored_work
+from preceptor.study.answers._scored_labels import RuleCases, rule_cases, rule_key, scored_labels, scored_work
 from preceptor.study.cases import Asked, Prepared
 from preceptor.study.expected_work import WorkContext, gold_lengths
 from preceptor.study.predictions.answer_context import AnswerContext, Answering
@@ -45,7 +45,8 @@ def key(context: AnswerContext) -> str:
     """Its answers depend on the policy and on the examples in each prompt; labels also on the cases by which their
     scores become answers.
     """
-    labels = ["label scores", _cases(context).key] if context.task.task.labels else []
+    prepared, longest = context.task, context.study.max_length
+    labels = ["label scores", rule_key(prepared, longest, _drawn(context))] if prepared.task.labels else []
     return digest(["base+shots", context.policy_key, _shots(context).prompts, *labels])
 
 
@@ -79,13 +80,17 @@ def _shots(context: AnswerContext) -> "Shots":
 def _cases(context: AnswerContext) -> RuleCases:
     """Those that give the rule, behind the same examples; a case does not stand among them and behind them at once."""
     prepared, tokenizer, longest = context.task, load_tokenizer(context.source), context.study.max_length
-    drawn = draw_shots(prepared.task, prepared.splits.train, context.settings.count, context.seed)
+    drawn = _drawn(context)
     train, validation, gold = rule_cases(prepared, tokenizer, longest, drawn)
     return RuleCases(
         behind_shots(prepared.task, drawn, train, tokenizer, longest).prompts,
         behind_shots(prepared.task, drawn, validation, tokenizer, longest).prompts,
         gold,
     )
+
+
+def _drawn(context: AnswerContext) -> list[Example]:
+    return draw_shots(context.task.task, context.task.splits.train, context.settings.count, context.seed)
 
 
 @dataclass(frozen=True, slots=True)
