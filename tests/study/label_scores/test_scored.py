@@ -63,6 +63,15 @@ def test_reasoning_ends_with_its_first_marker_or_gets_one(
     assert has_marker(text, task) == ("answer" in text.lower())
 
 
+def test_a_space_at_the_end_of_a_marker_may_be_missing(policy: Policy, asked: tuple[Task, Any]) -> None:
+    task = asked[0]
+    spaced = task.model_copy(update={"answer": task.answer.model_copy(update={"marker": "Answer: "})})
+    for text in ("chest pain Answer:", "chest pain", "chest pain Answer: urgent"):
+        found = stem(policy, text, spaced, PLENTY)
+        assert found.count("Answer:") == 1
+        assert spaced.parse(found + "urgent") == "urgent"
+
+
 @pytest.mark.parametrize("room", range(6, 40, 3))
 def test_reasoning_is_shortened_where_a_label_would_not_fit(policy: Policy, asked: tuple[Task, Any], room: int) -> None:
     task, text = asked[0], "The patient is a 64-year-old woman with fever 38.0 C, dysuria and a urinary catheter. "

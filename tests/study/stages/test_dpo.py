@@ -77,10 +77,17 @@ def test_a_plan_counts_the_answers_of_every_look(tmp_path: Path, tiny_tokenizer:
     prepared, by_score = dpo_work("score")
     _, by_loss = dpo_work("loss")
     looks = sum(unit.repeats for unit in by_score if unit.kind == "save")
-    seen = sum(unit.repeats * unit.seen for unit in by_score if unit.kind == "read")
-    prompts = [len(case.prompt) for case in prepared.validation]
+    read = sum(unit.repeats * unit.seen for unit in by_score if unit.kind == "read")
+    cases = [len(case.prompt) + len(case.answer) for case in prepared.validation]
     assert looks > 1
-    assert seen == looks * sum(prompts) + sum(prompts[:SAMPLES])
+    assert read == sum(len(case.prompt) for case in prepared.validation[:SAMPLES]), "answers by which eval_kl is found"
+    scored = [
+        sum(unit.repeats * unit.seen for unit in work if unit.look and unit.kind == "score")
+        for work in (by_score, by_loss)
+    ]
+    label = len(prepared.train[0].answer)
+    labels = sum(len(prepared.task.labels) * (len(case.prompt) + label) for case in prepared.validation)
+    assert scored[0] - scored[1] == looks * labels + (looks + 1) * sum(cases[:SAMPLES])
     assert not [unit for unit in by_loss if unit.kind == "read"]
     training = [flops_of([unit for unit in work if not unit.look], model) for work in (by_score, by_loss)]
     assert training[0] == training[1]

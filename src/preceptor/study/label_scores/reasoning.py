@@ -64,11 +64,12 @@ def stem(policy: Policy, text: str, task: Task, max_tokens: int) -> str:
 
 
 def _stem(text: str, task: Task) -> str:
-    reasoning = text.strip()
+    reasoning, marker = text.strip(), task.answer.marker.rstrip()
     if has_marker(reasoning, task):
         return f"{reasoning} "
-    return f"{reasoning}\n{task.answer.marker} " if reasoning else f"{task.answer.marker} "
+    return f"{reasoning}\n{marker} " if reasoning else f"{marker} "
 
 
 def _marker(task: Task) -> re.Pattern[str]:
-    return re.compile(_MARKUP.join(map(re.escape, task.answer.marker)) + _MARKUP, re.IGNORECASE)
+    """Finds the marker; a space at its end may be missing, as behind the last word of a text."""
+    return re.compile(_MARKUP.join(map(re.escape, task.answer.marker.rstrip())) + _MARKUP, re.IGNORECASE)
