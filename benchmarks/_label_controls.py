@@ -17,8 +17,8 @@ from preceptor.engine import EncodedPair, SFTSettings, Stage
 from preceptor.evidence import Sample, compare, find_metric, judge
 from preceptor.models import Encoded, Policy, load_tokenizer
 from preceptor.preferences import find_maker
-from preceptor.study.answers._constrained_choice import constrained_choice
 from preceptor.study.cases import TaskCases, read_task
+from preceptor.study.label_scores.scored import likeliest_labels
 from preceptor.study.score import gold_label
 from preceptor.study.spec.file import make_study
 from preceptor.tasks import Example
@@ -116,11 +116,10 @@ def _after(labelled: Labelled, case: str, pairs: Sequence[EncodedPair]) -> tuple
 
 
 def _answers(labelled: Labelled, policy: Policy) -> list[str]:
-    task, found = labelled.cases.task, {}
+    task = labelled.cases.task
     prompts = list(request(labelled.arms, policy, task, labelled.held_out, CONTEXT).prompts)
-    answer = constrained_choice(policy, task, prompts, labelled.arms.numerics, CONTEXT)
-    answer(frozenset(), lambda texts, label_ties=0, scores=None: found.update(texts))
-    return [task.parse(found[number]) for number in range(len(prompts))]
+    texts, _ = likeliest_labels(policy, prompts, task=task, numerics=labelled.arms.numerics, max_length=CONTEXT)
+    return [task.parse(text) for text in texts]
 
 
 def _right(labelled: Labelled, answers: Sequence[str]) -> list[float]:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 from preceptor.errors import InputError
 from preceptor.study.answers.tfidf import learn_numbers, learn_words
-from preceptor.study.answers.tfidf import score as answers_score
+from preceptor.study.score import labels_merit
 from preceptor.tasks import Example, Task, load_task, make_cases
 
 OUTPUTS = (
@@ -86,7 +86,7 @@ def score(task: Task, cases: Sequence[Example], classifier: Classifier) -> float
     test = [case for case in cases if case.split == "test"]
     gold = [task.parse(case.target) for case in test]
     answers = classifier([_text(c) for c in train], [task.parse(c.target) for c in train], [_text(c) for c in test])
-    return answers_score(task, gold, answers, [{}] * len(gold))
+    return labels_merit(task, gold, answers, [{}] * len(gold))
 
 
 def _text(case: Example) -> str:

@@ -23,12 +23,13 @@ from rich.console import Console
 from preceptor.data import Splits
 from preceptor.engine import choose_numerics
 from preceptor.evidence import estimate, find_metric
-from preceptor.models import fingerprint, load_policy, load_tokenizer
+from preceptor.models import Policy, fingerprint, load_policy, load_tokenizer
 from preceptor.progress import Advance, quiet
 from preceptor.study import Study, load_study
-from preceptor.study.answers.generate import greedy_generation
+from preceptor.study.answers._greedy import greedy_texts
 from preceptor.study.cases import Prepared, prepare
 from preceptor.study.check import check_study
+from preceptor.study.label_scores.scored import likeliest_labels
 from preceptor.study.results.cells import sample
 from preceptor.study.run.folder import open_run_folder
 from preceptor.study.run.session import write_what_is_studied
@@ -136,12 +137,18 @@ def _judged(tree: StageTree, prepared: Prepared, arm: str) -> tuple[float, float
     """The arm's metric on the validation cases, and the seconds its own last stage took."""
     done = tree.outputs(arm, prepared, tree.study.seeds[0])
     policy = load_policy(tree.source, done[-1].policy, dtype=tree.numerics.torch_dtype)
-    texts: dict[int, str] = {}
-    greedy_generation(policy, prepared.test, prepared.task.answer.max_new_tokens)(frozenset(), texts.update)
-    answered = sample(prepared, [texts[i] for i in sorted(texts)], prepared.task.metric)
+    answered = sample(prepared, _answers(tree, prepared, policy), prepared.task.metric)
     value = estimate(find_metric(prepared.task.metric), answered).value
     assert value is not None
     return value, done[-1].cost.seconds
+
+
+def _answers(tree: StageTree, prepared: Prepared, policy: Policy) -> list[str]:
+    """Labels of the highest score, or greedy text."""
+    task, prompts, numerics = prepared.task, prepared.test, tree.numerics
+    if task.labels:
+        return likeliest_labels(policy, prompts, task=task, numerics=numerics, max_length=tree.study.max_length)[0]
+    return greedy_texts(policy, prompts, task.answer.max_new_tokens)
 
 
 @contextmanager

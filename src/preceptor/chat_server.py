@@ -60,12 +60,14 @@ class ChatServer(BaseModel):
 class Reply:
     """A response to one chat request.
 
-    prompt_tokens: after the chat template; logprobs: tokens with log-probabilities in nats; None where not reported.
+    prompt_tokens: after the chat template; logprobs: tokens with log-probabilities in nats; scores: how probable each
+    label is, as `preceptor serve` says it of a label that was scored; None where not reported.
     """
 
     text: str = field(repr=False)
     prompt_tokens: int | None = None
     logprobs: tuple[tuple[str, float], ...] | None = field(default=None, repr=False)
+    scores: Mapping[str, float] | None = field(default=None, repr=False)
 
 
 def find_server(server: ChatServer, setting: str) -> list[Problem]:
@@ -187,7 +189,7 @@ def _read(reply: httpx2.Response, where: str, case: str) -> Reply:
         what = f"what came back for case {case} is no chat completion"
         fix = "Give the address of an OpenAI-compatible interface, which mostly ends in /v1."
         raise InputError(Problem(where, what, fix)) from None
-    return Reply(text, _prompt_tokens(body), _logprobs(choice))
+    return Reply(text, _prompt_tokens(body), _logprobs(choice), _scores(body))
 
 
 def _prompt_tokens(body: Mapping[str, Any]) -> int | None:
@@ -202,6 +204,13 @@ def _logprobs(choice: Mapping[str, Any]) -> tuple[tuple[str, float], ...] | None
     try:
         return tuple((_only_text(one["token"]), float(one["logprob"])) for one in choice["logprobs"]["content"])
     except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
+def _scores(body: Mapping[str, Any]) -> dict[str, float] | None:
+    try:
+        return {str(label): float(share) for label, share in body["preceptor"]["scores"].items()}
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
         return None
 
 

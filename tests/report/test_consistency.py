@@ -55,6 +55,9 @@ def moved(counts: dict[str, int]) -> dict[str, int]:
     return counts | {"both_right": counts["both_right"] - 1, "only_b": counts["only_b"] + 1}
 
 
+SCORED = {"tau": 1.0, "probabilities_tau": 0.0, "without_marker": None, "form": None}
+"""How the labels of a cell were scored."""
+
 WRONG: dict[str, tuple[Edit, str]] = {
     "a value that its matrix does not give": (put("cells", 0, "value", to=(0.02,)), "cells.0.value"),
     "a value beyond its range": (put("cells", 0, "value", to=1.5), "cells.0.value"),
@@ -103,6 +106,15 @@ WRONG: dict[str, tuple[Edit, str]] = {
     "a failure of another seed": (failure(seed=7), "failed.0.seed: the study has no such seed"),
     "a failure twice": (
         lambda results: [failure(seed=7)(results) for _ in range(2)], "failed.1: this arm of this task stands there tw",
+    ),
+    "scores of what could not be read": (put("cells", 0, "label_scoring", to=SCORED), "cells.0.label_scoring.tau"),
+    "probabilities at another tau": (
+        put("cells", 2, "label_scoring", to=SCORED | {"probabilities_tau": 0.5}),
+        "cells.2.label_scoring.probabilities_tau",
+    ),
+    "a form": (
+        put("cells", 2, "label_scoring", to=SCORED | {"form": {"cases": 4, "readable": 0.5, "agreement": 0.75}}),
+        "cells.2.label_scoring.form",
     ),
     "a subgroup": (put("study", "tasks", 0, "subgroups", 0, "cases", to=(1,)), "study.tasks.0.subgroups"),
 }  # fmt: skip

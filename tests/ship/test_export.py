@@ -241,12 +241,19 @@ def test_the_command_brings_the_model_card_and_says_how_far_answers_agree(
 ) -> None:
     outcome = preceptor.run(*command(shipped_run, "merged", tmp_path / "out"))
     assert outcome.code == 0, outcome.errors
-    assert "Checked: 20 of 20 answers are those of the study." in outcome.shown
+    assert "Checked: 20 of 20 labels and their probabilities are those of the study." in outcome.shown
     assert "may repeat" in outcome.shown
     card = (tmp_path / "out" / "README.md").read_text()
     assert card.startswith("---\nlibrary_name: transformers\n")
     assert "Not a medical device" in card
     assert "## This export" in card
+    rule = open_arm(shipped_run, "urgency", "sft").label_rule
+    assert rule is not None
+    told = json.loads((tmp_path / "out" / "export.json").read_text())
+    assert told["label_rule"] == rule.model_dump(mode="json")
+    assert told["label_rule"].keys() == {"labels", "tau", "means", "probabilities_tau"}
+    assert f"took tau = {rule.tau:g} times" in card
+    assert f"{told['form']['agreement']:.0%} say the label that was scored highest" in card
     again = preceptor.run(*command(shipped_run, "merged", tmp_path / "out", "--gguf-type", "f16"))
     assert (again.code, "--gguf-type" in again.errors) == (2, True)
 

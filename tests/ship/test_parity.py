@@ -1,6 +1,7 @@
 """The pure comparison, and the short check of a model in this process."""
 
 import io
+import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -13,10 +14,11 @@ from rich.console import Console
 from preceptor.models import load_policy
 from preceptor.ship import Cause, Parity, answers_of, compare, short_check
 from preceptor.ship._cause import Evidence
+from preceptor.ship._in_process import replies_as_measured
 from preceptor.ship._measured_model import MeasuredModel
 from preceptor.ship._other_arms import discriminating_first, evenly_spaced
 from preceptor.ship._parity import Answers
-from preceptor.ship._replayed import Replayed
+from preceptor.ship._replayed import Replayed, scores_gap
 from preceptor.study import ArmOfRun, held_out, open_arm
 from preceptor.tasks import Example, load_task
 
@@ -100,6 +102,42 @@ def test_the_arm_itself_passes_and_another_does_not(arm: ArmOfRun) -> None:
             assert parity.passes() == (kind is None)
     assert told is not None
     assert told.gap is not None
+    assert str(told).endswith("so its own answers were not compared")
+
+
+def test_scored_labels_are_compared_with_their_probabilities(arm: ArmOfRun) -> None:
+    """float32: of the same weights they agree to far more than what is let pass."""
+    heard = Console(file=io.StringIO())
+    assert arm.numerics.dtype == "float32"
+    for folder, kind in ((arm.folder, None), (None, "adapter")):
+        policy = load_policy(arm.source, folder, dtype=arm.numerics.torch_dtype)
+        parity = short_check(arm, replies_as_measured(arm, policy), heard)
+        assert parity is not None
+        assert (parity.how, parity.cause.kind if parity.cause else None) == ("scored labels", kind)
+        assert parity.passes() == (kind is None)
+        assert parity.gap is not None
+        assert (parity.gap < 1e-3) == (kind is None)
+        assert (parity.same == parity.total == 20) == (kind is None)
+
+
+def test_labels_that_are_alike_with_other_probabilities_are_a_difference() -> None:
+    labels = {LABEL: 0.7, "met": 0.3}
+    cases = [
+        Replayed("c", LABEL, LABEL, 10, 10, None, labels, {LABEL: share, "met": 1 - share})
+        for share in (0.7, 0.68, 0.9)
+    ]
+    parity = compare(INFECTION, cases, how="scored labels")
+    assert (parity.same, parity.same_texts) == (2, 3)
+    assert [one.case.probability_gap for one in parity.differences] == [pytest.approx(0.2)]
+    assert not parity.passes()
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=4), st.lists(st.floats(0, 1), min_size=2, max_size=4))
+def test_the_gap_of_probabilities_is_one_of_logarithms(one: list[float], other: list[float]) -> None:
+    a, b = (dict(zip("abcd", shares, strict=False)) for shares in (one, other))
+    assert scores_gap(a, a) == 0
+    assert 0 <= scores_gap(a, b) < 100
+    assert scores_gap({"a": 0.5, "b": 0.5}, {"a": 0.5 * math.e**-0.1, "b": 0.5}) == pytest.approx(0.05)
 
 
 def _texts(answer: Answers, examples: Sequence[Example], prompts: Sequence[list[int]]) -> list[str]:

@@ -61,7 +61,9 @@ def test_every_form_answers_as_measured(to: Any, stored: Any, arm: ArmOfRun, tmp
 
 def test_what_is_served_is_what_was_measured(run_in_16_bits: Path, preceptor: CommandLine, tmp_path: Path) -> None:
     with Server(tmp_path / "log", run_in_16_bits, arm="sft+dpo") as server:
-        assert re.search(r"Checked: (\d+) of \1 answers are those of the study", server.said), server.said
+        assert re.search(r"Checked: (\d+) of \1 labels and their probabilities are those of the study", server.said), (
+            server.said
+        )
         words = ("--run", run_in_16_bits, "--task", "urgency", "--arm", "sft+dpo")
         verified = preceptor.run("verify", server.url, *words)
     assert verified.code == 0, verified

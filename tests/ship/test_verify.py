@@ -1,4 +1,8 @@
-"""`preceptor verify` against real servers: the right model passes, each wrong one fails for the right reason."""
+"""`preceptor verify` against real servers: the right model passes, each wrong one fails for the right reason.
+
+The servers here can only write, and the study scored labels: the text that the measured model writes is compared.
+`serving/test_clients.py` has our own server, which scores.
+"""
 
 import json
 import re
@@ -17,7 +21,8 @@ import torch
 import chat_stub
 from child_process import start
 from command_line import CommandLine, Outcome
-from preceptor.study import held_out, open_arm
+from preceptor.ship._measured_model import MeasuredModel
+from preceptor.study import ArmOfRun, held_out, open_arm
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.run.study_folder import write_study_folder
 from ship.model_server import ModelServer, Settings, merged, serving
@@ -42,9 +47,14 @@ def settings(run: Path, arm: str = "sft", strength: float = 1.0, times: int = 1,
 
 
 def test_arms_differ_so_that_a_wrong_one_can_be_told(shipped_run: Path) -> None:
-    base, sft = ([one.text for one in open_arm(shipped_run, "urgency", arm).predictions] for arm in ("base", "sft"))
+    base, sft = (written(open_arm(shipped_run, "urgency", arm)) for arm in ("base", "sft"))
     assert not set(base) & set(sft)
     assert set(sft) == {"urgent", "routine"}
+
+
+def written(arm: ArmOfRun) -> list[str]:
+    """What the arm's model writes to each held-out case."""
+    return MeasuredModel(arm).answers(held_out(arm).test)
 
 
 def test_the_merged_model_passes_asked_as_the_study_asks(ask: Ask, shipped_run: Path) -> None:
@@ -52,7 +62,8 @@ def test_the_merged_model_passes_asked_as_the_study_asks(ask: Ask, shipped_run: 
     with serving(settings(shipped_run)) as server:
         outcome = ask(server)
     count = len(arm.predictions)
-    assert (outcome.code, f"{count} of {count} answers are those of the study." in outcome.shown) == (0, True)
+    same = f"{count} of {count} answers are the free text that the measured model writes; the study scored its labels"
+    assert (outcome.code, same in outcome.shown) == (0, True)
     gap = re.search(r"Log-probabilities: (\S+) nats", outcome.shown)
     assert gap
     assert float(gap[1]) < 1e-4
@@ -151,7 +162,7 @@ def test_another_arm_of_the_run_is_found_out(ask: Ask, shipped_run: Path) -> Non
 
 
 def test_texts_are_shown_only_when_asked_for(ask: Ask, shipped_run: Path) -> None:
-    (text,) = {one.text for one in open_arm(shipped_run, "urgency", "base").predictions}
+    (text,) = set(written(open_arm(shipped_run, "urgency", "base")))
     with serving(settings(shipped_run, "base")) as server:
         plain, whole = ask(server, "--limit", "6"), ask(server, "--limit", "6", "--with-text")
     assert "0 of 6 answers" in plain.shown
@@ -177,6 +188,31 @@ def test_what_cannot_be_asked_is_the_user_s_to_put_right(
         outcome = ask(server, *options)
     assert outcome.code == 2
     assert told in outcome.errors
+
+
+def test_text_that_differs_from_the_scored_labels_is_no_mismatch(
+    ask: Ask, shipped_run: Path, tmp_path: Path, preceptor: CommandLine
+) -> None:
+    """The base model writes no label at all, and the study says one for every case: it is the measured model all the
+    same. A run of a version without scores, whose answers were written, is compared as it was.
+    """
+    base = open_arm(shipped_run, "urgency", "base")
+    assert {one.answer for one in base.predictions} <= {"urgent", "routine"}
+    shutil.copytree(shipped_run.parent, tmp_path / "moved")
+    older = tmp_path / "moved" / "run"
+    with serving(settings(shipped_run, "base")) as server:
+        outcome = ask(server, arm="base")
+        assert (outcome.code, "the study scored its labels" in outcome.shown) == (0, True)
+        for texts in older.glob("cells/*/*/base/*/predictions.jsonl"):
+            rows = [json.loads(line) for line in texts.read_text().splitlines()]
+            told = zip(rows, written(base), strict=True)
+            rows = [{"id": row["id"], "text": text, "answer": "INVALID", "score": 0.0} for row, text in told]
+            texts.write_text("".join(json.dumps(row) + "\n" for row in rows))
+            note = texts.with_name("cell.json")
+            note.write_text(json.dumps({"key": json.loads(note.read_text())["key"], "evaluation_seconds": 1.0}))
+        outcome = preceptor.run("verify", server.url, "--run", older, "--task", "urgency", "--arm", "base")
+    count = len(base.predictions)
+    assert (outcome.code, f"{count} of {count} answers are those of the study." in outcome.shown) == (0, True)
 
 
 def test_a_token_is_read_from_a_file(ask: Ask, shipped_run: Path, tmp_path: Path) -> None:

@@ -29,7 +29,10 @@ def test_what_is_served_is_what_was_measured(preceptor: CommandLine, shipped_run
         )
     count = len(open_arm(shipped_run, "urgency", ARM).predictions)
     assert outcome.code == 0
-    assert f"{count} of {count} answers are those of the study. Log-probabilities: " in outcome.shown
+    assert (
+        f"{count} of {count} labels and their probabilities are those of the study. Log-probabilities: "
+        in outcome.shown
+    )
     assert other.code == 1
     assert f"another model of the run is served: the answers are those of {ARM}, seed 0" in other.shown
 

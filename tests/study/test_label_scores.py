@@ -21,13 +21,12 @@ def rows(folder: Path, arm: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-def test_auroc_of_tfidf_and_of_what_the_base_model_writes(tmp_path: Path, tiny_model_folder: Path) -> None:
+def test_auroc_of_tfidf_and_of_the_labels_that_the_base_model_scores(tmp_path: Path, tiny_model_folder: Path) -> None:
     task = {"metric": "auroc", "also": ["accuracy", "brier", {"metric": "average_precision", "labels": ["urgent"]}]}
     write_table(tmp_path / "cases.csv", patients=180, wrong_every=4)
     done = run(
         tmp_path, tiny_model_folder, tmp_path / "run", task=task, arms=["base", "tfidf"], primary=[["tfidf", "base"]]
     )
-    assert {"scores"} == set(rows(done.folder, "tfidf")[0]) - set(rows(done.folder, "base")[0])
     cells = {cell["arm"]: cell for cell in done.results["cells"]}
     labels = cells["tfidf"]["confusion"]["labels"]
     gold = [
@@ -36,11 +35,15 @@ def test_auroc_of_tfidf_and_of_what_the_base_model_writes(tmp_path: Path, tiny_m
     scores = [row["scores"]["urgent"] for row in rows(done.folder, "tfidf")]
     expected = roc_auc_score([one == "urgent" for one in gold], scores)
     assert cells["tfidf"]["value"] == pytest.approx(expected, abs=1e-12)
-    decided = [
-        roc_auc_score([one == label for one in gold], [row["answer"] == label for row in rows(done.folder, "base")])
-        for label in labels
-    ]
-    assert cells["base"]["value"] == pytest.approx(sum(decided) / 2, abs=1e-12)
+    scored = [row["scores"]["urgent"] for row in rows(done.folder, "base")]
+    ranked = roc_auc_score([one == "urgent" for one in gold], scored)
+    assert cells["base"]["value"] == pytest.approx(ranked, abs=1e-12)
+    assert cells["base"]["invalid_rate"] == 0
+    scoring = cells["base"]["label_scoring"]
+    assert scoring["probabilities_tau"] == scoring["tau"] == 0, "what is taken away changes no rank of two labels"
+    assert scoring["without_marker"] is None
+    assert scoring["form"]["cases"] > 0
+    assert cells["tfidf"]["label_scoring"] is None
     assert cells["tfidf"]["ci"][0] < expected < cells["tfidf"]["ci"][1]
     assert 0 <= cells["tfidf"]["also"]["brier"] < cells["base"]["also"]["brier"] <= 1
     (contrast,) = [one for one in done.results["contrasts"] if one["b"] == "base"]
@@ -52,6 +55,13 @@ def test_auroc_of_tfidf_and_of_what_the_base_model_writes(tmp_path: Path, tiny_m
     page = Page(write_report(done.folder).read_text()).text
     for words in ("AUROC", f"{expected:.2f}", "How often a case with a label is given a higher score", "Brier score"):
         assert words in page, words
+    for words in (
+        "tau 0, probabilities at tau 0",
+        "form: 0% of free text readable",
+        "Labels were scored by language models",
+    ):
+        assert words in page, words
+    assert "the likeliest token at each step" not in page, "no arm wrote"
 
 
 def test_where_less_is_better_the_arm_with_less_is_the_better_one(tmp_path: Path, tiny_model_folder: Path) -> None:

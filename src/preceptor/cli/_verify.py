@@ -69,23 +69,25 @@ def _token(file: Path | None) -> str | None:
 def _print_parity(parity: "Parity", *, labels: bool, with_text: bool) -> None:
     say(f"{parity}.")
     if parity.gap is not None:
-        say(f"Log-probabilities: {parity.gap:.2g} nats a token, on average, from those of the measured model.")
+        each = "label" if parity.how == "scored labels" else "token"
+        say(f"Log-probabilities: {parity.gap:.2g} nats a {each}, on average, from those of the measured model.")
     if parity.differences:
-        console.print(_table(parity.differences[:_MAX_SHOWN], labels=labels, with_text=with_text))
+        whose = "measured model" if parity.how == "text of scored labels" else "study"
+        console.print(_table(parity.differences[:_MAX_SHOWN], whose, labels=labels, with_text=with_text))
         if (left := len(parity.differences) - _MAX_SHOWN) > 0:
             say(f"and {left} more")
     if parity.cause is not None:
         say(f"Likely cause: {parity.cause}")
 
 
-def _table(differences: tuple["Difference", ...], *, labels: bool, with_text: bool) -> Table:
+def _table(differences: tuple["Difference", ...], whose: str, *, labels: bool, with_text: bool) -> Table:
     table = Table("case", box=None, pad_edge=False)
     if labels:
-        table.add_column("study")
+        table.add_column(whose)
         table.add_column("served")
     table.add_column("they part")
     if with_text:
-        table.add_column("text of the study")
+        table.add_column(f"text of the {whose}")
         table.add_column("text served")
     for one in differences:
         answers = [one.measured, one.served] if labels else []
@@ -96,6 +98,8 @@ def _table(differences: tuple["Difference", ...], *, labels: bool, with_text: bo
 
 def _where(one: "Difference") -> str:
     case = one.case
+    if case.same:
+        return f"a label is more or less probable by {case.probability_gap or 0.0:.2f}"
     place = f"after {case.diverges_at} characters" if case.diverges_at else "at the start"
     if case.continues:
         return f"{place}: the served one goes on"

@@ -11,7 +11,7 @@ from preceptor.evidence import INVALID_CODE, Sample, find_metric, lower_is_bette
 from preceptor.study.results.conclusion_schema import ConclusionKind, CouldHaveSeen, Recommendation, SpikeFinding
 from preceptor.study.results.could_have_seen import control_state
 from preceptor.study.results.rater_schema import Human, Interval, Rater
-from preceptor.study.results.schema import Cell, Contrast, Results, TaskPart
+from preceptor.study.results.schema import Cell, Contrast, LabelScoring, Results, TaskPart
 from preceptor.study.results.spike import share_of
 from preceptor.study.run.failures import Failure
 
@@ -90,8 +90,21 @@ def _of_cell(cell: Cell, task: TaskPart) -> Iterator[Wrong]:
     yield from _of_metric_and_cases(cell, task)
     if (done := cell.delivered) and (done.kept_step > done.steps or done.kept_dose > done.dose + _ROUNDING):
         yield "delivered", "more was kept than there was"
+    if cell.label_scoring is not None:
+        yield from _within("label_scoring", _of_label_scoring(cell, cell.label_scoring))
     if cell.confusion is not None:
         yield from _of_confusion(cell, task, cell.confusion.matrix)
+
+
+def _of_label_scoring(cell: Cell, scoring: LabelScoring) -> Iterator[Wrong]:
+    if cell.confusion is None or cell.invalid_rate:
+        yield "tau", "labels that were scored can all be read"
+    if scoring.probabilities_tau not in (0, scoring.tau):
+        yield "probabilities_tau", "it is neither 0 nor tau"
+    if scoring.without_marker is not None and scoring.without_marker > cell.n:
+        yield "without_marker", "there are more than held-out cases"
+    if scoring.form and scoring.form.agreement > scoring.form.readable:
+        yield "form", "more texts say the label than can be read"
 
 
 def _of_spike(found: SpikeFinding, results: Results) -> Iterator[Wrong]:

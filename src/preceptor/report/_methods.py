@@ -10,6 +10,7 @@ from preceptor.report._limits import spiked_note
 from preceptor.report._makers import maker_title
 from preceptor.report._run import Run
 from preceptor.study import find_kind, kind_names, kind_title
+from preceptor.study.results.schema import LabelScoring
 
 
 def methods(run: Run) -> list[str]:
@@ -156,9 +157,29 @@ def _pairs(run: Run) -> str:
 def _evaluation(run: Run) -> str:
     length = run.settings.get("max_length")
     cut = f" Prompt and answer were limited to {length} tokens." if isinstance(length, int) else ""
+    found = [cell.label_scoring for cell in run.results.cells if cell.label_scoring]
+    written = not found or any(not task.labels for task in run.results.study.tasks)
+    what = ", text by" if found else ","
+    how = f"{what} the likeliest token at each step" if written else ""
     return (
-        "Every arm answered the same held-out cases with the same prompts, the likeliest token at each step. An answer "
-        f"that could not be read counted as wrong.{cut}"
+        f"Every arm answered the same held-out cases with the same prompts{how}.{_scored_labels(found)} An answer that "
+        f"could not be read counted as wrong.{cut}"
+    )
+
+
+def _scored_labels(found: Sequence[LabelScoring]) -> str:
+    """How language models answered with labels; "" where they wrote."""
+    if not found:
+        return ""
+    reasons = any(one.without_marker is not None for one in found)
+    behind = " and the model's own greedy reasoning up to the marker" if reasons else ""
+    put = " Where it wrote no marker, one was put there." if reasons else ""
+    return (
+        " Labels were scored by language models: the answer is the label with the highest log-probability (summed over "
+        f"its tokens and the stop token, float32) behind the prompt{behind}, minus tau times that label's mean over at "
+        "most 64 training prompts (batch calibration, Zhou et al. 2024); tau, 0, 0.5 or 1, was chosen on validation "
+        "cases by the task's metric. Probabilities of labels are the softmax of these scores, with tau 0 for trained "
+        f"arms and the chosen tau for untrained ones.{put} Free text was written for validation cases alone."
     )
 
 

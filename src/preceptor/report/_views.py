@@ -87,6 +87,24 @@ class TaskView:
         """The contrast's paired table as it may be printed; dashes where it has none."""
         return _counts(contrast, self.opened) or {"only_a": numbers.NONE, "only_b": numbers.NONE}
 
+    @property
+    def scored(self) -> bool:
+        """Whether an arm answered by label scores."""
+        return any(cell.label_scoring for cell in self.cells)
+
+    def scoring(self, cell: Cell) -> list[str]:
+        """How the cell's label scores became answers, and the form of its free text; nothing for written answers."""
+        found = cell.label_scoring
+        if found is None:
+            return []
+        lines = [f"tau {found.tau:g}, probabilities at tau {found.probabilities_tau:g}"]
+        if found.without_marker:
+            lines.append(f"no marker before the label, put there: {self.shown(found.without_marker)}")
+        if found.form:
+            readable, same = (numbers.whole_percent(one) for one in (found.form.readable, found.form.agreement))
+            lines.append(f"form: {readable} of free text readable, {same} as scored")
+        return lines
+
     def shown(self, n: int) -> str:
         """A count as it may be printed."""
         return numbers.count(n) if self.opened else shown_count(n)

@@ -12,7 +12,7 @@ from preceptor.ship._other_arms import evenly_spaced, other_arms
 from preceptor.ship._replayed import Replayed
 from preceptor.study import ArmOfRun
 
-_PROBED = 20
+PROBED = 20
 """Cases on which suspects are probed, three in four of them with differing answers."""
 _SCORED = 64
 """Cases whose log-probabilities are recomputed."""
@@ -28,10 +28,17 @@ class _Cases:
 
 
 def gather_evidence(
-    arm: ArmOfRun, chosen: Sequence[int], prompts: Sequence[list[int]], cases: Sequence[Replayed], console: Console
+    arm: ArmOfRun,
+    chosen: Sequence[int],
+    prompts: Sequence[list[int]],
+    cases: Sequence[Replayed],
+    console: Console,
+    *,
+    own: bool = True,
 ) -> Evidence:
     """The evidence on replayed cases; `chosen` are their indices among the held-out cases.
 
+    own: whether the study's own answers are compared; else the other arms' models write theirs as the measured one.
     Nothing is computed when no answer differs or the prompt lengths alone explain the differences.
     """
 
@@ -47,10 +54,10 @@ def gather_evidence(
     gap = model.gap(with_logprobs.prompts, with_logprobs.cases)
     if not differing and (gap is None or gap <= EQUAL_GAP):
         return Evidence(gap=gap)
-    diverging = select(evenly_spaced(differing, _PROBED - min(_PROBED // 4, len(same))))
+    diverging = select(evenly_spaced(differing, PROBED - min(PROBED // 4, len(same))))
     margins = model.margins(diverging.prompts, diverging.cases)
-    probed = select(sorted([*diverging.numbers, *evenly_spaced(same, _PROBED - len(diverging.numbers))]))
-    arms = list(_other_arms(arm, chosen, probed, with_logprobs=gap is not None))
+    probed = select(sorted([*diverging.numbers, *evenly_spaced(same, PROBED - len(diverging.numbers))]))
+    arms = list(_other_arms(arm, chosen, probed, own=own, with_logprobs=gap is not None))
     is_measured = gap is not None and gap <= ROUNDING_GAP  # then answers add nothing to log-probabilities
     suspects = _mistaken_suspects(model, probed, console, answers=not is_measured)
     continuing = select([i for i in diverging.numbers if cases[i].continues])
@@ -59,11 +66,16 @@ def gather_evidence(
     return Evidence([*arms, *suspects], margin_of, unstopped, gap)
 
 
-def _other_arms(arm: ArmOfRun, chosen: Sequence[int], probed: _Cases, *, with_logprobs: bool) -> Iterator[Suspect]:
+def _other_arms(
+    arm: ArmOfRun, chosen: Sequence[int], probed: _Cases, *, own: bool, with_logprobs: bool
+) -> Iterator[Suspect]:
     for other in other_arms(arm):
-        texts = {number: other.texts[i] for number, i in enumerate(chosen)}
-        opened = other.open(arm) if with_logprobs else None
-        gap = MeasuredModel(opened).gap(probed.prompts, probed.cases) if opened else None
+        opened = other.open(arm) if with_logprobs or not own else None
+        model = MeasuredModel(opened) if opened else None
+        texts = {number: other.predictions[i].text for number, i in enumerate(chosen)} if own else {}
+        if model and not own:
+            texts = dict(zip(probed.numbers, model.answers(probed.prompts), strict=True))
+        gap = model.gap(probed.prompts, probed.cases) if model and with_logprobs else None
         yield Suspect(other.cause(arm), texts, gap)
 
 

@@ -44,6 +44,8 @@ def write_metadata(
         "seed": arm.seed,
         "base": arm.source.title,
         "measured_in": arm.numerics.dtype,
+        "label_rule": rule.model_dump(mode="json") if (rule := arm.label_rule) else None,
+        "form": arm.form,
         "stored_in": rounding.dtype if rounding else None,
         "check": check,
         "files": {file.relative_to(folder).as_posix(): digest_file(file) for file in _files(folder)},
@@ -68,7 +70,7 @@ def _facts(arm: ArmOfRun, to: To, stops: list[str], rounding: Rounding | None, p
         content,
         *_together(arm, to),
         f"It is the model with seed {arm.seed}, measured in {arm.numerics.dtype}.",
-        *(how_to_use(arm) if arm.by_head else [_decoding(arm, stops)]),
+        *(how_to_use(arm) if arm.by_head else [*_scoring(arm), _decoding(arm, stops)]),
         *([str(rounding)] if rounding else []),
         f"Asked again after it was written: {parity}."
         if parity
@@ -78,8 +80,34 @@ def _facts(arm: ArmOfRun, to: To, stops: list[str], rounding: Rounding | None, p
     return [f"- {one}" for one in facts]
 
 
+def _scoring(arm: ArmOfRun) -> list[str]:
+    """How the study made answers of label scores, and what free text was worth; nothing for written answers."""
+    rule, form = arm.label_rule, arm.form
+    if rule is None:
+        return []
+    reasoning = " and its own reasoning" if arm.task.answer.parser == "final_answer" else ""
+    facts = [
+        "The study did not read labels out of text: it scored each behind the prompt"
+        f"{reasoning} (summed log-probability of its tokens and the stop token), took tau = {rule.tau:g} times the "
+        f"label's mean score away, and answered with the highest. `label_rule` in `{MANIFEST}` has labels, tau and "
+        "means; `preceptor serve` answers so."
+    ]
+    if form:
+        facts.append(
+            f"As free text, {form['readable']:.0%} of its answers to {form['cases']:g} validation cases can be read as "
+            f"a label, and {form['agreement']:.0%} say the label that was scored highest."
+        )
+    return facts
+
+
 def _decoding(arm: ArmOfRun, stops: list[str]) -> str:
     stop = " or ".join(f"`{stop}`" for stop in stops)
+    if arm.label_rule:
+        return (
+            f"To have it write, decode greedily (temperature 0, no repetition penalty), with at most "
+            f"{arm.task.answer.max_new_tokens} tokens that end with {stop}, and at most {arm.study.max_length} tokens "
+            "of prompt and answer together."
+        )
     return (
         f"It was measured with greedy decoding (temperature 0, no repetition penalty), answers of at most "
         f"{arm.task.answer.max_new_tokens} tokens that end with {stop}, and at most {arm.study.max_length} tokens of "

@@ -1,4 +1,4 @@
-"""Answers of a model in this process, generated as for trained arms, with their log-probabilities."""
+"""Answers of a model in this process, as the study gave them: labels by their scores, text by greedy generation."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,6 +9,7 @@ from torch import Tensor
 from preceptor.chat_server import Reply
 from preceptor.engine import generate
 from preceptor.models import Policy, stop_tokens
+from preceptor.study import ArmOfRun, LabelAnswers, label_answers
 from preceptor.tasks import Example
 
 _ROWS = 32
@@ -35,6 +36,33 @@ def answers_of(policy: Policy, max_new_tokens: int) -> Callable[[Sequence[Exampl
         handlers: Any = {"on_batch": on_batch, "on_token": on_token}
         generate(policy, prompts, max_new_tokens=max_new_tokens, stop=stop, rows=_ROWS, **handlers)
         return [_reply(tokenizer, answers[i], logprobs[i]) for i in range(len(prompts))]
+
+    return answer
+
+
+def labels_as_measured(arm: ArmOfRun, policy: Policy) -> Callable[[Sequence[list[int]]], LabelAnswers] | None:
+    """How a policy answers prompts with labels by the arm's rule; None for an arm that wrote its answers."""
+    rule = arm.label_rule
+    if rule is None:
+        return None
+
+    def answer(prompts: Sequence[list[int]]) -> LabelAnswers:
+        return label_answers(policy, arm.task, prompts, arm.numerics, arm.study.max_length, rule)
+
+    return answer
+
+
+def replies_as_measured(
+    arm: ArmOfRun, policy: Policy
+) -> Callable[[Sequence[Example], Sequence[list[int]]], list[Reply]]:
+    """The `Answers` function of a policy for `short_check`, in the way in which the arm answered."""
+    labels = labels_as_measured(arm, policy)
+    if labels is None:
+        return answers_of(policy, arm.task.answer.max_new_tokens)
+
+    def answer(_: Sequence[Example], prompts: Sequence[list[int]]) -> list[Reply]:
+        found = labels(prompts)
+        return [Reply(text, scores=one) for text, one in zip(found.texts, found.probabilities, strict=True)]
 
     return answer
 

@@ -10,8 +10,9 @@ import torch
 from preceptor.engine import generate, score_answers
 from preceptor.models import HEAD, Slot, encode_answer, load_policy, slot_title, stop_tokens, use
 from preceptor.ship._cause import Cause
+from preceptor.ship._in_process import labels_as_measured
 from preceptor.ship._replayed import Replayed, stripped
-from preceptor.study import ArmOfRun
+from preceptor.study import ArmOfRun, LabelAnswers
 
 _ROWS = 32
 
@@ -21,7 +22,7 @@ class MeasuredModel:
 
     def __init__(self, arm: ArmOfRun) -> None:
         torch.set_num_threads(arm.numerics.threads)
-        self._numerics, self._max_new_tokens = arm.numerics, arm.task.answer.max_new_tokens
+        self._arm, self._numerics, self._max_new_tokens = arm, arm.numerics, arm.task.answer.max_new_tokens
         self._policy = load_policy(arm.source, arm.folder, dtype=arm.numerics.torch_dtype)
         self._tokenizer = self._policy.tokenizer
         self._stop = encode_answer(self._tokenizer, "")[-1]
@@ -32,8 +33,15 @@ class MeasuredModel:
         return {name: slot for name, slot in self._policy.slots.items() if slot.type != HEAD}
 
     def answers(self, prompts: Sequence[list[int]]) -> list[str]:
-        """Its answers (greedy decoding)."""
+        """What it writes (greedy decoding)."""
         return [text for text, _ in self._generate(prompts, stop_tokens(self._tokenizer))]
+
+    def labels(self, prompts: Sequence[list[int]]) -> LabelAnswers:
+        """Its labels by the arm's rule. Raises ValueError for an arm that has none."""
+        answer = labels_as_measured(self._arm, self._policy)
+        if answer is None:
+            raise ValueError("the arm did not score labels")
+        return answer(prompts)
 
     def unstopped(self, prompts: Sequence[list[int]]) -> list[tuple[str, str]]:
         """Its texts without a stop token: without and with special tokens."""

@@ -7,16 +7,16 @@ from preceptor.errors import InputError
 from preceptor.ship._cause import Cause
 from preceptor.ship._measured_model import NOT_LOADED
 from preceptor.ship._replayed import stripped
-from preceptor.study import ArmOfRun, open_arm, read_predictions
+from preceptor.study import ArmOfRun, Prediction, open_arm, read_predictions
 
 
 @dataclass(frozen=True, slots=True)
 class OtherArm:
-    """Another arm or seed; `texts` are its answers to all held-out cases."""
+    """Another arm or seed; `predictions` are its answers to all held-out cases."""
 
     name: str
     seed: int
-    texts: list[str] = field(repr=False)
+    predictions: list[Prediction] = field(repr=False)
 
     def cause(self, arm: ArmOfRun) -> Cause:
         """The cause to report if this model is served instead of `arm`."""
@@ -37,14 +37,13 @@ def other_arms(arm: ArmOfRun) -> Iterator[OtherArm]:
     """The run's other arms on the task of `arm`, and `arm` with other seeds."""
     for cell in arm.finished.results.cells:
         if cell.task == arm.task.name and (cell.arm, cell.seed) != (arm.arm, arm.seed):
-            answers = read_predictions((arm.root / cell.predictions.path).parent)
-            yield OtherArm(cell.arm, cell.seed, [one.text for one in answers])
+            yield OtherArm(cell.arm, cell.seed, read_predictions((arm.root / cell.predictions.path).parent))
 
 
 def discriminating_first(arm: ArmOfRun, cases: int, count: int) -> list[int]:
     """At most `count` indices of held-out cases, in order: first those on which the run's arms differ."""
     measured = [stripped(one.text) for one in arm.predictions]
-    others = [[stripped(text) for text in one.texts] for one in other_arms(arm)]
+    others = [[stripped(answer.text) for answer in one.predictions] for one in other_arms(arm)]
     discriminating = [i for i in range(cases) if any(texts[i] != measured[i] for texts in others)]
     rest = sorted(set(range(cases)) - set(discriminating))
     return sorted([*evenly_spaced(discriminating, count), *evenly_spaced(rest, max(0, count - len(discriminating)))])

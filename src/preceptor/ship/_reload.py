@@ -14,7 +14,7 @@ from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 from preceptor.chat_server import Reply
 from preceptor.models import Policy, compute_device, load_policy, writes
 from preceptor.ship._head import labels_by_head
-from preceptor.ship._in_process import answers_of
+from preceptor.ship._in_process import replies_as_measured
 from preceptor.ship._merge import with_adapters
 from preceptor.ship._slots import adapters_of, folders_in_export
 from preceptor.study import ArmOfRun
@@ -33,7 +33,7 @@ def answers_of_export(
     """
     torch.set_num_threads(arm.numerics.threads)
     policy = _load(arm, to, folder)
-    write = answers_of(policy, arm.task.answer.max_new_tokens)
+    write = replies_as_measured(arm, policy)
 
     def from_messages(examples: Sequence[Example], prompts: Sequence[list[int]]) -> list[Reply]:
         ids_of = prompts if to == "gguf" else [_prompt(policy.tokenizer, arm.task.messages(one)) for one in examples]

@@ -1,6 +1,15 @@
 """A held-out case of the study, sent again to the model under test."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+SAME_PROBABILITY = 0.05
+"""Probabilities of a label that differ by no more are the same under another rounding: 16-bit weights move them by some
+hundredths, float32 by less than 0.0001.
+"""
+_SMALLEST = 1e-30
+"""Stands for a probability that was told as 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -8,7 +17,8 @@ class Replayed:
     """The study's answer to one case (`measured`) and the model's (`served`).
 
     measured_prompt, served_prompt: prompt lengths in tokens, None where the server reports none. logprobs: the tokens
-    of the served answer with their log-probabilities in nats, None where the server reports none.
+    of the served answer with their log-probabilities in nats, None where the server reports none. measured_scores,
+    served_scores: label -> how probable it is, where both scored labels.
     """
 
     id: str
@@ -17,6 +27,16 @@ class Replayed:
     measured_prompt: int
     served_prompt: int | None = None
     logprobs: tuple[tuple[str, float], ...] | None = field(default=None, repr=False)
+    measured_scores: Mapping[str, float] | None = field(default=None, repr=False)
+    served_scores: Mapping[str, float] | None = field(default=None, repr=False)
+
+    @property
+    def probability_gap(self) -> float | None:
+        """The largest difference between a label's two probabilities; None where labels were not scored."""
+        if self.measured_scores is None or self.served_scores is None:
+            return None
+        served = self.served_scores
+        return max(abs(share - served.get(label, 0.0)) for label, share in self.measured_scores.items())
 
     @property
     def same(self) -> bool:
@@ -37,6 +57,16 @@ class Replayed:
     def truncated(self) -> bool:
         """Whether the served text is a proper prefix of the measured one."""
         return not self.same and 0 < self.diverges_at == len(stripped(self.served))
+
+
+def scores_gap(measured: Mapping[str, float], served: Mapping[str, float]) -> float:
+    """Mean absolute difference of the labels' log-probabilities, in nats per label."""
+    gaps = (abs(_log(share) - _log(served.get(label, 0.0))) for label, share in measured.items())
+    return sum(gaps) / len(measured)
+
+
+def _log(share: float) -> float:
+    return math.log(max(share, _SMALLEST))
 
 
 def stripped(text: str) -> str:

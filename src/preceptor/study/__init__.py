@@ -1,12 +1,13 @@
 """What is compared: the study file, the stage tree, the runner, the run folder and what each arm cost."""
 
-from preceptor.study.answers.generate import greedy_generation
+from preceptor.study.answers._greedy import greedy_generation
 from preceptor.study.cases import Prepared
 from preceptor.study.check import check_study
 from preceptor.study.finished.arm import ArmOfRun, held_out, open_arm
 from preceptor.study.finished.pairs_of_arm import rows_of_arm
 from preceptor.study.label.gold import gold_items
 from preceptor.study.label.items import items_to_label
+from preceptor.study.label_scores.scored import LabelAnswers, LabelRule, label_answers
 from preceptor.study.plan.machine import Machine, machine
 from preceptor.study.plan.remedies import remedies
 from preceptor.study.plan.requirements import Need, Plan, plan_study, read_planned
@@ -23,6 +24,8 @@ from preceptor.study.spec.study import Study, TaskEntry
 
 __all__ = [
     "ArmOfRun",
+    "LabelAnswers",
+    "LabelRule",
     "Machine",
     "Need",
     "Plan",
@@ -42,6 +45,7 @@ __all__ = [
     "items_to_label",
     "kind_names",
     "kind_title",
+    "label_answers",
     "load_study",
     "machine",
     "make_study",

@@ -9,6 +9,7 @@ from preceptor.data import (
     Preflight,
     Read,
     Splits,
+    TooLong,
     cases_by_patient,
     fit,
     preflight,
@@ -24,6 +25,9 @@ from preceptor.models import Encoded
 from preceptor.study.score import case_score, metric_problems, undefined_problems
 from preceptor.study.spec.study import Study, TaskEntry
 from preceptor.tasks import Example, Split, Task, load_task, task_file
+
+Asked = tuple[list[int], Example]
+"""The token ids of a prompt, and the case as it shows it, cut where it was too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,20 @@ def prepare(cases: TaskCases, study: Study, tokenizer: Any) -> Prepared:
         [one.example for one in test],
         cases.synthetic,
     )
+
+
+def with_room(task: Task, examples: Sequence[Example], tokenizer: Any, max_length: int) -> dict[int, Asked]:
+    """Examples of any split, by their place, as held-out cases are asked: with room for an answer behind the prompt.
+    What then does not fit is left out.
+    """
+    found: dict[int, Asked] = {}
+    for place, example in enumerate(examples):
+        try:
+            one = fit(task, example, tokenizer, max_length, max_new_tokens=task.answer.max_new_tokens)
+        except TooLong:
+            continue
+        found[place] = one.encoded.prompt, one.example
+    return found
 
 
 def _rejected_is_worse(task: Task, one: Example) -> bool:

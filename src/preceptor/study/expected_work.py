@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import nn
 
+from preceptor.engine import Work, tree_work, writing_work
+from preceptor.models import Encoded
 from preceptor.study.cases import Prepared
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
@@ -42,3 +44,28 @@ def gold_lengths(task: Prepared, count: int) -> list[int]:
     """How many tokens so many answers will have, if they are like those of training cases."""
     lengths = [len(case.answer) for case in task.train]
     return [lengths[i % len(lengths)] for i in range(count)]
+
+
+def answer_lengths(context: WorkContext, count: int) -> list[int]:
+    """How many tokens so many free answers will have: as many as gold's; an untrained model seldom stops before the
+    limit.
+    """
+    longest = context.task.task.answer.max_new_tokens
+    return gold_lengths(context.task, count) if context.trained else [longest + 1] * count
+
+
+def label_work(context: WorkContext, prompts: Sequence[list[int]], *, written: bool = False) -> Work:
+    """Every label scored behind each prompt, and the reasoning before it, where the task asks for some.
+
+    written: the reasoning is there already.
+    """
+    task, gold = context.task.task, context.task.train[0].answer
+    reasons = task.answer.parser == "final_answer"
+    stem, tail = (gold[:-2], gold[-2:]) if reasons else ([], gold)
+    labels = [stand_in(tail, 0, n) for n in range(len(task.labels))]
+    candidates = [[Encoded(prompt + stem, label) for label in labels] for prompt in prompts]
+    scored = tree_work("score", candidates, context.study.numerics.tokens_per_tree, share=context.shares)
+    if written or not reasons:
+        return scored
+    lengths = answer_lengths(context, len(prompts))
+    return writing_work(prompts, lengths, task.answer.max_new_tokens, share=context.shares) + scored

@@ -1,6 +1,7 @@
 """How good one answer to one case is: where a task's metric meets the text a model wrote."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,20 @@ def case_score(task: Task, text: str, example: Example, metric: str | None = Non
     if found.needs_positives:
         return found.score(example.target, answer, labels_of(task, found.name))
     return found.score(example.target, answer)
+
+
+def labels_merit(
+    task: Task, gold: Sequence[str], answers: Sequence[str], scores: Sequence[Mapping[str, float]]
+) -> float:
+    """The task's metric of labels that were given and of how likely each label was found, more being better; minus
+    infinity where it is undefined.
+    """
+    metric = find_metric(task.metric)
+    labels = sorted({*gold, *answers}.union(*scores))
+    right, given = (np.array([labels.index(one) for one in some]) for some in (gold, answers))
+    shares = np.array([[one.get(label, 0.0) for label in labels] for one in scores])
+    value = value_of(metric, Sample(np.arange(len(gold)), right, given, label_scores=shares))
+    return -inf if value is None else value if metric.better == "higher" else -value
 
 
 def labels_of(task: Task, metric: str) -> tuple[str, ...]:

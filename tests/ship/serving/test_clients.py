@@ -1,6 +1,7 @@
 """Clients that people use: the `openai` package and curl."""
 
 import json
+import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,10 +9,11 @@ from pathlib import Path
 import pytest
 from openai import NotFoundError, OpenAI
 
+from command_line import CommandLine
 from preceptor.engine import answer_logprobs
-from preceptor.models import Encoded, load_policy
+from preceptor.models import Encoded, encode, load_policy
 from preceptor.ship.serving._queue import MAX_BATCH_SIZE
-from preceptor.study import held_out, open_arm
+from preceptor.study import greedy_generation, held_out, open_arm
 from ship.serving.process import Server
 
 
@@ -61,8 +63,8 @@ def test_a_stream_is_the_whole_answer_piece_by_piece(
 
 def test_log_probabilities_are_the_model_s(client: OpenAI, server: Server, served_run: Path) -> None:
     arm = open_arm(served_run, "urgency", "sft")
-    cases = held_out(arm)
-    request = {"model": server.model, "messages": arm.task.messages(cases.shown[0]), "logprobs": True}
+    turns = arm.task.messages(held_out(arm).shown[0])[1:]  # without the instruction it is free text
+    request = {"model": server.model, "messages": turns, "logprobs": True}
     whole = client.chat.completions.create(**request).choices[0]
     with client.chat.completions.create(**request, stream=True) as stream:
         streamed = [
@@ -74,8 +76,57 @@ def test_log_probabilities_are_the_model_s(client: OpenAI, server: Server, serve
     ids = [policy.tokenizer.convert_tokens_to_ids(policy.tokenizer.tokenize(token.token)) for token in streamed]
     answer = [part for parts in ids for part in parts]
     assert len(answer) == len(streamed)
-    (expected,) = answer_logprobs(policy.model, [Encoded(cases.test[0], answer)])
+    (expected,) = answer_logprobs(policy.model, [Encoded(encode(policy.tokenizer, turns, None).prompt, answer)])
     assert [token.logprob for token in streamed] == pytest.approx(expected.tolist(), abs=1e-4)
+
+
+def test_the_label_of_a_case_is_scored_and_how_probable_each_label_is_is_told(
+    client: OpenAI, server: Server, served_run: Path
+) -> None:
+    """float32, as the study: the probabilities are those of the held-out answers."""
+    arm = open_arm(served_run, "urgency", "sft")
+    assert arm.numerics.dtype == "float32"
+    for shown, kept in list(zip(held_out(arm).shown, arm.predictions, strict=True))[:4]:
+        request = {"model": server.model, "messages": arm.task.messages(shown), "logprobs": True}
+        whole = client.chat.completions.create(**request)
+        assert whole.choices[0].logprobs is None, "it was not chosen token by token"
+        assert (whole.choices[0].message.content, whole.choices[0].finish_reason) == (kept.text, "stop")
+        assert kept.scores is not None
+        assert whole.model_extra["preceptor"]["scores"] == pytest.approx(kept.scores, abs=1e-4)
+        with client.chat.completions.create(**request, stream=True) as stream:
+            chunks = list(stream)
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == kept.text
+        assert chunks[-1].model_extra["preceptor"] == whole.model_extra["preceptor"]
+
+
+def test_another_conversation_is_answered_in_free_text(client: OpenAI, server: Server, served_run: Path) -> None:
+    arm = open_arm(served_run, "urgency", "sft")
+    instruction, question = arm.task.messages(held_out(arm).shown[0])
+    turns = [instruction, question, {"role": "assistant", "content": "urgent"}, {"role": "user", "content": "Why?"}]
+    answer = client.chat.completions.create(model=server.model, messages=turns)
+    assert "scores" not in answer.model_extra["preceptor"]
+    policy = load_policy(arm.source, arm.folder, dtype=arm.numerics.torch_dtype)
+    texts: dict[int, str] = {}
+    prompt = encode(policy.tokenizer, turns, None).prompt
+    greedy_generation(policy, [prompt], arm.task.answer.max_new_tokens)(
+        frozenset(), lambda batch, *_, **__: texts.update(batch)
+    )
+    assert answer.choices[0].message.content == texts[0]
+
+
+def test_verify_finds_the_labels_and_probabilities_of_every_case(
+    preceptor: CommandLine, server: Server, served_run: Path
+) -> None:
+    words = ("verify", server.url, "--run", served_run, "--task", "urgency")
+    right, wrong = (preceptor.run(*words, "--arm", arm) for arm in ("sft", "base"))
+    count = len(open_arm(served_run, "urgency", "sft").predictions)
+    assert right.code == 0
+    assert f"{count} of {count} labels and their probabilities are those of the study." in right.shown
+    gap = re.search(r"Log-probabilities: (\S+) nats a label", right.shown)
+    assert gap
+    assert float(gap[1]) < 1e-3
+    assert wrong.code == 1
+    assert "another model of the run is served: the answers are those of sft" in wrong.shown
 
 
 def test_a_client_may_ask_for_less(client: OpenAI, server: Server, served_run: Path) -> None:

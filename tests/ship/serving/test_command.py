@@ -22,7 +22,7 @@ def serve(preceptor: CommandLine, served_run: Path) -> list[object]:
 
 
 def test_it_says_what_it_serves_and_that_it_was_checked(server: Server, slow_server: Server) -> None:
-    assert "Checked: 19 of 19 answers are those of the study." in server.said
+    assert "Checked: 19 of 19 labels and their probabilities are those of the study." in server.said
     assert f"Serving tiny/urgency/sft/seed-0 at http://127.0.0.1:{server.port}/v1" in server.said
     assert "token.txt')\"" in slow_server.said
 
@@ -63,7 +63,7 @@ def test_another_model_than_the_measured_one_is_not_served(
     write_jsonl(file, [row | {"text": other[row["text"]], "answer": other[row["answer"]]} for row in rows])
     done = preceptor.run("serve", tmp_path / "run", "--task", "urgency", "--arm", "sft", "--port", "0")
     assert done.code == 1
-    assert "Checked: 0 of 19 answers are those of the study" in done.shown
+    assert "Checked: 0 of 19 labels and their probabilities are those of the study" in done.shown
     assert "not the model that was measured" in done.errors
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from preceptor.study.answers import tfidf
-from preceptor.study.answers.tfidf import case_text, learn, learn_numbers, learn_words, score, tfidf_answerer
+from preceptor.study.answers.tfidf import case_text, learn, learn_numbers, learn_words, tfidf_answerer
+from preceptor.study.score import labels_merit
 from preceptor.tasks import load_task
 from prepared_study import prepare_tiny
 
@@ -47,7 +48,7 @@ def test_boosted_trees_find_a_threshold_that_words_cannot() -> None:
     labels = ["urgent" if n > 45 else "routine" for n in range(80)]
     asked, gold = [f"potassium {3.011 + n / 20:.3f}" for n in range(80)], labels
     numbers, words = learn_numbers(texts, labels)(asked), learn_words(texts, labels)(asked)
-    assert score(TRIAGE, gold, *numbers) > 0.95 > score(TRIAGE, gold, *words)
+    assert labels_merit(TRIAGE, gold, *numbers) > 0.95 > labels_merit(TRIAGE, gold, *words)
     assert learn_numbers(texts, labels)(["no number at all"])[0][0] in ("urgent", "routine")
 
 

@@ -10,7 +10,7 @@ import pytest
 from command_line import CommandLine
 from preceptor.errors import InputError
 from preceptor.models import load_policy
-from preceptor.study import greedy_generation, held_out, open_arm
+from preceptor.study import held_out, label_answers, open_arm
 from tiny_study import write_study
 
 SHORT = {"epochs": 1, "batch_size": 8, "learning_rate": 0.01}
@@ -34,10 +34,20 @@ def test_it_answers_again_what_it_answered_in_the_study(run: Path) -> None:
         arm = open_arm(run, "urgency", name)
         cases = held_out(arm)
         policy = load_policy(arm.source, arm.folder, dtype=arm.numerics.torch_dtype)
-        texts: dict[int, str] = {}
-        greedy_generation(policy, cases.test, arm.task.answer.max_new_tokens)(frozenset(), texts.update)
-        assert [texts[i] for i in sorted(texts)] == [one.text for one in arm.predictions]
+        assert arm.label_rule is not None
+        found = label_answers(policy, arm.task, cases.test, arm.numerics, arm.study.max_length, arm.label_rule)
+        assert found.texts == [one.text for one in arm.predictions]
+        for one, kept in zip(found.probabilities, arm.predictions, strict=True):
+            assert kept.scores == pytest.approx(one, abs=1e-4)
         assert [one.id for one in cases.splits.test] == [one.id for one in arm.predictions]
+
+
+def test_a_run_of_a_version_without_scores_says_that_its_answers_were_written(run: Path) -> None:
+    for note in run.glob("cells/*/*/*/*/cell.json"):
+        kept = json.loads(note.read_text())
+        note.write_text(json.dumps({name: kept[name] for name in ("key", "evaluation_seconds", "cost")}))
+    arm = open_arm(run, "urgency", "sft")
+    assert (arm.label_rule, arm.form) == (None, None)
 
 
 def test_the_model_is_found_without_the_data_and_cases_are_not(run: Path, tmp_path: Path) -> None:

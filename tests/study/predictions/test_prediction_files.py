@@ -8,7 +8,7 @@ import torch
 from preceptor.errors import InputError
 from preceptor.models import Policy, load_policy
 from preceptor.study import load_study
-from preceptor.study.answers.generate import greedy_generation
+from preceptor.study.answers._greedy import greedy_generation
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
 from preceptor.study.predictions import prediction_files
 from preceptor.study.predictions.answer_context import Answering, OnBatch

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import study_runs
-from preceptor.engine import flops_of
+from preceptor.engine import Numerics, flops_of
 from preceptor.models import AdapterSettings, adapter_slots, blueprint, load_policy
-from preceptor.study import greedy_generation
+from preceptor.study.label_scores.scored import likeliest_labels
 from preceptor.study.plan.forecast import stage_work
 from preceptor.study.score import case_score
 from preceptor.study.stages._validation_answers import SAMPLES
@@ -44,9 +44,9 @@ def test_the_kept_weights_answer_validation_cases_as_well_as_the_ledger_says(
     task, validation = prepared.task, prepared.splits.validation
     ((folder, dpo),) = ledgers(run, "dpo")
     policy = load_policy(tiny_source, folder, dtype=torch.float32)
-    texts: dict[int, str] = {}
     prompts = [case.prompt for case in prepared.validation]
-    greedy_generation(policy, prompts, task.answer.max_new_tokens)(frozenset(), texts.update)
+    numerics = Numerics(dtype="float32", threads=1)
+    texts, _ = likeliest_labels(policy, prompts, task=task, numerics=numerics, max_length=256)
     scores = [case_score(task, texts[n], example) for n, example in enumerate(validation)]
     said = dpo["delivered"]
     assert said["eval_score"] == pytest.approx(sum(scores) / len(scores))
@@ -77,10 +77,17 @@ def test_a_plan_counts_the_answers_of_every_look(tmp_path: Path, tiny_tokenizer:
     prepared, by_score = dpo_work("score")
     _, by_loss = dpo_work("loss")
     looks = sum(unit.repeats for unit in by_score if unit.kind == "save")
-    seen = sum(unit.repeats * unit.seen for unit in by_score if unit.kind == "read")
-    prompts = [len(case.prompt) for case in prepared.validation]
+    read = sum(unit.repeats * unit.seen for unit in by_score if unit.kind == "read")
+    cases = [len(case.prompt) + len(case.answer) for case in prepared.validation]
     assert looks > 1
-    assert seen == looks * sum(prompts) + sum(prompts[:SAMPLES])
+    assert read == sum(len(case.prompt) for case in prepared.validation[:SAMPLES]), "answers by which eval_kl is found"
+    scored = [
+        sum(unit.repeats * unit.seen for unit in work if unit.look and unit.kind == "score")
+        for work in (by_score, by_loss)
+    ]
+    label = len(prepared.train[0].answer)
+    labels = sum(len(prepared.task.labels) * (len(case.prompt) + label) for case in prepared.validation)
+    assert scored[0] - scored[1] == looks * labels + (looks + 1) * sum(cases[:SAMPLES])
     assert not [unit for unit in by_loss if unit.kind == "read"]
     training = [flops_of([unit for unit in work if not unit.look], model) for work in (by_score, by_loss)]
     assert training[0] == training[1]

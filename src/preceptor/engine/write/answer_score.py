@@ -16,11 +16,16 @@ from preceptor.engine.tree.sharing import shares_prefixes
 from preceptor.engine.write.generate import Sampling, generate
 from preceptor.models import Encoded, Policy, stop_tokens
 
+Answers = Callable[[Policy, Sequence[list[int]]], tuple[list[str], Cost]]
+"""The texts of a policy's answers to prompts, and what they cost."""
+
 
 @dataclass(frozen=True, slots=True)
 class AnswerScore:
-    """What `train` measures with: `eval_score`, the mean of `rate(number of the prompt, text)` over greedy answers to
-    `prompts`, higher being better, and with `samples` also `eval_kl`. It can be pickled if `rate` can.
+    """What `train` measures with: `eval_score`, the mean of `rate(number of the prompt, text)` over the answers to
+    `prompts`, higher being better, and with `samples` also `eval_kl`. It can be pickled if its functions can.
+
+    answers: gives the texts of the answers to some prompts; greedy generation by default.
 
     eval_kl: an estimate of KL(policy before training || policy) in nats an answer, of answers of at most
     `max_new_tokens` tokens: the mean of log p_before - log p over answers to the first `samples` prompts, drawn once
@@ -34,6 +39,7 @@ class AnswerScore:
     numerics: Numerics
     seed: int
     samples: int = 0
+    answers: Answers | None = None
 
     def __call__(self, policy: Policy, cost: Cost) -> Callable[[Policy, Cost], dict[str, float]]:
         """Draw what `eval_kl` needs of the policy before training; gives what measures a policy later on."""
@@ -80,22 +86,20 @@ class AnswerScore:
 
     def _scores(self, policy: Policy, cost: Cost) -> dict[int, float]:
         mine = _own(range(len(self.prompts)), self.numerics)
-        scores: dict[int, float] = {}
-
-        def rated(numbers: list[int], answers: list[list[int]]) -> None:
-            for number, ids in zip(numbers, answers, strict=True):
-                text = policy.tokenizer.decode(ids, skip_special_tokens=True)
-                scores[mine[number]] = self.rate(mine[number], text)
-
-        spent = generate(
-            policy,
-            [self.prompts[i] for i in mine],
-            max_new_tokens=self.max_new_tokens,
-            stop=stop_tokens(policy.tokenizer),
-            on_batch=rated,
-        )
+        texts, spent = (self.answers or self._written)(policy, [self.prompts[i] for i in mine])
         _add(spent, cost)
-        return scores
+        return {number: self.rate(number, text) for number, text in zip(mine, texts, strict=True)}
+
+    def _written(self, policy: Policy, prompts: Sequence[list[int]]) -> tuple[list[str], Cost]:
+        texts: dict[int, str] = {}
+
+        def keep(numbers: list[int], answers: list[list[int]]) -> None:
+            for number, ids in zip(numbers, answers, strict=True):
+                texts[number] = policy.tokenizer.decode(ids, skip_special_tokens=True)
+
+        stop, longest = stop_tokens(policy.tokenizer), self.max_new_tokens
+        spent = generate(policy, prompts, max_new_tokens=longest, stop=stop, on_batch=keep)
+        return [texts[number] for number in range(len(prompts))], spent
 
 
 @torch.no_grad()

@@ -63,8 +63,9 @@ def create_app(served: Served, *, hosts: Collection[str], token: str | None, bod
         job = queue.reserve(request_body.answer_limit(queue.max_new_tokens), logprobs=request_body.logprobs)
         try:
             prompt = await asyncio.get_running_loop().run_in_executor(reading, served.reader.read, request_body)
-            completion = Completion(served.name, served.reader.task, served.tokenizer, prompt, request_body.logprobs)
-            queue.enqueue(job, prompt.ids)
+            queue.enqueue(job, prompt.ids, of_task=prompt.of_task)
+            logprobs = request_body.logprobs and not job.by_scores  # a scored label was not chosen token by token
+            completion = Completion(served.name, served.reader.task, served.tokenizer, prompt, logprobs)
             if request_body.stream:
                 return _streamed(served, request_body, completion, job)
             return JSONResponse(await _until_disconnect(request, _complete(served, completion, job)))
@@ -103,7 +104,7 @@ async def _complete(served: Served, completion: Completion, job: Job) -> dict[st
         else:
             reason = event
     text: str = served.tokenizer.decode([token.id for token in tokens], skip_special_tokens=True)
-    return completion.complete(tokens, text, reason)
+    return completion.complete(tokens, text, reason, job.scores)
 
 
 async def _until_disconnect(request: Request, answer: Any) -> Any:
@@ -145,7 +146,7 @@ async def _events(served: Served, request_body: ChatRequest, completion: Complet
             else:
                 if rest := decoder.flush():
                     yield completion.next([], rest)
-                yield completion.last(decoder.text, event)
+                yield completion.last(decoder.text, event, job.scores)
     except RefusedError as error:  # the status line has been sent already
         yield sse(error.body)
         return

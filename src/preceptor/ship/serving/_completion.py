@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,7 +55,9 @@ class Completion:
     id: str = field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
     created: int = field(default_factory=lambda: int(time.time()))
 
-    def complete(self, tokens: Sequence[Token], text: str, reason: Reason) -> dict[str, Any]:
+    def complete(
+        self, tokens: Sequence[Token], text: str, reason: Reason, scores: Mapping[str, float] | None = None
+    ) -> dict[str, Any]:
         """A `chat.completion`."""
         choice = {
             "index": 0,
@@ -67,7 +69,7 @@ class Completion:
             **self._head("chat.completion"),
             "choices": [choice],
             "usage": self._usage(len(tokens)),
-            "preceptor": self._extension(text),
+            "preceptor": self._extension(text, scores),
         }
 
     def first(self) -> bytes:
@@ -78,9 +80,9 @@ class Completion:
         """A chunk with the text since the last one."""
         return self._chunk({"content": piece}, logprobs=self._logprobs(tokens))
 
-    def last(self, text: str, reason: Reason) -> bytes:
+    def last(self, text: str, reason: Reason, scores: Mapping[str, float] | None = None) -> bytes:
         """The last chunk: `finish_reason` and the parsed answer."""
-        return self._chunk({}, reason=reason, preceptor=self._extension(text))
+        return self._chunk({}, reason=reason, preceptor=self._extension(text, scores))
 
     def usage(self, answer_tokens: int) -> bytes:
         """The token counts, for `include_usage`."""
@@ -100,9 +102,12 @@ class Completion:
     def _head(self, kind: str) -> dict[str, Any]:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
 
-    def _extension(self, text: str) -> dict[str, Any]:
-        """Our extension of the API: the parsed answer, and how many tokens of the prompt were truncated."""
-        return {"answer": self.task.parse(text), "cut_tokens": self.prompt.truncated_tokens}
+    def _extension(self, text: str, scores: Mapping[str, float] | None) -> dict[str, Any]:
+        """Our extension of the API: the parsed answer, how many tokens of the prompt were truncated, and how probable
+        each label is, where labels were scored.
+        """
+        told = {"answer": self.task.parse(text), "cut_tokens": self.prompt.truncated_tokens}
+        return told if scores is None else {**told, "scores": dict(scores)}
 
     def _usage(self, answer_tokens: int) -> dict[str, int]:
         prompt_tokens = len(self.prompt.ids)

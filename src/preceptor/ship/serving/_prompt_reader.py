@@ -1,5 +1,7 @@
 """From a request to the token ids of its prompt, the same as for a held-out case of the study."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, cast
@@ -14,10 +16,14 @@ from preceptor.tasks import Example, Message, Task
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Token ids up to the generation prompt, after truncation by `truncated_tokens` tokens."""
+    """Token ids up to the generation prompt, after truncation by `truncated_tokens` tokens.
+
+    of_task: whether it is the task's own prompt, filled in, so that the answer is what the study measured.
+    """
 
     ids: list[int] = field(repr=False)
     truncated_tokens: int = 0
+    of_task: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ class Reader:
             raise _invalid("messages", "; ".join(f"{one.what}. {one.fix}" for one in error.problems)) from None
         if len(ids) + self.task.answer.max_new_tokens > self.max_length:
             raise self._too_long("messages", len(ids) + self.task.answer.max_new_tokens)
-        return Prompt(ids)
+        return Prompt(ids, of_task=is_of_task(self.task, messages))
 
     def _from_fields(self, fields: dict[str, str]) -> Prompt:
         case = Example("request", "request", self._checked_fields(fields), "")
@@ -76,6 +82,35 @@ class Reader:
             f"to {self.max_length}. Shorten the text"
         )
         return _invalid(param, message, code="context_length_exceeded")
+
+
+def is_of_task(task: Task, messages: Sequence[Message]) -> bool:
+    """Whether the turns are the task's: its instruction, and its template with the fields filled in.
+
+    A task without fields has cases that are chat turns, so that any may be one.
+    """
+    if not task.fields:
+        return True
+    instruction = [("system", task.instruction)] if task.instruction else []
+    turns = [(turn["role"], turn["content"]) for turn in messages]
+    if len(turns) != len(instruction) + 1 or turns[:-1] != instruction or turns[-1][0] != "user":
+        return False
+    return _fills(task, turns[-1][1])
+
+
+def _fills(task: Task, text: str) -> bool:
+    """Whether the text is the task's template with something in the place of each field."""
+    names = "|".join(map(re.escape, task.fields))
+    first, *others = re.split(rf"\{{(?:{names})\}}", task.prompt)
+    if not others:
+        return text == first
+    at = len(first)
+    for part in others[:-1]:
+        found = text.find(part, at)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return text.startswith(first) and text.endswith(others[-1]) and at + len(others[-1]) <= len(text)
 
 
 def _invalid(param: str, message: str, *, code: str = "invalid_value") -> RefusedError:

@@ -1,14 +1,15 @@
-"""Static batching: requests wait in a bounded queue, and one worker thread generates for a batch of them at a time.
+"""Static batching: requests wait in a bounded queue, and one worker thread answers a batch of them at a time.
 
 Tokens are streamed as they are chosen. A batch finishes before the next starts, so latency is bounded by the task's
-`max_new_tokens`. A request whose client has disconnected is dropped from its batch at the next token.
+`max_new_tokens`. A request whose client has disconnected is dropped from its batch at the next token. Where the study
+scored labels, a request of the task's own is answered by scores, and its tokens come at once.
 """
 
 import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,11 +19,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from preceptor.engine import float32_head, generate
+from preceptor.engine import Cost, float32_head, generate
 from preceptor.errors import kind_and_place
-from preceptor.models import Policy, stop_tokens
+from preceptor.models import Policy, encode_answer, stop_tokens
 from preceptor.ship.serving._counts import Counts
 from preceptor.ship.serving._refused import RefusedError, fault
+from preceptor.study import LabelAnswers
 
 MAX_BATCH_SIZE = 32
 """Requests per batch, the same as the evaluation's batch size."""
@@ -33,6 +35,9 @@ would alternate between a batch of one and a batch of all others, at a lower thr
 log = logging.getLogger("preceptor.serving")
 
 Reason = Literal["stop", "length"]
+
+ScoreLabels = Callable[[Sequence[list[int]]], LabelAnswers]
+"""Prompts -> the label of each, as the study answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,8 @@ class Job:
     """One request.
 
     events: the stream of its tokens, filled by the worker thread, then OpenAI's `finish_reason`, or None after an
-    internal error.
+    internal error. by_scores: whether its label is scored. scores: how probable each label then is, told before the
+    first token.
     """
 
     max_new_tokens: int
@@ -56,6 +62,8 @@ class Job:
     loop: asyncio.AbstractEventLoop = field(repr=False)
     prompt: list[int] = field(default_factory=list, repr=False)
     events: asyncio.Queue[Token | Reason | None] = field(default_factory=asyncio.Queue, repr=False)
+    by_scores: bool = False
+    scores: Mapping[str, float] | None = field(default=None, repr=False)
     tokens: int = 0
     finished: bool = False
     """The answer is complete, or the client has disconnected."""
@@ -84,10 +92,22 @@ class Job:
 
 
 class BatchQueue:
-    """The request queue of one policy; at most `capacity` wait. Everything but `_generate` runs on the event loop."""
+    """The request queue of one policy; at most `capacity` wait. Everything but `_answer` runs on the event loop.
 
-    def __init__(self, policy: Policy, *, max_new_tokens: int, threads: int, capacity: int, counts: Counts) -> None:
-        self._policy, self._stop = policy, stop_tokens(policy.tokenizer)
+    score_labels: for an arm whose labels the study scored.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        max_new_tokens: int,
+        threads: int,
+        capacity: int,
+        counts: Counts,
+        score_labels: ScoreLabels | None = None,
+    ) -> None:
+        self._policy, self._stop, self._score_labels = policy, stop_tokens(policy.tokenizer), score_labels
         self.max_new_tokens, self.threads, self.capacity, self.counts = max_new_tokens, threads, capacity, counts
         self._reserved: set[Job] = set()  # being tokenised or waiting
         self._waiting: deque[Job] = deque()
@@ -98,7 +118,12 @@ class BatchQueue:
     def uncounted(self, *, capacity: int) -> "BatchQueue":
         """Another queue of the same policy with its own counts. Only one of them may be open at a time."""
         return BatchQueue(
-            self._policy, max_new_tokens=self.max_new_tokens, threads=self.threads, capacity=capacity, counts=Counts()
+            self._policy,
+            max_new_tokens=self.max_new_tokens,
+            threads=self.threads,
+            capacity=capacity,
+            counts=Counts(),
+            score_labels=self._score_labels,
         )
 
     @property
@@ -121,9 +146,9 @@ class BatchQueue:
         self._reserved.add(job)
         return job
 
-    def enqueue(self, job: Job, prompt: list[int]) -> None:
-        """Append a tokenised request to the queue."""
-        job.prompt = prompt
+    def enqueue(self, job: Job, prompt: list[int], *, of_task: bool = False) -> None:
+        """Append a tokenised request to the queue; `of_task`: its prompt is the task's own."""
+        job.prompt, job.by_scores = prompt, of_task and self._score_labels is not None
         self._waiting.append(job)
         self._arrived.set()
 
@@ -156,29 +181,14 @@ class BatchQueue:
             if not self._waiting:
                 self._arrived.clear()
             if self._batch:
-                await asyncio.get_running_loop().run_in_executor(thread, self._generate, self._batch)
+                await asyncio.get_running_loop().run_in_executor(thread, self._answer, self._batch)
                 self._batch = []
 
-    def _generate(self, batch: Sequence[Job]) -> None:
-        """Generate for a batch; runs in the worker thread."""
-
-        def on_token(indices: list[int], tokens: list[int], logits: Tensor) -> list[int]:
-            wanted = any(batch[i].logprobs for i in indices)
-            logprobs = _logprobs(tokens, logits) if wanted else [None] * len(tokens)
-            for i, token, logprob in zip(indices, tokens, logprobs, strict=True):
-                batch[i].add_token(token, logprob, self._stop)
-            return [i for i in indices if batch[i].finished]
-
+    def _answer(self, batch: Sequence[Job]) -> None:
+        """Answer a batch; runs in the worker thread."""
         try:
-            cost = generate(
-                self._policy,
-                [job.prompt for job in batch],
-                max_new_tokens=max(job.max_new_tokens for job in batch),
-                stop=self._stop,
-                rows=MAX_BATCH_SIZE,
-                on_batch=lambda *_: None,
-                on_token=on_token,
-            )
+            cost = self._score([job for job in batch if job.by_scores])
+            cost += self._generate([job for job in batch if not job.by_scores])
         except Exception as error:
             log.error("fault: %s", kind_and_place(error))
             for job in batch:
@@ -189,6 +199,40 @@ class BatchQueue:
             self.counts.batch_seconds += cost.seconds
             self.counts.prompt_tokens += sum(len(job.prompt) for job in batch)
             self.counts.answer_tokens += sum(job.tokens for job in batch)
+
+    def _score(self, batch: Sequence[Job]) -> Cost:
+        """Score the labels of these requests, and give each the tokens of its own."""
+        if not batch or self._score_labels is None:
+            return Cost()
+        found = self._score_labels([job.prompt for job in batch])
+        for job, text, scores in zip(batch, found.texts, found.probabilities, strict=True):
+            job.scores = scores
+            for token in encode_answer(self._policy.tokenizer, text)[:-1]:
+                job.add_token(token, None, self._stop)
+            job.finish("stop")
+        return found.cost
+
+    def _generate(self, batch: Sequence[Job]) -> Cost:
+        """Write the answers to these requests, token by token."""
+        if not batch:
+            return Cost()
+
+        def on_token(indices: list[int], tokens: list[int], logits: Tensor) -> list[int]:
+            wanted = any(batch[i].logprobs for i in indices)
+            logprobs = _logprobs(tokens, logits) if wanted else [None] * len(tokens)
+            for i, token, logprob in zip(indices, tokens, logprobs, strict=True):
+                batch[i].add_token(token, logprob, self._stop)
+            return [i for i in indices if batch[i].finished]
+
+        return generate(
+            self._policy,
+            [job.prompt for job in batch],
+            max_new_tokens=max(job.max_new_tokens for job in batch),
+            stop=self._stop,
+            rows=MAX_BATCH_SIZE,
+            on_batch=lambda *_: None,
+            on_token=on_token,
+        )
 
 
 def _logprobs(tokens: list[int], logits: Tensor) -> list[float | None]:

@@ -5,7 +5,9 @@ import json
 import shlex
 from collections.abc import Callable, Sequence
 
+from preceptor.chat_server import Reply
 from preceptor.models import load_policy, load_tokenizer
+from preceptor.ship._in_process import labels_as_measured
 from preceptor.ship.serving._api import Served, create_app
 from preceptor.ship.serving._chat_request import ChatRequest
 from preceptor.ship.serving._counts import Counts
@@ -33,14 +35,15 @@ def load(arm: ArmOfRun, *, capacity: int = QUEUE_CAPACITY) -> Served:
         threads=arm.numerics.threads,
         capacity=capacity,
         counts=Counts(),
+        score_labels=labels_as_measured(arm, policy),
     )
     return Served(f"{arm.study.name}/{arm.task.name}/{arm.arm}/seed-{arm.seed}", reader, queue, policy.tokenizer)
 
 
-def answerer(served: Served) -> Callable[[Sequence[Example], Sequence[list[int]]], list[str]]:
+def answerer(served: Served) -> Callable[[Sequence[Example], Sequence[list[int]]], list[Reply]]:
     """For `short_check`: answers cases through the request path, from chat messages on; token ids are ignored."""
 
-    def answer(examples: Sequence[Example], _: Sequence[list[int]]) -> list[str]:
+    def answer(examples: Sequence[Example], _: Sequence[list[int]]) -> list[Reply]:
         turns = [served.reader.task.messages(example) for example in examples]
         requests = [ChatRequest.model_validate_json(json.dumps({"messages": one})) for one in turns]
         return asyncio.run(_ask(served, requests))
@@ -48,15 +51,15 @@ def answerer(served: Served) -> Callable[[Sequence[Example], Sequence[list[int]]
     return answer
 
 
-async def _ask(served: Served, requests: Sequence[ChatRequest]) -> list[str]:
+async def _ask(served: Served, requests: Sequence[ChatRequest]) -> list[Reply]:
     queue = served.queue.uncounted(capacity=len(requests))
 
-    async def ask(request: ChatRequest) -> str:
+    async def ask(request: ChatRequest) -> Reply:
         job = queue.reserve(queue.max_new_tokens, logprobs=False)
-        queue.enqueue(job, served.reader.read(request).ids)
+        prompt = served.reader.read(request)
+        queue.enqueue(job, prompt.ids, of_task=prompt.of_task)
         ids = [event.id async for event in stream_tokens(job) if isinstance(event, Token)]
-        text: str = served.tokenizer.decode(ids, skip_special_tokens=True)
-        return text
+        return Reply(served.tokenizer.decode(ids, skip_special_tokens=True), scores=job.scores)
 
     async with queue.open():
         return await asyncio.gather(*map(ask, requests))

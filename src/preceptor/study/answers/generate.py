@@ -1,11 +1,12 @@
-"""Greedy generation: the arm's policy writes its answer, at each step the likeliest token."""
+"""The arm's policy answers: labels by their scores, text by greedy generation, at each step the likeliest token."""
 
-from collections.abc import Sequence
-
-from preceptor.engine import Work, generate, writing_work
-from preceptor.models import Policy, stop_tokens
-from preceptor.study.expected_work import WorkContext, gold_lengths
-from preceptor.study.predictions.answer_context import AnswerContext, Answerer, Answering, OnBatch
+from preceptor.engine import Work, writing_work
+from preceptor.files import digest
+from preceptor.models import load_tokenizer
+from preceptor.study.answers._greedy import greedy_generation
+from preceptor.study.answers._scored_labels import RuleCases, rule_cases, rule_key, scored_labels, scored_work
+from preceptor.study.expected_work import WorkContext, answer_lengths
+from preceptor.study.predictions.answer_context import AnswerContext, Answering
 from preceptor.tasks import Task
 
 title = "Base"
@@ -15,9 +16,6 @@ deterministic = True
 asks_policy = True
 language_model = True
 
-BATCH_SIZE = 32
-"""Prompts that are answered together."""
-
 
 def unsupported_reason(task: Task) -> str | None:
     """It answers every task."""
@@ -25,41 +23,27 @@ def unsupported_reason(task: Task) -> str | None:
 
 
 def key(context: AnswerContext) -> str:
-    """Its answers depend on the policy alone."""
-    return context.policy_key
+    """Text depends on the policy alone, labels also on the cases by which their scores become answers."""
+    if not context.task.task.labels:
+        return context.policy_key
+    return digest(["label scores", context.policy_key, rule_key(context.task, context.study.max_length)])
 
 
 def answer(context: AnswerContext) -> Answering:
-    """The policy's greedy text for each held-out prompt."""
-    task = context.task
-    return Answering(greedy_generation(context.load_policy(), task.test, task.task.answer.max_new_tokens))
+    """The policy's answer to each held-out prompt."""
+    prompts, task = context.task.test, context.task.task
+    if task.labels:
+        train, validation, gold = rule_cases(context.task, load_tokenizer(context.source), context.study.max_length)
+        cases = RuleCases([prompt for prompt, _ in train], [prompt for prompt, _ in validation], gold)
+        return scored_labels(context, prompts, cases)
+    return Answering(greedy_generation(context.load_policy(), prompts, task.answer.max_new_tokens))
 
 
 def work(context: WorkContext) -> Work:
-    """Answers as long as gold's; an untrained model seldom stops before the limit."""
-    prompts, longest = context.task.test, context.task.task.answer.max_new_tokens
-    lengths = gold_lengths(context.task, len(prompts)) if context.trained else [longest + 1] * len(prompts)
-    return writing_work(prompts, lengths, longest, share=context.shares)
-
-
-def greedy_generation(
-    policy: Policy, prompts: Sequence[list[int]], max_new_tokens: int, *, rows: int = BATCH_SIZE
-) -> Answerer:
-    """Greedy text for `prompts`, as every trained arm answers."""
-
-    def answer(done: frozenset[int], on_batch: OnBatch) -> None:
-        def decode(batch: list[int], answers: list[list[int]]) -> None:
-            texts = [policy.tokenizer.decode(ids, skip_special_tokens=True) for ids in answers]
-            on_batch(dict(zip(batch, texts, strict=True)))
-
-        generate(
-            policy,
-            prompts,
-            max_new_tokens=max_new_tokens,
-            stop=stop_tokens(policy.tokenizer),
-            rows=rows,
-            done=done,
-            on_batch=decode,
-        )
-
-    return answer
+    """Labels scored, or text as long as gold's; an untrained model seldom stops before the limit."""
+    task, prompts = context.task.task, context.task.test
+    if task.labels:
+        train, validation = ([case.prompt for case in part] for part in (context.task.train, context.task.validation))
+        return scored_work(context, prompts, train, validation)
+    lengths = answer_lengths(context, len(prompts))
+    return writing_work(prompts, lengths, task.answer.max_new_tokens, share=context.shares)

@@ -7,7 +7,7 @@ import torch
 from preceptor.engine import Numerics, Work, sequence_states, shares_prefixes, split_into_trees, tree_work
 from preceptor.files import digest
 from preceptor.models import Encoded, Policy, heads_of
-from preceptor.study.answers.generate import BATCH_SIZE
+from preceptor.study.answers._greedy import BATCH_SIZE
 from preceptor.study.expected_work import WorkContext
 from preceptor.study.predictions.answer_context import AnswerContext, Answering, OnBatch
 from preceptor.tasks import Task

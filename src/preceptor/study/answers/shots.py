@@ -9,20 +9,20 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from preceptor.engine import Work, distinct_prefixes, tree_work, writing_work
+from preceptor.engine import Work, distinct_prefixes, writing_work
 from preceptor.files import digest
-from preceptor.models import Encoded, encode, load_tokenizer
-from preceptor.study.answers._constrained_choice import constrained_choice
-from preceptor.study.answers.generate import greedy_generation
-from preceptor.study.cases import Prepared
-from preceptor.study.expected_work import WorkContext, gold_lengths, stand_in
+from preceptor.models import encode, load_tokenizer
+from preceptor.study.answers._greedy import greedy_generation
+from preceptor.study.answers._scored_labels import RuleCases, rule_cases, rule_key, scored_labels, scored_work
+from preceptor.study.cases import Asked, Prepared
+from preceptor.study.expected_work import WorkContext, gold_lengths
 from preceptor.study.predictions.answer_context import AnswerContext, Answering
-from preceptor.study.score import asks_label_scores, gold_label
+from preceptor.study.score import gold_label
 from preceptor.tasks import Example, Message, Task
 
 title = "Base + examples"
 phrase = "the base model with examples"
-explanation = "The untouched model with a few training cases in its prompt, its answer held to the allowed labels."
+explanation = "The untouched model with a few training cases in its prompt."
 deterministic = False
 asks_policy = True
 language_model = True
@@ -42,29 +42,33 @@ def unsupported_reason(task: Task) -> str | None:
 
 
 def key(context: AnswerContext) -> str:
-    """Its answers depend on the policy and on the examples in each prompt; scores of labels were not always kept."""
-    scored = ["scores"] if asks_label_scores(context.task.task) else []
-    return digest(["base+shots", context.policy_key, _shots(context).prompts, *scored])
+    """Its answers depend on the policy and on the examples in each prompt; labels also on the cases by which their
+    scores become answers.
+    """
+    prepared, longest = context.task, context.study.max_length
+    labels = ["label scores", rule_key(prepared, longest, _drawn(context))] if prepared.task.labels else []
+    return digest(["base+shots", context.policy_key, _shots(context).prompts, *labels])
 
 
 def answer(context: AnswerContext) -> Answering:
-    """Labels by constrained choice, text by greedy generation."""
-    shots, policy, task = _shots(context), context.load_policy(), context.task.task
+    """Labels by their scores, text by greedy generation."""
+    shots, task = _shots(context), context.task.task
+    note = {"shots": {str(n): prompts for n, prompts in sorted(shots.shown.items())}}
     if task.labels:
-        answerer = constrained_choice(policy, task, shots.prompts, context.numerics, context.study.max_length)
-    else:
-        answerer = greedy_generation(policy, shots.prompts, task.answer.max_new_tokens)
-    return Answering(answerer, note={"shots": {str(n): prompts for n, prompts in sorted(shots.shown.items())}})
+        return scored_labels(context, shots.prompts, _cases(context), note)
+    answerer = greedy_generation(context.load_policy(), shots.prompts, task.answer.max_new_tokens)
+    return Answering(answerer, note=note)
 
 
 def work(context: WorkContext) -> Work:
     """Labels scored, or text as long as gold's, behind prompts with as many training cases as fit."""
-    task, prompts = context.task.task, _expected_prompts(context)
-    if task.answer.parser == "label":
-        labels = [stand_in(context.task.train[0].answer, 0, n) for n in range(len(task.labels))]
-        candidates = [[Encoded(prompt, label) for label in labels] for prompt in prompts]
-        return tree_work("score", candidates, context.study.numerics.tokens_per_tree, share=context.shares)
-    lengths, longest = gold_lengths(context.task, len(prompts)), task.answer.max_new_tokens
+    task, asked = context.task, context.task.test
+    prompts = _expected_prompts(context, asked)
+    if task.task.labels:
+        parts = ([case.prompt for case in part] for part in (task.train, task.validation))
+        train, validation = (_expected_prompts(context, part) for part in parts)
+        return scored_work(context, prompts, train, validation)
+    lengths, longest = gold_lengths(task, len(prompts)), task.task.answer.max_new_tokens
     return writing_work(prompts, lengths, longest, share=context.shares)
 
 
@@ -73,23 +77,43 @@ def _shots(context: AnswerContext) -> "Shots":
     return with_shots(context.task, tokenizer, context.settings.count, context.study.max_length, context.seed)
 
 
+def _cases(context: AnswerContext) -> RuleCases:
+    """Those that give the rule, behind the same examples; a case does not stand among them and behind them at once."""
+    prepared, tokenizer, longest = context.task, load_tokenizer(context.source), context.study.max_length
+    drawn = _drawn(context)
+    train, validation, gold = rule_cases(prepared, tokenizer, longest, drawn)
+    return RuleCases(
+        behind_shots(prepared.task, drawn, train, tokenizer, longest).prompts,
+        behind_shots(prepared.task, drawn, validation, tokenizer, longest).prompts,
+        gold,
+    )
+
+
+def _drawn(context: AnswerContext) -> list[Example]:
+    return draw_shots(context.task.task, context.task.splits.train, context.settings.count, context.seed)
+
+
 @dataclass(frozen=True, slots=True)
 class Shots:
-    """Prompts of the held-out cases with examples in them; `shown`: how many prompts have so many examples."""
+    """Prompts of cases with examples in them; `shown`: how many prompts have so many examples."""
 
     prompts: list[list[int]] = field(repr=False)
     shown: Counter[int]
 
 
 def with_shots(prepared: Prepared, tokenizer: Any, count: int, max_length: int, seed: int) -> Shots:
-    """Every held-out case behind the same `count` training cases, or as many of them as fit into `max_length`.
+    """Every held-out case behind the same `count` training cases, or as many of them as fit into `max_length`."""
+    drawn = draw_shots(prepared.task, prepared.splits.train, count, seed)
+    cases = list(zip(prepared.test, prepared.shown, strict=True))
+    return behind_shots(prepared.task, drawn, cases, tokenizer, max_length)
 
-    The held-out case itself is what every other arm sees; it is never cut to make room for an example.
-    """
-    task = prepared.task
-    drawn = draw_shots(task, prepared.splits.train, count, seed)
+
+def behind_shots(
+    task: Task, drawn: Sequence[Example], cases: Sequence[Asked], tokenizer: Any, max_length: int
+) -> Shots:
+    """Every case behind the examples drawn, or as many of them as fit; the case is never cut to make room for one."""
     prompts, shown = [], Counter[int]()
-    for alone, case in zip(prepared.test, prepared.shown, strict=True):
+    for alone, case in cases:
         prompt, number = alone, len(drawn)
         while number:
             longer = encode(tokenizer, _behind(task, drawn[:number], case), None).prompt
@@ -127,14 +151,14 @@ def _parted(messages: Sequence[Message]) -> tuple[list[Message], list[Message]]:
     return [m for m in messages if m["role"] == "system"], [m for m in messages if m["role"] != "system"]
 
 
-def _expected_prompts(context: WorkContext) -> list[list[int]]:
+def _expected_prompts(context: WorkContext, asked: Sequence[list[int]]) -> list[list[int]]:
     """Token ids that stand in for the prompts: training cases between instruction and question."""
     prepared = context.task
     first, last = min(prepared.test), max(prepared.test)
     instruction = len(first) + len(last) - distinct_prefixes([first, last])
     shots = [case.prompt[instruction:] + case.answer for case in prepared.train[: context.settings.count]]
     prompts = []
-    for prompt in prepared.test:
+    for prompt in asked:
         room = context.study.max_length - prepared.task.answer.max_new_tokens - len(prompt)
         shown = shots
         while shown and sum(map(len, shown)) > room:

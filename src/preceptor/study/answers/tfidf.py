@@ -3,7 +3,6 @@
 import re
 import warnings
 from collections.abc import Callable, Sequence
-from math import inf
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from preceptor.engine import timed
-from preceptor.evidence import Sample, find_metric, value_of
 from preceptor.files import digest
 from preceptor.study.cases import Prepared, case_text
 from preceptor.study.predictions.answer_context import AnswerContext, Answerer, Answering, OnBatch, Scores
-from preceptor.study.score import asks_label_scores, gold_label
+from preceptor.study.score import asks_label_scores, gold_label, labels_merit
 from preceptor.tasks import Task
 
 title = "TF-IDF"
@@ -91,7 +89,7 @@ def learn(prepared: Prepared) -> Predict:
         tried.append(learn_numbers(texts, labels))
     asked = [case_text(task, one) for one in validation]
     gold = [gold_label(task, one) for one in validation]
-    return max(tried, key=lambda predict: score(task, gold, *predict(asked)))
+    return max(tried, key=lambda predict: labels_merit(task, gold, *predict(asked)))
 
 
 def tfidf_answerer(predict: Predict, prepared: Prepared) -> Answerer:
@@ -103,16 +101,6 @@ def tfidf_answerer(predict: Predict, prepared: Prepared) -> Answerer:
         on_batch({i: prepared.task.format_answer(labels[i]) for i in left}, scores={i: scores[i] for i in left})
 
     return answer
-
-
-def score(task: Task, gold: Sequence[str], answers: Sequence[str], scores: Sequence[Scores]) -> float:
-    """The task's metric, more being better."""
-    metric = find_metric(task.metric)
-    labels = sorted({*gold, *answers}.union(*scores))
-    right, given = (np.array([labels.index(one) for one in some]) for some in (gold, answers))
-    shares = np.array([[one.get(label, 0.0) for label in labels] for one in scores])
-    value = value_of(metric, Sample(np.arange(len(gold)), right, given, label_scores=shares))
-    return -inf if value is None else value if metric.better == "higher" else -value
 
 
 def _predicted(model: Any, asked: Any) -> tuple[list[str], list[Scores]]:

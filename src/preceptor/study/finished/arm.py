@@ -8,7 +8,8 @@ from preceptor.errors import InputError, Problem
 from preceptor.models import ModelSource, load_tokenizer, readable_adapter, slot_folders
 from preceptor.study.cases import Prepared, check_task, prepare
 from preceptor.study.finished.run import AGAIN, Finished, read_finished
-from preceptor.study.predictions.prediction_files import Prediction, read_predictions
+from preceptor.study.label_scores.scored import LabelRule
+from preceptor.study.predictions.prediction_files import Prediction, read_note, read_predictions
 from preceptor.study.results.schema import Cell
 from preceptor.study.spec.arms import GENERATE
 from preceptor.study.spec.found import find_answer
@@ -52,6 +53,18 @@ class ArmOfRun:
     def predictions(self) -> list[Prediction]:
         """What the arm answered in the study, in the order of the held-out cases."""
         return read_predictions(self.predictions_file.parent)
+
+    @property
+    def label_rule(self) -> LabelRule | None:
+        """How label scores became its answers; None where it wrote them, as in runs of versions that had no scores."""
+        rule: LabelRule | None = read_note(self.predictions_file.parent)["label_rule"]
+        return rule
+
+    @property
+    def form(self) -> dict[str, float] | None:
+        """Of its free text on validation cases: `cases`, and the shares `readable` and `agreement` with the scores."""
+        form: dict[str, float] | None = read_note(self.predictions_file.parent)["form"]
+        return form
 
 
 def open_arm(run_folder: Path, task: str, arm: str, seed: int | None = None, *, heads: bool = False) -> ArmOfRun:

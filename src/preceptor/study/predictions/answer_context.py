@@ -18,10 +18,17 @@ class OnBatch(Protocol):
     """Called after each batch with the answers' texts by the number of their case.
 
     label_ties: for how many of them several labels were equally likely, so that chance decided. scores: those of each
-    answer, from an arm that gives them for every case.
+    answer, from an arm that gives them for every case. without_marker: for how many of them the model did not write the
+    marker that a label follows, so that it was put there.
     """
 
-    def __call__(self, texts: dict[int, str], label_ties: int = 0, scores: Mapping[int, Scores] | None = None) -> None:
+    def __call__(
+        self,
+        texts: dict[int, str],
+        label_ties: int = 0,
+        scores: Mapping[int, Scores] | None = None,
+        without_marker: int = 0,
+    ) -> None:
         """Write them to disk."""
 
 
@@ -31,7 +38,9 @@ Answerer = Callable[[frozenset[int], OnBatch], None]
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """What answers the cases. preparation: what it cost to make it. note: JSON values that stand beside the answers."""
+    """What answers the cases. preparation: what it cost to make it. note: JSON values that stand beside the answers;
+    it is read when all cases are answered, and may be complete only then.
+    """
 
     answerer: Answerer
     preparation: Cost = field(default_factory=Cost)

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from preceptor.engine import Cost, Numerics
 from preceptor.files import JsonLog, digest, private_folder, read_jsonl, write_atomic, write_json, write_jsonl
 from preceptor.progress import Advance
 from preceptor.study.cases import Prepared
+from preceptor.study.label_scores.scored import LabelRule
 from preceptor.study.predictions.answer_context import Answering, Scores
 from preceptor.study.run.reading import reading
 from preceptor.study.score import case_score
@@ -19,6 +21,8 @@ _PREDICTIONS = "predictions.jsonl"
 _PART = "predictions.part.jsonl"
 _NOTE = "cell.json"
 """Names the policy and the cases. Written last and removed first: a folder with one holds exactly its predictions."""
+_COUNTED = ("label_ties", "without_marker")
+"""What is counted while cases are answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +64,21 @@ def evaluate(answering: Answering, prepared: Prepared, folder: Path, key: str, a
     part = _Part.open(folder / _PART, key)
     advance(len(part.texts))
 
-    def on_batch(texts: dict[int, str], label_ties: int = 0, scores: Mapping[int, Scores] | None = None) -> None:
-        part.append(texts, label_ties, scores or {}, time.perf_counter() - started)
+    def on_batch(
+        texts: dict[int, str],
+        label_ties: int = 0,
+        scores: Mapping[int, Scores] | None = None,
+        without_marker: int = 0,
+    ) -> None:
+        counts = Counter(label_ties=label_ties, without_marker=without_marker)
+        part.append(texts, counts, scores or {}, time.perf_counter() - started)
         advance(len(texts))
 
     started = time.perf_counter()
     answering.answerer(frozenset(part.texts), on_batch)
     (folder / _NOTE).unlink(missing_ok=True)
     write_jsonl(folder / _PREDICTIONS, [_row(prepared, i, part) for i in sorted(part.texts)])
-    note = {"key": key, "evaluation_seconds": part.seconds, "label_ties": part.label_ties}
+    note = {"key": key, "evaluation_seconds": part.seconds} | {name: part.counts[name] for name in _COUNTED}
     write_json(folder / _NOTE, note | {"cost": answering.preparation.to_json()} | dict(answering.note))
     part.log.path.unlink()
 
@@ -95,12 +105,17 @@ def read_note(folder: Path) -> dict[str, Any]:
     """What is known of the answers kept in `folder`. Raises `InputError` when that file is damaged.
 
     `evaluation_seconds`: how long they took. `label_ties`: on how many cases several labels were equally likely.
-    `cost`: what it took before they could be given, beside the arm's stages.
+    `without_marker`: on how many the model wrote no marker. `cost`: what it took before they could be given, beside the
+    arm's stages. `label_rule`: how label scores became the answers; None where the model wrote them. `form`: of its
+    free text on validation cases, see `answers/_scored_labels.py`.
     """
     with reading(folder / _NOTE):
-        note: dict[str, Any] = {"cost": {}, "label_ties": 0} | json.loads((folder / _NOTE).read_text(encoding="utf-8"))
-        Cost(seconds=note["evaluation_seconds"] + note["label_ties"]) + Cost(**note["cost"])  # raises for what is none
-        len(note["key"])
+        absent = {"cost": {}, "label_ties": 0, "without_marker": 0, "label_rule": None, "form": None}
+        note: dict[str, Any] = absent | json.loads((folder / _NOTE).read_text(encoding="utf-8"))
+        Cost(seconds=note["evaluation_seconds"] + sum(note[name] for name in _COUNTED)) + Cost(**note["cost"])
+        len(note["key"])  # what is damaged raises here
+        if note["label_rule"] is not None:
+            note["label_rule"] = LabelRule.model_validate(note["label_rule"])
     return note
 
 
@@ -111,7 +126,7 @@ class _Part:
     log: JsonLog
     texts: dict[int, str]
     scores: dict[int, Scores]
-    label_ties: int
+    counts: Counter[str]
     seconds_before: float
     seconds: float
 
@@ -123,22 +138,22 @@ class _Part:
             rows = log.read()
             if not rows or rows[0]["key"] != key:
                 write_jsonl(path, [{"key": key}])
-                return cls(log, {}, {}, 0, 0.0, 0.0)
+                return cls(log, {}, {}, Counter(), 0.0, 0.0)
             batches = rows[1:]
             texts = {int(index): str(text) for batch in batches for index, text in batch["texts"].items()}
             scores = {int(index): one for batch in batches for index, one in batch.get("scores", {}).items()}
-            label_ties = sum(int(batch.get("label_ties", 0)) for batch in batches)
+            counts = Counter({name: sum(int(batch.get(name, 0)) for batch in batches) for name in _COUNTED})
             seconds = float(batches[-1]["seconds"]) if batches else 0.0
-        return cls(log, texts, scores, label_ties, seconds, seconds)
+        return cls(log, texts, scores, counts, seconds, seconds)
 
-    def append(self, texts: dict[int, str], label_ties: int, scores: Mapping[int, Scores], seconds: float) -> None:
+    def append(self, texts: dict[int, str], counts: Counter[str], scores: Mapping[int, Scores], seconds: float) -> None:
         """Keep a batch; `seconds` since this process began to answer."""
         self.texts.update(texts)
         self.scores.update(scores)
-        self.label_ties += label_ties
+        self.counts.update(counts)
         self.seconds = self.seconds_before + seconds
         given = {"scores": scores} if scores else {}
-        self.log.append({"seconds": self.seconds, "label_ties": label_ties, "texts": texts} | given)
+        self.log.append({"seconds": self.seconds, **counts, "texts": texts} | given)
 
 
 def _row(prepared: Prepared, index: int, part: _Part) -> dict[str, Any]:

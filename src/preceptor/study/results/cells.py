@@ -11,6 +11,7 @@ from preceptor.engine import Cost
 from preceptor.evidence import INVALID_CODE, Sample, find_metric
 from preceptor.files import digest_file
 from preceptor.study.cases import Prepared
+from preceptor.study.label_scores.scored import LabelRule
 from preceptor.study.predictions.answer_context import Scores
 from preceptor.study.predictions.answering import answered, arms_for, seedless
 from preceptor.study.predictions.prediction_files import Prediction, read_note, read_predictions
@@ -54,6 +55,12 @@ class Cell:
     """Stage kind -> slot -> how many of its numbers learned."""
     delivered: dict[str, float] | None = None
     """How much training its last stage was."""
+    label_rule: LabelRule | None = None
+    """How label scores became its answers; None for answers that were written."""
+    form: dict[str, float] | None = None
+    """Of its free text on validation cases."""
+    without_marker: int = 0
+    """On how many cases the marker that a label follows was put behind what the model wrote."""
 
     def sample(self, metric: str) -> Sample:
         """The held-out results as arrays, in the order of the held-out cases."""
@@ -100,6 +107,9 @@ def _cell(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> Cell:
             policy=done[-1].policy.relative_to(root).as_posix() if done else None,
             seedless=seedless(tree.study, arm),
             label_ties=int(note["label_ties"]),
+            label_rule=note["label_rule"],
+            form=note["form"],
+            without_marker=int(note["without_marker"]),
         )
 
 

@@ -25,6 +25,7 @@ def measure(prepared: Prepared, cell: Cell) -> schema.Cell:
         invalid_rate=main.invalid_rate,
         never_predicted=_never_predicted(prepared, cell),
         label_ties=cell.label_ties,
+        label_scoring=_label_scoring(prepared, cell),
         length_ratio=_length_ratio(prepared, cell),
         cost=schema.Cost.model_validate(cell.cost, from_attributes=True),
         evaluation_seconds=cell.evaluation_seconds,
@@ -50,6 +51,18 @@ def majority_value(prepared: Prepared) -> float | None:
 
 def _estimate(metric: str, cell: Cell) -> Estimate:
     return estimate(find_metric(metric), cell.sample(metric))
+
+
+def _label_scoring(prepared: Prepared, cell: Cell) -> schema.LabelScoring | None:
+    rule = cell.label_rule
+    if rule is None:
+        return None
+    return schema.LabelScoring(
+        tau=rule.tau,
+        probabilities_tau=rule.probabilities_tau,
+        without_marker=cell.without_marker if prepared.task.answer.parser == "final_answer" else None,
+        form=None if cell.form is None else schema.Form.model_validate(cell.form),
+    )
 
 
 def _never_predicted(prepared: Prepared, cell: Cell) -> list[str]:

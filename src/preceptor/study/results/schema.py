@@ -281,6 +281,30 @@ class Delivered(_Part):
     eval_kl: float | None = None
 
 
+class Form(_Part):
+    """Free greedy text on validation cases: of `cases`, the share that can be read as a label, and the share that says
+    the label of the highest score, by which the arm answers.
+    """
+
+    cases: Count
+    readable: Share
+    agreement: Share
+
+
+class LabelScoring(_Part):
+    """How label scores became the answers: of each score, `tau` times the label's mean over training prompts was taken
+    away; of those that the probabilities come from, `probabilities_tau` times.
+
+    without_marker: held-out cases on which the model did not write the marker that a label follows, so that it was put
+    there; None where no reasoning comes first. form: None where there was no validation case.
+    """
+
+    tau: Share
+    probabilities_tau: Share
+    without_marker: Count | None = None
+    form: Form | None = None
+
+
 class Cell(_Part):
     """One arm on one task with one seed."""
 
@@ -297,6 +321,8 @@ class Cell(_Part):
     never_predicted: list[str] = []
     label_ties: Count = 0
     """Cases on which several labels were equally likely: chance decided."""
+    label_scoring: LabelScoring | None = None
+    """None where no label was scored: written answers, those of other ways, and all of versions that had no scores."""
     length_ratio: NotNegative | None = None
     """Mean characters of the answers over those of the gold texts; None for labels."""
     cost: Cost

@@ -1,13 +1,15 @@
-"""Answers to validation cases, by whose score a stage chooses among its checkpoints."""
+"""Answers to validation cases, by whose score a stage chooses among its checkpoints: given as held-out answers are."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from preceptor.data import TooLong, fit
 from preceptor.engine import AnswerScore, Work, tree_work, writing_work
 from preceptor.models import load_tokenizer
-from preceptor.study.expected_work import WorkContext, gold_lengths
+from preceptor.study.cases import with_room
+from preceptor.study.expected_work import WorkContext, gold_lengths, label_work
+from preceptor.study.label_scores.scored import likeliest_labels
 from preceptor.study.score import case_score
 from preceptor.study.stage_tree.stage_context import Context
 from preceptor.tasks import Example, Task
@@ -21,6 +23,7 @@ class ValidationAnswers:
     """All that the score of a policy depends on, as part of a stage's key; `cases` are places in the validation split.
 
     Prompts leave room for an answer, as those of held-out cases do; a case that then does not fit is not among them.
+    answer: how it is read, and whether labels are scored.
     """
 
     prompts: list[list[int]]
@@ -57,30 +60,31 @@ def validation_answers(context: Context) -> ValidationAnswers | None:
     """What the policy is asked at each evaluation; nothing where the loss decides."""
     if not by_score(context.settings):
         return None
-    task, tokenizer = context.task.task, load_tokenizer(context.source)
-    prompts: dict[int, list[int]] = {}
-    for place, example in enumerate(context.task.splits.validation):
-        try:
-            fitted = fit(task, example, tokenizer, context.study.max_length, max_new_tokens=task.answer.max_new_tokens)
-        except TooLong:
-            continue
-        prompts[place] = fitted.encoded.prompt
-    targets = [context.task.splits.validation[place].target for place in prompts]
-    return ValidationAnswers([*prompts.values()], [*prompts], targets, task.answer.model_dump(), task.metric)
+    task, examples = context.task.task, context.task.splits.validation
+    asked = with_room(task, examples, load_tokenizer(context.source), context.study.max_length)
+    targets = [examples[place].target for place in asked]
+    answer = task.answer.model_dump() | ({"labels_scored": True} if task.labels else {})
+    return ValidationAnswers([prompt for prompt, _ in asked.values()], [*asked], targets, answer, task.metric)
 
 
 def answer_score(context: Context, answers: ValidationAnswers | None, samples: int = 0) -> AnswerScore | None:
-    """What `train` measures with; None where there is no case to answer. samples: see `AnswerScore`."""
+    """What `train` measures with; None where there is no case to answer. samples: see `AnswerScore`.
+
+    A label is the one of the highest score: what is taken away from scores is chosen when training is over.
+    """
     if answers is None or not answers.prompts:
         return None
     task = context.task.task
     rate = CaseScores(task, [context.task.splits.validation[place] for place in answers.cases])
-    longest = task.answer.max_new_tokens
-    return AnswerScore(answers.prompts, longest, rate, context.numerics, context.seed, samples)
+    longest, max_length, numerics = task.answer.max_new_tokens, context.study.max_length, context.numerics
+    labels = partial(likeliest_labels, task=task, numerics=numerics, max_length=max_length) if task.labels else None
+    return AnswerScore(answers.prompts, longest, rate, numerics, context.seed, samples, labels)
 
 
 def answers_work(context: WorkContext, samples: int = 0) -> tuple[Work, Work]:
-    """The work before the first step, and that of each evaluation: answers as long as gold's. None by loss."""
+    """The work before the first step, and that of each evaluation: labels scored, or answers as long as gold's. None
+    where the loss decides.
+    """
     if not by_score(context.settings):
         return [], []
     task, cases, share = context.task, context.task.validation, context.shares
@@ -90,4 +94,6 @@ def answers_work(context: WorkContext, samples: int = 0) -> tuple[Work, Work]:
         "score", [[case] for case in cases[:samples]], context.study.numerics.tokens_per_tree, share=share
     )
     drawn = writing_work(prompts[:samples], lengths[:samples], longest, share=share) + scored
+    if task.task.labels:
+        return drawn, label_work(context, prompts) + scored
     return drawn, writing_work(prompts, lengths, longest, share=share) + scored
