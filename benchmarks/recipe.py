@@ -1,7 +1,8 @@
 """Which settings learn best, judged on validation cases alone: `python -m benchmarks.recipe STUDY [--task T] [--json]`
 
 One task of a study is trained as the study says, with one setting changed at a time; the metric is that of the
-validation cases, which nothing was trained on. SFT's checkpoint is chosen on the same cases, for every setting alike.
+validation cases, which nothing was trained on: where an answer is a label and nothing else, of the one with the highest
+score, else of greedy text. SFT's checkpoint is chosen on the same cases, for every setting alike.
 No held-out case is answered, scored or shown. In a row, `ours` is the changed setting, `peer` the study's own.
 """
 
@@ -18,11 +19,12 @@ import torch
 from rich.console import Console
 
 from preceptor.data import Splits
-from preceptor.engine import choose_numerics
+from preceptor.engine import SFTSettings, choose_numerics
 from preceptor.evidence import estimate, find_metric, number
 from preceptor.models import fingerprint, load_policy, load_tokenizer
 from preceptor.progress import Advance, quiet
 from preceptor.study import Study, load_study
+from preceptor.study.answers._constrained_choice import constrained_choice
 from preceptor.study.answers.generate import greedy_generation
 from preceptor.study.cases import Prepared, prepare
 from preceptor.study.check import check_study
@@ -30,13 +32,23 @@ from preceptor.study.results.cells import sample
 from preceptor.study.run.folder import open_run_folder
 from preceptor.study.spec.paths import model_of
 from preceptor.study.stage_tree.tree import StageTree
+from preceptor.study.stages._learned import chooses
 
 CHANGES: Mapping[str, tuple[dict[str, Any], ...]] = {
-    "sft": ({"learning_rate": 0.5}, {"learning_rate": 2.0}, {"epochs": 2.0}),
+    "sft": (
+        {"learning_rate": 0.5},
+        {"learning_rate": 2.0},
+        {"epochs": 2.0},
+        {"label_token_weight": 1 / 3},
+        {"label_balance": "class_weights"},
+        {"label_balance": "logit_adjustment"},
+    ),
     "dpo": ({"learning_rate": 0.4}, {"learning_rate": 2.5}, {"beta": 1 / 3}, {"beta": 3.0}, {"sft_weight": 0.0}),
     "pairs": ({"chosen_from": "gold"},),
 }
-"""What each setting of the study is multiplied by, or what stands in its place where it is no number."""
+"""What each setting of the study is multiplied by, or what stands in its place where it is no number. Those of labels
+are changed where the task's labels are chosen from.
+"""
 ARMS = {"sft": "sft", "dpo": "sft+dpo", "pairs": "sft+dpo"}
 
 
@@ -91,10 +103,17 @@ def measure(study: Study, base_folder: Path, kinds: Sequence[str]) -> Iterator[R
             arm = ARMS[kind]
             own, seconds = _judged(tree, prepared, arm)
             yield Row(f"{arm}, the study's own", prepared.task.name, own, own, prepared.task.metric, seconds)
-            for change in CHANGES[kind]:
+            for change in changes(prepared, study, kind):
                 changed, said = _changed(prepared, study, kind, change)
                 value, seconds = _judged(tree, changed, arm)
                 yield Row(f"{arm}, {said}", prepared.task.name, value, own, prepared.task.metric, seconds)
+
+
+def changes(prepared: Prepared, study: Study, kind: str) -> list[dict[str, Any]]:
+    """Those of `CHANGES` that have an effect on the task."""
+    settings = getattr(prepared.entry, kind) or getattr(study, kind)
+    with_labels = isinstance(settings, SFTSettings) and chooses(prepared.task, settings)
+    return [one for one in CHANGES[kind] if with_labels or not any(name.startswith("label_") for name in one)]
 
 
 def _without_held_out(prepared: Prepared) -> Prepared:
@@ -124,7 +143,11 @@ def _judged(tree: StageTree, prepared: Prepared, arm: str) -> tuple[float, float
     done = tree.outputs(arm, prepared, tree.study.seeds[0])
     policy = load_policy(tree.source, done[-1].policy, dtype=tree.numerics.torch_dtype)
     texts: dict[int, str] = {}
-    greedy_generation(policy, prepared.test, prepared.task.answer.max_new_tokens)(frozenset(), texts.update)
+    if prepared.task.answer.parser == "label":
+        answerer = constrained_choice(policy, prepared.task, prepared.test, tree.numerics, tree.study.max_length)
+    else:
+        answerer = greedy_generation(policy, prepared.test, prepared.task.answer.max_new_tokens)
+    answerer(frozenset(), lambda given, label_ties=0, scores=None: texts.update(given))
     answered = sample(prepared, [texts[i] for i in sorted(texts)], prepared.task.metric)
     value = estimate(find_metric(prepared.task.metric), answered).value
     assert value is not None

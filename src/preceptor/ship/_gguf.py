@@ -12,9 +12,13 @@ from torch import Tensor
 from preceptor.errors import Problem
 from preceptor.models import encode_answer, measured_template
 from preceptor.ship._gguf_vocabulary import Vocabulary, read_vocabulary
+from preceptor.study import Form
 
 GGUFType = Literal["f16", "f32"]
 """The dtype of the matrices; vectors are always float32."""
+
+LEAST_AGREEMENT = 0.95
+"""Share of validation cases on which the free text must agree with the label that the study scored highest."""
 
 _ARCHITECTURE = "llama"
 _ROPES = ("default", "llama3")
@@ -38,6 +42,15 @@ def cannot_be_gguf(config: Any, tokenizer: Any) -> Problem | None:
         "`python convert_hf_to_gguf.py FOLDER --outfile model.gguf`"
     )
     return Problem("--to gguf", what, fix)
+
+
+def free_text(form: Form) -> str:
+    """How far what llama.cpp and Ollama will be told agrees with the labels that the study measured."""
+    return (
+        f"Programs that read GGUF write free text and cannot score labels: on {form.cases} validation cases its text "
+        f"agreed with the label of the highest score in {form.agrees:.1%} and was an answer at all in "
+        f"{form.readable:.1%}"
+    )
 
 
 def write_gguf(model: Any, tokenizer: Any, file: Path, name: str, gguf_type: GGUFType) -> None:

@@ -8,12 +8,24 @@ from preceptor.errors import InputError, Problem
 from preceptor.models import ModelSource, load_tokenizer, readable_adapter, slot_folders
 from preceptor.study.cases import Prepared, check_task, prepare
 from preceptor.study.finished.run import AGAIN, Finished, read_finished
-from preceptor.study.predictions.prediction_files import Prediction, read_predictions
+from preceptor.study.predictions.prediction_files import Prediction, read_note, read_predictions
 from preceptor.study.results.schema import Cell
+from preceptor.study.run.reading import reading
 from preceptor.study.spec.arms import GENERATE
 from preceptor.study.spec.found import find_answer
 from preceptor.study.spec.study import Study
 from preceptor.tasks import Task, load_task
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How the free text of an arm that scores labels reads, on so many validation cases: the share of texts that are an
+    answer at all, and the share that agree with the label of the highest score.
+    """
+
+    cases: int
+    readable: float
+    agrees: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,15 @@ class ArmOfRun:
     def by_head(self) -> bool:
         """Whether a head gave its labels, so that it writes nothing."""
         return _by_head(self.study, self.arm)
+
+    @property
+    def form(self) -> Form | None:
+        """What was found of its free text; None where nothing was. Raises `InputError` for a damaged file."""
+        folder = self.predictions_file.parent
+        with reading(folder):
+            told = read_note(folder).get("form") if (folder / "cell.json").is_file() else None
+            found = Form(int(told["cases"]), float(told["readable"]), float(told["agrees"])) if told else None
+        return found if found and found.cases else None
 
     @property
     def predictions(self) -> list[Prediction]:
