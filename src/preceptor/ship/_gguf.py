@@ -46,10 +46,10 @@ def cannot_be_gguf(config: Any, tokenizer: Any) -> Problem | None:
 
 def free_text(form: Form) -> str:
     """How far what llama.cpp and Ollama will be told agrees with the labels that the study measured."""
+    agreed, read = (round(share * form.cases) for share in (form.agrees, form.readable))
     return (
-        f"Programs that read GGUF write free text and cannot score labels: on {form.cases} validation cases its text "
-        f"agreed with the label of the highest score in {form.agrees:.1%} and was an answer at all in "
-        f"{form.readable:.1%}"
+        f"Programs that read GGUF write free text and cannot score labels: of {form.cases} texts on validation cases "
+        f"{agreed} agreed with the label of the highest score, and {read} were an answer at all"
     )
 
 
