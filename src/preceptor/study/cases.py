@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from preceptor.data import (
     Preflight,
@@ -151,7 +151,7 @@ def _label_answers(task: Task, tokenizer: Any, splits: Splits) -> list[list[int]
     cases = [*splits.train[:1], *splits.validation[:1], *splits.test[:1]]
     if task.answer.parser != "label" or not cases:
         return []
-    turns = [dict(turn) for turn in task.messages(cases[0])]
+    turns = cast("list[dict[str, str]]", task.messages(cases[0]))
     return [encode(tokenizer, turns, label).answer for label in task.labels]
 
 
