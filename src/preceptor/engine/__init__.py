@@ -27,7 +27,7 @@ from preceptor.engine.output_layer import float32_head
 from preceptor.engine.precision import choose_numerics
 from preceptor.engine.settings import DPOSettings, Numerics, NumericsChoice, SFTSettings, TrainSettings
 from preceptor.engine.training.dpo import dpo_steps, run_dpo
-from preceptor.engine.training.flops_budget import Example, sft_steps_worth
+from preceptor.engine.training.flops_budget import SFTExample, sft_steps_worth
 from preceptor.engine.training.label_choice import EncodedChoice
 from preceptor.engine.training.reference import EncodedPair
 from preceptor.engine.training.sft import run_sft, sft_steps
@@ -51,7 +51,6 @@ __all__ = [
     "DPOSettings",
     "EncodedChoice",
     "EncodedPair",
-    "Example",
     "Forward",
     "LabelBalance",
     "Likeliest",
@@ -59,6 +58,7 @@ __all__ = [
     "ModelBytes",
     "Numerics",
     "NumericsChoice",
+    "SFTExample",
     "SFTSettings",
     "Sampling",
     "Speed",

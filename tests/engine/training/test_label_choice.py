@@ -11,9 +11,9 @@ from torch import Tensor
 from preceptor.engine import (
     Cost,
     EncodedChoice,
-    Example,
     Forward,
     Numerics,
+    SFTExample,
     SFTSettings,
     Stage,
     flops_of,
@@ -161,7 +161,7 @@ def test_what_a_note_says_is_learned_sooner_than_by_the_tokens_of_the_answer(
     texts = [Encoded(one.prompt, one.answers[one.gold]) for one in cases]
     settings = SETTINGS.model_copy(update={"epochs": 1, "batch_size": 8, "learning_rate": 1e-3})
 
-    def right(learned: Sequence[Example], folder: str) -> float:
+    def right(learned: Sequence[SFTExample], folder: str) -> float:
         policy, held_out = make_policy(), [case(number, number % 3) for number in range(500, 530)]
         run(policy, tmp_path / folder, settings, train=learned[:72], validation=learned[72:])
         scores, _ = score_answers(policy, [one.prompt for one in held_out], [ANSWERS] * len(held_out), NUMERICS)

@@ -24,6 +24,7 @@ from preceptor.study.stages import classify
 from preceptor.study.stages.sft import how_trained
 from prepared_study import prepare_tiny
 from study_runs import Run
+from tiny_study import write_table
 
 TEXT = {"answer": {"kind": "text", "max_new_tokens": 6}, "metric": "rouge_l", "also": []}
 SHORT: dict[str, Any] = {"epochs": 1, "batch_size": 8, "learning_rate": 0.01}
@@ -115,9 +116,10 @@ def test_labels_are_balanced_where_some_are_chosen_from() -> None:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, tiny_model_folder: Path) -> Run:
     folder = tmp_path_factory.mktemp("labels")
-    arms = ["base", "sft", "sft+dpo", "sft+chosen", "sft+sft", "classify"]
+    write_table(folder / "cases.csv", patients=36)
+    arms = ["sft", "sft+dpo", "sft+chosen", "sft+sft", "classify"]
     balanced = SHORT | {"label_balance": "class_weights"}
-    changes = {"dpo": SHORT, "chosen": balanced, "classify": balanced, "sft": balanced, "pairs": {"limit": 12}}
+    changes = {"dpo": SHORT, "chosen": balanced, "classify": balanced, "sft": balanced, "pairs": {"limit": 8}}
     return study_runs.run(folder, tiny_model_folder, folder / "run", arms=arms, **changes)
 
 
@@ -133,14 +135,14 @@ def test_every_arm_that_learns_from_labels_chooses_among_them(finished: Run) -> 
     assert own["sft+dpo"] <= own["sft+sft"] * (1 + 1e-12), "the control spends what DPO spends, labels and all"
 
 
-def test_a_run_from_before_the_choice_is_opened_as_what_it_was(
-    finished: Run, tmp_path: Path, tiny_model_folder: Path
-) -> None:
+def test_a_run_from_before_the_choice_is_opened_as_what_it_was(tmp_path: Path, tiny_model_folder: Path) -> None:
     """Its study says nothing of labels, its stages are those of the loss of tokens."""
+    write_table(tmp_path / "cases.csv", patients=36)
     old = study_runs.run(
         tmp_path,
         tiny_model_folder,
         tmp_path / "run",
+        arms=["sft", "sft+dpo"],
         sft=SHORT | {"label_token_weight": None},
         dpo=SHORT,
         pairs={"limit": 6},

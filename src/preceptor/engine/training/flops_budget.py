@@ -14,12 +14,12 @@ from preceptor.engine.tree.rank_balance import balance_across_ranks
 from preceptor.engine.tree.sharing import shares_prefixes
 from preceptor.models import Encoded, Policy
 
-Example = Encoded | EncodedChoice
+SFTExample = Encoded | EncodedChoice
 """What SFT learns from."""
 
 
 def schedule_worth(
-    flops: float, policy: Policy, train: Sequence[Example], settings: SFTSettings, numerics: Numerics, *, seed: int
+    flops: float, policy: Policy, train: Sequence[SFTExample], settings: SFTSettings, numerics: Numerics, *, seed: int
 ) -> list[list[int]]:
     """Indices of the examples of each step behind the stage's own, until the steps have cost `flops`."""
     share, factor = shares_prefixes(policy), backward_factor(policy.model)
@@ -39,18 +39,18 @@ def schedule_worth(
 
 
 def sft_steps_worth(
-    flops: float, policy: Policy, train: Sequence[Example], settings: SFTSettings, numerics: Numerics, *, seed: int
+    flops: float, policy: Policy, train: Sequence[SFTExample], settings: SFTSettings, numerics: Numerics, *, seed: int
 ) -> int:
     """How many optimizer steps `run_sft` takes with `flops`."""
     return len(schedule_worth(flops, policy, train, settings, numerics, seed=seed))
 
 
-def sequences(example: Example) -> list[Encoded]:
+def sequences(example: SFTExample) -> list[Encoded]:
     """What is computed of an example: its prompt and answer, or where labels are chosen from, the prompt and each."""
     return example.sequences() if isinstance(example, EncodedChoice) else [example]
 
 
-def token_ids(example: Example) -> list[list[int]]:
+def token_ids(example: SFTExample) -> list[list[int]]:
     """The token ids of an example's sequences."""
     return [one.prompt + one.answer for one in sequences(example)]
 
@@ -60,7 +60,7 @@ def answer_tokens(examples: Sequence[Encoded]) -> int:
     return sum(len(example.answer) for example in examples)
 
 
-def _tree_flops(model: nn.Module, tree: Sequence[Example], *, share: bool) -> float:
+def _tree_flops(model: nn.Module, tree: Sequence[SFTExample], *, share: bool) -> float:
     """The FLOPs that `answer_logprobs` counts for one tree."""
     every = [one for example in tree for one in sequences(example)]
     if not share:

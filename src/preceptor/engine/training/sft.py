@@ -12,7 +12,7 @@ from preceptor.engine.losses import sft_loss
 from preceptor.engine.parallel.shard import check_sharding, gathered
 from preceptor.engine.settings import Numerics, SFTSettings
 from preceptor.engine.training import stage
-from preceptor.engine.training.flops_budget import Example, answer_tokens, schedule_worth, sequences, token_ids
+from preceptor.engine.training.flops_budget import SFTExample, answer_tokens, schedule_worth, sequences, token_ids
 from preceptor.engine.training.label_choice import EncodedChoice, choice_loss
 from preceptor.engine.training.trackers import Tracking
 from preceptor.engine.tree.batches import schedule, steps_per_epoch
@@ -30,8 +30,8 @@ unlearns at first what it then has to learn once more."""
 
 def run_sft(
     policy: Policy,
-    train: Sequence[Example],
-    validation: Sequence[Example],
+    train: Sequence[SFTExample],
+    validation: Sequence[SFTExample],
     settings: SFTSettings,
     numerics: Numerics,
     folder: Path,
@@ -89,7 +89,11 @@ def run_sft(
 
 
 def _objective(
-    policy: Policy, train: Sequence[Example], validation: Sequence[Example], settings: SFTSettings, numerics: Numerics
+    policy: Policy,
+    train: Sequence[SFTExample],
+    validation: Sequence[SFTExample],
+    settings: SFTSettings,
+    numerics: Numerics,
 ) -> tuple[stage.Loss[Any], Any]:
     """The loss, and what evaluates the same on `validation`."""
     if choices := [one for one in train if isinstance(one, EncodedChoice)]:

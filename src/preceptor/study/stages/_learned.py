@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from preceptor.engine import EncodedChoice, SFTSettings
-from preceptor.engine import Example as Learned
+from preceptor.engine import EncodedChoice, SFTExample, SFTSettings
 from preceptor.errors import Problem
 from preceptor.models import Encoded
 from preceptor.study.cases import Prepared, TaskCases
@@ -24,13 +23,13 @@ def chooses(task: Task, settings: SFTSettings) -> bool:
 
 def learned(
     task: Prepared, encoded: Sequence[Encoded], examples: Sequence[Example], settings: SFTSettings
-) -> list[Learned]:
+) -> list[SFTExample]:
     """The cases `encoded`, which are `examples`, with what is learned of each."""
     labels = [gold_label(task.task, one) for one in examples] if chooses(task.task, settings) else []
     return choices(task, [one.prompt for one in encoded], labels) if labels else list(encoded)
 
 
-def choices(task: Prepared, prompts: Sequence[list[int]], labels: Sequence[str]) -> list[Learned]:
+def choices(task: Prepared, prompts: Sequence[list[int]], labels: Sequence[str]) -> list[SFTExample]:
     """Prompts with all labels of the task behind each, and which of them is right."""
     number = {label: i for i, label in enumerate(task.task.labels)}
     both = zip(prompts, labels, strict=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from preceptor.engine import Example, SFTSettings, Work, run_sft, sft_steps, training_work
+from preceptor.engine import SFTExample, SFTSettings, Work, run_sft, sft_steps, training_work
 from preceptor.errors import InputError, Problem
 from preceptor.models import Encoded, load_tokenizer
 from preceptor.preferences import Pair
@@ -30,7 +30,7 @@ curves = ("loss", "eval_loss")
 makes = "policy"
 Settings = SFTSettings
 caution = _learned.caution
-Cases = tuple[list[Example], list[Example], ValidationAnswers | None]
+Cases = tuple[list[SFTExample], list[SFTExample], ValidationAnswers | None]
 
 
 def needs(stage: str) -> tuple[str, ...]:
@@ -59,7 +59,7 @@ def data(context: Context) -> Cases:
     return train, validation, validation_answers(context) if by_score else None
 
 
-def _choices(context: Context, made: Sequence[Sequence[Pair]]) -> list[list[Example]]:
+def _choices(context: Context, made: Sequence[Sequence[Pair]]) -> list[list[SFTExample]]:
     """Of both parts the chosen labels, to choose again; nothing where a chosen answer is none of them."""
     task = context.task
     texts = [[pair.chosen for pair in part] for part in made]
@@ -72,7 +72,7 @@ def _choices(context: Context, made: Sequence[Sequence[Pair]]) -> list[list[Exam
     return [_learned.choices(task, *both) for both in zip(prompts, labels, strict=True)]
 
 
-def _texts(context: Context, made: Sequence[Sequence[Pair]]) -> list[list[Example]]:
+def _texts(context: Context, made: Sequence[Sequence[Pair]]) -> list[list[SFTExample]]:
     """Of both parts the chosen answers that fit, to write again."""
     tokenizer, longest = load_tokenizer(context.source), context.study.max_length
     encoded = [encode_pairs(context.task, part, tokenizer, longest)[0] for part in made]

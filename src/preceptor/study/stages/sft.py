@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from preceptor.engine import (
-    Example,
+    SFTExample,
     SFTSettings,
     Work,
     flops_of,
@@ -33,7 +33,7 @@ makes = "policy"
 goes_on = True
 Settings = SFTSettings
 caution = _learned.caution
-Cases = tuple[list[Example], list[Example]] | tuple[list[Example], list[Example], ValidationAnswers]
+Cases = tuple[list[SFTExample], list[SFTExample]] | tuple[list[SFTExample], list[SFTExample], ValidationAnswers]
 
 
 def needs(stage: str) -> tuple[str, ...]:
