@@ -1,8 +1,7 @@
 """Which settings learn best, judged on validation cases alone: `python -m benchmarks.recipe STUDY [--task T] [--json]`
 
 One task of a study is trained as the study says, with one setting changed at a time; the metric is that of the
-validation cases, which nothing was trained on: where an answer is a label and nothing else, of the one with the highest
-score, else of greedy text. SFT's checkpoint is chosen on the same cases, for every setting alike.
+validation cases, which nothing was trained on. SFT's checkpoint is chosen on the same cases, for every setting alike.
 No held-out case is answered, scored or shown. In a row, `ours` is the changed setting, `peer` the study's own.
 """
 
@@ -24,7 +23,6 @@ from preceptor.evidence import estimate, find_metric, number
 from preceptor.models import fingerprint, load_policy, load_tokenizer
 from preceptor.progress import Advance, quiet
 from preceptor.study import Study, load_study
-from preceptor.study.answers._constrained_choice import constrained_choice
 from preceptor.study.answers.generate import greedy_generation
 from preceptor.study.cases import Prepared, prepare
 from preceptor.study.check import check_study
@@ -143,11 +141,7 @@ def _judged(tree: StageTree, prepared: Prepared, arm: str) -> tuple[float, float
     done = tree.outputs(arm, prepared, tree.study.seeds[0])
     policy = load_policy(tree.source, done[-1].policy, dtype=tree.numerics.torch_dtype)
     texts: dict[int, str] = {}
-    if prepared.task.answer.parser == "label":
-        answerer = constrained_choice(policy, prepared.task, prepared.test, tree.numerics, tree.study.max_length)
-    else:
-        answerer = greedy_generation(policy, prepared.test, prepared.task.answer.max_new_tokens)
-    answerer(frozenset(), lambda given, label_ties=0, scores=None: texts.update(given))
+    greedy_generation(policy, prepared.test, prepared.task.answer.max_new_tokens)(frozenset(), texts.update)
     answered = sample(prepared, [texts[i] for i in sorted(texts)], prepared.task.metric)
     value = estimate(find_metric(prepared.task.metric), answered).value
     assert value is not None

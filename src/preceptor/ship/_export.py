@@ -67,7 +67,7 @@ def export(
     if problems := [*_unavailable(arm, to, tokenizer), *_obstacles(folder, overwrite)]:
         raise InputError(problems)
     form = arm.form if to == "gguf" else None
-    if form is not None and form.agrees < LEAST_AGREEMENT:
+    if form is not None and form["agreement"] < LEAST_AGREEMENT:
         raise PreceptorError(_not_by_text(free_text(form)))
     ends = [] if arm.by_head else sorted(stop_tokens(tokenizer))
     stops = [str(tokenizer.convert_ids_to_tokens(token)) for token in ends]

@@ -7,7 +7,6 @@ from pathlib import Path
 from preceptor import __version__
 from preceptor.files import digest_file, write_atomic, write_json
 from preceptor.models import PROMPT_FILE, in_front
-from preceptor.ship._gguf import free_text
 from preceptor.ship._head import how_to_use
 from preceptor.ship._merge import Rounding
 from preceptor.ship._parity import Parity
@@ -70,7 +69,6 @@ def _facts(arm: ArmOfRun, to: To, stops: list[str], rounding: Rounding | None, p
         *_together(arm, to),
         f"It is the model with seed {arm.seed}, measured in {arm.numerics.dtype}.",
         *(how_to_use(arm) if arm.by_head else [_decoding(arm, stops)]),
-        *([f"{free_text(arm.form)}."] if to == "gguf" and arm.form else []),
         *([str(rounding)] if rounding else []),
         f"Asked again after it was written: {parity}."
         if parity

@@ -12,7 +12,6 @@ from torch import Tensor
 from preceptor.errors import Problem
 from preceptor.models import encode_answer, measured_template
 from preceptor.ship._gguf_vocabulary import Vocabulary, read_vocabulary
-from preceptor.study import Form
 
 GGUFType = Literal["f16", "f32"]
 """The dtype of the matrices; vectors are always float32."""
@@ -44,12 +43,15 @@ def cannot_be_gguf(config: Any, tokenizer: Any) -> Problem | None:
     return Problem("--to gguf", what, fix)
 
 
-def free_text(form: Form) -> str:
-    """How far what llama.cpp and Ollama will be told agrees with the labels that the study measured."""
-    agreed, read = (round(share * form.cases) for share in (form.agrees, form.readable))
+def free_text(form: Mapping[str, float]) -> str:
+    """How far what llama.cpp and Ollama will be told agrees with the labels that the study measured.
+
+    form: of an arm's free text on validation cases, see `ArmOfRun.form`.
+    """
+    agreed, read = (round(form[share] * form["cases"]) for share in ("agreement", "readable"))
     return (
-        f"Programs that read GGUF write free text and cannot score labels: of {form.cases} texts on validation cases "
-        f"{agreed} agreed with the label of the highest score, and {read} were an answer at all"
+        f"Programs that read GGUF write free text and cannot score labels: of {form['cases']:g} texts on validation "
+        f"cases {agreed} agreed with the label of the highest score, and {read} were an answer at all"
     )
 
 

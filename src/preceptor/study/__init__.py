@@ -3,7 +3,7 @@
 from preceptor.study.answers.generate import greedy_generation
 from preceptor.study.cases import Prepared
 from preceptor.study.check import check_study
-from preceptor.study.finished.arm import ArmOfRun, Form, held_out, open_arm
+from preceptor.study.finished.arm import ArmOfRun, held_out, open_arm
 from preceptor.study.finished.pairs_of_arm import rows_of_arm
 from preceptor.study.label.gold import gold_items
 from preceptor.study.label.items import items_to_label
@@ -23,7 +23,6 @@ from preceptor.study.spec.study import Study, TaskEntry
 
 __all__ = [
     "ArmOfRun",
-    "Form",
     "Machine",
     "Need",
     "Plan",

@@ -10,22 +10,10 @@ from preceptor.study.cases import Prepared, check_task, prepare
 from preceptor.study.finished.run import AGAIN, Finished, read_finished
 from preceptor.study.predictions.prediction_files import Prediction, read_note, read_predictions
 from preceptor.study.results.schema import Cell
-from preceptor.study.run.reading import reading
 from preceptor.study.spec.arms import GENERATE
 from preceptor.study.spec.found import find_answer
 from preceptor.study.spec.study import Study
 from preceptor.tasks import Task, load_task
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """How the free text of an arm that scores labels reads, on so many validation cases: the share of texts that are an
-    answer at all, and the share that agree with the label of the highest score.
-    """
-
-    cases: int
-    readable: float
-    agrees: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +49,15 @@ class ArmOfRun:
         return _by_head(self.study, self.arm)
 
     @property
-    def form(self) -> Form | None:
-        """What was found of its free text; None where nothing was. Raises `InputError` for a damaged file."""
-        folder = self.predictions_file.parent
-        with reading(folder):
-            told = read_note(folder).get("form") if (folder / "cell.json").is_file() else None
-            found = Form(int(told["cases"]), float(told["readable"]), float(told["agrees"])) if told else None
-        return found if found and found.cases else None
-
-    @property
     def predictions(self) -> list[Prediction]:
         """What the arm answered in the study, in the order of the held-out cases."""
         return read_predictions(self.predictions_file.parent)
+
+    @property
+    def form(self) -> dict[str, float] | None:
+        """Of its free text on validation cases: `cases`, and the shares `readable` and `agreement` with the scores."""
+        form: dict[str, float] | None = read_note(self.predictions_file.parent).get("form")
+        return form
 
 
 def open_arm(run_folder: Path, task: str, arm: str, seed: int | None = None, *, heads: bool = False) -> ArmOfRun:
