@@ -21,7 +21,7 @@ import torch
 from rich.console import Console
 
 from preceptor.data import Splits
-from preceptor.engine import choose_numerics
+from preceptor.engine import SFTSettings, choose_numerics
 from preceptor.evidence import estimate, find_metric
 from preceptor.models import Policy, fingerprint, load_policy, load_tokenizer
 from preceptor.progress import Advance, quiet
@@ -35,13 +35,23 @@ from preceptor.study.run.folder import open_run_folder
 from preceptor.study.run.session import write_what_is_studied
 from preceptor.study.spec.paths import model_of
 from preceptor.study.stage_tree.tree import StageTree
+from preceptor.study.stages._learned import chooses
 
 CHANGES: Mapping[str, tuple[dict[str, Any], ...]] = {
-    "sft": ({"learning_rate": 0.5}, {"learning_rate": 2.0}, {"epochs": 2.0}),
+    "sft": (
+        {"learning_rate": 0.5},
+        {"learning_rate": 2.0},
+        {"epochs": 2.0},
+        {"label_token_weight": 1 / 3},
+        {"label_balance": "class_weights"},
+        {"label_balance": "logit_adjustment"},
+    ),
     "dpo": ({"learning_rate": 0.4}, {"learning_rate": 2.5}, {"beta": 1 / 3}, {"beta": 3.0}, {"sft_weight": 0.0}),
     "pairs": ({"chosen_from": "gold"},),
 }
-"""What each setting of the study is multiplied by, or what stands in its place where it is no number."""
+"""What each setting of the study is multiplied by, or what stands in its place where it is no number. Those of labels
+are changed where the task's labels are chosen from.
+"""
 ARMS = {"sft": "sft", "dpo": "sft+dpo", "pairs": "sft+dpo"}
 
 
@@ -105,10 +115,17 @@ def measure(study: Study, base_folder: Path, kinds: Sequence[str], kept: Path | 
             arm = ARMS[kind]
             own, seconds = _judged(tree, prepared, arm)
             yield Row(f"{arm}, the study's own", prepared.task.name, own, own, prepared.task.metric, seconds)
-            for change in CHANGES[kind]:
+            for change in changes(prepared, study, kind):
                 changed, said = _changed(prepared, study, kind, change)
                 value, seconds = _judged(tree, changed, arm)
                 yield Row(f"{arm}, {said}", prepared.task.name, value, own, prepared.task.metric, seconds)
+
+
+def changes(prepared: Prepared, study: Study, kind: str) -> list[dict[str, Any]]:
+    """Those of `CHANGES` that have an effect on the task."""
+    settings = getattr(prepared.entry, kind) or getattr(study, kind)
+    with_labels = isinstance(settings, SFTSettings) and chooses(prepared.task, settings)
+    return [one for one in CHANGES[kind] if with_labels or not any(name.startswith("label_") for name in one)]
 
 
 def _without_held_out(prepared: Prepared) -> Prepared:

@@ -10,7 +10,18 @@ from pathlib import Path
 
 import torch
 
-from preceptor.engine import AnswerScore, DPOSettings, EncodedPair, Numerics, SFTSettings, Stage, run_dpo, run_sft, tune
+from preceptor.engine import (
+    AnswerScore,
+    DPOSettings,
+    EncodedChoice,
+    EncodedPair,
+    Numerics,
+    SFTSettings,
+    Stage,
+    run_dpo,
+    run_sft,
+    tune,
+)
 from preceptor.engine.parallel.shard import rank
 from preceptor.engine.training.tune import Run, one_of_several
 from preceptor.errors import InputError, Problem
@@ -25,6 +36,7 @@ PAIRS = [
 ]
 """Nine to learn and two to look at: in the last step of an epoch one process has nothing to do."""
 EXAMPLES = [Encoded(pair.prompt, pair.chosen) for pair in PAIRS]
+LABELS = [EncodedChoice(pair.prompt, [[10, STOP], [10, 11, STOP], [12, STOP]], n % 3) for n, pair in enumerate(PAIRS)]
 SFT = SFTSettings(learning_rate=2e-3, epochs=2, batch_size=4, warmup_steps=0, looks_per_epoch=1)
 DPO = DPOSettings(learning_rate=2e-3, epochs=2, batch_size=4)
 ADAPTER = AdapterSettings(rank=4, alpha=8)
@@ -53,6 +65,12 @@ def sft(folder: Path, numerics: Numerics, settings: SFTSettings = SFT) -> Run:
         folder=folder / "checkpoints",
         seed=3,
     )
+
+
+def labels(folder: Path, numerics: Numerics) -> Run:
+    """`sft` on labels, of which each process sees some of a batch and all count alike."""
+    settings = SFT.model_copy(update={"label_balance": "class_weights"})
+    return partial(sft(folder, numerics, settings), train=LABELS[:9], validation=LABELS[9:])
 
 
 def dpo(folder: Path, numerics: Numerics) -> Run:

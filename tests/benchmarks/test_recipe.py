@@ -6,6 +6,8 @@ import pytest
 
 from benchmarks import recipe
 from preceptor.study import load_study
+from preceptor.study.stages._learned import chooses
+from prepared_study import prepare_tiny
 from tiny_study import write_study
 
 
@@ -38,3 +40,27 @@ def test_each_changed_setting_stands_beside_the_studys_own(
     assert list(recipe.measure(study, base, ["dpo"], tmp_path / "kept")) == rows
     again = {file: file.stat().st_mtime_ns for file in tmp_path.glob("kept/stages/*/ledger.json")}
     assert again == ledgers, "what was trained is found again"
+
+
+@pytest.mark.parametrize(
+    ("task", "weight", "labels"),
+    [
+        (None, 0.3, True),
+        (None, None, False),
+        ({"answer": {"kind": "text", "max_new_tokens": 6}, "metric": "rouge_l", "also": []}, 0.3, False),
+    ],
+    ids=["labels", "labels as texts", "texts"],
+)
+def test_settings_of_labels_are_changed_where_labels_are_chosen_from(
+    tmp_path: Path, tiny_tokenizer: object, task: dict[str, object] | None, weight: float | None, labels: bool
+) -> None:
+    study, prepared = prepare_tiny(tmp_path, tiny_tokenizer, task=task, sft={"label_token_weight": weight})
+    found = recipe.changes(prepared, study, "sft")
+    said = [recipe._changed(prepared, study, "sft", one)[1] for one in found]
+    of_labels = ["label_token_weight 0.1", "label_balance class_weights", "label_balance logit_adjustment"]
+    assert [one for one in said if one.startswith("label_")] == (of_labels if labels else [])
+    assert len(said) == 3 + 3 * labels
+    for one in found:
+        changed, _ = recipe._changed(prepared, study, "sft", one)
+        assert chooses(changed.task, changed.entry.sft) == labels
+    assert len(recipe.changes(prepared, study, "dpo")) == len(recipe.CHANGES["dpo"])

@@ -56,6 +56,8 @@ def export(
         say(f"Checked: {result.parity}.")
         if result.parity.cause is not None:
             say(f"Likely cause: {result.parity.cause}")
+    if result.free_text is not None:
+        say(f"{result.free_text}.")
     if opened.folder is not None:
         say(MAY_REPEAT)
     say(f"Written: {output_dir}")

@@ -14,13 +14,21 @@ from preceptor.engine.estimate.work import (
     tree_work,
     writing_work,
 )
-from preceptor.engine.losses import dpo_loss, reward_margins, sft_loss
+from preceptor.engine.losses import (
+    LabelBalance,
+    balanced_labels,
+    dpo_loss,
+    label_loss,
+    reward_margins,
+    sft_loss,
+)
 from preceptor.engine.memory_errors import out_of_memory, without_case
 from preceptor.engine.output_layer import float32_head
 from preceptor.engine.precision import choose_numerics
 from preceptor.engine.settings import DPOSettings, Numerics, NumericsChoice, SFTSettings, TrainSettings
 from preceptor.engine.training.dpo import dpo_steps, run_dpo
-from preceptor.engine.training.flops_budget import sft_steps_worth
+from preceptor.engine.training.flops_budget import SFTExample, sft_steps_worth
+from preceptor.engine.training.label_choice import EncodedChoice
 from preceptor.engine.training.reference import EncodedPair
 from preceptor.engine.training.sft import run_sft, sft_steps
 from preceptor.engine.training.slot_checks import idle_slots
@@ -41,13 +49,16 @@ __all__ = [
     "AnswerScore",
     "Cost",
     "DPOSettings",
+    "EncodedChoice",
     "EncodedPair",
     "Forward",
+    "LabelBalance",
     "Likeliest",
     "Loss",
     "ModelBytes",
     "Numerics",
     "NumericsChoice",
+    "SFTExample",
     "SFTSettings",
     "Sampling",
     "Speed",
@@ -60,6 +71,7 @@ __all__ = [
     "Work",
     "answer_logprobs",
     "as_look",
+    "balanced_labels",
     "can_share",
     "choose_numerics",
     "distinct_prefixes",
@@ -70,6 +82,7 @@ __all__ = [
     "flops_of",
     "generate",
     "idle_slots",
+    "label_loss",
     "layout",
     "likeliest",
     "look_work",

@@ -7,11 +7,57 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LossType = Literal["sigmoid", "robust", "ipo", "hinge"]
+LabelBalance = Literal["none", "class_weights", "logit_adjustment"]
+"""What a loss over labels does about labels of which some are rarer than others."""
 
 
 def sft_loss(logprobs: Tensor) -> Tensor:
     """Negative log-likelihood of answer tokens, summed. logprobs: [tokens], in nats. Returns a scalar."""
     return -logprobs.sum()
+
+
+def label_loss(scores: Tensor, gold: Tensor) -> Tensor:
+    """Cross-entropy over labels, one value a case: -log softmax(scores)[gold], in nats, [cases].
+
+    scores: [cases, labels] float32, the log-probability of each label's whole answer, in nats. gold: [cases], the place
+    of the right one. It is minus the log-probability of the right label, given that the answer is one of the labels;
+    its slope in the scores is softmax(scores) - one_hot(gold).
+    """
+    return F.cross_entropy(scores, gold, reduction="none")
+
+
+def label_weights(counts: Tensor) -> Tensor:
+    """Weights of cases by their label, inverse to its frequency and with mean 1 over the cases: [labels].
+
+    counts: [labels], cases of each; a label without one is weighed as if it had one. With such weights every label that
+    occurs has the same part in a loss (King & Zeng 2001, "Logistic regression in rare events data", section 4).
+    """
+    inverse = 1 / counts.clamp(min=1)
+    return inverse * counts.sum() / (counts * inverse).sum()
+
+
+def label_priors(counts: Tensor) -> Tensor:
+    """Log-frequency of each label, [labels]: added to scores in a loss over labels, it leaves the scores themselves to
+    say what a case adds to how frequent its label is.
+
+    counts: [labels], cases of each; a label without one is taken to have one. Menon et al. 2021, "Long-tail learning
+    via logit adjustment", arXiv 2007.07314, the logit adjusted loss with tau 1; Ren et al. 2020, arXiv 2007.10740,
+    "balanced softmax".
+    """
+    counts = counts.clamp(min=1)
+    return (counts / counts.sum()).log()
+
+
+def balanced_labels(scores: Tensor, gold: Tensor, trained_on: Tensor, balance: LabelBalance) -> tuple[Tensor, Tensor]:
+    """What a loss over labels is of: scores, [cases, labels], and the weight of each case, [cases].
+
+    scores, gold: see `label_loss`. trained_on: [training cases], the right label of each.
+    """
+    counts = torch.bincount(trained_on, minlength=scores.shape[1]).to(scores)
+    if balance == "logit_adjustment":
+        scores = scores + label_priors(counts)
+    weights = label_weights(counts) if balance == "class_weights" else torch.ones_like(counts)
+    return scores, weights[gold]
 
 
 def dpo_loss(margins: Tensor, beta: float, loss_type: LossType = "sigmoid", label_smoothing: float = 0.0) -> Tensor:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from preceptor.engine.losses import LossType
+from preceptor.engine.losses import LabelBalance, LossType
 
 Processes = Annotated[int, Field(ge=1, le=64, exclude_if=lambda count: count == 1)]
 """How many processes train one model together, each on an accelerator of its own where there are any.
@@ -78,6 +78,23 @@ class SFTSettings(TrainSettings):
     before its validation loss means something depends on the batch and the warm-up, which a study file sets beside it.
     """
     metric_for_best_model: BestBy = Field(default="loss", exclude_if=lambda metric: metric == "loss")
+    label_token_weight: float | None = Field(default=0.3, ge=0)
+    """Where an answer is one of the task's labels and nothing else, its loss is the cross-entropy over the labels, and
+    so many times the mean negative log-likelihood of the right answer's tokens, by which the model learns to write it.
+    None: the loss of the tokens alone, as of every other answer; it was the only one before there was a choice.
+    """
+    label_balance: LabelBalance = "none"
+    """Of that loss. `class_weights`: cases are weighed inversely to the frequency of their label among those that are
+    trained on. `logit_adjustment`: the log-frequencies are added to the labels' scores, in the loss alone.
+    """
+
+    @model_validator(mode="after")
+    def _balance_has_an_effect(self) -> Self:
+        if self.label_balance != "none" and self.label_token_weight is None:
+            raise ValueError(
+                "label_balance is of the loss over labels; give label_token_weight a number, or take it out"
+            )
+        return self
 
 
 class DPOSettings(TrainSettings):

@@ -82,9 +82,10 @@ def training(run: Run, task: str | None = None) -> str:
     blocks = {name: _block(own, kind) or _block(run.settings, kind) for name, kind in kinds.items()}
     if not blocks[names[0]]:
         return "[The settings of this study could not be read again; describe the training here.]"
+    labels = any(each.labels for each in run.results.study.tasks if task in (None, each.name))
     sentences = [
         ("" if name == kinds[name] else f"Stage {name}: ")
-        + _how_trained(kinds[name], block | _block(named, name), _tuned(run.settings, name))
+        + _how_trained(kinds[name], _told(block | _block(named, name), labels=labels), _tuned(run.settings, name))
         + _frozen(run.settings, name)
         for name, block in blocks.items()
         if block
@@ -94,6 +95,11 @@ def training(run: Run, task: str | None = None) -> str:
     if task is None and any(entry.get(kind) for entry in entries for kind in kinds.values()):
         sentences.append("Some tasks had training settings of their own, which the study file lists.")
     return " ".join(sentences)
+
+
+def _told(settings: dict[str, Any], *, labels: bool) -> dict[str, Any]:
+    """Without the settings of labels where no task has any."""
+    return {name: value for name, value in settings.items() if labels or not name.startswith("label_")}
 
 
 def _how_trained(name: str, settings: dict[str, Any], adapter: str) -> str:

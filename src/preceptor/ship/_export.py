@@ -19,7 +19,7 @@ from preceptor.errors import InputError, PreceptorError, Problem
 from preceptor.files import private_folder, publish_folder, write_atomic
 from preceptor.models import PROMPT_FILE, in_front, load_tokenizer, measured_template, stop_tokens
 from preceptor.ship._export_metadata import MANIFEST, write_metadata
-from preceptor.ship._gguf import GGUFType, cannot_be_gguf, write_gguf
+from preceptor.ship._gguf import LEAST_AGREEMENT, GGUFType, cannot_be_gguf, free_text, write_gguf
 from preceptor.ship._head import write_head
 from preceptor.ship._merge import Rounding, merged
 from preceptor.ship._modelfile import modelfile
@@ -34,12 +34,14 @@ _ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 @dataclass(frozen=True, slots=True)
 class Exported:
     """A written export. rounding: rounding error of merged weights, None for an adapter; parity: the export's answers
-    to held-out cases, None where these are not on this machine.
+    to held-out cases, None where these are not on this machine. free_text: what is to be known of a file whose readers
+    write text, where the study scored labels.
     """
 
     folder: Path
     rounding: Rounding | None
     parity: Parity | None
+    free_text: str | None = None
 
 
 def export(
@@ -57,13 +59,16 @@ def export(
 
     card: the model card, Markdown. gguf_type: dtype of a GGUF file's matrices, by default float32 if the study measured
     in float32, else float16. threshold: the least share of held-out answers that must equal the study's. Raises
-    `InputError` with every reason why this cannot be exported, `PreceptorError` when the parity check fails; then
-    nothing is left behind.
+    `InputError` with every reason why this cannot be exported, `PreceptorError` when the parity check fails, or when a
+    GGUF file's free text would not give the labels that the study scored; then nothing is left behind.
     """
     folder = folder.expanduser().resolve()
     tokenizer = load_tokenizer(arm.source)
     if problems := [*_unavailable(arm, to, tokenizer), *_obstacles(folder, overwrite)]:
         raise InputError(problems)
+    form = arm.form if to == "gguf" else None
+    if form is not None and form["agreement"] < LEAST_AGREEMENT:
+        raise PreceptorError(_not_by_text(free_text(form)))
     ends = [] if arm.by_head else sorted(stop_tokens(tokenizer))
     stops = [str(tokenizer.convert_ids_to_tokens(token)) for token in ends]
     with _staging_folder(folder) as part:
@@ -75,7 +80,7 @@ def export(
         for path in part.rglob("*"):
             path.chmod(0o700 if path.is_dir() else 0o600)
         publish_folder(part, folder)
-    return Exported(folder, rounding, parity)
+    return Exported(folder, rounding, parity, free_text(form) if form else None)
 
 
 def _unavailable(arm: ArmOfRun, to: To, tokenizer: Any) -> list[Problem]:
@@ -196,6 +201,11 @@ def _write_tokenizer(tokenizer: Any, folder: Path) -> None:
     for key in ("local_files_only", "is_local", "trust_remote_code"):  # loading options of ours
         tokenizer.init_kwargs.pop(key, None)
     tokenizer.save_pretrained(folder)
+
+
+def _not_by_text(said: str) -> str:
+    advice = "`preceptor serve` scores labels; so can whatever reads `--to merged` or `--to adapter`"
+    return f"{said}. That is below {LEAST_AGREEMENT:.0%}, so nothing was written: {advice}"
 
 
 def _parity_failure(parity: Parity) -> str:

@@ -16,6 +16,9 @@ from preceptor.ship._gguf_vocabulary import Vocabulary, read_vocabulary
 GGUFType = Literal["f16", "f32"]
 """The dtype of the matrices; vectors are always float32."""
 
+LEAST_AGREEMENT = 0.95
+"""Share of validation cases on which the free text must agree with the label that the study scored highest."""
+
 _ARCHITECTURE = "llama"
 _ROPES = ("default", "llama3")
 
@@ -38,6 +41,18 @@ def cannot_be_gguf(config: Any, tokenizer: Any) -> Problem | None:
         "`python convert_hf_to_gguf.py FOLDER --outfile model.gguf`"
     )
     return Problem("--to gguf", what, fix)
+
+
+def free_text(form: Mapping[str, float]) -> str:
+    """How far what llama.cpp and Ollama will be told agrees with the labels that the study measured.
+
+    form: of an arm's free text on validation cases, see `ArmOfRun.form`.
+    """
+    agreed, read = (round(form[share] * form["cases"]) for share in ("agreement", "readable"))
+    return (
+        f"Programs that read GGUF write free text and cannot score labels: of {form['cases']:g} texts on validation "
+        f"cases {agreed} agreed with the label of the highest score, and {read} were an answer at all"
+    )
 
 
 def write_gguf(model: Any, tokenizer: Any, file: Path, name: str, gguf_type: GGUFType) -> None:

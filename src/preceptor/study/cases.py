@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from preceptor.data import (
     Preflight,
@@ -21,7 +21,7 @@ from preceptor.data import (
 from preceptor.errors import InputError, Problem
 from preceptor.evidence import metric_title
 from preceptor.files import digest
-from preceptor.models import Encoded
+from preceptor.models import Encoded, encode
 from preceptor.study.score import case_score, metric_problems, undefined_problems
 from preceptor.study.spec.study import Study, TaskEntry
 from preceptor.tasks import Example, Split, Task, load_task, task_file
@@ -73,6 +73,10 @@ class Prepared:
     shown: list[Example] = field(repr=False)
     """The held-out cases as those prompts show them, cut where they were too long."""
     synthetic: bool = False
+    label_answers: list[list[int]] = field(default_factory=list, repr=False)
+    """Token ids of each label as an answer, in the order of the task; none where an answer is more than a label. All of
+    them fit behind the prompts.
+    """
 
     @property
     def test_hash(self) -> str:
@@ -125,9 +129,11 @@ def check_task(cases: TaskCases, study: Study, tokenizer: Any) -> Checked:
 def prepare(cases: TaskCases, study: Study, tokenizer: Any) -> Prepared:
     """Encode the cases; the same cut for every arm."""
     task, splits = cases.task, cases.splits
+    labels = _label_answers(task, tokenizer, splits)
+    longest = max(map(len, labels), default=0)
 
     def answered(examples: Sequence[Example]) -> list[Encoded]:
-        return [fit(task, e, tokenizer, study.max_length, e.learned).encoded for e in examples]
+        return [fit(task, e, tokenizer, study.max_length, e.learned, longest).encoded for e in examples]
 
     room = task.answer.max_new_tokens
     test = [fit(task, e, tokenizer, study.max_length, max_new_tokens=room) for e in splits.test]
@@ -140,6 +146,7 @@ def prepare(cases: TaskCases, study: Study, tokenizer: Any) -> Prepared:
         [one.encoded.prompt for one in test],
         [one.example for one in test],
         cases.synthetic,
+        labels,
     )
 
 
@@ -155,6 +162,15 @@ def with_room(task: Task, examples: Sequence[Example], tokenizer: Any, max_lengt
             continue
         found[place] = one.encoded.prompt, one.example
     return found
+
+
+def _label_answers(task: Task, tokenizer: Any, splits: Splits) -> list[list[int]]:
+    """See `Prepared`; an answer's ids depend on no prompt."""
+    cases = [*splits.train[:1], *splits.validation[:1], *splits.test[:1]]
+    if task.answer.parser != "label" or not cases:
+        return []
+    turns = cast("list[dict[str, str]]", task.messages(cases[0]))
+    return [encode(tokenizer, turns, label).answer for label in task.labels]
 
 
 def _rejected_is_worse(task: Task, one: Example) -> bool:

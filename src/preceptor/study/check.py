@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from preceptor.chat_server import ChatServer, find_server
 from preceptor.data import fit
@@ -62,6 +63,8 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
             problems += error.problems
     for each in checked:
         each.preflight.render(console)
+        for warning in cautions(study, each):
+            console.print(f"[yellow]warning[/yellow] {escape(str(warning))}")
         fatal = [Problem(f"{each.where}, {found.where}", found.what, found.fix) for found in each.preflight.fatal]
         problems += fatal or spike_cut_off(each, tokenizer, study.max_length)
     for maker in study.makers:
@@ -76,6 +79,16 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
     if problems:
         raise InputError(problems)
     return checked
+
+
+def cautions(study: Study, checked: Checked) -> list[Problem]:
+    """What is not wrong with a stage on a task, and still worth knowing before it is trained."""
+    found = []
+    for stage in stages_of(study):
+        kind = find_kind(stage.kind)
+        if hasattr(kind, "caution"):
+            found.append(kind.caution(stage, study, checked))
+    return list(dict.fromkeys(one for one in found if one))
 
 
 def cannot_write(source: ModelSource, study: Study) -> list[Problem]:

@@ -19,7 +19,7 @@ from preceptor.models import ModelSource, Policy, load_policy
 from preceptor.progress import quiet
 
 ONE, TWO = Numerics(threads=1), Numerics(threads=1, processes=2)
-CASES = ["sft", "dpo", "every weight, sft", "every weight, dpo", "4 bits, sft", "4 bits, dpo", "dpo by score"]
+CASES = ["sft", "dpo", "every weight, sft", "every weight, dpo", "4 bits, sft", "4 bits, dpo", "dpo by score", "labels"]
 
 Tuned = dict[str, tuple[Stage, Path]]
 
@@ -33,6 +33,8 @@ def start_of(case: str, source: ModelSource) -> partial[Policy]:
 def run_of(case: str) -> Callable[[Path, Numerics], object]:
     if "score" in case:
         return work.dpo_by_score
+    if case == "labels":
+        return work.labels
     return work.dpo if "dpo" in case else work.sft
 
 
@@ -54,7 +56,7 @@ def test_two_processes_give_the_curve_and_the_weights_of_one(
     assert len(alone.history) == len(together.history) > 8
     for a, b in zip(alone.history, together.history, strict=True):
         assert a.keys() == b.keys()
-        for name in {"loss", "grad_norm", "rewards/margins", "rewards/accuracies"} & a.keys() | {
+        for name in {"loss", "grad_norm", "rewards/margins", "rewards/accuracies", "label_nll"} & a.keys() | {
             name for name in a if name.startswith("eval_") and name != "eval_rewards/accuracies"
         }:
             if (a["step"], name) != (

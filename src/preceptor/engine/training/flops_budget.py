@@ -7,15 +7,19 @@ from torch import nn
 
 from preceptor.engine.cost import backward_factor, forward_flops
 from preceptor.engine.settings import Numerics, SFTSettings
+from preceptor.engine.training.label_choice import EncodedChoice
 from preceptor.engine.tree.batches import endless_schedule, steps_per_epoch
 from preceptor.engine.tree.logprobs import answer_tree
 from preceptor.engine.tree.rank_balance import balance_across_ranks
 from preceptor.engine.tree.sharing import shares_prefixes
 from preceptor.models import Encoded, Policy
 
+SFTExample = Encoded | EncodedChoice
+"""What SFT learns from."""
+
 
 def schedule_worth(
-    flops: float, policy: Policy, train: Sequence[Encoded], settings: SFTSettings, numerics: Numerics, *, seed: int
+    flops: float, policy: Policy, train: Sequence[SFTExample], settings: SFTSettings, numerics: Numerics, *, seed: int
 ) -> list[list[int]]:
     """Indices of the examples of each step behind the stage's own, until the steps have cost `flops`."""
     share, factor = shares_prefixes(policy), backward_factor(policy.model)
@@ -35,15 +39,20 @@ def schedule_worth(
 
 
 def sft_steps_worth(
-    flops: float, policy: Policy, train: Sequence[Encoded], settings: SFTSettings, numerics: Numerics, *, seed: int
+    flops: float, policy: Policy, train: Sequence[SFTExample], settings: SFTSettings, numerics: Numerics, *, seed: int
 ) -> int:
     """How many optimizer steps `run_sft` takes with `flops`."""
     return len(schedule_worth(flops, policy, train, settings, numerics, seed=seed))
 
 
-def token_ids(example: Encoded) -> list[list[int]]:
-    """The one sequence of an example."""
-    return [example.prompt + example.answer]
+def sequences(example: SFTExample) -> list[Encoded]:
+    """What is computed of an example: its prompt and answer, or where labels are chosen from, the prompt and each."""
+    return example.sequences() if isinstance(example, EncodedChoice) else [example]
+
+
+def token_ids(example: SFTExample) -> list[list[int]]:
+    """The token ids of an example's sequences."""
+    return [one.prompt + one.answer for one in sequences(example)]
 
 
 def answer_tokens(examples: Sequence[Encoded]) -> int:
@@ -51,9 +60,10 @@ def answer_tokens(examples: Sequence[Encoded]) -> int:
     return sum(len(example.answer) for example in examples)
 
 
-def _tree_flops(model: nn.Module, tree: Sequence[Encoded], *, share: bool) -> float:
+def _tree_flops(model: nn.Module, tree: Sequence[SFTExample], *, share: bool) -> float:
     """The FLOPs that `answer_logprobs` counts for one tree."""
+    every = [one for example in tree for one in sequences(example)]
     if not share:
-        return forward_flops(model, sum(len(one.prompt + one.answer) for one in tree), answer_tokens(tree))
-    nodes, predicting = answer_tree(tree)
+        return forward_flops(model, sum(len(one.prompt + one.answer) for one in every), answer_tokens(every))
+    nodes, predicting = answer_tree(every)
     return forward_flops(model, len(nodes), len(set().union(*predicting)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,8 @@ from preceptor.engine.losses import sft_loss
 from preceptor.engine.parallel.shard import check_sharding, gathered
 from preceptor.engine.settings import Numerics, SFTSettings
 from preceptor.engine.training import stage
-from preceptor.engine.training.flops_budget import answer_tokens, schedule_worth, token_ids
+from preceptor.engine.training.flops_budget import SFTExample, answer_tokens, schedule_worth, sequences, token_ids
+from preceptor.engine.training.label_choice import EncodedChoice, choice_loss
 from preceptor.engine.training.trackers import Tracking
 from preceptor.engine.tree.batches import schedule, steps_per_epoch
 from preceptor.engine.tree.logprobs import answer_logprobs, dummy_loss
@@ -28,8 +30,8 @@ unlearns at first what it then has to learn once more."""
 
 def run_sft(
     policy: Policy,
-    train: Sequence[Encoded],
-    validation: Sequence[Encoded],
+    train: Sequence[SFTExample],
+    validation: Sequence[SFTExample],
     settings: SFTSettings,
     numerics: Numerics,
     folder: Path,
@@ -43,9 +45,12 @@ def run_sft(
 ) -> stage.Stage:
     """Train `policy` in place on prompt -> answer, loss on the answer and its stop token only; see `train`.
 
-    Evaluates on `validation` and ends with the weights of the lowest loss; stops after `patience` evaluations without a
-    lower one. goes_on: the policy was trained before, and may be kept as it is. measuring: the best is by score, if
-    that is the settings' `metric_for_best_model`.
+    All examples are `Encoded`, whose loss is the mean negative log-likelihood of an answer token, or all are of labels
+    to choose from, with the loss of `choice_loss`.
+
+    Evaluates that loss on `validation` and ends with the weights of the lowest; stops after `patience` evaluations
+    without a lower one. goes_on: the policy was trained before, and may be kept as it is. measuring: the best is by
+    score, if that is the settings' `metric_for_best_model`.
 
     With `flops`, `policy` has been through the stage already and is trained on, from behind the last epoch of
     `settings`, for as many whole steps as it takes to spend them (evaluations come on top). All are taken, the last one
@@ -54,7 +59,7 @@ def run_sft(
     Raises InputError for answers the model cannot learn.
     """
     check_sharding(policy.model, numerics)
-    check_sequences([*train, *validation], policy.model)
+    check_sequences([one for example in (*train, *validation) for one in sequences(example)], policy.model)
     if flops is None:
         order = schedule(len(train), settings.batch_size, settings.epochs, seed)
     else:
@@ -62,19 +67,12 @@ def run_sft(
         settings = settings.model_copy(update={"learning_rate": rate})
         order = schedule_worth(flops, policy, train, settings, numerics, seed=seed)
 
-    def loss(
-        forward: stage.Forward, tree: Sequence[Encoded], batch: Sequence[Encoded]
-    ) -> tuple[Tensor, dict[str, float]]:
-        return sft_loss(torch.cat(forward.answer_logprobs(tree))) / answer_tokens(batch), {}
-
-    def validate(cost: Cost) -> float:
-        return validation_loss(policy.model, validation, numerics, share=shares_prefixes(policy), cost=cost)
-
+    loss, evaluated = _objective(policy, train, validation, settings, numerics)
     return stage.train(
         policy,
         [[train[i] for i in indices] for indices in order],
         loss,
-        validate,
+        evaluated,
         settings,
         numerics,
         folder,
@@ -88,6 +86,30 @@ def run_sft(
         tracking=tracking,
         advance=advance,
     )
+
+
+def _objective(
+    policy: Policy,
+    train: Sequence[SFTExample],
+    validation: Sequence[SFTExample],
+    settings: SFTSettings,
+    numerics: Numerics,
+) -> tuple[stage.Loss[Any], Any]:
+    """The loss, and what evaluates the same on `validation`."""
+    if choices := [one for one in train if isinstance(one, EncodedChoice)]:
+        return choice_loss(choices, settings), validation
+
+    def loss(
+        forward: stage.Forward, tree: Sequence[Encoded], batch: Sequence[Encoded]
+    ) -> tuple[Tensor, dict[str, float]]:
+        return sft_loss(torch.cat(forward.answer_logprobs(tree))) / answer_tokens(batch), {}
+
+    texts = [one for one in validation if isinstance(one, Encoded)]
+
+    def validate(cost: Cost) -> float:
+        return validation_loss(policy.model, texts, numerics, share=shares_prefixes(policy), cost=cost)
+
+    return loss, validate
 
 
 def sft_steps(examples: int, settings: SFTSettings) -> int:

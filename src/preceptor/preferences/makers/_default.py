@@ -14,6 +14,7 @@ EXPLANATIONS = {
 }
 explanation = ", else ".join(EXPLANATIONS.values())
 settings: tuple[Setting, ...] = ()
+swaps_labels = True
 unsupported_reason = supports_all
 
 

@@ -101,7 +101,11 @@ def supports_all(task: Task, examples: Sequence[Example]) -> str | None:
 
 
 class Maker(Protocol):
-    """A module in `makers/`; its file name is the maker's name, and the `origin` of its pairs."""
+    """A module in `makers/`; its file name is the maker's name, and the `origin` of its pairs.
+
+    It may have `swaps_labels = True`, where its pairs for a task of bare labels are the right label over a wrong one of
+    the policy's, and so say no more than the right label does.
+    """
 
     explanation: str
     """What its rejected answers are, in words that continue "Rejected answers were"; `{model}` is the judge's model."""

@@ -10,6 +10,7 @@ from preceptor.tasks import Example, Task
 
 explanation = "the wrong label that the SFT model found likeliest"
 settings: tuple[Setting, ...] = ()
+swaps_labels = True
 
 
 def unsupported_reason(task: Task, examples: Sequence[Example]) -> str | None:

@@ -24,6 +24,7 @@ settings: tuple[Setting, ...] = (
     "max_length_difference",
 )
 unsupported_reason = supports_all
+swaps_labels = True
 
 
 def expected_work(task: Task, example: Example, samples: int) -> PairWork:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 
@@ -19,6 +19,7 @@ from preceptor.study.run.purge_mark import check_not_purged
 from preceptor.study.run.reading import reading
 from preceptor.study.run.study_folder import study_folders
 from preceptor.study.spec.file import make_study
+from preceptor.study.spec.found import find_settings, kind_names
 from preceptor.study.spec.paths import model_of, votes_of
 from preceptor.study.spec.study import Study
 
@@ -121,4 +122,21 @@ def read_finished(run_folder: Path) -> Finished:
         raw = yaml.safe_load(run.study.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         raise InputError(Problem(str(run.study), "it cannot be read any more", AGAIN)) from None
-    return Finished(run, results, make_study(raw, str(run.study)), study_folders(run_folder))
+    study = make_study(_as_it_was_begun(raw), str(run.study))
+    return Finished(run, results, study, study_folders(run_folder))
+
+
+def _as_it_was_begun(raw: Any) -> Any:
+    """The study with what earlier versions did and could not say: they learned labels token by token, as any text."""
+    if not isinstance(raw, dict):
+        return raw
+    return _with_token_loss(raw) | {"tasks": [_with_token_loss(entry) for entry in raw.get("tasks") or ()]}
+
+
+def _with_token_loss(raw: Any) -> Any:
+    """A study or a task; in its blocks this version writes out the setting that decides the loss."""
+    if not isinstance(raw, dict):
+        return raw
+    setting = "label_token_weight"
+    kinds = [name for name in kind_names() if setting in getattr(find_settings(name), "model_fields", ())]
+    return raw | {name: {setting: None} | raw[name] for name in kinds if isinstance(raw.get(name), dict)}

@@ -23,8 +23,9 @@ class Kind(Protocol):
     `inputs(context)`, what the key holds in place of its settings; `unsupported_reason(stage, prepared)`, why it cannot
     work on a task; `work(context)`, how much work it is, for plans; `how_trained(settings, adapter)`, for methods
     (`adapter`: what learned in words, "" where only a head did);
-    `problems(settings, base_folder)`, what `check` should say of its settings; `answer`, how an arm that ends with it
-    answers where nothing is said; `trains_head = True`, where it trains a head on the task's labels.
+    `problems(settings, base_folder)`, what `check` should refuse of its settings; `caution(stage, study, cases)`, what
+    `check` should say of it on a task, whose `TaskCases` they are, though it can be trained; `answer`, how an arm that
+    ends with it answers where nothing is said; `trains_head = True`, where it trains a head on the task's labels.
     """
 
     title: str

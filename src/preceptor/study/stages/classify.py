@@ -11,9 +11,22 @@ from typing import Any
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
-from preceptor.engine import Forward, Numerics, Stage, Tracking, TrainSettings, Work, schedule, train, training_work
+from preceptor.engine import (
+    Forward,
+    LabelBalance,
+    Numerics,
+    Stage,
+    Tracking,
+    TrainSettings,
+    Work,
+    balanced_labels,
+    label_loss,
+    schedule,
+    train,
+    training_work,
+)
 from preceptor.models import HEAD, Encoded, Policy, heads_of
 from preceptor.progress import Advance
 from preceptor.study.cases import Prepared
@@ -34,6 +47,8 @@ class Settings(TrainSettings):
     """Learning labels. Stops early when `patience` evaluations in a row have not lowered the validation loss."""
 
     patience: int = Field(default=2, ge=1)
+    label_balance: LabelBalance = Field(default="none", exclude_if=lambda balance: balance == "none")
+    """As of `SFTSettings`."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -103,12 +118,14 @@ def train_classifier(
     advance: Advance,
 ) -> Stage:
     """Train `policy` in place by the cross-entropy of the right label, in nats, mean over the cases of a batch."""
+    trained_on = torch.tensor([one.label for batch in batches for one in batch])
 
     def loss(forward: Forward, tree: Sequence[Labelled], batch: Sequence[Labelled]) -> tuple[Tensor, dict[str, float]]:
         layer = heads_of(forward.model)[head]
         logits = layer(forward.states([one.prompt for one in tree]))
         right = torch.tensor([one.label for one in tree], device=logits.device)
-        return nn.functional.cross_entropy(logits, right, reduction="sum") / len(batch), {}
+        logits, weights = balanced_labels(logits, right, trained_on, settings.label_balance)
+        return (weights * label_loss(logits, right)).sum() / len(batch), {}
 
     return train(
         policy,

@@ -42,6 +42,9 @@ class Settings(SFTSettings):
     """The column of the patient, or `each row`: every document is of another patient."""
     metric_for_best_model: Literal["loss"] = Field(default="loss", exclude_if=lambda _: True)
     """A text is no answer that could be scored."""
+    label_token_weight: None = Field(default=None, exclude=True)
+    label_balance: Literal["none"] = Field(default="none", exclude=True)
+    """Nor has it labels."""
     epochs: int = Field(default=1, ge=1)
 
     @model_validator(mode="after")

@@ -8,7 +8,11 @@ from preceptor.engine import DPOSettings, EncodedPair, Work, as_look, dpo_steps,
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest
 from preceptor.models import load_tokenizer
+from preceptor.preferences import find_maker
+from preceptor.study.cases import TaskCases
 from preceptor.study.expected_work import WorkContext
+from preceptor.study.spec.stages import StageRef
+from preceptor.study.spec.study import Study
 from preceptor.study.stage_tree.stage_context import Context, Result, data_digest, epochs
 from preceptor.study.stages._pair_cases import pair_cases
 from preceptor.study.stages._pair_files import PAIRS, encode_pairs, read_pairs
@@ -37,6 +41,31 @@ Learned = tuple[list[EncodedPair], list[EncodedPair], ValidationAnswers | None]
 def needs(stage: str) -> tuple[str, ...]:
     """Pairs of a better and a worse answer, made by the policy before it."""
     return ("pairs",)
+
+
+def caution(stage: StageRef, study: Study, cases: TaskCases) -> Problem | None:
+    """That its pairs say of bare labels what the cross-entropy over the labels says.
+
+    For a right label y and a wrong one r, drawn with the policy's probability p_r, the slope of a pair's loss in the
+    labels' scores is e_r - e_y but for a factor, and its mean over r is p - e_y: that of the cross-entropy.
+    """
+    pairs = stage.after
+    assert pairs is not None
+    given = pairs.source is None and all(one.rejected is not None for one in cases.splits.train)
+    as_made = study.settings_of(pairs, cases.entry).order == "given"
+    swaps = getattr(find_maker(pairs.source), "swaps_labels", False)
+    if cases.task.answer.parser != "label" or given or not as_made or not swaps:
+        return None
+    what = (
+        "an answer is a label and nothing else, so a pair of the right label and a wrong one says no more than the "
+        "right label does: over the wrong labels, by their probabilities p, the mean gradient of such pairs is "
+        "p - e_y, that of the cross-entropy over the labels, which SFT minimises already. DPO can only repeat it"
+    )
+    fix = (
+        "Expect no gain over SFT that has settled. Answers with reasoning before the label, or votes of raters, give "
+        "pairs that say more; else leave the arm out"
+    )
+    return Problem(f"{cases.where}, {stage.owner}", what, f"{fix}.")
 
 
 def data(context: Context) -> Learned:

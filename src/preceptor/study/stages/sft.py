@@ -1,10 +1,11 @@
-"""Supervised fine-tuning (SFT): the model learns to write the right answers, token by token."""
+"""Supervised fine-tuning (SFT): the model learns to write the right answers, token by token, or to choose labels."""
 
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from preceptor.engine import (
+    SFTExample,
     SFTSettings,
     Work,
     flops_of,
@@ -15,9 +16,9 @@ from preceptor.engine import (
     times,
     training_work,
 )
-from preceptor.models import Encoded
 from preceptor.study.expected_work import WorkContext
 from preceptor.study.stage_tree.stage_context import Context, Result, epochs
+from preceptor.study.stages import _learned
 from preceptor.study.stages._validation_answers import (
     ValidationAnswers,
     answer_score,
@@ -32,7 +33,8 @@ curves = ("loss", "eval_loss")
 makes = "policy"
 goes_on = True
 Settings = SFTSettings
-Cases = tuple[list[Encoded], list[Encoded]] | tuple[list[Encoded], list[Encoded], ValidationAnswers]
+caution = _learned.caution
+Cases = tuple[list[SFTExample], list[SFTExample]] | tuple[list[SFTExample], list[SFTExample], ValidationAnswers]
 
 
 def needs(stage: str) -> tuple[str, ...]:
@@ -40,10 +42,21 @@ def needs(stage: str) -> tuple[str, ...]:
     return ()
 
 
+def inputs(context: Context) -> dict[str, Any]:
+    """Its settings; those of labels only where the task has labels to choose from."""
+    return _learned.settings_that_matter(context.settings, [one.task for one in context.tasks])
+
+
 def data(context: Context) -> Cases:
-    """Training and validation cases with their right answers, as token ids; what is scored, where a score decides."""
-    train = [case for task in context.tasks for case in task.train]
-    validation = [case for task in context.tasks for case in task.validation]
+    """Training and validation cases with what is learned of each, as token ids; what is scored, if a score decides."""
+    train, validation = (
+        [
+            case
+            for task in context.tasks
+            for case in _learned.learned(task, getattr(task, part), getattr(task.splits, part), context.settings)
+        ]
+        for part in ("train", "validation")
+    )
     scored = validation_answers(context)
     return (train, validation, scored) if scored else (train, validation)
 
@@ -77,12 +90,16 @@ def how_trained(settings: Mapping[str, Any], adapter: str) -> str:
     return (
         f"SFT tuned {adapter} on the right answers for at most {epochs(settings)} (learning rate "
         f"{settings.get('learning_rate')}, batches of {settings.get('batch_size')}) and kept the weights {best}."
+        + _learned.loss_in_words(settings)
     )
 
 
 def work(context: WorkContext) -> Work:
     """Every epoch; or as much as takes the compute that is spent, in training alone. It may stop earlier."""
-    train, validation = ([[case] for case in part] for part in (context.task.train, context.task.validation))
+    train, validation = (
+        _learned.sequences(context.task, part, context.settings)
+        for part in (context.task.train, context.task.validation)
+    )
     tokens_per_tree, share = context.study.numerics.tokens_per_tree, context.shares
     _, answers = answers_work(context)
     whole = training_work(train, validation, context.settings, tokens_per_tree, share=share, answers=answers)
