@@ -35,7 +35,8 @@ class Comparison:
     by `interval`; all four are None where no interval can be given (one patient only). `p` is two-sided and unadjusted,
     `test` names its test. `n` counts cases, `patients` the patients they come from, `differing` the patients on whom
     the metric tells the arms apart; `effective_patients` is as many patients with equally many cases as would weigh the
-    same. `smallest_class` counts the cases of the rarest label that occurs, 0 where only one does; None for scores.
+    same. `smallest_class` counts the patients with the label that fewest have of those that occur, 0 where only one
+    does; None for scores.
     `variance` is that of the difference, a patient; `seed_error` the standard error of the mean over seeds where they
     are enough to speak of the method, else 0.
     """
@@ -97,7 +98,7 @@ def compare(
         patients=len(cases),
         effective_patients=float(cases.sum() ** 2 / (cases**2).sum()),  # Kish 1965, section 11.7
         differing=differing,
-        smallest_class=None if first.gold is None else _smallest_class(first.gold),
+        smallest_class=None if first.gold is None else _smallest_class(first.gold, patient),
         seed_deltas=tuple(deltas),
     )
 
@@ -125,9 +126,10 @@ def _require_paired(a: Sequence[Sample], b: Sequence[Sample]) -> None:
             raise ValueError("the two arms do not hold the same gold labels in the same order")
 
 
-def _smallest_class(gold: Ints) -> int:
-    _, counts = np.unique(gold, return_counts=True)
-    return int(counts.min()) if len(counts) > 1 else 0
+def _smallest_class(gold: Ints, patient: Ints) -> int:
+    """Cases of one patient tell little more than one of them: patients are counted."""
+    counts = [len(np.unique(patient[gold == label])) for label in np.unique(gold)]
+    return min(counts) if len(counts) > 1 else 0
 
 
 def _proportions(hits_a: NDArray[np.bool_], hits_b: NDArray[np.bool_]) -> _Found:
