@@ -1,6 +1,7 @@
 """Does evidence keep its promises? `python -m benchmarks.calibration [--runs N] [--json] [--quick] [--only 60,150]`
 
-`--metric auroc` draws the cases of one metric only; `--processes 2` works on so many cases at once.
+`--metric auroc` draws the cases of one metric only; `--processes 2` works on so many cases at once. Of 500 patients
+half as many studies are drawn, of AUROC a fifth.
 
 Whole studies are drawn whose truth is known: three arms, two primary contrasts an output under closed testing,
 verdicts by the product's own code. It takes 600 resamples and 399 swaps a contrast instead of 2,000 and 9,999, to end
@@ -87,6 +88,7 @@ PRODUCT_RESAMPLES = 2000
 
 _TIMES_AGAIN, _OTHER_SEEDS = 5, 1000
 _JUDGED_FROM = 150  # patients from which coverage is asked for
+_LARGE = 500  # patients from which fewer studies are drawn
 _OUTPUTS, _MANY_OUTPUTS = 3, 6
 
 
@@ -113,7 +115,7 @@ class Row:
 def main() -> None:
     """Draw, judge and print the rows."""
     parser = argparse.ArgumentParser(description="How often verdicts are false, intervals miss, and power falls short.")
-    parser.add_argument("--runs", type=int, default=2000, help="studies drawn for each figure; default: %(default)s")
+    parser.add_argument("--runs", type=int, default=1000, help="studies drawn for each figure; default: %(default)s")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     parser.add_argument("--quick", action="store_true", help="50 studies a figure: does it work at all?")
     parser.add_argument(
@@ -141,11 +143,16 @@ def measure(patients: Sequence[int], runs: int, metric: str | None = None, proce
     jobs: list[Job] = []
     for count in patients:
         worlds = [(number, world) for number, world in enumerate(WORLDS) if metric in (None, world.metric)]
-        jobs += [partial(verdicts, world, count, runs, seed=number) for number, world in worlds]
+        jobs += [partial(verdicts, world, count, _fewer(runs, count, world), seed=number) for number, world in worlds]
         at_risk = [one for one in enumerate(SENSITIVITIES) if metric in (None, one[1].metric)]
         jobs += [partial(sensitivity_kept, world, count, runs, seed=number) for number, world in at_risk]
         jobs += [partial(kept_promise, one, count, runs) for one in PROMISES if metric in (None, one)]
     return _done(jobs, processes)
+
+
+def _fewer(runs: int, patients: int, world: World) -> int:
+    """Fewer studies where each takes long."""
+    return max(1, runs // ((2 if patients >= _LARGE else 1) * (5 if world.metric == "auroc" else 1)))
 
 
 def redrawn(failed: Sequence[Row], runs: int, processes: int = 1) -> list[Row]:
@@ -156,7 +163,8 @@ def redrawn(failed: Sequence[Row], runs: int, processes: int = 1) -> list[Row]:
         for number, world in enumerate(WORLDS):
             if _case(count, world) in cases:
                 seed = _OTHER_SEEDS + number
-                jobs.append(partial(verdicts, world, count, many, seed=seed, resamples=PRODUCT_RESAMPLES))
+                times = _fewer(many, count, world)
+                jobs.append(partial(verdicts, world, count, times, seed=seed, resamples=PRODUCT_RESAMPLES))
         for number, world in enumerate(SENSITIVITIES):
             if _sensitivity_case(count, world) in cases:
                 jobs.append(partial(sensitivity_kept, world, count, many, seed=_OTHER_SEEDS + number))
@@ -177,9 +185,11 @@ def _done(jobs: Sequence[Job], processes: int) -> list[Row]:
 def verdicts(world: World, patients: int, runs: int, *, seed: int, resamples: int = RESAMPLES) -> list[Row]:
     """How often studies of this world say what is false, and how often their intervals miss."""
     case, draw = _case(patients, world), partial(drawn, world, patients, runs, seed, resamples)
-    alike, apart, as_more_sft = draw({}), draw({"sft+dpo": MARGIN}), draw({"sft": -GAIN})
+    alike, apart = draw({}), draw({"sft+dpo": MARGIN})
+    plain = world.notes == 1 and world.share == 0.5 and not world.seldom
+    as_more_sft = draw({"sft": -GAIN}) if plain else []
     rows = [Row("no verdict", case, 1 - len(alike) / runs)]
-    if not alike or not apart or not as_more_sft:
+    if not alike or not apart:
         return rows
     alone = [judged([output]) for output in alike]
     first = [output[0] for study in (judged([output]) for output in apart) for output in study]

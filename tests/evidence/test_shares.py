@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from preceptor.evidence import FEWEST_SEEDS, fewest_for_margin, share_difference, tango_interval
+from preceptor.evidence import (
+    FEWEST_SEEDS,
+    Sample,
+    compare,
+    fewest_for_margin,
+    find_metric,
+    share_difference,
+    tango_interval,
+)
 
 
 def arms(lost: int, gained: int, patients: int, seeds: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -36,6 +44,17 @@ def test_several_cases_of_a_patient_are_not_so_many_patients() -> None:
     assert share_difference(uneven, *arms(0, 0, 120)).low < -0.3, "one patient holds half of the cases"
 
 
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_patients_who_differ_often_are_drawn_anew_as_in_every_comparison(seeds: int) -> None:
+    rng = np.random.default_rng(0)
+    groups = rng.integers(0, 40, 90)
+    a, b = rng.random((2, seeds, 90)) < 0.7
+    samples = [[Sample(groups, np.ones(90, int), one.astype(int)) for one in arm] for arm in (a, b)]
+    expected, found = compare(find_metric("accuracy"), *samples), share_difference(groups, a, b)
+    assert (found.low, found.high) == pytest.approx((expected.low_90, expected.high_90))
+    assert found.a - found.b == pytest.approx(expected.delta)
+
+
 def test_one_patient_shows_nothing() -> None:
     found = share_difference(np.zeros(50, int), *arms(0, 0, 50))
     assert found.low < -0.7
@@ -60,7 +79,7 @@ def test_a_loss_as_large_as_the_margin_is_seldom_said_to_be_smaller(
     """Sensitivity .8 against .7; `same`: how much of chance is the patient's, not the arm's."""
     from scipy import stats
 
-    rng, drawn, shown = np.random.default_rng(1), 400, 0
+    rng, drawn, shown = np.random.default_rng(1), 200, 0
     groups = np.repeat(np.arange(patients), notes)
     for _ in range(drawn):
         of_patient = np.sqrt(same) * rng.standard_normal(patients)[groups]

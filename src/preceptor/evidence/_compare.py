@@ -85,11 +85,13 @@ def compare(
     patient = first.patient_of_case()
     cases = np.bincount(patient)
     differing = count_differing(metric, a, b, patient)
+    of_method = len(deltas) >= FEWEST_SEEDS and len(cases) > 1
     if metric.hits and len(cases) == len(first) and len(a) == 1:
         found = _proportions(metric.hits(a[0]), metric.hits(b[0]))
     else:
+        swapped = 0 if of_method else swapped  # whose p comes from its own interval
         found = _resampled(paired(metric, a, b, patient), len(cases), differing, seed, resamples, swapped)
-    if len(deltas) >= FEWEST_SEEDS and len(cases) > 1:
+    if of_method:
         found = _of_method(found, deltas, len(cases))
     return Comparison(
         delta=float(np.mean(deltas)),

@@ -328,6 +328,8 @@ def test_five_seeds_speak_of_the_method() -> None:
 
     assert "models trained here" not in conclude(over(5), cells).sentence
     assert "with 4 seeds" in conclude(over(4), cells).sentence
+    of_control = [one if one.b == "sft+sft" else other for one, other in zip(over(4), over(5), strict=True)]
+    assert "with 4 seeds" in conclude(of_control, cells).sentence, "one seed of the control failed"
 
 
 def test_free_text_has_no_counts() -> None:

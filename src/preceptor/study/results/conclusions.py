@@ -291,11 +291,17 @@ def _sentence(evidence: TaskEvidence, outcome: _Outcome) -> str:
 
 
 def _scope(evidence: TaskEvidence) -> str | None:
-    """Of which models the sentence speaks; None where there are enough seeds to speak of the method."""
+    """Of which models the sentence speaks; None where there are enough seeds to speak of the method.
+
+    Where the contrast with the control has fewer than that of the question, as where one of them failed, these count.
+    """
     if not evidence.trained:
         return None
     question = evidence.question
-    seeds = len(question.seeds) if question else len(evidence.cells[evidence.trained[-1]])
+    longer = evidence.control(question.a) if question else None
+    control = evidence.contrast(question.a, longer) if question and longer else None
+    asked = [len(one.seeds) for one in (question, control) if one]
+    seeds = min(asked, default=len(evidence.cells[evidence.trained[-1]]))
     if seeds >= FEWEST_SEEDS:
         return None
     return f"this speaks of the models trained here with {seeds} {'seed' if seeds == 1 else 'seeds'}, not of the method"
