@@ -74,7 +74,7 @@ def test_false_verdicts_are_rare_and_intervals_hold_the_truth(world: World, pati
     "world", [World("mean_score", seeds=3, seed_sd=0.05), World("mean_score", seeds=5, seed_sd=0.05)]
 )
 def test_claims_of_several_outputs_and_of_more_sft_are_rarely_false(world: World) -> None:
-    found = by_name(verdicts(world, 60, 60, seed=0))
+    found = by_name(verdicts(world, 60, 45, seed=0))
     for outputs in (
         "alike, 3 outputs: any false",
         "as more SFT, 3 outputs: any false",
