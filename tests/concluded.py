@@ -42,6 +42,19 @@ def cell(arm: str, **changes: Any) -> Cell:
     return Cell.model_validate(found | changes)
 
 
+def dangerous(low: float, high: float = 0.0, patients: int = 60, margin: float = 0.1, **changes: Any) -> dict[str, Any]:
+    """What two arms make of dangerous cases: the 90% interval of the difference in sensitivity, and all else."""
+    middle = (low + high) / 2
+    found = {
+        "labels": ["urgent"], "lost": 3, "gained": 1, "margin": margin,
+        "sensitivity": {
+            "a": 0.85 + middle, "b": 0.85, "ci_90": (low, high), "cases": patients, "patients": patients,
+        },
+        "specificity": {"a": 0.7, "b": 0.9, "ci_90": (-0.3, -0.1), "cases": 60, "patients": 60},
+    }  # fmt: skip
+    return found | changes
+
+
 SEEN = {
     "task": "triage", "model": "tiny", "control": "passed", "steps": 40, "dose": 2e-3, "answers_changed": 0.3,
     "pair_accuracy": (0.54, 0.78), "delivered": True, "settled": True, "smallest_detectable": 0.04, "sentence": "yes",

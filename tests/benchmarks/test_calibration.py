@@ -5,9 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from benchmarks._drawn_studies import World, discordant_pair, scored_pair
-from benchmarks.calibration import WORLDS, Row, _at_most, _table, kept_promise, redrawn, verdicts
+from benchmarks._judged_studies import any_false, any_worth_it, drawn, judged
+from benchmarks.calibration import (
+    WORLDS,
+    Row,
+    _at_most,
+    _table,
+    kept_promise,
+    measure,
+    redrawn,
+    sensitivity_kept,
+    verdicts,
+)
 
-from preceptor.evidence import find_metric, value_of
+from preceptor.evidence import Judgement, find_metric, value_of
 
 
 def by_name(rows: list[Row]) -> dict[str, Row]:
@@ -59,6 +70,47 @@ def test_false_verdicts_are_rare_and_intervals_hold_the_truth(world: World, pati
         assert 0.91 <= found[what].ours <= 0.99
 
 
+@pytest.mark.parametrize(
+    "world", [World("mean_score", seeds=3, seed_sd=0.05), World("mean_score", seeds=5, seed_sd=0.05)]
+)
+def test_claims_of_several_outputs_and_of_more_sft_are_rarely_false(world: World) -> None:
+    found = by_name(verdicts(world, 60, 45, seed=0))
+    for outputs in (
+        "alike, 3 outputs: any false",
+        "as more SFT, 3 outputs: any false",
+        "as more SFT, 3 outputs: worth it",
+    ):
+        assert found[outputs].holds, (outputs, found[outputs].ours)
+    assert 0.9 < found["width"].ours < 2
+    assert (found["width"].unit, found["width"].bound) == ("times the oracle's", None)
+
+
+def test_studies_in_which_one_of_two_contrasts_is_false_are_told_from_those_in_which_both_are() -> None:
+    world = World("mean_score")
+    apart, as_more_sft = (drawn(world, 150, 30, 0, 200, gains) for gains in ({"sft+dpo": 0.2}, {"sft": -0.2}))
+    assert [round(one.truth, 3) for one in as_more_sft[0]] == [0.2, 0.0]
+    said = [judged([output])[0] for output in apart]
+    assert all(one.judgement.verdict == "better" and not one.is_false for output in said for one in output)
+    assert not any_worth_it(said)
+    claims = judged([as_more_sft[0]])
+    over_sft, over_more = claims[0]
+    assert over_sft.judgement.verdict == "better"
+    forced = [[over_sft, replace(over_more, judgement=Judgement("better"))]]
+    assert any_worth_it(forced)
+    assert any_false(forced)
+
+
+def test_a_sensitivity_that_is_lower_is_seldom_said_to_be_kept_and_one_that_is_not_more_often() -> None:
+    found = by_name(sensitivity_kept(World("accuracy", seeds=3), 150, 100, seed=0))
+    assert found["lower by the margin: shown"].holds
+    assert found["alike: shown"].ours > found["lower by the margin: shown"].ours
+
+
+def test_two_processes_draw_what_one_does() -> None:
+    one, two = (measure([60], 6, "auroc", processes) for processes in (1, 2))
+    assert one == two
+
+
 def test_a_case_that_missed_is_drawn_anew_from_other_studies_and_more() -> None:
     first = verdicts(WORLDS[0], 60, 20, seed=0)
     missed = [replace(row, holds=False) for row in first if row.what == "alike: any false"]
@@ -79,7 +131,8 @@ def test_studies_with_too_few_of_a_class_give_no_verdict() -> None:
 
 @pytest.mark.parametrize("metric", ["accuracy", "mean_score"])
 def test_power_is_as_promised(metric: str) -> None:
-    assert 0.7 <= kept_promise(metric, 150, 200).ours <= 0.9
+    (promise,) = kept_promise(metric, 150, 200)
+    assert 0.7 <= promise.ours <= 0.9
 
 
 def test_a_figure_that_misses_is_marked() -> None:

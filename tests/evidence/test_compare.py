@@ -257,3 +257,10 @@ def test_the_order_of_cases_changes_nothing(metric, patients, gold, first, secon
         seed=0,
     )
     assert moved == found
+
+
+def test_the_smallest_class_counts_patients_and_not_their_notes() -> None:
+    gold = np.concatenate([np.zeros(30, int), np.ones(30, int)])
+    groups = np.concatenate([np.arange(30), np.repeat([100, 101, 102], 10)])
+    arm = Sample(groups, gold, gold)
+    assert compare(find_metric("macro_f1"), [arm], [arm], seed=0).smallest_class == 3

@@ -55,7 +55,7 @@ def test_too_few_patients_or_cases_of_a_class_only_describe() -> None:
     assert judge(replace(CLEAR, patients=20, effective_patients=20), 0.001).verdict == "better"
     found = judge(replace(NARROW, smallest_class=9), 0.6, margin=0.5)
     assert found.verdict == "inconclusive"
-    assert "fewer than the 10 cases" in (found.descriptive or "")
+    assert "fewer than the 10 patients" in (found.descriptive or "")
     assert judge(replace(CLEAR, smallest_class=10), 0.001).descriptive is None
     assert judge(replace(CLEAR, smallest_class=None), 0.001).descriptive is None
 

@@ -92,6 +92,9 @@ WRONG: dict[str, tuple[Edit, str]] = {
     "a verdict": (contrast("sft", "base", verdict="equivalent"), "verdict: better follows"),
     "a better verdict": (contrast("sft", "tfidf", p_adjusted=0.6, p=0.5, verdict="better"), "verdict: better does not"),
     "a verdict on what is described": (contrast("sft", "base", descriptive="few"), "verdict: it is only described"),
+    "a sensitivity of a contrast": (
+        put("contrasts", 0, "dangerous", "sensitivity", "a", to=0.123), "contrasts.0.dangerous.sensitivity: it does",
+    ),
     "a task": (put("contrasts", 0, "task", to="other"), "contrasts.0.task"),
     "a conclusion's task": (put("conclusions", 0, "task", to="other"), "conclusions.0.task"),
     "advice that a conclusion does not allow": (

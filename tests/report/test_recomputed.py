@@ -104,11 +104,20 @@ def test_differences_counts_and_prices(run: Path) -> None:
 
 def test_adjusted_p_values(run: Path) -> None:
     contrasts = json.loads((run / "results.json").read_text())["contrasts"]
-    primary = [c for c in contrasts if c["family"] == "primary"]
-    others = [c for c in contrasts if c["family"] != "primary"]
+    primary, gates, others = (
+        [c for c in contrasts if c["family"] == family] for family in ("primary", "gatekeeping", "secondary")
+    )
     assert primary
+    assert gates
     assert others
-    holm = multipletests([c["p"] for c in primary], method="holm")[1]
-    assert [c["p_adjusted"] for c in primary] == close(list(holm))
+    questions = {c["task"]: [one for one in primary if one["task"] == c["task"]] for c in primary}
+    largest = {task: max(c["p"] for c in own) for task, own in questions.items()}
+    for task, own in questions.items():
+        within = multipletests([c["p"] for c in own], method="hommel")[1]
+        rest = [p for name, p in largest.items() if name != task]
+        expected = [multipletests([p, *rest], method="holm")[1][0] for p in within]
+        assert [c["p_adjusted"] for c in own] == close(expected)
+    holm = multipletests([c["p"] for c in gates], method="holm")[1]
+    assert [c["p_adjusted"] for c in gates] == close(list(holm))
     bh = stats.false_discovery_control([c["p"] for c in others])
     assert [c["p_adjusted"] for c in others] == close(list(bh))

@@ -3,10 +3,11 @@
 from preceptor.evidence import power
 from preceptor.evidence._agreement import Agreement, Figure, Level, agreement
 from preceptor.evidence._compare import Comparison, compare
-from preceptor.evidence._correction import benjamini_hochberg, holm
+from preceptor.evidence._correction import benjamini_hochberg, closed_testing, holm
 from preceptor.evidence._estimate import Estimate, estimate, value_of
 from preceptor.evidence._sample import INVALID_CODE, Sample
 from preceptor.evidence._seeds import FEWEST_SEEDS, AcrossSeeds, across_seeds
+from preceptor.evidence._shares import ShareDifference, fewest_for_margin, share_difference
 from preceptor.evidence._tango import tango_interval
 from preceptor.evidence._verdict import FEWEST_OF_A_CLASS, FEWEST_PATIENTS, Judgement, Verdict, judge
 from preceptor.evidence._words import gain, lower_is_better, metric_title, number, p_text, sentence
@@ -27,12 +28,15 @@ __all__ = [
     "Level",
     "Metric",
     "Sample",
+    "ShareDifference",
     "Verdict",
     "across_seeds",
     "agreement",
     "benjamini_hochberg",
+    "closed_testing",
     "compare",
     "estimate",
+    "fewest_for_margin",
     "find_metric",
     "gain",
     "holm",
@@ -44,6 +48,7 @@ __all__ = [
     "p_text",
     "power",
     "sentence",
+    "share_difference",
     "tango_interval",
     "value_of",
 ]

@@ -35,7 +35,8 @@ class Comparison:
     by `interval`; all four are None where no interval can be given (one patient only). `p` is two-sided and unadjusted,
     `test` names its test. `n` counts cases, `patients` the patients they come from, `differing` the patients on whom
     the metric tells the arms apart; `effective_patients` is as many patients with equally many cases as would weigh the
-    same. `smallest_class` counts the cases of the rarest label that occurs, 0 where only one does; None for scores.
+    same. `smallest_class` counts the patients with the label that fewest have of those that occur, 0 where only one
+    does; None for scores.
     `variance` is that of the difference, a patient; `seed_error` the standard error of the mean over seeds where they
     are enough to speak of the method, else 0.
     """
@@ -84,11 +85,13 @@ def compare(
     patient = first.patient_of_case()
     cases = np.bincount(patient)
     differing = count_differing(metric, a, b, patient)
+    of_method = len(deltas) >= FEWEST_SEEDS and len(cases) > 1
     if metric.hits and len(cases) == len(first) and len(a) == 1:
         found = _proportions(metric.hits(a[0]), metric.hits(b[0]))
     else:
+        swapped = 0 if of_method else swapped  # whose p comes from its own interval
         found = _resampled(paired(metric, a, b, patient), len(cases), differing, seed, resamples, swapped)
-    if len(deltas) >= FEWEST_SEEDS and len(cases) > 1:
+    if of_method:
         found = _of_method(found, deltas, len(cases))
     return Comparison(
         delta=float(np.mean(deltas)),
@@ -97,7 +100,7 @@ def compare(
         patients=len(cases),
         effective_patients=float(cases.sum() ** 2 / (cases**2).sum()),  # Kish 1965, section 11.7
         differing=differing,
-        smallest_class=None if first.gold is None else _smallest_class(first.gold),
+        smallest_class=None if first.gold is None else _smallest_class(first.gold, patient),
         seed_deltas=tuple(deltas),
     )
 
@@ -125,9 +128,10 @@ def _require_paired(a: Sequence[Sample], b: Sequence[Sample]) -> None:
             raise ValueError("the two arms do not hold the same gold labels in the same order")
 
 
-def _smallest_class(gold: Ints) -> int:
-    _, counts = np.unique(gold, return_counts=True)
-    return int(counts.min()) if len(counts) > 1 else 0
+def _smallest_class(gold: Ints, patient: Ints) -> int:
+    """Cases of one patient tell little more than one of them: patients are counted."""
+    counts = [len(np.unique(patient[gold == label])) for label in np.unique(gold)]
+    return min(counts) if len(counts) > 1 else 0
 
 
 def _proportions(hits_a: NDArray[np.bool_], hits_b: NDArray[np.bool_]) -> _Found:

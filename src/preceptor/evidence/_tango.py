@@ -9,7 +9,7 @@ _EDGE = 1e-9  # the statistic is undefined at a difference of exactly -1 or 1
 _LEAST = 1e-12  # rounding makes a variance of 0 a little less
 
 
-def tango_statistic(only_a: Floats | float, only_b: Floats | float, n: int, difference: float) -> Floats:
+def tango_statistic(only_a: Floats | float, only_b: Floats | float, n: float, difference: float) -> Floats:
     """How far `only_a` and `only_b` (...) lie from a true `difference` of a minus b, in standard errors (...).
 
     `only_a` counts the pairs in which only a is right, `only_b` those in which only b is; `n` pairs in all. Under the
@@ -24,7 +24,7 @@ def tango_statistic(only_a: Floats | float, only_b: Floats | float, n: int, diff
     return statistic
 
 
-def tango_interval(only_a: int, only_b: int, n: int, level: float) -> tuple[float, float]:
+def tango_interval(only_a: float, only_b: float, n: float, level: float) -> tuple[float, float]:
     """The differences of a minus b that the score test does not refuse at 1 - `level`.
 
     It has width even where the arms never disagreed. Counts as in `tango_statistic`; `n` at least 1.

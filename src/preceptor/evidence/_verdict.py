@@ -11,9 +11,9 @@ Verdict = Literal["better", "worse", "equivalent", "inconclusive"]
 SIGNIFICANCE = 0.05
 FEWEST_PATIENTS = 20
 FEWEST_OF_A_CLASS = 10
-"""Below these the numbers only describe the patients at hand."""
+"""Patients, in all and of each class that occurs: below these the numbers only describe those at hand."""
 
-_FEWEST_DIFFERING = 10
+FEWEST_DIFFERING = 10
 """Patients on whom the arms must differ before resampling can tell how rarely they do."""
 
 
@@ -39,7 +39,7 @@ def judge(
 
     `better`, `worse`: adjusted p below .05 and the 95% interval without 0. `equivalent`: the 90% interval lies inside
     +-`margin`, which only the user can set. `inconclusive`: everything else, also a test and an interval that
-    disagree, and too few patients or cases of a class.
+    disagree, and too few patients, in all or of a class.
     """
     if why := why_descriptive(comparison):
         return Judgement("inconclusive", descriptive=why)
@@ -66,7 +66,7 @@ def why_descriptive(comparison: Comparison) -> str | None:
     if comparison.smallest_class == 0:
         return "all cases are of one class, and at least two are needed"
     if comparison.smallest_class is not None and comparison.smallest_class < FEWEST_OF_A_CLASS:
-        return f"a class has fewer than the {FEWEST_OF_A_CLASS} cases that are needed"
+        return f"a class has fewer than the {FEWEST_OF_A_CLASS} patients that are needed"
     return None
 
 
@@ -91,5 +91,5 @@ def _below(bound: float | None, margin: float, comparison: Comparison) -> bool:
 
     Resampling cannot see what none of a few patients happened to show; Tango's interval can.
     """
-    believable = comparison.interval == TANGO or comparison.differing >= _FEWEST_DIFFERING
+    believable = comparison.interval == TANGO or comparison.differing >= FEWEST_DIFFERING
     return believable and bound is not None and bound < margin

@@ -11,7 +11,7 @@ from preceptor.evidence import INVALID_CODE, Sample, find_metric, lower_is_bette
 from preceptor.study.results.conclusion_schema import ConclusionKind, CouldHaveSeen, Recommendation, SpikeFinding
 from preceptor.study.results.could_have_seen import control_state
 from preceptor.study.results.rater_schema import Human, Interval, Rater
-from preceptor.study.results.schema import Cell, Contrast, LabelScoring, Results, TaskPart
+from preceptor.study.results.schema import Cell, Contrast, Dangerous, Detected, LabelScoring, Results, TaskPart
 from preceptor.study.results.spike import share_of
 from preceptor.study.run.failures import Failure
 
@@ -26,6 +26,7 @@ _RECOMMENDED: dict[ConclusionKind, tuple[Recommendation, ...]] = {
     "sft_not_settled": ("do not deploy",),
     "dpo_not_delivered": ("do not deploy",),
     "could_not_have_seen": ("do not deploy",),
+    "simpler_is_better": ("do not deploy",),
     "unsettled": ("do not deploy", "more cases"),
 }
 """What may be advised after a conclusion; after any other, whatever else is known of its task decides."""
@@ -252,6 +253,13 @@ def _of_counts(contrast: Contrast, a: Sequence[Cell], b: Sequence[Cell]) -> Iter
             yield "counts", f"arm {arm} was right {right} times by its confusion matrix"
     if (risky := contrast.dangerous) and risky.lost + risky.gained > contrast.n * risky.seeds:
         yield "dangerous", "these are more than all cases"
+    if risky and risky.sensitivity:
+        yield from _of_sensitivity(risky, risky.sensitivity)
+
+
+def _of_sensitivity(risky: Dangerous, found: Detected) -> Iterator[Wrong]:
+    if not found.cases or _differ(found.a - found.b, (risky.gained - risky.lost) / (found.cases * risky.seeds)):
+        yield "dangerous.sensitivity", "it does not follow from the cases lost and gained"
 
 
 def _right(cell: Cell) -> int | None:

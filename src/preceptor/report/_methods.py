@@ -6,6 +6,7 @@ from typing import Any
 from preceptor.evidence import metric_title, number
 from preceptor.models import HEAD
 from preceptor.preferences import explanations
+from preceptor.report._adjustment import adjustment
 from preceptor.report._limits import spiked_note
 from preceptor.report._makers import maker_title
 from preceptor.report._run import Run
@@ -225,13 +226,16 @@ def _statistics(run: Run) -> str:
         said.append(f"Differences below {_listed(sorted(m for m in margins if m))} were taken not to matter.")
     if results.contrasts:
         intervals = _listed(sorted({contrast.interval for contrast in results.contrasts}))
-        over = "the primary contrasts of all tasks, and by Benjamini and Hochberg's over the others"
-        over = "all contrasts of the study" if results.older else over
         tests = _listed(sorted({contrast.test for contrast in results.contrasts}))
         said.append(
             f"Arms were compared on the same patients. Intervals of 95% (unadjusted): {intervals}. Tests: {tests}, "
-            f"two-sided. P-values were adjusted by Holm's method over {over}."
+            f"two-sided. P-values were adjusted {adjustment(results)}."
         )
+        if margins - {None}:
+            said.append(
+                "That a difference lies below the margin rests on its 90% interval, tested at 5% on each side and not "
+                "adjusted for the number of tasks."
+            )
     return " ".join(said) or "No arms were compared."
 
 

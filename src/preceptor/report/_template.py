@@ -12,6 +12,7 @@ from markupsafe import Markup
 from preceptor.errors import without_steering
 from preceptor.evidence import metric_title
 from preceptor.report import _numbers as numbers
+from preceptor.report._adjustment import adjustment
 from preceptor.report._looks import VERDICT_MARKS, arm_label, pair_label
 from preceptor.study.results.schema import Results
 
@@ -22,6 +23,7 @@ CONCLUSIONS = {
     "sft_not_settled": ("inconclusive", "SFT had not settled"),
     "dpo_not_delivered": ("inconclusive", "DPO was not delivered"),
     "could_not_have_seen": ("inconclusive", "could not have seen a gain"),
+    "simpler_is_better": ("worse", "a simpler way is better"),
     "base_enough": ("equivalent", "the base model is enough"),
     "dpo_harms": ("worse", "DPO does harm"),
     "not_enough_cases": ("inconclusive", "not enough cases"),
@@ -75,6 +77,7 @@ def _environment(runs: Sequence[Results], *, escaping: bool) -> jinja2.Environme
         "arm": lambda arm: arm_label(_run_of(runs, arm), arm),
         "pair": lambda contrast: pair_label(_run_of(runs, contrast.a), contrast),
         "metric": metric_title,
+        "adjustment": adjustment,
     }
     return environment
 

@@ -9,8 +9,8 @@ _ALWAYS = {
     "95% interval": "Where the true value may well lie, going by the chance in which patients were held out. If the "
     "study were done again and again, about 95 of 100 such intervals would hold it.",
     "p and adjusted p": "How often a difference as large as the one seen would arise by chance if the two arms were "
-    "alike. Adjusted: made larger, because the more is asked, the more is found by chance (Holm's method over the "
-    "primary contrasts, Benjamini and Hochberg's over the others).",
+    "alike. Adjusted: made larger, because the more is asked, the more is found by chance; each "
+    "table says how.",
     "Primary contrast": "A comparison named before the first prediction as one that the conclusion rests on.",
     "Seed": "The number that fixes chance in training. Trained with another, a model comes out a little different.",
     "Invalid answer": "An answer that could not be read as one of the allowed ones. It counts as wrong.",

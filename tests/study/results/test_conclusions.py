@@ -120,18 +120,6 @@ def test_too_few_cases_only_describe() -> None:
     assert "12 patients" in found.sentence
 
 
-@pytest.mark.parametrize("against", ["sft", "sft+sft"])
-def test_a_net_loss_of_dangerous_cases_vetoes(against: str) -> None:
-    lost = {"labels": ["urgent"], "lost": 3, "gained": 1}
-    found = conclude(replaced(DPO_WINS, contrast("sft+dpo", against, "better", 0.16, dangerous=lost)))
-    assert (found.conclusion, found.recommendation) == ("unsettled", "do not deploy")
-    assert "misses 2 dangerous cases more" in found.sentence
-    gained = {"labels": ["urgent"], "lost": 1, "gained": 1}
-    found = conclude(replaced(DPO_WINS, contrast("sft+dpo", "sft", "better", 0.16, dangerous=gained)))
-    assert found.conclusion == "dpo_worth_it"
-    assert "as many dangerous ones (urgent) found" in found.sentence
-
-
 def test_sft_is_worth_it_in_a_study_without_dpo() -> None:
     alone = [contrast("sft", "base", "better", 0.3)]
     found = conclude([*alone, contrast("sft", "majority", "better", 0.3)])
@@ -317,6 +305,19 @@ def test_a_good_result_alone_does_not_recommend_a_pilot(task: dict[str, Any], re
     assert (found.conclusion, found.recommendation) == ("dpo_worth_it", recommended)
 
 
+def test_cases_are_counted_over_all_seeds() -> None:
+    """`counts` are of the first seed: a sentence that took them would turn with the order of seeds."""
+    seeds = [SeedDelta(seed=seed, delta=0.1) for seed in range(3)]
+    said = {
+        more: conclude([one.model_copy(update={"seeds": seeds, "more_right": more}) for one in DPO_WINS]).sentence
+        for more in (None, 0.0, 6.333, -2.0)
+    }
+    assert "of 120 cases (mean of 3 seeds), 6.3 more answered rightly" in said[6.333]
+    assert "of 120 cases (mean of 3 seeds), 2 fewer answered rightly" in said[-2.0]
+    assert "of 120 cases (mean of 3 seeds), as many answered rightly" in said[0.0]
+    assert "of 120 cases (seed 0), 9 more answered rightly" in said[None], "results of earlier versions"
+
+
 def test_five_seeds_speak_of_the_method() -> None:
     """The seeds that both arms of the comparison have, whatever else was trained."""
     cells = [cell(arm, seed=seed) for arm in ("base", "sft", "sft+dpo", "sft+sft") for seed in range(5)]
@@ -327,6 +328,8 @@ def test_five_seeds_speak_of_the_method() -> None:
 
     assert "models trained here" not in conclude(over(5), cells).sentence
     assert "with 4 seeds" in conclude(over(4), cells).sentence
+    of_control = [one if one.b == "sft+sft" else other for one, other in zip(over(4), over(5), strict=True)]
+    assert "with 4 seeds" in conclude(of_control, cells).sentence, "one seed of the control failed"
 
 
 def test_free_text_has_no_counts() -> None:

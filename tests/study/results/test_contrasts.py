@@ -9,13 +9,14 @@ from scipy import stats
 
 from preceptor.data import DataSpec, Splits
 from preceptor.engine import Cost
+from preceptor.evidence import benjamini_hochberg, holm
 from preceptor.study import Prediction, TaskEntry
 from preceptor.study.cases import Prepared
 from preceptor.study.results.cells import Cell
 from preceptor.study.results.conclusions import conclusions
 from preceptor.study.results.contrasts import contrasts, not_compared
 from preceptor.study.results.measure import measure
-from preceptor.study.results.schema import Contrast, Counts, Dangerous, NotCompared, Paired, TaskPart
+from preceptor.study.results.schema import Contrast, Counts, NotCompared, Paired, TaskPart
 from preceptor.study.run.failures import Failure
 from preceptor.study.spec.arms import resolve
 from preceptor.tasks import Example, Task, load_task
@@ -25,11 +26,13 @@ ARMS = resolve(("base", "base+shots", "sft", "sft+dpo", "sft+sft", "tfidf", "end
 PRIMARY = [("sft+dpo", "sft")]
 
 
-def prepared(gold: Sequence[str], patients: Sequence[str] | None = None, metric: str = "accuracy") -> Prepared:
+def prepared(
+    gold: Sequence[str], patients: Sequence[str] | None = None, metric: str = "accuracy", name: str = "triage"
+) -> Prepared:
     """A label task whose held-out cases have these right answers; one case a patient unless said otherwise."""
     task = Task.model_validate(
         {
-            "name": "triage", "title": "t", "question": "q", "source": "s", "fields": {"note": "n"}, "instruction": "i",
+            "name": name, "title": "t", "question": "q", "source": "s", "fields": {"note": "n"}, "instruction": "i",
             "prompt": "{note}", "metric": metric, "also": [{"metric": "sensitivity", "labels": ["urgent"]}],
             "answer": {"kind": "label", "labels": dict.fromkeys(LABELS, "x"), "max_new_tokens": 4},
         }
@@ -79,12 +82,14 @@ def test_one_case_a_patient_is_mcnemar_and_tango_and_unreadable_answers_are_miss
     assert found.delta == pytest.approx(18 / 120, abs=1e-9)
     assert found.p == pytest.approx(stats.binomtest(12, 42).pvalue, abs=1e-9)
     assert (found.test, found.interval) == ("exact McNemar", "Tango's score interval")
-    assert (found.family, found.adjustment, found.p_adjusted) == ("primary", "holm", found.p)
+    assert (found.family, found.adjustment, found.p_adjusted) == ("primary", "closed", found.p)
     assert (found.verdict, found.less_than_matters, found.differing) == ("better", False, 42)
     assert found.price_ratio == 1.5
     urgent = [n for n, one in enumerate(GOLD) if one == "urgent"]
     lost = sum(n in range(40, 52) for n in urgent)
-    assert found.dangerous == Dangerous(labels=["urgent"], lost=lost, gained=sum(n < 30 for n in urgent))
+    gained = sum(n < 30 for n in urgent)
+    assert found.dangerous is not None
+    assert (found.dangerous.labels, found.dangerous.lost, found.dangerous.gained) == (["urgent"], lost, gained)
 
 
 def test_the_margin_decides_between_equivalent_and_not_enough_cases() -> None:
@@ -120,7 +125,8 @@ def test_an_arm_without_seeds_is_compared_with_each() -> None:
     found = only(contrasts([base, *tuned], ARMS, [("sft", "base")], {}), "sft", "base")
     assert [one.seed for one in found.seeds] == [3, 5]
     assert [one.delta for one in found.seeds] == pytest.approx([50 / 120, 40 / 120])
-    assert found.counts.only_a == 50, "counts are those of the first seed"
+    assert found.counts.only_a == 50, "the paired table is that of the first seed"
+    assert found.more_right == 45, "and what a sentence counts is the mean over seeds"
     assert found.price_ratio is None, "the base model cost nothing"
 
 
@@ -217,8 +223,63 @@ def test_a_contrast_that_a_failure_took_still_counts_in_the_adjustment() -> None
     assert lost == {
         ("sft+dpo", "sft"): "primary",
         ("sft+dpo", "base"): "secondary",
-        ("sft+dpo", "majority"): "secondary",
+        ("sft+dpo", "majority"): "gatekeeping",
     }
+
+
+def test_a_question_asks_of_the_others_only_their_larger_p() -> None:
+    """Two tasks of two primary contrasts each: closed testing over tasks, worked out from the p alone."""
+    primary = [("sft+dpo", "sft"), ("sft+dpo", "sft+sft")]
+    wrong = {"triage": {"sft": 34, "sft+sft": 28}, "urgency": {"sft": 36, "sft+sft": 27}}
+    cells = [
+        cell(case, arm, mistaken(GOLD, range(count)))
+        for task, counts in wrong.items()
+        for case in [prepared(GOLD, name=task)]
+        for arm, count in {"sft+dpo": 20, **counts}.items()
+    ]
+    found = {(one.task, one.b): one for one in contrasts(cells, ARMS, primary, {}) if one.family == "primary"}
+    first, second = ([found[task, b] for b in ("sft", "sft+sft")] for task in wrong)
+    largest = [max(one.p for one in question) for question in (first, second)]
+    for question, other in ((first, largest[1]), (second, largest[0])):
+        small, large = question
+        own = min(2 * small.p, large.p)
+        assert small.p_adjusted == pytest.approx(max(own, 2 * min(own, other)))
+        assert large.p_adjusted == pytest.approx(max(large.p, 2 * min(large.p, other)))
+    both = [max(one.p_adjusted for one in question) for question in (first, second)]
+    assert both == pytest.approx(holm(largest)), "what is claimed of a task as a whole is Holm over tasks"
+
+
+def test_simpler_ways_are_a_family_that_certain_wins_do_not_loosen() -> None:
+    case = prepared(GOLD)
+    wrong = {"base": 110, "base+shots": 100, "sft": 20, "sft+dpo": 20, "tfidf": 29, "endpoint": 60}
+    cells = [cell(case, arm, mistaken(GOLD, range(count))) for arm, count in wrong.items()]
+    found = contrasts(cells, ARMS, PRIMARY, {})
+    gates = [one for one in found if one.family == "gatekeeping"]
+    assert {(one.a, one.b) for one in gates} == {(a, b) for a in ("sft", "sft+dpo") for b in ("tfidf", "majority")}
+    assert {one.adjustment for one in gates} == {"holm"}
+    assert [one.p_adjusted for one in gates] == pytest.approx(holm([one.p for one in gates]))
+    others = [one for one in found if one.family == "secondary"]
+    assert [one.p_adjusted for one in others] == pytest.approx(benjamini_hochberg([one.p for one in others]))
+
+
+def test_dangerous_cases_are_shares_of_all_seeds_with_specificity_beside_them() -> None:
+    case = prepared(GOLD)
+    sft = [cell(case, "sft", mistaken(GOLD, (0, 3)), seed) for seed in (0, 1)]
+    everything = [cell(case, "sft+dpo", answers, seed) for seed, answers in enumerate([["urgent"] * 120, GOLD])]
+    found = only(contrasts([*sft, *everything], ARMS, PRIMARY, {}), "sft+dpo", "sft").dangerous
+    assert found is not None
+    assert found.sensitivity is not None
+    assert found.specificity is not None
+    assert (found.sensitivity.a, found.sensitivity.b) == (1.0, 38 / 40)
+    assert (found.specificity.a, found.specificity.b) == (0.5, 1.0), "everything is called urgent with one of two seeds"
+    assert (found.sensitivity.cases, found.specificity.cases, found.margin) == (40, 80, 0.1)
+    turned = only(contrasts([*sft, *everything[::-1]], ARMS, PRIMARY, {}), "sft+dpo", "sft").dangerous
+    assert turned == found, "the order of seeds decides nothing"
+    unread = [cell(case, "sft+dpo", ["no label at all"] * 120)]
+    found = only(contrasts([sft[0], *unread], ARMS, PRIMARY, {}), "sft+dpo", "sft").dangerous
+    assert found is not None
+    assert found.specificity is not None
+    assert found.specificity.a == 0.0, "what cannot be read clears no case"
 
 
 def test_what_the_study_has_not_is_no_contrast_that_failed() -> None:

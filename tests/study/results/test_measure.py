@@ -96,7 +96,8 @@ def test_the_interval_is_near_that_of_patients_drawn_again(told: dict[Any, Told]
 
 
 PRIMARY = {("sft+dpo", "sft")}
-SECONDARY = {("sft", "base"), ("sft+dpo", "base"), ("sft", "majority"), ("sft+dpo", "majority")}
+GATEKEEPING = {("sft", "majority"), ("sft+dpo", "majority")}
+SECONDARY = {("sft", "base"), ("sft+dpo", "base")}
 
 
 def majority(run: Run) -> str:
@@ -112,11 +113,10 @@ def answered(run: Run, told: dict[Any, Told], arm: str, seed: int) -> list[str]:
 
 def test_contrasts_are_those_fixed_in_advance(two_seeds: Run, told: dict[Any, Told]) -> None:
     found = two_seeds.results["contrasts"]
-    families = {
-        family: {(o["a"], o["b"]) for o in found if o["family"] == family} for family in ("primary", "secondary")
-    }
-    assert families == {"primary": PRIMARY, "secondary": SECONDARY}
-    assert len(found) == len(PRIMARY | SECONDARY), "one contrast for all seeds"
+    expected = {"primary": PRIMARY, "gatekeeping": GATEKEEPING, "secondary": SECONDARY}
+    families = {family: {(o["a"], o["b"]) for o in found if o["family"] == family} for family in expected}
+    assert families == expected
+    assert len(found) == len(PRIMARY | GATEKEEPING | SECONDARY), "one contrast for all seeds"
     for one in found:
         of_seeds = [
             told[one["a"], seed].macro_f1() - told[one["a"], seed].macro_f1(answered(two_seeds, told, one["b"], seed))
@@ -145,12 +145,22 @@ def test_counts_are_those_of_the_first_seed_and_dangerous_cases_of_all(two_seeds
         }
         assert one["counts"] == {name: right[key] for name, key in names.items()}
         urgent = [(x, y) for a, b in both for g, x, y in zip(gold, a, b, strict=True) if g == "urgent"]
-        assert one["dangerous"] == {
+        dangerous = one["dangerous"]
+        assert {name: dangerous[name] for name in ("labels", "lost", "gained", "seeds", "margin")} == {
             "labels": ["urgent"],
             "lost": sum(x != "urgent" and y == "urgent" for x, y in urgent),
             "gained": sum(x == "urgent" and y != "urgent" for x, y in urgent),
             "seeds": 2,
+            "margin": 0.1,
         }
+        others = [(x, y) for a, b in both for g, x, y in zip(gold, a, b, strict=True) if g != "urgent"]
+        for place, arm in enumerate(("a", "b")):
+            caught = np.mean([pair[place] == "urgent" for pair in urgent])
+            cleared = np.mean([pair[place] not in ("urgent", "INVALID") for pair in others])
+            assert dangerous["sensitivity"][arm] == pytest.approx(caught)
+            assert dangerous["specificity"][arm] == pytest.approx(cleared)
+        right_more = [sum((x == g) - (y == g) for g, x, y in zip(gold, *pair, strict=True)) for pair in both]
+        assert one["more_right"] == pytest.approx(np.mean(right_more))
 
 
 def test_the_price_of_an_arm_is_its_whole_training_over_the_others(two_seeds: Run, told: dict[Any, Told]) -> None:
@@ -189,7 +199,8 @@ def test_p_values_are_those_of_arms_swapped_by_hand_in_all_seeds_together(
 
 def test_p_values_are_adjusted_by_family_and_verdicts_follow(two_seeds: Run) -> None:
     found = two_seeds.results["contrasts"]
-    for family, method, name in (("primary", "holm", "holm"), ("secondary", "fdr_bh", "bh")):
+    families = (("primary", "holm", "closed"), ("gatekeeping", "holm", "holm"), ("secondary", "fdr_bh", "bh"))
+    for family, method, name in families:  # of one primary contrast there is nothing to adjust
         members = [one for one in found if one["family"] == family]
         adjusted = multipletests([one["p"] for one in members], method=method)[1]
         assert [one["p_adjusted"] for one in members] == pytest.approx(adjusted.tolist(), abs=1e-9)

@@ -10,7 +10,7 @@ from preceptor.errors import InputError
 from preceptor.study.results.preregistration import freeze
 from preceptor.study.results.schema import Design
 from preceptor.study.run.folder import RunFolder
-from prepared_study import prepare_tiny
+from prepared_study import DATA, prepare_tiny
 
 
 @pytest.fixture
@@ -69,6 +69,17 @@ def test_a_folder_that_was_predicted_in_before_designs_were_kept_is_exploratory(
     predict(tmp_path)
     assert frozen().changed
     assert frozen().changed
+
+
+def test_a_sensitivity_margin_is_part_of_the_design_only_where_it_is_named(frozen: Any) -> None:
+    """So a design that was frozen before there was such a margin is found again."""
+
+    def entry(**more: float) -> list[dict[str, Any]]:
+        return [{"task": "urgency.task.yaml", "data": DATA, "limit": {}, **more}]
+
+    usual = frozen().sha256
+    assert frozen(tasks=entry(sensitivity_margin=0.1)).sha256 == usual
+    assert frozen(tasks=entry(sensitivity_margin=0.05)).sha256 != usual
 
 
 def test_training_settings_are_no_part_of_the_design(frozen: Any) -> None:

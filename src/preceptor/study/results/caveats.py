@@ -18,6 +18,7 @@ _ADVICE: dict[ConclusionKind, tuple[Recommendation, str]] = {
     "dpo_not_delivered": ("do not deploy", "deliver it first: more pairs, more steps or a higher learning rate"),
     "could_not_have_seen": ("do not deploy", "the study has to show first that it could have seen a gain"),
     "dpo_harms": ("do not deploy", "harm was shown"),
+    "simpler_is_better": ("do not deploy", "a simpler way does better: take that, or train until the model beats it"),
 }
 """What follows from a conclusion by itself; after any other, what speaks against the arm it leaves decides."""
 

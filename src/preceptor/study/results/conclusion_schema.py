@@ -17,6 +17,7 @@ ConclusionKind = Literal[
     "sft_not_settled",
     "dpo_not_delivered",
     "could_not_have_seen",
+    "simpler_is_better",
     "base_enough",
     "sft_worth_it",
     "dpo_harms",

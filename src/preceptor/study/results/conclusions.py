@@ -14,7 +14,9 @@ from preceptor.evidence import FEWEST_SEEDS, number
 from preceptor.study.results.caveats import recommendation, warnings
 from preceptor.study.results.conclusion_schema import Conclusion, ConclusionKind, CouldHaveSeen
 from preceptor.study.results.contrast_words import adds_too_little, compared, compute, counted, over
+from preceptor.study.results.dangerous import why_not_safe
 from preceptor.study.results.schema import Cell, Contrast, TaskPart
+from preceptor.study.results.simpler import Simpler, better_and_simpler
 from preceptor.study.results.task_evidence import UNREADABLE, TaskEvidence, by_task_and_model
 from preceptor.study.run.failures import Failure, in_words
 from preceptor.study.spec.arms import MAJORITY, Arm
@@ -75,6 +77,8 @@ def _outcome(evidence: TaskEvidence, seen: CouldHaveSeen | None) -> _Outcome:
     if question.descriptive:
         claim = "these cases only describe what the models did and allow no conclusion"
         return _Outcome("descriptive", claim, question, because=(question.descriptive,))
+    if simpler := better_and_simpler(evidence):
+        return _simpler_is_better(evidence, question, simpler)
     if untouched := _untouched_is_enough(evidence):
         return untouched
     return _treatment(evidence, question, seen) if evidence.arms[question.b].trained else _one_stage(evidence, question)
@@ -87,6 +91,22 @@ def _lost(evidence: TaskEvidence, a: str, b: str) -> _Outcome:
     first = b if evidence.arms[b].trained else a
     because = (in_words(failed, evidence.phrases), *_over_untouched(evidence, first))
     return _Outcome("unsettled", claim, None, because=because, spoiled=True)
+
+
+def _simpler_is_better(evidence: TaskEvidence, question: Contrast, simpler: Simpler) -> _Outcome:
+    """What the study asked comes second where none of its models does as well as a simpler way."""
+    named, ways = evidence.phrases, [evidence.phrases[way] for way in simpler.ways]
+    are = "is" if len(ways) == 1 else "are"
+    best = f"{named[simpler.best]}, which did best of the models asked about"
+    because = [over(contrast, named) for contrast in simpler.ways.values()]
+    if question not in simpler.ways.values():
+        harm = f"{evidence.last_stage(question.a)} does harm, " if question.verdict == "worse" else ""
+        because.append(harm + over(question, named))
+    longer = evidence.control(question.a)
+    if longer in simpler.ways and evidence.verdict(longer, question.b) == "better":
+        because.append(f"{named[question.b]} had not settled")
+    claim = f"{' and '.join(ways)} {are} simpler and better than {best}"
+    return _Outcome("simpler_is_better", claim, None, because=tuple(because))
 
 
 def _untouched_is_enough(evidence: TaskEvidence) -> _Outcome | None:
@@ -220,20 +240,15 @@ def _open(contrast: Contrast, what: str, because: tuple[str, ...] = ()) -> _Outc
 def _unless_spoiled(evidence: TaskEvidence, outcome: _Outcome, *claimed: Contrast) -> _Outcome:
     """The outcome, or, when something forbids to say it, why.
 
-    `claimed` are the contrasts that say an arm is better: none may lose dangerous cases on balance.
+    `claimed` are the contrasts that say an arm is better: of each it must be shown that no more dangerous cases are
+    missed than its margin allows.
     """
     assert outcome.arm is not None
     if why := _useless(evidence, outcome.arm):
         return _spoiled(outcome, why)
     for contrast in claimed:
-        dangerous = contrast.dangerous
-        if dangerous and dangerous.lost > dangerous.gained:
-            missed = dangerous.lost - dangerous.gained
-            what = "dangerous case" if missed == 1 else "dangerous cases"
-            together = f", {dangerous.seeds} seeds together" if dangerous.seeds > 1 else ""
-            return _spoiled(
-                outcome, f"it misses {missed} {what} more than {evidence.phrases[contrast.b]} does{together}"
-            )
+        if why := why_not_safe(contrast, evidence.phrases):
+            return _spoiled(outcome, why)
     arm, base = evidence.begun(outcome.arm), evidence.base
     if base and evidence.verdict(arm, base) not in ("better", None):
         named = evidence.phrases
@@ -276,11 +291,17 @@ def _sentence(evidence: TaskEvidence, outcome: _Outcome) -> str:
 
 
 def _scope(evidence: TaskEvidence) -> str | None:
-    """Of which models the sentence speaks; None where there are enough seeds to speak of the method."""
+    """Of which models the sentence speaks; None where there are enough seeds to speak of the method.
+
+    Where the contrast with the control has fewer than that of the question, as where one of them failed, these count.
+    """
     if not evidence.trained:
         return None
     question = evidence.question
-    seeds = len(question.seeds) if question else len(evidence.cells[evidence.trained[-1]])
+    longer = evidence.control(question.a) if question else None
+    control = evidence.contrast(question.a, longer) if question and longer else None
+    asked = [len(one.seeds) for one in (question, control) if one]
+    seeds = min(asked, default=len(evidence.cells[evidence.trained[-1]]))
     if seeds >= FEWEST_SEEDS:
         return None
     return f"this speaks of the models trained here with {seeds} {'seed' if seeds == 1 else 'seeds'}, not of the method"

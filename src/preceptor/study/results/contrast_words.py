@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from preceptor.evidence import gain, lower_is_better, number
+from preceptor.study.results.dangerous import detected
 from preceptor.study.results.schema import Contrast
 
 Bounds = tuple[float | None, float | None]
@@ -50,22 +51,16 @@ def gained(contrast: Contrast, interval: Bounds | None) -> Bounds:
 
 
 def counted(contrast: Contrast) -> str | None:
-    """`of 120 cases, 9 more answered rightly, 2 more dangerous ones missed`; None for free text."""
+    """`of 120 cases, 9 more answered rightly`, and how many dangerous ones each arm finds; None for free text."""
     counts, dangerous = contrast.counts, contrast.dangerous
     if counts is None:
         return None
-    seeds = contrast.seeds
-    which = f" (seed {seeds[0].seed})" if len(seeds) > 1 else ""
-    text = f"of {contrast.n} cases{which}, {_more(counts.only_a - counts.only_b, 'answered rightly')}"
-    if dangerous is None:
-        return text
-    missed = dangerous.lost - dangerous.gained
-    labels = " or ".join(dangerous.labels)
-    more = f"{abs(missed)} more dangerous {'one' if abs(missed) == 1 else 'ones'} ({labels})"
-    together = f", all {dangerous.seeds} seeds together" if dangerous.seeds > 1 else ""
-    if missed:
-        return f"{text}, {more} {'missed' if missed > 0 else 'found'}{together}"
-    return f"{text}, as many dangerous ones ({labels}) found{together}"
+    more: float = counts.only_a - counts.only_b
+    which = f" (seed {contrast.seeds[0].seed})" if len(contrast.seeds) > 1 else ""
+    if which and contrast.more_right is not None:  # earlier versions counted the first seed alone
+        more, which = round(contrast.more_right, 1), f" (mean of {len(contrast.seeds)} seeds)"
+    text = f"of {contrast.n} cases{which}, {_more(more, 'answered rightly')}"
+    return f"{text}; {detected(dangerous)}" if dangerous else text
 
 
 def compute(contrast: Contrast, phrases: Mapping[str, str]) -> str | None:
@@ -74,7 +69,7 @@ def compute(contrast: Contrast, phrases: Mapping[str, str]) -> str | None:
     return None if ratio is None else f"{ratio:.1f} times the training compute of {phrases[contrast.b]}"
 
 
-def _more(count: int, what: str) -> str:
+def _more(count: float, what: str) -> str:
     if count == 0:
         return f"as many {what}"
-    return f"{abs(count)} {'more' if count > 0 else 'fewer'} {what}"
+    return f"{abs(count):g} {'more' if count > 0 else 'fewer'} {what}"

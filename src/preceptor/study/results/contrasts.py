@@ -1,5 +1,6 @@
 """Which arms are compared with which, decided before any prediction is made, and what each comparison found."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from preceptor.evidence import (
     Judgement,
     Sample,
     benjamini_hochberg,
+    closed_testing,
     compare,
     find_metric,
     holm,
@@ -18,10 +20,14 @@ from preceptor.evidence import (
     power,
     sentence,
 )
-from preceptor.study.results.cells import Cell, dangerous_labels, majority_sample
-from preceptor.study.results.schema import Contrast, Dangerous, Family, NotCompared, Paired, SeedDelta
+from preceptor.study.results.cells import Cell, majority_sample
+from preceptor.study.results.dangerous import dangerous_of
+from preceptor.study.results.schema import Contrast, Family, NotCompared, Paired, SeedDelta
 from preceptor.study.run.failures import Failure, in_words
 from preceptor.study.spec.arms import MAJORITY, Arm, phrases
+from preceptor.study.spec.found import find_answer
+
+_ADJUSTMENT: dict[Family, str] = {"primary": "closed", "gatekeeping": "holm", "secondary": "bh"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +65,11 @@ def contrasts(
 ) -> list[Contrast]:
     """Every contrast that the study's `arms` allow, one for each task, model and pair: the mean over paired seeds.
 
-    `primary` pairs come first and are adjusted by Holm over the study, the others by Benjamini and Hochberg. `margins`
-    gives each task's margin in its metric's unit, None where the user set none. A seed that
-    `failed` for one of the two arms is left out, and a contrast without any seed still counts in the adjustment, with
-    p = 1, so that a failure makes no other contrast look more certain.
+    `primary` pairs come first. They are adjusted by closed testing, in which those of a task and model are one
+    question; contrasts with a simpler way by Holm, the others by Benjamini and Hochberg. `margins` gives each task's
+    margin in its metric's unit, None where the user set none. A seed that `failed` for one of the two arms is left
+    out, and a contrast without any seed still counts in the adjustment, with p = 1, so that a failure makes no other
+    contrast look more certain.
     """
     found = [
         one
@@ -71,18 +78,34 @@ def contrasts(
         if (one := _compared(there, a, b, family))
     ]
     found.sort(key=lambda one: one.family != "primary")
-    first = [one for one in found if one.family == "primary"]
-    lost = [one.family for one in not_compared(cells, arms, primary, failed)]
-    p_values = [one.comparison.p for one in found]
-    adjusted = [
-        *holm(p_values[: len(first)] + [1.0] * lost.count("primary"))[: len(first)],
-        *benjamini_hochberg(p_values[len(first) :] + [1.0] * lost.count("secondary"))[: len(found) - len(first)],
-    ]
+    adjusted = _adjusted(found, not_compared(cells, arms, primary, failed))
     words = phrases(arms)
     return [
         _entry(one, p, margins.get(one.a[0].prepared.task.name), words, _why_described(one, arms))
         for one, p in zip(found, adjusted, strict=True)
     ]
+
+
+def _adjusted(found: Sequence[_Found], lost: Sequence[NotCompared]) -> list[float]:
+    """The adjusted p of each contrast; those that were lost count with p = 1."""
+    adjusted = [1.0] * len(found)
+    questions: dict[tuple[str, str], list[int]] = {}
+    for number, one in enumerate(found):
+        if one.family == "primary":
+            questions.setdefault((one.a[0].prepared.task.name, one.a[0].model), []).append(number)
+    missing = Counter((one.task, one.model) for one in lost if one.family == "primary")
+    asked = list(dict.fromkeys([*questions, *missing]))
+    numbers = [questions.get(question, []) for question in asked]
+    own = [[found[n].comparison.p for n in some] + [1.0] * missing[q] for q, some in zip(asked, numbers, strict=True)]
+    families = list(zip(numbers, closed_testing(own), strict=True))
+    for family, adjust in (("gatekeeping", holm), ("secondary", benjamini_hochberg)):
+        members = [number for number, one in enumerate(found) if one.family == family]
+        others = [1.0] * sum(one.family == family for one in lost)
+        families.append((members, adjust([found[number].comparison.p for number in members] + others)))
+    for members, values in families:
+        for number, p in zip(members, values, strict=False):  # behind them stand those that were lost
+            adjusted[number] = p
+    return adjusted
 
 
 def _why_described(found: _Found, arms: Mapping[str, Arm]) -> str | None:
@@ -116,13 +139,23 @@ def _why(task: str, a: str, b: str, failed: Sequence[Failure], words: Mapping[st
 
 
 def _chosen(arms: Mapping[str, Arm], primary: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Family]:
-    """The pairs of arms to compare: the primary ones, then each arm against those that it names."""
+    """The pairs of arms to compare: the primary ones, then each arm against those that it names.
+
+    Whether simpler ways are beaten decides what is recommended, so those contrasts are a family of their own: wins that
+    nobody doubts, as over a base model whose answers cannot be read, make none of them easier.
+    """
     chosen: dict[tuple[str, str], Family] = dict.fromkeys(primary, "primary")
     for arm in arms.values():
         for other in arm.against:
             if other == MAJORITY or other in arms:
-                chosen.setdefault((arm.name, other), "secondary")
+                with_simpler = _writes(arm.name, arms) != _writes(other, arms)
+                chosen.setdefault((arm.name, other), "gatekeeping" if with_simpler else "secondary")
     return chosen
+
+
+def _writes(name: str, arms: Mapping[str, Arm]) -> bool:
+    """Whether a language model answers in an arm."""
+    return name != MAJORITY and bool(find_answer(arms[name].answer).language_model)
 
 
 def _by_task_and_model(cells: Sequence[Cell], failed: Sequence[Failure]) -> dict[tuple[str, str], _Arms]:
@@ -193,11 +226,12 @@ def _entry(
         b=b,
         **compared_fields(comparison, judgement),
         p_adjusted=p_adjusted,
-        adjustment="holm" if found.family == "primary" else "bh",
+        adjustment=_ADJUSTMENT[found.family],
         seeds=[SeedDelta(seed=cell.seed, delta=delta) for cell, delta in deltas],
         margin=margin,
         counts=_counts(found),
-        dangerous=_dangerous(found),
+        more_right=_more_right(found),
+        dangerous=dangerous_of(found.a[0].prepared, found.ours, found.theirs),
         answers_changed=_answers_changed(found),
         price_ratio=price,
         needed=_needed(comparison, judgement, margin),
@@ -247,6 +281,15 @@ def _counts(found: _Found) -> Paired | None:
     )
 
 
+def _more_right(found: _Found) -> float | None:
+    """Cases that a answered rightly more than b, the mean over seeds; None for free text."""
+    if found.ours[0].gold is None:
+        return None
+    gold = found.ours[0].labels()[0]
+    right_a, right_b = (sum(int(np.sum(one.labels()[1] == gold)) for one in arm) for arm in (found.ours, found.theirs))
+    return (right_a - right_b) / len(found.ours)
+
+
 def _answers_changed(found: _Found) -> float | None:
     """Share of held-out cases that the two arms answer differently, the mean over seeds; None against no arm."""
     if not found.b:
@@ -257,25 +300,3 @@ def _answers_changed(found: _Found) -> float | None:
         for a, b in zip(found.a, found.b, strict=True)
     ]
     return float(np.mean(shares))
-
-
-def _dangerous(found: _Found) -> Dangerous | None:
-    """Dangerous cases that b caught and a missed, and the reverse, over all seeds: the order of seeds decides nothing.
-
-    None where the task names no dangerous label.
-
-    A case is caught when it is answered with any of the dangerous labels.
-    """
-    prepared = found.a[0].prepared
-    labels = dangerous_labels(prepared)
-    if not labels:
-        return None
-    codes = [prepared.task.labels.index(label) for label in labels]
-    lost = gained = 0
-    for ours, theirs in zip(found.ours, found.theirs, strict=True):
-        gold, a = ours.labels()
-        concerned = np.isin(gold, codes)
-        caught_a, caught_b = np.isin(a, codes), np.isin(theirs.labels()[1], codes)
-        lost += int(np.sum(concerned & caught_b & ~caught_a))
-        gained += int(np.sum(concerned & caught_a & ~caught_b))
-    return Dangerous(labels=list(labels), lost=lost, gained=gained, seeds=len(found.ours))

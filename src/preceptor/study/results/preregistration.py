@@ -12,7 +12,7 @@ from preceptor.study.cases import Prepared
 from preceptor.study.results.cells import dangerous_labels
 from preceptor.study.results.schema import Design
 from preceptor.study.run.folder import RunFolder
-from preceptor.study.spec.study import Study
+from preceptor.study.spec.study import SENSITIVITY_MARGIN, Study
 
 
 def freeze(run: RunFolder, study: Study, tasks: Sequence[Prepared]) -> Design:
@@ -40,6 +40,8 @@ def _design(settings: dict[str, Any], sha256: str, frozen: str, *, changed: bool
 
 
 def _settings(study: Study, tasks: Sequence[Prepared]) -> dict[str, Any]:
+    allowed = {one.task.name: one.entry.sensitivity_margin for one in tasks if dangerous_labels(one)}
+    named = {name: margin for name, margin in allowed.items() if margin != SENSITIVITY_MARGIN}
     return {
         "primary": [list(pair) for pair in study.primary_contrasts],
         "arms": sorted(study.arm_names),
@@ -48,6 +50,8 @@ def _settings(study: Study, tasks: Sequence[Prepared]) -> dict[str, Any]:
         "metrics": {one.task.name: one.task.metric for one in tasks},
         "dangerous": {one.task.name: list(dangerous_labels(one)) for one in tasks},
         "test_sets": {one.task.name: one.test_set for one in tasks},
+        # Only where it is named: so a design that was frozen before there was such a margin is found again.
+        **({"sensitivity_margins": named} if named else {}),
     }
 
 

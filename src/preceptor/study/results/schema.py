@@ -29,7 +29,9 @@ _LARGEST = 1e39
 """No number that training logs is larger: it would be beyond float32."""
 Points = list[tuple[Annotated[int, Field(ge=0, lt=2**53)], Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)]]]
 """A curve: (optimizer step, value) each."""
-Family = Literal["primary", "secondary"]
+Family = Literal["primary", "gatekeeping", "secondary"]
+"""Contrasts that the study's question turns on; those with simpler ways, which must be beaten; all others. Earlier
+versions counted the second among the third."""
 
 
 class _Part(BaseModel):
@@ -83,13 +85,15 @@ class Power(_Part):
     """The smallest differences that the held-out cases show with 80% power, worked out before training.
 
     `kind`: for labels by the share of patients on whom just one arm is right, for scores by the standard deviation of a
-    patient's difference.
+    patient's difference. `together`: the same for all primary contrasts of the task at once, as a stage that is worth
+    it needs; empty with one contrast, and in results of earlier versions.
     """
 
     patients: Count
     kind: Literal["discordance", "sd"]
     alpha: Share = 0.05
     smallest: list[Smallest] = []
+    together: list[Smallest] = []
     equivalence: list[Reachable] | None = None
 
 
@@ -356,14 +360,33 @@ class Paired(_Part):
     neither: Count
 
 
+class Detected(_Part):
+    """Of the held-out cases of one kind, the shares on which arms a and b are right, means over seeds, and the 90%
+    interval of a - b: its ends are one-sided 95% bounds.
+    """
+
+    a: Unit
+    b: Unit
+    ci_90: Interval
+    cases: Count
+    patients: Count
+
+
 class Dangerous(_Part):
-    """Cases with a dangerous gold label that b caught and a missed (`lost`), and the reverse, over `seeds` together."""
+    """Cases with a dangerous gold label that b caught and a missed (`lost`), and the reverse, over `seeds` together.
+
+    sensitivity: of the dangerous cases; specificity: of all others, those that are answered with another label. None
+    without such a case, and in results of earlier versions. margin: a loss of sensitivity that would be too much.
+    """
 
     labels: list[str]
     lost: Count
     gained: Count
     seeds: Annotated[int, Field(ge=1)] = 1
     """Results of earlier versions count the first seed alone."""
+    sensitivity: Detected | None = None
+    specificity: Detected | None = None
+    margin: Unit | None = None
 
 
 class Contrast(_Part):
@@ -381,6 +404,7 @@ class Contrast(_Part):
     p: Unit | None
     p_adjusted: Unit | None
     adjustment: str = "holm"
+    """`closed` testing over questions for primary contrasts (earlier: Holm), `holm` for gatekeeping ones, else `bh`."""
     test: str
     interval: str = "patients resampled"
     n: Count
@@ -394,6 +418,8 @@ class Contrast(_Part):
     below_margin: bool = False
     descriptive: str | None = None
     counts: Paired | None = None
+    more_right: float | None = None
+    """Cases that a answered rightly more than b did, the mean over seeds; None for text, and in earlier versions."""
     dangerous: Dangerous | None = None
     answers_changed: Share | None = None
     """Share of held-out answers that differ between the arms, the mean over seeds: labels as labels, texts as texts."""

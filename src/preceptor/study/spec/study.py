@@ -43,6 +43,10 @@ SUPERVISED = "sft"
 """The arm whose policy writes the answers that raters compare, whatever else the study trains."""
 
 
+SENSITIVITY_MARGIN = 0.1
+"""A convention of trials of diagnostic tests, and no clinician's judgement of these cases."""
+
+
 def _right_in_itself(entry: str | Arm, info: ValidationInfo) -> str | Arm:
     stages = info.data.get("stages")  # None where something is wrong with them, which is said there
     if stages is not None and (problems := own_problems(entry, stages)):
@@ -76,6 +80,8 @@ class TaskEntry(_Frozen):
     """The store of raters' labels that the right answers came from, relative to the study file."""
     margin: float | None = Field(default=None, gt=0, lt=1)
     """The smallest difference that matters, in the metric's own unit (0.05 is five points of a hundred)."""
+    sensitivity_margin: float = Field(default=SENSITIVITY_MARGIN, gt=0, lt=1)
+    """How much sensitivity for the task's dangerous labels an arm may lose and still be recommended."""
 
 
 class Study(_Frozen):
