@@ -20,6 +20,7 @@ from benchmarks._invented_facts import invented_facts
 from benchmarks._label_controls import label_controls
 from benchmarks._markdown import NONE, table
 from preceptor.engine import choose_numerics
+from preceptor.evidence import p_text
 from preceptor.files import write_atomic
 from preceptor.models import EMBEDDED, fetch_embedded, find_model
 from preceptor.study import load_study
@@ -87,7 +88,7 @@ def _file(name: str, kept: Path = KEPT) -> Path:
 
 
 def _line(row: Row) -> list[str]:
-    value = f"{row.ours:.3f} [{row.low:.3f}, {row.high:.3f}]" if row.low < row.high else f"{row.ours:.3g}"
+    value = p_text(row.ours) if row.unit == "p" else f"{row.ours:.3f} [{row.low:.3f}, {row.high:.3f}]"
     trained = [str(row.steps), f"{row.dose:.1e}", f"{row.seconds:.0f} s"] if row.steps else [NONE] * 3
     held = NONE if row.holds is None else "holds" if row.holds else "**fails**"
     return [row.what, row.case, value, row.unit, *trained, row.bound or NONE, held]

@@ -142,7 +142,7 @@ def test_kept_rows_stand_in_a_section_with_what_was_asked_of_them(tmp_path: Path
     assert "Of 2 bounds 1 are missed." in lines[2]
     assert lines[-3:] == [
         "| invented item | SFT | 0.600 [0.500, 0.700] | probability | 20 | 1.0e-02 | 60 s | - | - |",
-        "| invented item | trend (Page) | 0.0002 | p | - | - | - | p below .001 | holds |",
+        "| invented item | trend (Page) | p < .001 | p | - | - | - | p below .001 | holds |",
         "| invented item | SFT+DPO | 0.600 [0.500, 0.700] | probability | 20 | 1.0e-02 | 60 s | upper bound under .35 "
         "| **fails** |",
     ]
