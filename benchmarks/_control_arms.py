@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from statsmodels.stats.weightstats import DescrStatsW
 
 from preceptor.data import fit
-from preceptor.engine import DPOSettings, EncodedPair, Numerics, SFTSettings, Stage, run_dpo, run_sft
-from preceptor.models import AdapterSettings, Encoded, ModelSource, Policy, load_policy, new_policy, save_policy
+from preceptor.engine import DPOSettings, EncodedPair, Numerics, SFTExample, SFTSettings, Stage, run_dpo, run_sft
+from preceptor.models import AdapterSettings, ModelSource, Policy, load_policy, new_policy, save_policy
 from preceptor.preferences import Request, Score
 from preceptor.study.score import case_score
 from preceptor.tasks import Example, Task
@@ -87,10 +87,10 @@ class Arms:
     def after(self, name: str, case: str, train: Train) -> tuple[Policy, Stage]:
         """The policy saved under `name`, trained on."""
         policy = self.saved(name, trainable=True)
-        return policy, train(policy, self.folder / f"{case}, checkpoints")
+        return policy, train(policy, self.folder / f"{case} after {name}, checkpoints")
 
     def sft(
-        self, train: Sequence[Encoded], validation: Sequence[Encoded], settings: SFTSettings, seed: int = SEED
+        self, train: Sequence[SFTExample], validation: Sequence[SFTExample], settings: SFTSettings, seed: int = SEED
     ) -> Train:
         """SFT; it keeps the weights of the lowest validation loss."""
         return lambda policy, folder: run_sft(policy, train, validation, settings, self.numerics, folder, seed=seed)

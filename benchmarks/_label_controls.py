@@ -13,9 +13,9 @@ import numpy as np
 from benchmarks._control_arms import SEED, Arms, Row, request, row
 from benchmarks._copied_forward import DPO, one_a_patient
 from preceptor.data import fit, fit_pair
-from preceptor.engine import EncodedPair, SFTSettings, Stage
+from preceptor.engine import EncodedChoice, EncodedPair, SFTSettings, Stage
 from preceptor.evidence import Sample, compare, find_metric, judge
-from preceptor.models import Encoded, Policy, load_tokenizer
+from preceptor.models import Policy, encode_answer, load_tokenizer
 from preceptor.preferences import find_maker
 from preceptor.study.cases import TaskCases, read_task
 from preceptor.study.label_scores.scored import likeliest_labels
@@ -59,13 +59,18 @@ class Labelled:
         return one_a_patient(self.cases)[: self.sizes.held_out]
 
     def sft(self, name: str, targets: Sequence[str], seed: int) -> tuple[Policy, Stage]:
-        """SFT on the training cases with these right answers."""
-        train, tokenizer = self.cases.splits.train[: self.sizes.train], load_tokenizer(self.arms.source)
+        """SFT on the training cases with these right answers, as a choice among the labels."""
+        task, train = self.cases.task, self.cases.splits.train[: self.sizes.train]
+        tokenizer = load_tokenizer(self.arms.source)
+        answers = [encode_answer(tokenizer, label) for label in task.labels]
 
-        def encoded(examples: Sequence[Example], answers: Sequence[str]) -> list[Encoded]:
-            both = zip(examples, answers, strict=True)
-            return [fit(self.cases.task, one, tokenizer, CONTEXT, answer).encoded for one, answer in both]
+        def encoded(examples: Sequence[Example], targets: Sequence[str]) -> list[EncodedChoice]:
+            return [
+                EncodedChoice(fit(task, one, tokenizer, CONTEXT, target).encoded.prompt, answers, places[target])
+                for one, target in zip(examples, targets, strict=True)
+            ]
 
+        places = {label: place for place, label in enumerate(task.labels)}
         validation = self.cases.splits.validation[: self.sizes.validation]
         learn = self.arms.sft(
             encoded(train, targets), encoded(validation, [one.target for one in validation]), SFT, seed

@@ -106,6 +106,21 @@ def test_the_probability_of_the_item_is_that_of_two_answers_scored_alone(archive
         assert value == pytest.approx(1 / (1 + torch.tensor(without - with_item).exp().item()), abs=1e-5)
 
 
+def test_an_arm_does_not_go_on_from_the_checkpoints_of_another_policy(archive: Archive, tmp_path: Path) -> None:
+    """PC1 and the controls on labels both have an arm of turned pairs."""
+
+    def learned(arms: Arms, pairs: dict[str, int]) -> list[torch.Tensor]:
+        for name, count in pairs.items():
+            arms.first(name, lambda policy, folder: archive_stage(archive, policy, folder))
+            policy, _ = arms.after(name, "turned", arms.dpo(archive.stays.corrections[:count], _copied_forward.DPO))
+        return [one.detach() for one in policy.model.parameters() if one.requires_grad]
+
+    alone = learned(replace(archive.arms, folder=tmp_path / "alone"), {"second": 8})
+    behind = learned(archive.arms, {"first": 4, "second": 8})
+    assert alone
+    assert all(map(torch.equal, alone, behind))
+
+
 def archive_stage(archive: Archive, policy: Any, folder: Path) -> Any:
     """One step of SFT."""
     settings = _copied_forward.SFT.model_copy(update={"epochs": 1, "batch_size": 24})
