@@ -53,6 +53,9 @@ tasks:
   - task: triage_urgency
     data: {cases: 300}
     limit: {train: 40, validation: 10, test: 24}
+  - task: summarization
+    data: {cases: 300}
+    limit: {train: 24, validation: 8, test: 20}
 """
 
 
@@ -279,7 +282,7 @@ def learn_to_answer(folder: Path) -> None:
     """Raters compare answers that can be read; so small a model gives some only when all its weights are tuned."""
     file = folder / "notes.study.yaml"
     study = yaml.safe_load(file.read_text())
-    study |= {"adapter": "none", "sft": {"learning_rate": 0.003, "epochs": 20, "patience": 20}}
+    study |= {"adapter": "none", "sft": {"learning_rate": 0.003, "epochs": 20, "patience": 20, "label_token_weight": 1.0}}
     file.write_text(yaml.safe_dump(study, sort_keys=False))
 
 
