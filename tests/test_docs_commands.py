@@ -282,7 +282,8 @@ def learn_to_answer(folder: Path) -> None:
     """Raters compare answers that can be read; so small a model gives some only when all its weights are tuned."""
     file = folder / "notes.study.yaml"
     study = yaml.safe_load(file.read_text())
-    study |= {"adapter": "none", "sft": {"learning_rate": 0.003, "epochs": 20, "patience": 20, "label_token_weight": 1.0}}
+    to_write = {"label_token_weight": 1.0}  # it learns to choose a label sooner than to write one
+    study |= {"adapter": "none", "sft": {"learning_rate": 0.003, "epochs": 20, "patience": 20, **to_write}}
     file.write_text(yaml.safe_dump(study, sort_keys=False))
 
 
