@@ -19,7 +19,7 @@ def shipped_run(tmp_path_factory: pytest.TempPathFactory, tiny_model_folder: Pat
         folder / "own",
         tiny_model_folder,
         adapter={"rank": 8, "alpha": 16},
-        sft={"epochs": 20, "patience": 20, "batch_size": 8, "learning_rate": 0.01},
+        sft={"epochs": 20, "patience": 20, "batch_size": 8, "learning_rate": 0.01, "label_token_weight": 1.0},
         dpo={"epochs": 2, "batch_size": 4, "learning_rate": 0.003},
     )
     study, base = load_study(str(file))
