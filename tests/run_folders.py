@@ -1,5 +1,6 @@
 """Run folders as a study leaves them, without a model: every file and number is the study's own, answers are drawn."""
 
+import json
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import yaml
 from preceptor.engine import Cost
 from preceptor.files import digest_file, write_atomic, write_json, write_jsonl
 from preceptor.models import ModelSource, load_tokenizer
-from preceptor.study import Prediction, Study, make_study
+from preceptor.study import ArmOfRun, Prediction, Study, make_study
 from preceptor.study.cases import Checked, Prepared, check_task, prepare, read_task
 from preceptor.study.results.cells import Cell
 from preceptor.study.results.preregistration import freeze
@@ -79,6 +80,14 @@ def real_run(root: Path, source: ModelSource, seeds: Sequence[int] = (0, 1)) -> 
     raw = yaml.safe_load(file.read_text())
     raw["tasks"][0]["data"] |= {"subgroups": ["sex"], "date": "day"}
     return _write(root, make_study(raw, "test"), own, source, f"preceptor study {file}")
+
+
+def forget_form(arm: ArmOfRun) -> None:
+    """As a run of an earlier version, which did not measure how free text agrees with scored labels: so few steps teach
+    too little of writing for an export that only writes.
+    """
+    note = arm.predictions_file.parent / "cell.json"
+    write_json(note, json.loads(note.read_text(encoding="utf-8")) | {"form": None})
 
 
 def _write(

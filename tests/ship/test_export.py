@@ -23,6 +23,7 @@ from preceptor.ship import export
 from preceptor.ship._merge import merged
 from preceptor.ship._reload import To
 from preceptor.study import ArmOfRun, held_out, load_study, open_arm, run_study
+from run_folders import forget_form
 from tiny_model import CHAT_TEMPLATE, build_tiny_model
 from tiny_study import write_study
 
@@ -310,6 +311,7 @@ def test_an_adapter_measured_on_four_bits_is_merged_into_these(tmp_path: Path, t
     apart = (logits(out, arm) - logits(measured_model, arm)).abs().max()
     assert apart < 1e-4
     assert (logits(on_originals, arm) - logits(measured_model, arm)).abs().max() > 100 * apart
+    forget_form(arm)
     export(arm, "gguf", tmp_path / "gguf", console=QUIET)
 
 

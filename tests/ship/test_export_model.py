@@ -14,6 +14,7 @@ from preceptor.files import digest
 from preceptor.models import EMBEDDED
 from preceptor.ship import export
 from preceptor.study import ArmOfRun, held_out, load_study, open_arm, run_study
+from run_folders import forget_form
 from tiny_study import write_study
 
 pytestmark = [pytest.mark.model, pytest.mark.slow]
@@ -34,7 +35,9 @@ def arm(tmp_path_factory: pytest.TempPathFactory, embedded_source: Any) -> ArmOf
     file = write_study(folder / "own", Path(EMBEDDED), **changes)
     study, base = load_study(str(file))
     run_study(study, base, folder / "run", QUIET, command=f"preceptor study {file}")
-    return open_arm(folder / "run", "urgency", "sft")
+    sft_arm = open_arm(folder / "run", "urgency", "sft")
+    forget_form(sft_arm)
+    return sft_arm
 
 
 def test_tuning_changed_answers(arm: ArmOfRun) -> None:

@@ -25,7 +25,7 @@ from preceptor.study import ArmOfRun, held_out, load_study, open_arm, run_study
 from tiny_study import write_study
 
 QUIET = Console(file=io.StringIO())
-SHORT = {"epochs": 2, "batch_size": 8, "learning_rate": 0.01}
+SHORT = {"epochs": 2, "batch_size": 8, "learning_rate": 0.01, "label_token_weight": None}
 HEADS = {"epochs": 6, "patience": 6, "batch_size": 8, "learning_rate": 0.03}
 
 
