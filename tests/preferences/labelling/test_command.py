@@ -140,7 +140,8 @@ def test_a_study_that_was_never_run_gives_pairs_to_judge(
     preceptor: CommandLine, folder: Path, tiny_model_folder: Path
 ) -> None:
     write_table(folder / "cases.csv", patients=60, wrong_every=8)
-    changes = {"adapter": "none", "sft": {"epochs": 10, "batch_size": 8, "learning_rate": 0.003, "patience": 9}}
+    sft = {"epochs": 10, "batch_size": 8, "learning_rate": 0.003, "patience": 9, "label_token_weight": None}
+    changes = {"adapter": "none", "sft": sft}
     study = write_study(folder, tiny_model_folder, **changes)
     ended = preceptor.run("label", study, "--cases", 3, "--port", 0)
     assert ended.code == 0, ended.errors
