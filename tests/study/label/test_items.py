@@ -23,7 +23,7 @@ from tiny_study import TASK, write_study, write_table
 QUIET = Console(quiet=True)
 LEARNING: dict[str, Any] = {
     "adapter": "none",
-    "sft": {"epochs": 10, "batch_size": 8, "learning_rate": 0.003, "patience": 9},
+    "sft": {"epochs": 10, "batch_size": 8, "learning_rate": 0.003, "patience": 9, "label_token_weight": None},
     "pairs": {"temperature": 0.7},
 }
 """So long that answers can be read, and some that are drawn differ."""
