@@ -151,8 +151,9 @@ def _slots(slots: dict[str, Any], names: Sequence[str]) -> str:
 def _pairs(run: Run) -> str:
     model = _block(run.settings, "judge").get("model", "a language model")
     words = {origin: text.format(model=model) for origin, text in explanations(run.results.study.makers).items()}
-    if any(task.spike for task in run.results.study.tasks):
-        words["published"] = "the chosen ones with that error put behind them"
+    if any(task.spike for task in run.results.study.tasks):  # such data bring none of their own
+        spiked = "the chosen ones with that error put behind them"
+        words = {origin: text.replace("given by the data", spiked) for origin, text in words.items()}
     made = [text for origin, text in words.items() if any(cell.pairs.get(origin) for cell in run.results.cells)]
     dropped = any(
         found.identical or found.rejected_right for cell in run.results.cells if (found := cell.pair_findings)
