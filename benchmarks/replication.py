@@ -23,7 +23,8 @@ from benchmarks._published import PAPER, PAPER_ROWS
 from preceptor.errors import InputError, Problem
 from preceptor.evidence import across_seeds
 from preceptor.study import load_study, run_study
-from preceptor.study.results.schema import Contrast, Results
+from preceptor.study.results.contrast_schema import Contrast
+from preceptor.study.results.schema import Results
 
 STUDY = Path("examples/replication.yaml")
 KEPT = Path("docs/results")

@@ -40,6 +40,7 @@ def run_of(seed: int, delta: float = 0.02, test: str = "a") -> Results:
 def loose(study: dict[str, Any], cells: list[dict[str, Any]], contrasts: list[dict[str, Any]]) -> dict[str, Any]:
     """Its parts, as far as they are read here."""
     from preceptor.study.results import schema
+    from preceptor.study.results.contrast_schema import Contrast
 
     parts = dict(study) | {
         "model": schema.Model.model_construct(**study["model"]),
@@ -51,7 +52,7 @@ def loose(study: dict[str, Any], cells: list[dict[str, Any]], contrasts: list[di
     return {
         "study": schema.StudyPart.model_construct(**parts),
         "cells": [schema.Cell.model_construct(**one) for one in cells],
-        "contrasts": [schema.Contrast.model_construct(**one) for one in contrasts],
+        "contrasts": [Contrast.model_construct(**one) for one in contrasts],
     }
 
 

@@ -10,7 +10,8 @@ from preceptor.errors import InputError, Problem
 from preceptor.preferences.labelling import differences
 from preceptor.report._predictions import predictions_file, read_cell
 from preceptor.report._run import Run
-from preceptor.study.results.schema import Cell, Contrast, TaskPart
+from preceptor.study.results.contrast_schema import Contrast
+from preceptor.study.results.schema import Cell, TaskPart
 from preceptor.tasks import Example
 
 _MOST_CASES = 100

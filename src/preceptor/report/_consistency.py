@@ -9,9 +9,11 @@ import numpy as np
 
 from preceptor.evidence import INVALID_CODE, Sample, find_metric, lower_is_better, metric_names
 from preceptor.study.results.conclusion_schema import ConclusionKind, CouldHaveSeen, Recommendation, SpikeFinding
+from preceptor.study.results.contrast_schema import Contrast, Dangerous, Detected
 from preceptor.study.results.could_have_seen import control_state
-from preceptor.study.results.rater_schema import Human, Interval, Rater
-from preceptor.study.results.schema import Cell, Contrast, Dangerous, Detected, LabelScoring, Results, TaskPart
+from preceptor.study.results.rater_schema import Human, Rater
+from preceptor.study.results.schema import Cell, LabelScoring, Results, TaskPart
+from preceptor.study.results.schema_values import Interval
 from preceptor.study.results.spike import share_of
 from preceptor.study.run.failures import Failure
 

@@ -11,7 +11,8 @@ from preceptor.evidence import lower_is_better, metric_title
 from preceptor.report import _numbers as numbers
 from preceptor.report._looks import BAND, FAINT, INK, STYLE, VERDICT_COLOURS, WIDTH, bare, pair_label
 from preceptor.report._svg import to_svg
-from preceptor.study.results.schema import Contrast, Results, TaskPart
+from preceptor.study.results.contrast_schema import Contrast
+from preceptor.study.results.schema import Results, TaskPart
 
 _ROW, _HEADER, _FOOTER = 0.48, 0.04, 0.48  # inches
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from preceptor.study.results.schema import Contrast, NotCompared, Results
+from preceptor.study.results.contrast_schema import Contrast, NotCompared
+from preceptor.study.results.schema import Results
 from preceptor.study.spec.arms import MAJORITY
 
 # Okabe and Ito's colours, some darkened to 3:1 on white; marks differ too, for eyes that see no colours.

@@ -17,7 +17,8 @@ from preceptor.report._subgroups import Gap, GroupRow, gaps, group_rows
 from preceptor.report._template import drawing
 from preceptor.report._values_figure import price_figure
 from preceptor.study.results.conclusion_schema import Conclusion
-from preceptor.study.results.schema import Cell, Contrast, NotCompared, Results, TaskPart
+from preceptor.study.results.contrast_schema import Contrast, NotCompared
+from preceptor.study.results.schema import Cell, Results, TaskPart
 from preceptor.study.run.failures import Failure
 from preceptor.study.spec.arms import MAJORITY
 

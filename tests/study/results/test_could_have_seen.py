@@ -7,8 +7,9 @@ import pytest
 
 from concluded import ARMS, SFT_IS_LEFT, TASK, cell, contrast, replaced
 from preceptor.study.results.conclusion_schema import CouldHaveSeen, SpikeFinding
+from preceptor.study.results.contrast_schema import Contrast
 from preceptor.study.results.could_have_seen import could_have_seen
-from preceptor.study.results.schema import Cell, Contrast, TaskPart
+from preceptor.study.results.schema import Cell, TaskPart
 from preceptor.study.results.task_evidence import by_task_and_model
 
 DELIVERED = {

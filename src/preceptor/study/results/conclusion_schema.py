@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from preceptor.study.results.rater_schema import STRICT, NotNegative, Share, Unit
+from preceptor.study.results.schema_values import STRICT, NotNegative, Share, Unit
 
 
 class _Part(BaseModel):

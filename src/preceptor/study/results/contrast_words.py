@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from preceptor.evidence import gain, lower_is_better, number
+from preceptor.study.results.contrast_schema import Contrast
 from preceptor.study.results.dangerous import detected
-from preceptor.study.results.schema import Contrast
 
 Bounds = tuple[float | None, float | None]
 """The ends of an interval, where there is one."""

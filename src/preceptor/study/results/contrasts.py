@@ -21,8 +21,8 @@ from preceptor.evidence import (
     sentence,
 )
 from preceptor.study.results.cells import Cell, majority_sample
+from preceptor.study.results.contrast_schema import Contrast, Family, NotCompared, Paired, SeedDelta
 from preceptor.study.results.dangerous import dangerous_of
-from preceptor.study.results.schema import Contrast, Family, NotCompared, Paired, SeedDelta
 from preceptor.study.run.failures import Failure, in_words
 from preceptor.study.spec.arms import MAJORITY, Arm, phrases
 from preceptor.study.spec.found import find_answer

@@ -9,7 +9,7 @@ from preceptor.evidence import INVALID_CODE, Sample, fewest_for_margin, number, 
 from preceptor.study.cases import Prepared
 from preceptor.study.disclosure import FEWEST_PATIENTS
 from preceptor.study.results.cells import dangerous_labels
-from preceptor.study.results.schema import Contrast, Dangerous, Detected
+from preceptor.study.results.contrast_schema import Contrast, Dangerous, Detected
 
 
 def dangerous_of(prepared: Prepared, ours: Sequence[Sample], theirs: Sequence[Sample]) -> Dangerous | None:

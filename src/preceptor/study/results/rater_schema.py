@@ -1,37 +1,11 @@
 """What `results.json` says of raters: their agreement, and their scores of held-out answers."""
 
-from typing import Annotated
-
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 
 from preceptor.evidence import Level, Verdict
-
-_ROUNDING = 1e-9
-
-
-def _ordered(interval: tuple[float | None, float | None]) -> tuple[float | None, float | None]:
-    low, high = interval
-    if (low is None) != (high is None):
-        raise ValueError("an interval needs both its ends, or none")
-    if low is not None and high is not None and low > high:
-        raise ValueError("the lower end of the interval is above the upper one")
-    return interval
-
-
-Interval = Annotated[tuple[float | None, float | None], AfterValidator(_ordered)]
-Unit = Annotated[float, Field(ge=-_ROUNDING, le=1 + _ROUNDING)]
-"""A metric, or a p-value: between 0 and 1, as far as rounding lets it."""
-Share = Annotated[float, Field(ge=0, le=1)]
-Difference = Annotated[float, Field(ge=-1 - _ROUNDING, le=1 + _ROUNDING)]
-"""Of two metrics."""
-NotNegative = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=0)]
+from preceptor.study.results.schema_values import STRICT, Count, Interval, Unit
 
 _NO_INTERVAL: Interval = (None, None)
-
-
-STRICT = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
-"""What holds for every object of `results.json`."""
 
 
 class _Part(BaseModel):

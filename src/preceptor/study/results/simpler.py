@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from preceptor.evidence import lower_is_better
-from preceptor.study.results.schema import Contrast
+from preceptor.study.results.contrast_schema import Contrast
 from preceptor.study.results.task_evidence import TaskEvidence
 from preceptor.study.spec.arms import MAJORITY
 from preceptor.study.spec.found import find_answer

@@ -6,7 +6,8 @@ from functools import cached_property
 from statistics import fmean
 from typing import TypeVar
 
-from preceptor.study.results.schema import Cell, Contrast, TaskPart
+from preceptor.study.results.contrast_schema import Contrast
+from preceptor.study.results.schema import Cell, TaskPart
 from preceptor.study.run.failures import Failure
 from preceptor.study.spec.arms import GENERATE, Arm, comparator, control, phrases, treatment
 from preceptor.study.spec.found import find_answer
