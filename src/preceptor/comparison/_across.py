@@ -8,7 +8,7 @@ from typing import Any
 
 from preceptor.comparison._rows import ID, by_id, few, id_problems, text_of
 from preceptor.comparison._sources import is_frame, read_mapping, read_source
-from preceptor.data import Row, Table, describe_columns, did_you_mean, quoted
+from preceptor.data import Row, Table, describe_columns, meant_column, quoted
 from preceptor.errors import InputError, Problem
 
 _CALLED = {"gold": ("gold", "target", "label"), "group": ("group", "patient", "patient_id")}
@@ -61,7 +61,7 @@ def find(field: str, given: Any, files: Sequence[Table]) -> Lookup:
     if Path(given).expanduser().is_file():
         return _in_own_table(field, read_source(given, field))
     what = f"there is no column {quoted(given)} (`{field}`), and no such file"
-    near = [f"{did_you_mean(given, table.columns)}{describe_columns(table)}" for table in files]
+    near = [f"{meant_column(given, table)}{describe_columns(table)}" for table in files]
     raise InputError([Problem(str(table.path), what, fix) for table, fix in zip(files, near, strict=True)])
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from math import isfinite
 from typing import Any
 
-from preceptor.data import Row, Table, describe_columns, did_you_mean, quoted
+from preceptor.data import Row, Table, describe_columns, meant_column, quoted
 from preceptor.errors import Problem, shortened
 
 ID = "id"
@@ -42,10 +42,8 @@ def by_id(table: Table) -> dict[str, Row]:
 def column_problems(table: Table, column: str, needed_by: str) -> Iterator[Problem]:
     """A column that is not there; `needed_by` says what for."""
     if column not in table.columns:
-        near = did_you_mean(column, table.columns)
-        yield Problem(
-            str(table.path), f"there is no column {quoted(column)} ({needed_by})", near + describe_columns(table)
-        )
+        fix = f"{meant_column(column, table)}{describe_columns(table)}"
+        yield Problem(str(table.path), f"there is no column {quoted(column)} ({needed_by})", fix)
 
 
 def id_problems(table: Table) -> Iterator[Problem]:

@@ -3,7 +3,7 @@
 from preceptor.data._checks import NEAR_DUPLICATE
 from preceptor.data._examples import Read, iso_day, read_examples
 from preceptor.data._fit import TooLong, fit, fit_pair
-from preceptor.data._header import describe_columns, has_header, missing_header
+from preceptor.data._header import describe_columns, has_header, meant_column, missing_header
 from preceptor.data._inspect import Guess, inspect_table, looks_like_labels
 from preceptor.data._near_duplicates import near_duplicates
 from preceptor.data._preflight import Preflight, preflight
@@ -35,6 +35,7 @@ __all__ = [
     "inspect_table",
     "iso_day",
     "looks_like_labels",
+    "meant_column",
     "missing_header",
     "near_duplicates",
     "preflight",
