@@ -31,6 +31,7 @@ from preceptor.cli import app, main
 from preceptor.models._embedded import embedded_folder
 from preceptor.preferences.labelling import Store, Vote
 from preceptor.web.tls import self_signed
+from prediction_files import label_rows, write_rows
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 SHELL = [block for block in BLOCKS if block.is_shell]
@@ -224,6 +225,10 @@ def provide(folder: Path, given: dict[str, Any], words: list[str], model: Path, 
             made = self_signed(words[words.index("--host") + 1], folder / "made.tls")
             shutil.copy(made.certificate, path)
             shutil.copy(made.key, path.with_suffix(".key"))
+        if word in ("sft.jsonl", "base.jsonl"):
+            write_rows(path, label_rows(0.9 if word == "sft.jsonl" else 0.6))
+        if word == "gold.csv":
+            path.write_text("id,gold\n" + "".join(f"{row['id']},{row['gold']}\n" for row in label_rows(1.0)))
         if word == "labelled.json":
             path.write_text('[{"instruction": "Smokes?", "input": "Never.", "chosen": "never", "rejected": "current"}]')
 

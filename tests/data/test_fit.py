@@ -6,7 +6,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import preceptor.data._fit as fit_module
 from preceptor.data._fit import TRUNCATION_MARK, Fitted, TooLong, fit, fit_pair, truncate_middle
 from preceptor.errors import InputError
 from preceptor.models import encode, stop_tokens
@@ -162,7 +161,7 @@ def test_a_note_of_100_000_tokens_is_tokenised_whole_only_twice(
         sizes.append(sum(len(message["content"]) for message in messages))
         return encode(tokenizer, messages, answer)
 
-    monkeypatch.setattr(fit_module, "encode", counting)
+    monkeypatch.setattr("preceptor.models.encode", counting)
     fitted = fit(make_task(), make_example(note), tiny_tokenizer, 256, "yes")
     assert fitted.truncated_tokens > 90_000
     assert sum(size > 10_000 for size in sizes) == 1  # the other time is the field with its offsets

@@ -16,6 +16,7 @@ from rich.markup import escape
 from preceptor import __version__
 from preceptor.cli._convert import convert
 from preceptor.cli._export import export
+from preceptor.cli._judge import judge
 from preceptor.cli._label import label
 from preceptor.cli._lists import models, tasks
 from preceptor.cli._new import new
@@ -42,7 +43,9 @@ _TERMINATED = 143
 """The same after SIGTERM."""
 
 # In the order of a workflow, which the help shows.
-_COMMANDS = (new, check, plan, study, report, compare, label, convert, export, serve, verify, purge, tasks, models)
+_COMMANDS = (
+    *(new, check, plan, study, report, compare, judge, label, convert, export, serve, verify, purge, tasks, models),
+)
 for _command in _COMMANDS:
     app.command()(_command)
 

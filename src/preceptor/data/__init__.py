@@ -3,14 +3,15 @@
 from preceptor.data._checks import NEAR_DUPLICATE
 from preceptor.data._examples import Read, iso_day, read_examples
 from preceptor.data._fit import TooLong, fit, fit_pair
-from preceptor.data._header import describe_columns, has_header, missing_header
+from preceptor.data._header import describe_columns, has_header, meant_column, missing_header
 from preceptor.data._inspect import Guess, inspect_table, looks_like_labels
 from preceptor.data._near_duplicates import near_duplicates
 from preceptor.data._preflight import Preflight, preflight
+from preceptor.data._problems import did_you_mean, quoted
 from preceptor.data._spec import EACH_ROW, DataSpec
 from preceptor.data._spike import Spike, spike_problems, spiked
 from preceptor.data._split import Splits, cases_by_patient, split_by_patient
-from preceptor.data._table import Table, read_table
+from preceptor.data._table import Table, read_table, table_of
 from preceptor.data._text_files import Row
 
 __all__ = [
@@ -27,18 +28,22 @@ __all__ = [
     "TooLong",
     "cases_by_patient",
     "describe_columns",
+    "did_you_mean",
     "fit",
     "fit_pair",
     "has_header",
     "inspect_table",
     "iso_day",
     "looks_like_labels",
+    "meant_column",
     "missing_header",
     "near_duplicates",
     "preflight",
+    "quoted",
     "read_examples",
     "read_table",
     "spike_problems",
     "spiked",
     "split_by_patient",
+    "table_of",
 ]

@@ -7,7 +7,6 @@ from typing import Any
 from preceptor.data._finding import Finding
 from preceptor.data._near_duplicates import near_duplicates
 from preceptor.evidence import FEWEST_PATIENTS
-from preceptor.models import encode
 from preceptor.tasks import INVALID, Example, Split, Task
 
 NEAR_DUPLICATE = "near_duplicate"
@@ -150,6 +149,8 @@ def check_template(task: Task, tokenizer: Any) -> list[Finding]:
 
     An encoder has no chat template and is given no instruction.
     """
+    from preceptor.models import encode  # brings PyTorch, which reading a table does not need
+
     if not task.instruction or tokenizer.chat_template is None:
         return []
     messages = [{"role": "system", "content": task.instruction}, {"role": "user", "content": "Question"}]

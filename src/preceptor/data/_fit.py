@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from preceptor.data._problems import short_id
 from preceptor.errors import InputError, Problem
-from preceptor.models import Encoded, encode
 from preceptor.tasks import Example, Task
+
+if TYPE_CHECKING:
+    from preceptor.models import Encoded
 
 TRUNCATION_MARK = " [...] "
 
@@ -19,7 +21,7 @@ MIN_KEPT_TOKENS = 2
 class Fitted:
     """Token ids of one case, the number of truncated tokens (0 = none), and the case after truncation."""
 
-    encoded: Encoded
+    encoded: "Encoded"
     truncated_tokens: int
     example: Example
 
@@ -28,8 +30,8 @@ class Fitted:
 class FittedPair:
     """A chosen and a rejected answer after the same prompt; `truncated_tokens` as in `Fitted`."""
 
-    chosen: Encoded
-    rejected: Encoded
+    chosen: "Encoded"
+    rejected: "Encoded"
     truncated_tokens: int
 
 
@@ -62,7 +64,7 @@ def fit_pair(task: Task, example: Example, tokenizer: Any, max_length: int, chos
 
 def _fit_answers(
     task: Task, example: Example, tokenizer: Any, limit: int, answers: Sequence[str | None], reserve: int
-) -> tuple[list[Encoded], int, Example]:
+) -> tuple["list[Encoded]", int, Example]:
     encoded = _encode_all(task, example, tokenizer, answers)
     needed = _tokens_needed(encoded, reserve)
     if needed <= limit:
@@ -102,7 +104,9 @@ def truncate_middle(text: str, spans: Sequence[tuple[int, int]], kept: int) -> s
     return f"{start}{TRUNCATION_MARK}{end}"
 
 
-def _encode_all(task: Task, example: Example, tokenizer: Any, answers: Sequence[str | None]) -> list[Encoded]:
+def _encode_all(task: Task, example: Example, tokenizer: Any, answers: Sequence[str | None]) -> "list[Encoded]":
+    from preceptor.models import encode  # brings PyTorch, which reading a table does not need
+
     messages = cast("list[dict[str, str]]", task.messages(example))
     try:
         return [encode(tokenizer, messages, answer) for answer in answers]
@@ -110,7 +114,7 @@ def _encode_all(task: Task, example: Example, tokenizer: Any, answers: Sequence[
         raise InputError([replace(one, where=f"case {short_id(example.id)}") for one in error.problems]) from error
 
 
-def _tokens_needed(encoded: Sequence[Encoded], reserve: int) -> int:
+def _tokens_needed(encoded: "Sequence[Encoded]", reserve: int) -> int:
     return len(encoded[0].prompt) + max(reserve, *(len(one.answer) for one in encoded))
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_matrix
-from sklearn.feature_extraction.text import HashingVectorizer
 
 SHINGLE_WORDS = 3
 MIN_COSINE = 0.9  # cosine of the sets of shingles; one word changed in a text of 100 words leaves about 0.97
@@ -43,6 +42,8 @@ def near_duplicates(held_out: Sequence[str], seen: Sequence[str], min_cosine: fl
 
 def _shingle_matrix(texts: Sequence[str]) -> csr_matrix:
     """L2-normalised rows of hashed shingles: [texts, 2**20]."""
+    from sklearn.feature_extraction.text import HashingVectorizer  # which reading a table does not need
+
     hashing = HashingVectorizer(analyzer=_shingles, binary=True, norm="l2", alternate_sign=False, dtype=np.float32)
     return csr_matrix(hashing.transform(texts))
 

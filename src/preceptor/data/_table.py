@@ -2,6 +2,7 @@
 
 import datetime
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,11 +59,18 @@ def read_table(path: Path, reader: str | None = None, encoding: str | None = Non
         raise
     except OSError as error:
         raise InputError(Problem(str(path), f"cannot be read: {error.strerror or error}", "Check its rights")) from None
+    return table_of(path, rows, used, unit="row" if kind in _FORMATS else "case")
+
+
+def table_of(path: Path, rows: Iterable[Row], encoding: str = "utf-8", *, unit: str) -> Table:
+    """A table of rows that were read otherwise, their cells as in `read_table`. `path` is how messages name it.
+
+    Raises InputError when there are no rows.
+    """
     rows = [Row(row.number, {str(name): _as_text(cell) for name, cell in row.cells.items()}) for row in rows]
     if not rows:
         raise InputError(Problem(str(path), "no rows below the header", "Give at least one case"))
-    unit = "row" if kind in _FORMATS else "case"
-    return Table(path, list(dict.fromkeys(name for row in rows for name in row.cells)), rows, used, unit)
+    return Table(path, list(dict.fromkeys(name for row in rows for name in row.cells)), rows, encoding, unit)
 
 
 def _check_file(path: Path) -> None:

@@ -9,7 +9,14 @@ from preceptor.evidence._sample import INVALID_CODE, Sample
 from preceptor.evidence._seeds import FEWEST_SEEDS, AcrossSeeds, across_seeds
 from preceptor.evidence._shares import ShareDifference, fewest_for_margin, share_difference
 from preceptor.evidence._tango import tango_interval
-from preceptor.evidence._verdict import FEWEST_OF_A_CLASS, FEWEST_PATIENTS, Judgement, Verdict, judge
+from preceptor.evidence._verdict import (
+    FEWEST_OF_A_CLASS,
+    FEWEST_PATIENTS,
+    Judgement,
+    Verdict,
+    compared_fields,
+    judge,
+)
 from preceptor.evidence._words import gain, lower_is_better, metric_title, number, p_text, sentence
 from preceptor.evidence.metrics import Fits, Metric, find_metric, metric_names
 
@@ -35,6 +42,7 @@ __all__ = [
     "benjamini_hochberg",
     "closed_testing",
     "compare",
+    "compared_fields",
     "estimate",
     "fewest_for_margin",
     "find_metric",

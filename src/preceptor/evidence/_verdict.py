@@ -1,7 +1,7 @@
 """From a comparison to a verdict: what may be said, and what may not."""
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 from preceptor.evidence._compare import TANGO, Comparison
 from preceptor.evidence.metrics import Better
@@ -54,6 +54,13 @@ def judge(
         direction: Verdict = "better" if comparison.delta > 0 else "worse"
         return Judgement(direction, less_than_matters=capped and floored, below_margin=capped)
     return Judgement("equivalent" if capped and floored else "inconclusive", below_margin=capped)
+
+
+def compared_fields(comparison: Comparison, judgement: Judgement) -> dict[str, Any]:
+    """What is said of a comparison and of what it shows, by the names that the fields have in `results.json`."""
+    names = ("delta", "p", "test", "interval", "n", "patients", "differing")
+    intervals = {"ci": (comparison.low, comparison.high), "ci_90": (comparison.low_90, comparison.high_90)}
+    return {name: getattr(comparison, name) for name in names} | intervals | asdict(judgement)
 
 
 def why_descriptive(comparison: Comparison) -> str | None:

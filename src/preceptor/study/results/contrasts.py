@@ -2,8 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from preceptor.evidence import (
     benjamini_hochberg,
     closed_testing,
     compare,
+    compared_fields,
     find_metric,
     holm,
     judge,
@@ -237,13 +237,6 @@ def _entry(
         needed=_needed(comparison, judgement, margin),
         sentence=said + _only_these_seeds(found, words),
     )
-
-
-def compared_fields(comparison: Comparison, judgement: Judgement) -> dict[str, Any]:
-    """What an entry of `results.json` says of a comparison and of what it shows, by the names of its fields."""
-    names = ("delta", "p", "test", "interval", "n", "patients", "differing")
-    intervals = {"ci": (comparison.low, comparison.high), "ci_90": (comparison.low_90, comparison.high_90)}
-    return {name: getattr(comparison, name) for name in names} | intervals | asdict(judgement)
 
 
 def _only_these_seeds(found: _Found, words: Mapping[str, str]) -> str:

@@ -6,13 +6,21 @@ from pathlib import Path
 
 import numpy as np
 
-from preceptor.evidence import Comparison, Sample, benjamini_hochberg, compare, find_metric, judge, sentence
+from preceptor.evidence import (
+    Comparison,
+    Sample,
+    benjamini_hochberg,
+    compare,
+    compared_fields,
+    find_metric,
+    judge,
+    sentence,
+)
 from preceptor.preferences import first_votes, is_of, rater_agreement
 from preceptor.preferences.labelling import COUNTS, Answer, Item, Vote, read_round, working_seconds
 from preceptor.study.cases import Prepared
 from preceptor.study.label.held_out import differing, source_of
 from preceptor.study.results.cells import Cell
-from preceptor.study.results.contrasts import compared_fields
 from preceptor.study.results.human_agreement import human_agreement
 from preceptor.study.results.rater_schema import AgreementPart, Human, Rater
 from preceptor.study.results.schema import RatersWork, Results

@@ -1,0 +1,47 @@
+"""`preceptor judge`: say which of two files of predictions is better, with a study's statistics."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from preceptor.cli._say import say
+
+
+def judge(
+    a: Annotated[
+        str, typer.Argument(metavar="A", help="A file of predictions; of several seeds, with commas between them.")
+    ],
+    b: Annotated[
+        str, typer.Argument(metavar="B", help="The file or files that A is judged against, of the same cases.")
+    ],
+    metric: Annotated[str, typer.Option(help="A metric that a task file may name.")],
+    group: Annotated[
+        str | None,
+        typer.Option(help="The patient of each case: a column, a file with `id` and `group`, or `each row`."),
+    ] = None,
+    gold: Annotated[
+        str | None,
+        typer.Option(help="Right answers: a column, or a file with `id` and `gold`; default: column `gold`."),
+    ] = None,
+    margin: Annotated[
+        float | None, typer.Option(help="The least difference that matters, in the metric's unit.")
+    ] = None,
+    answer: Annotated[str, typer.Option(help="The column of the answers.")] = "answer",
+    score: Annotated[str, typer.Option(help="The column of the scores.")] = "score",
+    as_json: Annotated[bool, typer.Option("--json", help="Print all numbers as JSON.")] = False,
+) -> None:
+    """Compare two files of predictions for the same cases: interval, test and verdict. Trains nothing."""
+    from preceptor.comparison import compare_predictions
+    from preceptor.files import json_text
+
+    found = compare_predictions(
+        _files(a), _files(b), metric=metric, group=group, gold=gold, margin=margin, answer=answer, score=score
+    )
+    say(json_text(asdict(found)).rstrip() if as_json else str(found))
+
+
+def _files(text: str) -> str | list[str]:
+    """One file, or one for each seed."""
+    return text if "," not in text or Path(text).expanduser().exists() else text.split(",")

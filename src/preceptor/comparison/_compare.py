@@ -1,0 +1,200 @@
+"""`compare_predictions`: two files of predictions in, what they show out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from preceptor.comparison._across import Lookup, case_problems, find, value_problems, values
+from preceptor.comparison._result import PredictionsCompared
+from preceptor.comparison._rows import by_id, column_problems, id_problems, label_score_problems, score_problems
+from preceptor.comparison._samples import TAKES_LABELS, label_samples, sample_of
+from preceptor.comparison._sources import read_arm
+from preceptor.data import EACH_ROW, Table, did_you_mean
+from preceptor.errors import InputError, Problem, shortened
+from preceptor.evidence import (
+    Metric,
+    Sample,
+    compare,
+    compared_fields,
+    estimate,
+    find_metric,
+    judge,
+    metric_names,
+    metric_title,
+    sentence,
+    value_of,
+)
+
+Predictions = str | PathLike[str] | Any
+"""A file or a DataFrame of pandas."""
+
+_MOST_PROBLEMS = 40
+_LONGEST_NAME = 30
+"""Characters of a file's name within a sentence; logs have the date and an id in theirs."""
+_UNSAID = {
+    "gold": (
+        "nothing says which answers are right",
+        "Name a column of the files, a file with `id` and `gold`, or a mapping from id to right answer",
+    ),
+    "group": (
+        "nothing says which cases are one patient's",
+        f"Name a column of the files or a file with `id` and `group`; without a patient column say `{EACH_ROW}`",
+    ),
+}
+"""What is missing, and what to do."""
+
+_TASK = "these cases"
+"""What stands in the sentence where a study has the name of a task."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    answer: str
+    score: str
+
+
+def compare_predictions(
+    a: Predictions | Sequence[Predictions],
+    b: Predictions | Sequence[Predictions],
+    *,
+    metric: str,
+    group: str | PathLike[str] | Mapping[Any, Any] | Any = None,
+    gold: str | PathLike[str] | Mapping[Any, Any] | Any = None,
+    margin: float | None = None,
+    answer: str = "answer",
+    score: str = "score",
+) -> PredictionsCompared:
+    """What two files of predictions for the same cases show: the statistics of a study, a minus b.
+
+    a, b: JSON lines, JSON, CSV, XLSX or Parquet with the columns `id`, and `answer` (a label) or `score` (a number); a
+    DataFrame of the same columns; a log of inspect_ai or lm-evaluation-harness; a run's `predictions.jsonl`. A list is
+    one file for each seed, paired in order.
+    metric: one that a task file may name. Those of labels compare `answer` with `gold`; all others rate `score`.
+    group: the patient of each case: a column of the files, a mapping from id to patient, or a file or DataFrame that
+    has both; `each row` says that each case is another patient.
+    gold: the right answers, likewise; default: the column `gold`.
+    margin: the least difference that matters, in the metric's unit; without one, nothing is ever called equivalent.
+    answer, score: other names of these columns.
+
+    An answer that is right in no case counts as INVALID: wrong, never missing. Raises InputError with every problem.
+    """
+    columns = _Columns(answer, score)
+    found = find_metric(metric) if metric in metric_names() else None
+    (ours, unread), (theirs, unread_too) = read_arm(a, "a"), read_arm(b, "b")
+    files, all_read = [*ours, *theirs], not unread and not unread_too
+    problems = [*_metric_problems(metric), *_margin_problems(margin), *unread, *unread_too]
+    for table in files:
+        problems += [*id_problems(table), *(_answer_problems(table, found, columns) if found else ())]
+    if all_read:
+        problems += [*_seed_problems(ours, theirs), *case_problems(files)]
+    each_row = isinstance(group, str) and group == EACH_ROW
+    patients = None if each_row else _lookup("group", group, files, problems)
+    asks_gold = found.fits in TAKES_LABELS if found and all_read else gold is not None
+    right = _lookup("gold", gold, files, problems) if asks_gold else None
+    if problems or found is None:
+        raise InputError(
+            shortened(problems, _MOST_PROBLEMS, "a and b", "problems like these", "Start with those above")
+        )
+    samples = _samples(found, files, patients, right, columns)
+    return _compared(found, samples[: len(ours)], samples[len(ours) :], _names(a, b), margin)
+
+
+def _samples(
+    metric: Metric, files: Sequence[Table], patients: Lookup | None, right: Lookup | None, columns: _Columns
+) -> list[Sample]:
+    """Each file as arrays, all in the order of the first."""
+    cases = list(by_id(files[0]))
+    of_case = values(patients) if patients else dict(zip(cases, cases, strict=True))
+    groups = [of_case[case] for case in cases]
+    if right is None:
+        return [sample_of(table, cases, groups, columns.score, columns.answer) for table in files]
+    answers = values(right)
+    gold = [answers[case] for case in cases]
+    samples = label_samples(metric, files, cases, groups, gold, columns.answer)
+    if any(value_of(metric, sample) is None for sample in samples):
+        what = f"{metric_title(metric.name)} is undefined for these cases, whose right answers are all the same"
+        raise InputError(Problem("metric", what, "Give cases of every label, or name another metric"))
+    return samples
+
+
+def _compared(
+    metric: Metric, a: Sequence[Sample], b: Sequence[Sample], names: tuple[str, str], margin: float | None
+) -> PredictionsCompared:
+    comparison = compare(metric, a, b)
+    p = comparison.p  # of one comparison there is nothing to adjust for
+    judgement = judge(comparison, p, margin, better=metric.better)
+    said = sentence(comparison, judgement, task=_TASK, metric=metric.name, a=names[0], b=names[1], p_adjusted=p)
+    return PredictionsCompared(
+        metric=metric.name,
+        margin=margin,
+        names=names,
+        a=tuple(estimate(metric, sample) for sample in a),
+        b=tuple(estimate(metric, sample) for sample in b),
+        **compared_fields(comparison, judgement),
+        sentence=said,
+    )
+
+
+def _metric_problems(metric: str) -> list[Problem]:
+    fitting = [name for name in metric_names() if not _needs_positives(name)]
+    fix = f"{did_you_mean(str(metric), fitting)}Choose of {', '.join(fitting)}"
+    if metric not in metric_names():
+        return [Problem("metric", f"there is no metric {metric!r}", fix)]
+    if _needs_positives(metric):
+        return [Problem("metric", f"{metric!r} needs positive labels, which only a task file can name", fix)]
+    return []
+
+
+def _needs_positives(name: str) -> bool:
+    found = find_metric(name)
+    return found.needs_positives and found.fits in TAKES_LABELS
+
+
+def _margin_problems(margin: float | None) -> list[Problem]:
+    if margin is None or (isfinite(margin) and margin > 0):
+        return []
+    what = "the margin is no positive number"
+    return [Problem("margin", what, "Give the least difference that matters to you, or leave it out")]
+
+
+def _answer_problems(table: Table, metric: Metric, columns: _Columns) -> list[Problem]:
+    """What is wrong with the answers or scores that the metric rates."""
+    if metric.fits not in TAKES_LABELS:
+        return list(score_problems(table, columns.score))
+    needed = f"{metric.name} compares labels; `answer` names another"
+    scores = label_score_problems(table) if metric.fits == "label_scores" else ()
+    return [*column_problems(table, columns.answer, needed), *scores]
+
+
+def _seed_problems(ours: Sequence[Table], theirs: Sequence[Table]) -> list[Problem]:
+    if len(ours) == len(theirs):
+        return []
+    what = f"a has {len(ours)} and b has {len(theirs)}, and each seed needs both"
+    return [Problem("files", what, "Give as many files of a as of b, in the order of their seeds")]
+
+
+def _lookup(field: str, given: Any, files: Sequence[Table], problems: list[Problem]) -> Lookup | None:
+    """Where `gold` or `group` stands; adds what is wrong with it to `problems`."""
+    if given is None and field == "gold" and any(field in table.columns for table in files):
+        given = field
+    if given is None:
+        problems.append(Problem(field, *_UNSAID[field]))
+    elif files:
+        try:
+            lookup = find(field, given, files)
+        except InputError as error:
+            problems += error.problems
+        else:
+            problems += value_problems(lookup, by_id(files[0]), files[0])
+            return lookup
+    return None
+
+
+def _names(a: Any, b: Any) -> tuple[str, str]:
+    """What the two are called: by their files, where these have short names that tell them apart."""
+    named = [Path(one).stem if isinstance(one, str | PathLike) else "" for one in (a, b)]
+    short = all(0 < len(name) <= _LONGEST_NAME for name in named)
+    return (named[0], named[1]) if short and named[0] != named[1] else ("a", "b")

@@ -1,0 +1,105 @@
+"""What the rows of one file of predictions must hold: an id that stands once, and an answer or a score."""
+
+from collections.abc import Iterator
+from math import isfinite
+from typing import Any
+
+from preceptor.data import Row, Table, describe_columns, meant_column, quoted
+from preceptor.errors import Problem, shortened
+
+ID = "id"
+LABEL_SCORES = "scores"
+"""A number for each label, as an object of JSON."""
+
+_MOST_SHOWN = 5
+"""Rows of one file with the same problem that are shown at most."""
+
+
+def text_of(row: Row, column: str) -> str:
+    """A cell without white space around it; "" of a list or an object, and where there is none."""
+    cell = row.cells.get(column, "")
+    return cell.strip() if isinstance(cell, str) else ""
+
+
+def number_of(cell: Any) -> float | None:
+    """A finite number; true and false are 1 and 0."""
+    try:
+        number = float({"true": "1", "false": "0"}.get(str(cell).strip().lower(), cell))
+    except (TypeError, ValueError):
+        return None
+    return number if isfinite(number) else None
+
+
+def by_id(table: Table) -> dict[str, Row]:
+    """Case id -> its row, the first where an id stands twice; rows without an id are left out."""
+    rows: dict[str, Row] = {}
+    for row in table.rows:
+        if case := text_of(row, ID):
+            rows.setdefault(case, row)
+    return rows
+
+
+def column_problems(table: Table, column: str, needed_by: str) -> Iterator[Problem]:
+    """A column that is not there; `needed_by` says what for."""
+    if column not in table.columns:
+        fix = f"{meant_column(column, table)}{describe_columns(table)}"
+        yield Problem(str(table.path), f"there is no column {quoted(column)} ({needed_by})", fix)
+
+
+def id_problems(table: Table) -> Iterator[Problem]:
+    """Rows without an id, and ids that stand twice."""
+    if problem := next(column_problems(table, ID, "the name of a case"), None):
+        yield problem
+        return
+    first: dict[str, Row] = {}
+    missing, twice = [], []
+    for row in table.rows:
+        case = text_of(row, ID)
+        if not case:
+            missing.append(Problem(table.where(row), "column `id` is empty", "Give every case the id it has elsewhere"))
+        elif (earlier := first.setdefault(case, row)) is not row:
+            what = f"id {quoted(case)} stands already in {table.unit} {earlier.number}"
+            twice.append(Problem(table.where(row), what, "Keep one answer a case, or give each seed a file of its own"))
+    yield from few(missing, table)
+    yield from few(twice, table)
+
+
+def score_problems(table: Table, column: str) -> Iterator[Problem]:
+    """Scores that are missing or no finite number."""
+    if problem := next(column_problems(table, column, "the score of a case; `score` names another"), None):
+        yield problem
+        return
+    empty, wrong = [], []
+    for row in table.rows:
+        cell = row.cells.get(column, "")
+        if cell == "":
+            what, fix = f"column {quoted(column)} is empty or NaN", "Give every case a score"
+            empty.append(Problem(table.where(row), what, fix))
+        elif number_of(cell) is None:
+            what = f"column {quoted(column)} holds no finite number"
+            wrong.append(Problem(table.where(row), what, "Write a number, such as 0.75"))
+    yield from few(empty, table)
+    yield from few(wrong, table)
+
+
+def label_score_problems(table: Table) -> Iterator[Problem]:
+    """Scores of labels that only some rows have, or that are no object of numbers."""
+    if LABEL_SCORES not in table.columns:
+        return
+    fix = 'Write {"label": number, ...} in every row, or leave the column out'
+    wrong = [
+        Problem(table.where(row), f"column `{LABEL_SCORES}` holds no number for each label", fix)
+        for row in table.rows
+        if not _are_numbers(row.cells.get(LABEL_SCORES))
+    ]
+    yield from few(wrong, table)
+
+
+def few(problems: list[Problem], table: Table) -> list[Problem]:
+    """The first of many problems of one kind in one file, and how many more there are."""
+    fix = problems[0].fix if problems else ""
+    return shortened(problems, _MOST_SHOWN, str(table.path), f"{table.unit}s like these", fix)
+
+
+def _are_numbers(cell: Any) -> bool:
+    return isinstance(cell, dict) and bool(cell) and all(number_of(one) is not None for one in cell.values())

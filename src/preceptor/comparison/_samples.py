@@ -1,0 +1,60 @@
+"""From rows to the arrays that `evidence` compares."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from preceptor.comparison._rows import LABEL_SCORES, by_id, number_of, text_of
+from preceptor.data import Row, Table
+from preceptor.evidence import INVALID_CODE, Metric, Sample
+from preceptor.tasks import INVALID
+
+TAKES_LABELS = ("labels", "label_scores")
+"""What a metric fits that compares answers with right ones; all others rate a score."""
+
+
+def sample_of(table: Table, cases: Sequence[str], groups: Sequence[str], score: str, answer: str) -> Sample:
+    """One file's scores, in the order of `cases`."""
+    rows = _in_order(table, cases)
+    invalid = [INVALID_CODE if text_of(row, answer) == INVALID else 0 for row in rows]
+    scores = np.array([number_of(row.cells[score]) for row in rows], dtype=float)
+    return Sample(np.array(groups), predicted=np.array(invalid), scores=scores)
+
+
+def label_samples(
+    metric: Metric,
+    tables: Sequence[Table],
+    cases: Sequence[str],
+    groups: Sequence[str],
+    gold: Sequence[str],
+    answer: str,
+) -> list[Sample]:
+    """Each file's answers beside the right ones, in the order of `cases`.
+
+    Labels are those that are right in some case, and those that have scores. Any other answer is INVALID.
+    """
+    ordered = [_in_order(table, cases) for table in tables]
+    scored = metric.fits == "label_scores"
+    named = (
+        {label for rows in ordered for row in rows for label in row.cells.get(LABEL_SCORES) or ()} if scored else set()
+    )
+    labels = sorted({*gold, *named})
+    code = {label: number for number, label in enumerate(labels)}
+    right = np.array([code[label] for label in gold])
+    found = []
+    for table, rows in zip(tables, ordered, strict=True):
+        given = np.array([code.get(text_of(row, answer), INVALID_CODE) for row in rows])
+        scores = _label_scores(rows, labels) if scored and LABEL_SCORES in table.columns else None
+        found.append(Sample(np.array(groups), right, given, label_scores=scores))
+    return found
+
+
+def _in_order(table: Table, cases: Sequence[str]) -> list[Row]:
+    rows = by_id(table)
+    return [rows[case] for case in cases]
+
+
+def _label_scores(rows: Sequence[Row], labels: Sequence[str]) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
+    """(cases, labels); a label that has no score has 0."""
+    given = [[number_of(row.cells[LABEL_SCORES].get(label, 0)) for label in labels] for row in rows]
+    return np.array(given, dtype=float)
