@@ -50,7 +50,7 @@ def test_what_a_study_names(study: Path, preceptor: CommandLine, settings: dict[
 def test_the_name_of_a_task(study: Path, preceptor: CommandLine) -> None:
     (study.parent / "urgency.task.yaml").write_text(yaml.safe_dump(TASK | {"name": "u" * 240}))
     said = refused(preceptor, "study", study)
-    assert "urgency.task.yaml: name: " in said
+    assert "urgency.task.yaml, line 1, name: " in said
     assert "too long" in said
 
 

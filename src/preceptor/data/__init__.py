@@ -10,7 +10,7 @@ from preceptor.data._preflight import Preflight, preflight
 from preceptor.data._spec import EACH_ROW, DataSpec
 from preceptor.data._spike import Spike, spike_problems, spiked
 from preceptor.data._split import Splits, cases_by_patient, split_by_patient
-from preceptor.data._table import Table, read_table
+from preceptor.data._table import Table, read_table, reader_names
 from preceptor.data._text_files import Row
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "preflight",
     "read_examples",
     "read_table",
+    "reader_names",
     "spike_problems",
     "spiked",
     "split_by_patient",
