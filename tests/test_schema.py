@@ -197,7 +197,10 @@ def test_editors_show_what_a_setting_is_and_which_names_there_are() -> None:
     assert set(study["properties"]) == set(study_class().model_fields)
     assert study["properties"]["load_in_4bit"]["description"].startswith("Whether the model's linear layers")
     data = study["$defs"]["DataSpec"]
-    assert data["properties"]["group"]["description"] == "The column of the patient, or `each row`: every row is a different patient."
+    assert (
+        data["properties"]["group"]["description"]
+        == "The column of the patient, or `each row`: every row is a different patient."
+    )
     assert set(data["properties"]) == set(DataSpec.model_fields)
     assert study["properties"]["makers"]["items"]["enum"] == maker_names()
     assert study["$defs"]["StageEntry"]["properties"]["kind"]["enum"] == list(kind_names())

@@ -15,7 +15,6 @@ from preceptor.errors import InputError, Problem
 from preceptor.files import write_atomic, write_json
 from preceptor.models import EMBEDDED
 
-
 _SCHEMAS: tuple[SchemaOf, ...] = ("study", "task")
 
 

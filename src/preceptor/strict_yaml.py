@@ -56,7 +56,7 @@ def setting_in(path: Path, text: str, place: str) -> str:
 
 
 def line_of(text: str, place: str) -> int | None:
-    """The line (from 1) of the setting at `place`, such as `tasks.0.margin`, or of the innermost around it; None if none.
+    """The line (from 1) of the setting at `place`, such as `tasks.0.margin`, else of what is around it, else None.
 
     An element of a list is named by its number, or by itself where it is a text. Parts of `place` that name nothing in
     `text` are passed over: a validator also names the alternative that it tried.

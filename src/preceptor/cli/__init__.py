@@ -53,7 +53,23 @@ _TERMINATED = 143
 """The same after SIGTERM."""
 
 # In the order of a workflow, which the help shows.
-_COMMANDS = (new, check, plan, study, report, compare, label, convert, export, serve, verify, purge, tasks, models, schema)
+_COMMANDS = (
+    new,
+    check,
+    plan,
+    study,
+    report,
+    compare,
+    label,
+    convert,
+    export,
+    serve,
+    verify,
+    purge,
+    tasks,
+    models,
+    schema,
+)
 for _command in _COMMANDS:
     app.command()(_command)
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PlanJson:
-    """What `--json` prints. room: bytes of a device that a study can fill; peak: bytes it needs; seconds: of everything,
-    None where they cannot be measured; remedies: what would help where it does not fit.
+    """What `--json` prints. peak: bytes that the study needs on a device; room: bytes of it that a study can fill;
+    seconds: of everything, None where they cannot be measured; remedies: what would help where it does not fit.
     """
 
     study: str

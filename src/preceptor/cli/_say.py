@@ -27,9 +27,7 @@ Given = Annotated[
         "--set", metavar="KEY=VALUE", help="A setting in place of the study's, such as sft.epochs=2; once for each."
     ),
 ]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object on stdout, and everything else on stderr.")
-]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and everything else on stderr.")]
 
 _NO_ROOM = {
     errno.ENOSPC: ("the disk is full", "Free some space"),

@@ -131,7 +131,10 @@ def _print_parity(parity: "Parity", console: Console, *, labels: bool, with_text
     say(f"{parity}.", to=console)
     if parity.gap is not None:
         each = "label" if parity.how == "scored labels" else "token"
-        say(f"Log-probabilities: {parity.gap:.2g} nats a {each}, on average, from those of the measured model.", to=console)
+        say(
+            f"Log-probabilities: {parity.gap:.2g} nats a {each}, on average, from those of the measured model.",
+            to=console,
+        )
     if parity.differences:
         whose = "measured model" if parity.how == "text of scored labels" else "study"
         console.print(_table(parity.differences[:_MAX_SHOWN], whose, labels=labels, with_text=with_text))

@@ -31,7 +31,9 @@ def metric_problems(task: Task, at: Callable[[str], str]) -> Iterator[Problem]:
         fix = "Name it once, with all its labels or phrases together"
         yield Problem(at("also"), f"{name!r} is named more than once", fix)
     for key, name, labels in [("metric", task.metric, ()), *secondary]:
-        fix = f"Choose of {', '.join(one for one in fitting if key != 'metric' or not find_metric(one).needs_positives)}"
+        fix = (
+            f"Choose of {', '.join(one for one in fitting if key != 'metric' or not find_metric(one).needs_positives)}"
+        )
         if name not in metric_names():
             yield Problem(at(key), f"there is no metric {name!r}", fix)
         elif name not in fitting:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,9 +26,7 @@ sft:
 """
 
 
-def raw() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load(STUDY)
-    return loaded
+NO_ELEMENT = "there is no element `{}` in this list of 2. Name it by its number, from 0 to 1"
 
 
 def load(tmp_path: Path, *settings: str) -> Any:
@@ -73,7 +70,9 @@ def test_a_setting_takes_its_place(tmp_path: Path, setting: str, read: Any) -> N
 
 
 def test_the_last_of_one_name_holds_and_each_is_read_after_those_before_it(tmp_path: Path) -> None:
-    study = load(tmp_path, "sft.epochs=2", "sft.epochs=3", "sft.batch_size=4", "tasks=[]", "tasks=[{task: summarization, data: {cases: 5}}]", "tasks.summarization.margin=.1")  # fmt: skip
+    other = "tasks=[{task: summarization, data: {cases: 5}}]"
+    of_other = (other, "tasks.summarization.margin=.1")
+    study = load(tmp_path, "sft.epochs=2", "sft.epochs=3", "sft.batch_size=4", "tasks=[]", *of_other)
     assert (study.sft.epochs, study.sft.batch_size) == (3, 4)
     assert [(one.data.cases, one.margin) for one in study.tasks] == [(5, 0.1)]
 
@@ -96,11 +95,11 @@ def test_the_last_of_one_name_holds_and_each_is_read_after_those_before_it(tmp_p
         ("arms=[base", "--set arms: its value is not valid YAML: expected ',' or ']'"),
         ("sft={epochs: 1, epochs: 2}", "--set sft: `epochs` stands there a second time."),
         ("name.first=x", "--set name.first: `name` is a value in the study file, and no settings stand in it."),
-        ("tasks.2.margin=.1", "--set tasks.2.margin: there is no element `2` in this list of 2. Name it by its number, from 0 to 1, or its task: summarization, urgency."),
-        ("tasks.urgent.margin=.1", "--set tasks.urgent.margin: there is no element `urgent`"),
-        ("arms.sft=base", "--set arms.sft: there is no element `sft` in this list of 2. Name it by its number, from 0 to 1."),
+        ("tasks.2.margin=.1", f"--set tasks.2.margin: {NO_ELEMENT.format(2)}, or its task: summarization, urgency."),
+        ("tasks.urgent.margin=.1", f"--set tasks.urgent.margin: {NO_ELEMENT.format('urgent')}, or its task: "),
+        ("arms.sft=base", f"--set arms.sft: {NO_ELEMENT.format('sft')}."),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_with_it_is_told_as_what_was_given(tmp_path: Path, setting: str, told: str | None) -> None:
     if told is None:
         load(tmp_path, setting)

@@ -103,7 +103,7 @@ def _task(element: Any) -> str:
 
 
 def _with(raw: Any, path: Sequence[str | int], value: Any) -> Any:
-    """`raw` with `value` at `path`. What lies on the way is copied: YAML's aliases make one object of several places."""
+    """`raw` with `value` at `path`. What lies on the way is copied: YAML's aliases may have put it elsewhere too."""
     if not path:
         return value
     first, rest = path[0], path[1:]
