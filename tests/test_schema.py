@@ -195,6 +195,8 @@ def test_arms_are_those_of_the_grammar_and_stages_of_ones_own_are_words() -> Non
 def test_editors_show_what_a_setting_is_and_which_names_there_are() -> None:
     study = json_schema("study")
     assert set(study["properties"]) == set(study_class().model_fields)
+    assert study["description"].startswith("A study as its file says it")
+    assert study["$defs"]["TaskEntry"]["description"].startswith("One task of a study")
     assert study["properties"]["load_in_4bit"]["description"].startswith("Whether the model's linear layers")
     data = study["$defs"]["DataSpec"]
     assert (

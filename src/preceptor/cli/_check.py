@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CheckJson:
-    """What `--json` prints. problems: what is fatal, in every place; tasks: each one's findings, counts and lengths."""
+    """What `--json` prints. problems: what is fatal, in every place; tasks: each one's findings, counts and lengths.
+
+    Of what cannot be read as a study there are `problems` alone.
+    """
 
     study: str | None
     ready: bool
@@ -52,11 +55,11 @@ def check(
 
     try:
         study, folder = _read(what, task, target, group, model, max_length, given)
+        looked = look_at_study(study, folder, beside_json(as_json))
     except InputError as error:
         if as_json:
             print_json(CheckJson(None, False, error.problems, [], []))
         raise
-    looked = look_at_study(study, folder, beside_json(as_json))
     if as_json:
         tasks = [one.preflight for one in looked.tasks]
         print_json(CheckJson(study.name, not looked.problems, looked.problems, looked.warnings, tasks))

@@ -63,6 +63,7 @@ _ArmEntry = Annotated[
 
 
 _TrackerName: Any = Tracker.model_fields["name"].annotation
+"""What may stand in place of a tracker with settings."""
 
 
 class _Frozen(BaseModel):
