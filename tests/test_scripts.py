@@ -164,9 +164,10 @@ def test_plan_prints_what_would_help(preceptor: CommandLine, tmp_path: Path, tin
     large.mkdir()
     for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
         shutil.copy(tiny_model_folder / name, large)
-    sizes = {"hidden_size": 2048, "intermediate_size": 4096, "num_hidden_layers": 6, "num_attention_heads": 16}
-    LlamaConfig(vocab_size=32_000, **sizes).save_pretrained(large)
-    study = write_study(tmp_path, large, arms=["base", "sft"])
+    sizes = {"hidden_size": 2048, "intermediate_size": 4096, "num_hidden_layers": 1, "num_attention_heads": 16}
+    LlamaConfig(vocab_size=128_000, **sizes).save_pretrained(large)
+    small = {"threads": 1, "dtype": "float32", "tokens_per_tree": 256}  # no smaller trees are tried
+    study = write_study(tmp_path, large, arms=["base", "sft"], numerics=small)
     found = printed(preceptor.run("plan", study, "--memory-gib", "1", "--tflops", "10", "--json"))
     assert found["fits"] is False
     assert found["peak"] > found["room"]
