@@ -235,15 +235,16 @@ def test_a_study_that_is_not_yaml(case: Case) -> None:
 def test_every_wrong_setting_at_once(case: Case) -> None:
     case.say(sead=1, arms=["base", "rlhf"], seeds=[-1], sft={"epochs": 0, "lr": 1}, name="a/b", max_length=8)
     case.say_data(group=True)
+    lines = case.study.read_text().split("\n")
     case.refused(
-        "study.yaml, sead: there is no such setting",
-        "study.yaml, arms.1:",
-        "study.yaml, seeds.0:",
-        "study.yaml, sft.epochs:",
-        "study.yaml, sft.lr: there is no such setting",
-        "study.yaml, name:",
-        "study.yaml, max_length:",
-        "study.yaml, tasks.0.data.group:",
+        f"study.yaml, line {lines.index('sead: 1') + 1}, sead: there is no such setting",
+        f"study.yaml, line {lines.index('- rlhf') + 1}, arms.1:",
+        f"study.yaml, line {lines.index('- -1') + 1}, seeds.0:",
+        f"study.yaml, line {lines.index('  epochs: 0') + 1}, sft.epochs:",
+        f"study.yaml, line {lines.index('  lr: 1') + 1}, sft.lr: there is no such setting",
+        f"study.yaml, line {lines.index('name: a/b') + 1}, name:",
+        f"study.yaml, line {lines.index('max_length: 8') + 1}, max_length:",
+        f"study.yaml, line {lines.index('    group: true') + 1}, tasks.0.data.group:",
     )
 
 
@@ -269,7 +270,7 @@ def test_the_same_task_twice(case: Case) -> None:
 
 def test_a_task_whose_name_leads_out_of_the_run_folder(case: Case) -> None:
     (case.folder / "urgency.task.yaml").write_text(yaml.safe_dump({**TASK, "name": "../../elsewhere"}))
-    case.refused("urgency.task.yaml: name")
+    case.refused("urgency.task.yaml, line ", ", name: ")
 
 
 def test_problems_of_every_task_are_told_at_once(case: Case) -> None:

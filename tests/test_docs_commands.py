@@ -92,6 +92,8 @@ def check(words: list[str], *, whole: bool) -> None:
         case ["make", *targets]:
             known = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
             assert set(targets) <= set(known)
+        case ["python", "-m", "preceptor", *rest]:
+            check(["preceptor", *rest], whole=whole)
         case ["python", "-m", "venv", _]:
             pass
         case ["python", script, *_] if script.endswith(".py"):

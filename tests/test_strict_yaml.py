@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from preceptor.strict_yaml import load_yaml, where_and_why
+from preceptor.strict_yaml import line_of, load_yaml, setting_in, where_and_why
 
 
 def test_every_key_that_stands_twice_is_named_with_its_line() -> None:
@@ -60,3 +60,54 @@ def test_what_is_no_yaml_is_told_with_its_cause_and_its_line_where_it_is_known(t
 def test_a_text_that_only_looks_like_a_number_or_a_date_is_a_text() -> None:
     text = "{n: " + "1" * 5000 + ", day: 2024-13-01}"
     assert load_yaml(text, yaml.BaseLoader)[0] == {"n": "1" * 5000, "day": "2024-13-01"}
+
+
+PLACES = """\
+name: mine
+arms:
+  - base
+  - sft
+  - sft+dpo
+  - {name: own, stages: [sft]}
+tasks:
+  - task: a.yaml
+    data: &data
+      path: a.csv
+  - {task: b.yaml, data: *data}
+sft: {epochs: 1}
+labels:
+  a.b: x
+  a: {c: y}
+1: z
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [
+        ("name", 1),
+        ("arms.2", 5),
+        ("arms.3.arm.stages.0", 6),
+        ("arms.sft+dpo: it is named twice", 5),
+        ("arms.sft: it is named twice", 4),
+        ("arms.rlhf", 2),
+        ("tasks.0.data.path", 10),
+        ("tasks.0.data.group", 9),
+        ("tasks.1.margin", 11),
+        ("tasks.7.margin", 7),
+        ("sft.epochs.int", 12),
+        ("labels.a.b", 14),
+        ("labels.a.c", 15),
+        ("1", 16),
+        ("names", None),
+        ("", None),
+    ],
+)
+def test_the_line_of_a_setting_or_of_the_innermost_around_it(place: str, line: int | None) -> None:
+    assert line_of(PLACES, place) == line
+
+
+def test_how_messages_name_a_setting() -> None:
+    assert setting_in(Path("x.yaml"), PLACES, "sft.epochs") == "x.yaml, line 12, sft.epochs"
+    assert setting_in(Path("x.yaml"), PLACES, "dpo") == "x.yaml, dpo"
+    assert line_of("", "name") is None

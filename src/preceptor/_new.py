@@ -9,10 +9,13 @@ from pathlib import Path
 
 import yaml
 
+from preceptor._schema import SchemaOf, json_schema
 from preceptor.data import EACH_ROW, Table, describe_columns, has_header, iso_day, looks_like_labels, missing_header
 from preceptor.errors import InputError, Problem
-from preceptor.files import write_atomic
+from preceptor.files import write_atomic, write_json
 from preceptor.models import EMBEDDED
+
+_SCHEMAS: tuple[SchemaOf, ...] = ("study", "task")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ def write_new(
     each_row: bool = False,
     overwrite: bool = False,
 ) -> NewFiles:
-    """Write `<name>.task.yaml` and `<name>.study.yaml` in `folder`, runnable and commented for editing.
+    """Write `<name>.task.yaml` and `<name>.study.yaml` in `folder`, runnable and commented for editing, with schemas.
 
     text: the input columns; label: the column of right answers, whose few short values make a label task, anything else
     a text task; patient: the patient's column, or `each_row` if every row is a different patient; date: a column not
@@ -60,6 +63,8 @@ def write_new(
     try:
         write_atomic(files.task, _task_yaml(table, name, fields, label))
         write_atomic(files.study, _study_yaml(table, files, name, fields, label, patient, date))
+        for of in _SCHEMAS:
+            write_json(folder / _schema_file(of), json_schema(of))
     except OSError as error:
         raise InputError(
             Problem(str(folder), f"cannot write here: {error.strerror}", "Choose another folder")
@@ -127,6 +132,16 @@ def _field_names(columns: Sequence[str]) -> dict[str, str]:
     return fields
 
 
+def _schema_file(of: SchemaOf) -> str:
+    """Where editors find a schema: beside the files, so that both can be moved together and no network is asked."""
+    return f".preceptor/{of}.schema.json"
+
+
+def _editor_line(of: SchemaOf) -> str:
+    """By this comment editors that speak with the YAML language server complete keys and mark mistakes."""
+    return f"# yaml-language-server: $schema={_schema_file(of)}"
+
+
 def _task_yaml(table: Table, name: str, fields: dict[str, str], label: str) -> str:
     labelled = looks_like_labels(table, label)
     labels = list(_by_spelling(table.distinct(label)).values())
@@ -138,6 +153,7 @@ def _task_yaml(table: Table, name: str, fields: dict[str, str], label: str) -> s
         else f"Write the {_words(label)} for this case. Use only what is stated."
     )
     lines = [
+        _editor_line("task"),
         "# A task: what is put to the model, and how its answer is read and judged. Change the words freely.",
         f"name: {_scalar(name)}",
         f"title: {_scalar(_words(name).capitalize())}  # stands over tables and figures",
@@ -191,6 +207,7 @@ def _study_yaml(
     path = os.path.relpath(table.path.absolute(), files.study.parent.absolute())
     whose = "the patient; never on both sides of a split" if patient else "every row is another patient"
     lines = [
+        _editor_line("study"),
         f"# A study: what is compared. Run it with: preceptor study {files.study.name}",
         f"name: {_scalar(name)}  # its results lie in runs/<name>",
         f"model: {EMBEDDED}  # or a folder with a model in it",

@@ -1,5 +1,6 @@
 """YAML in which duplicate keys are found: PyYAML itself silently keeps the last."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,51 @@ def where_and_why(path: Path, error: yaml.YAMLError) -> tuple[str, str]:
     mark = getattr(error, "problem_mark", None)
     why = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
     return (f"{path}, line {mark.line + 1}" if mark else str(path)), why
+
+
+def setting_in(path: Path, text: str, place: str) -> str:
+    """How messages name a setting of the file `path` with this `text`: `study.yaml, line 3, sft.epochs`.
+
+    Without the line where nothing of `place` stands in the file, as a setting that is missing.
+    """
+    line = line_of(text, place)
+    return f"{path}, line {line}, {place}" if line else f"{path}, {place}"
+
+
+def line_of(text: str, place: str) -> int | None:
+    """The line (from 1) of the setting at `place`, such as `tasks.0.margin`, else of what is around it, else None.
+
+    An element of a list is named by its number, or by itself where it is a text. Parts of `place` that name nothing in
+    `text` are passed over: a validator also names the alternative that it tried.
+    """
+    node, line = yaml.compose(text, Loader=yaml.SafeLoader), None
+    while place:
+        if found := _child(node, place):
+            node, line, place = found
+        else:
+            place = place.partition(".")[2]
+    return line
+
+
+def _child(node: yaml.Node | None, place: str) -> tuple[yaml.Node, int, str] | None:
+    """The child of `node` that `place` begins with, its line, and what is left of `place`; keys may hold dots."""
+    if isinstance(node, yaml.MappingNode):
+        keys = [(key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode) and key.value]
+        for key, value in sorted(keys, key=lambda pair: len(pair[0].value), reverse=True):
+            if f"{place}.".startswith(f"{key.value}."):
+                return value, key.start_mark.line + 1, place[len(key.value) + 1 :]
+    if isinstance(node, yaml.SequenceNode):
+        first, _, rest = place.partition(".")
+        named = [item for item in node.value if isinstance(item, yaml.ScalarNode) and _begins_with(place, item.value)]
+        numbered = node.value[int(first)] if first.isdecimal() and int(first) < len(node.value) else None
+        item = numbered or max(named, key=lambda one: len(one.value), default=None)
+        return (item, item.start_mark.line + 1, rest) if item else None
+    return None
+
+
+def _begins_with(place: str, name: str) -> bool:
+    """Whether `place` begins with `name` as a whole, and not with a longer one, as `sft+dpo` is than `sft`."""
+    return re.match(rf"{re.escape(name)}(?![\w+@-])", place) is not None
 
 
 def _check_value(loader: yaml.SafeLoader | yaml.BaseLoader, scalar: yaml.ScalarNode) -> None:

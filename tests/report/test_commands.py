@@ -1,8 +1,10 @@
 """`preceptor report` and `preceptor compare` on finished runs."""
 
+import json
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from command_line import CommandLine
 
@@ -30,6 +32,41 @@ def test_two_runs_are_compared(
     refused = preceptor.run("compare", synthetic, synthetic, "--output", synthetic / "results.json")
     assert (refused.code, (synthetic / "results.json").read_bytes()) == (2, before)
     assert "ends in .html" in refused.errors
+
+
+def test_results_are_taken_by_the_schema_that_the_command_prints(
+    preceptor: CommandLine, synthetic: Path, real: Path
+) -> None:
+    validator = Draft202012Validator(json.loads(preceptor.run("schema", "results").shown))
+    for run in (synthetic, real):
+        results = json.loads((run / "results.json").read_text())
+        validator.validate(results)
+        results["cells"][0]["value"] = "good"
+        (error,) = validator.iter_errors(results)
+        assert list(error.absolute_path) == ["cells", 0, "value"]
+
+
+def test_a_program_is_told_what_the_page_compares(
+    preceptor: CommandLine, synthetic: Path, real: Path, tmp_path: Path
+) -> None:
+    results = json.loads((synthetic / "results.json").read_text())
+    page = tmp_path / "both.html"
+    compared = preceptor.run("compare", synthetic, synthetic, "--output", page, "--json")
+    assert (compared.code, compared.errors) == (0, f"Comparison: {page}")
+    found = json.loads(compared.shown)
+    assert found["a"] == found["b"]
+    assert found["a"]["study"] == results["study"]["name"]
+    assert [task["task"] for task in found["tasks"]] == [task["name"] for task in results["study"]["tasks"]]
+    for task in found["tasks"]:
+        assert task["same_cases"] is True
+        for arm in task["arms"]:
+            cells = [one for one in results["cells"] if (one["task"], one["arm"]) == (task["task"], arm["arm"])]
+            assert [one["value"] for one in arm["a"]] == [one["value"] for one in cells]
+            assert [one["ci"] for one in arm["b"]] == [one["ci"] for one in cells]
+    assert found["settings"] == []
+    refused = preceptor.run("compare", synthetic, real, "--output", page, "--json")
+    assert (refused.code, refused.shown) == (2, "")
+    assert "the two runs share no task" in refused.errors
 
 
 @pytest.mark.parametrize("content", ['{"study": ', "[" * 200_000])

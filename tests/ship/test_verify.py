@@ -74,6 +74,29 @@ def test_the_merged_model_passes_asked_as_the_study_asks(ask: Ask, shipped_run: 
     assert server.most_at_once > 1
 
 
+def test_a_program_is_told_figures_and_no_text_unless_it_asks(ask: Ask, shipped_run: Path) -> None:
+    with serving(settings(shipped_run)) as server:
+        outcome = ask(server, "--json")
+    found = json.loads(outcome.shown)
+    count = len(open_arm(shipped_run, "urgency", "sft").predictions)
+    assert (outcome.code, found["passed"], found["total"], found["same"]) == (0, True, count, count)
+    assert (found["cause"], found["differences"], found["how"]) == (None, [], "text of scored labels")
+    assert 0 <= found["gap"] < 1e-4
+    assert "Passed at --threshold 1." in outcome.errors
+
+    with serving(settings(shipped_run, "base")) as server:
+        outcome, with_text = ask(server, "--json"), ask(server, "--json", "--with-text")
+    found = json.loads(outcome.shown)
+    assert (outcome.code, found["passed"], found["cause"]["kind"]) == (1, False, "adapter")
+    assert len(found["differences"]) == count - found["same_texts"]
+    assert {one["measured"] for one in found["differences"]} == {"urgent", "routine"}
+    texts = written(open_arm(shipped_run, "urgency", "base"))
+    served = {one["served"] for one in found["differences"]}
+    assert not served & set(texts), "what could not be read is INVALID, not its text"
+    assert {one["served"] for one in json.loads(with_text.shown)["differences"]} == set(texts)
+    assert "FAILED" in outcome.errors
+
+
 @pytest.mark.parametrize("told", [("usage", "logprobs"), ("usage",), ("refuses logprobs",)])
 def test_a_missing_adapter_is_found_out(ask: Ask, shipped_run: Path, told: tuple[str, ...]) -> None:
     with serving(settings(shipped_run, "base", told=told)) as server:

@@ -87,8 +87,8 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
         .replace("[accuracy]", "[accuracy, accuracy]")
     )
     found = "\n".join(problems(tmp_path, text + "colour: red\n"))
-    for what in ("title", "cut", "also", "colour"):
-        assert f"task.yaml: {what}" in found
+    for where in ("task.yaml, title", "line 8, cut", "line 17, also", "line 18, colour"):
+        assert f"{where}: " in found
 
 
 def test_text_that_is_not_a_mapping_or_not_utf8_is_refused(tmp_path: Path) -> None:

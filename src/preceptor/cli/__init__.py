@@ -14,6 +14,7 @@ import typer
 from rich.markup import escape
 
 from preceptor import __version__
+from preceptor.cli._check import check
 from preceptor.cli._convert import convert
 from preceptor.cli._export import export
 from preceptor.cli._judge import judge
@@ -23,17 +24,27 @@ from preceptor.cli._new import new
 from preceptor.cli._plan import plan
 from preceptor.cli._purge import purge
 from preceptor.cli._say import console, errors
+from preceptor.cli._schema import schema
 from preceptor.cli._serve import serve
 from preceptor.cli._signals import sigterm_interrupts
-from preceptor.cli._study import check, compare, report, study
+from preceptor.cli._study import compare, report, study
 from preceptor.cli._verify import verify
 from preceptor.errors import InputError, PreceptorError, Problem
+
+_EXIT_CODES = """\
+Exit codes:
+  0  done
+  1  a fault of ours; of [bold]verify[/bold] and [bold]export[/bold] also: not the measured model
+  2  put right what you gave; the message says where, what and how
+  3  of [bold]study[/bold]: done, but for arms that failed; run it again to try those
+130  stopped with Ctrl-C, 143 by SIGTERM; run it again to go on"""
+"""Each on a line of an 80-column terminal."""
 
 app = typer.Typer(
     name="preceptor",
     help="Teach a language model clinical work by example and by preference, and measure which was worth it.",
+    epilog=_EXIT_CODES,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -44,7 +55,22 @@ _TERMINATED = 143
 
 # In the order of a workflow, which the help shows.
 _COMMANDS = (
-    *(new, check, plan, study, report, compare, judge, label, convert, export, serve, verify, purge, tasks, models),
+    new,
+    check,
+    plan,
+    study,
+    report,
+    compare,
+    judge,
+    label,
+    convert,
+    export,
+    serve,
+    verify,
+    purge,
+    tasks,
+    models,
+    schema,
 )
 for _command in _COMMANDS:
     app.command()(_command)

@@ -1,12 +1,23 @@
 """`preceptor tasks` and `models`: list what is built in."""
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from preceptor.cli._say import console, errors, say
+from preceptor.cli._say import AsJson, beside_json, console, errors, print_json, say
 from preceptor.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from preceptor.models import KnownModel
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsJson:
+    """What `preceptor models --json` prints."""
+
+    models: "list[KnownModel]"
 
 
 def tasks(
@@ -31,17 +42,21 @@ def models(
     action: Annotated[
         str | None, typer.Argument(metavar="[fetch]", help="`fetch` puts the embedded model into the cache.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """List the models that need no hub, or fetch the embedded one."""
     from preceptor.models import fetch_embedded, list_models
 
     if action == "fetch":
-        say(f"Ready: {fetch_embedded(errors)}")
-        return
-    if action is not None:
+        say(f"Ready: {fetch_embedded(errors)}", to=beside_json(as_json))
+    elif action is not None:
         raise InputError(
             Problem(action, "there is no such action", "Say `preceptor models` or `preceptor models fetch`.")
         )
+    if as_json:
+        print_json(ModelsJson(list_models()))
+    if as_json or action:
+        return
     for model in list_models():
         where = f"{model.size // 1_000_000} MB in {model.location}" if model.fetched else "not fetched yet"
         say(f"{model.name}  {model.title}  {where}")

@@ -2,6 +2,7 @@
 
 import gc
 from contextlib import nullcontext
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from tempfile import gettempdir
@@ -9,14 +10,31 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.box import SIMPLE
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from preceptor.cli._say import console, explain_full_disk, with_model
+from preceptor.cli._say import AsJson, Given, beside_json, explain_full_disk, print_json, with_model
 from preceptor.errors import printable
 
 if TYPE_CHECKING:
     from preceptor.study import Machine, Need, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class PlanJson:
+    """What `--json` prints. peak: bytes that the study needs on a device; room: bytes of it that a study can fill;
+    seconds: of everything, None where they cannot be measured; remedies: what would help where it does not fit.
+    """
+
+    study: str
+    fits: bool
+    peak: float
+    room: float
+    seconds: float | None
+    machine: "Machine"
+    plan: "Plan"
+    remedies: list[str]
 
 
 def plan(
@@ -29,6 +47,8 @@ def plan(
     tflops: Annotated[
         float | None, typer.Option(min=0.01, help="What matrix products reach on one of them, in 10^12 a second.")
     ] = None,
+    given: Given = None,
+    as_json: AsJson = False,
 ) -> None:
     """Say how much memory, work and time a study needs, here or on a machine you describe. Trains nothing."""
     gc.disable()  # looking for garbage among a million objects that stay takes seconds
@@ -38,13 +58,22 @@ def plan(
 
     gc.freeze()
     gc.enable()
-    study, folder = load_study(what)
-    on = machine(devices, memory_gib, tflops)
+    study, folder = load_study(what, given or ())
+    on, console = machine(devices, memory_gib, tflops), beside_json(as_json)
     planned = read_planned(with_model(study, model), folder)
     measuring = progress("Measuring this machine", MEASUREMENTS, console) if on.tflops is None else nullcontext(quiet)
     with measuring as advance, explain_full_disk(Path(gettempdir())):  # a checkpoint is written there
         result = plan_study(planned, on, advance=advance)
-    console.print(_table(result, f"{study.name}: {result.model} on {_title(on)}, {result.numerics.dtype}"))
+    fits = result.peak <= on.room
+    helping = [] if fits else remedies(planned, on)
+    _show(result, on, study.name, helping, console)
+    if as_json:
+        print_json(PlanJson(study.name, fits, result.peak, on.room, result.seconds, on, result, helping))
+
+
+def _show(result: "Plan", on: "Machine", study: str, remedies: list[str], console: Console) -> None:
+    """The plan as a table, and whether it fits: where it does not, `remedies` would help."""
+    console.print(_table(result, f"{study}: {result.model} on {_title(on)}, {result.numerics.dtype}"))
     for note in result.notes:
         console.print(f"  - {escape(printable(note))}", highlight=False)
     fits = result.peak <= on.room
@@ -52,7 +81,7 @@ def plan(
     console.print(f"\n[bold]{'It fits' if fits else 'It does not fit'}[/bold]: {peak}; {_time(result.seconds)} in all.")
     if not fits:
         console.print("What would help:")
-        for remedy in remedies(planned, on):
+        for remedy in remedies:
             console.print(f"  - {escape(printable(remedy))}", highlight=False)
 
 

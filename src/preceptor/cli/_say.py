@@ -2,12 +2,15 @@
 
 import errno
 import os
+import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+from pydantic_core import to_json
 from rich.console import Console
 
 from preceptor.errors import InputError, PreceptorError, Problem, without_steering
@@ -18,6 +21,14 @@ if TYPE_CHECKING:
 console = Console()
 errors = Console(stderr=True)
 
+Given = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="A setting in place of the study's, such as sft.epochs=2; once for each."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and everything else on stderr.")]
+
 _NO_ROOM = {
     errno.ENOSPC: ("the disk is full", "Free some space"),
     errno.EDQUOT: ("your disk quota is used up", "Free some space, or ask for a larger quota"),
@@ -26,10 +37,20 @@ _NO_ROOM = {
 """What is said, and what to do, when a write finds no room."""
 
 
-def say(*lines: str) -> None:
+def say(*lines: str, to: Console = console) -> None:
     """Print lines without markup, highlighting or wrapping, so that paths and commands can be copied."""
     for line in lines:
-        console.print(without_steering(line), highlight=False, markup=False, soft_wrap=True)
+        to.print(without_steering(line), highlight=False, markup=False, soft_wrap=True)
+
+
+def beside_json(as_json: bool) -> Console:
+    """Where people read: stderr when stdout is for a program."""
+    return errors if as_json else console
+
+
+def print_json(value: Any) -> None:
+    """Print a dataclass or a pydantic model as JSON, in ASCII, which every terminal's encoding has."""
+    typer.echo(to_json(value, indent=2, ensure_ascii=True, inf_nan_mode="null").decode())
 
 
 def with_model(study: "Study", model: str | None) -> "Study":
@@ -43,9 +64,10 @@ def with_model(study: "Study", model: str | None) -> "Study":
     return study.model_copy(update={"model": str(folder.resolve()) if here else model})
 
 
-def arguments_of(what: str, model: str | None) -> str:
-    """The arguments of `preceptor study`."""
-    return f"{what} --model {model}" if model else what
+def arguments_of(what: str, model: str | None, given: Sequence[str] | None) -> str:
+    """The arguments of `preceptor study`, as a shell reads them."""
+    options = [*(["--model", model] if model else []), *(word for one in given or () for word in ("--set", one))]
+    return shlex.join([what, *options])
 
 
 def require_option(option: str, **options: object) -> None:

@@ -1,49 +1,26 @@
-"""`preceptor check`, `study`, `report` and `compare`: from a study file to its results."""
+"""`preceptor study`, `report` and `compare`: from a study file to its results."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from preceptor.cli._results_table import show
-from preceptor.cli._say import arguments_of, console, explain_full_disk, require_option, say, with_model
+from preceptor.cli._say import (
+    AsJson,
+    Given,
+    arguments_of,
+    beside_json,
+    console,
+    explain_full_disk,
+    print_json,
+    say,
+    with_model,
+)
 from preceptor.errors import InputError, Problem
 
 _EXIT_FAILED_CELLS = 3
 """Exit code of `study` when some cells failed and all others finished."""
-
-
-def check(
-    what: Annotated[
-        str, typer.Argument(metavar="STUDY|DATA", help="A study file, `quickstart`, or a data file with --task.")
-    ],
-    task: Annotated[str | None, typer.Option(help="Check a data file for this task (name or task file).")] = None,
-    target: Annotated[str | None, typer.Option(help="With --task: column of right answers.")] = None,
-    group: Annotated[str | None, typer.Option(help="With --task: column of the patient, or 'each row'.")] = None,
-    model: Annotated[str | None, typer.Option(help="Model in place of the study's; a folder, hub id or name.")] = None,
-    max_length: Annotated[int | None, typer.Option(help="With --task: longest prompt and answer, in tokens.")] = None,
-) -> None:
-    """Find what is wrong with a study or its data, before anything is trained."""
-    from preceptor.models import EMBEDDED
-    from preceptor.study import check_study, load_study, make_study
-
-    if task is None:
-        require_option("--task", target=target, group=group, max_length=max_length)
-        study, folder = load_study(what)
-        study = with_model(study, model)
-    else:
-        data = {"path": str(Path(what).resolve()), "target": target, "group": group}
-        beside = str(Path(task).resolve()) if Path(task).is_file() else task
-        settings: dict[str, Any] = {
-            "name": "check",
-            "model": model or EMBEDDED,
-            "tasks": [{"task": beside, "data": data}],
-        }
-        settings |= {"max_length": max_length} if max_length else {}
-        study, folder = make_study(settings, "preceptor check"), Path()
-    check_study(study, folder, console)
-    ready = "Ready to train." if task else f"Ready: preceptor study {arguments_of(what, model)}"
-    say(ready)
 
 
 def study(
@@ -60,6 +37,7 @@ def study(
     address: Annotated[
         str | None, typer.Option(help="With --on ray: HOST:PORT of its head, or auto; default: Ray on this machine.")
     ] = None,
+    given: Given = None,
 ) -> None:
     """Train and compare the study's arms on the same held-out patients. Continues where it was stopped.
 
@@ -69,11 +47,11 @@ def study(
     from preceptor.study import load_study, run_study
 
     ray_address = _ray_address(on, address)
-    loaded, folder = load_study(what)
+    loaded, folder = load_study(what, given or ())
     loaded = with_model(loaded, model)
     run_folder = output_dir or Path("runs") / (f"{loaded.name}-{Path(loaded.model).name}" if model else loaded.name)
     with explain_full_disk(run_folder):
-        command = f"preceptor study {arguments_of(what, model)}{' --on ray' if on else ''}"
+        command = f"preceptor study {arguments_of(what, model, given)}{' --on ray' if on else ''}"
         results = run_study(loaded, folder, run_folder, console, command, ray_address)
         report = write_report(run_folder)
         write_cards(run_folder)
@@ -114,13 +92,16 @@ def compare(
     a: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     b: Annotated[Path, typer.Argument(metavar="RUN", help="Another, with a task of the first.")],
     output: Annotated[Path, typer.Option(help="The page to write.")] = Path("comparison.html"),
+    as_json: AsJson = False,
 ) -> None:
     """Put two finished runs side by side on one page."""
-    from preceptor.report import write_comparison
+    from preceptor.report import comparison_figures, write_comparison
     from preceptor.study import check_results_current
 
     if output.suffix not in (".html", ".htm"):
         raise InputError(Problem("--output", f"{output} is no name of a page", "Name a file that ends in .html"))
     for run in (a, b):
         check_results_current(run)
-    say(f"Comparison: {write_comparison(a, b, output)}")
+    say(f"Comparison: {write_comparison(a, b, output)}", to=beside_json(as_json))
+    if as_json:
+        print_json(comparison_figures(a, b))

@@ -1,20 +1,54 @@
 """`preceptor verify`: check that a server serves the model that a study measured."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from preceptor.cli._say import console, say
+from preceptor.cli._say import AsJson, beside_json, print_json, say
 from preceptor.errors import InputError, Problem, printable
 
 if TYPE_CHECKING:
-    from preceptor.ship import Difference, Parity
+    from preceptor.ship import Cause, Difference, Parity
 
 _MAX_SHOWN = 10
 """Differences shown at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceJson:
+    """A case that differs. measured, served: labels, or with --with-text the texts; None where neither may be told.
+
+    diverges_at: characters that both texts begin with. probability_gap: largest difference between a label's two
+    probabilities, None where labels were not scored.
+    """
+
+    case: str
+    measured: str | None
+    served: str | None
+    diverges_at: int
+    probability_gap: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyJson:
+    """What `--json` prints: the figures of `Parity`, without the text of a case."""
+
+    url: str
+    model: str
+    threshold: float
+    passed: bool
+    how: str
+    total: int
+    same: int
+    same_texts: int
+    gap: float | None
+    cause: "Cause | None"
+    differences: list[DifferenceJson]
 
 
 def verify(
@@ -37,6 +71,7 @@ def verify(
     ] = None,
     token_file: Annotated[Path | None, typer.Option(help="File with the token that the server asks for.")] = None,
     with_text: Annotated[bool, typer.Option("--with-text", help="Show the answers that differ: patient data.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Ask a served model the held-out cases again, and compare its answers with those that were measured."""
     from preceptor.ship import find_endpoint
@@ -46,12 +81,30 @@ def verify(
     token = _token(token_file)
     opened = open_arm(run, task, arm, seed)
     server = find_endpoint(endpoint, model=model, allow_host=allow_host, token=token)
+    console, labels = beside_json(as_json), bool(opened.task.labels)
     parity = verified(server, opened, console, limit=limit, token=token)
-    _print_parity(parity, labels=bool(opened.task.labels), with_text=with_text)
+    _print_parity(parity, console, labels=labels, with_text=with_text)
+    if as_json:
+        differences = [_difference(one, labels=labels, with_text=with_text) for one in parity.differences]
+        print_json(
+            VerifyJson(
+                server.url,
+                server.model,
+                threshold,
+                parity.passes(threshold),
+                parity.how,
+                parity.total,
+                parity.same,
+                parity.same_texts,
+                parity.gap,
+                parity.cause,
+                differences,
+            )
+        )
     if not parity.passes(threshold):
-        say(f"FAILED at --threshold {threshold:g}: what is served is not the model that was measured.")
+        say(f"FAILED at --threshold {threshold:g}: what is served is not the model that was measured.", to=console)
         raise typer.Exit(1)
-    say(f"Passed at --threshold {threshold:g}.")
+    say(f"Passed at --threshold {threshold:g}.", to=console)
 
 
 def _token(file: Path | None) -> str | None:
@@ -66,18 +119,29 @@ def _token(file: Path | None) -> str | None:
     return token
 
 
-def _print_parity(parity: "Parity", *, labels: bool, with_text: bool) -> None:
-    say(f"{parity}.")
+def _difference(one: "Difference", *, labels: bool, with_text: bool) -> DifferenceJson:
+    case = one.case
+    measured, served = (one.measured, one.served) if labels else (None, None)
+    if with_text:
+        measured, served = case.measured, case.served
+    return DifferenceJson(case.id, measured, served, case.diverges_at, case.probability_gap)
+
+
+def _print_parity(parity: "Parity", console: Console, *, labels: bool, with_text: bool) -> None:
+    say(f"{parity}.", to=console)
     if parity.gap is not None:
         each = "label" if parity.how == "scored labels" else "token"
-        say(f"Log-probabilities: {parity.gap:.2g} nats a {each}, on average, from those of the measured model.")
+        say(
+            f"Log-probabilities: {parity.gap:.2g} nats a {each}, on average, from those of the measured model.",
+            to=console,
+        )
     if parity.differences:
         whose = "measured model" if parity.how == "text of scored labels" else "study"
         console.print(_table(parity.differences[:_MAX_SHOWN], whose, labels=labels, with_text=with_text))
         if (left := len(parity.differences) - _MAX_SHOWN) > 0:
-            say(f"and {left} more")
+            say(f"and {left} more", to=console)
     if parity.cause is not None:
-        say(f"Likely cause: {parity.cause}")
+        say(f"Likely cause: {parity.cause}", to=console)
 
 
 def _table(differences: tuple["Difference", ...], whose: str, *, labels: bool, with_text: bool) -> Table:

@@ -11,7 +11,7 @@ from preceptor.data._problems import did_you_mean, quoted
 from preceptor.data._spec import EACH_ROW, DataSpec
 from preceptor.data._spike import Spike, spike_problems, spiked
 from preceptor.data._split import Splits, cases_by_patient, split_by_patient
-from preceptor.data._table import Table, read_table, table_of
+from preceptor.data._table import Table, read_table, reader_names, table_of
 from preceptor.data._text_files import Row
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "quoted",
     "read_examples",
     "read_table",
+    "reader_names",
     "spike_problems",
     "spiked",
     "split_by_patient",

@@ -73,6 +73,11 @@ def table_of(path: Path, rows: Iterable[Row], encoding: str = "utf-8", *, unit: 
     return Table(path, list(dict.fromkeys(name for row in rows for name in row.cells)), rows, encoding, unit)
 
 
+def reader_names() -> list[str]:
+    """What `reader:` may name: the formats, then the public sets."""
+    return [*_FORMATS, *known_readers()]
+
+
 def _check_file(path: Path) -> None:
     if path.is_dir():
         found = sorted(one.name for one in path.iterdir() if one.suffix.lower() in _FORMAT_OF_ENDING)
@@ -105,8 +110,7 @@ def _read_known_set(path: Path, name: str) -> Rows:
     try:
         read = find_reader(name)
     except KeyError:
-        known = [*_FORMATS, *known_readers()]
-        fix = f"{did_you_mean(name, known)}Known: {', '.join(known)}"
+        fix = f"{did_you_mean(name, reader_names())}Known: {', '.join(reader_names())}"
         raise InputError(Problem(str(path), f"no reader is called `{name}`", fix)) from None
     try:
         return [Row(number, cells) for number, cells in enumerate(read(path), 1)], f"reader {name}"

@@ -103,11 +103,11 @@ class SlotSettings(BaseModel):
             if set(self.settings) - {"outputs"}:
                 raise ValueError("a head has no settings: it has an output for each label of the task")
             return self
-        kinds = sorted({kind.value for kind in PEFT_TYPE_TO_CONFIG_MAPPING} - _REFUSED.keys())
         if self.type in _REFUSED:
             raise ValueError(f"a slot cannot be of type {self.type}: {_REFUSED[self.type]}")
-        if self.type not in kinds:
-            raise ValueError(f"there is no slot of type {self.type!r}; use {HEAD} or one of {', '.join(kinds)}")
+        if self.type not in adapter_types():
+            known = ", ".join(adapter_types())
+            raise ValueError(f"there is no slot of type {self.type!r}; use {HEAD} or one of {known}")
         for name, value in self.settings.items():
             if why := _setting_problem(name, value):
                 raise ValueError(why)
@@ -134,6 +134,11 @@ class SlotSettings(BaseModel):
     def peft_config(self, task: str) -> PeftConfig:
         """PEFT's configuration for a model of this task (`CAUSAL_LM`)."""
         return PEFT_TYPE_TO_CONFIG_MAPPING[PeftType(self.type)](task_type=task, **self.settings)
+
+
+def adapter_types() -> list[str]:
+    """PEFT's names of the adapters that a slot can be."""
+    return sorted({kind.value for kind in PEFT_TYPE_TO_CONFIG_MAPPING} - _REFUSED.keys())
 
 
 def _setting_problem(name: str, value: Any) -> str | None:

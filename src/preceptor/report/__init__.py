@@ -2,7 +2,17 @@
 
 from preceptor.report._card import model_card, write_cards
 from preceptor.report._compare import compare_page, write_comparison
+from preceptor.report._compare_figures import ComparisonFigures, comparison_figures
 from preceptor.report._page import write_report
 from preceptor.report._run import read_run
 
-__all__ = ["compare_page", "model_card", "read_run", "write_cards", "write_comparison", "write_report"]
+__all__ = [
+    "ComparisonFigures",
+    "compare_page",
+    "comparison_figures",
+    "model_card",
+    "read_run",
+    "write_cards",
+    "write_comparison",
+    "write_report",
+]

@@ -10,7 +10,7 @@ from preceptor.report._run import Run, read_run
 from preceptor.report._template import fill
 from preceptor.report._writing import write_page
 from preceptor.study.results.conclusion_schema import Conclusion
-from preceptor.study.results.schema import Cell, TaskPart
+from preceptor.study.results.schema import Cell, Results, TaskPart
 from preceptor.study.run.failures import Failure
 
 _ABSENT = "not set"
@@ -28,6 +28,20 @@ class SharedTask:
     """Arm, its cells in each run, and what failed of it in each."""
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs side by side. only_a, only_b: titles of tasks that one of them alone has; settings: those that differ,
+    each as its name and both values.
+    """
+
+    a: Results
+    b: Results
+    tasks: list[SharedTask]
+    only_a: list[str]
+    only_b: list[str]
+    settings: list[tuple[str, str, str]]
+
+
 def write_comparison(a: Path, b: Path, file: Path) -> Path:
     """Write the page of both runs to `file` and return its path. Raises `InputError` as `compare_page` does."""
     return write_page(file, compare_page(a, b))
@@ -35,6 +49,12 @@ def write_comparison(a: Path, b: Path, file: Path) -> Path:
 
 def compare_page(a: Path, b: Path) -> str:
     """Both runs on one page, as HTML. Raises `InputError` when one cannot be read, or they share no task."""
+    both = compare_runs(a, b)
+    return fill("compare.html.j2", both.a, both.b, **vars(both))
+
+
+def compare_runs(a: Path, b: Path) -> Comparison:
+    """Both runs side by side. Raises `InputError` when one cannot be read, or they share no task."""
     runs = _read_both(a, b)
     names = [task.name for task in runs[0].results.study.tasks]
     others = [task.name for task in runs[1].results.study.tasks]
@@ -42,10 +62,7 @@ def compare_page(a: Path, b: Path) -> str:
     if not shared:
         what = f"the two runs share no task: {', '.join(names)} here, {', '.join(others)} in {b}"
         raise InputError(Problem(str(a), what, "Name two runs on the same task."))
-    return fill(
-        "compare.html.j2",
-        runs[0].results,
-        runs[1].results,
+    return Comparison(
         a=runs[0].results,
         b=runs[1].results,
         tasks=[_shared(runs, name) for name in shared],

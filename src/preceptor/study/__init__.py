@@ -2,7 +2,7 @@
 
 from preceptor.study.answers._greedy import greedy_generation
 from preceptor.study.cases import Prepared
-from preceptor.study.check import check_study
+from preceptor.study.check import Looked, check_study, look_at_study
 from preceptor.study.finished.arm import ArmOfRun, held_out, open_arm
 from preceptor.study.finished.pairs_of_arm import rows_of_arm
 from preceptor.study.label.gold import gold_items
@@ -19,13 +19,15 @@ from preceptor.study.run.study_folder import study_folders
 from preceptor.study.run.test_set_ledger import ordinal
 from preceptor.study.runner import run_study
 from preceptor.study.spec.file import builtin_studies, load_study, make_study
-from preceptor.study.spec.found import find_kind, kind_names, kind_title
+from preceptor.study.spec.found import answer_names, find_kind, kind_names, kind_title
+from preceptor.study.spec.setting_blocks import study_class
 from preceptor.study.spec.study import Study, TaskEntry
 
 __all__ = [
     "ArmOfRun",
     "LabelAnswers",
     "LabelRule",
+    "Looked",
     "Machine",
     "Need",
     "Plan",
@@ -34,6 +36,7 @@ __all__ = [
     "Purge",
     "Study",
     "TaskEntry",
+    "answer_names",
     "builtin_studies",
     "check_not_purged",
     "check_results_current",
@@ -47,6 +50,7 @@ __all__ = [
     "kind_title",
     "label_answers",
     "load_study",
+    "look_at_study",
     "machine",
     "make_study",
     "open_arm",
@@ -58,5 +62,6 @@ __all__ = [
     "remedies",
     "rows_of_arm",
     "run_study",
+    "study_class",
     "study_folders",
 ]

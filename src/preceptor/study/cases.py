@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -22,6 +23,7 @@ from preceptor.errors import InputError, Problem
 from preceptor.evidence import metric_title
 from preceptor.files import digest
 from preceptor.models import Encoded, encode
+from preceptor.strict_yaml import setting_in
 from preceptor.study.score import case_score, metric_problems, undefined_problems
 from preceptor.study.spec.study import Study, TaskEntry
 from preceptor.tasks import Example, Split, Task, load_task, task_file
@@ -99,7 +101,9 @@ def read_task(entry: TaskEntry, study: Study, base_folder: Path) -> TaskCases:
     """Read and split one task's cases. Raises `InputError` when the task or its data cannot be used at all."""
     name = str(base_folder / entry.task) if entry.task.endswith((".yaml", ".yml")) else entry.task
     task = load_task(name)
-    if wrong := list(metric_problems(task, task_file(name))):
+    file = task_file(name)
+    task_yaml = file.read_text(encoding="utf-8")
+    if wrong := list(metric_problems(task, partial(setting_in, file, task_yaml))):
         raise InputError(wrong)
     read = read_examples(entry.data, task, base_folder)
     where = f"{entry.data.path or 'built-in cases'}, task {task.name}"
@@ -117,7 +121,7 @@ def read_task(entry: TaskEntry, study: Study, base_folder: Path) -> TaskCases:
             fix = "Take a text, or a metric of the task, by which it does"
             raise InputError(Problem(f"{where}, data.spike", what, fix))
     not_drawn = {part: len(getattr(whole, part)) - len(getattr(drawn, part)) for part in get_args(Split)}
-    return TaskCases(entry, task, task_file(name).read_text(encoding="utf-8"), drawn, not_drawn, read)
+    return TaskCases(entry, task, task_yaml, drawn, not_drawn, read)
 
 
 def check_task(cases: TaskCases, study: Study, tokenizer: Any) -> Checked:

@@ -1,8 +1,7 @@
 """How good one answer to one case is: where a task's metric meets the text a model wrote."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import inf
-from pathlib import Path
 
 import numpy as np
 
@@ -20,24 +19,29 @@ _NEEDS: dict[Fits, str] = {
 """What a task file must say for a metric to fit."""
 
 
-def metric_problems(task: Task, file: Path) -> Iterator[Problem]:
-    """Metrics of a task's file that nobody knows, that rate other kinds of answers, or that lack their labels."""
+def metric_problems(task: Task, at: Callable[[str], str]) -> Iterator[Problem]:
+    """Metrics of a task's file that nobody knows, that rate other kinds of answers, or that lack their labels.
+
+    at: a key of the file, such as `also.0` -> how messages name it.
+    """
     fitting = [name for name in metric_names() if find_metric(name).fits in _given_by(task)]
-    secondary = [("also", one.metric, one.labels) for one in task.secondary_metrics]
+    secondary = [(f"also.{n}", one.metric, one.labels) for n, one in enumerate(task.secondary_metrics)]
     also = [one.metric for one in task.secondary_metrics]
     for name in sorted({name for name in also if also.count(name) > 1}):
         fix = "Name it once, with all its labels or phrases together"
-        yield Problem(f"{file}: also", f"{name!r} is named more than once", fix)
+        yield Problem(at("also"), f"{name!r} is named more than once", fix)
     for key, name, labels in [("metric", task.metric, ()), *secondary]:
-        fix = f"Choose of {', '.join(one for one in fitting if key == 'also' or not find_metric(one).needs_positives)}"
+        fix = (
+            f"Choose of {', '.join(one for one in fitting if key != 'metric' or not find_metric(one).needs_positives)}"
+        )
         if name not in metric_names():
-            yield Problem(f"{file}: {key}", f"there is no metric {name!r}", fix)
+            yield Problem(at(key), f"there is no metric {name!r}", fix)
         elif name not in fitting:
             what = f"{name!r} does not fit this answer, it needs {_NEEDS[find_metric(name).fits]}"
-            yield Problem(f"{file}: {key}", what, fix)
+            yield Problem(at(key), what, fix)
         elif find_metric(name).needs_positives and not all(one.strip() for one in labels or [""]):
             needed = "phrases" if find_metric(name).fits == "text" else "positive labels"
-            yield Problem(f"{file}: {key}", f"{name!r} needs its {needed}", "Write them under also: labels")
+            yield Problem(at(key), f"{name!r} needs its {needed}", "Write them under also: labels")
 
 
 def undefined_problems(task: Task, test: Sequence[Example], where: str) -> Iterator[Problem]:

@@ -1,7 +1,7 @@
 """Tasks: examples, prompt templates and answer parsers, and the built-in clinical tasks with their generated cases."""
 
 from preceptor.tasks._example import Example, Message, Split
-from preceptor.tasks._generators import make_cases
+from preceptor.tasks._generators import generators, make_cases
 from preceptor.tasks._load import builtin_tasks, load_task, task_file
 from preceptor.tasks._parse import INVALID
 from preceptor.tasks._task import Answer, SecondaryMetric, Task
@@ -15,6 +15,7 @@ __all__ = [
     "Split",
     "Task",
     "builtin_tasks",
+    "generators",
     "load_task",
     "make_cases",
     "task_file",

@@ -67,7 +67,7 @@ class Task(_Frozen):
     secondary_metrics: tuple[SecondaryMetric, ...] = Field(default=(), alias="also")
     cases: str | None = None
 
-    @field_validator("secondary_metrics", mode="before")
+    @field_validator("secondary_metrics", mode="before", json_schema_input_type=tuple[SecondaryMetric | str, ...])
     @classmethod
     def _bare_names(cls, raw: Any) -> Any:
         return [{"metric": item} if isinstance(item, str) else item for item in raw] if isinstance(raw, list) else raw

@@ -125,7 +125,7 @@ IN_THE_FILE: list[tuple[dict[str, Any], str]] = [
             "stages": {"first": {"kind": "sft", "after": "second"}, "second": {"kind": "sft", "after": "first"}},
             "arms": ["base", "first"],
         },
-        "stages: first comes after itself; stages: second comes after itself",
+        "stages: first comes after itself; second comes after itself",
     ),
 ]
 ON_THE_MODEL: list[tuple[dict[str, Any], str]] = [

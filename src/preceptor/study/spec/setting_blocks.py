@@ -14,10 +14,10 @@ def study_class() -> type[Study]:
     """`Study`, and in it `TaskEntry`, with the blocks of the files there are; made when the first study is read."""
     kinds = {name: _block(name) for name in kind_names() if find_settings(name)}
     answers = {name: _block(name) for name in answer_names() if find_settings(name)}
-    task: Any = create_model("TaskEntry", __base__=TaskEntry, **kinds)
+    task: Any = create_model("TaskEntry", __base__=TaskEntry, __doc__=TaskEntry.__doc__, **kinds)
     tasks: Any = (tuple[task, ...], Field(min_length=1))
     blocks: Any = kinds | answers
-    return create_model("Study", __base__=Study, tasks=tasks, **blocks)
+    return create_model("Study", __base__=Study, __doc__=Study.__doc__, tasks=tasks, **blocks)
 
 
 def _block(name: str) -> Any:

@@ -75,9 +75,9 @@ def entry_problems(entries: Entries) -> Iterator[str]:
     """What is wrong with the stages that a study names: names, kinds, settings, and stages after themselves."""
     for name, entry in entries.items():
         if name in (BASE, *answer_names(), *kind_names()) or {"+", "@"} & set(name):
-            yield f"stages: {name}: an arm could not name it; take a name of its own, without + and @"
+            yield f"{name}: an arm could not name it; take a name of its own, without + and @"
         if entry.kind not in kind_names():
-            yield f"stages: {name}: there is no kind {entry.kind!r}; use one of {', '.join(kind_names())}"
+            yield f"{name}: there is no kind {entry.kind!r}; use one of {', '.join(kind_names())}"
             continue
         settings = find_settings(entry.kind)
         try:
@@ -86,11 +86,11 @@ def entry_problems(entries: Entries) -> Iterator[str]:
         except ValidationError as error:
             for one in error.errors():
                 what = "there is no such setting" if one["type"] == "extra_forbidden" else one["msg"]
-                yield f"stages: {name}.{'.'.join(map(str, one['loc']))}: {what}"
+                yield f"{name}.{'.'.join(map(str, one['loc']))}: {what}"
         if comes_after_itself(name, entries):
-            yield f"stages: {name} comes after itself"
+            yield f"{name} comes after itself"
         if entry.after and entry.after not in entries and kind_of(entry.after, entries) not in kind_names():
-            yield f"stages: {name}: there is no stage {entry.after!r} that it could come after"
+            yield f"{name}: there is no stage {entry.after!r} that it could come after"
 
 
 def comes_after_itself(stage: str, entries: Entries) -> bool:

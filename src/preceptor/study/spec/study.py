@@ -1,7 +1,7 @@
 """A study's settings: what is compared, on what, and how. Every default is written out."""
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -60,6 +60,10 @@ _ArmEntry = Annotated[
     AfterValidator(_right_in_itself),
 ]
 """An arm as the study file has it: a name that parses, or the whole of it."""
+
+
+_TrackerName: Any = Tracker.model_fields["name"].annotation
+"""What may stand in place of a tracker with settings."""
 
 
 class _Frozen(BaseModel):
@@ -124,12 +128,12 @@ class Study(_Frozen):
             raise ValueError("it holds a control character or a mark that turns the direction of text; remove it")
         return question
 
-    @field_validator("adapter", mode="before")
+    @field_validator("adapter", mode="before", json_schema_input_type=AdapterSettings | Literal["none"] | None)
     @classmethod
     def _none_means_every_weight(cls, raw: Any) -> Any:
         return None if raw == "none" else raw
 
-    @field_validator("report_to", mode="before")
+    @field_validator("report_to", mode="before", json_schema_input_type=Tracker | _TrackerName | Literal["none"] | None)
     @classmethod
     def _by_its_name(cls, raw: Any) -> Any:
         return (None if raw == "none" else {"name": raw}) if isinstance(raw, str) else raw
@@ -181,6 +185,13 @@ class Study(_Frozen):
             raise ValueError("name each only once")
         return values
 
+    @field_validator("stages")
+    @classmethod
+    def _stages_are_right_in_themselves(cls, stages: dict[str, StageEntry]) -> dict[str, StageEntry]:
+        if problems := list(entry_problems(stages)):
+            raise ValueError("; ".join(problems))
+        return stages
+
     @field_validator("makers")
     @classmethod
     def _makers_exist(cls, makers: tuple[str, ...]) -> tuple[str, ...]:
@@ -190,8 +201,7 @@ class Study(_Frozen):
 
     @model_validator(mode="after")
     def _arms_have_what_they_need(self) -> Self:
-        problems = [*entry_problems(self.stages), *(f"arms: {one}" for one in arm_problems(self.arms, self.stages))]
-        problems += self._primary_problems()
+        problems = [*(f"arms: {one}" for one in arm_problems(self.arms, self.stages)), *self._primary_problems()]
         if not problems:
             self.__dict__["arms"] = self._with_arms_of_makers()
             problems = [*self._maker_problems(), *self._write_out_blocks(), *self._stack_problems()]
