@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
+CLIENTS := .venv/.clients
 
 .DEFAULT_GOAL := help
 .PHONY: help study five-tasks test test-quick check format bench clean
@@ -14,6 +15,10 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
 	touch $(READY)
 
+$(CLIENTS): $(READY)
+	$(BIN)/python -m pip install -c constraints.txt -e '.[clients,dev]'
+	touch $(CLIENTS)
+
 study: $(READY) ## install, fetch the embedded model, run the built-in study: minutes
 	$(BIN)/preceptor models fetch
 	$(BIN)/preceptor study quickstart
@@ -22,7 +27,7 @@ five-tasks: $(READY) ## the same with all six outputs and every control: about t
 	$(BIN)/preceptor models fetch
 	$(BIN)/preceptor study five-tasks
 
-test: $(READY) ## every test, in two processes
+test: $(CLIENTS) ## every test, in two processes
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-quick: $(READY) ## the tests that take seconds

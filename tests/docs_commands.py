@@ -13,7 +13,7 @@ SHELLS = ("sh", "bash", "shell", "console")
 OURS = ("preceptor", "make", "python", "python3", "pip", ".ci/run")
 OTHERS = (
     *("cd", "cp", "curl", "export", "git", "mkdir", "ollama", "openssl", "ray", "scp", "source", "ssh"),
-    *("convert_hf_to_gguf.py", "llama-server", "torchrun", "umask", "vllm", "wandb"),
+    *("convert_hf_to_gguf.py", "inspect", "llama-server", "lm_eval", "torchrun", "umask", "vllm", "wandb"),
 )
 """Programs of others that the pages may call; of what they are told, nothing can be checked here."""
 

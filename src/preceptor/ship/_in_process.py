@@ -1,7 +1,7 @@
 """Answers of a model in this process, as the study gave them: labels by their scores, text by greedy generation."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -40,14 +40,21 @@ def answers_of(policy: Policy, max_new_tokens: int) -> Callable[[Sequence[Exampl
     return answer
 
 
-def labels_as_measured(arm: ArmOfRun, policy: Policy) -> Callable[[Sequence[list[int]]], LabelAnswers] | None:
+class ScoreLabels(Protocol):
+    """Answers prompts with labels as the study did."""
+
+    def __call__(self, prompts: Sequence[list[int]], unwanted: Callable[[int], bool] | None = None) -> LabelAnswers:
+        """The answers; any answer to a prompt that is `unwanted` by now, by its number."""
+
+
+def labels_as_measured(arm: ArmOfRun, policy: Policy) -> ScoreLabels | None:
     """How a policy answers prompts with labels by the arm's rule; None for an arm that wrote its answers."""
     rule = arm.label_rule
     if rule is None:
         return None
 
-    def answer(prompts: Sequence[list[int]]) -> LabelAnswers:
-        return label_answers(policy, arm.task, prompts, arm.numerics, arm.study.max_length, rule)
+    def answer(prompts: Sequence[list[int]], unwanted: Callable[[int], bool] | None = None) -> LabelAnswers:
+        return label_answers(policy, arm.task, prompts, arm.numerics, arm.study.max_length, rule, unwanted)
 
     return answer
 

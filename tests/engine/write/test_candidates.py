@@ -30,6 +30,22 @@ def test_a_score_is_the_sum_of_its_answers_log_probabilities(
     assert cost.tokens_computed < cost.tokens_seen
 
 
+def test_of_prompts_that_are_given_up_meanwhile_no_further_tree_is_read(make_policy: Callable[..., Policy]) -> None:
+    policy, numerics = make_policy(tuned=1), Numerics(threads=1, tokens_per_tree=64)
+    every, cost = score_answers(policy, PROMPTS, CANDIDATES, numerics)
+    asked: list[int] = []
+
+    def unwanted(number: int) -> bool:
+        asked.append(number)
+        return len(asked) > 1 and number != 4
+
+    scores, less = score_answers(policy, PROMPTS, CANDIDATES, numerics, unwanted=unwanted)
+    wanted = {asked[0], 4}
+    for number, (row, expected) in enumerate(zip(scores, every, strict=True)):
+        assert row == (pytest.approx(expected, abs=1e-4) if number in wanted else [0.0] * len(expected))
+    assert less.tokens_computed < cost.tokens_computed / 2
+
+
 def test_the_highest_score_is_chosen_and_is_no_tie() -> None:
     assert likeliest([-3.0, -1.0, -2.0], [5, 6]) == Likeliest(1, tied=False)
     assert likeliest([-1.0], [5, 6]) == Likeliest(0, tied=False)

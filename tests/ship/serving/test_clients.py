@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
 from openai import NotFoundError, OpenAI
 
 from command_line import CommandLine
@@ -61,6 +62,45 @@ def test_a_stream_is_the_whole_answer_piece_by_piece(
     assert len({chunk.id for chunk in chunks}) == 1
 
 
+@pytest.mark.parametrize("length", [1, 7])
+def test_an_answer_is_shown_up_to_a_stop_string_and_read_to_its_end(
+    length: int, slow_client: OpenAI, slow_server: Server, served_run: Path
+) -> None:
+    arm = open_arm(served_run, "letter", "base")
+    text = arm.predictions[0].text
+    stop = text[len(text) // 2 :][:length]
+    before = text[: text.index(stop)]
+    request = {
+        "model": slow_server.model,
+        "messages": arm.task.messages(held_out(arm).shown[0]),
+        "stop": ["zebra-crossing", stop],
+        "logprobs": True,
+    }
+    whole = slow_client.chat.completions.create(**request)
+    assert (whole.choices[0].message.content, whole.choices[0].finish_reason) == (before, "stop")
+    assert whole.model_extra["preceptor"]["answer"] == arm.predictions[0].answer
+    assert whole.usage.completion_tokens == arm.task.answer.max_new_tokens  # so many were written
+    assert before.startswith("".join(token.token for token in whole.choices[0].logprobs.content))
+    request["stop"] = stop
+    with slow_client.chat.completions.create(**request, stream=True) as stream:
+        chunks = [chunk.choices[0] for chunk in stream]
+    assert "".join(chunk.delta.content or "" for chunk in chunks) == before
+    assert chunks[-1].finish_reason == "stop"
+    told = [token for chunk in chunks if chunk.logprobs for token in chunk.logprobs.content]
+    assert told == whole.choices[0].logprobs.content
+
+
+def test_a_stop_string_in_a_scored_label_cuts_what_is_shown_alone(
+    client: OpenAI, server: Server, served_run: Path
+) -> None:
+    arm = open_arm(served_run, "urgency", "sft")
+    messages, kept = arm.task.messages(held_out(arm).shown[0]), arm.predictions[0]
+    whole = client.chat.completions.create(model=server.model, messages=messages, stop=kept.text[2:])
+    assert whole.choices[0].message.content == kept.text[:2]
+    assert whole.model_extra["preceptor"]["answer"] == kept.answer
+    assert whole.model_extra["preceptor"]["scores"] == pytest.approx(kept.scores, abs=1e-4)
+
+
 def test_log_probabilities_are_the_model_s(client: OpenAI, server: Server, served_run: Path) -> None:
     arm = open_arm(served_run, "urgency", "sft")
     turns = arm.task.messages(held_out(arm).shown[0])[1:]  # without the instruction it is free text
@@ -78,6 +118,31 @@ def test_log_probabilities_are_the_model_s(client: OpenAI, server: Server, serve
     assert len(answer) == len(streamed)
     (expected,) = answer_logprobs(policy.model, [Encoded(encode(policy.tokenizer, turns, None).prompt, answer)])
     assert [token.logprob for token in streamed] == pytest.approx(expected.tolist(), abs=1e-4)
+
+
+@pytest.mark.parametrize("count", [0, 1, 20])
+def test_the_likeliest_tokens_are_told_beside_each(
+    count: int, client: OpenAI, server: Server, served_run: Path
+) -> None:
+    """float32, as the study: they are those of the softmax over the whole vocabulary."""
+    arm = open_arm(served_run, "urgency", "sft")
+    turns = arm.task.messages(held_out(arm).shown[0])[1:]  # without the instruction it is free text
+    asked = client.chat.completions.create(model=server.model, messages=turns, logprobs=True, top_logprobs=count)
+    told = asked.choices[0].logprobs.content
+    assert told
+    policy = load_policy(arm.source, arm.folder, dtype=torch.float32)
+    prompt = encode(policy.tokenizer, turns, None).prompt
+    with torch.no_grad():
+        logprobs = policy.model(input_ids=torch.tensor([prompt])).logits[0, -1].log_softmax(-1)
+    values, ids = logprobs.topk(count)
+    assert [one.token for one in told[0].top_logprobs] == [policy.tokenizer.decode([one]) for one in ids.tolist()]
+    assert [one.logprob for one in told[0].top_logprobs] == pytest.approx(values.tolist(), abs=1e-4)
+    for one in told:
+        assert len(one.top_logprobs) == count
+        assert not count or (one.top_logprobs[0].token, one.top_logprobs[0].logprob) == (one.token, one.logprob)
+        assert sorted((best.logprob for best in one.top_logprobs), reverse=True) == [
+            best.logprob for best in one.top_logprobs
+        ]
 
 
 def test_the_label_of_a_case_is_scored_and_how_probable_each_label_is_is_told(

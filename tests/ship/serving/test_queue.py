@@ -8,10 +8,15 @@ from typing import Any
 import pytest
 import torch
 
+from preceptor.engine import Numerics
 from preceptor.models import Policy, load_policy, stop_tokens
 from preceptor.ship.serving._counts import Counts
 from preceptor.ship.serving._queue import BatchQueue, Job, Token, stream_tokens
 from preceptor.ship.serving._refused import RefusedError
+from preceptor.study import LabelAnswers, label_answers
+from preceptor.study.label_scores.scored import plain_rule
+from preceptor.tasks import Task
+from tiny_study import TASK
 
 PROMPTS = [[*range(40, 60), 60 + n] for n in range(5)]
 MAX_NEW_TOKENS = 12
@@ -23,10 +28,10 @@ def policy(tiny_source: Any) -> Policy:
 
 
 def with_queue(
-    policy: Policy, ask: Callable[[BatchQueue], Awaitable[Any]], *, capacity: int = 8
+    policy: Policy, ask: Callable[[BatchQueue], Awaitable[Any]], *, capacity: int = 8, **options: Any
 ) -> tuple[Any, BatchQueue]:
     """The result of `ask` with an open queue, and the queue."""
-    queue = BatchQueue(policy, max_new_tokens=MAX_NEW_TOKENS, threads=1, capacity=capacity, counts=Counts())
+    queue = BatchQueue(policy, max_new_tokens=MAX_NEW_TOKENS, threads=1, capacity=capacity, counts=Counts(), **options)
 
     async def opened() -> Any:
         async with queue.open():
@@ -36,7 +41,7 @@ def with_queue(
 
 
 def enqueued(queue: BatchQueue, prompt: Sequence[int], max_new_tokens: int = MAX_NEW_TOKENS) -> Job:
-    job = queue.reserve(max_new_tokens, logprobs=False)
+    job = queue.reserve(max_new_tokens)
     queue.enqueue(job, list(prompt))
     return job
 
@@ -84,7 +89,7 @@ def test_who_leaves_is_not_answered_and_its_place_is_free(policy: Policy) -> Non
     async def ask(queue: BatchQueue) -> Any:
         stays, leaves = enqueued(queue, PROMPTS[0]), enqueued(queue, PROMPTS[1])
         with pytest.raises(RefusedError, match="2 requests wait already"):
-            queue.reserve(MAX_NEW_TOKENS, logprobs=False)
+            queue.reserve(MAX_NEW_TOKENS)
         queue.cancel(leaves)
         assert queue.waiting == 1
         again = enqueued(queue, PROMPTS[2])
@@ -94,6 +99,40 @@ def test_who_leaves_is_not_answered_and_its_place_is_free(policy: Policy) -> Non
     assert all(found)
     assert leaves.events.empty()
     assert queue.counts.answer_tokens == sum(map(len, found))
+
+
+@pytest.mark.parametrize("parser", ["label", "final_answer"])
+def test_for_who_leaves_while_labels_are_scored_nothing_more_is_read_or_written(parser: str, policy: Policy) -> None:
+    """float32; each prompt is a tree of its own."""
+    task = Task.model_validate(TASK | {"answer": TASK["answer"] | {"parser": parser}})
+    numerics = Numerics(threads=1, dtype="float32", tokens_per_tree=64)
+    prompts = [[*range(40 + 60 * n, 100 + 60 * n)] for n in range(5)]
+    costs: list[int] = []
+
+    def leaving(count: int) -> list[Any]:
+        jobs: list[Job] = []
+
+        def score(asked: Sequence[list[int]], unwanted: Callable[[int], bool]) -> LabelAnswers:
+            for job in jobs[:count]:
+                job.finished = True
+            found = label_answers(policy, task, asked, numerics, 512, plain_rule(task), unwanted)
+            costs.append(found.cost.tokens_computed)
+            return found
+
+        async def ask(queue: BatchQueue) -> Any:
+            for prompt in prompts:
+                jobs.append(queue.reserve(MAX_NEW_TOKENS))
+                queue.enqueue(jobs[-1], prompt, of_task=True)
+            return await asyncio.gather(*map(answer, jobs[count:]))
+
+        found, queue = with_queue(policy, ask, score_labels=score)
+        assert all(job.events.empty() for job in jobs)
+        assert queue.counts.answer_tokens == sum(map(len, found))
+        return list(found)
+
+    every, some = leaving(0), leaving(3)
+    assert some == every[3:]
+    assert costs[1] < costs[0] * (0.5 if parser == "label" else 0.8)  # all prompts are read before reasoning is written
 
 
 def test_those_who_are_still_there_at_the_end_are_told(policy: Policy) -> None:

@@ -1,7 +1,7 @@
 """How likely a policy finds each of several answers to a prompt."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -43,10 +43,12 @@ def score_answers(
     candidates: Sequence[Sequence[list[int]]],
     numerics: Numerics,
     advance: Advance = quiet,
+    unwanted: Callable[[int], bool] | None = None,
 ) -> tuple[list[list[float]], Cost]:
     """Summed log-probability, in nats, of each prompt's candidate answers; all candidates share their prompt's tree.
 
     candidates[i] are the answers to prompts[i], each ending with the stop token. Returns the scores in the same shape.
+    Before each tree, `unwanted` is asked about the prompts in it; the scores of those that are left out are 0.
     """
     every = [Encoded(prompt, list(a)) for prompt, answers in zip(prompts, candidates, strict=True) for a in answers]
     check_sequences(every, policy.model)
@@ -56,12 +58,15 @@ def score_answers(
     def sequences(i: int) -> list[list[int]]:
         return [prompts[i] + answer for answer in candidates[i]]
 
-    scores: list[list[float]] = [[] for _ in prompts]
+    scores = [[0.0] * len(answers) for answers in candidates]
     with timed() as cost, float32_head(policy.model), torch.no_grad():
         for tree in split_into_trees(range(len(prompts)), sequences, numerics.tokens_per_tree):
-            encoded = [Encoded(prompts[i], list(answer)) for i in tree for answer in candidates[i]]
+            asked = [i for i in tree if not (unwanted and unwanted(i))]
+            if not asked:
+                continue
+            encoded = [Encoded(prompts[i], list(answer)) for i in asked for answer in candidates[i]]
             logprobs = iter(answer_logprobs(policy.model, encoded, share=share, cost=cost))
-            for i in tree:
+            for i in asked:
                 scores[i] = [float(next(logprobs).sum()) for _ in candidates[i]]
             advance(len(tree))
     return scores, cost

@@ -16,11 +16,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from preceptor.ship.serving._chat_request import ChatRequest, read_request
-from preceptor.ship.serving._completion import DONE, Completion, StreamingDecoder, sse
+from preceptor.ship.serving._completion import DONE, Completion, sse
 from preceptor.ship.serving._guard import CHAT, LEFT, Guard, refusal
 from preceptor.ship.serving._prompt_reader import Reader
-from preceptor.ship.serving._queue import BatchQueue, Job, Reason, Token, stream_tokens
+from preceptor.ship.serving._queue import BatchQueue, Job, Token, stream_tokens
 from preceptor.ship.serving._refused import RefusedError, fault
+from preceptor.ship.serving._shown import Part, ShownAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def create_app(served: Served, *, hosts: Collection[str], token: str | None, bod
     async def chat(request: Request) -> Response:
         request_body = read_request(await request.body())
         served.check_model(request_body.model)
-        job = queue.reserve(request_body.answer_limit(queue.max_new_tokens), logprobs=request_body.logprobs)
+        job = queue.reserve(request_body.answer_limit(queue.max_new_tokens), request_body.logprobs_per_token)
         try:
             prompt = await asyncio.get_running_loop().run_in_executor(reading, served.reader.read, request_body)
             queue.enqueue(job, prompt.ids, of_task=prompt.of_task)
@@ -68,7 +69,7 @@ def create_app(served: Served, *, hosts: Collection[str], token: str | None, bod
             completion = Completion(served.name, served.reader.task, served.tokenizer, prompt, logprobs)
             if request_body.stream:
                 return _streamed(served, request_body, completion, job)
-            return JSONResponse(await _until_disconnect(request, _complete(served, completion, job)))
+            return JSONResponse(await _until_disconnect(request, _complete(request_body, completion, job)))
         except BaseException:
             queue.cancel(job)
             raise
@@ -95,16 +96,15 @@ def create_app(served: Served, *, hosts: Collection[str], token: str | None, bod
     return Guard(app, hosts, token, queue.counts, body_seconds=body_seconds)
 
 
-async def _complete(served: Served, completion: Completion, job: Job) -> dict[str, Any]:
-    tokens: list[Token] = []
-    reason: Reason = "stop"
+async def _parts(answer: ShownAnswer, job: Job) -> AsyncIterator[Part]:
     async for event in stream_tokens(job):
-        if isinstance(event, Token):
-            tokens.append(event)
-        else:
-            reason = event
-    text: str = served.tokenizer.decode([token.id for token in tokens], skip_special_tokens=True)
-    return completion.complete(tokens, text, reason, job.scores)
+        yield answer.add(event) if isinstance(event, Token) else answer.end(event)
+
+
+async def _complete(request_body: ChatRequest, completion: Completion, job: Job) -> dict[str, Any]:
+    answer = ShownAnswer(completion.tokenizer, request_body.stop)
+    parts = [part async for part in _parts(answer, job)]
+    return completion.complete(Part.joined(parts), answer.ending(job.scores))
 
 
 async def _until_disconnect(request: Request, answer: Any) -> Any:
@@ -127,31 +127,27 @@ async def _until_disconnect(request: Request, answer: Any) -> Any:
 
 def _streamed(served: Served, request_body: ChatRequest, completion: Completion, job: Job) -> Response:
     return StreamingResponse(
-        _events(served, request_body, completion, job),
+        _events(request_body, completion, job),
         media_type="text/event-stream",
         headers={"x-accel-buffering": "no"},  # nginx would buffer the chunks
         background=BackgroundTask(served.queue.cancel, job),  # also when the client disconnects before the first chunk
     )
 
 
-async def _events(served: Served, request_body: ChatRequest, completion: Completion, job: Job) -> AsyncIterator[bytes]:
-    decoder = StreamingDecoder(served.tokenizer)
+async def _events(request_body: ChatRequest, completion: Completion, job: Job) -> AsyncIterator[bytes]:
+    answer = ShownAnswer(completion.tokenizer, request_body.stop)
     yield completion.first()
     try:
-        async for event in stream_tokens(job):
-            if isinstance(event, Token):
-                piece = decoder.add(event.id)
-                if piece or request_body.logprobs:
-                    yield completion.next([event], piece)
-            else:
-                if rest := decoder.flush():
-                    yield completion.next([], rest)
-                yield completion.last(decoder.text, event, job.scores)
+        async for part in _parts(answer, job):
+            if chunk := completion.next(part):
+                yield chunk
     except RefusedError as error:  # the status line has been sent already
         yield sse(error.body)
         return
+    ending = answer.ending(job.scores)
+    yield completion.last(ending)
     if request_body.stream_options.include_usage:
-        yield completion.usage(len(decoder.ids))
+        yield completion.usage(ending.tokens)
     yield DONE
 
 

@@ -1,9 +1,9 @@
 """The request schema: OpenAI's chat completions, with decoding fixed to the study's."""
 
 from http import HTTPStatus
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from preceptor.ship.serving._refused import RefusedError
@@ -15,8 +15,6 @@ _FIXED: dict[str, tuple[Any, ...]] = {
     "presence_penalty": (0,),
     "frequency_penalty": (0,),
     "logit_bias": ({},),
-    "stop": ([],),
-    "top_logprobs": (0,),
     "response_format": ({"type": "text"},),
     "modalities": (["text"],),
     "tools": ([],),
@@ -71,6 +69,13 @@ class _StreamOptions(_Strict):
     """Padding against traffic analysis; not implemented."""
 
 
+_StopStrings = Annotated[
+    list[Annotated[str, Field(min_length=1)]],
+    Field(max_length=4),
+    BeforeValidator(lambda raw: [raw] if isinstance(raw, str) else raw),
+]
+
+
 class ChatRequest(_Strict):
     """A valid request. Its `repr` shows no text."""
 
@@ -81,7 +86,10 @@ class ChatRequest(_Strict):
     """Instead of `messages`: the task's fields, which fill its prompt template."""
     stream: bool = False
     stream_options: _StreamOptions = _StreamOptions()
+    stop: _StopStrings = Field(default=[], repr=False)
+    """The answer is shown up to the first of them; it is written to its end all the same."""
     logprobs: bool = False
+    top_logprobs: int = Field(default=0, ge=0, le=20)
     max_tokens: int | None = Field(default=None, ge=1)
     max_completion_tokens: int | None = Field(default=None, ge=1)
 
@@ -103,6 +111,18 @@ class ChatRequest(_Strict):
             what = "send either `messages`, a list of chat turns, or `fields`, an object with the task's fields"
             raise PydanticCustomError("missing", "{what}", {"what": what, "param": "messages"})
         return self
+
+    @model_validator(mode="after")
+    def _top_logprobs_are_logprobs(self) -> Self:
+        if self.top_logprobs and not self.logprobs:
+            what = "`top_logprobs` are told with `logprobs`: send `logprobs: true` too"
+            raise PydanticCustomError("missing", "{what}", {"what": what, "param": "top_logprobs"})
+        return self
+
+    @property
+    def logprobs_per_token(self) -> int | None:
+        """How many of the likeliest tokens are wanted beside each token's own log-probability; None for neither."""
+        return self.top_logprobs if self.logprobs else None
 
     def answer_limit(self, task_limit: int) -> int:
         """The request's `max_new_tokens`; `task_limit` is the task's."""

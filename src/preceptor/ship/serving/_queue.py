@@ -2,14 +2,15 @@
 
 Tokens are streamed as they are chosen. A batch finishes before the next starts, so latency is bounded by the task's
 `max_new_tokens`. A request whose client has disconnected is dropped from its batch at the next token. Where the study
-scored labels, a request of the task's own is answered by scores, and its tokens come at once.
+scored labels, a request of the task's own is answered by scores, and its tokens come at once; it is dropped before the
+next tree of prompts that are scored together.
 """
 
 import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -22,9 +23,9 @@ from torch import Tensor
 from preceptor.engine import Cost, float32_head, generate
 from preceptor.errors import kind_and_place
 from preceptor.models import Policy, encode_answer, stop_tokens
+from preceptor.ship._in_process import ScoreLabels
 from preceptor.ship.serving._counts import Counts
 from preceptor.ship.serving._refused import RefusedError, fault
-from preceptor.study import LabelAnswers
 
 MAX_BATCH_SIZE = 32
 """Requests per batch, the same as the evaluation's batch size."""
@@ -32,20 +33,21 @@ _BATCH_WINDOW = 0.02
 """Seconds to wait for further requests after the first. Without it, clients that ask again as soon as they are answered
 would alternate between a batch of one and a batch of all others, at a lower throughput."""
 
+_UNLIKELY = -9999.0
+"""OpenAI's log-probability of what is very unlikely; JSON has no minus infinity."""
+
 log = logging.getLogger("preceptor.serving")
 
 Reason = Literal["stop", "length"]
 
-ScoreLabels = Callable[[Sequence[list[int]]], LabelAnswers]
-"""Prompts -> the label of each, as the study answered."""
-
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A generated token; `logprob` in nats, if requested."""
+    """A generated token. logprob, in nats, and top, the likeliest tokens with theirs, only if requested."""
 
     id: int
-    logprob: float | None
+    logprob: float | None = None
+    top: Sequence[tuple[int, float]] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -53,12 +55,12 @@ class Job:
     """One request.
 
     events: the stream of its tokens, filled by the worker thread, then OpenAI's `finish_reason`, or None after an
-    internal error. by_scores: whether its label is scored. scores: how probable each label then is, told before the
-    first token.
+    internal error. logprobs: how many of the likeliest tokens to tell with each token's log-probability; None: not even
+    that. by_scores: whether its label is scored. scores: how probable each label then is, told before the first token.
     """
 
     max_new_tokens: int
-    logprobs: bool
+    logprobs: int | None
     loop: asyncio.AbstractEventLoop = field(repr=False)
     prompt: list[int] = field(default_factory=list, repr=False)
     events: asyncio.Queue[Token | Reason | None] = field(default_factory=asyncio.Queue, repr=False)
@@ -68,15 +70,15 @@ class Job:
     finished: bool = False
     """The answer is complete, or the client has disconnected."""
 
-    def add_token(self, token: int, logprob: float | None, stop: frozenset[int]) -> None:
+    def add_token(self, token: Token, stop: frozenset[int]) -> None:
         """Append a token to the stream; called in the worker thread."""
         if self.finished:
             return
-        if token in stop:
+        if token.id in stop:
             self.finish("stop")
             return
         self.tokens += 1
-        self._emit(Token(token, logprob))
+        self._emit(token)
         if self.tokens == self.max_new_tokens:
             self.finish("length")
 
@@ -136,7 +138,7 @@ class BatchQueue:
         """Unfinished requests of the current batch."""
         return sum(not job.finished for job in self._batch)
 
-    def reserve(self, max_new_tokens: int, *, logprobs: bool) -> Job:
+    def reserve(self, max_new_tokens: int, logprobs: int | None = None) -> Job:
         """Reserve capacity before the prompt is tokenised. Raises `RefusedError` (429) when the queue is full."""
         if len(self._reserved) >= self.capacity:
             seconds = math.ceil(self._last_batch_seconds * (1 + len(self._reserved) // MAX_BATCH_SIZE))
@@ -187,8 +189,8 @@ class BatchQueue:
     def _answer(self, batch: Sequence[Job]) -> None:
         """Answer a batch; runs in the worker thread."""
         try:
-            cost = self._score([job for job in batch if job.by_scores])
-            cost += self._generate([job for job in batch if not job.by_scores])
+            cost = self._score([job for job in batch if job.by_scores and not job.finished])
+            cost += self._generate([job for job in batch if not (job.by_scores or job.finished)])
         except Exception as error:
             log.error("fault: %s", kind_and_place(error))
             for job in batch:
@@ -204,11 +206,11 @@ class BatchQueue:
         """Score the labels of these requests, and give each the tokens of its own."""
         if not batch or self._score_labels is None:
             return Cost()
-        found = self._score_labels([job.prompt for job in batch])
+        found = self._score_labels([job.prompt for job in batch], lambda i: batch[i].finished)
         for job, text, scores in zip(batch, found.texts, found.probabilities, strict=True):
             job.scores = scores
             for token in encode_answer(self._policy.tokenizer, text)[:-1]:
-                job.add_token(token, None, self._stop)
+                job.add_token(Token(token), self._stop)
             job.finish("stop")
         return found.cost
 
@@ -218,10 +220,9 @@ class BatchQueue:
             return Cost()
 
         def on_token(indices: list[int], tokens: list[int], logits: Tensor) -> list[int]:
-            wanted = any(batch[i].logprobs for i in indices)
-            logprobs = _logprobs(tokens, logits) if wanted else [None] * len(tokens)
-            for i, token, logprob in zip(indices, tokens, logprobs, strict=True):
-                batch[i].add_token(token, logprob, self._stop)
+            wanted = [batch[i].logprobs for i in indices]
+            for i, token in zip(indices, _with_logprobs(tokens, logits, wanted), strict=True):
+                batch[i].add_token(token, self._stop)
             return [i for i in indices if batch[i].finished]
 
         return generate(
@@ -235,11 +236,16 @@ class BatchQueue:
         )
 
 
-def _logprobs(tokens: list[int], logits: Tensor) -> list[float | None]:
-    """log p of each row's token. logits: [rows, vocab_size]."""
-    index = torch.tensor(tokens, device=logits.device)[:, None]
-    chosen: list[float | None] = logits.float().log_softmax(-1).gather(-1, index)[:, 0].tolist()
-    return chosen
+def _with_logprobs(tokens: list[int], logits: Tensor, wanted: Sequence[int | None]) -> list[Token]:
+    """Each row's token with what its request wants to know. logits: [rows, vocab_size]."""
+    if all(count is None for count in wanted):
+        return [Token(token) for token in tokens]
+    logprobs = logits.float().log_softmax(-1).clamp(min=_UNLIKELY)
+    own = logprobs.gather(-1, torch.tensor(tokens, device=logits.device)[:, None])[:, 0].tolist()
+    values, ids = logprobs.topk(min(max(count or 0 for count in wanted), logprobs.shape[-1]))
+    top = [list(zip(*pair, strict=True)) for pair in zip(ids.tolist(), values.tolist(), strict=True)]
+    rows = zip(tokens, own, top, wanted, strict=True)
+    return [Token(token) if count is None else Token(token, one, best[:count]) for token, one, best, count in rows]
 
 
 async def stream_tokens(job: Job) -> AsyncIterator[Token | Reason]:

@@ -55,7 +55,7 @@ async def _ask(served: Served, requests: Sequence[ChatRequest]) -> list[Reply]:
     queue = served.queue.uncounted(capacity=len(requests))
 
     async def ask(request: ChatRequest) -> Reply:
-        job = queue.reserve(queue.max_new_tokens, logprobs=False)
+        job = queue.reserve(queue.max_new_tokens)
         prompt = served.reader.read(request)
         queue.enqueue(job, prompt.ids, of_task=prompt.of_task)
         ids = [event.id async for event in stream_tokens(job) if isinstance(event, Token)]

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
@@ -14,17 +14,25 @@ _MARKUP = "[*`]*"
 """Signs that reading an answer leaves out, also within a marker."""
 
 
-def write_reasoning(policy: Policy, task: Task, prompts: Sequence[list[int]]) -> tuple[list[str], Cost]:
-    """Greedy text for each prompt, which ends with the marker, where the answer ends, or after the task's longest."""
+def write_reasoning(
+    policy: Policy, task: Task, prompts: Sequence[list[int]], unwanted: Callable[[int], bool] | None = None
+) -> tuple[list[str], Cost]:
+    """Greedy text for each prompt, which ends with the marker, where the answer ends, or after the task's longest.
+
+    A prompt that is `unwanted` by now, by its number, gets no further token.
+    """
     tokenizer, marker = policy.tokenizer, _marker(task)
     reach = len(task.answer.marker.encode()) + 8  # tokens that hold a marker, as each has a byte of it
     written: dict[int, list[int]] = defaultdict(list)
     texts: dict[int, str] = {}
 
+    def ends(ids: list[int]) -> bool:
+        return marker.search(tokenizer.decode(ids[-reach:])) is not None
+
     def at_marker(numbers: list[int], tokens: list[int], _: Tensor) -> list[int]:
         for number, token in zip(numbers, tokens, strict=True):
             written[number].append(token)
-        return [number for number in numbers if marker.search(tokenizer.decode(written[number][-reach:]))]
+        return [number for number in numbers if (unwanted and unwanted(number)) or ends(written[number])]
 
     def keep(batch: list[int], answers: list[list[int]]) -> None:
         for number, ids in zip(batch, answers, strict=True):

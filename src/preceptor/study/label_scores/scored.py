@@ -4,7 +4,7 @@ score(label) is the summed log-probability, in nats and float32, of the label's 
 prompt; where reasoning comes before the label, behind the prompt and the model's own reasoning up to the marker.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -69,15 +69,17 @@ def score_labels(
     numerics: Numerics,
     max_length: int,
     written: Sequence[str] | None = None,
+    unwanted: Callable[[int], bool] | None = None,
 ) -> LabelScores:
     """Score every label behind every prompt, of at most `max_length` tokens together.
 
-    written: greedy text for each prompt, where there is some already; reasoning is not written again then.
+    written: greedy text for each prompt, where there is some already; reasoning is not written again then. unwanted:
+    whether nobody waits for a prompt any more, by its number; its scores are then any.
     """
     cost, without_marker, stems = Cost(), 0, [""] * len(prompts)
     if task.answer.parser == "final_answer" and prompts:
         if written is None:
-            written, cost = write_reasoning(policy, task, prompts)
+            written, cost = write_reasoning(policy, task, prompts, unwanted)
         without_marker = sum(not has_marker(text, task) for text in written)
         rooms = [max_length - len(prompt) for prompt in prompts]
         stems = [stem(policy, text, task, room) for text, room in zip(written, rooms, strict=True)]
@@ -86,7 +88,7 @@ def score_labels(
     shared = [_alike(row) if one else 0 for one, row in zip(stems, candidates, strict=True)]
     behind = [prompt + row[0][:n] for prompt, row, n in zip(prompts, candidates, shared, strict=True)]
     tails = [[answer[n:] for answer in row] for row, n in zip(candidates, shared, strict=True)]
-    values, spent = score_answers(policy, behind, tails, numerics)
+    values, spent = score_answers(policy, behind, tails, numerics, unwanted=unwanted)
     return LabelScores(as_scores(values, len(task.labels)), stems, without_marker, cost + spent)
 
 
@@ -108,10 +110,19 @@ def answers_by(rule: LabelRule, scores: LabelScores, task: Task, prompts: Sequen
 
 
 def label_answers(
-    policy: Policy, task: Task, prompts: Sequence[list[int]], numerics: Numerics, max_length: int, rule: LabelRule
+    policy: Policy,
+    task: Task,
+    prompts: Sequence[list[int]],
+    numerics: Numerics,
+    max_length: int,
+    rule: LabelRule,
+    unwanted: Callable[[int], bool] | None = None,
 ) -> LabelAnswers:
-    """Score every label behind every prompt and answer by the rule: what a study, a server and a check of it share."""
-    scores = score_labels(policy, task, prompts, numerics, max_length)
+    """Score every label behind every prompt and answer by the rule: what a study, a server and a check of it share.
+
+    unwanted: see `score_labels`.
+    """
+    scores = score_labels(policy, task, prompts, numerics, max_length, unwanted=unwanted)
     return answers_by(rule, scores, task, prompts)
 
 
