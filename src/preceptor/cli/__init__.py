@@ -15,6 +15,8 @@ from rich.markup import escape
 
 from preceptor import __version__
 from preceptor.cli._convert import convert
+from preceptor.cli._docs import docs
+from preceptor.cli._examples import examples
 from preceptor.cli._export import export
 from preceptor.cli._label import label
 from preceptor.cli._lists import models, tasks
@@ -42,7 +44,24 @@ _TERMINATED = 143
 """The same after SIGTERM."""
 
 # In the order of a workflow, which the help shows.
-_COMMANDS = (new, check, plan, study, report, compare, label, convert, export, serve, verify, purge, tasks, models)
+_COMMANDS = (
+    new,
+    check,
+    plan,
+    study,
+    report,
+    compare,
+    label,
+    convert,
+    export,
+    serve,
+    verify,
+    purge,
+    tasks,
+    examples,
+    models,
+    docs,
+)
 for _command in _COMMANDS:
     app.command()(_command)
 
