@@ -64,7 +64,15 @@ def _install_and_list(folder: Path, wheel: str, extras: str, aside: Path) -> Non
     for environment in (installed, tools):
         _run(sys.executable, "-m", "venv", "--without-pip", environment)
     offline = ["--no-index", "--find-links", str(folder / "wheels")]
-    _pip("--python", installed, "install", *offline, *CONSTRAINTS, f"{folder / 'wheels' / wheel}[{extras}]")
+    _pip(
+        "--python",
+        installed,
+        "install",
+        "--no-compile",
+        *offline,
+        *CONSTRAINTS,
+        f"{folder / 'wheels' / wheel}[{extras}]",
+    )
     _pip("--python", tools, "install", *CONSTRAINTS, "cyclonedx-bom")
     sbom = folder / "sbom.cdx.json"
     listing = ["environment", "--pyproject", str(ROOT / "pyproject.toml"), "--output-reproducible", "--validate"]
