@@ -59,7 +59,7 @@ def _copy_texts(folder: Path) -> None:
 
 
 def _install_and_list(folder: Path, wheel: str, extras: str, aside: Path) -> None:
-    """Install from `folder` alone and write down what was installed, as an SBOM with licences, and the model."""
+    """Install from `folder` alone and write an SBOM of what was installed, with licences, and of the model."""
     installed, tools = str(aside / "installed"), str(aside / "tools")
     for environment in (installed, tools):
         _run(sys.executable, "-m", "venv", "--without-pip", environment)
@@ -78,6 +78,7 @@ def _install_and_list(folder: Path, wheel: str, extras: str, aside: Path) -> Non
     listing = ["environment", "--pyproject", str(ROOT / "pyproject.toml"), "--output-reproducible", "--validate"]
     _run(f"{tools}/bin/python", "-m", "cyclonedx_py", *listing, "--output-file", str(sbom), installed)
     listed = json.loads(sbom.read_text(encoding="utf-8"))
+    listed["metadata"]["component"]["version"] = __version__  # it is not in pyproject.toml
     listed["components"].append(_model())
     sbom.write_text(json.dumps(listed, indent=2), encoding="utf-8")
 
