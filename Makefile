@@ -3,16 +3,18 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
 CLIENTS := .venv/.clients
+DIST ?= dist
+EXTRAS := label,quantize,ray,serve,tensorboard
 
 .DEFAULT_GOAL := help
-.PHONY: help study five-tasks test test-quick check format bench clean
+.PHONY: help study five-tasks test test-quick check format bench wheel offline-bundle clean
 
 help: ## show these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev,$(EXTRAS)]'
 	touch $(READY)
 
 $(CLIENTS): $(READY)
@@ -45,6 +47,14 @@ format: $(READY) ## put the code into the house's format
 
 bench: $(READY) ## every benchmark, one after another
 	@set -e; for program in $(sort $(filter-out benchmarks/results.py,$(wildcard benchmarks/[a-z]*.py))); do name=$$(basename $$program .py); echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
+
+wheel: $(READY) ## build dist/preceptor-*.whl, and dist/constraints.txt to install it with
+	rm -f $(DIST)/preceptor-*.whl
+	$(BIN)/python -m pip wheel --no-deps --wheel-dir $(DIST) .
+	cp constraints.txt $(DIST)/
+
+offline-bundle: wheel ## all that a machine without a package index needs, in one archive in dist/
+	PYTHONPATH=tests $(BIN)/python -m bundle.make $(DIST) $(EXTRAS)
 
 clean: ## remove the environment and the caches; runs/ stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

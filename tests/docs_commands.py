@@ -7,13 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "examples" / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+PAGES = [
+    *(
+        ROOT / name
+        for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "bundle/README.md", "examples/README.md")
+    ),
+    *sorted(ROOT.glob("docs/*.md")),
+]
 
 SHELLS = ("sh", "bash", "shell", "console")
 OURS = ("preceptor", "make", "python", "python3", "pip", ".ci/run")
 OTHERS = (
-    *("cd", "cp", "curl", "export", "git", "mkdir", "ollama", "openssl", "ray", "scp", "source", "ssh"),
-    *("convert_hf_to_gguf.py", "inspect", "llama-server", "lm_eval", "torchrun", "umask", "vllm", "wandb"),
+    *("cd", "cp", "curl", "export", "git", "mkdir", "ollama", "openssl", "podman", "ray", "scp", "source", "ssh", "tar"),
+    *("./self-test.sh", "convert_hf_to_gguf.py", "inspect", "llama-server", "lm_eval", "torchrun", "umask", "vllm", "wandb"),
 )
 """Programs of others that the pages may call; of what they are told, nothing can be checked here."""
 

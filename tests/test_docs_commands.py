@@ -105,7 +105,7 @@ def check(words: list[str], *, whole: bool) -> None:
             exec(compile(code, "docs", "exec"), {})
         case ["pip", "install" | "download", *rest]:
             extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-            asked = re.findall(r"(?:preceptor|\.)\[([\w,]+)\]", " ".join(rest))
+            asked = re.findall(r"\.(?:whl)?\[([\w,]+)\]", " ".join(rest))
             assert {name for names in asked for name in names.split(",")} <= set(extras)
         case [first, *_]:
             ours = ROOT / first

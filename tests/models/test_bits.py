@@ -97,7 +97,7 @@ def test_four_bits_are_not_tuned_themselves(packed: ModelSource) -> None:
 
 def test_without_bitsandbytes_it_says_how_to_get_it(tiny_source: ModelSource, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"pip install 'preceptor\[quantize\]'"):
+    with pytest.raises(InputError, match=r"pip install 'bitsandbytes>="):
         tiny_source.in_4bit()
 
 

@@ -16,6 +16,8 @@ from rich.markup import escape
 from preceptor import __version__
 from preceptor.cli._check import check
 from preceptor.cli._convert import convert
+from preceptor.cli._docs import docs
+from preceptor.cli._examples import examples
 from preceptor.cli._export import export
 from preceptor.cli._judge import judge
 from preceptor.cli._label import label
@@ -69,8 +71,10 @@ _COMMANDS = (
     verify,
     purge,
     tasks,
+    examples,
     models,
     schema,
+    docs,
 )
 for _command in _COMMANDS:
     app.command()(_command)

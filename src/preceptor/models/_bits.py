@@ -14,6 +14,7 @@ from torch import nn
 from transformers import BitsAndBytesConfig
 
 from preceptor.errors import InputError, Problem
+from preceptor.extras import install_command
 
 _compile: Any = torch.compile
 
@@ -53,7 +54,8 @@ def require_bitsandbytes() -> None:
     """Raises InputError when bitsandbytes is not installed."""
     if importlib.util.find_spec("bitsandbytes") is None:
         what = "weights of 4 bits need the package bitsandbytes, which is not installed"
-        raise InputError(Problem("load_in_4bit", what, "Run `pip install 'preceptor[quantize]'`, or set it to false."))
+        fix = f"Run `{install_command('quantize')}`, or set it to false."
+        raise InputError(Problem("load_in_4bit", what, fix))
 
 
 def four_bits(dtype: torch.dtype) -> BitsAndBytesConfig:

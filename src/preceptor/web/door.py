@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from preceptor.errors import InputError, Problem
+from preceptor.extras import install_command
 from preceptor.web.tls import Tls
 
 LOCAL = "127.0.0.1"
@@ -78,5 +79,5 @@ def require_packages(command: str) -> None:
     """Raises `InputError` when the packages that `preceptor <command>` serves with are not installed."""
     missing = [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]
     if missing:
-        fix = f"Install what it needs: pip install 'preceptor[{command}]'"
+        fix = f"Install what it needs: {install_command(command)}"
         raise InputError(Problem(f"preceptor {command}", f"{' and '.join(missing)} cannot be imported", fix))

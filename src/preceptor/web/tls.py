@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from preceptor.errors import InputError, Problem
+from preceptor.extras import install_command
 from preceptor.files import private_folder, write_atomic
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def self_signed(host: str, folder: Path) -> Tls:
     try:
         from cryptography import x509
     except ImportError as error:
-        fix = "Install it (pip install 'preceptor[label]'), or give --certificate and --key"
+        fix = f"Install it ({install_command('label')}), or give --certificate and --key"
         raise InputError(Problem("--self-signed", "needs the package `cryptography`", fix)) from error
     tls = Tls(folder / "certificate.pem", folder / "key.pem")
     if tls.certificate.is_file() and tls.key.is_file():

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from transformers import TrainerCallback
 
 from preceptor.errors import InputError, Problem
+from preceptor.extras import install_command
 from preceptor.files import private_folder
 from preceptor.server_url import check_url
 
@@ -69,7 +70,7 @@ def find_tracker(tracker: Tracker) -> list[Problem]:
     problems = []
     spec = importlib.util.find_spec(tracker.name)
     if spec is None or spec.origin is None:  # without an origin it is just a folder of that name
-        problems.append(Problem(where, "it is not installed", f"Run `pip install 'preceptor[{tracker.name}]'`."))
+        problems.append(Problem(where, "it is not installed", f"Run `{install_command(tracker.name)}`."))
     for variable, no in _SENDS_MODELS.get(tracker.name, {}).items():
         if os.environ.get(variable, no[0]).lower() not in no:
             what = f"the environment variable {variable} would hand it the model, which may repeat cases"

@@ -10,6 +10,7 @@ from typing import Any
 
 from preceptor.environment import environment
 from preceptor.errors import InputError, Problem
+from preceptor.extras import install_command
 
 THIS_MACHINE = "local"
 """In place of an address: a Ray of this machine alone, for as long as the study runs."""
@@ -35,7 +36,7 @@ def require_ray(address: str) -> Any:
         try:
             import ray
         except ImportError:
-            fix = "Install it: pip install 'preceptor[ray]'"
+            fix = f"Install it: {install_command('ray')}"
             raise InputError(Problem("--on ray", "Ray is not installed", fix)) from None
     return ray
 

@@ -44,7 +44,7 @@ def load_study(name_or_path: str, given: Sequence[str] = ()) -> tuple[Study, Pat
         what = "the setting `{}` stands here a second time, and only one of the two can hold"
         raise InputError([Problem(f"{path}, line {line}", what.format(key), "Take one out.") for line, key in repeated])
     if not isinstance(raw, dict):
-        raise InputError(Problem(str(path), "it is not a study", "Start from a file in examples/."))
+        raise InputError(Problem(str(path), "it is not a study", "Start from one that `preceptor examples` lists."))
     raw, overrides = override(raw, given)
     return _validated(raw, partial(_where, path, text, overrides)), path.parent
 

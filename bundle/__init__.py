@@ -1,0 +1,1 @@
+"""Programs that build and try what is installed without a package index."""

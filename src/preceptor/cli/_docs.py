@@ -1,0 +1,26 @@
+"""`preceptor docs`: the documentation in the browser."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from preceptor import __version__
+from preceptor.cli._say import say
+
+
+def docs(
+    output_dir: Annotated[
+        Path | None, typer.Option(help="Write the pages into this folder and open none; default: the user's cache.")
+    ] = None,
+) -> None:
+    """Open the documentation in the browser; no network is needed."""
+    from preceptor._manual import INDEX, write_pages
+
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = output_dir or cache / "preceptor" / f"docs-{__version__}"
+    write_pages(folder)
+    say(f"Documentation: {folder / INDEX}")
+    if output_dir is None:
+        typer.launch(str(folder / INDEX))
