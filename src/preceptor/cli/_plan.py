@@ -1,10 +1,7 @@
 """`preceptor plan`: estimate a study's memory, compute and time before running it."""
 
 import gc
-from contextlib import nullcontext
 from itertools import groupby
-from pathlib import Path
-from tempfile import gettempdir
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +9,7 @@ from rich.box import SIMPLE
 from rich.markup import escape
 from rich.table import Table
 
-from preceptor.cli._say import console, explain_full_disk, with_model
+from preceptor.cli._say import console
 from preceptor.errors import printable
 
 if TYPE_CHECKING:
@@ -32,18 +29,14 @@ def plan(
 ) -> None:
     """Say how much memory, work and time a study needs, here or on a machine you describe. Trains nothing."""
     gc.disable()  # looking for garbage among a million objects that stay takes seconds
-    from preceptor.engine import MEASUREMENTS
-    from preceptor.progress import progress, quiet
-    from preceptor.study import load_study, machine, plan_study, read_planned, remedies
+    from preceptor.study import load_study, machine, plan_with_progress, read_planned, remedies, with_model
 
     gc.freeze()
     gc.enable()
     study, folder = load_study(what)
     on = machine(devices, memory_gib, tflops)
     planned = read_planned(with_model(study, model), folder)
-    measuring = progress("Measuring this machine", MEASUREMENTS, console) if on.tflops is None else nullcontext(quiet)
-    with measuring as advance, explain_full_disk(Path(gettempdir())):  # a checkpoint is written there
-        result = plan_study(planned, on, advance=advance)
+    result = plan_with_progress(planned, on, console)
     console.print(_table(result, f"{study.name}: {result.model} on {_title(on)}, {result.numerics.dtype}"))
     for note in result.notes:
         console.print(f"  - {escape(printable(note))}", highlight=False)

@@ -5,8 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from preceptor.cli._results_table import show
-from preceptor.cli._say import arguments_of, console, explain_full_disk, require_option, say, with_model
+from preceptor.cli._say import console, require_option, say
 from preceptor.errors import InputError, Problem
 
 _EXIT_FAILED_CELLS = 3
@@ -24,8 +23,9 @@ def check(
     max_length: Annotated[int | None, typer.Option(help="With --task: longest prompt and answer, in tokens.")] = None,
 ) -> None:
     """Find what is wrong with a study or its data, before anything is trained."""
+    from preceptor.interface import study_command
     from preceptor.models import EMBEDDED
-    from preceptor.study import check_study, load_study, make_study
+    from preceptor.study import check_study, load_study, make_study, with_model
 
     if task is None:
         require_option("--task", target=target, group=group, max_length=max_length)
@@ -42,7 +42,7 @@ def check(
         settings |= {"max_length": max_length} if max_length else {}
         study, folder = make_study(settings, "preceptor check"), Path()
     check_study(study, folder, console)
-    ready = "Ready to train." if task else f"Ready: preceptor study {arguments_of(what, model)}"
+    ready = "Ready to train." if task else f"Ready: {study_command(what, model)}"
     say(ready)
 
 
@@ -65,19 +65,17 @@ def study(
 
     Exit code 3: some arms failed and are listed; all others are finished, and the same command tries those again.
     """
-    from preceptor.report import write_cards, write_report
-    from preceptor.study import load_study, run_study
+    from preceptor.interface import run_and_report, study_command
+    from preceptor.report import show_results
+    from preceptor.study import load_study, usual_run_folder, with_model
 
     ray_address = _ray_address(on, address)
     loaded, folder = load_study(what)
     loaded = with_model(loaded, model)
-    run_folder = output_dir or Path("runs") / (f"{loaded.name}-{Path(loaded.model).name}" if model else loaded.name)
-    with explain_full_disk(run_folder):
-        command = f"preceptor study {arguments_of(what, model)}{' --on ray' if on else ''}"
-        results = run_study(loaded, folder, run_folder, console, command, ray_address)
-        report = write_report(run_folder)
-        write_cards(run_folder)
-    show(results)
+    run_folder = output_dir or usual_run_folder(loaded, model)
+    command = f"{study_command(what, model)}{' --on ray' if on else ''}"
+    results, report = run_and_report(loaded, folder, run_folder, console, command, ray_address)
+    show_results(results, console)
     say(f"\nReport: {report}")
     if results.failed:
         raise typer.Exit(_EXIT_FAILED_CELLS)

@@ -1,5 +1,6 @@
 """Everything about a study that can be found wrong before anything is trained."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,27 @@ _OF_ON_POLICY = ("chosen_from", "min_gap", "min_score", "max_length_difference")
 """Settings of pairs that would be ignored in silence with other makers."""
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A study with its cases read. problems: all that is fatal; warnings: what is not, beside what `tasks` found."""
+
+    tasks: list[Checked]
+    problems: list[Problem]
+    warnings: list[Problem]
+
+
 def check_study(study: Study, base_folder: Path, console: Console) -> list[Checked]:
     """Read and look at every task's cases before anything is trained. Raises `InputError` with all that is fatal."""
+    looked = look_at_study(study, base_folder, console)
+    if looked.problems:
+        raise InputError(looked.problems)
+    return looked.tasks
+
+
+def look_at_study(study: Study, base_folder: Path, console: Console) -> Looked:
+    """Read and look at every task's cases, show on `console` what was found in them, and gather all that is wrong."""
     problems: list[Problem] = []
+    warnings: list[Problem] = []
     tokenizer = None
     try:
         source = model_of(study, base_folder)
@@ -63,8 +82,10 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
             problems += error.problems
     for each in checked:
         each.preflight.render(console)
-        for warning in cautions(study, each):
+        warned = cautions(study, each)
+        for warning in warned:
             console.print(f"[yellow]warning[/yellow] {escape(str(warning))}")
+        warnings += warned
         fatal = [Problem(f"{each.where}, {found.where}", found.what, found.fix) for found in each.preflight.fatal]
         problems += fatal or spike_cut_off(each, tokenizer, study.max_length)
     for maker in study.makers:
@@ -76,9 +97,7 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
         Problem(f"task {name}", "it stands twice in the study", "Give each task file a name of its own.")
         for name in sorted({name for name in names if names.count(name) > 1})
     ]
-    if problems:
-        raise InputError(problems)
-    return checked
+    return Looked(checked, problems, warnings)
 
 
 def cautions(study: Study, checked: Checked) -> list[Problem]:
