@@ -5,9 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow
-import pyarrow.parquet
-
 from preceptor.errors import InputError, Problem
 from preceptor.files import write_atomic
 
@@ -19,6 +16,9 @@ def write_frame(frame: Any, path: Path) -> None:
 
     Raises `InputError` with every column that no Parquet file can hold, never with a value of it.
     """
+    import pyarrow
+    import pyarrow.parquet
+
     arrays, problems = {}, []
     for name, cells in _columns(frame).items():
         try:

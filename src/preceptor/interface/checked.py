@@ -26,6 +26,6 @@ class Checked:
 
     def __str__(self) -> str:
         errors = [f"error {problem}" for problem in self.problems]
-        return "\n".join([self._shown, *(errors or ["Ready to train."])]).strip()
+        return "\n".join([self._shown, *(errors or ["Ready to train."])]).strip("\n")
 
     __repr__ = __str__
