@@ -4,6 +4,7 @@ import json
 import queue
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -20,19 +21,20 @@ DTYPE = {"threads": 1, "dtype": "float32"}
 
 @pytest.fixture
 def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[KernelManager, BlockingKernelClient]]:
-    """A kernel in a process of its own, spoken with over files, not ports."""
-    for name in ("JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
-        monkeypatch.setenv(name, str(tmp_path / "jupyter"))
-    manager = KernelManager(kernel_name="python3", transport="ipc")
-    manager.start_kernel(cwd=str(tmp_path))
-    client = manager.client()
-    client.start_channels()
-    try:
-        client.wait_for_ready(timeout=120)
-        yield manager, client
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
+    """A kernel in a process of its own, spoken with over Unix sockets, whose paths must be short."""
+    with TemporaryDirectory() as short:
+        for name in ("JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
+            monkeypatch.setenv(name, short)
+        manager = KernelManager(kernel_name="python3", transport="ipc", ip=f"{short}/kernel")
+        manager.start_kernel(cwd=str(tmp_path))
+        client = manager.client()
+        client.start_channels()
+        try:
+            client.wait_for_ready(timeout=120)
+            yield manager, client
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
 
 
 def outputs(client: BlockingKernelClient, asked: str) -> Iterator[dict[str, Any]]:
