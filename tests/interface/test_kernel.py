@@ -56,16 +56,15 @@ def test_a_run_that_is_interrupted_goes_on_in_the_same_kernel(
     manager, client = kernel
     write_study(tmp_path, tiny_model_folder, arms=["base", "sft"], sft=LONG, numerics=DTYPE)
     asked = client.execute("import preceptor\nresults = preceptor.Study.load('study.yaml').run('run')")
-    shown, interrupted = "", False
+    shown, errors, interrupted = "", [], False
     for message in outputs(client, asked):
-        if message["msg_type"] == "stream":
-            shown += message["content"]["text"]
+        shown += text(message)
+        errors += [message["content"]["ename"]] if message["msg_type"] == "error" else []
         if not interrupted and list(tmp_path.glob("run/stages/*/checkpoints/checkpoint-*")):
             manager.interrupt_kernel()
             interrupted = True
-        error = message["content"].get("ename")
     assert interrupted, shown
-    assert error == "KeyboardInterrupt"
+    assert errors == ["KeyboardInterrupt"]
     assert "urgency: SFT" in shown, "progress shows while it trains"
     assert not (tmp_path / "run" / "results.json").exists()
 
