@@ -18,8 +18,33 @@ PAGES = [
 SHELLS = ("sh", "bash", "shell", "console")
 OURS = ("preceptor", "make", "python", "python3", "pip", ".ci/run")
 OTHERS = (
-    *("cd", "cp", "curl", "export", "git", "mkdir", "ollama", "openssl", "podman", "ray", "scp", "source", "ssh", "tar"),
-    *("./self-test.sh", "convert_hf_to_gguf.py", "inspect", "llama-server", "lm_eval", "torchrun", "umask", "vllm", "wandb"),
+    *(
+        "cd",
+        "cp",
+        "curl",
+        "export",
+        "git",
+        "mkdir",
+        "ollama",
+        "openssl",
+        "podman",
+        "ray",
+        "scp",
+        "source",
+        "ssh",
+        "tar",
+    ),
+    *(
+        "./self-test.sh",
+        "convert_hf_to_gguf.py",
+        "inspect",
+        "llama-server",
+        "lm_eval",
+        "torchrun",
+        "umask",
+        "vllm",
+        "wandb",
+    ),
 )
 """Programs of others that the pages may call; of what they are told, nothing can be checked here."""
 

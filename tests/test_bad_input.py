@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from command_line import CommandLine, Outcome
-from preceptor.cli._say import explain_full_disk
 from preceptor.engine import run_sft
 from preceptor.errors import InputError
+from preceptor.full_disk import explain_full_disk
 from preceptor.study import runner
 from preceptor.study.stages import sft
 from tiny_study import TASK, write_study, write_table

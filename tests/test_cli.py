@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-import preceptor.study as preceptor_study
 from command_line import CommandLine
 from preceptor import __version__
 from preceptor.errors import PreceptorError
+from preceptor.interface import running
 from preceptor.tasks import builtin_tasks, task_file
 from tiny_study import write_study, write_table
 
@@ -192,6 +192,6 @@ def test_how_a_run_can_end(
     def run_study(*_: object, **__: object) -> None:
         raise end
 
-    monkeypatch.setattr(preceptor_study, "run_study", run_study)
+    monkeypatch.setattr(running, "run_study", run_study)
     outcome = preceptor.run("study", write_study(tmp_path, tiny_model_folder), "--output-dir", tmp_path / "run")
     assert (outcome.code, outcome.errors) == (code, words)

@@ -14,7 +14,7 @@ from preceptor.study.spec.found import answer_names, find_settings, kind_names
 from preceptor.study.spec.setting_blocks import study_class
 
 DOCS = Path(__file__).parents[1] / "docs"
-ROOMS = ("tasks", "models", "evidence", "data", "engine", "preferences", "comparison", "study", "report")
+ROOMS = ("tasks", "models", "evidence", "data", "engine", "preferences", "comparison", "study", "report", "interface")
 
 
 @pytest.mark.parametrize("room", ROOMS)

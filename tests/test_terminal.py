@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from preceptor.cli._results_table import show
 from preceptor.cli._say import say
 from preceptor.data import Preflight
 from preceptor.data._preflight import Counts
 from preceptor.errors import InputError
+from preceptor.report import show_results
 from preceptor.study import make_study
 from preceptor.study.results.schema import Results
 from run_folders import real_run
@@ -27,7 +27,7 @@ def test_the_results_table(tmp_path: Path, tiny_source: Any, capsys: pytest.Capt
         conclusion["sentence"], conclusion["warnings"] = TURNED, [TURNED]
     typed = Results.model_validate_json(json.dumps(results))
     typed.study.tasks[0] = typed.study.tasks[0].model_copy(update={"name": TURNED})
-    show(typed)
+    show_results(typed, Console())
     shown = capsys.readouterr().out
     assert shown.count("evil") >= 4
     assert not set(shown) & _STEERS

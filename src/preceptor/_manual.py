@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
-from preceptor import __version__
+from preceptor._version import __version__
 
 INDEX = Path("docs", "README.html")
 """The first page, inside the folder of the pages."""

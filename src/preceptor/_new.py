@@ -36,13 +36,17 @@ def write_new(
     patient: str | None,
     date: str | None = None,
     each_row: bool = False,
+    model: str = EMBEDDED,
+    arms: Sequence[str] | None = None,
+    margin: float | None = None,
     overwrite: bool = False,
 ) -> NewFiles:
     """Write `<name>.task.yaml` and `<name>.study.yaml` in `folder`, runnable and commented for editing, with schemas.
 
     text: the input columns; label: the column of right answers, whose few short values make a label task, anything else
     a text task; patient: the patient's column, or `each_row` if every row is a different patient; date: a column not
-    shown to the model. Raises InputError with every problem; existing files are replaced only with `overwrite`.
+    shown to the model; model, arms, margin: settings of the study, as it has them. Raises InputError with every
+    problem; existing files are replaced only with `overwrite`.
     """
     if not has_header(table):
         raise InputError(missing_header(table))
@@ -53,7 +57,11 @@ def write_new(
         problems.append(Problem("name", f"`{name}` cannot be a file name", "Use letters, digits, - and _"))
     if not overwrite:
         problems += [
-            Problem(str(path), "this file exists already", "Choose another --name, or say --overwrite")
+            Problem(
+                str(path),
+                "this file exists already",
+                "Choose another name, or have it replaced: --overwrite, overwrite=True",
+            )
             for path in (files.task, files.study)
             if path.exists()
         ]
@@ -62,7 +70,7 @@ def write_new(
     fields = _field_names(text)
     try:
         write_atomic(files.task, _task_yaml(table, name, fields, label))
-        write_atomic(files.study, _study_yaml(table, files, name, fields, label, patient, date))
+        write_atomic(files.study, _study_yaml(table, files, name, fields, label, patient, date, model, arms, margin))
         for of in _SCHEMAS:
             write_json(folder / _schema_file(of), json_schema(of))
     except OSError as error:
@@ -202,7 +210,16 @@ def _text_answer(values: Sequence[str]) -> list[str]:
 
 
 def _study_yaml(
-    table: Table, files: NewFiles, name: str, fields: dict[str, str], label: str, patient: str | None, date: str | None
+    table: Table,
+    files: NewFiles,
+    name: str,
+    fields: dict[str, str],
+    label: str,
+    patient: str | None,
+    date: str | None,
+    model: str,
+    arms: Sequence[str] | None,
+    margin: float | None,
 ) -> str:
     path = os.path.relpath(table.path.absolute(), files.study.parent.absolute())
     whose = "the patient; never on both sides of a split" if patient else "every row is another patient"
@@ -210,13 +227,12 @@ def _study_yaml(
         _editor_line("study"),
         f"# A study: what is compared. Run it with: preceptor study {files.study.name}",
         f"name: {_scalar(name)}  # its results lie in runs/<name>",
-        f"model: {EMBEDDED}  # or a folder with a model in it",
+        f"model: {_scalar(model)}  # or a folder with a model in it",
         "seeds: [0]  # more seeds show how much training itself varies",
-        "# The untouched model; taught by example; then by preference; more examples for the price of preference.",
-        "arms: [base, sft, sft+dpo, sft+sft]",
+        *_arm_lines(arms),
         "tasks:",
         f"  - task: {_scalar(files.task.name)}",
-        "    # margin: 0.05  # the least difference that matters to you; without one, nothing is called enough",
+        _margin_line(margin),
         "    data:",
         f"      path: {_scalar(path)}  # relative to this file",
         "      columns:  # field of the task: column of the file",
@@ -229,6 +245,20 @@ def _study_yaml(
     if date:
         lines.append(_date_line(table, date))
     return "\n".join(lines) + "\n"
+
+
+def _arm_lines(arms: Sequence[str] | None) -> list[str]:
+    if arms is not None:
+        return [f"arms: [{', '.join(map(_scalar, arms))}]"]
+    return [
+        "# The untouched model; taught by example; then by preference; more examples for the price of preference.",
+        "arms: [base, sft, sft+dpo, sft+sft]",
+    ]
+
+
+def _margin_line(margin: float | None) -> str:
+    setting = "# margin: 0.05" if margin is None else f"margin: {margin}"
+    return f"    {setting}  # the least difference that matters to you; without one, nothing is called enough"
 
 
 def _date_line(table: Table, date: str) -> str:

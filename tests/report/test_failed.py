@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from html_page import Page
-from preceptor.cli._results_table import show
-from preceptor.report import model_card, read_run, write_cards, write_comparison, write_report
+from preceptor.report import model_card, read_run, show_results, write_cards, write_comparison, write_report
 from preceptor.report._looks import arm_label
 from preceptor.report._numbers import NONE
 from run_folders import FIX, REASON, synthetic_run
@@ -81,7 +81,7 @@ def test_an_arm_that_a_task_goes_without_is_named_with_the_reason(
     assert f"{title} {arm_label(read.results, arm)} {reason}" in part
     assert f"Left out: {phrase} of {title} ({reason})." in text
     assert "was answered by every arm but those that failed or that were left out" in text
-    show(read.results)
+    show_results(read.results, Console())
     assert f"{phrase} is left out of {TEXT}: {reason}." in " ".join(capsys.readouterr().out.split())
 
 

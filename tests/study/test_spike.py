@@ -11,10 +11,9 @@ import yaml
 from rich.console import Console
 
 from html_page import Page
-from preceptor.cli._results_table import show
 from preceptor.errors import InputError
 from preceptor.models import load_tokenizer
-from preceptor.report import read_run, write_cards, write_report
+from preceptor.report import read_run, show_results, write_cards, write_report
 from preceptor.report._consistency import contradictions
 from preceptor.report._methods import methods
 from preceptor.study import load_study, run_study
@@ -237,7 +236,7 @@ def test_a_task_has_one_finding_and_results_of_before_have_none(done: Spiked) ->
 
 
 def test_the_terminal_says_what_became_of_it(done: Spiked, capsys: pytest.CaptureFixture[str]) -> None:
-    show(done.results)
+    show_results(done.results, Console())
     found, shown = done.results.spikes[0], " ".join(capsys.readouterr().out.split())
     for words in (found.learned, found.held, found.sentence, found.scope):
         assert words in shown

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from preceptor import __version__
+from preceptor._version import __version__
 from preceptor.cli._check import check
 from preceptor.cli._convert import convert
 from preceptor.cli._docs import docs

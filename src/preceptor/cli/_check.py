@@ -6,17 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from preceptor.cli._say import (
-    AsJson,
-    Given,
-    arguments_of,
-    beside_json,
-    print_json,
-    refuse_options,
-    require_option,
-    say,
-    with_model,
-)
+from preceptor.cli._say import AsJson, Given, beside_json, print_json, refuse_options, require_option, say
 from preceptor.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -51,6 +41,7 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Find what is wrong with a study or its data, before anything is trained."""
+    from preceptor.interface import study_command
     from preceptor.study import look_at_study
 
     try:
@@ -65,7 +56,7 @@ def check(
         print_json(CheckJson(study.name, not looked.problems, looked.problems, looked.warnings, tasks))
     if looked.problems:
         raise InputError(looked.problems)
-    ready = "Ready to train." if task else f"Ready: preceptor study {arguments_of(what, model, given)}"
+    ready = "Ready to train." if task else f"Ready: {study_command(what, model, given or ())}"
     say(ready, to=beside_json(as_json))
 
 
@@ -80,7 +71,7 @@ def _read(
 ) -> tuple["Study", Path]:
     """The study of the file, or of one task with a data file, and the folder that its paths are relative to."""
     from preceptor.models import EMBEDDED
-    from preceptor.study import load_study, make_study
+    from preceptor.study import load_study, make_study, with_model
 
     if task is None:
         require_option("--task", target=target, group=group, max_length=max_length)

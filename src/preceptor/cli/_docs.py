@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from preceptor import __version__
+from preceptor._version import __version__
 from preceptor.cli._say import say
 
 

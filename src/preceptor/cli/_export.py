@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from preceptor.cli._say import console, explain_full_disk, say
+from preceptor.cli._say import console, say
 from preceptor.errors import InputError, Problem
+from preceptor.full_disk import explain_full_disk
 
 if TYPE_CHECKING:
     from preceptor.study import ArmOfRun

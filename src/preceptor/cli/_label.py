@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from preceptor.cli._say import console, explain_full_disk, refuse_options, require_option, say
+from preceptor.cli._say import console, refuse_options, require_option, say
 from preceptor.errors import InputError, Problem
+from preceptor.full_disk import explain_full_disk
 
 if TYPE_CHECKING:
     from preceptor.preferences.labelling import Item, Store

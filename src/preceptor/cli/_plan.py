@@ -1,11 +1,8 @@
 """`preceptor plan`: estimate a study's memory, compute and time before running it."""
 
 import gc
-from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
-from tempfile import gettempdir
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from preceptor.cli._say import AsJson, Given, beside_json, explain_full_disk, print_json, with_model
+from preceptor.cli._say import AsJson, Given, beside_json, print_json
 from preceptor.errors import printable
 
 if TYPE_CHECKING:
@@ -52,18 +49,14 @@ def plan(
 ) -> None:
     """Say how much memory, work and time a study needs, here or on a machine you describe. Trains nothing."""
     gc.disable()  # looking for garbage among a million objects that stay takes seconds
-    from preceptor.engine import MEASUREMENTS
-    from preceptor.progress import progress, quiet
-    from preceptor.study import load_study, machine, plan_study, read_planned, remedies
+    from preceptor.study import load_study, machine, plan_with_progress, read_planned, remedies, with_model
 
     gc.freeze()
     gc.enable()
     study, folder = load_study(what, given or ())
     on, console = machine(devices, memory_gib, tflops), beside_json(as_json)
     planned = read_planned(with_model(study, model), folder)
-    measuring = progress("Measuring this machine", MEASUREMENTS, console) if on.tflops is None else nullcontext(quiet)
-    with measuring as advance, explain_full_disk(Path(gettempdir())):  # a checkpoint is written there
-        result = plan_study(planned, on, advance=advance)
+    result = plan_with_progress(planned, on, console)
     fits = result.peak <= on.room
     helping = [] if fits else remedies(planned, on)
     _show(result, on, study.name, helping, console)

@@ -5,18 +5,7 @@ from typing import Annotated
 
 import typer
 
-from preceptor.cli._results_table import show
-from preceptor.cli._say import (
-    AsJson,
-    Given,
-    arguments_of,
-    beside_json,
-    console,
-    explain_full_disk,
-    print_json,
-    say,
-    with_model,
-)
+from preceptor.cli._say import AsJson, Given, beside_json, console, print_json, say
 from preceptor.errors import InputError, Problem
 
 _EXIT_FAILED_CELLS = 3
@@ -43,19 +32,17 @@ def study(
 
     Exit code 3: some arms failed and are listed; all others are finished, and the same command tries those again.
     """
-    from preceptor.report import write_cards, write_report
-    from preceptor.study import load_study, run_study
+    from preceptor.interface import run_and_report, study_command
+    from preceptor.report import show_results
+    from preceptor.study import load_study, usual_run_folder, with_model
 
     ray_address = _ray_address(on, address)
     loaded, folder = load_study(what, given or ())
     loaded = with_model(loaded, model)
-    run_folder = output_dir or Path("runs") / (f"{loaded.name}-{Path(loaded.model).name}" if model else loaded.name)
-    with explain_full_disk(run_folder):
-        command = f"preceptor study {arguments_of(what, model, given)}{' --on ray' if on else ''}"
-        results = run_study(loaded, folder, run_folder, console, command, ray_address)
-        report = write_report(run_folder)
-        write_cards(run_folder)
-    show(results)
+    run_folder = output_dir or usual_run_folder(loaded, model)
+    command = f"{study_command(what, model, given or ())}{' --on ray' if on else ''}"
+    results, report = run_and_report(loaded, folder, run_folder, console, command, ray_address)
+    show_results(results, console)
     say(f"\nReport: {report}")
     if results.failed:
         raise typer.Exit(_EXIT_FAILED_CELLS)

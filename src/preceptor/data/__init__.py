@@ -3,6 +3,7 @@
 from preceptor.data._checks import NEAR_DUPLICATE
 from preceptor.data._examples import Read, iso_day, read_examples
 from preceptor.data._fit import TooLong, fit, fit_pair
+from preceptor.data._frame import write_frame
 from preceptor.data._header import describe_columns, has_header, meant_column, missing_header
 from preceptor.data._inspect import Guess, inspect_table, looks_like_labels
 from preceptor.data._near_duplicates import near_duplicates
@@ -47,4 +48,5 @@ __all__ = [
     "spiked",
     "split_by_patient",
     "table_of",
+    "write_frame",
 ]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from preceptor import __version__
+from preceptor._version import __version__
 from preceptor.files import digest_file, write_atomic, write_json
 from preceptor.models import PROMPT_FILE, in_front
 from preceptor.ship._head import how_to_use

@@ -11,6 +11,7 @@ from preceptor.study.label_scores.scored import LabelAnswers, LabelRule, label_a
 from preceptor.study.plan.machine import Machine, machine
 from preceptor.study.plan.remedies import remedies
 from preceptor.study.plan.requirements import Need, Plan, plan_study, read_planned
+from preceptor.study.plan.with_progress import plan_with_progress
 from preceptor.study.predictions.prediction_files import Prediction, read_predictions
 from preceptor.study.run.provenance import check_results_current
 from preceptor.study.run.purge import Purge, open_purge
@@ -20,6 +21,7 @@ from preceptor.study.run.test_set_ledger import ordinal
 from preceptor.study.runner import run_study
 from preceptor.study.spec.file import builtin_studies, load_study, make_study
 from preceptor.study.spec.found import answer_names, find_kind, kind_names, kind_title
+from preceptor.study.spec.other_model import model_from_here, usual_run_folder, with_model
 from preceptor.study.spec.setting_blocks import study_class
 from preceptor.study.spec.study import Study, TaskEntry
 
@@ -53,10 +55,12 @@ __all__ = [
     "look_at_study",
     "machine",
     "make_study",
+    "model_from_here",
     "open_arm",
     "open_purge",
     "ordinal",
     "plan_study",
+    "plan_with_progress",
     "read_planned",
     "read_predictions",
     "remedies",
@@ -64,4 +68,6 @@ __all__ = [
     "run_study",
     "study_class",
     "study_folders",
+    "usual_run_folder",
+    "with_model",
 ]

@@ -5,7 +5,7 @@ import json
 import platform
 from pathlib import Path
 
-from preceptor import __version__
+from preceptor._version import __version__
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest_file
 from preceptor.study.run.folder import RunFolder

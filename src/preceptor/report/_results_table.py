@@ -1,15 +1,13 @@
 """What a study shows when it ends."""
 
-from typing import TYPE_CHECKING
-
+from rich.console import Console
 from rich.markup import escape as escape_markup
 from rich.table import Table
 
-from preceptor.cli._say import console
 from preceptor.errors import printable
-
-if TYPE_CHECKING:
-    from preceptor.study.results.schema import Cell, Results
+from preceptor.evidence import metric_title
+from preceptor.study import ordinal
+from preceptor.study.results.schema import Cell, Results
 
 
 def escape(text: str) -> str:
@@ -17,11 +15,8 @@ def escape(text: str) -> str:
     return escape_markup(printable(text))
 
 
-def show(results: "Results") -> None:
+def show_results(results: Results, console: Console) -> None:
     """Each output with its arms, what failed, what follows, and how often the test sets were looked at."""
-    from preceptor.evidence import metric_title
-    from preceptor.study import ordinal
-
     study = results.study
     title = f"{escape(study.name)}: held-out results of {escape(study.model.title)}"
     table = Table("output", "arm", "value", "95% interval", title=title)
@@ -40,7 +35,7 @@ def show(results: "Results") -> None:
             what = ""
         table.add_section()
     console.print(table)
-    _show_failed(results)
+    _show_failed(results, console)
     for without in results.left_out:
         said = f"{results.arm(without.arm).phrase} is left out of {without.task}: {without.reason}."
         console.print(escape(said), highlight=False)
@@ -66,7 +61,7 @@ def show(results: "Results") -> None:
         )
 
 
-def _show_failed(results: "Results") -> None:
+def _show_failed(results: Results, console: Console) -> None:
     """Why each cell failed and what to do, said once for all that failed alike."""
     cells: dict[tuple[str, str], list[str]] = {}
     for one in results.failed:
@@ -81,6 +76,6 @@ def _show_failed(results: "Results") -> None:
             console.print(f"  - {escape(missing.sentence)}", highlight=False)
 
 
-def _interval(cell: "Cell") -> str:
+def _interval(cell: Cell) -> str:
     low, high = cell.ci or (None, None)
     return "" if low is None or high is None else f"{low:.2f} - {high:.2f}"

@@ -1,0 +1,99 @@
+"""From a data frame to a study: the very files that `preceptor new` writes, and a table beside them."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from command_line import CommandLine
+from preceptor import new_study
+from preceptor.errors import InputError
+
+SECRET = "burning when passing water"
+
+
+def frame() -> pd.DataFrame:
+    """Visits with a date; the last label is spelt otherwise."""
+    n = pd.Series(range(60))
+    return pd.DataFrame(
+        {
+            "patient": "P" + n.floordiv(2).astype(str),
+            "day": pd.to_datetime("2024-03-01") + pd.to_timedelta(n, unit="D"),
+            "note": SECRET + " for " + n.astype(str) + " days",
+            "urgency": ["urgent", "routine"] * 29 + ["urgent", "Routine"],
+        }
+    )
+
+
+def said(folder: Path, **changes: Any) -> dict[str, Any]:
+    columns = {"text": "note", "target": "urgency", "group": "patient", "date": "day"}
+    return {**columns, "folder": folder, **changes}
+
+
+def test_the_files_are_those_of_the_command(tmp_path: Path, preceptor: CommandLine) -> None:
+    folder = tmp_path / "triage"
+    study = new_study(frame(), **said(folder))
+    files = {one.name: one.read_bytes() for one in folder.iterdir() if one.name.endswith(".yaml")}
+    assert sorted(files) == ["triage.study.yaml", "triage.task.yaml"]
+    words = ("--text", "note", "--target", "urgency", "--group", "patient", "--date", "day", "--output-dir", folder)
+    outcome = preceptor.run("new", folder / "triage.parquet", *words, "--overwrite")
+    assert outcome.code == 0, outcome.errors
+    assert {name: (folder / name).read_bytes() for name in files} == files
+    assert study.what == str(folder / "triage.study.yaml")
+    (entry,) = study.settings.tasks
+    assert entry.data.labels == {"Routine": "routine"}
+
+
+def test_nobody_else_can_read_the_cases(tmp_path: Path) -> None:
+    new_study(frame(), **said(tmp_path / "triage"))
+    assert (tmp_path / "triage").stat().st_mode & 0o777 == 0o700
+    assert {one.stat().st_mode & 0o777 for one in (tmp_path / "triage").iterdir()} == {0o600}
+
+
+def test_a_folder_that_was_there_stays_as_open_as_it_was(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    new_study(frame(), **said(tmp_path, name="triage"))
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "triage.parquet").stat().st_mode & 0o777 == 0o600
+
+
+def test_settings_go_into_the_study_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models" / "mine").mkdir(parents=True)
+    changes = {"model": "models/mine", "arms": ["base", "sft+dpo"], "margin": 0.1, "group": "each row"}
+    study = new_study(frame().to_dict("records"), **said(Path("triage"), **changes))
+    raw = yaml.safe_load((tmp_path / "triage" / "triage.study.yaml").read_text())
+    assert raw["model"] == str(tmp_path / "models" / "mine"), "the study file lies elsewhere than its caller"
+    assert raw["arms"] == ["base", "sft+dpo"]
+    assert raw["tasks"][0]["margin"] == study.settings.tasks[0].margin == 0.1
+    assert raw["tasks"][0]["data"]["group"] == "each row"
+
+
+def test_what_is_there_is_replaced_only_when_that_is_said(tmp_path: Path) -> None:
+    new_study(frame(), **said(tmp_path / "triage"))
+    before = {one.name: one.read_bytes() for one in (tmp_path / "triage").iterdir()}
+    with pytest.raises(InputError, match=r"triage\.parquet: this file exists already.*overwrite=True"):
+        new_study(frame().head(40), **said(tmp_path / "triage"))
+    with pytest.raises(InputError, match="there is no column `who`"):
+        new_study(frame().head(40), **said(tmp_path / "triage", group="who", overwrite=True))
+    assert {one.name: one.read_bytes() for one in (tmp_path / "triage").iterdir()} == before
+    new_study(frame().head(40), **said(tmp_path / "triage", overwrite=True))
+    assert len(pd.read_parquet(tmp_path / "triage" / "triage.parquet")) == 40
+
+
+def test_every_problem_is_said_and_nothing_is_left(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as refused:
+        new_study(frame(), **said(tmp_path / "triage", text=["note", "age"], target="level", name="a b"))
+    wrong = " ".join(problem.what for problem in refused.value.problems)
+    assert all(what in wrong for what in ("no column `age`", "no column `level`", "`a b` cannot be a file name"))
+    assert "triage" in str(refused.value)
+    assert SECRET not in str(refused.value)
+    assert list((tmp_path / "triage").iterdir()) == []
+
+
+def test_a_place_where_nothing_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write here"):
+        new_study(frame(), **said(tmp_path / "file" / "triage"))
