@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,14 +111,15 @@ def measure(study: Study, base_folder: Path, kinds: Sequence[str], kept: Path | 
         torch.set_num_threads(numerics.threads)
         source = model_of(study, base_folder)
         prepared = _without_held_out(prepare(checked, study, load_tokenizer(source)))
-        tree = StageTree(study, numerics, source, fingerprint(source), run, _silent)
+        # One for each setting: a tree looks at the settings of a task once.
+        tree = partial(StageTree, study, numerics, source, fingerprint(source), run, _silent)
         for kind in kinds:
             arm = ARMS[kind]
-            own, seconds = _judged(tree, prepared, arm)
+            own, seconds = _judged(tree(), prepared, arm)
             yield Row(f"{arm}, the study's own", prepared.task.name, own, own, prepared.task.metric, seconds)
             for change in changes(prepared, study, kind):
                 changed, said = _changed(prepared, study, kind, change)
-                value, seconds = _judged(tree, changed, arm)
+                value, seconds = _judged(tree(), changed, arm)
                 yield Row(f"{arm}, {said}", prepared.task.name, value, own, prepared.task.metric, seconds)
 
 

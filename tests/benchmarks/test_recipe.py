@@ -1,5 +1,6 @@
 """Settings are judged on validation cases, and held-out cases are never seen."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,8 @@ def test_each_changed_setting_stands_beside_the_studys_own(
     ]
     assert len(set(seen)) == 1
     assert all(0 <= row.ours <= 1 and row.peer == rows[0].ours and row.seconds > 0 for row in rows)
+    kinds = [json.loads(file.read_bytes())["kind"] for file in tmp_path.glob("kept/stages/*/ledger.json")]
+    assert sorted(kinds) == ["dpo"] * len(rows) + ["pairs", "sft"], "each setting is trained with"
     ledgers = {file: file.stat().st_mtime_ns for file in tmp_path.glob("kept/stages/*/ledger.json")}
     assert list(recipe.measure(study, base, ["dpo"], tmp_path / "kept")) == rows
     again = {file: file.stat().st_mtime_ns for file in tmp_path.glob("kept/stages/*/ledger.json")}
