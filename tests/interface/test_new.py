@@ -32,6 +32,11 @@ def said(folder: Path, **changes: Any) -> dict[str, Any]:
     return {**columns, "folder": folder, **changes}
 
 
+def files_of(folder: Path) -> list[Path]:
+    """All files below a folder."""
+    return [one for one in folder.rglob("*") if one.is_file()]
+
+
 def test_the_files_are_those_of_the_command(tmp_path: Path, preceptor: CommandLine) -> None:
     folder = tmp_path / "triage"
     study = new_study(frame(), **said(folder))
@@ -49,7 +54,7 @@ def test_the_files_are_those_of_the_command(tmp_path: Path, preceptor: CommandLi
 def test_nobody_else_can_read_the_cases(tmp_path: Path) -> None:
     new_study(frame(), **said(tmp_path / "triage"))
     assert (tmp_path / "triage").stat().st_mode & 0o777 == 0o700
-    assert {one.stat().st_mode & 0o777 for one in (tmp_path / "triage").iterdir()} == {0o600}
+    assert {one.stat().st_mode & 0o777 for one in files_of(tmp_path / "triage")} == {0o600}
 
 
 def test_a_folder_that_was_there_stays_as_open_as_it_was(tmp_path: Path) -> None:
@@ -73,12 +78,12 @@ def test_settings_go_into_the_study_file(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_what_is_there_is_replaced_only_when_that_is_said(tmp_path: Path) -> None:
     new_study(frame(), **said(tmp_path / "triage"))
-    before = {one.name: one.read_bytes() for one in (tmp_path / "triage").iterdir()}
+    before = {one.name: one.read_bytes() for one in files_of(tmp_path / "triage")}
     with pytest.raises(InputError, match=r"triage\.parquet: this file exists already.*overwrite=True"):
         new_study(frame().head(40), **said(tmp_path / "triage"))
     with pytest.raises(InputError, match="there is no column `who`"):
         new_study(frame().head(40), **said(tmp_path / "triage", group="who", overwrite=True))
-    assert {one.name: one.read_bytes() for one in (tmp_path / "triage").iterdir()} == before
+    assert {one.name: one.read_bytes() for one in files_of(tmp_path / "triage")} == before
     new_study(frame().head(40), **said(tmp_path / "triage", overwrite=True))
     assert len(pd.read_parquet(tmp_path / "triage" / "triage.parquet")) == 40
 
