@@ -10,6 +10,7 @@ from filelock import FileLock
 
 from preceptor.errors import InputError, PreceptorError
 from preceptor.models import encode, fetch_embedded, list_models, load_policy, stop_tokens
+from preceptor.models._embedded import _let_others_read
 
 
 @pytest.fixture
@@ -76,6 +77,13 @@ def test_a_model_that_is_there_needs_no_lock(cache: Path) -> None:
     final.mkdir(parents=True)
     (cache / f".{final.name}.lock").mkdir()  # no lock can be taken here, as in a cache that is only readable
     assert fetch_embedded() == final
+
+
+def test_other_users_of_a_shared_cache_can_read_it(tiny_model_folder: Path, tmp_path: Path) -> None:
+    shared: Path = shutil.copytree(tiny_model_folder, tmp_path / "model")
+    (shared / "model.safetensors").chmod(0o600)  # as safetensors writes it
+    _let_others_read(shared)
+    assert {file.stat().st_mode & 0o777 for file in shared.iterdir()} == {0o644}
 
 
 @pytest.mark.slow

@@ -67,6 +67,13 @@ def _fetch_into(aside: Path, console: Console) -> None:
     model, tokenizer = _read(gguf)
     model.save_pretrained(aside / "model")
     tokenizer.save_pretrained(aside / "model")
+    _let_others_read(aside / "model")
+
+
+def _let_others_read(folder: Path) -> None:
+    """The model is nobody's secret and its cache may be shared, but safetensors keeps what it writes to its owner."""
+    for file in folder.iterdir():
+        file.chmod(0o644)
 
 
 def _make_cache(folder: Path) -> None:
