@@ -11,8 +11,6 @@ import pytest
 from jupyter_client import AsyncKernelManager
 from nbclient import NotebookClient
 
-import preceptor
-
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
 _MACHINE = re.compile(r"/(home|root|tmp|work|usr|opt|Users)/|site-packages|\d+\.\d+\.\d+\.\d+")
@@ -20,11 +18,6 @@ _MACHINE = re.compile(r"/(home|root|tmp|work|usr|opt|Users)/|site-packages|\d+\.
 
 def read(file: Path) -> Any:
     return nbformat.read(file, as_version=4)
-
-
-def comparison_is_there(file: Path) -> bool:
-    """Whether what the notebook calls is in this version."""
-    return file.stem != "compare_predictions" or hasattr(preceptor, "compare_predictions")
 
 
 def words_of(cell: Any) -> str:
@@ -54,8 +47,6 @@ def test_it_runs_in_a_fresh_process(
     file: Path, tmp_path: Path, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On the tiny model, in its own number format."""
-    if not comparison_is_there(file):
-        pytest.skip("compare_predictions is not in this version")
     monkeypatch.setenv("PRECEPTOR_MODEL", str(tiny_model_folder))
     kept, notebook = read(file), read(shutil.copy(file, tmp_path))
     with TemporaryDirectory() as short:  # paths of Unix sockets must be

@@ -40,7 +40,16 @@ def test_a_study_that_cannot_be_read_is_refused(tmp_path: Path, file: Path) -> N
 def test_a_built_in_study_has_a_name() -> None:
     study = Study.load("quickstart")
     assert study.settings.name == study.what == "quickstart"
-    assert repr(study) == "Study(what='quickstart', model=None)"
+    assert repr(study) == "Study(what='quickstart', model=None, given=())"
+
+
+def test_a_setting_in_place_of_the_files(file: Path) -> None:
+    study = Study.load(file).set("sft.epochs", 3).set("arms", ["base", "sft", "sft+dpo"])
+    assert study.settings.block("sft").epochs == 3
+    assert study.settings.arm_names == ("base", "sft", "sft+dpo")
+    assert study.settings == Study.load(file, given=study.given).settings
+    with pytest.raises(InputError, match=r"--set sft\.epoch"):
+        study.set("sft.epoch", 3)
 
 
 def test_another_model(tiny_model_folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

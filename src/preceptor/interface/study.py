@@ -1,9 +1,11 @@
 """A study from Python: the same code that the commands `check`, `plan` and `study` call."""
 
+import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import preceptor.study as room
 from preceptor.interface.checked import Checked
@@ -17,25 +19,41 @@ from preceptor.study import Plan
 class Study:
     """What is compared, of which model, on whose cases.
 
-    what: its file, or the name of a built-in study; model: another model than the file's, if one was named; settings:
-    every setting of the file with its default written out; folder: what paths in it are relative to.
+    what: its file, or the name of a built-in study; model: another model than the file's, if one was named; given:
+    settings in place of the file's, as `--set` has them; settings: all of them, every default written out; folder: what
+    paths in the file are relative to.
     """
 
     what: str
     model: str | None
+    given: tuple[str, ...]
     settings: room.Study = field(repr=False)
     folder: Path = field(repr=False)
 
     @classmethod
-    def load(cls, what: str | os.PathLike[str], *, model: str | os.PathLike[str] | None = None) -> Self:
+    def load(
+        cls,
+        what: str | os.PathLike[str],
+        *,
+        model: str | os.PathLike[str] | None = None,
+        given: Sequence[str] = (),
+    ) -> Self:
         """Read a study file, or a built-in study by its name.
 
-        model: in place of the file's, a folder, a hub id or a known name. Raises `InputError` with every problem of
+        model: in place of the file's, a folder, a hub id or a known name; given: settings in place of the file's,
+        `sft.epochs=2` each. Raises `InputError` with every problem of
         the file.
         """
         name, other = os.fspath(what), None if model is None else os.fspath(model)
-        settings, folder = room.load_study(name)
-        return cls(name, other, room.with_model(settings, other), folder)
+        settings, folder = room.load_study(name, given)
+        return cls(name, other, tuple(given), room.with_model(settings, other), folder)
+
+    def set(self, key: str, value: Any) -> Self:
+        """Another study, read anew, with one setting in place of the file's: `study.set("sft.epochs", 2)`.
+
+        Raises `InputError` where there is no such setting, or it cannot have this value.
+        """
+        return self.load(self.what, model=self.model, given=[*self.given, f"{key}={json.dumps(value)}"])
 
     def check(self) -> Checked:
         """Find what is wrong with the study or its data. What is found is returned, and none of it raised."""
@@ -62,6 +80,6 @@ class Study:
         with the study, its data or the folder. What fails later costs an arm: see `Results.failed`.
         """
         run_folder = room.usual_run_folder(self.settings, self.model) if output_dir is None else Path(output_dir)
-        command = study_command(self.what, self.model)
+        command = study_command(self.what, self.model, self.given)
         run_and_report(self.settings, self.folder, run_folder, live_console(), command)
         return Results.load(run_folder)
