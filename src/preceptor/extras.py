@@ -12,7 +12,12 @@ def install_command(extra: str) -> str:
     """
     declared = [Requirement(line) for line in requires("preceptor") or ()]
     added = [one for one in declared if _holds(one, extra) and not _holds(one, "")]
-    return " ".join(["pip install", *(f"'{one.name}{one.specifier}'" for one in added)])
+    return " ".join(["pip install", *(f"'{_without_marker(one)}'" for one in added)])
+
+
+def _without_marker(requirement: Requirement) -> str:
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    return f"{requirement.name}{extras}{requirement.specifier}"
 
 
 def _holds(requirement: Requirement, extra: str) -> bool:
