@@ -19,6 +19,7 @@ SHELLS = ("sh", "bash", "shell", "console")
 OURS = ("preceptor", "make", "python", "python3", "pip", ".ci/run")
 OTHERS = (
     *(
+        "cat",
         "cd",
         "cp",
         "curl",

@@ -231,8 +231,20 @@ def provide(folder: Path, given: dict[str, Any], words: list[str], model: Path, 
             write_rows(path, label_rows(0.9 if word == "sft.jsonl" else 0.6))
         if word == "gold.csv":
             path.write_text("id,gold\n" + "".join(f"{row['id']},{row['gold']}\n" for row in label_rows(1.0)))
+        if word in ("chats.jsonl", "study.yaml"):
+            shutil.copytree(ROOT / "examples" / "leaving_a_service", folder, dirs_exist_ok=True)
+        if word == "study.yaml":
+            join_the_service_s_files(folder)
         if word == "labelled.json":
             path.write_text('[{"instruction": "Smokes?", "input": "Never.", "chosen": "never", "rejected": "current"}]')
+
+
+def join_the_service_s_files(folder: Path) -> None:
+    """`cases.jsonl` of the chats and preferences in `folder`, as docs/LEAVING_A_SERVICE.md makes it."""
+    made = {"chats.jsonl": folder / "examples.jsonl", "preferences.jsonl": folder / "pairs.jsonl"}
+    for source, target in made.items():
+        assert call(folder, ["convert", source, target.name, "--overwrite"]) == 0
+    (folder / "cases.jsonl").write_text("".join(target.read_text() for target in made.values()))
 
 
 def call(folder: Path, words: list[str]) -> int:

@@ -1,6 +1,7 @@
 """The studies under `examples/`: those on the real public files, skipped where these are absent, and the paper's."""
 
 import os
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,23 @@ def test_the_papers_study_is_ready_for_another_model(preceptor: CommandLine, tin
     checked = preceptor.run("check", EXAMPLES / "savage2024.yaml", "--model", tiny_model_folder)
     assert checked.code == 0, checked
     assert checked.shown.count("what was read") == len(PAPER["savage2024"])
+
+
+def test_the_two_files_of_a_hosted_service_make_one_study(
+    preceptor: CommandLine, tiny_model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(EXAMPLES / "leaving_a_service", tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    for source, target in (("chats.jsonl", "examples.jsonl"), ("preferences.jsonl", "pairs.jsonl")):
+        converted = preceptor.run("convert", source, target)
+        assert (converted.code, "Not read" in converted.shown) == (0, False), converted
+    Path("cases.jsonl").write_text(Path("examples.jsonl").read_text() + Path("pairs.jsonl").read_text())
+    study, _ = load_study("study.yaml")
+    examples = read_examples(study.tasks[0].data, load_task("as_given"), tmp_path).examples
+    assert (len(examples), sum(one.rejected is not None for one in examples)) == (96, 32)
+    checked = preceptor.run("check", "study.yaml", "--model", tiny_model_folder)
+    assert checked.code == 0, checked
+    assert "nothing to put right" in checked.shown
 
 
 def test_mts_dialog_keeps_its_own_test() -> None:

@@ -300,6 +300,16 @@ def test_the_usual_columns_as_they_are(
     assert example.rejected == rejected
 
 
+def test_pairs_and_right_answers_may_stand_in_one_file(read: Callable[..., Read]) -> None:
+    pair = {"prompt": [USER], "chosen": [GOOD], "rejected": [BAD]}
+    rows = [{"prompt": [USER], "completion": [BAD]}, pair, {"messages": [SYSTEM, USER, GOOD]}]
+    examples = read(rows, of=load_task("as_given"), group="each row").examples
+    assert [(one.target, one.rejected) for one in examples] == [("No.", None), ("Yes.", "No."), ("Yes.", None)]
+    assert [one.prompt for one in examples] == [(USER,), (USER,), (SYSTEM, USER)]
+    with pytest.raises(InputError, match="row 2: `rejected` is empty"):
+        read([pair, pair | {"rejected": ""}, *rows], of=load_task("as_given"), group="each row")
+
+
 def test_chat_columns_of_other_names(read: Callable[..., Read]) -> None:
     rows = [{"question": "Fever?", "reply": "Yes."}]
     got = read(rows, of=load_task("as_given"), group="each row", columns={"prompt": "question"}, target="reply")

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from preceptor.tasks import Message
 
-# The first form whose columns all exist is used.
+# Of the forms whose columns all exist, a row has the first that it fills; where it fills none, the first.
 CHAT_COLUMNS = (
     ("prompt", "chosen", "rejected"),
     ("chosen", "rejected"),

@@ -24,7 +24,7 @@ def column_problems(spec: DataSpec, task: Task, table: Table) -> Iterator[Proble
     if task.fields and not target_column(spec, table):
         fix = f"Say `target: <column>`. {describe_columns(table)}"
         yield Problem(str(table.path), f"none of the columns {listed(_TARGETS)} is there", fix)
-    if not task.fields and not chat_form(spec, table):
+    if not task.fields and not chat_forms(spec, table):
         forms = ", or ".join(" and ".join(f"`{name}`" for name in form) for form in CHAT_COLUMNS)
         fix = f"The file needs {forms}. {describe_columns(table)}"
         yield Problem(str(table.path), "no chat turns were found", fix)
@@ -41,11 +41,11 @@ def chat_columns(spec: DataSpec) -> dict[str, str]:
     return renamed | ({"completion": spec.target} if spec.target else {})
 
 
-def chat_form(spec: DataSpec, table: Table) -> tuple[str, ...]:
-    """The first of CHAT_COLUMNS whose columns all exist; empty if none does."""
+def chat_forms(spec: DataSpec, table: Table) -> list[tuple[str, ...]]:
+    """Those of CHAT_COLUMNS whose columns all exist, in their order; several where a file holds pairs beside others."""
     columns = chat_columns(spec)
     forms = [form for form in CHAT_COLUMNS if not spec.target or "completion" in form]
-    return next((form for form in forms if all(columns[name] in table.columns for name in form)), ())
+    return [form for form in forms if all(columns[name] in table.columns for name in form)]
 
 
 def _unknown_fields(spec: DataSpec, task: Task, table: Table) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.data._chat import Chat, ChatError, read_chat
-from preceptor.data._columns import chat_columns, chat_form, column_problems, target_column
+from preceptor.data._columns import chat_columns, chat_forms, column_problems, target_column
 from preceptor.data._invalid_rows import InvalidRow, RowProblem
 from preceptor.data._problems import did_you_mean, listed, quoted, quoted_if_near, raise_if_any
 from preceptor.data._spec import EACH_ROW, DataSpec
@@ -178,10 +178,11 @@ def _single_text(row: Row, column: str, problems: list[RowProblem]) -> str | Non
 
 
 def _chat(spec: DataSpec, table: Table, row: Row, problems: list[RowProblem]) -> Chat | None:
-    form = chat_form(spec, table) or ()
-    columns = chat_columns(spec)
+    forms, columns = chat_forms(spec, table), chat_columns(spec)
+    cells = {name: row.cells.get(column, "") for name, column in columns.items()}
+    form = next((form for form in forms if all(cells[name] for name in form)), forms[0])
     try:
-        return read_chat({name: row.cells.get(columns[name], "") for name in form}, form)
+        return read_chat({name: cells[name] for name in form}, form)
     except ChatError as error:
         problems.append(RowProblem("chat_turns", str(error), "Correct this row"))
         return None

@@ -68,6 +68,8 @@ def test_trl_says_which_columns_it_did_not_use(tmp_path: Path) -> None:
 def test_openai(tmp_path: Path) -> None:
     tuned = {"messages": [*SYSTEM, {**BLUE[0], "weight": 1}]}
     assert found(tmp_path, tuned) == ([row(messages=SYSTEM, target="It is blue.")], {"`weight` of a turn": 1})
+    developer = {"messages": [SYSTEM[0] | {"role": "developer"}, *SYSTEM[1:], *BLUE]}
+    assert found(tmp_path, developer) == ([row(messages=SYSTEM, target="It is blue.")], {})
     asked = {"messages": list(SYSTEM), "tools": [{"type": "function"}], "parallel_tool_calls": True}
     line = {"input": asked, "preferred_output": BLUE, "non_preferred_output": GREEN}
     extra = {"tools": [{"type": "function"}], "parallel_tool_calls": True}

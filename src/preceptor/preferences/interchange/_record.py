@@ -131,7 +131,7 @@ class Record:
         )
 
 
-_ROLE_ALIASES = {"human": "user", "gpt": "assistant"}
+_ROLE_ALIASES = {"human": "user", "gpt": "assistant", "developer": "system"}
 
 
 def is_empty(value: Any) -> bool:
