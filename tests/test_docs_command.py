@@ -59,3 +59,9 @@ def test_the_command_writes_them_where_it_is_told(preceptor: CommandLine, tmp_pa
     assert told.code == 0
     assert told.shown == f"Documentation: {tmp_path / 'pages' / 'docs' / 'README.html'}"
     assert (tmp_path / "pages" / "docs" / "README.html").is_file()
+
+
+def test_where_nothing_can_be_written(preceptor: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    told = preceptor.run("docs", "--output-dir", tmp_path / "taken")
+    assert (told.code, "the pages cannot be written here" in told.errors) == (2, True)

@@ -41,3 +41,9 @@ def test_one_that_there_is_not_is_told(preceptor: CommandLine) -> None:
     told = preceptor.run("examples", "no_such")
     assert told.code == 2
     assert "ktas_triage" in told.errors
+
+
+def test_where_nothing_can_be_written(preceptor: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/proc")  # where not even root can
+    told = preceptor.run("examples", "savage2024")
+    assert (told.code, "it cannot be written here" in told.errors) == (2, True)

@@ -8,6 +8,7 @@ import typer
 
 from preceptor._version import __version__
 from preceptor.cli._say import say
+from preceptor.errors import InputError, Problem
 
 
 def docs(
@@ -20,7 +21,11 @@ def docs(
 
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = output_dir or cache / "preceptor" / f"docs-{__version__}"
-    write_pages(folder)
+    try:
+        write_pages(folder)
+    except OSError as error:
+        what = f"the pages cannot be written here: {error.strerror}"
+        raise InputError(Problem(str(folder), what, "Name another folder with --output-dir.")) from None
     say(f"Documentation: {folder / INDEX}")
     if output_dir is None:
         typer.launch(str(folder / INDEX))

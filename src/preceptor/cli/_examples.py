@@ -56,5 +56,9 @@ def _copy(files: list[str]) -> None:
     if there:
         fix = "Move it away, or run the command in another folder"
         raise InputError([Problem(file, "there is already a file of this name", fix) for file in there])
-    for file in files:
-        shutil.copyfile(_FOLDER / file, file)
+    try:
+        for file in files:
+            shutil.copyfile(_FOLDER / file, file)
+    except OSError as error:
+        what = f"it cannot be written here: {error.strerror}"
+        raise InputError(Problem(file, what, "Run the command in a folder of yours.")) from None

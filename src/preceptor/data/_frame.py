@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from preceptor.data._problems import quoted
 from preceptor.errors import InputError, Problem
 from preceptor.files import write_atomic
 
@@ -14,7 +15,8 @@ _WHERE = "the data frame"
 def write_frame(frame: Any, path: Path) -> None:
     """Write a pandas DataFrame, without its index, or a list of dicts, one a row; the file is private to its owner.
 
-    Raises `InputError` with every column that no Parquet file can hold, never with a value of it.
+    Raises `InputError` with every column that no Parquet file can hold, never with a value of it, nor with a header that
+    is so long that it may be a case.
     """
     import pyarrow
     import pyarrow.parquet
@@ -25,7 +27,9 @@ def write_frame(frame: Any, path: Path) -> None:
             arrays[name] = pyarrow.array(cells, from_pandas=True)
         except (ValueError, TypeError, NotImplementedError, OverflowError):  # their messages may quote a cell
             what = "it holds values of several kinds, or of one that is neither text, number, date nor list"
-            problems.append(Problem(f"{_WHERE}, column {name}", what, "Make it text, as in frame[column].astype(str)"))
+            problems.append(
+                Problem(f"{_WHERE}, column {quoted(name)}", what, "Make it text, as in frame[column].astype(str)")
+            )
     if problems:
         raise InputError(problems)
     written = io.BytesIO()

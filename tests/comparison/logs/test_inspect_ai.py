@@ -177,3 +177,13 @@ def test_damaged_logs(tmp_path: Path) -> None:
         path = tmp_path / "own.json"
         path.write_text(text)
         assert said in refused(path)[0]
+
+
+def test_a_log_that_unpacks_to_more_than_a_memory_holds(tmp_path: Path) -> None:
+    bomb = tmp_path / "a.eval"
+    with ZipFile(bomb, "w", ZIP_DEFLATED) as archive:
+        archive.writestr("header.json", "{}")
+        with archive.open("summaries.json", "w", force_zip64=True) as member:
+            for _ in range(1001):
+                member.write(bytes(1_000_000))
+    assert "summaries.json in it has 1.0 GB, and at most 1 GB are read" in refused(bomb)[0]

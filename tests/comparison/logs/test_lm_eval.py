@@ -129,3 +129,11 @@ def test_a_table_of_ones_own_is_no_such_log(tmp_path: Path) -> None:
         path.write_text(first + "\n")
         with pytest.raises(InputError, match="row 1: "):
             read_log(path)
+
+
+@pytest.mark.parametrize("field", ["doc_id", "filter", "metrics"])
+def test_a_field_of_another_kind(tmp_path: Path, field: str) -> None:
+    samples = [one | {field: [["x"]]} for one in generated(0.9, 1)]
+    file = write_rows(tmp_path / "samples.jsonl", samples)
+    with pytest.raises(InputError, match=r"samples\.jsonl"):
+        compare_predictions(file, file, metric="accuracy", group="patient")

@@ -31,5 +31,8 @@ def read_log(path: Path) -> Table:
     """A file of predictions: the log of a tool that is known here, else a table. Raises InputError."""
     names = sorted(found.name for found in iter_modules(__path__) if not found.name.startswith("_"))
     logs = [cast("Log", import_module(f"{__name__}.{name}")) for name in names] if path.is_file() else []
-    known = next((log for log in logs if log.knows(path)), None)
+    try:
+        known = next((log for log in logs if log.knows(path)), None)
+    except OSError:  # which reading it as a table tells
+        known = None
     return known.read(path) if known else read_table(path)

@@ -6,11 +6,12 @@ with its target, metadata and scores. Members are packed with Zstandard, which `
 
 import json
 import struct
+import zlib
 from collections.abc import Iterator, Mapping
+from lzma import LZMAError
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
-from zlib import crc32
 
 from preceptor.comparison.logs._fields import own_fields
 from preceptor.data import Row, Table, quoted, table_of
@@ -22,6 +23,8 @@ _LOCAL_HEADER = 30
 """Bytes before a member's name; the last four of them are the lengths of its name and of what follows it (4.3.7)."""
 _GRADES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0, "yes": 1.0, "no": 0.0}
 """Correct, partial, incorrect, no answer, and two more words: the tool's own numbers for them."""
+_LARGEST = 1_000_000_000
+"""Bytes of a member, unpacked: a small file can claim any number."""
 _MOST_SHOWN = 5
 
 Json = dict[str, Any]
@@ -43,7 +46,7 @@ def read(path: Path) -> Table:
             raise InputError(problems)
         alone = len({name for sample in samples for name in sample["scores"]}) == 1
         rows = [Row(number, _cells(one, alone=alone)) for number, one in enumerate(samples, 1)]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         what = f"its samples are not as inspect_ai 0.3.285 writes them ({type(error).__name__})"
         raise InputError(Problem(str(path), what, "Give it as a table: JSON lines with `id` and `score`")) from None
     return table_of(path, rows, unit="sample")
@@ -67,7 +70,9 @@ def _from_zip(path: Path) -> tuple[Json, list[Json]]:
                 raise InputError(_not_over(path, "started"))
             header, samples = (json.loads(_member(archive, path, name)) for name in ("header.json", "summaries.json"))
             return header, samples
-    except (BadZipFile, ValueError, OSError, RuntimeError, struct.error) as error:
+    except PermissionError as error:
+        raise InputError(Problem(str(path), f"cannot be read: {error.strerror}", "Check its rights")) from None
+    except (BadZipFile, ValueError, OSError, RuntimeError, struct.error, zlib.error, LZMAError) as error:
         what = f"this is no log of inspect_ai, or a damaged one ({type(error).__name__})"
         raise InputError(Problem(str(path), what, "Copy it again from where it was written")) from None
 
@@ -75,6 +80,9 @@ def _from_zip(path: Path) -> tuple[Json, list[Json]]:
 def _member(archive: ZipFile, path: Path, name: str) -> bytes:
     """The bytes of one member of the zip."""
     member = archive.getinfo(name)
+    if member.file_size > _LARGEST:
+        what = f"{name} in it has {member.file_size / 1e9:.1f} GB, and at most {_LARGEST / 1e9:.0f} GB are read"
+        raise InputError(Problem(str(path), what, "Give it as a table: JSON lines with `id` and `score`"))
     if member.compress_type != _ZSTANDARD:
         return archive.read(member)
     import pyarrow
@@ -84,7 +92,7 @@ def _member(archive: ZipFile, path: Path, name: str) -> bytes:
         file.seek(sum(struct.unpack("<HH", file.read(_LOCAL_HEADER)[-4:])), 1)
         packed = file.read(member.compress_size)
     data: bytes = pyarrow.decompress(packed, member.file_size, codec="zstd", asbytes=True)
-    if crc32(data) != member.CRC:
+    if zlib.crc32(data) != member.CRC:
         raise BadZipFile
     return data
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from preceptor.comparison.logs._fields import own_fields
 from preceptor.data import Row, Table, read_table, table_of
+from preceptor.errors import InputError, Problem
 
 _FIELDS = {"doc_id", "target", "filtered_resps", "metrics"}
 
@@ -30,6 +31,15 @@ def read(path: Path) -> Table:
     """A row a case. With several filters each answer and metric is named as in the tool's results: `acc,none`."""
     lines = read_table(path)
     several = len(lines.distinct("filter")) > 1
+    try:
+        return table_of(path, _by_case(lines, several), unit="row")
+    except TypeError:
+        what = "its lines are not as lm-evaluation-harness 0.4.13 writes them"
+        raise InputError(Problem(str(path), what, "Give it as a table: JSON lines with `id` and `score`")) from None
+
+
+def _by_case(lines: Table, several: bool) -> list[Row]:
+    """The lines of one case under all filters, put together."""
     rows: dict[tuple[Any, int], Row] = {}
     seen: Counter[tuple[Any, Any]] = Counter()
     for line in lines.rows:
@@ -37,7 +47,7 @@ def read(path: Path) -> Table:
         row = rows.setdefault((case, seen[case, chosen]), Row(line.number, _of_case(line.cells)))
         row.cells.update(_of_filter(line.cells, f",{chosen}" if several else ""))
         seen[case, chosen] += 1  # a case that stands twice under one filter stays twice, and is told
-    return table_of(path, rows.values(), unit="row")
+    return list(rows.values())
 
 
 def _of_case(cells: dict[str, Any]) -> dict[str, Any]:
