@@ -72,7 +72,7 @@ def test_the_file_is_closed_to_others(tmp_path: Path) -> None:
             ["column `note`: it holds", "column `age`: it holds"],
         ),
         ([{"note": f"{SECRET} \ud800"}], ["column `note`: it holds values of several kinds"]),
-        ([{3 * SECRET: 40}, {3 * SECRET: "old"}], ["column a text of 81 characters"]),
+        ([{3 * SECRET: 40}, {3 * SECRET: "old"}], ["column a text of 78 characters"]),
         (pd.DataFrame([[SECRET, "b"]], columns=["note", "note"]), ["1 column names stand twice"]),
         (pd.DataFrame({"note": []}), ["it has no rows"]),
         (pd.DataFrame(index=[1, 2]), ["it has no rows"]),

@@ -15,7 +15,7 @@ _WHERE = "the data frame"
 def write_frame(frame: Any, path: Path) -> None:
     """Write a pandas DataFrame, without its index, or a list of dicts, one a row; the file is private to its owner.
 
-    Raises `InputError` with every column that no Parquet file can hold, never with a value of it, nor with a header that
+    Raises `InputError` with every column that no Parquet file can hold, never with a value of it, nor a header that
     is so long that it may be a case.
     """
     import pyarrow
