@@ -197,3 +197,16 @@ def test_rows_of_a_dataframe_are_named_by_position(files: Files) -> None:
     frames = [pd.DataFrame(rows).astype({"id": "string"}) for rows in (files.a, files.b)]
     with pytest.raises(InputError, match="DataFrame b, position 3: column `id` is empty"):
         compare_predictions(*frames, metric="accuracy", group="patient")
+
+
+def test_answers_in_another_spelling_are_no_worse_arm(files: Files) -> None:
+    for row in files.a:
+        row["answer"] = row["answer"].title()
+    (said,) = files.refused("a.jsonl: column `answer`: no answer is one of the 3 right answers")
+    assert "Urgent" not in said
+    for row in files.a:
+        row["answer"] = "INVALID"  # as a run writes of an arm that nobody can read
+    found = compare_predictions(
+        write_rows(files.folder / "a.jsonl", files.a), files.folder / "b.jsonl", **files.options
+    )
+    assert (found.a[0].value, found.verdict) == (0.0, "worse")

@@ -10,7 +10,7 @@ from typing import Any
 from preceptor.comparison._across import Lookup, case_problems, find, value_problems, values
 from preceptor.comparison._result import PredictionsCompared
 from preceptor.comparison._rows import by_id, column_problems, id_problems, label_score_problems, score_problems
-from preceptor.comparison._samples import TAKES_LABELS, label_samples, sample_of
+from preceptor.comparison._samples import TAKES_LABELS, foreign_answers, label_samples, sample_of
 from preceptor.comparison._sources import read_arm
 from preceptor.data import EACH_ROW, Table, did_you_mean
 from preceptor.errors import InputError, Problem, shortened
@@ -79,7 +79,8 @@ def compare_predictions(
     margin: the least difference that matters, in the metric's unit; without one, nothing is ever called equivalent.
     answer, score: other names of these columns.
 
-    An answer that is right in no case counts as INVALID: wrong, never missing. Raises InputError with every problem.
+    An answer that is right in no case counts as INVALID: wrong, never missing; a file of such answers alone is refused.
+    Raises InputError with every problem.
     """
     columns = _Columns(answer, score)
     found = find_metric(metric) if metric in metric_names() else None
@@ -113,6 +114,8 @@ def _samples(
         return [sample_of(table, cases, groups, columns.score, columns.answer) for table in files]
     answers = values(right)
     gold = [answers[case] for case in cases]
+    if foreign := [problem for table in files for problem in foreign_answers(table, gold, columns.answer)]:
+        raise InputError(foreign)
     samples = label_samples(metric, files, cases, groups, gold, columns.answer)
     if any(value_of(metric, sample) is None for sample in samples):
         what = f"{metric_title(metric.name)} is undefined for these cases, whose right answers are all the same"

@@ -1,11 +1,12 @@
 """From rows to the arrays that `evidence` compares."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
 from preceptor.comparison._rows import LABEL_SCORES, by_id, number_of, text_of
-from preceptor.data import Row, Table
+from preceptor.data import Row, Table, quoted
+from preceptor.errors import Problem
 from preceptor.evidence import INVALID_CODE, Metric, Sample
 from preceptor.tasks import INVALID
 
@@ -47,6 +48,16 @@ def label_samples(
         scores = _label_scores(rows, labels) if scored and LABEL_SCORES in table.columns else None
         found.append(Sample(np.array(groups), right, given, label_scores=scores))
     return found
+
+
+def foreign_answers(table: Table, gold: Collection[str], answer: str) -> Iterator[Problem]:
+    """A file none of whose answers is right in any case: of another column or spelling, which no arm is worse for."""
+    given = {text_of(row, answer) for row in table.rows} - {INVALID}
+    if given and given.isdisjoint(gold):
+        what = (
+            f"column {quoted(answer)}: no answer is one of the {len(set(gold))} right answers, case and spaces counted"
+        )
+        yield Problem(str(table.path), what, "Write labels as they are in the right answers, or name another column")
 
 
 def _in_order(table: Table, cases: Sequence[str]) -> list[Row]:
