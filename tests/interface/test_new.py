@@ -102,3 +102,10 @@ def test_a_place_where_nothing_can_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write here"):
         new_study(frame(), **said(tmp_path / "file" / "triage"))
+
+
+@pytest.mark.parametrize("wrong", [{"margin": 5}, {"arms": ["no_such"]}])
+def test_a_setting_that_is_refused_leaves_no_files_in_the_way(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        new_study(frame(), **said(tmp_path / "triage", **wrong))
+    assert new_study(frame(), **said(tmp_path / "triage")).settings.name == "triage"

@@ -73,4 +73,10 @@ def new_study(
     except OSError as error:
         what = f"cannot write here: {error.strerror}"
         raise InputError(Problem(str(folder), what, "Choose another folder")) from None
-    return Study.load(files.study)
+    try:
+        return Study.load(files.study)
+    except InputError:  # of the settings that were given here: the same call, put right, finds no files in its way
+        if not overwrite:
+            for file in (cases, files.task, files.study):
+                file.unlink()
+        raise
