@@ -59,8 +59,10 @@ def test_a_tiny_study_on_this_machine(tmp_path: Path, tiny_model_folder: Path) -
         "answers of sft",
         "answers of sft+dpo",
     ]
-    assert plan.seconds is not None
-    assert 5 < plan.seconds < 300
+    seconds = [need.times * (need.seconds or 0) for need in plan.needs]  # few where the machine is fast
+    assert all(one > 0 for one in seconds)
+    assert plan.seconds == pytest.approx(sum(seconds))
+    assert plan.seconds < 300
     assert all(need.tokens <= need.seen for need in plan.needs)
     assert all(need.flops > 0 for need in plan.needs)
     assert 0.1 * GIB < plan.peak < machine(None, None, None).room
