@@ -25,7 +25,8 @@ def write_frame(frame: Any, path: Path) -> None:
     for name, cells in _columns(frame).items():
         try:
             arrays[name] = pyarrow.array(cells, from_pandas=True)
-        except (ValueError, TypeError, NotImplementedError, OverflowError):  # their messages may quote a cell
+        # Arrow's invalid, type and unsupported-type errors are these of Python's; their messages may quote a cell.
+        except (ValueError, TypeError, NotImplementedError, OverflowError):
             what = "it holds values of several kinds, or of one that is neither text, number, date nor list"
             problems.append(
                 Problem(f"{_WHERE}, column {quoted(name)}", what, "Make it text, as in frame[column].astype(str)")
