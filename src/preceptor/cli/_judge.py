@@ -1,12 +1,11 @@
 """`preceptor judge`: say which of two files of predictions is better, with a study's statistics."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from preceptor.cli._say import say
+from preceptor.cli._say import AsJson, beside_json, print_json, say
 
 
 def judge(
@@ -30,16 +29,17 @@ def judge(
     ] = None,
     answer: Annotated[str, typer.Option(help="The column of the answers.")] = "answer",
     score: Annotated[str, typer.Option(help="The column of the scores.")] = "score",
-    as_json: Annotated[bool, typer.Option("--json", help="Print all numbers as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare two files of predictions for the same cases: interval, test and verdict. Trains nothing."""
     from preceptor.comparison import compare_predictions
-    from preceptor.files import json_text
 
     found = compare_predictions(
         _files(a), _files(b), metric=metric, group=group, gold=gold, margin=margin, answer=answer, score=score
     )
-    say(json_text(asdict(found)).rstrip() if as_json else str(found))
+    say(str(found), to=beside_json(as_json))
+    if as_json:
+        print_json(found)
 
 
 def _files(text: str) -> str | list[str]:
