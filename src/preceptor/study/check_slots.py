@@ -6,7 +6,17 @@ import torch
 
 from preceptor.engine import idle_slots
 from preceptor.errors import InputError, Problem
-from preceptor.models import BACKBONE, HEAD, ModelSource, Slot, blueprint, slot_title, slot_weights
+from preceptor.models import (
+    BACKBONE,
+    HEAD,
+    ModelSource,
+    Slot,
+    SlotSettings,
+    blueprint,
+    slot_title,
+    slot_weights,
+    writes,
+)
 from preceptor.study.spec.found import find_kind
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
@@ -17,9 +27,23 @@ Stack = tuple[dict[str, Slot], list[str], bool]
 
 def unfit_slots(source: ModelSource, study: Study) -> list[Problem]:
     """The slots that the model cannot have, those larger than itself, and those that a stage would train in vain."""
+    if problems := list(_blind_heads(source, study)):
+        return problems
     plain = not study.slots and getattr(study.adapter, "target_modules", None) == "all-linear"
     stacks = [] if plain else _stacks(study)
     return list(dict.fromkeys(problem for stack in stacks for problem in _problems(source, stack)))
+
+
+def _blind_heads(source: ModelSource, study: Study) -> Iterator[Problem]:
+    for name, slot in study.slots.items():
+        if (
+            slot.type == HEAD
+            and isinstance(slot, SlotSettings)
+            and slot.settings.get("pool") == "first"
+            and writes(source)
+        ):
+            what = f"the first token of {source.title} sees no other, so the head would read the same of every case"
+            yield Problem(slot_title(name), what, "Take `pool: last`, `mean` or `attention`.")
 
 
 def stages_of(study: Study) -> list[StageRef]:
