@@ -48,7 +48,7 @@ def build_tiny_model(folder: Path, *, chat_template: str | None = CHAT_TEMPLATE,
     return folder
 
 
-def build_tiny_encoder(folder: Path, *, seed: int = 0) -> Path:
+def build_tiny_encoder(folder: Path, *, seed: int = 0, positions: int = 1024) -> Path:
     """Write a random two-layer BERT (about 70,000 weights, float32) and its word-piece tokenizer to `folder`."""
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
@@ -73,7 +73,7 @@ def build_tiny_encoder(folder: Path, *, seed: int = 0) -> Path:
         intermediate_size=96,
         num_hidden_layers=2,
         num_attention_heads=4,
-        max_position_embeddings=1024,
+        max_position_embeddings=positions,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

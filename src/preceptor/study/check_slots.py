@@ -15,10 +15,13 @@ Stack = tuple[dict[str, Slot], list[str], bool]
 """The adapters that are active in a stage, the names of those that learn, and whether a head is what reads them."""
 
 
-def unfit_slots(source: ModelSource, study: Study) -> list[Problem]:
-    """The slots that the model cannot have, those larger than itself, and those that a stage would train in vain."""
+def unfit_slots(source: ModelSource, study: Study, name: str | None = None) -> list[Problem]:
+    """The slots that the model cannot have, those larger than itself, and those that a stage would train in vain.
+
+    name: that of the model among the study's `models`; None for its `model`.
+    """
     plain = not study.slots and getattr(study.adapter, "target_modules", None) == "all-linear"
-    stacks = [] if plain else _stacks(study)
+    stacks = [] if plain else _stacks(study, name)
     return list(dict.fromkeys(problem for stack in stacks for problem in _problems(source, stack)))
 
 
@@ -28,9 +31,9 @@ def stages_of(study: Study) -> list[StageRef]:
     return list(dict.fromkeys(stage for one in last for stage in one.required))
 
 
-def _stacks(study: Study) -> list[Stack]:
+def _stacks(study: Study, model: str | None) -> list[Stack]:
     stacks = []
-    for stage in stages_of(study):
+    for stage in (one for one in stages_of(study) if one.model == model):
         slots, train = study.slots_of(stage)
         adapters = {name: slot for name, slot in slots.items() if slot.type != HEAD}
         stack = adapters, [name for name in train if name in adapters], len(adapters) < len(slots)

@@ -61,6 +61,8 @@ class Cell:
     """Of its free text on validation cases."""
     without_marker: int = 0
     """On how many cases the marker that a label follows was put behind what the model wrote."""
+    own_model: str | None = None
+    """The name of its arm's model where that is not the study's."""
 
     def sample(self, metric: str) -> Sample:
         """The held-out results as arrays, in the order of the held-out cases."""
@@ -110,6 +112,7 @@ def _cell(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> Cell:
             label_rule=note["label_rule"],
             form=note["form"],
             without_marker=int(note["without_marker"]),
+            own_model=tree.study.arm(arm).model,
         )
 
 

@@ -15,6 +15,7 @@ def measure(prepared: Prepared, cell: Cell) -> schema.Cell:
     return schema.Cell(
         task=task.name,
         model=cell.model,
+        own_model=cell.own_model,
         arm=cell.arm,
         seed=cell.seed,
         metric=task.metric,

@@ -157,6 +157,8 @@ class StudyPart(_Part):
     name: str
     question: str
     model: Model
+    models: dict[str, Model] = {}
+    """The further models that arms have, by their names in the study."""
     endpoint: Endpoint | None = None
     seeds: list[int] = Field(min_length=1)
     arms: list[str] = Field(min_length=1)
@@ -237,6 +239,8 @@ class ArmPart(_Part):
     explanation: str = ""
     stages: tuple[str, ...] = ()
     trained: bool = False
+    model: str | None = None
+    """The name of its model among the study's `models`; None for the study's."""
     answer: str = GENERATE
     control_of: str | None = None
     """The arm whose compute its last stage is given."""
@@ -298,10 +302,13 @@ class LabelScoring(_Part):
 
 
 class Cell(_Part):
-    """One arm on one task with one seed."""
+    """One arm on one task with one seed. `model` is the study's; `own_model` names one of its `models`, where the arm
+    has another one.
+    """
 
     task: str
     model: str
+    own_model: str | None = None
     arm: str
     seed: int
     metric: str
@@ -426,6 +433,10 @@ class Results(_Part):
         except (ValueError, KeyError):  # a stage kind that is no longer there
             return self.arms
         return [*self.arms, *(ArmPart.model_validate(arm, from_attributes=True) for arm in parsed)]
+
+    def model_of(self, arm: str) -> Model:
+        """What an arm's answers come from, or were tuned from."""
+        return self.study.models.get(self.arm(arm).model or "", self.study.model)
 
     @property
     def older(self) -> bool:

@@ -17,6 +17,7 @@ from preceptor.study.spec.stage_entry import (
     comes_after_itself,
     entry_of,
     kind_of,
+    named_model,
     source_of,
     with_ancestors,
 )
@@ -47,6 +48,8 @@ class Arm(BaseModel):
     answer: str = GENERATE
     against: tuple[Name, ...] = ()
     control_of: Name | None = None
+    model: str | None = Field(default=None, exclude=True)
+    """The name of the model that its first stage asks for; None for the study's. Known once arms are resolved."""
 
     @property
     def trained(self) -> bool:
@@ -99,14 +102,17 @@ def treatment(arms: Mapping[str, Arm]) -> Arm | None:
     """The arm a study is about: of those that are no control, the first that trains most often; None without training.
 
     Stages that make pairs do not count, so that an arm with pairs of its own is not preferred to one with the usual.
+    Arms of other models count only where none of the study's own is trained.
     """
     trained = [arm for arm in arms.values() if arm.trained and arm.control_of is None]
-    return max(trained, key=lambda arm: arm.policies, default=None)
+    own = [arm for arm in trained if arm.model is None]
+    return max(own or trained, key=lambda arm: arm.policies, default=None)
 
 
 def comparator(arm: Arm, arms: Mapping[str, Arm]) -> Arm | None:
     """The arm that lacks the last of its stages, of one stage the untouched model; None where the study lacks it."""
-    return next((one for one in arms.values() if one.stages == arm.parent and one.answer == arm.answer), None)
+    same = (one for one in arms.values() if one.answer == arm.answer and one.model == arm.model)
+    return next((one for one in same if one.stages == arm.parent), None)
 
 
 def control(arm: Arm, arms: Mapping[str, Arm]) -> Arm | None:
@@ -142,7 +148,11 @@ def _parsed(written: Sequence[str | Arm], stages: Entries) -> list[Arm]:
     """The arms as data, with the stages that their first one comes after and the answer that their last one gives."""
     arms = [_parse(one) if isinstance(one, str) else one for one in written]
     arms = [arm.model_copy(update={"stages": with_ancestors(arm.stages, stages)}) for arm in arms]
-    return [arm.model_copy(update={"answer": _answer(arm, stages)}) for arm in arms]
+    return [arm.model_copy(update={"answer": _answer(arm, stages), "model": _model(arm, stages)}) for arm in arms]
+
+
+def _model(arm: Arm, stages: Entries) -> str | None:
+    return named_model(arm.stages[0], stages) if arm.stages else None
 
 
 def _answer(arm: Arm, stages: Entries) -> str:
@@ -191,6 +201,9 @@ def _order_problems(arm: Arm, stages: Entries) -> Iterator[str]:
         kind, entry = find_kind(kind_of(stage, stages)), entry_of(stage, stages)
         if before is None and (kind.makes != "policy" or kind.needs(stage)):
             yield f"{stage} works with the policy of the stage before it, so it cannot be the first"
+        if (other := named_model(stage, stages)) not in (None, arm.model):
+            had = f"the model {arm.model}" if arm.model else "the study's model"
+            yield f"{stage} is of the model {other}, and the stages before it are of {had}; an arm has one model"
         if comes_after_itself(stage, stages):
             continue  # which is said of the stage
         if entry and entry.after and (before or "").partition("@")[0] != entry.after.partition("@")[0]:
