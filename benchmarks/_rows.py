@@ -189,7 +189,7 @@ def measure(what: Sequence[str], shapes: Sequence[str], *, steps: int, threads: 
     """The rows of the measurements in `what`, on those of `shapes` they are made on; each is told when it is done."""
     torch.set_num_threads(threads)
     console = Console(stderr=True)
-    fetch_embedded(console)
+    fetch_embedded(console=console)
     todo = [(MEASUREMENTS[name], shape) for name in what for shape in shapes if shape in MEASUREMENTS[name].bounds]
     rows = []
     with progress("measuring", sum(m.ways for m, _ in todo) * (steps + 1), console) as advance:

@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", help="some of the study's tasks; default: all")
     parser.add_argument("--json", action="store_true")
     told = parser.parse_args()
-    fetch_embedded(Console(stderr=True))
+    fetch_embedded(console=Console(stderr=True))
     study, base = load_study("five-tasks")
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(smaller(study, told.cases, told.tasks), base, Path(folder))

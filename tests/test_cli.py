@@ -69,6 +69,10 @@ def test_models_tell_where_they_are(preceptor: CommandLine, tmp_path: Path, monk
     assert "smollm2-135m-instruct" in listed.shown
     assert "dequantised from Q4_1" in listed.shown
     assert "not fetched yet" in listed.shown
+    assert "all-minilm-l6-v2" in listed.shown
+    other = preceptor.run("models", "fetch", "minilm")
+    assert other.code == 2
+    assert "Fetch one of smollm2-135m-instruct, all-minilm-l6-v2." in other.errors
     unknown = preceptor.run("models", "fetsch")
     assert unknown.code == 2
     assert "preceptor models fetch" in unknown.errors

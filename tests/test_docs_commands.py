@@ -28,7 +28,7 @@ import yaml
 
 from docs_commands import OTHERS, PAGES, ROOT, Block, blocks, program, spans
 from preceptor.cli import app, main
-from preceptor.models._embedded import embedded_folder
+from preceptor.models import EMBEDDED, EMBEDDED_MODELS
 from preceptor.preferences.labelling import Store, Vote
 from preceptor.web.tls import self_signed
 from prediction_files import label_rows, write_rows
@@ -143,8 +143,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, tiny_model_folder: Path) -> 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
         patch.setenv("XDG_DATA_HOME", str(home / "data"))
-        embedded_folder().parent.mkdir(parents=True)
-        shutil.copytree(tiny_model_folder, embedded_folder())
+        EMBEDDED_MODELS[EMBEDDED].location.parent.mkdir(parents=True)
+        shutil.copytree(tiny_model_folder, EMBEDDED_MODELS[EMBEDDED].location)
         write_notes(folder / "notes.csv")
         own_data = next(block for block in RUN if "preceptor new notes.csv" in block.text)
         for words in own_data.commands():

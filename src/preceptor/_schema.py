@@ -17,7 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from preceptor.data import reader_names
 from preceptor.evidence import metric_names
-from preceptor.models import EMBEDDED, HEAD, adapter_types
+from preceptor.models import EMBEDDED_MODELS, HEAD, adapter_types
 from preceptor.preferences import maker_names
 from preceptor.study import answer_names, find_kind, kind_names, study_class
 from preceptor.study.results.schema import Results
@@ -40,7 +40,7 @@ _NAMES: dict[tuple[str, str], Callable[[], Sequence[str]]] = {
 }
 """(class, field) -> the only names that may stand there."""
 _SUGGESTED: dict[tuple[str, str], Callable[[], Sequence[str]]] = {
-    ("Study", "model"): lambda: [EMBEDDED],
+    ("Study", "model"): lambda: list(EMBEDDED_MODELS),
     ("Study", "arms"): lambda: _short_arms(),
     ("TaskEntry", "task"): builtin_tasks,
 }

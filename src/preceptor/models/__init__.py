@@ -3,7 +3,15 @@
 from preceptor.models import _bits  # noqa: F401 - before peft, see there
 from preceptor.models._blueprint import blueprint, find_blueprint, keep_layers, layer_period, layers_of, random_model
 from preceptor.models._chat_template import encode_answer, encode_text, measured_template, stop_tokens
-from preceptor.models._embedded import EMBEDDED, EMBEDDED_TITLE, fetch_embedded
+from preceptor.models._embedded import (
+    EMBEDDED,
+    EMBEDDED_ENCODER,
+    EMBEDDED_MODELS,
+    EMBEDDED_TITLE,
+    fetch_command,
+    fetch_embedded,
+    is_fetched,
+)
 from preceptor.models._policy import (
     PROMPT_FILE,
     Policy,
@@ -51,6 +59,8 @@ __all__ = [
     "BACKBONE",
     "DEFAULT",
     "EMBEDDED",
+    "EMBEDDED_ENCODER",
+    "EMBEDDED_MODELS",
     "EMBEDDED_TITLE",
     "HEAD",
     "PROMPT_FILE",
@@ -70,12 +80,14 @@ __all__ = [
     "encode",
     "encode_answer",
     "encode_text",
+    "fetch_command",
     "fetch_embedded",
     "find_blueprint",
     "find_model",
     "fingerprint",
     "heads_of",
     "in_front",
+    "is_fetched",
     "keep_layers",
     "layer_period",
     "layers_of",

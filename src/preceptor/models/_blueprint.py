@@ -11,7 +11,7 @@ from torch import nn
 from transformers import AutoConfig
 
 from preceptor.errors import InputError, Problem
-from preceptor.models._embedded import EMBEDDED, EMBEDDED_TITLE, embedded_folder
+from preceptor.models._embedded import EMBEDDED_MODELS, embedded_folder
 from preceptor.models._json import read_json
 from preceptor.models._policy import compute_device, put_slots
 from preceptor.models._sixteen_bits import avoid_slow_products
@@ -125,10 +125,8 @@ def _config(source: ModelSource, layers: int | None) -> Any:
 
 
 def _find(name: str) -> ModelSource:
-    if name == EMBEDDED:
-        if not embedded_folder().is_dir():
-            raise InputError(Problem(f"model {name}", "it is not in the cache yet", "Run `preceptor models fetch`."))
-        return ModelSource(name, EMBEDDED_TITLE, embedded_folder(), "embedded")
+    if name in EMBEDDED_MODELS:
+        return ModelSource(name, EMBEDDED_MODELS[name].title, embedded_folder(name), "embedded")
     folder = Path(name).expanduser()
     if folder.is_dir():
         return ModelSource(name, folder.resolve().name, folder.resolve(), "folder")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest, digest_file
 from preceptor.models._bits import require_bitsandbytes
-from preceptor.models._embedded import EMBEDDED, EMBEDDED_TITLE, embedded_folder, is_fetched
+from preceptor.models._embedded import EMBEDDED_MODELS, embedded_folder, is_fetched
 from preceptor.models._json import read_json
 from preceptor.models.families import find_family
 
@@ -74,33 +74,30 @@ class KnownModel:
 
 
 def find_model(name: str) -> ModelSource:
-    """Find the embedded model, a local folder or, when no folder has that name, a hub model.
+    """Find an embedded model, a local folder or, when no folder has that name, a hub model.
 
     A hub model is downloaded here, the project's only request to the hub, and only for an id that the user named.
     Raises `InputError` with every reason why the model cannot be used.
     """
-    if name == EMBEDDED:
-        return _find_embedded()
+    if name in EMBEDDED_MODELS:
+        return ModelSource(name, EMBEDDED_MODELS[name].title, embedded_folder(name), "embedded")
     folder = Path(name).expanduser()
     if folder.is_dir():
         source = ModelSource(name, folder.resolve().name, folder.resolve(), "folder")
     elif _HUB_ID.fullmatch(name) and not Path(name).parent.is_dir():
         source = ModelSource(name, name, _download(name), "hub")
     else:
-        raise InputError(
-            Problem(f"model {name}", "there is no such folder", f"Name a model folder, a hub id, or `{EMBEDDED}`.")
-        )
+        fix = f"Name a model folder, a hub id, or {' or '.join(f'`{one}`' for one in EMBEDDED_MODELS)}."
+        raise InputError(Problem(f"model {name}", "there is no such folder", fix))
     if problems := _problems(source):
         raise InputError(problems)
     return source
 
 
 def list_models() -> list[KnownModel]:
-    """The models that need no hub: the embedded one."""
-    folder = embedded_folder()
-    fetched = is_fetched()
-    size = sum(file.stat().st_size for file in folder.iterdir()) if fetched else 0
-    return [KnownModel(EMBEDDED, EMBEDDED_TITLE, folder, fetched, size)]
+    """The models that need no hub: the embedded ones, the default first."""
+    known = EMBEDDED_MODELS.values()
+    return [KnownModel(one.name, one.title, one.location, is_fetched(one.name), _size(one.location)) for one in known]
 
 
 def writes(source: ModelSource) -> bool:
@@ -126,6 +123,10 @@ def context_length(source: ModelSource) -> int | None:
     return getattr(config.get_text_config(), "max_position_embeddings", None)
 
 
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
 def _counts(name: str) -> bool:
     return name.endswith(".safetensors") or name in _DESCRIBING_FILES
 
@@ -135,12 +136,6 @@ def _digest(file: Path) -> str:
         return digest_file(file)
     # The version of transformers that wrote the configuration is no property of the model.
     return digest({key: value for key, value in read_json(file).items() if key != "transformers_version"})
-
-
-def _find_embedded() -> ModelSource:
-    if not is_fetched():
-        raise InputError(Problem(f"model {EMBEDDED}", "it is not in the cache yet", "Run `preceptor models fetch`."))
-    return ModelSource(EMBEDDED, EMBEDDED_TITLE, embedded_folder(), "embedded")
 
 
 def _download(hub_id: str) -> Path:
