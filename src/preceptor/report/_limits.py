@@ -18,8 +18,8 @@ def limits(results: Results) -> list[str]:
         _degenerate(results),
     ]
     return [limit for limit in said if limit] + [
-        f"It is about one model, {results.study.model.title},{_others(results)} with one prompt for each task. A larger "
-        "or other model may need no tuning, or gain more from it.",
+        f"It is about one model, {results.study.model.title},{_others(results)} with one prompt for each task. A "
+        "larger or other model may need no tuning, or gain more from it.",
         "Intervals hold for patients like the held-out ones. Another hospital, another year or other writing habits "
         f"were not tested{_groups(results)}.",
         _agreement(results),

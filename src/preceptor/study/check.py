@@ -44,7 +44,6 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
 def look_at_study(study: Study, base_folder: Path, console: Console) -> Looked:
     """Read and look at every task's cases, show on `console` what was found in them, and gather all that is wrong."""
     problems: list[Problem] = []
-    warnings: list[Problem] = []
     tokenizer, others = None, OtherModels()
     try:
         source = model_of(study, base_folder)
@@ -59,6 +58,9 @@ def look_at_study(study: Study, base_folder: Path, console: Console) -> Looked:
             problems += too_long_for(model.source, study) if writes(model.source) else []
     except InputError as error:
         problems += error.problems
+    warnings = left_out(study, others)
+    for warning in warnings:
+        console.print(f"[yellow]warning[/yellow] {escape(str(warning))}")
     for way in {study.arm(arm).answer for arm in study.arm_names}:
         if isinstance(server := study.block(way), ChatServer):
             problems += find_server(server, way)
@@ -133,10 +135,17 @@ def cannot_write(source: ModelSource, study: Study, name: str | None) -> list[Pr
     return [Problem(f"arms: {arm}", what, fix) for arm in arms if _writes(study, arm)]
 
 
+def left_out(study: Study, others: OtherModels) -> list[Problem]:
+    """The arms that are left out because an embedded model is not on this machine."""
+    named = [(arm, others.absent.get(study.arm(arm).model or "")) for arm in study.arm_names]
+    fix = "Fetch it first, or go without the arm."
+    return [Problem(f"arms: {arm}", f"it is left out: {why}", fix) for arm, why in named if why]
+
+
 def unread_cases(checked: Checked, study: Study, others: OtherModels) -> list[Problem]:
-    """The further models of the study that cannot read every case of a task which their arms could answer."""
+    """The models that the study names and that cannot read every case of a task which their arms could answer."""
     problems = []
-    for name, model in others.here.items():
+    for name, model in ((name, model) for name, model in others.here.items() if name in study.models):
         arms = (arm for arm in study.arm_names if study.arm(arm).model == name)
         asked = not all(cannot_answer(study, checked, arm) for arm in arms)
         if asked and isinstance(why := read_by(checked, model), str):

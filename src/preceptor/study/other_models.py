@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.errors import InputError, Problem
-from preceptor.models import ModelSource, context_length, fingerprint, load_tokenizer, writes
+from preceptor.models import (
+    ModelSource,
+    context_length,
+    fetch_command,
+    fingerprint,
+    is_fetched,
+    load_tokenizer,
+    writes,
+)
 from preceptor.study.spec.paths import named_model
 from preceptor.study.spec.study import Study
 
@@ -35,8 +43,11 @@ def find_other_models(
     study: Study, base_folder: Path, find: Callable[[str, Path], ModelSource] = named_model
 ) -> OtherModels:
     """Those that the study's arms have; `find` finds one. Raises `InputError` with all that is wrong with them."""
-    here, problems = dict[str, OtherModel](), list[Problem]()
+    here, absent, problems = dict[str, OtherModel](), dict[str, str](), list[Problem]()
     for name, model in study.other_models.items():
+        if name not in study.models and not is_fetched(model):  # the user asked for an arm, and not for this model
+            absent[name] = f"the model {model} is not on this machine; `{fetch_command(model)}` fetches it"
+            continue
         try:
             source = find(model, base_folder)
             length = tokens_read(study, source)
@@ -45,7 +56,7 @@ def find_other_models(
             problems += error.problems
     if problems:
         raise InputError(problems)
-    return OtherModels(here)
+    return OtherModels(here, absent)
 
 
 def tokens_read(study: Study, source: ModelSource) -> int:

@@ -88,6 +88,11 @@ def read_planned(study: Study, base_folder: Path) -> Planned:
     problems = too_long_for(source, study)
     tokenizer, notes = _tokenizer(source)
     others = find_other_models(study, base_folder, _blueprint)
+    notes += [
+        f"the arm {arm.name} is left out: {why}"
+        for arm in study.resolved.values()
+        if (why := others.absent.get(arm.model or ""))
+    ]
     tasks = []
     for entry in study.tasks:
         try:

@@ -191,6 +191,15 @@ class Cost(_Part):
     """Those of `flops` by which a checkpoint was chosen, and nothing learned."""
 
 
+class Use(_Part):
+    """What using an arm takes: seconds for 1,000 cases, at the rate of the held-out ones on the study's machine, and the
+    bytes of the weights that must be loaded for however many; None where no model of the study answers.
+    """
+
+    seconds: NotNegative
+    model_bytes: Count | None = None
+
+
 class Predictions(_Part):
     """Where a cell's answers lie in the run folder, and their SHA-256."""
 
@@ -326,6 +335,8 @@ class Cell(_Part):
     """Mean characters of the answers over those of the gold texts; None for labels."""
     cost: Cost
     evaluation_seconds: NotNegative | None = None
+    use: Use | None = None
+    """None in results of earlier versions."""
     predictions: Predictions
     pairs: dict[str, Count] = {}
     pair_findings: PairFindings | None = None

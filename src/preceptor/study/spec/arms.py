@@ -6,6 +6,7 @@ twice in a row goes on for the compute that another arm takes, and makes the arm
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -50,6 +51,8 @@ class Arm(BaseModel):
     control_of: Name | None = None
     model: str | None = Field(default=None, exclude=True)
     """The name of the model that its first stage asks for; None for the study's. Known once arms are resolved."""
+    simpler: bool = Field(default=False, exclude=True)
+    """Whether it is a simpler way by the kind of its first stage, a control beside those without a language model."""
 
     @property
     def trained(self) -> bool:
@@ -148,11 +151,15 @@ def _parsed(written: Sequence[str | Arm], stages: Entries) -> list[Arm]:
     """The arms as data, with the stages that their first one comes after and the answer that their last one gives."""
     arms = [_parse(one) if isinstance(one, str) else one for one in written]
     arms = [arm.model_copy(update={"stages": with_ancestors(arm.stages, stages)}) for arm in arms]
-    return [arm.model_copy(update={"answer": _answer(arm, stages), "model": _model(arm, stages)}) for arm in arms]
+    return [arm.model_copy(update={"answer": _answer(arm, stages)} | _of_first(arm, stages)) for arm in arms]
 
 
-def _model(arm: Arm, stages: Entries) -> str | None:
-    return named_model(arm.stages[0], stages) if arm.stages else None
+def _of_first(arm: Arm, stages: Entries) -> dict[str, Any]:
+    """What an arm has of its first stage."""
+    kind = kind_of(arm.stages[0], stages) if arm.stages else ""
+    if kind not in kind_names():
+        return {}
+    return {"model": named_model(arm.stages[0], stages), "simpler": hasattr(find_kind(kind), "model")}
 
 
 def _answer(arm: Arm, stages: Entries) -> str:
@@ -253,9 +260,15 @@ def _begun_alike(arm: Arm, arms: Sequence[Arm]) -> str | None:
 
 
 def _with_comparators(arm: Arm, arms: Sequence[Arm]) -> Arm:
-    """A trained arm is compared with the untouched ones, its parent and its control; further sources with the first."""
+    """A trained arm is compared with the untouched ones, its parent and its control; further sources with the first.
+
+    A simpler way is what others are compared with.
+    """
     if arm.against or not arm.trained:
         return arm
+    if arm.simpler:
+        without = [one.name for one in arms if not one.trained and not find_answer(one.answer).language_model]
+        return arm.model_copy(update={"against": (*without, MAJORITY)})
     parent = [one.name for one in arms if one.stages and one.stages == arm.parent]
     without_sources = tuple(stage.partition("@")[0] for stage in arm.stages)
     plain = [one.name for one in arms if arm.source and one.stages == without_sources]
@@ -264,7 +277,7 @@ def _with_comparators(arm: Arm, arms: Sequence[Arm]) -> Arm:
     if arm.control_of:
         return arm.model_copy(update={"against": tuple(parent)})
     controls = [one.name for one in arms if one.control_of == arm.name]
-    untouched = [one.name for one in arms if not one.trained]
+    untouched = [one.name for one in arms if not one.trained or one.simpler]
     return arm.model_copy(update={"against": (*untouched, *parent, *controls, MAJORITY)})
 
 
