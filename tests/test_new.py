@@ -86,8 +86,10 @@ def test_a_text_answer_makes_a_text_task(tmp_path: Path) -> None:
     table = read_table(path)
     guess = inspect_table(table)
     assert (guess.text, guess.label) == (["note"], "summary")
-    task, _ = load(write_new(table, tmp_path, "notes", text=guess.text, label="summary", patient=None, each_row=True))
+    files = write_new(table, tmp_path, "notes", text=guess.text, label="summary", patient=None, each_row=True)
+    task, study = load(files)
     assert task.answer.kind == "text"
+    assert study["arms"] == ["base", "sft", "sft+dpo", "sft+sft"]
     assert task.prompt == "{note}"
 
 

@@ -192,8 +192,8 @@ class Cost(_Part):
 
 
 class Use(_Part):
-    """What using an arm takes: seconds for 1,000 cases, at the rate of the held-out ones on that machine, and the bytes of
-    the weights that must be loaded for however many; None where no model of the study answers.
+    """What using an arm takes: seconds for 1,000 cases, at the rate of the held-out ones, and the bytes of the weights
+    that must be loaded for however many; None where no model of the study answers.
     """
 
     seconds: NotNegative
