@@ -27,6 +27,7 @@ study: $(READY) ## install, fetch the embedded model, run the built-in study: mi
 
 five-tasks: $(READY) ## the same with all six outputs and every control: about three quarters of an hour
 	$(BIN)/preceptor models fetch
+	$(BIN)/preceptor models fetch all-minilm-l6-v2
 	$(BIN)/preceptor study five-tasks
 
 test: $(CLIENTS) ## every test, in two processes

@@ -39,7 +39,7 @@ def test_what_is_written_loads_and_reads_the_table(tmp_path: Path) -> None:
     task, study = load(files)
     assert task.labels == ("yes", "No", "1", "a: b # c")
     assert list(task.fields) == ["chief_complaint", "chief_complaint_2", "hr_bpm"]
-    assert study["arms"] == ["base", "sft", "sft+dpo", "sft+sft"]
+    assert study["arms"] == ["base", "sft", "sft+dpo", "sft+sft", "encoder", "tfidf"]
     assert study["tasks"][0]["task"] == files.task.name
     spec = DataSpec.model_validate(study["tasks"][0]["data"])
     got = read_examples(spec, task, files.study.parent)
@@ -86,8 +86,10 @@ def test_a_text_answer_makes_a_text_task(tmp_path: Path) -> None:
     table = read_table(path)
     guess = inspect_table(table)
     assert (guess.text, guess.label) == (["note"], "summary")
-    task, _ = load(write_new(table, tmp_path, "notes", text=guess.text, label="summary", patient=None, each_row=True))
+    files = write_new(table, tmp_path, "notes", text=guess.text, label="summary", patient=None, each_row=True)
+    task, study = load(files)
     assert task.answer.kind == "text"
+    assert study["arms"] == ["base", "sft", "sft+dpo", "sft+sft"]
     assert task.prompt == "{note}"
 
 

@@ -13,7 +13,7 @@ from preceptor._schema import SchemaOf, json_schema
 from preceptor.data import EACH_ROW, Table, describe_columns, has_header, iso_day, looks_like_labels, missing_header
 from preceptor.errors import InputError, Problem
 from preceptor.files import write_atomic, write_json
-from preceptor.models import EMBEDDED
+from preceptor.models import EMBEDDED, EMBEDDED_ENCODER, fetch_command
 
 _SCHEMAS: tuple[SchemaOf, ...] = ("study", "task")
 
@@ -229,7 +229,7 @@ def _study_yaml(
         f"name: {_scalar(name)}  # its results lie in runs/<name>",
         f"model: {_scalar(model)}  # or a folder with a model in it",
         "seeds: [0]  # more seeds show how much training itself varies",
-        *_arm_lines(arms),
+        *_arm_lines(arms, labelled=looks_like_labels(table, label)),
         "tasks:",
         f"  - task: {_scalar(files.task.name)}",
         _margin_line(margin),
@@ -247,12 +247,16 @@ def _study_yaml(
     return "\n".join(lines) + "\n"
 
 
-def _arm_lines(arms: Sequence[str] | None) -> list[str]:
+def _arm_lines(arms: Sequence[str] | None, *, labelled: bool) -> list[str]:
     if arms is not None:
         return [f"arms: [{', '.join(map(_scalar, arms))}]"]
+    words = "# The untouched model; taught by example; then by preference; more examples for the price of preference."
+    if not labelled:
+        return [words, "arms: [base, sft, sft+dpo, sft+sft]"]
     return [
-        "# The untouched model; taught by example; then by preference; more examples for the price of preference.",
-        "arms: [base, sft, sft+dpo, sft+sft]",
+        words,
+        f"# Two simpler ways: a small encoder (`{fetch_command(EMBEDDED_ENCODER)}`; else left out), word counts.",
+        "arms: [base, sft, sft+dpo, sft+sft, encoder, tfidf]",
     ]
 
 

@@ -64,7 +64,8 @@ class Results:
         """One row a task, model, arm and seed, without those that failed.
 
         value: the task's metric on `n` held-out cases of `patients`; low, high: its 95% interval; invalid_rate: share
-        of answers that could not be read; training_seconds, optimizer_steps, flops: what training the arm took in all.
+        of answers that could not be read; training_seconds, optimizer_steps, flops: what training the arm took in all;
+        seconds_per_1000, model_bytes: what using it takes.
         """
         import pandas as pd
 
@@ -83,10 +84,11 @@ def _row(cell: schema.Cell) -> list[Any]:
     low, high = cell.ci or (None, None)
     measured = [cell.metric, cell.value, low, high, cell.n, cell.patients, cell.invalid_rate]
     cost = [cell.cost.seconds, cell.cost.optimizer_steps, cell.cost.flops]
-    return [cell.task, cell.model, cell.arm, cell.seed, *measured, *cost]
+    use = [cell.use.seconds, cell.use.model_bytes] if cell.use else [None, None]
+    return [cell.task, cell.model, cell.arm, cell.seed, *measured, *cost, *use]
 
 
 _COLUMNS = [
     "task", "model", "arm", "seed", "metric", "value", "low", "high", "n", "patients", "invalid_rate",
-    "training_seconds", "optimizer_steps", "flops",
+    "training_seconds", "optimizer_steps", "flops", "seconds_per_1000", "model_bytes",
 ]  # fmt: skip

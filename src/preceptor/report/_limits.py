@@ -18,14 +18,20 @@ def limits(results: Results) -> list[str]:
         _degenerate(results),
     ]
     return [limit for limit in said if limit] + [
-        f"It is about one model, {results.study.model.title}, with one prompt for each task. A larger or other model "
-        "may need no tuning, or gain more from it.",
+        f"It is about one model, {results.study.model.title},{_others(results)} with one prompt for each task. A "
+        "larger or other model may need no tuning, or gain more from it.",
         "Intervals hold for patients like the held-out ones. Another hospital, another year or other writing habits "
         f"were not tested{_groups(results)}.",
         _agreement(results),
         "A metric is not a benefit: whether answers like these help a patient or a clinician was not measured. The "
         "tuned models are not medical devices and must not be used for care on the strength of this page.",
     ]
+
+
+def _others(results: Results) -> str:
+    """The models beside it; "" where there are none."""
+    others = [one.title for one in results.study.models.values()]
+    return f" beside {', '.join(others)}," if others else ""
 
 
 def synthetic_note(results: Results) -> str:

@@ -51,7 +51,10 @@ def _arms(run: Run) -> str:
     if further:
         said.append(f"SFT+DPO was also done with rejected answers from other makers: {_listed(further)}.")
     names = _listed([arm.phrase for arm in compared])
-    return f"With {study.model.title} we compared {names}, with {seeds}. {' '.join(said)}{_left_out(run)}{_failed(run)}"
+    own = [f"{arm.phrase} is of {study.models[arm.model].title}" for arm in arms if arm.model in study.models]
+    other = f" {_listed(own)}." if own else ""
+    words = f"{' '.join(said)}{_left_out(run)}{_failed(run)}"
+    return f"With {study.model.title} we compared {names}, with {seeds}.{other} {words}"
 
 
 def _left_out(run: Run) -> str:

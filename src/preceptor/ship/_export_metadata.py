@@ -105,12 +105,12 @@ def _decoding(arm: ArmOfRun, stops: list[str]) -> str:
     if arm.label_rule:
         return (
             f"To have it write, decode greedily (temperature 0, no repetition penalty), with at most "
-            f"{arm.task.answer.max_new_tokens} tokens that end with {stop}, and at most {arm.study.max_length} tokens "
+            f"{arm.task.answer.max_new_tokens} tokens that end with {stop}, and at most {arm.max_length} tokens "
             "of prompt and answer together."
         )
     return (
         f"It was measured with greedy decoding (temperature 0, no repetition penalty), answers of at most "
-        f"{arm.task.answer.max_new_tokens} tokens that end with {stop}, and at most {arm.study.max_length} tokens of "
+        f"{arm.task.answer.max_new_tokens} tokens that end with {stop}, and at most {arm.max_length} tokens of "
         "prompt and answer together."
     )
 

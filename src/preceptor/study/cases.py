@@ -1,7 +1,7 @@
 """From a study's task entry to cases that are split, checked and turned into token ids."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -24,12 +24,15 @@ from preceptor.evidence import metric_title
 from preceptor.files import digest
 from preceptor.models import Encoded, encode
 from preceptor.strict_yaml import setting_in
+from preceptor.study.other_models import OtherModel, OtherModels
 from preceptor.study.score import case_score, metric_problems, undefined_problems
+from preceptor.study.spec.found import find_answer, find_kind
 from preceptor.study.spec.study import Study, TaskEntry
 from preceptor.tasks import Example, Split, Task, load_task, task_file
 
 Asked = tuple[list[int], Example]
 """The token ids of a prompt, and the case as it shows it, cut where it was too long."""
+_NO_OTHERS = OtherModels()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,14 @@ class Prepared:
     """Token ids of each label as an answer, in the order of the task; none where an answer is more than a label. All of
     them fit behind the prompts.
     """
+    others: Mapping[str, "Prepared"] = field(default_factory=dict, repr=False)
+    """The same cases as the study's further models read them, by the model's name."""
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """Why there are none for a model, by its name."""
+
+    def read_by(self, model: str | None) -> "Prepared":
+        """The cases in tokens of a model by its name, of the study's for None. Raises `KeyError` when it has none."""
+        return self if model is None else self.others[model]
 
     @property
     def test_hash(self) -> str:
@@ -130,17 +141,52 @@ def check_task(cases: TaskCases, study: Study, tokenizer: Any) -> Checked:
     return Checked(cases.entry, cases.task, cases.task_yaml, cases.splits, cases.not_drawn, cases.read, found)
 
 
-def prepare(cases: TaskCases, study: Study, tokenizer: Any) -> Prepared:
-    """Encode the cases; the same cut for every arm."""
+def prepare(cases: TaskCases, study: Study, tokenizer: Any, others: OtherModels = _NO_OTHERS) -> Prepared:
+    """Encode the cases; the same cut for every arm of a model. `others`: the study's further models.
+
+    Raises `TooLong` for a case that does not fit into the study's `max_length`.
+    """
+    prepared, unread = _read_by(cases, tokenizer, study.max_length), dict(others.absent)
+    by_model: dict[str, Prepared] = {}
+    for name, model in others.here.items():
+        match read_by(cases, model):
+            case str() as why:
+                unread[name] = why
+            case read:
+                by_model[name] = read
+    return replace(prepared, others=by_model, unread=unread)
+
+
+def read_by(cases: TaskCases, model: OtherModel) -> Prepared | str:
+    """The cases as a further model of the study reads them, or why it cannot."""
+    try:
+        return _read_by(cases, model.tokenizer, model.max_length)
+    except TooLong:
+        return f"{model.source.title} reads {model.max_length} tokens, and some case does not fit even where it is cut"
+
+
+def cannot_answer(study: Study, cases: TaskCases | Prepared, arm: str) -> str | None:
+    """Why an arm is not for a task, whatever its model; None where it is."""
+    if why := find_answer(study.arm(arm).answer).unsupported_reason(cases.task):
+        return str(why)
+    last = study.stage_of(arm)
+    for stage in last.required if last else ():
+        unsupported_reason = getattr(find_kind(stage.kind), "unsupported_reason", None)
+        if unsupported_reason and (why := unsupported_reason(stage, cases)):
+            return str(why)
+    return None
+
+
+def _read_by(cases: TaskCases, tokenizer: Any, max_length: int) -> Prepared:
     task, splits = cases.task, cases.splits
     labels = _label_answers(task, tokenizer, splits)
     longest = max(map(len, labels), default=0)
 
     def answered(examples: Sequence[Example]) -> list[Encoded]:
-        return [fit(task, e, tokenizer, study.max_length, e.learned, longest).encoded for e in examples]
+        return [fit(task, e, tokenizer, max_length, e.learned, longest).encoded for e in examples]
 
     room = task.answer.max_new_tokens
-    test = [fit(task, e, tokenizer, study.max_length, max_new_tokens=room) for e in splits.test]
+    test = [fit(task, e, tokenizer, max_length, max_new_tokens=room) for e in splits.test]
     return Prepared(
         cases.entry,
         task,

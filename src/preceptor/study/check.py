@@ -13,8 +13,9 @@ from preceptor.engine import find_tracker
 from preceptor.errors import InputError, Problem
 from preceptor.models import ModelSource, context_length, in_front, load_tokenizer, writes
 from preceptor.preferences import find_maker
-from preceptor.study.cases import Checked, check_task, read_task
+from preceptor.study.cases import Checked, cannot_answer, check_task, read_by, read_task
 from preceptor.study.check_slots import stages_of, unfit_slots
+from preceptor.study.other_models import OtherModels, find_other_models
 from preceptor.study.spec.found import find_answer, find_kind
 from preceptor.study.spec.paths import gold_of, model_of, votes_of
 from preceptor.study.spec.study import Study
@@ -43,15 +44,23 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
 def look_at_study(study: Study, base_folder: Path, console: Console) -> Looked:
     """Read and look at every task's cases, show on `console` what was found in them, and gather all that is wrong."""
     problems: list[Problem] = []
-    warnings: list[Problem] = []
-    tokenizer = None
+    tokenizer, others = None, OtherModels()
     try:
         source = model_of(study, base_folder)
         tokenizer = load_tokenizer(source)
-        problems += cannot_write(source, study) or unfit_slots(source, study)
-        problems += too_long_for(source, study)
+        problems += unfit_model(source, study) + too_long_for(source, study)
     except InputError as error:
         problems += error.problems
+    try:
+        others = find_other_models(study, base_folder)
+        for name, model in others.here.items():
+            problems += unfit_model(model.source, study, name)
+            problems += too_long_for(model.source, study) if writes(model.source) else []
+    except InputError as error:
+        problems += error.problems
+    warnings = left_out(study, others)
+    for warning in warnings:
+        console.print(f"[yellow]warning[/yellow] {escape(str(warning))}")
     for way in {study.arm(arm).answer for arm in study.arm_names}:
         if isinstance(server := study.block(way), ChatServer):
             problems += find_server(server, way)
@@ -88,6 +97,7 @@ def look_at_study(study: Study, base_folder: Path, console: Console) -> Looked:
         warnings += warned
         fatal = [Problem(f"{each.where}, {found.where}", found.what, found.fix) for found in each.preflight.fatal]
         problems += fatal or spike_cut_off(each, tokenizer, study.max_length)
+        problems += [] if fatal else unread_cases(each, study, others)
     for maker in study.makers:
         why = [find_maker(maker).unsupported_reason(each.task, each.splits.train) for each in checked]
         if why and all(why):
@@ -110,13 +120,38 @@ def cautions(study: Study, checked: Checked) -> list[Problem]:
     return list(dict.fromkeys(one for one in found if one))
 
 
-def cannot_write(source: ModelSource, study: Study) -> list[Problem]:
-    """The arms that write, if the model is an encoder, which does not."""
+def unfit_model(source: ModelSource, study: Study, name: str | None = None) -> list[Problem]:
+    """What a model cannot do of what its arms ask: write, or have the slots. name: as of `unfit_slots`."""
+    return cannot_write(source, study, name) or unfit_slots(source, study, name)
+
+
+def cannot_write(source: ModelSource, study: Study, name: str | None) -> list[Problem]:
+    """The model's arms that write, if it is an encoder, which does not."""
     if writes(source):
         return []
     fix = "End it with `classify`, or name a causal model."
     what = f"it writes text, and {source.title} is an encoder"
-    return [Problem(f"arms: {arm}", what, fix) for arm in study.arm_names if _writes(study, arm)]
+    arms = (arm for arm in study.arm_names if study.arm(arm).model == name)
+    return [Problem(f"arms: {arm}", what, fix) for arm in arms if _writes(study, arm)]
+
+
+def left_out(study: Study, others: OtherModels) -> list[Problem]:
+    """The arms that are left out because an embedded model is not on this machine."""
+    named = [(arm, others.absent.get(study.arm(arm).model or "")) for arm in study.arm_names]
+    fix = "Fetch it first, or go without the arm."
+    return [Problem(f"arms: {arm}", f"it is left out: {why}", fix) for arm, why in named if why]
+
+
+def unread_cases(checked: Checked, study: Study, others: OtherModels) -> list[Problem]:
+    """The models that the study names and that cannot read every case of a task which their arms could answer."""
+    problems = []
+    for name, model in ((name, model) for name, model in others.here.items() if name in study.models):
+        arms = (arm for arm in study.arm_names if study.arm(arm).model == name)
+        asked = not all(cannot_answer(study, checked, arm) for arm in arms)
+        if asked and isinstance(why := read_by(checked, model), str):
+            fix = f"Name a field under `cut:` in task {checked.task.name}, shorten its cases, or name another model."
+            problems.append(Problem(f"{checked.where}, model {name}", why, fix))
+    return problems
 
 
 def _writes(study: Study, arm: str) -> bool:

@@ -25,23 +25,22 @@ Stack = tuple[dict[str, Slot], list[str], bool]
 """The adapters that are active in a stage, the names of those that learn, and whether a head is what reads them."""
 
 
-def unfit_slots(source: ModelSource, study: Study) -> list[Problem]:
-    """The slots that the model cannot have, those larger than itself, and those that a stage would train in vain."""
-    if problems := list(_blind_heads(source, study)):
+def unfit_slots(source: ModelSource, study: Study, name: str | None = None) -> list[Problem]:
+    """The slots that the model cannot have, those larger than itself, and those that a stage would train in vain.
+
+    name: that of the model among the study's `models`; None for its `model`.
+    """
+    if problems := list(_blind_heads(source, study, name)):
         return problems
     plain = not study.slots and getattr(study.adapter, "target_modules", None) == "all-linear"
-    stacks = [] if plain else _stacks(study)
+    stacks = [] if plain else _stacks(study, name)
     return list(dict.fromkeys(problem for stack in stacks for problem in _problems(source, stack)))
 
 
-def _blind_heads(source: ModelSource, study: Study) -> Iterator[Problem]:
-    for name, slot in study.slots.items():
-        if (
-            slot.type == HEAD
-            and isinstance(slot, SlotSettings)
-            and slot.settings.get("pool") == "first"
-            and writes(source)
-        ):
+def _blind_heads(source: ModelSource, study: Study, model: str | None) -> Iterator[Problem]:
+    heads = {name: slot for stage in _stages_with(study, model) for name, slot in study.slots_of(stage)[0].items()}
+    for name, slot in heads.items():
+        if isinstance(slot, SlotSettings) and slot.settings.get("pool") == "first" and writes(source):
             what = f"the first token of {source.title} sees no other, so the head would read the same of every case"
             yield Problem(slot_title(name), what, "Take `pool: last`, `mean` or `attention`.")
 
@@ -52,9 +51,13 @@ def stages_of(study: Study) -> list[StageRef]:
     return list(dict.fromkeys(stage for one in last for stage in one.required))
 
 
-def _stacks(study: Study) -> list[Stack]:
+def _stages_with(study: Study, model: str | None) -> list[StageRef]:
+    return [stage for stage in stages_of(study) if stage.model == model]
+
+
+def _stacks(study: Study, model: str | None) -> list[Stack]:
     stacks = []
-    for stage in stages_of(study):
+    for stage in _stages_with(study, model):
         slots, train = study.slots_of(stage)
         adapters = {name: slot for name, slot in slots.items() if slot.type != HEAD}
         stack = adapters, [name for name in train if name in adapters], len(adapters) < len(slots)

@@ -8,16 +8,18 @@ from pathlib import Path
 import torch
 from rich.console import Console
 from rich.markup import escape
+from torch import nn
 
 from preceptor.chat_server import ChatServer
-from preceptor.engine import MEASUREMENTS, NumericsChoice
+from preceptor.engine import MEASUREMENTS, NumericsChoice, Speed
 from preceptor.errors import InputError, Problem
 from preceptor.files import write_json
 from preceptor.models import blueprint, fingerprint, load_tokenizer
 from preceptor.progress import progress
 from preceptor.study.cases import Prepared, prepare
 from preceptor.study.check import check_study
-from preceptor.study.plan.forecast import forecast, measure_speed
+from preceptor.study.other_models import find_other_models
+from preceptor.study.plan.forecast import Measured, forecast, measure_speed, models_at_work
 from preceptor.study.plan.remaining import RemainingWork, remaining_work
 from preceptor.study.predictions.answering import why_left_out
 from preceptor.study.ray import require_ray, work_on_ray
@@ -66,13 +68,13 @@ def run_study(
         write_what_is_studied(run, study, checked, base_folder)
         source = model_of(study, base_folder)
         tokenizer = load_tokenizer(source)
-        tasks = [prepare(one, study, tokenizer) for one in checked]
+        others = find_other_models(study, base_folder)
+        tasks = [prepare(one, study, tokenizer, others) for one in checked]
         _print_left_out(study, tasks, console)
         show_power(study, tasks, console)
         show = partial(progress, console=console)
-        tree = StageTree(
-            study, numerics, source, fingerprint(source), run, show, votes_of(study, base_folder), base_folder
-        )
+        votes, hashed = votes_of(study, base_folder), fingerprint(source)
+        tree = StageTree(study, numerics, source, hashed, run, show, votes, base_folder, others.here)
         if ray_address is None:
             remaining = [one for prepared in tasks if (one := remaining_work(tree, prepared))]
             _print_forecast(tree, remaining, console)
@@ -86,7 +88,8 @@ def run_study(
             cells += answered
             failed += lost
             _print_failed(lost, console)
-        results = results_of(study, source, run, design, list(zip(checked, tasks, strict=True)), cells, command, failed)
+        both, sources = list(zip(checked, tasks, strict=True)), {name: one.source for name, one in others.here.items()}
+        results = results_of(study, source, run, design, both, cells, command, failed, sources)
         gold = {one.task.name: path for one in tasks if (path := gold_of(one.entry, base_folder))}
         trained_on = tree.votes if "votes" in study.maker_settings else None
         results = with_human(results, run, tasks, cells, gold=gold, votes=trained_on)
@@ -117,20 +120,31 @@ def _print_forecast(tree: StageTree, remaining: Sequence[RemainingWork], console
         everything = "Nothing else is left to do" if tree.failures else "Everything was trained and answered already"
         console.print(f"{everything}; only the results are computed again.")
         return
-    with progress("Measuring this machine", MEASUREMENTS, console) as advance:
-        speed = measure_speed(tree.study, tree.numerics, tree.source, remaining[0].prepared, tree.run.root, advance)
-    if not speed.shares:
-        console.print(
-            "This model's own attention or output code does not take prefix trees: nothing is shared, slower."
-        )
-    model = blueprint(tree.source, tree.study.most_slots, tree.numerics.torch_dtype)
-    minutes = max(1, round(forecast(tree.study, remaining, speed, model, tree.base_folder) / 60))
+    measured = _measured(tree, remaining, console)
+    minutes = max(1, round(forecast(tree.study, remaining, measured, tree.base_folder) / 60))
     unit = "minute" if minutes == 1 else "minutes"
     begun = any(tree.run.root.glob("cells/**/cell.json"))
     what = "What is left of the study" if begun else "The whole study"
     asked = " and the ".join(_servers(tree.study, remaining))
     more = f", and however long the {asked} may take to answer" if asked else ""
     console.print(f"{what} takes about [bold]{minutes} {unit}[/bold] on this machine{more}.")
+
+
+def _measured(tree: StageTree, remaining: Sequence[RemainingWork], console: Console) -> Measured:
+    """How fast each model is that what remains asks."""
+    names, study = models_at_work(tree.study, remaining), tree.study
+    measured: dict[str | None, tuple[Speed, nn.Module]] = {}
+    with progress("Measuring this machine", MEASUREMENTS * len(names), console) as advance:
+        for name in names:
+            source = tree.source_of(name)
+            cases = next(one.prepared for one in remaining if name is None or name in one.prepared.others)
+            speed = measure_speed(study, tree.numerics, source, cases, tree.run.root, advance, name=name)
+            measured[name] = speed, blueprint(source, study.most_slots(name), tree.numerics.torch_dtype)
+    if None in measured and not measured[None][0].shares:
+        console.print(
+            "This model's own attention or output code does not take prefix trees: nothing is shared, slower."
+        )
+    return measured
 
 
 def _servers(study: Study, remaining: Sequence[RemainingWork]) -> list[str]:

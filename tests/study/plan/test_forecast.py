@@ -53,7 +53,7 @@ def model(tiny_source: Any) -> Any:
 def test_the_forecast_grows_with_cases_and_settings(tmp_path: Path, tiny_tokenizer: Any, model: Any) -> None:
     def seconds(limit: dict[str, int], **changes: Any) -> float:
         study, one = prepare_tiny(tmp_path, tiny_tokenizer, limit=limit, **changes)
-        return forecast(study, [remaining(study, one, STAGES, ARMS)], SPEED, model, Path())
+        return forecast(study, [remaining(study, one, STAGES, ARMS)], {None: (SPEED, model)}, Path())
 
     least = seconds(FEW)
     assert least > 0
@@ -68,7 +68,7 @@ def test_everything_that_remains_adds_its_part(tmp_path: Path, tiny_tokenizer: A
     study, one = prepare_tiny(tmp_path, tiny_tokenizer, limit=FEW, arms=ALL_ARMS, endpoint=SERVER)
 
     def seconds(stages: tuple[str, ...], answers: tuple[str, ...], share: float = 1) -> float:
-        return forecast(study, [remaining(study, one, stages, answers, share)], SPEED, model, Path())
+        return forecast(study, [remaining(study, one, stages, answers, share)], {None: (SPEED, model)}, Path())
 
     assert seconds((), ()) == 0
     assert seconds(STAGES, ARMS) == pytest.approx(seconds(STAGES, ()) + seconds((), ARMS))
@@ -78,8 +78,8 @@ def test_everything_that_remains_adds_its_part(tmp_path: Path, tiny_tokenizer: A
     assert 0 < seconds((), ("tfidf",)) < 30
     assert seconds(STAGES, ARMS, 0.5) == pytest.approx(seconds(STAGES, ARMS) / 2)
     whole = remaining(study, one, STAGES, tuple(ALL_ARMS))
-    assert forecast(study, [whole, whole], SPEED, model, Path()) == pytest.approx(
-        2 * forecast(study, [whole], SPEED, model, Path())
+    assert forecast(study, [whole, whole], {None: (SPEED, model)}, Path()) == pytest.approx(
+        2 * forecast(study, [whole], {None: (SPEED, model)}, Path())
     )
 
 

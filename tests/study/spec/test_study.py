@@ -14,11 +14,11 @@ from tiny_study import write_study
 LEAST = {"name": "least", "tasks": [{"task": "triage_provider", "data": {"cases": 30}}]}
 
 
-def test_the_five_tasks_compare_six_arms_on_every_built_in_task() -> None:
+def test_the_five_tasks_compare_seven_arms_on_every_built_in_task() -> None:
     assert builtin_studies() == ["five-tasks", "quickstart"]
     study, _ = load_study("five-tasks")
     assert sorted(entry.task for entry in study.tasks) == builtin_tasks()
-    assert study.arms == ("base", "base+shots", "sft", "sft+dpo", "sft+sft", "tfidf")
+    assert study.arms == ("base", "base+shots", "sft", "sft+dpo", "sft+sft", "encoder", "tfidf")
     assert all(entry.margin == 0.05 for entry in study.tasks)
     assert study.model == EMBEDDED
     assert all(entry.limit["test"] >= 60 for entry in study.tasks)

@@ -28,7 +28,7 @@ def load(arm: ArmOfRun, *, capacity: int = QUEUE_CAPACITY) -> Served:
     policy = load_policy(arm.source, arm.folder, dtype=arm.numerics.torch_dtype)
     entry = arm.study.tasks[arm.finished.tasks.index(arm.task.name)]
     # A second tokenizer: prompts are encoded in another thread than answers are decoded.
-    reader = Reader(arm.task, load_tokenizer(arm.source), arm.study.max_length, entry.data.empty)
+    reader = Reader(arm.task, load_tokenizer(arm.source), arm.max_length, entry.data.empty)
     queue = BatchQueue(
         policy,
         max_new_tokens=arm.task.answer.max_new_tokens,

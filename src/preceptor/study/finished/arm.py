@@ -9,6 +9,7 @@ from preceptor.models import ModelSource, load_tokenizer, readable_adapter, slot
 from preceptor.study.cases import Prepared, check_task, prepare
 from preceptor.study.finished.run import AGAIN, Finished, read_finished
 from preceptor.study.label_scores.scored import LabelRule
+from preceptor.study.other_models import tokens_read
 from preceptor.study.predictions.prediction_files import Prediction, read_note, read_predictions
 from preceptor.study.results.schema import Cell
 from preceptor.study.spec.arms import GENERATE
@@ -43,6 +44,11 @@ class ArmOfRun:
     def root(self) -> Path:
         """The run folder."""
         return self.finished.run.root
+
+    @property
+    def max_length(self) -> int:
+        """The most tokens of a case that its model was given."""
+        return tokens_read(self.study, self.source)
 
     @property
     def by_head(self) -> bool:
@@ -89,9 +95,8 @@ def open_arm(run_folder: Path, task: str, arm: str, seed: int | None = None, *, 
     if damaged := [slot for slot in slots.values() if not readable_adapter(slot)]:
         fix = f"Delete the folder {folder}; `preceptor study` with this run folder then makes again what was in it."
         raise InputError(Problem(str(damaged[0]), "it was kept by an earlier run and is damaged", fix))
-    return ArmOfRun(
-        finished, load_task(finished.run.task(task)), arm, seed, finished.source(), numerics, folder, predictions
-    )
+    source = finished.source(finished.study.arm(arm).model)
+    return ArmOfRun(finished, load_task(finished.run.task(task)), arm, seed, source, numerics, folder, predictions)
 
 
 def held_out(arm: ArmOfRun) -> Prepared:
@@ -100,8 +105,8 @@ def held_out(arm: ArmOfRun) -> Prepared:
     Raises `InputError` when the data are not on this machine, or are not those of the results.
     """
     cases = arm.finished.cases(arm.task.name)
-    tokenizer = load_tokenizer(arm.source)
-    return prepare(check_task(cases, arm.study, tokenizer), arm.study, tokenizer)
+    tokenizer, study = load_tokenizer(arm.source), arm.study.model_copy(update={"max_length": arm.max_length})
+    return prepare(check_task(cases, study, tokenizer), study, tokenizer)
 
 
 def _by_head(study: Study, arm: str) -> bool:

@@ -12,6 +12,7 @@ from preceptor.preferences.interchange import Row
 from preceptor.progress import progress
 from preceptor.study.cases import check_task, prepare
 from preceptor.study.finished.run import AGAIN, Finished, read_finished
+from preceptor.study.other_models import OtherModels
 from preceptor.study.spec.found import find_kind
 from preceptor.study.stage_tree.tree import MissingStage, StageTree
 from preceptor.study.stages._pair_files import PAIRS, read_pairs
@@ -37,10 +38,12 @@ def rows_of_arm(run_folder: Path, task: str, arm: str, seed: int | None = None) 
 def _rows(finished: Finished, task: str, arm: str, seed: int) -> list[Row]:
     study, run, source = finished.study, finished.run, finished.source()
     tokenizer = load_tokenizer(source)
-    prepared = prepare(check_task(finished.cases(task), study, tokenizer), study, tokenizer)
+    others = finished.other_models() if study.arm(arm).model else OtherModels()
+    prepared = prepare(check_task(finished.cases(task), study, tokenizer), study, tokenizer, others)
     quiet = partial(progress, console=Console(quiet=True))
     numerics = choose_numerics(study.numerics)
-    tree = StageTree(study, numerics, source, fingerprint(source), run, quiet, finished.votes())
+    hashed, votes = fingerprint(source), finished.votes()
+    tree = StageTree(study, numerics, source, hashed, run, quiet, votes, others=others.here)
     stages = tree.find(arm, prepared, seed)
     if isinstance(stages, MissingStage):
         what = f"the stages of {arm} that fit its study, data and model are not in the folder"

@@ -12,6 +12,7 @@ import yaml
 from preceptor.errors import InputError, Problem
 from preceptor.models import ModelSource
 from preceptor.study.cases import TaskCases, read_task
+from preceptor.study.other_models import OtherModels, find_other_models
 from preceptor.study.results.schema import Cell, Results
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.run.provenance import check_results_current
@@ -20,7 +21,7 @@ from preceptor.study.run.reading import reading
 from preceptor.study.run.study_folder import study_folders
 from preceptor.study.spec.file import make_study
 from preceptor.study.spec.found import find_settings, kind_names
-from preceptor.study.spec.paths import model_of, votes_of
+from preceptor.study.spec.paths import model_of, named_model, votes_of
 from preceptor.study.spec.study import Study
 
 _Found = TypeVar("_Found")
@@ -69,9 +70,14 @@ class Finished:
         if problems:
             raise InputError(problems)
 
-    def source(self) -> ModelSource:
-        """The model that was tuned. Raises `InputError` when it cannot be found from here."""
-        return self._first_found(partial(model_of, self.study))
+    def source(self, model: str | None = None) -> ModelSource:
+        """The model that was tuned, by its name among the study's `models`; None for its `model`.
+
+        Raises `InputError` when it cannot be found from here.
+        """
+        if model is None:
+            return self._first_found(partial(model_of, self.study))
+        return self._first_found(partial(named_model, self.study.other_models[model]))
 
     def cases(self, task: str) -> TaskCases:
         """The task's cases, read and split again, by the task as it was asked. Raises `InputError` when they cannot
@@ -82,6 +88,10 @@ class Finished:
         cases = self._first_found(partial(read_task, entry, self.study))
         self._check_same_cases(task, cases)
         return cases
+
+    def other_models(self) -> OtherModels:
+        """The study's further models. Raises `InputError` when they cannot be found from here."""
+        return self._first_found(partial(find_other_models, self.study))
 
     def votes(self) -> Path | None:
         """The store of votes that the study names, where it lies; None where it names none."""

@@ -1,6 +1,6 @@
 """How much work stages and answers will be, as their files count it, and how long it will take on this machine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ from preceptor.study.spec.found import find_answer, find_kind
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
 
+Measured = Mapping[str | None, tuple[Speed, nn.Module]]
+"""How fast each model of a study is, by its name, None for the study's, and the model without numbers."""
+
 _MEASURED_BYTES = 800_000_000
 """Of a model whose layers are larger, some are measured in place of all."""
 
@@ -28,14 +31,16 @@ def stage_work(
     training = [unit for work in works for unit in work if not unit.look]
     spent = flops_of(training, model) if works else None
     settings = study.settings_of(stage, prepared.entry)
-    context = WorkContext(study, settings, prepared, model, shares, stage, spent=spent, base_folder=base_folder)
+    own = prepared.read_by(stage.model)
+    context = WorkContext(study, settings, own, model, shares, stage, spent=spent, base_folder=base_folder)
     return _counted(find_kind(stage.kind), context)
 
 
 def answer_work(study: Study, prepared: Prepared, arm: str, model: nn.Module, *, shares: bool) -> Work:
     """What the arm's answers to the held-out cases take of the model: nothing where no policy is asked."""
     one = study.arm(arm)
-    context = WorkContext(study, study.block(one.answer), prepared, model, shares, trained=one.trained)
+    own = prepared.read_by(one.model)
+    context = WorkContext(study, study.block(one.answer), own, model, shares, trained=one.trained)
     return _counted(find_answer(one.answer), context)
 
 
@@ -44,18 +49,25 @@ def _counted(member: Any, context: WorkContext) -> Work:
     return work
 
 
-def forecast(
-    study: Study, remaining: Sequence[RemainingWork], speed: Speed, model: nn.Module, base_folder: Path
-) -> float:
-    """About how many seconds remaining work takes. How fast a server answers is not known. model: without numbers."""
+def models_at_work(study: Study, remaining: Sequence[RemainingWork]) -> list[str | None]:
+    """The models that remaining work asks, by name, None for the study's."""
+    arms = [study.arm(arm) for one in remaining for arm in one.answers]
+    asked = [arm.model for arm in arms if find_answer(arm.answer).asks_policy]
+    return list(dict.fromkeys([stage.model for one in remaining for stage in one.stages] + asked))
+
+
+def forecast(study: Study, remaining: Sequence[RemainingWork], measured: Measured, base_folder: Path) -> float:
+    """About how many seconds remaining work takes. How fast a server answers is not known."""
     total = 0.0
     for one in remaining:
         for stage, shares in one.stages.items():
+            speed, model = measured[stage.model]
             work = stage_work(study, one.prepared, stage, model, base_folder, shares=speed.shares)
             total += speed.seconds(work) * sum(shares)
         for arm, shares in one.answers.items():
             seconds = known_seconds(study, arm)
             if seconds is None:
+                speed, model = measured[study.arm(arm).model]
                 seconds = speed.seconds(answer_work(study, one.prepared, arm, model, shares=speed.shares))
             total += seconds * sum(shares)
     return total
@@ -68,13 +80,21 @@ def known_seconds(study: Study, arm: str) -> float | None:
 
 
 def measure_speed(
-    study: Study, numerics: Numerics, source: ModelSource, prepared: Prepared, folder: Path, advance: Advance = quiet
+    study: Study,
+    numerics: Numerics,
+    source: ModelSource,
+    prepared: Prepared,
+    folder: Path,
+    advance: Advance = quiet,
+    *,
+    name: str | None = None,
 ) -> Speed:
-    """Measure the study's model on the study's own cases; `advance` counts `MEASUREMENTS`. folder: on whose disk.
+    """Measure a model of the study on the study's own cases; `advance` counts `MEASUREMENTS`. folder: on whose disk.
 
-    Where its weights are not here, random ones do; of a large model, a few layers.
+    Where its weights are not here, random ones do; of a large model, a few layers. name: that of the model among the
+    study's `models`; None for its `model`.
     """
-    slots, dtype = study.most_slots, numerics.torch_dtype
+    slots, dtype = study.most_slots(name), numerics.torch_dtype
     whole = model_bytes(source, tuple(slots.items()), dtype, numerics.tokens_per_tree)
     layers, token = layers_to_measure(source, whole), [Unit("train", tokens=1)]
     every = layers == whole.layers
@@ -85,7 +105,7 @@ def measure_speed(
             return start_policy(source, None, slots, slots or [BACKBONE], seed=0, dtype=dtype)
         return Policy(random_model(source, slots, dtype, layers), None, source, slots)
 
-    speed = measure(make, prepared.train, numerics, folder, advance, scale)
+    speed = measure(make, prepared.read_by(name).train, numerics, folder, advance, scale)
     release_memory()
     return speed
 

@@ -1,5 +1,6 @@
 """What a study will need, said beforehand: memory, tokens, operations and time of every stage; nothing is trained."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import gettempdir
@@ -11,6 +12,7 @@ from preceptor.models import EMBEDDED, ModelSource, find_blueprint, load_tokeniz
 from preceptor.progress import Advance, quiet
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
 from preceptor.study.check import too_long_for
+from preceptor.study.other_models import OtherModel, find_other_models
 from preceptor.study.plan.forecast import answer_work, known_seconds, layers_to_measure, measure_speed, stage_work
 from preceptor.study.plan.machine import Machine, available_here
 from preceptor.study.plan.remaining import stages_for
@@ -72,14 +74,25 @@ class Planned:
     source: ModelSource
     tasks: list[Prepared] = field(repr=False)
     notes: list[str]
+    others: Mapping[str, OtherModel] = field(default_factory=dict)
+
+    @property
+    def models(self) -> dict[str | None, ModelSource]:
+        """The study's model, and its further models by name."""
+        return {None: self.source} | {name: other.source for name, other in self.others.items()}
 
 
 def read_planned(study: Study, base_folder: Path) -> Planned:
-    """Read the study's cases and its model's configuration. Raises `InputError` with every problem of them."""
-    beside = base_folder / Path(study.model).expanduser()  # a folder is named relative to the study file
-    source = find_blueprint(str(beside) if beside.is_dir() else study.model)
+    """Read the study's cases and its models' configurations. Raises `InputError` with every problem of them."""
+    source = _blueprint(study.model, base_folder)
     problems = too_long_for(source, study)
     tokenizer, notes = _tokenizer(source)
+    others = find_other_models(study, base_folder, _blueprint)
+    notes += [
+        f"the arm {arm.name} is left out: {why}"
+        for arm in study.resolved.values()
+        if (why := others.absent.get(arm.model or ""))
+    ]
     tasks = []
     for entry in study.tasks:
         try:
@@ -90,10 +103,15 @@ def read_planned(study: Study, base_folder: Path) -> Planned:
         fatal = checked.preflight.fatal
         problems += [Problem(f"{checked.where}, {found.where}", found.what, found.fix) for found in fatal]
         if not fatal:
-            tasks.append(prepare(checked, study, tokenizer))
+            tasks.append(prepare(checked, study, tokenizer, others))
     if problems:
         raise InputError(problems)
-    return Planned(study, base_folder, source.in_4bit() if study.load_in_4bit else source, tasks, notes)
+    return Planned(study, base_folder, source.in_4bit() if study.load_in_4bit else source, tasks, notes, others.here)
+
+
+def _blueprint(model: str, base_folder: Path) -> ModelSource:
+    beside = base_folder / Path(model).expanduser()  # a folder is named relative to the study file
+    return find_blueprint(str(beside) if beside.is_dir() else model)
 
 
 def plan_study(planned: Planned, machine: Machine, *, timed: bool = True, advance: Advance = quiet) -> Plan:
@@ -101,18 +119,32 @@ def plan_study(planned: Planned, machine: Machine, *, timed: bool = True, advanc
 
     timed: seconds too, for which this machine is measured while `advance` counts `MEASUREMENTS`.
     """
-    study, source, numerics = planned.study, planned.source, _numerics(planned.study, machine)
+    study, numerics = planned.study, _numerics(planned.study, machine)
     dtype = numerics.torch_dtype
-    counted = model_bytes(source, tuple(study.most_slots.items()), dtype, numerics.tokens_per_tree)
-    model = counted.model
+    counts = {
+        name: model_bytes(one, tuple(study.most_slots(name).items()), dtype, numerics.tokens_per_tree)
+        for name, one in planned.models.items()
+    }
     own = machine.own_bytes  # before a model is measured
-    speed = _measured(planned, machine, numerics, counted, advance) if timed else None
-    shares = speed is None or speed.shares
+    speeds = {
+        name: _measured(planned, machine, numerics, counts[name], name, advance) if timed else None for name in counts
+    }
+
+    def shares(name: str | None) -> bool:
+        speed = speeds[name]
+        return speed is None or speed.shares
 
     def need(
-        prepared: Prepared, what: str, seeds: int, work: Work, devices: int = 1, known: float | None = None
+        prepared: Prepared,
+        what: str,
+        seeds: int,
+        work: Work,
+        model: str | None,
+        devices: int = 1,
+        known: float | None = None,
     ) -> Need:
-        flops, seconds = flops_of(work, model), known
+        counted, speed = counts[model], speeds[model]
+        flops, seconds = flops_of(work, counted.model), known
         if known is None and machine.tflops is not None:
             seconds = flops / (machine.tflops * 1e12 * _OF_RATE * devices)
         elif known is None and speed is not None:
@@ -126,26 +158,30 @@ def plan_study(planned: Planned, machine: Machine, *, timed: bool = True, advanc
         for stage in stages_for(study, prepared):
             what = "@".join(filter(None, (stage.title, source_of(stage.owner))))
             devices = numerics.processes if find_kind(stage.kind).makes == "policy" else 1
-            work = stage_work(study, prepared, stage, model, planned.base_folder, shares=shares)
-            needs.append(need(prepared, what, len(study.seeds), work, devices))
+            model = counts[stage.model].model
+            work = stage_work(study, prepared, stage, model, planned.base_folder, shares=shares(stage.model))
+            needs.append(need(prepared, what, len(study.seeds), work, stage.model, devices))
         for arm in arms_for(study, prepared):
-            seeds = 1 if seedless(study, arm) else len(study.seeds)
-            work = answer_work(study, prepared, arm, model, shares=shares)
-            needs.append(need(prepared, f"answers of {arm}", seeds, work, known=known_seconds(study, arm)))
+            seeds, name = 1 if seedless(study, arm) else len(study.seeds), study.arm(arm).model
+            work = answer_work(study, prepared, arm, counts[name].model, shares=shares(name))
+            needs.append(need(prepared, f"answers of {arm}", seeds, work, name, known=known_seconds(study, arm)))
     supposed = "minutes suppose that training reaches half of that rate; nothing of that machine was measured"
-    return Plan(source.title, numerics, needs, [*planned.notes, *([supposed] if machine.tflops else [])])
+    return Plan(planned.source.title, numerics, needs, [*planned.notes, *([supposed] if machine.tflops else [])])
 
 
 def _measured(
-    planned: Planned, machine: Machine, numerics: Numerics, model: ModelBytes, advance: Advance
+    planned: Planned, machine: Machine, numerics: Numerics, model: ModelBytes, name: str | None, advance: Advance
 ) -> Speed | None:
-    """How fast this machine is, if it can hold what is measured; None of one that is described."""
-    study, source = planned.study, planned.source
+    """How fast this machine is, if it can hold what is measured; None of one that is described, and of a further model
+    that reads no task.
+    """
+    study, source = planned.study, planned.models[name]
+    tasks = [one for one in planned.tasks if name is None or name in one.others]
     share = layers_to_measure(source, model) / model.layers
     tree = Unit("train", held=numerics.tokens_per_tree)
-    if machine.tflops is not None or model.outside + share * model.peak(tree) > available_here():
+    if machine.tflops is not None or not tasks or model.outside + share * model.peak(tree) > available_here():
         return None
-    return measure_speed(study, numerics, source, planned.tasks[0], Path(gettempdir()), advance)
+    return measure_speed(study, numerics, source, tasks[0], Path(gettempdir()), advance, name=name)
 
 
 def _numerics(study: Study, machine: Machine) -> Numerics:

@@ -15,7 +15,7 @@ from preceptor.study.plan.requirements import Plan, Planned, plan_study
 
 def plan_with_progress(planned: Planned, machine: Machine, console: Console) -> Plan:
     """What `plan_study` says, while a bar on `console` counts what is measured. Raises `InputError` on a full disk."""
-    measured = machine.tflops is None
-    measuring = progress("Measuring this machine", MEASUREMENTS, console) if measured else nullcontext(quiet)
+    measured, count = machine.tflops is None, MEASUREMENTS * len(planned.models)
+    measuring = progress("Measuring this machine", count, console) if measured else nullcontext(quiet)
     with measuring as advance, explain_full_disk(Path(gettempdir())):  # a checkpoint is written there
         return plan_study(planned, machine, advance=advance)

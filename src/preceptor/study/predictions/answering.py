@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from preceptor.engine import release_memory
-from preceptor.study.cases import Prepared
+from preceptor.study.cases import Prepared, cannot_answer
 from preceptor.study.predictions.answer_context import AnswerContext
 from preceptor.study.predictions.prediction_files import cell_key, copy_predictions, evaluate, finished
 from preceptor.study.run.failures import ANSWERS, Part
 from preceptor.study.run.locks import folder_lock
-from preceptor.study.spec.found import find_answer, find_kind
+from preceptor.study.spec.found import find_answer
 from preceptor.study.spec.study import Study
 from preceptor.study.stage_tree.ledger import StageOutput
 from preceptor.study.stage_tree.tree import StageTree
@@ -21,14 +21,7 @@ def arms_for(study: Study, prepared: Prepared) -> list[str]:
 
 def why_left_out(study: Study, prepared: Prepared, arm: str) -> str | None:
     """Why an arm cannot answer a task; None where it can."""
-    if why := find_answer(study.arm(arm).answer).unsupported_reason(prepared.task):
-        return str(why)
-    last = study.stage_of(arm)
-    for stage in last.required if last else ():
-        unsupported_reason = getattr(find_kind(stage.kind), "unsupported_reason", None)
-        if unsupported_reason and (why := unsupported_reason(stage, prepared)):
-            return str(why)
-    return None
+    return cannot_answer(study, prepared, arm) or prepared.unread.get(study.arm(arm).model or "")
 
 
 def seedless(study: Study, arm: str) -> bool:
@@ -44,7 +37,7 @@ def is_answered(tree: StageTree, prepared: Prepared, arm: str, key: str) -> bool
 
 def cell_folder(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> Path:
     """Where the arm's answers are kept."""
-    source = tree.source
+    source = tree.source_of(tree.study.arm(arm).model)
     model = source.title if source.kind == "folder" else source.name.replace("/", "--")
     return tree.run.cell(prepared.task.name, model, arm, seed)
 
@@ -52,7 +45,7 @@ def cell_folder(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> Pat
 def answers_key(tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: list[StageOutput]) -> str:
     """Names everything the arm's answers depend on. A deterministic arm without stages has one key for all seeds."""
     context = _context(tree, prepared, arm, seed, stages)
-    return cell_key(find_answer(tree.study.arm(arm).answer).key(context), tree.numerics, prepared)
+    return cell_key(find_answer(tree.study.arm(arm).answer).key(context), tree.numerics, context.task)
 
 
 def answered(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> tuple[Path, list[StageOutput]]:
@@ -84,9 +77,11 @@ def _answer(
 
 
 def _context(tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: list[StageOutput]) -> AnswerContext:
-    settings = tree.study.block(tree.study.arm(arm).answer)
-    policy, key = (stages[-1].policy, stages[-1].key) if stages else (None, tree.model_hash)
-    return AnswerContext(tree.study, settings, prepared, tree.source, tree.numerics, seed, policy, key)
+    one = tree.study.arm(arm)
+    settings, source = tree.study.block(one.answer), tree.source_of(one.model)
+    policy, key = (stages[-1].policy, stages[-1].key) if stages else (None, tree.hash_of(one.model))
+    own = prepared.read_by(one.model)
+    return AnswerContext(tree.study, settings, own, source, tree.numerics, seed, policy, key)
 
 
 def _copied(tree: StageTree, prepared: Prepared, arm: str, folder: Path, key: str) -> bool:

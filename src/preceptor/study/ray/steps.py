@@ -84,8 +84,9 @@ def needs_of(tree: StageTree, step: Step, *, gpus: bool) -> Needs:
         waits = isinstance(server, ChatServer)
         return Needs(cpus=0, here=here) if waits else Needs(numerics.threads, memory=_ROOM_BYTES)
     trains = step.stage is not None and find_kind(step.stage.kind).makes == "policy"
-    weights = sum(file.stat().st_size for file in tree.source.location.glob("*.safetensors"))
-    if trains and study.adapter is None:
+    model = step.stage.model if step.stage else study.arm(step.part.arm).model
+    weights = sum(file.stat().st_size for file in tree.source_of(model).location.glob("*.safetensors"))
+    if trains and step.stage and study.adapter_of(find_kind(step.stage.kind)) is None:
         weights *= 4  # with their gradients and two moments of each
     together = numerics.processes if trains else 1
     return Needs(numerics.threads, together * int(gpus), together * (_ROOM_BYTES + weights), here)

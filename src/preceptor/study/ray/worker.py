@@ -16,6 +16,7 @@ from preceptor.files import digest
 from preceptor.models import fingerprint, load_tokenizer
 from preceptor.progress import Advance, quiet
 from preceptor.study.cases import Prepared, prepare, read_task
+from preceptor.study.other_models import OtherModels, find_other_models
 from preceptor.study.predictions.answering import answered
 from preceptor.study.ray.steps import Step
 from preceptor.study.run.failures import Cause, CellError
@@ -33,6 +34,8 @@ class Job:
     run_folder: Path
     base_folder: Path
     model_hash: str
+    other_hashes: tuple[tuple[str, str], ...]
+    """Of the study's further models, by name."""
     cases: tuple[tuple[str, str], ...]
     """By task, in the order of the study: a hash of its cases as token ids."""
     versions: tuple[tuple[str, str], ...]
@@ -41,7 +44,8 @@ class Job:
 def job_of(tree: StageTree, tasks: Sequence[Prepared], base_folder: Path) -> Job:
     """What other machines need to know of this study."""
     root, cases = tree.run.root.resolve(), tuple((one.task.name, _cases_hash(one)) for one in tasks)
-    return Job(root, base_folder.resolve(), tree.model_hash, cases, tuple(versions().items()))
+    others = tuple((name, model.hash) for name, model in tree.others.items())
+    return Job(root, base_folder.resolve(), tree.model_hash, others, cases, tuple(versions().items()))
 
 
 def problems_here(job: Job) -> list[Problem]:
@@ -91,16 +95,21 @@ def _tree(job: Job) -> StageTree:
     try:
         study = make_study(yaml.safe_load(run.study.read_text(encoding="utf-8")), str(run.study))
         source = model_of(study, job.base_folder)  # caches may lie elsewhere
-        if fingerprint(source) != job.model_hash:
-            what = "the files of the model are not those of the machine where the command was started"
-            problems.append(Problem(f"model {source.name}", what, "Copy the whole model again."))
+        others = find_other_models(study, job.base_folder).here
+        found = {source.name: fingerprint(source)} | {name: model.hash for name, model in others.items()}
+        for name, wanted in ((source.name, job.model_hash), *job.other_hashes):
+            if found.get(name) != wanted:
+                what = "the files of the model are not those of the machine where the command was started"
+                problems.append(Problem(f"model {name}", what, "Copy the whole model again."))
     except InputError as error:
         problems += error.problems
     if problems:
         raise InputError(problems)
     numerics = Numerics(**study.numerics.model_dump())  # decided by the machine where the command was started
     votes = votes_of(study, job.base_folder)
-    return StageTree(study, numerics, source, job.model_hash, run, partial(_reporting, quiet), votes, job.base_folder)
+    show, asked = partial(_reporting, quiet), dict(job.other_hashes)
+    others = {name: model for name, model in others.items() if name in asked}  # those that the study's results are of
+    return StageTree(study, numerics, source, job.model_hash, run, show, votes, job.base_folder, others)
 
 
 @lru_cache(maxsize=16)
@@ -109,7 +118,7 @@ def _prepared(job: Job, task: str) -> Prepared:
     tree, hashes = _tree(job), dict(job.cases)
     entry = tree.study.tasks[[*hashes].index(task)].model_copy(update={"task": str(tree.run.task(task))})
     cases = read_task(entry, tree.study, job.base_folder)
-    prepared = prepare(cases, tree.study, load_tokenizer(tree.source))
+    prepared = prepare(cases, tree.study, load_tokenizer(tree.source), OtherModels(tree.others))
     if _cases_hash(prepared) != hashes[task]:
         what = "the cases read here are not those of the machine where the command was started"
         raise InputError(Problem(cases.where, what, "Put the same data on every machine, and do not change them."))
@@ -118,7 +127,8 @@ def _prepared(job: Job, task: str) -> Prepared:
 
 def _cases_hash(prepared: Prepared) -> str:
     parts = [[[one.prompt, one.answer] for one in part] for part in (prepared.train, prepared.validation)]
-    return digest([parts, prepared.test_hash])
+    others = [[name, _cases_hash(read)] for name, read in sorted(prepared.others.items())]
+    return digest([parts, prepared.test_hash, others])
 
 
 @contextmanager

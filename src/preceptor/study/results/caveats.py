@@ -4,7 +4,6 @@ from preceptor.study.results.conclusion_schema import ConclusionKind, Recommenda
 from preceptor.study.results.task_evidence import TaskEvidence
 from preceptor.study.run.failures import in_words
 from preceptor.study.spec.arms import MAJORITY
-from preceptor.study.spec.found import find_answer
 
 _MOST_INVALID = 0.05
 _LONGEST = 1.25
@@ -67,8 +66,7 @@ def _speaks_against(evidence: TaskEvidence, arm: str) -> str:
         return f"{rate:.0%} of its answers could not be read"
     if evidence.only_label(arm):
         return "it gives every case the same answer"
-    simple = [one for one in evidence.others if not find_answer(evidence.arms[one].answer).language_model]
-    verdicts = {one: evidence.verdict(evidence.begun(arm), one) for one in (*simple, MAJORITY)}
+    verdicts = {one: evidence.verdict(evidence.begun(arm), one) for one in (*evidence.simpler, MAJORITY)}
     if lost := [one for one, verdict in verdicts.items() if verdict not in ("better", None)]:
         return f"it is not shown to be better than {evidence.phrases[lost[0]]}"
     return "" if "better" in verdicts.values() else "it was compared with no simpler way"
@@ -131,7 +129,7 @@ def _not_beaten(evidence: TaskEvidence, arm: str) -> list[str]:
     """The simpler or larger ways that `arm` is not shown to be better than."""
     begun, base = evidence.begun(arm), evidence.base
     tuned = begun if base and evidence.contrast(begun, base) else arm
-    others = (*evidence.untouched, *evidence.others, evidence.control(arm), MAJORITY)
+    others = dict.fromkeys((*evidence.untouched, *evidence.others, *evidence.simpler, evidence.control(arm), MAJORITY))
     return [
         f"{_capital(evidence.phrases[tuned])} is not shown to be better than {evidence.phrases[other]}."
         for other in others

@@ -15,9 +15,11 @@ from preceptor.study.label_scores.scored import LabelRule
 from preceptor.study.predictions.answer_context import Scores
 from preceptor.study.predictions.answering import answered, arms_for, seedless
 from preceptor.study.predictions.prediction_files import Prediction, read_note, read_predictions
+from preceptor.study.results.use import bytes_to_load
 from preceptor.study.run.failures import EVALUATION, CellError, Failure, Part
 from preceptor.study.run.reading import reading
 from preceptor.study.score import case_score, gold_label, labels_of
+from preceptor.study.spec.found import find_answer
 from preceptor.study.stage_tree.ledger import Curve, curves, delivered, learning, pair_counts, pair_findings
 from preceptor.study.stage_tree.tree import StageTree
 from preceptor.tasks import INVALID
@@ -61,6 +63,10 @@ class Cell:
     """Of its free text on validation cases."""
     without_marker: int = 0
     """On how many cases the marker that a label follows was put behind what the model wrote."""
+    own_model: str | None = None
+    """The name of its arm's model where that is not the study's."""
+    model_bytes: int | None = None
+    """Of the weights that must be loaded to answer; None where no model of the study answers."""
 
     def sample(self, metric: str) -> Sample:
         """The held-out results as arrays, in the order of the held-out cases."""
@@ -84,6 +90,7 @@ def cells_of(tree: StageTree, prepared: Prepared) -> tuple[list[Cell], list[Fail
 def _cell(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> Cell:
     folder, done = answered(tree, prepared, arm, seed)
     file, root = folder / "predictions.jsonl", tree.run.root
+    one, policy = tree.study.arm(arm), done[-1].policy if done else None
     with tree.costs_one_cell(Part(prepared.task.name, arm, seed, EVALUATION), prepared):
         predictions, note = read_predictions(folder), read_note(folder)
         with reading(file):
@@ -104,12 +111,16 @@ def _cell(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> Cell:
             curves=curves(done),
             learning=learning(done),
             delivered=delivered(done),
-            policy=done[-1].policy.relative_to(root).as_posix() if done else None,
+            policy=policy.relative_to(root).as_posix() if policy else None,
             seedless=seedless(tree.study, arm),
             label_ties=int(note["label_ties"]),
             label_rule=note["label_rule"],
             form=note["form"],
             without_marker=int(note["without_marker"]),
+            own_model=one.model,
+            model_bytes=bytes_to_load(tree.source_of(one.model), policy)
+            if find_answer(one.answer).asks_policy
+            else None,
         )
 
 

@@ -154,8 +154,8 @@ def _chosen(arms: Mapping[str, Arm], primary: Sequence[tuple[str, str]]) -> dict
 
 
 def _writes(name: str, arms: Mapping[str, Arm]) -> bool:
-    """Whether a language model answers in an arm."""
-    return name != MAJORITY and bool(find_answer(arms[name].answer).language_model)
+    """Whether a language model answers in an arm, which an encoder that is there as a simpler way is not."""
+    return name != MAJORITY and not arms[name].simpler and bool(find_answer(arms[name].answer).language_model)
 
 
 def _by_task_and_model(cells: Sequence[Cell], failed: Sequence[Failure]) -> dict[tuple[str, str], _Arms]:

@@ -15,6 +15,7 @@ def measure(prepared: Prepared, cell: Cell) -> schema.Cell:
     return schema.Cell(
         task=task.name,
         model=cell.model,
+        own_model=cell.own_model,
         arm=cell.arm,
         seed=cell.seed,
         metric=task.metric,
@@ -29,6 +30,7 @@ def measure(prepared: Prepared, cell: Cell) -> schema.Cell:
         length_ratio=_length_ratio(prepared, cell),
         cost=schema.Cost.model_validate(cell.cost, from_attributes=True),
         evaluation_seconds=cell.evaluation_seconds,
+        use=schema.Use(seconds=1000 * cell.evaluation_seconds / len(cell.predictions), model_bytes=cell.model_bytes),
         predictions=schema.Predictions(path=cell.predictions_file, sha256=cell.predictions_sha256),
         pairs=cell.pairs,
         pair_findings=None if findings is None else schema.PairFindings.model_validate(findings),

@@ -1,6 +1,6 @@
 """Puts `results.json` together: the study, its tasks, its cells, and what follows from them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from preceptor.chat_server import ChatServer
@@ -40,6 +40,8 @@ from preceptor.study.run.provenance import provenance, versions
 from preceptor.study.run.test_set_ledger import record_use
 from preceptor.study.spec.study import Study
 
+_NO_OTHERS: Mapping[str, ModelSource] = {}
+
 
 def results_of(
     study: Study,
@@ -50,6 +52,7 @@ def results_of(
     cells: Sequence[Cell],
     command: str,
     failed: Sequence[Failure] = (),
+    others: Mapping[str, ModelSource] = _NO_OTHERS,
 ) -> Results:
     """All that `results.json` holds, without raters. Whoever asks for it looks at the test sets; the look is noted."""
     parts = [_task(study, run, checked, prepared, cells, len(tasks)) for checked, prepared in tasks]
@@ -69,6 +72,7 @@ def results_of(
             name=study.name,
             question=study.question,
             model=Model(name=source.name, title=source.title),
+            models={name: Model(name=one.name, title=one.title) for name, one in others.items()},
             endpoint=_endpoint(study),
             seeds=list(study.seeds),
             arms=list(study.arm_names),

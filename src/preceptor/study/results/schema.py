@@ -157,6 +157,8 @@ class StudyPart(_Part):
     name: str
     question: str
     model: Model
+    models: dict[str, Model] = {}
+    """The further models that arms have, by their names in the study."""
     endpoint: Endpoint | None = None
     seeds: list[int] = Field(min_length=1)
     arms: list[str] = Field(min_length=1)
@@ -187,6 +189,15 @@ class Cost(_Part):
     peak_memory_bytes: Count | None = None
     evaluation_flops: NotNegative | None = None
     """Those of `flops` by which a checkpoint was chosen, and nothing learned."""
+
+
+class Use(_Part):
+    """What using an arm takes: seconds for 1,000 cases, at the rate of the held-out ones, and the bytes of the weights
+    that must be loaded for however many; None where no model of the study answers.
+    """
+
+    seconds: NotNegative
+    model_bytes: Count | None = None
 
 
 class Predictions(_Part):
@@ -237,6 +248,8 @@ class ArmPart(_Part):
     explanation: str = ""
     stages: tuple[str, ...] = ()
     trained: bool = False
+    model: str | None = None
+    """The name of its model among the study's `models`; None for the study's."""
     answer: str = GENERATE
     control_of: str | None = None
     """The arm whose compute its last stage is given."""
@@ -298,10 +311,13 @@ class LabelScoring(_Part):
 
 
 class Cell(_Part):
-    """One arm on one task with one seed."""
+    """One arm on one task with one seed. `model` is the study's; `own_model` names one of its `models`, where the arm
+    has another one.
+    """
 
     task: str
     model: str
+    own_model: str | None = None
     arm: str
     seed: int
     metric: str
@@ -319,6 +335,8 @@ class Cell(_Part):
     """Mean characters of the answers over those of the gold texts; None for labels."""
     cost: Cost
     evaluation_seconds: NotNegative | None = None
+    use: Use | None = None
+    """None in results of earlier versions."""
     predictions: Predictions
     pairs: dict[str, Count] = {}
     pair_findings: PairFindings | None = None
@@ -426,6 +444,10 @@ class Results(_Part):
         except (ValueError, KeyError):  # a stage kind that is no longer there
             return self.arms
         return [*self.arms, *(ArmPart.model_validate(arm, from_attributes=True) for arm in parsed)]
+
+    def model_of(self, arm: str) -> Model:
+        """What an arm's answers come from, or were tuned from."""
+        return self.study.models.get(self.arm(arm).model or "", self.study.model)
 
     @property
     def older(self) -> bool:

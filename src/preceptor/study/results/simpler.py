@@ -40,10 +40,10 @@ def _best(evidence: TaskEvidence) -> str | None:
 
 
 def _simple(evidence: TaskEvidence, best: str) -> list[str]:
-    """Ways without a language model, classifiers, and the control of the treatment where it beats that too."""
+    """Simpler ways that the study has, classifiers, and the control of the treatment where it beats that too."""
     arms, asked = evidence.arms, evidence.asked
-    without = [name for name in evidence.others if not find_answer(arms[name].answer).language_model]
-    heads = [name for name in arms if name not in evidence.tuned and _reads_head(evidence, name)]
+    without = [name for name in evidence.simpler if name != best]
+    heads = [name for name in arms if name not in (*evidence.tuned, *without) and _reads_head(evidence, name)]
     longer = evidence.control(asked[0]) if asked else None
     more = [longer] if longer and asked and evidence.verdict(longer, asked[0]) == "better" else []
     return [*without, *([] if _reads_head(evidence, best) else heads), MAJORITY, *more]

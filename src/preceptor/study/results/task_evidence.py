@@ -94,6 +94,12 @@ class TaskEvidence:
         """The arms in which another model answers, or none."""
         return [arm.name for arm in self.arms.values() if not arm.trained and not find_answer(arm.answer).asks_policy]
 
+    @property
+    def simpler(self) -> list[str]:
+        """The simpler ways that its models are compared with: without a language model, or with a small encoder."""
+        without = [name for name in self.others if not find_answer(self.arms[name].answer).language_model]
+        return [*without, *(arm.name for arm in self.arms.values() if arm.simpler)]
+
     def control(self, arm: str) -> str | None:
         """The arm that is given as much compute without the last stage of `arm`; None where the study has none."""
         found = control(self.arms[arm], self.arms)

@@ -6,6 +6,7 @@ twice in a row goes on for the compute that another arm takes, and makes the arm
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,6 +18,7 @@ from preceptor.study.spec.stage_entry import (
     comes_after_itself,
     entry_of,
     kind_of,
+    named_model,
     source_of,
     with_ancestors,
 )
@@ -47,6 +49,10 @@ class Arm(BaseModel):
     answer: str = GENERATE
     against: tuple[Name, ...] = ()
     control_of: Name | None = None
+    model: str | None = Field(default=None, exclude=True)
+    """The name of the model that its first stage asks for; None for the study's. Known once arms are resolved."""
+    simpler: bool = Field(default=False, exclude=True)
+    """Whether it is a simpler way by the kind of its first stage, a control beside those without a language model."""
 
     @property
     def trained(self) -> bool:
@@ -99,14 +105,17 @@ def treatment(arms: Mapping[str, Arm]) -> Arm | None:
     """The arm a study is about: of those that are no control, the first that trains most often; None without training.
 
     Stages that make pairs do not count, so that an arm with pairs of its own is not preferred to one with the usual.
+    Arms of other models count only where none of the study's own is trained.
     """
     trained = [arm for arm in arms.values() if arm.trained and arm.control_of is None]
-    return max(trained, key=lambda arm: arm.policies, default=None)
+    own = [arm for arm in trained if arm.model is None]
+    return max(own or trained, key=lambda arm: arm.policies, default=None)
 
 
 def comparator(arm: Arm, arms: Mapping[str, Arm]) -> Arm | None:
     """The arm that lacks the last of its stages, of one stage the untouched model; None where the study lacks it."""
-    return next((one for one in arms.values() if one.stages == arm.parent and one.answer == arm.answer), None)
+    same = (one for one in arms.values() if one.answer == arm.answer and one.model == arm.model)
+    return next((one for one in same if one.stages == arm.parent), None)
 
 
 def control(arm: Arm, arms: Mapping[str, Arm]) -> Arm | None:
@@ -142,7 +151,15 @@ def _parsed(written: Sequence[str | Arm], stages: Entries) -> list[Arm]:
     """The arms as data, with the stages that their first one comes after and the answer that their last one gives."""
     arms = [_parse(one) if isinstance(one, str) else one for one in written]
     arms = [arm.model_copy(update={"stages": with_ancestors(arm.stages, stages)}) for arm in arms]
-    return [arm.model_copy(update={"answer": _answer(arm, stages)}) for arm in arms]
+    return [arm.model_copy(update={"answer": _answer(arm, stages)} | _of_first(arm, stages)) for arm in arms]
+
+
+def _of_first(arm: Arm, stages: Entries) -> dict[str, Any]:
+    """What an arm has of its first stage."""
+    kind = kind_of(arm.stages[0], stages) if arm.stages else ""
+    if kind not in kind_names():
+        return {}
+    return {"model": named_model(arm.stages[0], stages), "simpler": hasattr(find_kind(kind), "model")}
 
 
 def _answer(arm: Arm, stages: Entries) -> str:
@@ -191,6 +208,9 @@ def _order_problems(arm: Arm, stages: Entries) -> Iterator[str]:
         kind, entry = find_kind(kind_of(stage, stages)), entry_of(stage, stages)
         if before is None and (kind.makes != "policy" or kind.needs(stage)):
             yield f"{stage} works with the policy of the stage before it, so it cannot be the first"
+        if (other := named_model(stage, stages)) not in (None, arm.model):
+            had = f"the model {arm.model}" if arm.model else "the study's model"
+            yield f"{stage} is of the model {other}, and the stages before it are of {had}; an arm has one model"
         if comes_after_itself(stage, stages):
             continue  # which is said of the stage
         if entry and entry.after and (before or "").partition("@")[0] != entry.after.partition("@")[0]:
@@ -240,9 +260,15 @@ def _begun_alike(arm: Arm, arms: Sequence[Arm]) -> str | None:
 
 
 def _with_comparators(arm: Arm, arms: Sequence[Arm]) -> Arm:
-    """A trained arm is compared with the untouched ones, its parent and its control; further sources with the first."""
+    """A trained arm is compared with the untouched ones, its parent and its control; further sources with the first.
+
+    A simpler way is what others are compared with.
+    """
     if arm.against or not arm.trained:
         return arm
+    if arm.simpler:
+        without = [one.name for one in arms if not one.trained and not find_answer(one.answer).language_model]
+        return arm.model_copy(update={"against": (*without, MAJORITY)})
     parent = [one.name for one in arms if one.stages and one.stages == arm.parent]
     without_sources = tuple(stage.partition("@")[0] for stage in arm.stages)
     plain = [one.name for one in arms if arm.source and one.stages == without_sources]
@@ -251,7 +277,7 @@ def _with_comparators(arm: Arm, arms: Sequence[Arm]) -> Arm:
     if arm.control_of:
         return arm.model_copy(update={"against": tuple(parent)})
     controls = [one.name for one in arms if one.control_of == arm.name]
-    untouched = [one.name for one in arms if not one.trained]
+    untouched = [one.name for one in arms if not one.trained or one.simpler]
     return arm.model_copy(update={"against": (*untouched, *parent, *controls, MAJORITY)})
 
 

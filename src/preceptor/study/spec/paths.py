@@ -8,11 +8,16 @@ from preceptor.study.spec.study import Study, TaskEntry
 
 def model_of(study: Study, base_folder: Path) -> ModelSource:
     """The study's model; a folder is named relative to the study file, as its data is."""
-    beside = base_folder / Path(study.model).expanduser()
-    # `models/tiny` beside a folder `models/` is a path, if perhaps a mistyped one, and never asked for at the hub.
-    is_path = beside.is_dir() or ("/" in study.model and beside.parent.is_dir())
-    source = find_model(str(beside) if is_path else study.model)
+    source = named_model(study.model, base_folder)
     return source.in_4bit() if study.load_in_4bit else source
+
+
+def named_model(model: str, base_folder: Path) -> ModelSource:
+    """The model that a study file names, as `model` or among its `models`."""
+    beside = base_folder / Path(model).expanduser()
+    # `models/tiny` beside a folder `models/` is a path, if perhaps a mistyped one, and never asked for at the hub.
+    is_path = beside.is_dir() or ("/" in model and beside.parent.is_dir())
+    return find_model(str(beside) if is_path else model)
 
 
 def votes_of(study: Study, base_folder: Path) -> Path | None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from preceptor.study.spec.found import answer_names, find_settings, kind_names
+from preceptor.study.spec.found import answer_names, find_kind, find_settings, kind_names
 
 Name = Annotated[str, Field(pattern=r"^\w[\w.+@-]*$", max_length=100)]
 """Of a stage or an arm."""
@@ -37,6 +37,8 @@ class StageEntry(BaseModel):
     """The slots that learn; by default every adapter not in `use`, and of a kind that trains a head every head too."""
     use: tuple[SlotName, ...] = ()
     """Further slots, which are active and frozen."""
+    model: Name | None = Field(default=None, exclude_if=lambda model: model is None)
+    """One of the study's `models`, which the whole arm then has; by default that of the stage before it."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -62,6 +64,14 @@ def kind_of(stage: str, entries: Entries) -> str:
     """The kind of a stage: what the study file says of its name, else the name itself without its source."""
     entry = entry_of(stage, entries)
     return entry.kind if entry else stage.partition("@")[0]
+
+
+def named_model(stage: str, entries: Entries) -> str | None:
+    """The name of the model that a stage asks for, or that its kind brings along, by the kind's name; None for any."""
+    entry, kind = entry_of(stage, entries), kind_of(stage, entries)
+    if entry and entry.model:
+        return entry.model
+    return kind if kind in kind_names() and hasattr(find_kind(kind), "model") else None
 
 
 def with_ancestors(stages: Sequence[str], entries: Entries) -> tuple[str, ...]:

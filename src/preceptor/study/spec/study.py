@@ -97,8 +97,10 @@ class Study(_Frozen):
     name: Annotated[str, Field(pattern=r"^\w[\w.-]*$"), AfterValidator(file_name)]
     question: str = "Which is worth it: the untouched model, learning by example (SFT), or also by preference (DPO)?"
     model: str = EMBEDDED
+    models: dict[Name, str] = Field(default={}, exclude_if=lambda models: not models)
+    """Further models by name, which stages ask for: each a folder, a hub id or an embedded model, as `model` is."""
     load_in_4bit: bool = Field(default=False, exclude_if=lambda quantized: not quantized)
-    """Whether the model's linear layers are held in four bits, in every arm, tuned or not."""
+    """Whether the linear layers of `model` are held in four bits, in each of its arms, tuned or not."""
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(default=(0,), min_length=1)
     makers: tuple[str, ...] = ()
     """Where rejected answers come from. The first makes the pairs of all arms, each other is an arm of its own."""
@@ -170,6 +172,8 @@ class Study(_Frozen):
             known = {*self.slots, HEAD}
             if unknown := sorted({*entry.train, *entry.use} - known):
                 problems.append(f"stages: {name}: there is no slot {', '.join(unknown)}; name it in `slots`")
+            if entry.model and entry.model not in self.models:
+                problems.append(f"stages: {name}: there is no model {entry.model}; name it in `models`")
             if len({*entry.train}) < len(entry.train) or len({*entry.use}) < len(entry.use):
                 problems.append(f"stages: {name}: name each slot only once")
             if both := sorted({*entry.train} & {*entry.use}):
@@ -283,22 +287,28 @@ class Study(_Frozen):
         named, use = (entry.train, entry.use) if entry else ((), ())
         heads = self._heads(labels) if getattr(kind, "trains_head", False) else {}
         heads = {name: head for name, head in heads.items() if name in named} or heads
-        train = tuple(dict.fromkeys([*(named or [one for one in self._adapters if one not in use]), *heads]))
-        active = {name: slot for name, slot in (self._adapters | heads).items() if name in {*train, *use}}
-        whole = self.adapter is None
+        adapters = self._adapters(kind)
+        train = tuple(dict.fromkeys([*(named or [one for one in adapters if one not in use]), *heads]))
+        active = {name: slot for name, slot in (adapters | heads).items() if name in {*train, *use}}
+        whole = self.adapter_of(kind) is None
         return active, (BACKBONE, *train) if whole else train
 
-    @property
-    def most_slots(self) -> dict[str, Slot]:
-        """The slots of the stage that has most of them: what a plan counts on."""
-        refs = [stage for name in self.resolved if (last := self.stage_of(name)) for stage in last.required]
-        return max((self.slots_of(stage)[0] for stage in refs), key=len, default=self._adapters)
+    def adapter_of(self, kind: Any) -> AdapterSettings | None:
+        """The adapter of a stage of this kind without `slots`: the study's, and the usual one of a kind that brings its
+        own model along; None where every weight learns.
+        """
+        return AdapterSettings() if hasattr(kind, "model") else self.adapter
 
-    @property
-    def _adapters(self) -> dict[str, Slot]:
-        if self.slots:
+    def most_slots(self, model: str | None = None) -> dict[str, Slot]:
+        """The slots of the stage that has most of them, of those with this model: what a plan counts on."""
+        refs = [stage for name in self.resolved if (last := self.stage_of(name)) for stage in last.required]
+        slots = [self.slots_of(stage)[0] for stage in refs if stage.model == model]
+        return max(slots, key=len, default=self._adapters())
+
+    def _adapters(self, kind: Any = None) -> dict[str, Slot]:
+        if self.slots and not hasattr(kind, "model"):
             return {name: slot for name, slot in self.slots.items() if slot.type != HEAD}
-        return adapter_slots(self.adapter)
+        return adapter_slots(self.adapter_of(kind))
 
     def _heads(self, labels: int) -> dict[str, Slot]:
         named = {name: slot.settings for name, slot in self.slots.items() if slot.type == HEAD} or {HEAD: {}}
@@ -355,6 +365,12 @@ class Study(_Frozen):
         """The block of a stage kind or a way of answering, by default what its file says."""
         settings = find_settings(name)
         return getattr(self, name, None) or (settings() if settings else None)
+
+    @property
+    def other_models(self) -> dict[str, str]:
+        """The models beside `model` that arms have, by name, each with what names it in `models` or its kind brings."""
+        names = dict.fromkeys(arm.model for arm in self.resolved.values() if arm.model)
+        return {name: self.models[name] if name in self.models else find_kind(name).model for name in names}
 
     @property
     def primary_contrasts(self) -> tuple[tuple[str, str], ...]:

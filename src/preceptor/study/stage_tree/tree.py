@@ -1,7 +1,7 @@
 """Each stage is done once: found under a key made of everything it depends on, or done and kept under it."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from preceptor.engine import Cost, Numerics, release_memory
 from preceptor.files import digest, write_json
 from preceptor.models import DEFAULT, ModelSource, with_pools
 from preceptor.study.cases import Prepared
+from preceptor.study.other_models import OtherModel
 from preceptor.study.run.failures import Cause, CellError, Part, cause_of
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.run.locks import folder_lock
@@ -53,9 +54,19 @@ class StageTree:
     progress: Progress
     votes: Path | None = None
     base_folder: Path = Path()
+    others: Mapping[str, OtherModel] = field(default_factory=dict)
+    """The study's further models, by name."""
     failures: dict[Part, Cause] = field(default_factory=dict, compare=False)
     known: dict[tuple[StageRef, str, int], _Known] = field(default_factory=dict, compare=False, repr=False)
     """What was looked up: data and keys are made once a run."""
+
+    def source_of(self, model: str | None) -> ModelSource:
+        """A model by its name; the study's for None."""
+        return self.source if model is None else self.others[model].source
+
+    def hash_of(self, model: str | None) -> str:
+        """Names the weights of a model."""
+        return self.model_hash if model is None else self.others[model].hash
 
     def outputs(self, arm: str, prepared: Prepared, seed: int) -> list[StageOutput]:
         """What an arm's stages came to, in order; each is found, or done now. Empty for an untouched arm.
@@ -139,13 +150,15 @@ class StageTree:
         budget = sum((one.cost for one in spent), Cost()).training_flops if spent else None
         settings = self.study.settings_of(stage, prepared.entry)
         slots, train = self.study.slots_of(stage, len(prepared.task.labels))
-        slots = with_pools(slots, self.source)
+        source = self.source_of(stage.model)
+        slots = with_pools(slots, source)
+        adapter = self.study.adapter_of(kind) if not self.study.slots or hasattr(kind, "model") else None
         context = Context(
             study=self.study,
             stage=stage,
             settings=settings,
-            tasks=(prepared,),
-            source=self.source,
+            tasks=(prepared.read_by(stage.model),),
+            source=source,
             numerics=self.numerics,
             seed=seed,
             run=self.run,
@@ -164,24 +177,21 @@ class StageTree:
             inputs |= {"for_as_much_as": spent[-1].key}
         if [*slots] not in ([DEFAULT], []):
             inputs |= {"slots": {name: slot.model_dump() for name, slot in slots.items()}, "train": train}
-        key = self._key(stage.kind, inputs, parents[-1] if parents else None, seed, data_digest(data))
+        key = digest(
+            {
+                "kind": stage.kind,
+                "settings": inputs,
+                "adapter": adapter.model_dump() if adapter else None,
+                "numerics": self.numerics.model_dump(),
+                "parent": parents[-1].key if parents else None,
+                "seed": seed,
+                "data": data_digest(data),
+                "model": self.hash_of(stage.model),
+            }
+        )
         folder = self.run.stage(key)
         policy = folder if kind.makes == "policy" else parents[-1].policy
         return _Known(replace(context, folder=folder), data, StageOutput(stage.kind, key, folder, policy))
-
-    def _key(self, kind: str, inputs: dict[str, Any], parent: StageOutput | None, seed: int, data: str) -> str:
-        return digest(
-            {
-                "kind": kind,
-                "settings": inputs,
-                "adapter": self.study.adapter.model_dump() if self.study.adapter and not self.study.slots else None,
-                "numerics": self.numerics.model_dump(),
-                "parent": parent.key if parent else None,
-                "seed": seed,
-                "data": data,
-                "model": self.model_hash,
-            }
-        )
 
 
 def part_of(stage: StageRef, prepared: Prepared, seed: int) -> Part:

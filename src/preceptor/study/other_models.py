@@ -1,0 +1,65 @@
+"""The models that a study has beside its `model`, each of which reads the same cases with a tokenizer of its own."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from preceptor.errors import InputError, Problem
+from preceptor.models import (
+    ModelSource,
+    context_length,
+    fetch_command,
+    fingerprint,
+    is_fetched,
+    load_tokenizer,
+    writes,
+)
+from preceptor.study.spec.paths import named_model
+from preceptor.study.spec.study import Study
+
+
+@dataclass(frozen=True, slots=True)
+class OtherModel:
+    """One of them. max_length: the most tokens of a case, which is the study's or all that an encoder has positions
+    for. hash: names its weights, in the keys of stages.
+    """
+
+    source: ModelSource
+    tokenizer: Any = field(repr=False)
+    max_length: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class OtherModels:
+    """By name: those that are here, and of those that are not and may be missing, why their arms are left out."""
+
+    here: Mapping[str, OtherModel] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
+
+
+def find_other_models(
+    study: Study, base_folder: Path, find: Callable[[str, Path], ModelSource] = named_model
+) -> OtherModels:
+    """Those that the study's arms have; `find` finds one. Raises `InputError` with all that is wrong with them."""
+    here, absent, problems = dict[str, OtherModel](), dict[str, str](), list[Problem]()
+    for name, model in study.other_models.items():
+        if name not in study.models and not is_fetched(model):  # the user asked for an arm, and not for this model
+            absent[name] = f"the model {model} is not on this machine; `{fetch_command(model)}` fetches it"
+            continue
+        try:
+            source = find(model, base_folder)
+            length = tokens_read(study, source)
+            here[name] = OtherModel(source, load_tokenizer(source), length, fingerprint(source))
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return OtherModels(here, absent)
+
+
+def tokens_read(study: Study, source: ModelSource) -> int:
+    """The most tokens of a case that a model is given: `max_length`, or all that an encoder has positions for."""
+    known = None if writes(source) else context_length(source)
+    return study.max_length if known is None else min(study.max_length, known)
