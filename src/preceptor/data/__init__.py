@@ -6,6 +6,7 @@ from preceptor.data._fit import TooLong, fit, fit_pair
 from preceptor.data._frame import write_frame
 from preceptor.data._header import describe_columns, has_header, meant_column, missing_header
 from preceptor.data._inspect import Guess, inspect_table, looks_like_labels
+from preceptor.data._named_answers import NAMES_THE_ANSWER, Named, named_answers
 from preceptor.data._near_duplicates import near_duplicates
 from preceptor.data._preflight import Preflight, preflight
 from preceptor.data._problems import did_you_mean, quoted
@@ -17,9 +18,11 @@ from preceptor.data._text_files import Row
 
 __all__ = [
     "EACH_ROW",
+    "NAMES_THE_ANSWER",
     "NEAR_DUPLICATE",
     "DataSpec",
     "Guess",
+    "Named",
     "Preflight",
     "Read",
     "Row",
@@ -38,6 +41,7 @@ __all__ = [
     "looks_like_labels",
     "meant_column",
     "missing_header",
+    "named_answers",
     "near_duplicates",
     "preflight",
     "quoted",

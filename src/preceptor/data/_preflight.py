@@ -12,6 +12,7 @@ from preceptor.data import _checks
 from preceptor.data._finding import Finding
 from preceptor.data._invalid_rows import InvalidRow, invalid_row_findings
 from preceptor.data._lengths import Lengths, measure
+from preceptor.data._named_answers import check_named_answers
 from preceptor.data._split import Splits
 from preceptor.errors import Problem, printable
 from preceptor.tasks import Example, Split, Task
@@ -72,6 +73,7 @@ def preflight(
     findings += _checks.check_ids([example for examples in parts.values() for example in examples])
     findings += _checks.check_labels(task, parts)
     findings += _checks.check_leakage(parts)
+    findings += check_named_answers(task, parts["train"])
 
     # Cases without the task's fields have no prompt; they are reported above, the others are still checked.
     usable = {
