@@ -133,8 +133,8 @@ def test_random_words_are_as_many_as_asked_and_the_same_each_time() -> None:
 
 def test_a_field_may_be_made_of_one_that_stands_before_it() -> None:
     assert {*made(TRAIN, []).train[0].fields} == {"note", "keywords", *ENTRIES}
+    backwards = dict(reversed(ENTRIES.items())) | {"note": {"without_label": "keywrods"}}
     with pytest.raises(InputError) as refused:
-        backwards = dict(reversed(ENTRIES.items())) | {"note": {"without_label": "keywrods"}}
         with_made_fields(backwards, TASK, splits(TRAIN, []), "task x")
     assert [str(one) for one in refused.value.problems] == [
         "task x, fields.few: there is no field extracted. Fields are `note`, `keywords`",

@@ -16,7 +16,7 @@ WORTH_A_CAUTION = 0.25
 
 To read the label off in a share s of the cases turns an accuracy a into a + s (1 - a). Where four of five cases are
 answered rightly without it, a quarter is worth 0.05, the smallest difference that the studies here call one. Notes that
-name their answer in passing stay below: of MTSamples', 15% name their specialty.
+name their answer in passing stay below: of MTSamples' (40 specialties), 8% hold their own, and 6% would by chance.
 """
 
 FieldText = Callable[[Example], str]

@@ -1,18 +1,20 @@
 """From a study's task entry to cases that are split, checked and turned into token ids."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast, get_args
 
 from preceptor.data import (
+    Named,
     Preflight,
     Read,
     Splits,
     TooLong,
     cases_by_patient,
     fit,
+    named_answers,
     preflight,
     read_examples,
     spike_problems,
@@ -26,6 +28,7 @@ from preceptor.models import Encoded, encode
 from preceptor.strict_yaml import setting_in
 from preceptor.study.score import case_score, metric_problems, undefined_problems
 from preceptor.study.spec.study import Study, TaskEntry
+from preceptor.study.views import Seen, seen_through_views
 from preceptor.tasks import Example, Split, Task, load_task, task_file
 
 Asked = tuple[list[int], Example]
@@ -47,6 +50,11 @@ class TaskCases:
     def where(self) -> str:
         """How a message names the data."""
         return f"{self.entry.data.path or 'built-in cases'}, task {self.task.name}"
+
+    @property
+    def views(self) -> dict[str, Seen]:
+        """What each view of the task shows, made anew each time. Raises `InputError` for a field there is not."""
+        return seen_through_views(self.entry, self.task, self.splits, self.where)
 
     @property
     def synthetic(self) -> bool:
@@ -79,6 +87,19 @@ class Prepared:
     """Token ids of each label as an answer, in the order of the task; none where an answer is more than a label. All of
     them fit behind the prompts.
     """
+    view_key: str = ""
+    """Names the view that shows the cases, and what it was made of; empty where the task's own prompt does."""
+    views: "Mapping[str, Prepared]" = field(default_factory=dict, repr=False)
+    """View -> the same cases as it shows them."""
+
+    @property
+    def named(self) -> Named:
+        """In which share of the training cases the prompt holds the case's own label."""
+        return named_answers(self.task, self.splits.train, partial(case_text, self.task))
+
+    def seen(self, view: str | None) -> "Prepared":
+        """The cases as a view shows them; None: as the task's own prompt does."""
+        return self.views[view] if view else self
 
     @property
     def test_hash(self) -> str:
@@ -126,13 +147,22 @@ def read_task(entry: TaskEntry, study: Study, base_folder: Path) -> TaskCases:
 
 def check_task(cases: TaskCases, study: Study, tokenizer: Any) -> Checked:
     """Look at one task's cases as the model will see them."""
-    found = preflight(cases.task, cases.splits, tokenizer, study.max_length, cases.read.refused)
+    views = {name: (seen.task, seen.splits) for name, seen in cases.views.items()}
+    found = preflight(cases.task, cases.splits, tokenizer, study.max_length, cases.read.refused, views)
     return Checked(cases.entry, cases.task, cases.task_yaml, cases.splits, cases.not_drawn, cases.read, found)
 
 
 def prepare(cases: TaskCases, study: Study, tokenizer: Any) -> Prepared:
-    """Encode the cases; the same cut for every arm."""
-    task, splits = cases.task, cases.splits
+    """Encode the cases, as the task's prompt and each of its views shows them; the same cut for every arm."""
+    own = _prepared(cases, cases.task, cases.splits, study, tokenizer)
+    views = {
+        name: replace(_prepared(cases, seen.task, seen.splits, study, tokenizer), view_key=seen.key)
+        for name, seen in cases.views.items()
+    }
+    return replace(own, views=views)
+
+
+def _prepared(cases: TaskCases, task: Task, splits: Splits, study: Study, tokenizer: Any) -> Prepared:
     labels = _label_answers(task, tokenizer, splits)
     longest = max(map(len, labels), default=0)
 

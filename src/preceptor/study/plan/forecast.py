@@ -27,15 +27,15 @@ def stage_work(
     works = [stage_work(study, prepared, one, model, base_folder, shares=shares) for one in stage.budget_stages]
     training = [unit for work in works for unit in work if not unit.look]
     spent = flops_of(training, model) if works else None
-    settings = study.settings_of(stage, prepared.entry)
-    context = WorkContext(study, settings, prepared, model, shares, stage, spent=spent, base_folder=base_folder)
+    settings, shown = study.settings_of(stage, prepared.entry), prepared.seen(stage.view)
+    context = WorkContext(study, settings, shown, model, shares, stage, spent=spent, base_folder=base_folder)
     return _counted(find_kind(stage.kind), context)
 
 
 def answer_work(study: Study, prepared: Prepared, arm: str, model: nn.Module, *, shares: bool) -> Work:
     """What the arm's answers to the held-out cases take of the model: nothing where no policy is asked."""
     one = study.arm(arm)
-    context = WorkContext(study, study.block(one.answer), prepared, model, shares, trained=one.trained)
+    context = WorkContext(study, study.block(one.answer), prepared.seen(one.view), model, shares, trained=one.trained)
     return _counted(find_answer(one.answer), context)
 
 

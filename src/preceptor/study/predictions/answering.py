@@ -21,6 +21,9 @@ def arms_for(study: Study, prepared: Prepared) -> list[str]:
 
 def why_left_out(study: Study, prepared: Prepared, arm: str) -> str | None:
     """Why an arm cannot answer a task; None where it can."""
+    if (view := study.arm(arm).view) and view not in prepared.views:
+        return f"the task has no view {view}"
+    prepared = prepared.seen(view)
     if why := find_answer(study.arm(arm).answer).unsupported_reason(prepared.task):
         return str(why)
     last = study.stage_of(arm)
@@ -52,7 +55,7 @@ def cell_folder(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> Pat
 def answers_key(tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: list[StageOutput]) -> str:
     """Names everything the arm's answers depend on. A deterministic arm without stages has one key for all seeds."""
     context = _context(tree, prepared, arm, seed, stages)
-    return cell_key(find_answer(tree.study.arm(arm).answer).key(context), tree.numerics, prepared)
+    return cell_key(find_answer(tree.study.arm(arm).answer).key(context), tree.numerics, context.task)
 
 
 def answered(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> tuple[Path, list[StageOutput]]:
@@ -78,15 +81,17 @@ def _answer(
 ) -> None:
     """Have the arm answer every held-out case."""
     release_memory()
-    answering = find_answer(tree.study.arm(arm).answer).answer(_context(tree, prepared, arm, seed, stages))
+    context = _context(tree, prepared, arm, seed, stages)
+    answering = find_answer(tree.study.arm(arm).answer).answer(context)
     with tree.progress(f"{prepared.task.name}: held-out answers of {arm}", len(prepared.test)) as advance:
-        evaluate(answering, prepared, folder, key, advance)
+        evaluate(answering, context.task, folder, key, advance)
 
 
 def _context(tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: list[StageOutput]) -> AnswerContext:
-    settings = tree.study.block(tree.study.arm(arm).answer)
+    one = tree.study.arm(arm)
+    settings = tree.study.block(one.answer)
     policy, key = (stages[-1].policy, stages[-1].key) if stages else (None, tree.model_hash)
-    return AnswerContext(tree.study, settings, prepared, tree.source, tree.numerics, seed, policy, key)
+    return AnswerContext(tree.study, settings, prepared.seen(one.view), tree.source, tree.numerics, seed, policy, key)
 
 
 def _copied(tree: StageTree, prepared: Prepared, arm: str, folder: Path, key: str) -> bool:

@@ -118,7 +118,8 @@ def _prepared(job: Job, task: str) -> Prepared:
 
 def _cases_hash(prepared: Prepared) -> str:
     parts = [[[one.prompt, one.answer] for one in part] for part in (prepared.train, prepared.validation)]
-    return digest([parts, prepared.test_hash])
+    views = {name: seen.view_key for name, seen in prepared.views.items()}
+    return digest([parts, prepared.test_hash, *([views] if views else [])])
 
 
 @contextmanager

@@ -43,6 +43,7 @@ def _simple(evidence: TaskEvidence, best: str) -> list[str]:
     """Ways without a language model, classifiers, and the control of the treatment where it beats that too."""
     arms, asked = evidence.arms, evidence.asked
     without = [name for name in evidence.others if not find_answer(arms[name].answer).language_model]
+    without = [name for name in without if not ((view := evidence.view(name)) and view.known == "after")]
     heads = [name for name in arms if name not in evidence.tuned and _reads_head(evidence, name)]
     longer = evidence.control(asked[0]) if asked else None
     more = [longer] if longer and asked and evidence.verdict(longer, asked[0]) == "better" else []

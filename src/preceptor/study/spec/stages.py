@@ -14,7 +14,8 @@ class StageRef:
 
     source: who makes what comes out of it, as a maker of pairs. owner: the stages of an arm that ends with it, joined
     by `+`, or the control whose last stage it is. after: the stage before it, whose policy it starts from, unless that
-    one makes none. budget: the stage whose compute, with that of every stage between, it spends.
+    one makes none. budget: the stage whose compute, with that of every stage between, it spends. view: what it is
+    shown of a case; None for the task's prompt.
     """
 
     name: str
@@ -23,6 +24,7 @@ class StageRef:
     source: str | None = None
     after: "StageRef | None" = None
     budget: "StageRef | None" = None
+    view: str | None = None
 
     @property
     def lineage(self) -> tuple["StageRef", ...]:
@@ -45,7 +47,8 @@ class StageRef:
     def title(self) -> str:
         """What it is called in messages: `SFT`, or where its kind goes on, `SFT continued`."""
         title = str(find_kind(self.kind).title)
-        return f"{title} continued" if self.budget else title
+        title = f"{title} continued" if self.budget else title
+        return f"{title} on {self.view}" if self.view else title
 
 
 def stage_of(arm: Arm, arms: Mapping[str, Arm], stages: Entries, default_source: str | None) -> StageRef | None:
@@ -55,10 +58,10 @@ def stage_of(arm: Arm, arms: Mapping[str, Arm], stages: Entries, default_source:
         kind, source, owner = kind_of(name, stages), source_of(name), "+".join(arm.stages[:number])
         for needed in find_kind(kind).needs(name):
             if last is None or last.kind != needed or last.source != (source or last.source):
-                last = StageRef(needed, needed, owner, source or default_source, last)
+                last = StageRef(needed, needed, owner, source or default_source, last, view=arm.view)
         makes_pairs = find_kind(kind).makes == "pairs"
         if number == len(arm.stages) and arm.control_of:
             budget = stage_of(arms[arm.control_of], arms, stages, default_source)
-            return StageRef(name, kind, arm.name, None, last, budget)
-        last = StageRef(name, kind, owner, (source or default_source) if makes_pairs else None, last)
+            return StageRef(name, kind, arm.name, None, last, budget, arm.view)
+        last = StageRef(name, kind, owner, (source or default_source) if makes_pairs else None, last, view=arm.view)
     return last

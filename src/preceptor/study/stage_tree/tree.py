@@ -135,6 +135,7 @@ class StageTree:
     def _known(self, stage: StageRef, prepared: Prepared, seed: int) -> _Known:
         kind = find_kind(stage.kind)
         parents = self._lineage(stage.after, prepared, seed)
+        shown = prepared.seen(stage.view)
         spent = [self._look_up(one, prepared, seed).output for one in stage.budget_stages]
         budget = sum((one.cost for one in spent), Cost()).training_flops if spent else None
         settings = self.study.settings_of(stage, prepared.entry)
@@ -143,7 +144,7 @@ class StageTree:
             study=self.study,
             stage=stage,
             settings=settings,
-            tasks=(prepared,),
+            tasks=(shown,),
             source=self.source,
             numerics=self.numerics,
             seed=seed,
@@ -163,6 +164,8 @@ class StageTree:
             inputs |= {"for_as_much_as": spent[-1].key}
         if [*slots] not in ([DEFAULT], []):
             inputs |= {"slots": {name: slot.model_dump() for name, slot in slots.items()}, "train": train}
+        if shown.view_key:
+            inputs |= {"view": shown.view_key}
         key = self._key(stage.kind, inputs, parents[-1] if parents else None, seed, data_digest(data))
         folder = self.run.stage(key)
         policy = folder if kind.makes == "policy" else parents[-1].policy
