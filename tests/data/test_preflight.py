@@ -134,6 +134,12 @@ WARNINGS: dict[str, tuple[Change, str, str]] = {
     "cut": (
         change_case("train", 0, fields={"age": "3", "note": "fever " * 900}), "train case c0", "field note is cut"
     ),
+    "answer in a field": (
+        lambda splits: splits.train.__setitem__(
+            slice(None), [replace(one, fields=one.fields | {"age": one.target}) for one in splits.train]
+        ),
+        "train cases", "field age holds the case's own label in 100%",
+    ),
 }  # fmt: skip
 
 
@@ -186,7 +192,7 @@ def test_no_sentence_of_a_finding_names_a_case_and_every_kind_has_a_code(tiny_to
     assert found == {
         "patient_in_two_splits", "doubled_id", "missing_fields", "no_text", "no_answer", "unknown_label",
         "identical_pair", "one_label", "no_cases", "too_long", "few_patients", "repeat", "contradiction",
-        "near_duplicate", "cut", "label_not_in_training",
+        "near_duplicate", "cut", "label_not_in_training", "names_the_answer",
     }  # fmt: skip
 
 

@@ -6,6 +6,8 @@ from preceptor.data._fit import TooLong, fit, fit_pair
 from preceptor.data._frame import write_frame
 from preceptor.data._header import describe_columns, has_header, meant_column, missing_header
 from preceptor.data._inspect import Guess, inspect_table, looks_like_labels
+from preceptor.data._made_fields import made_field_problems, made_field_words, with_made_fields
+from preceptor.data._named_answers import NAMES_THE_ANSWER, Named, named_answers
 from preceptor.data._near_duplicates import near_duplicates
 from preceptor.data._preflight import Preflight, preflight
 from preceptor.data._problems import did_you_mean, quoted
@@ -17,9 +19,11 @@ from preceptor.data._text_files import Row
 
 __all__ = [
     "EACH_ROW",
+    "NAMES_THE_ANSWER",
     "NEAR_DUPLICATE",
     "DataSpec",
     "Guess",
+    "Named",
     "Preflight",
     "Read",
     "Row",
@@ -36,8 +40,11 @@ __all__ = [
     "inspect_table",
     "iso_day",
     "looks_like_labels",
+    "made_field_problems",
+    "made_field_words",
     "meant_column",
     "missing_header",
+    "named_answers",
     "near_duplicates",
     "preflight",
     "quoted",
@@ -48,5 +55,6 @@ __all__ = [
     "spiked",
     "split_by_patient",
     "table_of",
+    "with_made_fields",
     "write_frame",
 ]

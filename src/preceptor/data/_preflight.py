@@ -1,7 +1,7 @@
 """Preflight: validate the data against task, tokenizer and context length before any training."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rich.console import Console
@@ -12,6 +12,7 @@ from preceptor.data import _checks
 from preceptor.data._finding import Finding
 from preceptor.data._invalid_rows import InvalidRow, invalid_row_findings
 from preceptor.data._lengths import Lengths, measure
+from preceptor.data._named_answers import check_named_answers
 from preceptor.data._split import Splits
 from preceptor.errors import Problem, printable
 from preceptor.tasks import Example, Split, Task
@@ -60,9 +61,17 @@ class Preflight:
 
 
 def preflight(
-    task: Task, splits: Splits, tokenizer: Any, max_length: int, refused: Sequence[InvalidRow] = ()
+    task: Task,
+    splits: Splits,
+    tokenizer: Any,
+    max_length: int,
+    refused: Sequence[InvalidRow] = (),
+    views: Mapping[str, tuple[Task, Splits]] | None = None,
 ) -> Preflight:
-    """Check every case of `splits` with the task's prompt; `refused` are the reader's invalid rows."""
+    """Check every case of `splits` with the task's prompt; `refused` are the reader's invalid rows.
+
+    views: name -> the task with that view's prompt, and the cases with the fields that were made for views.
+    """
     parts: dict[Split, Sequence[Example]] = {name: getattr(splits, name) for name in SPLITS}
     findings = invalid_row_findings(refused)
     findings += _checks.check_sizes(parts)
@@ -72,6 +81,7 @@ def preflight(
     findings += _checks.check_ids([example for examples in parts.values() for example in examples])
     findings += _checks.check_labels(task, parts)
     findings += _checks.check_leakage(parts)
+    findings += check_named_answers(task, next((whole.train for _, whole in (views or {}).values()), parts["train"]))
 
     # Cases without the task's fields have no prompt; they are reported above, the others are still checked.
     usable = {
@@ -82,6 +92,12 @@ def preflight(
     for name, examples in usable.items():
         lengths[name], by_length = measure(task, name, examples, tokenizer, max_length)
         findings += by_length
+    for view, (seen, whole) in (views or {}).items():
+        findings += [
+            replace(one, where=f"view {view}, {one.where}")
+            for name in SPLITS
+            for one in measure(seen, name, getattr(whole, name), tokenizer, max_length)[1]
+        ]
     return Preflight(task.name, tuple(findings), _count(task, parts), lengths)
 
 

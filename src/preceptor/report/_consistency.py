@@ -28,6 +28,7 @@ _RECOMMENDED: dict[ConclusionKind, tuple[Recommendation, ...]] = {
     "sft_not_settled": ("do not deploy",),
     "dpo_not_delivered": ("do not deploy",),
     "could_not_have_seen": ("do not deploy",),
+    "names_the_answer": ("do not deploy",),
     "simpler_is_better": ("do not deploy",),
     "unsettled": ("do not deploy", "more cases"),
 }

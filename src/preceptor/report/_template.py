@@ -24,6 +24,7 @@ CONCLUSIONS = {
     "dpo_not_delivered": ("inconclusive", "DPO was not delivered"),
     "could_not_have_seen": ("inconclusive", "could not have seen a gain"),
     "simpler_is_better": ("worse", "a simpler way is better"),
+    "names_the_answer": ("worse", "what does best is shown the answer"),
     "base_enough": ("equivalent", "the base model is enough"),
     "dpo_harms": ("worse", "DPO does harm"),
     "not_enough_cases": ("inconclusive", "not enough cases"),

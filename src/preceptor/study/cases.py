@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from preceptor.data import (
+    Named,
     Preflight,
     Read,
     Splits,
     TooLong,
     cases_by_patient,
     fit,
+    named_answers,
     preflight,
     read_examples,
     spike_problems,
@@ -26,8 +28,11 @@ from preceptor.models import Encoded, encode
 from preceptor.strict_yaml import setting_in
 from preceptor.study.other_models import OtherModel, OtherModels
 from preceptor.study.score import case_score, metric_problems, undefined_problems
+from preceptor.study.spec.arms import Arm
 from preceptor.study.spec.found import find_answer, find_kind
+from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study, TaskEntry
+from preceptor.study.views import Seen, seen_through_views
 from preceptor.tasks import Example, Split, Task, load_task, task_file
 
 Asked = tuple[list[int], Example]
@@ -50,6 +55,11 @@ class TaskCases:
     def where(self) -> str:
         """How a message names the data."""
         return f"{self.entry.data.path or 'built-in cases'}, task {self.task.name}"
+
+    @property
+    def views(self) -> dict[str, Seen]:
+        """What each view of the task shows, made anew each time. Raises `InputError` for a field there is not."""
+        return seen_through_views(self.entry, self.task, self.splits, self.where)
 
     @property
     def synthetic(self) -> bool:
@@ -86,10 +96,27 @@ class Prepared:
     """The same cases as the study's further models read them, by the model's name."""
     unread: Mapping[str, str] = field(default_factory=dict)
     """Why there are none for a model, by its name."""
+    view_key: str = ""
+    """Names the view that shows the cases, and what it was made of; empty where the task's own prompt does."""
+    views: Mapping[str, "Prepared"] = field(default_factory=dict, repr=False)
+    """View -> the same cases as it shows them."""
+
+    @property
+    def named(self) -> Named:
+        """In which share of the training cases the prompt holds the case's own label."""
+        return named_answers(self.task, self.splits.train, partial(case_text, self.task))
+
+    def seen(self, view: str | None) -> "Prepared":
+        """The cases as a view shows them; None: as the task's own prompt does."""
+        return self.views[view] if view else self
 
     def read_by(self, model: str | None) -> "Prepared":
         """The cases in tokens of a model by its name, of the study's for None. Raises `KeyError` when it has none."""
         return self if model is None else self.others[model]
+
+    def given_to(self, one: Arm | StageRef) -> "Prepared":
+        """The cases as an arm or a stage has them: through its view, in tokens of its model."""
+        return self.seen(one.view).read_by(one.model)
 
     @property
     def test_hash(self) -> str:
@@ -137,15 +164,26 @@ def read_task(entry: TaskEntry, study: Study, base_folder: Path) -> TaskCases:
 
 def check_task(cases: TaskCases, study: Study, tokenizer: Any) -> Checked:
     """Look at one task's cases as the model will see them."""
-    found = preflight(cases.task, cases.splits, tokenizer, study.max_length, cases.read.refused)
+    views = {name: (seen.task, seen.splits) for name, seen in cases.views.items()}
+    found = preflight(cases.task, cases.splits, tokenizer, study.max_length, cases.read.refused, views)
     return Checked(cases.entry, cases.task, cases.task_yaml, cases.splits, cases.not_drawn, cases.read, found)
 
 
 def prepare(cases: TaskCases, study: Study, tokenizer: Any, others: OtherModels = _NO_OTHERS) -> Prepared:
-    """Encode the cases; the same cut for every arm of a model. `others`: the study's further models.
+    """Encode the cases, as the task's prompt and each of its views shows them; the same cut for every arm of a model.
 
-    Raises `TooLong` for a case that does not fit into the study's `max_length`.
+    others: the study's further models. Raises `TooLong` for a case that does not fit into the study's `max_length`.
     """
+    views = {
+        name: replace(
+            _by_models(replace(cases, task=seen.task, splits=seen.splits), study, tokenizer, others), view_key=seen.key
+        )
+        for name, seen in cases.views.items()
+    }
+    return replace(_by_models(cases, study, tokenizer, others), views=views)
+
+
+def _by_models(cases: TaskCases, study: Study, tokenizer: Any, others: OtherModels) -> Prepared:
     prepared, unread = _read_by(cases, tokenizer, study.max_length), dict(others.absent)
     by_model: dict[str, Prepared] = {}
     for name, model in others.here.items():

@@ -4,10 +4,11 @@ from preceptor.tasks._example import Example, Message, Split
 from preceptor.tasks._generators import generators, make_cases
 from preceptor.tasks._load import builtin_tasks, load_task, task_file
 from preceptor.tasks._parse import INVALID
-from preceptor.tasks._task import Answer, SecondaryMetric, Task
+from preceptor.tasks._task import PLACEHOLDER, Answer, SecondaryMetric, Task
 
 __all__ = [
     "INVALID",
+    "PLACEHOLDER",
     "Answer",
     "Example",
     "Message",

@@ -117,6 +117,9 @@ def _cell(finished: Finished, task: str, arm: str, seed: int, *, heads: bool) ->
     """The arm's line of the results; one problem for each name that this run does not know, or why the arm failed."""
     finished.check_not_failed(task, arm, seed)
     cells, study = finished.results.cells, finished.study
+    if arm in study.arm_names and (view := study.arm(arm).view):
+        what = f"{arm} is shown the view {view}, whose fields only the study makes: no case from elsewhere has them"
+        raise InputError(Problem(f"{finished.run.root}, --arm", what, "Name an arm without a `view`"))
     if not heads and arm in study.arm_names and _by_head(study, arm):
         what = f"{arm} answers by a head, which gives labels and writes nothing"
         fix = "Take its model out with `preceptor export`, or name an arm that writes"

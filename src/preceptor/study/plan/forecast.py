@@ -30,17 +30,15 @@ def stage_work(
     works = [stage_work(study, prepared, one, model, base_folder, shares=shares) for one in stage.budget_stages]
     training = [unit for work in works for unit in work if not unit.look]
     spent = flops_of(training, model) if works else None
-    settings = study.settings_of(stage, prepared.entry)
-    own = prepared.read_by(stage.model)
-    context = WorkContext(study, settings, own, model, shares, stage, spent=spent, base_folder=base_folder)
+    settings, given = study.settings_of(stage, prepared.entry), prepared.given_to(stage)
+    context = WorkContext(study, settings, given, model, shares, stage, spent=spent, base_folder=base_folder)
     return _counted(find_kind(stage.kind), context)
 
 
 def answer_work(study: Study, prepared: Prepared, arm: str, model: nn.Module, *, shares: bool) -> Work:
     """What the arm's answers to the held-out cases take of the model: nothing where no policy is asked."""
     one = study.arm(arm)
-    own = prepared.read_by(one.model)
-    context = WorkContext(study, study.block(one.answer), own, model, shares, trained=one.trained)
+    context = WorkContext(study, study.block(one.answer), prepared.given_to(one), model, shares, trained=one.trained)
     return _counted(find_answer(one.answer), context)
 
 

@@ -21,7 +21,10 @@ def arms_for(study: Study, prepared: Prepared) -> list[str]:
 
 def why_left_out(study: Study, prepared: Prepared, arm: str) -> str | None:
     """Why an arm cannot answer a task; None where it can."""
-    return cannot_answer(study, prepared, arm) or prepared.unread.get(study.arm(arm).model or "")
+    if (view := study.arm(arm).view) and view not in prepared.views:
+        return f"the task has no view {view}"
+    seen = prepared.seen(view)
+    return cannot_answer(study, seen, arm) or seen.unread.get(study.arm(arm).model or "")
 
 
 def seedless(study: Study, arm: str) -> bool:
@@ -71,17 +74,17 @@ def _answer(
 ) -> None:
     """Have the arm answer every held-out case."""
     release_memory()
-    answering = find_answer(tree.study.arm(arm).answer).answer(_context(tree, prepared, arm, seed, stages))
+    context = _context(tree, prepared, arm, seed, stages)
+    answering = find_answer(tree.study.arm(arm).answer).answer(context)
     with tree.progress(f"{prepared.task.name}: held-out answers of {arm}", len(prepared.test)) as advance:
-        evaluate(answering, prepared, folder, key, advance)
+        evaluate(answering, context.task, folder, key, advance)
 
 
 def _context(tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: list[StageOutput]) -> AnswerContext:
     one = tree.study.arm(arm)
     settings, source = tree.study.block(one.answer), tree.source_of(one.model)
     policy, key = (stages[-1].policy, stages[-1].key) if stages else (None, tree.hash_of(one.model))
-    own = prepared.read_by(one.model)
-    return AnswerContext(tree.study, settings, own, source, tree.numerics, seed, policy, key)
+    return AnswerContext(tree.study, settings, prepared.given_to(one), source, tree.numerics, seed, policy, key)
 
 
 def _copied(tree: StageTree, prepared: Prepared, arm: str, folder: Path, key: str) -> bool:

@@ -41,7 +41,8 @@ class Prediction:
 
 def cell_key(policy_key: str, numerics: Numerics, prepared: Prepared) -> str:
     """Names everything an arm's predictions depend on: the policy, its numerics and the held-out cases."""
-    return digest([policy_key, numerics.model_dump(), prepared.test_hash])
+    view = [prepared.view_key] if prepared.view_key else []
+    return digest([policy_key, numerics.model_dump(), prepared.test_hash, *view])
 
 
 def finished(folder: Path, key: str) -> bool:

@@ -128,7 +128,8 @@ def _prepared(job: Job, task: str) -> Prepared:
 def _cases_hash(prepared: Prepared) -> str:
     parts = [[[one.prompt, one.answer] for one in part] for part in (prepared.train, prepared.validation)]
     others = [[name, _cases_hash(read)] for name, read in sorted(prepared.others.items())]
-    return digest([parts, prepared.test_hash, others])
+    views = {name: seen.view_key for name, seen in prepared.views.items()}
+    return digest([parts, prepared.test_hash, others, views])
 
 
 @contextmanager

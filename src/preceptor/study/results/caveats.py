@@ -17,6 +17,7 @@ _ADVICE: dict[ConclusionKind, tuple[Recommendation, str]] = {
     "dpo_not_delivered": ("do not deploy", "deliver it first: more pairs, more steps or a higher learning rate"),
     "could_not_have_seen": ("do not deploy", "the study has to show first that it could have seen a gain"),
     "dpo_harms": ("do not deploy", "harm was shown"),
+    "names_the_answer": ("do not deploy", "what does best is shown the answer, which no new case brings"),
     "simpler_is_better": ("do not deploy", "a simpler way does better: take that, or train until the model beats it"),
 }
 """What follows from a conclusion by itself; after any other, what speaks against the arm it leaves decides."""
@@ -28,6 +29,7 @@ def warnings(evidence: TaskEvidence, arm: str | None) -> list[str]:
     return [
         *_about_failures(evidence),
         *_about_cases(evidence),
+        *_about_views(evidence),
         *(line for each in evidence.cells for line in _about_answers(evidence, each)),
         *_about_seeds(evidence),
         *(_not_beaten(evidence, arm) if arm else ()),
@@ -59,7 +61,11 @@ def recommendation(
 
 
 def _speaks_against(evidence: TaskEvidence, arm: str) -> str:
-    """Synthetic cases, unreadable answers, one answer for all, or no simpler way that was tested and beaten."""
+    """A view known too late, synthetic cases, unreadable answers, one answer for all, or no simpler way that was tested
+    and beaten.
+    """
+    if (view := evidence.view(arm)) and view.known == "after":
+        return "what it is shown is known only after the decision"
     if evidence.task.synthetic:
         return "the cases are synthetic"
     if (rate := evidence.invalid_rate(arm)) > _MOST_INVALID:
@@ -97,6 +103,21 @@ def _about_cases(evidence: TaskEvidence) -> list[str]:
     if question and question.family != "primary":
         lines.append("The comparison that decides was not named primary in the study.")
     return lines
+
+
+def _about_views(evidence: TaskEvidence) -> list[str]:
+    """Views that hold the answer, or are not there when it is needed, of arms that have answers."""
+    shown = [evidence.arms[arm].view for arm in evidence.cells]
+    views = [one for one in evidence.task.views if one.name in shown]
+    named = [one for one in views if one.names_the_answer]
+    return [
+        *(f"The view {one.name} holds the case's own label in {one.label_share:.0%} of the cases." for one in named),
+        *(
+            f"The view {one.name} is known only after the decision: no arm that is shown it is for use."
+            for one in views
+            if one.known == "after"
+        ),
+    ]
 
 
 def _about_answers(evidence: TaskEvidence, arm: str) -> list[str]:

@@ -18,6 +18,7 @@ ConclusionKind = Literal[
     "dpo_not_delivered",
     "could_not_have_seen",
     "simpler_is_better",
+    "names_the_answer",
     "base_enough",
     "sft_worth_it",
     "dpo_harms",

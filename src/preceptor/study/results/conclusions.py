@@ -16,6 +16,7 @@ from preceptor.study.results.conclusion_schema import Conclusion, ConclusionKind
 from preceptor.study.results.contrast_schema import Contrast
 from preceptor.study.results.contrast_words import adds_too_little, compared, compute, counted, over
 from preceptor.study.results.dangerous import why_not_safe
+from preceptor.study.results.leak import Leak, find_leak
 from preceptor.study.results.schema import Cell, TaskPart
 from preceptor.study.results.simpler import Simpler, better_and_simpler
 from preceptor.study.results.task_evidence import UNREADABLE, TaskEvidence, by_task_and_model
@@ -71,6 +72,8 @@ def _conclusion(evidence: TaskEvidence, outcome: _Outcome) -> Conclusion:
 
 def _outcome(evidence: TaskEvidence, seen: CouldHaveSeen | None) -> _Outcome:
     question = evidence.question
+    if leak := find_leak(evidence):
+        return _names_the_answer(evidence, leak)
     if evidence.asked is None:
         return _Outcome("unsettled", "this study compares no tuned model with another", None)
     if question is None:
@@ -83,6 +86,15 @@ def _outcome(evidence: TaskEvidence, seen: CouldHaveSeen | None) -> _Outcome:
     if untouched := _untouched_is_enough(evidence):
         return untouched
     return _treatment(evidence, question, seen) if evidence.arms[question.b].trained else _one_stage(evidence, question)
+
+
+def _names_the_answer(evidence: TaskEvidence, leak: Leak) -> _Outcome:
+    """What the study asked is not answered where the best is shown what it is asked for."""
+    view, best = leak.view, evidence.phrases[leak.best]
+    shares = f"in {view.label_share:.0%} of the training cases, and by chance it would be in {view.by_chance:.0%}"
+    claim = f"the view that does best names the answer: {view.name}, by {best}, holds the case's own label {shares}"
+    because = tuple(over(contrast, evidence.phrases) for contrast in leak.over)
+    return _Outcome("names_the_answer", claim, None, because=because, spoiled=True)
 
 
 def _lost(evidence: TaskEvidence, a: str, b: str) -> _Outcome:

@@ -8,7 +8,7 @@ from preceptor.data import NEAR_DUPLICATE
 from preceptor.evidence import find_metric
 from preceptor.files import digest
 from preceptor.models import ModelSource
-from preceptor.study.cases import Checked, Prepared
+from preceptor.study.cases import Checked, Prepared, case_text
 from preceptor.study.predictions.answering import why_left_out
 from preceptor.study.predictions.prediction_files import read_note
 from preceptor.study.results.cells import Cell, dangerous_labels
@@ -30,6 +30,7 @@ from preceptor.study.results.schema import (
     SpikePart,
     StudyPart,
     TaskPart,
+    ViewPart,
 )
 from preceptor.study.results.spike import spike_finding
 from preceptor.study.results.subgroups import dates_of, subgroups_of
@@ -127,6 +128,7 @@ def _task(
         ),
         dates=dates_of(prepared),
         subgroups=subgroups_of(prepared, own),
+        views=[_view(name, prepared) for name in prepared.views],
         test_sha256=prepared.test_set,
         looks=record_use(prepared.test_set, answers, study.name) if own else 0,
         leakage=_leakage(checked),
@@ -137,6 +139,18 @@ def _task(
             if study.arm(cell.arm).answer == "shots"
         },
         majority=majority_value(prepared),
+    )
+
+
+def _view(name: str, prepared: Prepared) -> ViewPart:
+    seen = prepared.views[name]
+    words = [len(case_text(seen.task, case).split()) for case in seen.splits.test]
+    return ViewPart(
+        name=name,
+        known=prepared.entry.views[name].known,
+        words=sum(words) / len(words),
+        label_share=seen.named.share,
+        by_chance=seen.named.by_chance,
     )
 
 

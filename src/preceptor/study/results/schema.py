@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
+from preceptor.data import Named
 from preceptor.study.results.conclusion_schema import Conclusion, CouldHaveSeen, SpikeFinding
 from preceptor.study.results.contrast_schema import Contrast, NotCompared
 from preceptor.study.results.rater_schema import Human, HumanAgreement
@@ -113,6 +114,23 @@ class SpikePart(_Part):
     """Counts the answers that hold the phrase."""
 
 
+class ViewPart(_Part):
+    """What arms with a view are shown: `words` of it in a held-out case, the mean, and in which share of the training
+    cases it holds the case's own label; `by_chance`: in which it would if labels were exchanged among the cases.
+    """
+
+    name: str
+    known: Literal["before", "after"]
+    words: NotNegative
+    label_share: Share
+    by_chance: Share
+
+    @property
+    def names_the_answer(self) -> bool:
+        """Whether it holds the label in so many cases that a reader of nothing else gains by it."""
+        return Named(self.label_share, self.by_chance).is_much
+
+
 class TaskPart(_Part):
     """One output of the study."""
 
@@ -129,6 +147,8 @@ class TaskPart(_Part):
     counts: Counts
     dates: Dates | None = None
     subgroups: list[Subgroup] = []
+    views: list[ViewPart] = []
+    """Empty where every arm is shown the task's own prompt."""
     test_sha256: str | None = None
     looks: Count | None = None
     leakage: list[str] = []
@@ -253,6 +273,8 @@ class ArmPart(_Part):
     answer: str = GENERATE
     control_of: str | None = None
     """The arm whose compute its last stage is given."""
+    view: str | None = None
+    """What it is shown, one of the task's views; None: the task's prompt."""
 
     @property
     def further_source(self) -> bool:

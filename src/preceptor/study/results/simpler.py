@@ -42,11 +42,17 @@ def _best(evidence: TaskEvidence) -> str | None:
 def _simple(evidence: TaskEvidence, best: str) -> list[str]:
     """Simpler ways that the study has, classifiers, and the control of the treatment where it beats that too."""
     arms, asked = evidence.arms, evidence.asked
-    without = [name for name in evidence.simpler if name != best]
+    without = [name for name in evidence.simpler if name != best and not _known_after(evidence, name)]
     heads = [name for name in arms if name not in (*evidence.tuned, *without) and _reads_head(evidence, name)]
     longer = evidence.control(asked[0]) if asked else None
     more = [longer] if longer and asked and evidence.verdict(longer, asked[0]) == "better" else []
     return [*without, *([] if _reads_head(evidence, best) else heads), MAJORITY, *more]
+
+
+def _known_after(evidence: TaskEvidence, arm: str) -> bool:
+    """Whether what the arm is shown is known only when the decision was made, so that it replaces nothing."""
+    view = evidence.view(arm)
+    return view is not None and view.known == "after"
 
 
 def _reads_head(evidence: TaskEvidence, arm: str) -> bool:

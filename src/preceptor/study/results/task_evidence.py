@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import TypeVar
 
 from preceptor.study.results.contrast_schema import Contrast
-from preceptor.study.results.schema import Cell, TaskPart
+from preceptor.study.results.schema import Cell, TaskPart, ViewPart
 from preceptor.study.run.failures import Failure
 from preceptor.study.spec.arms import GENERATE, Arm, comparator, control, phrases, treatment
 from preceptor.study.spec.found import find_answer
@@ -51,6 +51,10 @@ class TaskEvidence:
         if found := self.contrast(b, a):
             return {"better": "worse", "worse": "better"}.get(found.verdict, found.verdict)
         return "lost" if self.lost(a, b) or self.lost(b, a) else None
+
+    def view(self, arm: str) -> ViewPart | None:
+        """What an arm is shown; None where it is the task's own prompt."""
+        return next((one for one in self.task.views if one.name == self.arms[arm].view), None)
 
     @cached_property
     def phrases(self) -> dict[str, str]:

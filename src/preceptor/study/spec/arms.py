@@ -49,6 +49,8 @@ class Arm(BaseModel):
     answer: str = GENERATE
     against: tuple[Name, ...] = ()
     control_of: Name | None = None
+    view: Name | None = Field(default=None, exclude_if=lambda view: view is None)
+    """What it is shown of a case, by the name that the task has it under; by default the task's prompt."""
     model: str | None = Field(default=None, exclude=True)
     """The name of the model that its first stage asks for; None for the study's. Known once arms are resolved."""
     simpler: bool = Field(default=False, exclude=True)
@@ -96,9 +98,11 @@ def arm_of_maker(arm: Arm, maker: str, stages: Entries) -> str | Arm:
     takes = next(i for i, stage in enumerate(arm.stages) if find_kind(kind_of(stage, stages)).needs(stage))
     with_source = (*arm.stages[:takes], f"{arm.stages[takes]}@{maker}", *arm.stages[takes + 1 :])
     name, title = f"{arm.name}@{maker}", f"{arm.title} ({maker.replace('_', ' ')})"
-    if _parse(name).stages == with_source:
+    if _parse(name).stages == with_source and not arm.view:
         return name
-    return Arm(name=name, title=title, explanation=arm.explanation, stages=with_source, answer=arm.answer)
+    return Arm(
+        name=name, title=title, explanation=arm.explanation, stages=with_source, answer=arm.answer, view=arm.view
+    )
 
 
 def treatment(arms: Mapping[str, Arm]) -> Arm | None:
@@ -114,8 +118,8 @@ def treatment(arms: Mapping[str, Arm]) -> Arm | None:
 
 def comparator(arm: Arm, arms: Mapping[str, Arm]) -> Arm | None:
     """The arm that lacks the last of its stages, of one stage the untouched model; None where the study lacks it."""
-    same = (one for one in arms.values() if one.answer == arm.answer and one.model == arm.model)
-    return next((one for one in same if one.stages == arm.parent), None)
+    alike = (one for one in arms.values() if (one.answer, one.view, one.model) == (arm.answer, arm.view, arm.model))
+    return next((one for one in alike if one.stages == arm.parent), None)
 
 
 def control(arm: Arm, arms: Mapping[str, Arm]) -> Arm | None:
@@ -254,7 +258,8 @@ def _control_of(arm: Arm, arms: Sequence[Arm], stages: Entries) -> str | None:
 def _begun_alike(arm: Arm, arms: Sequence[Arm]) -> str | None:
     """The deepest other arm that begins as this one does without its last stage, and takes another one."""
     begun = arm.parent
-    others = [one for one in arms if one.stages[: len(begun)] == begun and one.stages[len(begun) :]]
+    alike = [one for one in arms if one.view == arm.view]
+    others = [one for one in alike if one.stages[: len(begun)] == begun and one.stages[len(begun) :]]
     deepest = max((one for one in others if not _goes_on(one)), key=lambda one: len(one.stages), default=None)
     return deepest.name if deepest else None
 
@@ -262,10 +267,11 @@ def _begun_alike(arm: Arm, arms: Sequence[Arm]) -> str | None:
 def _with_comparators(arm: Arm, arms: Sequence[Arm]) -> Arm:
     """A trained arm is compared with the untouched ones, its parent and its control; further sources with the first.
 
-    A simpler way is what others are compared with.
+    All of them are shown the same view. A simpler way is what others are compared with.
     """
     if arm.against or not arm.trained:
         return arm
+    arms = [one for one in arms if one.view == arm.view]
     if arm.simpler:
         without = [one.name for one in arms if not one.trained and not find_answer(one.answer).language_model]
         return arm.model_copy(update={"against": (*without, MAJORITY)})
@@ -285,8 +291,9 @@ def _with_words(arm: Arm, arms: Sequence[Arm], stages: Entries) -> Arm:
     """Title and explanation, from the files of its stages and of its way of answering."""
     if not arm.trained:
         answer = find_answer(arm.answer)
-        title, words, phrase = arm.title or answer.title, arm.explanation or answer.explanation, arm.title
-        return arm.model_copy(update={"title": title, "explanation": words, "phrase": phrase or answer.phrase})
+        title, words = arm.title or _on_view(answer.title, arm), arm.explanation or answer.explanation
+        phrase = arm.title or _on_view(answer.phrase, arm)
+        return arm.model_copy(update={"title": title, "explanation": words, "phrase": phrase})
     found = [find_kind(kind_of(stage, stages)) for stage in arm.stages]
     names = [stage.partition("@")[0] for stage in arm.stages]
     title = "+".join(name if name in stages else kind.title for name, kind in zip(names, found, strict=True))
@@ -301,6 +308,10 @@ def _with_words(arm: Arm, arms: Sequence[Arm], stages: Entries) -> Arm:
             f"{found[-1].title} for longer, as much as {other} cost: whether a gain of {other} is only a gain of more "
             "training."
         )
-    title, words = arm.title or title, arm.explanation or words
+    title, words = arm.title or _on_view(title, arm), arm.explanation or words
     policies = sum(kind.makes == "policy" for kind in found)
     return arm.model_copy(update={"title": title, "explanation": words, "phrase": title, "policies": policies})
+
+
+def _on_view(words: str, arm: Arm) -> str:
+    return f"{words} on {arm.view}" if arm.view else words

@@ -14,8 +14,8 @@ class StageRef:
 
     source: who makes what comes out of it, as a maker of pairs. owner: the stages of an arm that ends with it, joined
     by `+`, or the control whose last stage it is. after: the stage before it, whose policy it starts from, unless that
-    one makes none. budget: the stage whose compute, with that of every stage between, it spends. model: the name of
-    its arm's model; None for the study's.
+    one makes none. budget: the stage whose compute, with that of every stage between, it spends. view: what it is
+    shown of a case; None for the task's prompt. model: the name of its arm's model; None for the study's.
     """
 
     name: str
@@ -24,6 +24,7 @@ class StageRef:
     source: str | None = None
     after: "StageRef | None" = None
     budget: "StageRef | None" = None
+    view: str | None = None
     model: str | None = None
 
     @property
@@ -47,7 +48,8 @@ class StageRef:
     def title(self) -> str:
         """What it is called in messages: `SFT`, or where its kind goes on, `SFT continued`."""
         title = str(find_kind(self.kind).title)
-        return f"{title} continued" if self.budget else title
+        title = f"{title} continued" if self.budget else title
+        return f"{title} on {self.view}" if self.view else title
 
 
 def stage_of(arm: Arm, arms: Mapping[str, Arm], stages: Entries, default_source: str | None) -> StageRef | None:
@@ -57,11 +59,11 @@ def stage_of(arm: Arm, arms: Mapping[str, Arm], stages: Entries, default_source:
         kind, source, owner = kind_of(name, stages), source_of(name), "+".join(arm.stages[:number])
         for needed in find_kind(kind).needs(name):
             if last is None or last.kind != needed or last.source != (source or last.source):
-                last = StageRef(needed, needed, owner, source or default_source, last, model=arm.model)
+                last = StageRef(needed, needed, owner, source or default_source, last, view=arm.view, model=arm.model)
         makes_pairs = find_kind(kind).makes == "pairs"
         if number == len(arm.stages) and arm.control_of:
             budget = stage_of(arms[arm.control_of], arms, stages, default_source)
-            return StageRef(name, kind, arm.name, None, last, budget, arm.model)
+            return StageRef(name, kind, arm.name, None, last, budget, arm.view, arm.model)
         made_by = (source or default_source) if makes_pairs else None
-        last = StageRef(name, kind, owner, made_by, last, model=arm.model)
+        last = StageRef(name, kind, owner, made_by, last, view=arm.view, model=arm.model)
     return last

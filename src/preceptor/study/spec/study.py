@@ -37,6 +37,7 @@ from preceptor.study.spec.arms import MAJORITY, Arm, arm_of_maker, arm_problems,
 from preceptor.study.spec.found import find_kind, find_settings
 from preceptor.study.spec.stage_entry import Name, SlotName, StageEntry, entry_of, entry_problems
 from preceptor.study.spec.stages import StageRef, stage_of
+from preceptor.study.spec.view import FieldName, MadeFieldEntry, ViewEntry
 from preceptor.tasks import Split
 
 SUPERVISED = "sft"
@@ -80,6 +81,10 @@ class TaskEntry(_Frozen):
     data: DataSpec
     limit: dict[Split, Annotated[int, Field(gt=0)]] = {}
     """At most this many cases of a split, drawn with the study's split seed; a split not named is taken whole."""
+    fields: dict[FieldName, MadeFieldEntry] = Field(default={}, exclude_if=lambda fields: not fields)
+    """Fields made of others on the training part: `extracted: {keywords_tfidf: note, count: 20}`."""
+    views: dict[Name, ViewEntry] = Field(default={}, exclude_if=lambda views: not views)
+    """What arms with a `view` of that name are shown in place of the task's prompt."""
     gold: str | None = None
     """The store of raters' labels that the right answers came from, relative to the study file."""
     margin: float | None = Field(default=None, gt=0, lt=1)
@@ -239,6 +244,8 @@ class Study(_Frozen):
         for name in sorted({name for pair in self.primary or () for name in pair} - set(self.arm_names)):
             yield f"primary: {name} is not among the arms"
         for arm in self.resolved.values():
+            if arm.view and not any(arm.view in task.views for task in self.tasks):
+                yield f"arms: {arm.name}: no task has a view {arm.view}; name it under the task's `views`"
             for name in sorted(set(arm.against) - {*self.arm_names, MAJORITY}):
                 yield f"arms: {arm.name}: it is compared with {name}, which is not among the arms"
 

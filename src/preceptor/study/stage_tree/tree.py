@@ -146,6 +146,7 @@ class StageTree:
     def _known(self, stage: StageRef, prepared: Prepared, seed: int) -> _Known:
         kind = find_kind(stage.kind)
         parents = self._lineage(stage.after, prepared, seed)
+        given = prepared.given_to(stage)
         spent = [self._look_up(one, prepared, seed).output for one in stage.budget_stages]
         budget = sum((one.cost for one in spent), Cost()).training_flops if spent else None
         settings = self.study.settings_of(stage, prepared.entry)
@@ -157,7 +158,7 @@ class StageTree:
             study=self.study,
             stage=stage,
             settings=settings,
-            tasks=(prepared.read_by(stage.model),),
+            tasks=(given,),
             source=source,
             numerics=self.numerics,
             seed=seed,
@@ -177,6 +178,8 @@ class StageTree:
             inputs |= {"for_as_much_as": spent[-1].key}
         if [*slots] not in ([DEFAULT], []):
             inputs |= {"slots": {name: slot.model_dump() for name, slot in slots.items()}, "train": train}
+        if given.view_key:
+            inputs |= {"view": given.view_key}
         key = digest(
             {
                 "kind": stage.kind,

@@ -1,0 +1,88 @@
+"""Fields that a study makes of others, fitted on the training part: the `fields` block of a task's entry."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from preceptor.data._problems import listed
+from preceptor.data._split import Splits
+from preceptor.data.fields import field_makers, find_field_maker
+from preceptor.errors import InputError, Problem
+from preceptor.tasks import Example, Task
+
+FieldEntry = Mapping[str, Any]
+"""`{keywords_tfidf: note, count: 20}`: the maker and the field it reads, then the maker's settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class _MadeField:
+    maker: Any
+    source: str
+    settings: Any
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (self.source, *getattr(self.settings, "needs", ()))
+
+
+def made_field_problems(entry: FieldEntry) -> Iterator[str]:
+    """What is wrong with an entry in itself, whatever the task's fields are."""
+    makers = [name for name in entry if name in field_makers()]
+    if len(makers) != 1:
+        yield f"name one maker and the field it reads, as `keywords_tfidf: note`; makers are {listed(field_makers())}"
+        return
+    if not isinstance(entry[makers[0]], str):
+        yield f"{makers[0]}: name the field it reads"
+    try:
+        _settings(entry, makers[0])
+    except ValidationError as error:
+        for one in error.errors():
+            what = "there is no such setting" if one["type"] == "extra_forbidden" else one["msg"]
+            yield f"{'.'.join(map(str, one['loc'])) or makers[0]}: {what}"
+
+
+def with_made_fields(fields: Mapping[str, FieldEntry], task: Task, splits: Splits, where: str) -> Splits:
+    """The cases with each made field beside their own; a field may be made of one that stands before it.
+
+    Raises `InputError` for an entry that reads a field there is not, or has the name of one.
+    """
+    if problems := list(_problems(fields, task, where)):
+        raise InputError(problems)
+    for name, entry in fields.items():
+        made = _made_field(entry)
+        make = made.maker.fit(splits.train, made.source, task, made.settings)
+
+        def extended(case: Example, name: str = name, make: Any = make) -> Example:
+            return replace(case, fields={**case.fields, name: make(case)})
+
+        splits = Splits(*(list(map(extended, part)) for part in (splits.train, splits.validation, splits.test)))
+    return splits
+
+
+def made_field_words(fields: Mapping[str, FieldEntry]) -> dict[str, str]:
+    """What each made field is, in words, as a task says of its own."""
+    made = {name: _made_field(entry) for name, entry in fields.items()}
+    return {name: f"{one.maker.__name__.rpartition('.')[2]} of {one.source}" for name, one in made.items()}
+
+
+def _problems(fields: Mapping[str, FieldEntry], task: Task, where: str) -> Iterator[Problem]:
+    known = list(task.fields)
+    for name, entry in fields.items():
+        if name in task.fields:
+            yield Problem(f"{where}, fields.{name}", "the task has a field of this name", "Take another name")
+        for read in _made_field(entry).reads:
+            if read not in known:
+                yield Problem(f"{where}, fields.{name}", f"there is no field {read}", f"Fields are {listed(known)}")
+        known.append(name)
+
+
+def _made_field(entry: FieldEntry) -> _MadeField:
+    maker = next(name for name in entry if name in field_makers())
+    return _MadeField(find_field_maker(maker), entry[maker], _settings(entry, maker))
+
+
+def _settings(entry: FieldEntry, maker: str) -> BaseModel:
+    settings: type[BaseModel] = find_field_maker(maker).Settings
+    return settings.model_validate({name: value for name, value in entry.items() if name != maker})

@@ -1,0 +1,63 @@
+"""The cases of a task as its views show them, with the fields that are made on the training part."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from preceptor.data import Splits, made_field_words, with_made_fields
+from preceptor.errors import InputError, Problem
+from preceptor.files import digest
+from preceptor.study.spec.study import TaskEntry
+from preceptor.study.spec.view import View
+from preceptor.tasks import PLACEHOLDER, Example, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a view shows: its template as the prompt of `task`; the cases with every made field beside their own."""
+
+    view: View
+    task: Task
+    splits: Splits = field(repr=False)
+
+    @property
+    def key(self) -> str:
+        """Names the view, and all that it was made of."""
+        parts = (self.splits.train, self.splits.validation, self.splits.test)
+        cases = [[[one.id, dict(one.fields)] for one in part] for part in parts]
+        return digest([self.view.model_dump(), self.task.cut, cases])
+
+
+def seen_through_views(entry: TaskEntry, task: Task, splits: Splits, where: str) -> dict[str, Seen]:
+    """View -> what it shows. Raises `InputError` with every field that there is not."""
+    if not entry.views:
+        return {}
+    whole = with_made_fields(entry.fields, task, splits, where)
+    fields = task.fields | made_field_words(entry.fields)
+    if problems := [one for name, view in entry.views.items() for one in _problems(name, view, fields, where)]:
+        raise InputError(problems)
+    return {name: Seen(view, _task(task, view, fields), whole) for name, view in entry.views.items()}
+
+
+def shows_nothing(seen: Seen, cases: Sequence[Example]) -> list[str]:
+    """The ids of the cases of which a view shows no word of any field."""
+    names = _used(seen.view)
+    return [one.id for one in cases if not any(one.fields[name].strip() for name in names)]
+
+
+def _task(task: Task, view: View, fields: dict[str, str]) -> Task:
+    cut = view.cut or (task.cut if task.cut in _used(view) else None)
+    return task.model_copy(update={"prompt": view.template, "fields": fields, "cut": cut})
+
+
+def _problems(name: str, view: View, fields: dict[str, str], where: str) -> Iterator[Problem]:
+    there, used = ", ".join(fields), _used(view)
+    for unknown in [one for one in used if one not in fields]:
+        yield Problem(f"{where}, views.{name}", f"{{{unknown}}} is not a field", f"Fields are {there}")
+    if not used:
+        yield Problem(f"{where}, views.{name}", "it shows no field", f"Name some in its template, of {there}")
+    if view.cut and view.cut not in used:
+        yield Problem(f"{where}, views.{name}.cut", f"{view.cut} is not in its template", "Name a field that is")
+
+
+def _used(view: View) -> list[str]:
+    return list(dict.fromkeys(PLACEHOLDER.findall(view.template)))
