@@ -19,6 +19,7 @@ from preceptor.engine.losses import (
     balanced_labels,
     dpo_loss,
     label_loss,
+    label_set_loss,
     reward_margins,
     sft_loss,
 )
@@ -83,6 +84,7 @@ __all__ = [
     "generate",
     "idle_slots",
     "label_loss",
+    "label_set_loss",
     "layout",
     "likeliest",
     "look_work",
