@@ -170,8 +170,8 @@ def _evaluation(run: Run) -> str:
     what = ", text by" if found else ","
     how = f"{what} the likeliest token at each step" if written else ""
     return (
-        f"Every arm answered the same held-out cases with the same prompts{how}.{_scored_labels(found)}{_sets(run)} An answer that "
-        f"could not be read counted as wrong.{cut}"
+        f"Every arm answered the same held-out cases with the same prompts{how}.{_scored_labels(found)}{_sets(run)} "
+        f"An answer that could not be read counted as wrong.{cut}"
     )
 
 
@@ -196,8 +196,8 @@ def _sets(run: Run) -> str:
     if not any(task.set_labels for task in run.results.study.tasks):
         return ""
     rule = (
-        " Where an arm scores labels, all from one threshold on were given; it was chosen on validation cases, for every "
-        "arm by the same rule, by the task's metric of sets."
+        " Where an arm scores labels, all from one threshold on were given; it was chosen on validation cases, for "
+        "every arm by the same rule, by the task's metric of sets."
         if any(cell.threshold is not None for cell in run.results.cells)
         else ""
     )

@@ -157,7 +157,7 @@ def _set_problems(at: _At, answer: Mapping[str, Any], labels: list[str]) -> Iter
         return
     names = [str(label) for label in _mapping(answer.get("labels"))]
     for name in names:
-        if "" not in labels and parse_label_set(name, names, separator, None) != {name}:
+        if "" not in labels and parse_label_set(name, names, separator, None) != frozenset([name]):
             fix = f"Use no {separator!r}, * or ` in it, and begin and end it with a letter or digit"
             yield Problem(at("answer.labels"), f"no answer can be read as {name!r}", fix)
     if empty is not None and parse_label_set(str(empty), names, separator, str(empty)) != frozenset():

@@ -20,7 +20,7 @@ def mean_over_labels(sample: Sample, weights: Floats, ranking: Ranking) -> Float
     """
     has, scores = sample.scored_sets()
     if sample.positives and sample.gold_sets is None:
-        sides = [(has[:, sample.positives].any(axis=1), scores[:, sample.positives].sum(axis=1))]
+        sides = [(np.asarray(has[:, sample.positives].any(axis=1)), scores[:, sample.positives].sum(axis=1))]
     else:
         asked = sample.positives or np.flatnonzero(has.any(axis=0)).tolist()
         sides = [(has[:, label], scores[:, label]) for label in asked]

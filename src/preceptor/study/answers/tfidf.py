@@ -72,7 +72,7 @@ def answer(context: AnswerContext) -> Answering:
 def _answer_sets(prepared: Prepared) -> Answering:
     """The same for several labels; validation cases choose the threshold too."""
     with timed() as cost:
-        likely = learn_sets(prepared, _words, _STRENGTHS)
+        likely = learn_sets(prepared, _words(), _STRENGTHS)
         threshold = threshold_of(prepared, likely)
     return Answering(set_answerer(prepared, likely, threshold), cost, {"threshold": threshold})
 
