@@ -341,3 +341,35 @@ def test_broken_turns_are_told(read: Callable[..., Read], row: dict[str, Any], w
         read([row], of=load_task("as_given"), group="each row")
     assert words in str(caught.value)
     assert "Fever" not in str(caught.value)
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Task:
+    kind = TASK.replace("kind: label\n", "kind: labels\n").replace("parser: PARSER", "empty: none")
+    (tmp_path / "several.yaml").write_text(kind.replace("macro_f1", "jaccard"))
+    return load_task(tmp_path / "several.yaml")
+
+
+def note(target: Any) -> dict[str, Any]:
+    return {"note": "38.5 C", "age": 40, "label": target, "patient": "a"}
+
+
+def test_several_labels_come_from_text_or_list_and_have_one_form(read: Callable[..., Read], several: Task) -> None:
+    cells = ["no; YES", ["no", "yes", "no"], '["no"]', [], "none", "J", "j;yes"]
+    found = read([note(cell) for cell in cells], of=several, labels={"J": "yes; no", "j": "no"})
+    targets = ["yes; no", "yes; no", "no", "none", "none", "yes; no", "yes; no"]
+    assert [one.target for one in found.examples] == targets
+
+
+def test_cells_without_labels_or_with_unknown_ones_are_refused(read: Callable[..., Read], several: Task) -> None:
+    """LEADER trap 11: a label that the task does not list is named, never dropped in silence."""
+    cells = ["yes; perhap", "", " ; ", "yes", ["yes", {"a": "b"}]]
+    found = read([note(cell) for cell in cells], of=several, bad_rows="leave out")
+    assert [one.target for one in found.examples] == ["yes"]
+    said = [(one.number, one.wrong.code) for one in found.refused]
+    assert said == [(1, "unknown_label"), (2, "no_answer"), (3, "no_answer"), (5, "unknown_label")]
+    assert "`perhap`" in found.refused[0].what
+    without = several.model_copy(update={"answer": several.answer.model_copy(update={"empty": None})})
+    assert [one.wrong.code for one in read([note("yes"), note([])], of=without, bad_rows="leave out").refused] == [
+        "no_label"
+    ]

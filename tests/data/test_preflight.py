@@ -306,3 +306,21 @@ def test_near_duplicates_are_found_among_thousands() -> None:
     assert duplicates[0].cosine == pytest.approx(55 / 58, abs=0.01)
     assert duplicates[1].cosine == pytest.approx(1)
     assert near_duplicates([], texts) == near_duplicates(texts[:1], []) == []
+
+
+def test_sets_are_counted_by_label_and_empty_or_unseen_ones_found(tiny_tokenizer: Any) -> None:
+    """LEADER traps 11 and 12: labels that training never shows, and cases without any, are counted and named."""
+    answer = {"kind": "labels", "labels": {"fever": "", "cough": "", "rash": ""}, "empty": "none", "max_new_tokens": 8}
+    task = Task.model_validate(TASK.model_dump() | {"answer": answer, "metric": "jaccard"})
+    target = ["fever; cough", "fever", "none"]
+    cases = [case(i, target=target[i % 3]) for i in range(60)]
+    cases[59] = case(59, target="cough; rash")
+    flight = fly(Splits(cases[:30], cases[30:36], cases[36:]), tiny_tokenizer, task)
+    assert flight.counts["train"].labels == {"fever": 20, "cough": 10, "rash": 0}
+    found = {(one.code, one.split): one for one in flight.findings}
+    assert len(found["empty_set", "train"].ids) == 10
+    assert "rash" in found["label_not_in_training", "train"].what
+    assert flight.fatal == []
+    same = [case(i, target="fever") for i in range(60)]
+    flight = fly(Splits(same[:30], same[30:36], same[36:]), tiny_tokenizer, task)
+    assert {one.code for one in flight.findings if one.level == "fatal"} == {"one_label"}

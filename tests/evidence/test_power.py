@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.power import TTestPower
 
 from preceptor.evidence import Sample, compare, find_metric, judge, power
 
@@ -80,3 +81,12 @@ def test_more_patients_show_no_less(patients: int, discordance: float, margin: f
         assert many < few
     needed = power.patients_needed(margin, discordance, "discordance")
     assert power.equivalence_reachable(round(1.1 * needed), discordance, margin, "discordance")
+
+
+def test_a_mean_difference_is_found_for_any_number_of_patients() -> None:
+    """With 73, 87 or 109 patients statsmodels' first search fails; what is found shows with the power asked for."""
+    for patients in (20, 73, 87, 92, 109, 117, 120):
+        found = power.smallest_mean_difference(patients, 0.5)
+        reached = TTestPower().power(found / 0.5, patients, 0.05, alternative="two-sided")
+        assert found > 0
+        assert reached == pytest.approx(0.8, abs=1e-6)

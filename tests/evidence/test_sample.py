@@ -68,3 +68,25 @@ def test_label_scores_need_gold_and_a_column_for_each_label() -> None:
     for columns in ({"scores": np.ones(1)}, {"gold": np.array([2]), "predicted": np.array([0])}):
         with pytest.raises(ValueError, match="a column for each"):
             Sample(np.arange(1), **columns, label_scores=np.ones((1, 2)))
+
+
+def test_sets_need_all_their_columns_in_one_shape() -> None:
+    sets, none = np.zeros((2, 3), bool), np.zeros(2, int)
+    with pytest.raises(ValueError, match="predicted sets"):
+        Sample(np.arange(2), gold_sets=sets)
+    with pytest.raises(ValueError, match="other shapes"):
+        Sample(np.arange(2), gold_sets=sets, predicted_sets=np.zeros((2, 2), bool), unknown=none)
+    with pytest.raises(ValueError, match="sets of labels"):
+        Sample(np.arange(2), scores=np.zeros(2)).sets()
+
+
+def test_sets_are_stacked_and_told_apart_and_are_scores_where_there_are_none() -> None:
+    gold, given, none = np.eye(2, dtype=bool), np.ones((2, 2), bool), np.zeros(2, int)
+    decided = Sample(np.arange(2), gold_sets=gold, predicted_sets=given, unknown=none)
+    graded = Sample(np.arange(2), gold_sets=gold, predicted_sets=given, unknown=none, label_scores=np.eye(2))
+    assert decided.scored_sets()[1].tolist() == [[1, 1], [1, 1]]
+    both = Sample.stack([graded, decided])
+    assert both.scored_sets()[1].tolist() == [[1, 0], [0, 1], [1, 1], [1, 1]]
+    assert len(both.distinct()[0]) == 4
+    other = Sample(np.arange(2), gold_sets=gold, predicted_sets=given, unknown=np.array([0, 1]))
+    assert decided.differs(other).tolist() == [False, True]

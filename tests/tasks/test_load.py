@@ -123,3 +123,31 @@ def test_the_built_in_clinical_tasks_are_six() -> None:
         "triage_provider",
         "triage_urgency",
     ]
+
+
+SETS = GOOD.replace("kind: label", "kind: labels\n  empty: none").replace("also: [accuracy]", "also: []")
+
+
+def test_a_task_of_several_labels_has_a_canonical_form(tmp_path: Path) -> None:
+    task = load_task(write(tmp_path, SETS))
+    assert (task.labels, task.set_labels, task.answer.parser) == ((), ("yes", "no", "1"), "labels")
+    assert task.parse("1;\nYES") == "yes; 1"
+    assert (task.parse("None"), task.parse("perhaps"), task.parse("no; perhaps")) == ("none", "INVALID", "no; perhaps")
+    assert "separator" not in task.answer.model_dump()
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "where", "what"),
+    [
+        ("    no: does not\n    1: once\n", "", "answer.labels", "fewer than two labels"),
+        ("    no: does not", "    no; not: does not", "answer.labels", "no answer can be read as 'no; not'"),
+        ("  empty: none", '  separator: ""', "answer.separator", "is empty"),
+        ("  empty: none", "  empty: No", "answer.empty", "'No' is a label"),
+        ("  empty: none", "  empty: no one; none", "answer.empty", "cannot be read as the empty set"),
+        ("  kind: labels", "  kind: label", "answer.empty", "has no meaning here"),
+        ("  kind: labels", "  kind: labels\n  parser: label", "answer.parser", "'label' reads no labels"),
+    ],
+)
+def test_what_is_wrong_with_several_labels_is_said(tmp_path: Path, good: str, bad: str, where: str, what: str) -> None:
+    found = problems(tmp_path, SETS.replace(good, bad))
+    assert any(where in one and what in one for one in found), found

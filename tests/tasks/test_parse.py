@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from preceptor.tasks import INVALID
 from preceptor.tasks._facts import find_facts, normalise
+from preceptor.tasks._label_sets import parse_label_set, write_label_set
 from preceptor.tasks._parse import parse_final_answer, parse_label, parse_text
 
 LABELS = ("met", "not met", "no AKI", "stage 1", "stage 12", "1", "2")
@@ -126,3 +127,43 @@ def test_facts_are_found_in_the_lines_of_known_elements_only() -> None:
         "diagnosis=sepsis",
         "allergies=none",
     }
+
+
+SETS = ("Asthma", "COPD", "heart failure")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("asthma; copd", {"Asthma", "COPD"}),
+        ("- COPD\n- **heart  failure**.", {"COPD", "heart failure"}),
+        ("Asthma;Asthma;", {"Asthma"}),
+        ("none", set()),
+        ("None.", set()),
+        # LEADER trap 11: what the task does not have stays in the set, where it is a miss.
+        ("Asthma; Gout", {"Asthma", "gout"}),
+        ("", None),
+        ("gout", None),
+        ("none; asthma", None),
+        ("asthma and COPD", None),
+    ],
+)
+def test_a_set_is_read_from_a_list(text: str, found: set[str] | None) -> None:
+    assert parse_label_set(text, SETS, "; ", "none") == found
+
+
+def test_without_a_word_for_it_no_text_is_the_empty_set() -> None:
+    assert parse_label_set("none", SETS, "; ", None) is None
+    assert write_label_set((), SETS, "; ", None) == ""
+
+
+@given(st.frozensets(st.sampled_from(SETS)), st.sampled_from(["; ", ",", " | ", "\n"]))
+def test_every_set_is_read_back(labels: frozenset[str], separator: str) -> None:
+    text = write_label_set(labels, SETS, separator, "none")
+    assert parse_label_set(text, SETS, separator, "none") == labels
+
+
+@given(st.text())
+def test_any_text_gives_a_set_or_none(text: str) -> None:
+    found = parse_label_set(text, SETS, "; ", "none")
+    assert found is None or found == frozenset() or found & {*SETS}

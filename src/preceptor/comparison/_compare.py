@@ -46,6 +46,8 @@ _UNSAID = {
 }
 """What is missing, and what to do."""
 
+_OF_SETS = ("label_sets", "set_scores")
+
 _TASK = "these cases"
 """What stands in the sentence where a study has the name of a task."""
 
@@ -142,10 +144,12 @@ def _compared(
 
 
 def _metric_problems(metric: str) -> list[Problem]:
-    fitting = [name for name in metric_names() if not _needs_positives(name)]
+    fitting = [name for name in metric_names() if not _needs_positives(name) and find_metric(name).fits not in _OF_SETS]
     fix = f"{did_you_mean(str(metric), fitting)}Choose of {', '.join(fitting)}"
     if metric not in metric_names():
         return [Problem("metric", f"there is no metric {metric!r}", fix)]
+    if find_metric(metric).fits in _OF_SETS:
+        return [Problem("metric", f"{metric!r} needs sets of labels, which only a study has", fix)]
     if _needs_positives(metric):
         return [Problem("metric", f"{metric!r} needs positive labels, which only a task file can name", fix)]
     return []

@@ -56,7 +56,7 @@ def lacks_fields(task: Task, example: Example) -> bool:
 
 def check_cases(task: Task, split: Split, examples: Sequence[Example]) -> Iterator[Finding]:
     """Missing fields, empty inputs and answers, unknown labels, identical pairs, and duplicates within a split."""
-    labels = ", ".join(task.labels)
+    labels = ", ".join(task.labels or task.set_labels)
     checks: list[tuple[str, str, str, Callable[[Example], bool]]] = [
         (
             "missing_fields",
@@ -70,7 +70,7 @@ def check_cases(task: Task, split: Split, examples: Sequence[Example]) -> Iterat
             "unknown_label",
             "the answer is not one of the task's labels",
             f"Use one of: {labels}.",
-            lambda one: bool(labels and one.target.strip()) and task.parse(one.target) == INVALID,
+            lambda one: bool(labels and one.target.strip()) and not _has_known_labels(task, one),
         ),
         (
             "identical_pair",
@@ -83,6 +83,13 @@ def check_cases(task: Task, split: Split, examples: Sequence[Example]) -> Iterat
         if ids := tuple(one.id for one in examples if is_wrong(one)):
             yield Finding(code, "fatal", f"{split} cases", what, fix, ids, split)
     yield from _check_repeats(split, examples)
+
+
+def _has_known_labels(task: Task, one: Example) -> bool:
+    if task.set_labels:
+        found = task.label_set(one.target)
+        return found is not None and found.issubset(task.set_labels)
+    return task.parse(one.target) != INVALID
 
 
 def _check_repeats(split: Split, examples: Sequence[Example]) -> Iterator[Finding]:
@@ -103,9 +110,12 @@ def _check_repeats(split: Split, examples: Sequence[Example]) -> Iterator[Findin
 
 
 def label_counts(task: Task, examples: Sequence[Example]) -> dict[str, int]:
-    """Cases per label in the task's order, zeros included; empty for a text task."""
-    counts = Counter(task.parse(example.target) for example in examples) if task.labels else Counter()
-    return {label: counts[label] for label in task.labels}
+    """Cases per label in the task's order, zeros included; empty for a text task. A case may have several labels."""
+    if task.set_labels:
+        counts = Counter(label for example in examples for label in task.label_set(example.target) or ())
+    else:
+        counts = Counter(task.parse(example.target) for example in examples) if task.labels else Counter()
+    return {label: counts[label] for label in task.labels or task.set_labels}
 
 
 def check_labels(task: Task, parts: Parts) -> Iterator[Finding]:
@@ -113,10 +123,11 @@ def check_labels(task: Task, parts: Parts) -> Iterator[Finding]:
     counts = {name: label_counts(task, examples) for name, examples in parts.items()}
     labelled: tuple[Split, ...] = ("train", "test")
     for name in labelled:
-        present = [label for label, count in counts[name].items() if count]
+        present = {task.parse(example.target) for example in parts[name] if counts[name]} - {INVALID}
         if len(present) == 1:
-            fix = "Give cases of at least two labels."
-            what = f"every one has the label {present[0]}"
+            (only,) = present
+            fix = "Give cases of at least two labels." if task.labels else "Give cases of other labels."
+            what = f"every one has the label {only}" if task.labels else f"every one has the same labels: {only}"
             yield Finding("one_label", "fatal", f"{name} cases", what, fix, split=name)
     held_out = {label for name in ("validation", "test") for label, count in counts[name].items() if count}
     unseen = [label for label in counts["train"] if label in held_out and not counts["train"][label]]
@@ -124,6 +135,15 @@ def check_labels(task: Task, parts: Parts) -> Iterator[Finding]:
         what = f"no case of {', '.join(unseen)}, though held-out cases have it"
         fix = "Give more cases, or merge rare labels."
         yield Finding("label_not_in_training", "warning", "train cases", what, fix, split="train")
+
+
+def check_empty_sets(task: Task, split: Split, examples: Sequence[Example]) -> Iterator[Finding]:
+    """Cases without any label, of a task whose answers are sets: counted, since both sets empty is right."""
+    ids = tuple(one.id for one in examples if task.set_labels and task.label_set(one.target) == frozenset())
+    if ids:
+        what = f"have no label; answering {task.answer.empty!r} is right there"
+        fix = "Look whether these cases have none, or were never labelled."
+        yield Finding("empty_set", "warning", f"{split} cases", what, fix, ids, split)
 
 
 def check_leakage(parts: Parts) -> Iterator[Finding]:

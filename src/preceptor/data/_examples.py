@@ -10,6 +10,7 @@ from typing import Any
 from preceptor.data._chat import Chat, ChatError, read_chat
 from preceptor.data._columns import chat_columns, chat_forms, column_problems, target_column
 from preceptor.data._invalid_rows import InvalidRow, RowProblem
+from preceptor.data._label_sets import read_label_set
 from preceptor.data._problems import did_you_mean, listed, quoted, quoted_if_near, raise_if_any
 from preceptor.data._spec import EACH_ROW, DataSpec
 from preceptor.data._table import Table, read_table
@@ -95,12 +96,16 @@ def _read_rows(
         chat, fields = None, {}
         if task.fields:
             fields = _fields(spec, task, row, problems)
-            target = _single_text(row, target_column(spec, table), problems)
+            cell = row.cells.get(target_column(spec, table), "")
+            target = None if task.set_labels else _single_text(row, target_column(spec, table), problems)
         else:
             chat = _chat(spec, table, row, problems)
-            target = chat.target if chat else None
+            cell = target = chat.target if chat else None
         rejected = chat.rejected if chat and chat.rejected else _rejected(spec, task, row, problems)
-        target = _target(spec, task, target, problems)
+        if task.set_labels:
+            target = read_label_set(cell, spec.labels, task, problems) if cell is not None else ""
+        else:
+            target = _target(spec, task, target, problems)
         date, metadata = _date(spec, row, problems), {name: _subgroup(row, name, problems) for name in spec.subgroups}
         refused += [_invalid_row(table, row, one) for one in problems]
         if not problems:
@@ -204,6 +209,8 @@ def _target(spec: DataSpec, task: Task, text: str | None, problems: list[RowProb
 def _rejected(spec: DataSpec, task: Task, row: Row, problems: list[RowProblem]) -> str | None:
     """The rejected answer of a row after the mapping `labels`; None if it has none."""
     text = (_single_text(row, spec.rejected, problems) or "").strip() if spec.rejected else ""
+    if text and task.set_labels:
+        return read_label_set(text, spec.labels, task, problems)
     text = spec.labels.get(text, text)
     if text and task.answer.kind == "label" and not _gives_label(task, text):
         one = _not_a_label(task, text)

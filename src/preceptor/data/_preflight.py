@@ -78,6 +78,7 @@ def preflight(
     findings += _checks.check_patients(parts)
     for name, examples in parts.items():
         findings += _checks.check_cases(task, name, examples)
+        findings += _checks.check_empty_sets(task, name, examples)
     findings += _checks.check_ids([example for examples in parts.values() for example in examples])
     findings += _checks.check_labels(task, parts)
     findings += _checks.check_leakage(parts)

@@ -19,6 +19,7 @@ from preceptor.engine.losses import (
     balanced_labels,
     dpo_loss,
     label_loss,
+    label_set_loss,
     reward_margins,
     sft_loss,
 )
@@ -85,6 +86,7 @@ __all__ = [
     "idle_slots",
     "is_encoder",
     "label_loss",
+    "label_set_loss",
     "layout",
     "likeliest",
     "look_work",

@@ -60,6 +60,14 @@ def balanced_labels(scores: Tensor, gold: Tensor, trained_on: Tensor, balance: L
     return scores, weights[gold]
 
 
+def label_set_loss(scores: Tensor, gold: Tensor) -> Tensor:
+    """Binary cross-entropy of each label that a case has or has not, in nats, the mean over labels: [cases].
+
+    scores: [cases, labels], a logit for each; gold: [cases, labels], 1 for the labels of a case, else 0.
+    """
+    return F.binary_cross_entropy_with_logits(scores, gold.to(scores), reduction="none").mean(dim=1)
+
+
 def dpo_loss(margins: Tensor, beta: float, loss_type: LossType = "sigmoid", label_smoothing: float = 0.0) -> Tensor:
     """One value a pair, [pairs].
 

@@ -36,7 +36,8 @@ class Comparison:
     `test` names its test. `n` counts cases, `patients` the patients they come from, `differing` the patients on whom
     the metric tells the arms apart; `effective_patients` is as many patients with equally many cases as would weigh the
     same. `smallest_class` counts the patients with the label that fewest have of those that occur, 0 where only one
-    does; None for scores.
+    does; of several labels a case, for metrics that are a mean over labels, the patients with or without one, the
+    fewest; None for all else.
     `variance` is that of the difference, a patient; `seed_error` the standard error of the mean over seeds where they
     are enough to speak of the method, else 0.
     """
@@ -100,7 +101,7 @@ def compare(
         patients=len(cases),
         effective_patients=float(cases.sum() ** 2 / (cases**2).sum()),  # Kish 1965, section 11.7
         differing=differing,
-        smallest_class=None if first.gold is None else _smallest_class(first.gold, patient),
+        smallest_class=_smallest_class(metric, first, patient),
         seed_deltas=tuple(deltas),
     )
 
@@ -124,14 +125,27 @@ def _require_paired(a: Sequence[Sample], b: Sequence[Sample]) -> None:
     for other in (*a, *b):
         if not np.array_equal(first.groups, other.groups):
             raise ValueError("the two arms do not hold the same patients in the same order")
-        if first.gold is not None and other.gold is not None and not np.array_equal(first.gold, other.gold):
-            raise ValueError("the two arms do not hold the same gold labels in the same order")
+        for ours, theirs in ((first.gold, other.gold), (first.gold_sets, other.gold_sets)):
+            if ours is not None and theirs is not None and not np.array_equal(ours, theirs):
+                raise ValueError("the two arms do not hold the same gold labels in the same order")
 
 
-def _smallest_class(gold: Ints, patient: Ints) -> int:
+def _smallest_class(metric: Metric, sample: Sample, patient: Ints) -> int | None:
     """Cases of one patient tell little more than one of them: patients are counted."""
-    counts = [len(np.unique(patient[gold == label])) for label in np.unique(gold)]
+    if sample.gold_sets is not None:
+        return _rarest_side(sample, patient) if metric.fits == "label_scores" else None
+    if sample.gold is None:
+        return None
+    counts = [len(np.unique(patient[sample.gold == label])) for label in np.unique(sample.gold)]
     return min(counts) if len(counts) > 1 else 0
+
+
+def _rarest_side(sample: Sample, patient: Ints) -> int:
+    """Patients with or without a label, the fewest, of the labels that a mean over labels rests on; 0 without one."""
+    has, _ = sample.scored_sets()
+    asked = has[:, sample.positives] if sample.positives else has
+    ranked = [column for column in asked.T if 0 < column.sum() < len(column)]
+    return min((len(np.unique(patient[side])) for column in ranked for side in (column, ~column)), default=0)
 
 
 def _proportions(hits_a: NDArray[np.bool_], hits_b: NDArray[np.bool_]) -> _Found:

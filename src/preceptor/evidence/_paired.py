@@ -90,7 +90,7 @@ def count_differing(metric: Metric, a: Sequence[Sample], b: Sequence[Sample], pa
     weight = np.random.default_rng(SEED).uniform(1, 2, int(patient.max()) + 1)[patient]
     found: set[int] = set()
     for one, other in zip(a, b, strict=True):
-        right = one if one.gold is None else replace(one, predicted=one.gold)
+        right = _right(one)
         there = [one, other] if metric.fits == "label_scores" else [right]
         with_one, with_other = Sample.stack([*there, one]), Sample.stack([*there, other])
         left = np.setdiff1d(patient[one.differs(other)], sorted(found))
@@ -101,3 +101,11 @@ def count_differing(metric: Metric, a: Sequence[Sample], b: Sequence[Sample], pa
             change = metric.value(with_one, weights) - metric.value(with_other, weights)
             found.update(asked[np.abs(change) > _LEAST_CHANGE].tolist())
     return len(found)
+
+
+def _right(sample: Sample) -> Sample:
+    """The sample with right answers; of scored outputs, which name none, the sample itself."""
+    if sample.gold_sets is not None:
+        none = np.zeros(len(sample), dtype=int)
+        return replace(sample, predicted=none, predicted_sets=sample.gold_sets, unknown=none)
+    return sample if sample.gold is None else replace(sample, predicted=sample.gold)

@@ -58,7 +58,9 @@ def smallest_mean_difference(patients: int, sd: float, power: float = 0.8, alpha
     """
     if patients < 2:
         return None
-    return sd * float(TTestPower().solve_power(nobs=patients, alpha=alpha, power=power, alternative="two-sided"))
+    found = TTestPower().solve_power(nobs=patients, alpha=alpha, power=power, alternative="two-sided")
+    # Where its first search fails, statsmodels gives an array, and an effect of either sign has the same power.
+    return sd * abs(float(np.ravel(found)[0]))
 
 
 def equivalence_reachable(patients: int, assumed: float, margin: float, kind: Kind, power: float = 0.8) -> bool:

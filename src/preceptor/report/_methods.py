@@ -173,8 +173,8 @@ def _evaluation(run: Run) -> str:
     what = ", text by" if found else ","
     how = f"{what} the likeliest token at each step" if written else ""
     return (
-        f"Every arm answered the same held-out cases with the same prompts{how}.{_scored_labels(found)} An answer that "
-        f"could not be read counted as wrong.{cut}"
+        f"Every arm answered the same held-out cases with the same prompts{how}.{_scored_labels(found)}{_sets(run)} "
+        f"An answer that could not be read counted as wrong.{cut}"
     )
 
 
@@ -191,6 +191,22 @@ def _scored_labels(found: Sequence[LabelScoring]) -> str:
         "most 64 training prompts (batch calibration, Zhou et al. 2024); tau, 0, 0.5 or 1, was chosen on validation "
         "cases by the task's metric. Probabilities of labels are the softmax of these scores, with tau 0 for trained "
         f"arms and the chosen tau for untrained ones.{put} Free text was written for validation cases alone."
+    )
+
+
+def _sets(run: Run) -> str:
+    """How arms answered with several labels; "" where no task asks for them."""
+    if not any(task.set_labels for task in run.results.study.tasks):
+        return ""
+    rule = (
+        " Where an arm scores labels, all from one threshold on were given; it was chosen on validation cases, for "
+        "every arm by the same rule, by the task's metric of sets."
+        if any(cell.threshold is not None for cell in run.results.cells)
+        else ""
+    )
+    return (
+        f" Where a case has several labels, the list of labels was fixed beforehand.{rule} A label outside the list "
+        "counted as wrong; no label asked and none given counted as right."
     )
 
 

@@ -6,6 +6,7 @@ from statistics import fmean
 from typing import Any
 
 from preceptor.errors import InputError, Problem
+from preceptor.evidence import find_metric, metric_names
 from preceptor.files import digest_file, read_jsonl
 from preceptor.study.results.schema import Cell, Results
 
@@ -18,7 +19,7 @@ def other_answers(folder: Path, results: Results) -> Iterator[tuple[str, str]]:
 
     Raises `InputError` when these predictions are not those that the results were computed from.
     """
-    labelled = {task.name for task in results.study.tasks if task.labels}
+    means = {task.name for task in results.study.tasks if not task.labels and _is_mean(task.metric)}
     for number, cell in enumerate(results.cells):
         path = predictions_file(folder, cell)
         if path is None:
@@ -26,8 +27,13 @@ def other_answers(folder: Path, results: Results) -> Iterator[tuple[str, str]]:
         rows = read_cell(path, cell)
         if len(rows) != cell.n:
             yield f"cells.{number}.n", f"it is {cell.n}, and {len(rows)} answers were given"
-        elif rows and cell.task not in labelled and _differs(cell.value, rows):
+        elif rows and cell.task in means and _differs(cell.value, rows):
             yield f"cells.{number}.value", "it is not the mean of the scores of its answers"
+
+
+def _is_mean(metric: str) -> bool:
+    """Whether a metric is the mean of the scores of its cases."""
+    return metric in metric_names() and find_metric(metric).score is not None
 
 
 def _differs(value: float | None, rows: Mapping[str, Mapping[str, Any]]) -> bool:

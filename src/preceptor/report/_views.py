@@ -97,13 +97,20 @@ class TaskView:
         """How the cell's label scores became answers, and the form of its free text; nothing for written answers."""
         found = cell.label_scoring
         if found is None:
-            return []
+            return self._of_sets(cell)
         lines = [f"tau {found.tau:g}, probabilities at tau {found.probabilities_tau:g}"]
         if found.without_marker:
             lines.append(f"no marker before the label, put there: {self.shown(found.without_marker)}")
         if found.form:
             readable, same = (numbers.whole_percent(one) for one in (found.form.readable, found.form.agreement))
             lines.append(f"form: {readable} of free text readable, {same} as scored")
+        return lines
+
+    def _of_sets(self, cell: Cell) -> list[str]:
+        """Of answers of several labels: the threshold, and labels that the task does not have."""
+        lines = [] if cell.threshold is None else [f"labels from a score of {cell.threshold:g}"]
+        if cell.unknown_labels:
+            lines.append(f"labels that the task does not have: {self.shown(cell.unknown_labels)}")
         return lines
 
     def shown(self, n: int) -> str:

@@ -1,6 +1,7 @@
 """From a study's task entry to cases that are split, checked and turned into token ids."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -145,8 +146,8 @@ def read_task(entry: TaskEntry, study: Study, base_folder: Path) -> TaskCases:
         raise InputError(wrong)
     read = read_examples(entry.data, task, base_folder)
     where = f"{entry.data.path or 'built-in cases'}, task {task.name}"
-    label_of = (lambda example: task.parse(example.target)) if task.answer.kind == "label" else None
-    whole = split_by_patient(read.examples, seed=study.split_seed, label_of=label_of, where=where)
+    stratum = _stratum(task, read.examples)
+    whole = split_by_patient(read.examples, seed=study.split_seed, label_of=stratum, where=where)
     drawn = _limited(whole, entry, study.split_seed)
     if undefined := list(undefined_problems(task, drawn.test, where)):
         raise InputError(undefined)
@@ -160,6 +161,16 @@ def read_task(entry: TaskEntry, study: Study, base_folder: Path) -> TaskCases:
             raise InputError(Problem(f"{where}, data.spike", what, fix))
     not_drawn = {part: len(getattr(whole, part)) - len(getattr(drawn, part)) for part in get_args(Split)}
     return TaskCases(entry, task, task_yaml, drawn, not_drawn, read)
+
+
+def _stratum(task: Task, examples: Sequence[Example]) -> Callable[[Example], str] | None:
+    """The label that a case is split by: its own, or of several the one that fewest cases have; None for text."""
+    if task.answer.kind == "label":
+        return lambda example: task.parse(example.target)
+    if not task.set_labels:
+        return None
+    count = Counter(label for one in examples for label in task.label_set(one.target) or ())
+    return lambda example: min(task.label_set(example.target) or [""], key=lambda label: (count[label], label))
 
 
 def check_task(cases: TaskCases, study: Study, tokenizer: Any) -> Checked:

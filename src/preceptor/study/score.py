@@ -7,12 +7,15 @@ import numpy as np
 
 from preceptor.errors import Problem
 from preceptor.evidence import Fits, Sample, find_metric, metric_names, metric_title, value_of
+from preceptor.study.label_sets import set_sample, set_score
 from preceptor.tasks import INVALID, Example, Task
 
 _NEEDS: dict[Fits, str] = {
     "labels": "answer.kind: label",
-    "label_scores": "answer.kind: label",
-    "label_sets": "answer.parser: elements",
+    "label_scores": "answer.kind: label or labels",
+    "label_sets": "answer.kind: labels",
+    "set_scores": "answer.kind: labels",
+    "facts": "answer.parser: elements",
     "text": "answer.kind: text",
     "scores": "scores that are given, and an answer is none",
 }
@@ -46,6 +49,12 @@ def metric_problems(task: Task, at: Callable[[str], str]) -> Iterator[Problem]:
 
 def undefined_problems(task: Task, test: Sequence[Example], where: str) -> Iterator[Problem]:
     """A main metric that the held-out cases leave undefined, as AUROC is where all are of one label."""
+    if task.set_labels:
+        targets, nobody = [one.target for one in test], np.arange(len(test))
+        if targets and value_of(find_metric(task.metric), set_sample(task, nobody, targets, targets)) is None:
+            what = f"{metric_title(task.metric)} is undefined on the held-out cases, for want of cases with a label"
+            yield Problem(where, what, "Hold out cases with labels and without, or name another metric")
+        return
     gold = np.array([task.labels.index(label) for one in test if (label := gold_label(task, one)) in task.labels])
     if len(gold) and value_of(find_metric(task.metric), Sample(np.arange(len(gold)), gold, gold)) is None:
         what = f"{metric_title(task.metric)} is undefined on the held-out cases, which are all of one label"
@@ -67,9 +76,11 @@ def case_score(task: Task, text: str, example: Example, metric: str | None = Non
     answer, found = task.parse(text), find_metric(metric or task.metric)
     if answer == INVALID:
         return 0.0
+    if task.set_labels:
+        return set_score(task, found, example.target, answer)
     if found.score is None:
         return float(answer == gold_label(task, example))
-    if found.fits == "label_sets":
+    if found.fits == "facts":
         return found.score(task.facts(example.target), task.facts(answer))
     if found.needs_positives:
         return found.score(example.target, answer, labels_of(task, found.name))
@@ -104,4 +115,6 @@ def _given_by(task: Task) -> tuple[Fits, ...]:
     """What an answer to the task gives a metric to rate."""
     if task.answer.kind == "label":
         return ("labels", "label_scores")
-    return ("text", "label_sets") if task.answer.parser == "elements" else ("text",)
+    if task.set_labels:
+        return ("label_sets", "set_scores", "label_scores")
+    return ("text", "facts") if task.answer.parser == "elements" else ("text",)

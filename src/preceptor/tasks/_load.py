@@ -12,12 +12,13 @@ from pydantic import ValidationError
 from preceptor.errors import InputError, Problem, invalid_entries
 from preceptor.strict_yaml import load_yaml, setting_in, where_and_why
 from preceptor.tasks._generators import generators
+from preceptor.tasks._label_sets import parse_label_set
 from preceptor.tasks._parse import parse_label
-from preceptor.tasks._task import PLACEHOLDER, Task
+from preceptor.tasks._task import PLACEHOLDER, SEPARATOR, Task
 
 _BUILTIN = Path(__file__).parent / "builtin"
 _AS_GIVEN = "as_given"
-_PARSERS = {"label": ("label", "final_answer"), "text": ("text", "elements")}
+_PARSERS = {"label": ("label", "final_answer"), "labels": ("labels",), "text": ("text", "elements")}
 _SEE = "docs/TASKS.md lists the keys"
 _At = Callable[[str], str]
 """A key, such as `answer.labels` -> how messages name it."""
@@ -124,8 +125,9 @@ def _answer_problems(at: _At, answer: Mapping[str, Any]) -> Iterator[Problem]:
     if parser not in _PARSERS[kind]:
         yield Problem(at("answer.parser"), f"{parser!r} reads no {kind}", f"Choose of {_list(_PARSERS[kind])}")
     labels = [" ".join(str(label).casefold().split()) for label in _mapping(answer.get("labels"))]
-    if kind == "label" and len(labels) < 2:
-        yield Problem(at("answer.labels"), "fewer than two labels", "Name every label that may be answered")
+    if kind in ("label", "labels") and len(labels) < 2:
+        fix = "Name every label that may be answered" + "; one yes or no is kind: label" * (kind == "labels")
+        yield Problem(at("answer.labels"), "fewer than two labels", fix)
     if kind == "text" and labels:
         yield Problem(at("answer.labels"), "a text answer has no labels", "Remove them, or set kind: label")
     if "" in labels:
@@ -135,10 +137,34 @@ def _answer_problems(at: _At, answer: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(at("answer.labels"), f"{label!r} differs only in case or space", "Keep one")
     if kind == "label" and not duplicates and "" not in labels:
         yield from _unreadable_labels(at, list(_mapping(answer.get("labels"))))
+    yield from _set_problems(at, answer, labels)
     if parser == "elements" and not _mapping(answer.get("elements")):
         yield Problem(at("answer.elements"), "no element is named", "Name each as `element: what it holds`")
     if parser == "final_answer" and answer.get("marker") == "":
         yield Problem(at("answer.marker"), "is empty", "Write what stands before the answer, such as `Answer:`")
+
+
+def _set_problems(at: _At, answer: Mapping[str, Any], labels: list[str]) -> Iterator[Problem]:
+    """The keys of answers of several labels: each label must be read back, alone and from a set."""
+    if answer["kind"] != "labels":
+        for key in ("separator", "empty"):
+            if key in answer:
+                yield Problem(at(f"answer.{key}"), "has no meaning here", "Remove it, or set kind: labels")
+        return
+    separator, empty = str(answer.get("separator", SEPARATOR)), answer.get("empty")
+    if not separator:
+        yield Problem(at("answer.separator"), "is empty", 'Write what stands between two labels, such as "; "')
+        return
+    names = [str(label) for label in _mapping(answer.get("labels"))]
+    for name in names:
+        if "" not in labels and parse_label_set(name, names, separator, None) != frozenset([name]):
+            fix = f"Use no {separator!r}, * or ` in it, and begin and end it with a letter or digit"
+            yield Problem(at("answer.labels"), f"no answer can be read as {name!r}", fix)
+    if empty is not None and parse_label_set(str(empty), names, separator, str(empty)) != frozenset():
+        fix = "Take a word that is no label, such as `none`"
+        yield Problem(at("answer.empty"), f"{empty!r} cannot be read as the empty set", fix)
+    elif empty is not None and " ".join(str(empty).casefold().split()) in labels:
+        yield Problem(at("answer.empty"), f"{empty!r} is a label", "Take a word that is no label, such as `none`")
 
 
 def _unreadable_labels(at: _At, labels: list[str]) -> Iterator[Problem]:

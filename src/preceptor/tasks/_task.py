@@ -1,7 +1,7 @@
 """A task: its prompt template and the parsing of its answers."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -10,26 +10,37 @@ from preceptor.errors import InputError, Problem
 from preceptor.files import file_name
 from preceptor.tasks._example import Example, Message
 from preceptor.tasks._facts import find_facts
-from preceptor.tasks._parse import parse_final_answer, parse_label, parse_text
+from preceptor.tasks._label_sets import parse_label_set, write_label_set
+from preceptor.tasks._parse import INVALID, parse_final_answer, parse_label, parse_text
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
-Kind = Literal["label", "text"]
-Parser = Literal["label", "final_answer", "elements", "text"]
+Kind = Literal["label", "labels", "text"]
+Parser = Literal["label", "final_answer", "labels", "elements", "text"]
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
 
+SEPARATOR = "; "
+"""Between the labels of an answer of several, where a task names no other."""
+
+
 class Answer(_Frozen):
-    """The format and parser of an answer; `labels` and `elements` map a name to its description."""
+    """The format and parser of an answer; `labels` and `elements` map a name to its description.
+
+    Of answers of several labels (`kind: labels`), `separator` stands between two, and `empty` is the word for no label;
+    without one, every answer has a label.
+    """
 
     kind: Kind
     labels: dict[str, str] = Field(default_factory=dict)
     parser: Parser
     marker: str = "Answer:"
     elements: dict[str, str] = Field(default_factory=dict)
+    separator: str = Field(default=SEPARATOR, exclude_if=lambda separator: separator == SEPARATOR)
+    empty: str | None = Field(default=None, exclude_if=lambda empty: empty is None)
     max_new_tokens: int = Field(gt=0, le=4096)
 
     @model_validator(mode="before")
@@ -74,8 +85,13 @@ class Task(_Frozen):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels in the order of the file; empty for text tasks."""
-        return tuple(self.answer.labels)
+        """The labels of which an answer is one, in the order of the file; empty for other tasks."""
+        return tuple(self.answer.labels) if self.answer.kind == "label" else ()
+
+    @property
+    def set_labels(self) -> tuple[str, ...]:
+        """The labels of which an answer has several, in the order of the file; empty for other tasks."""
+        return tuple(self.answer.labels) if self.answer.kind == "labels" else ()
 
     def messages(self, example: Example) -> list[Message]:
         """The chat messages of the prompt: instruction and filled template, or the example's own messages.
@@ -88,18 +104,29 @@ class Task(_Frozen):
         return [{"role": "system", "content": self.instruction}, *turns] if self.instruction else turns
 
     def parse(self, text: str) -> str:
-        """Parse a model's `text`: the label (or the stripped text, for text tasks), or INVALID."""
+        """Parse a model's `text`: the label, the labels in their canonical form, the stripped text, or INVALID."""
         match self.answer.parser:
             case "label":
                 return parse_label(text, self.labels)
             case "final_answer":
                 return parse_final_answer(text, self.labels, self.answer.marker)
+            case "labels":
+                found = self.label_set(text)
+                return INVALID if found is None else self.format_set(found)
             case "elements" | "text":
                 return parse_text(text)
 
     def format_answer(self, label: str) -> str:
         """The shortest text that `parse` maps to `label`."""
         return f"{self.answer.marker} {label}" if self.answer.parser == "final_answer" else label
+
+    def label_set(self, text: str) -> frozenset[str] | None:
+        """The labels that a text lists, those that the task does not have among them; None where it lists none."""
+        return parse_label_set(text, self.set_labels, self.answer.separator, self.answer.empty)
+
+    def format_set(self, labels: Iterable[str]) -> str:
+        """The canonical form of a set: labels in the task's order, unknown ones last; `empty` for no label."""
+        return write_label_set(labels, self.set_labels, self.answer.separator, self.answer.empty)
 
     def facts(self, text: str) -> frozenset[str]:
         """The normalised `element=value` pairs that an answer with elements states."""

@@ -23,6 +23,7 @@ GROUPS = np.array([0, 0, 1, 2, 2, 2, 3, 4, 5, 6, 6, 7])
 GOLD = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2])
 PREDICTED = np.array([0, 1, 1, -1, 1, 2, 2, 1, 2, 0, 0, -1])
 LABEL_SCORES = np.round(np.random.default_rng(2).random((N, 3)), 1)
+SETS = (np.random.default_rng(3).random((N, 3)) < 0.4, np.random.default_rng(4).random((N, 3)) < 0.5)
 SCORES = np.linspace(0, 1, N) ** 2
 
 FAR_OFF = '''"""The largest distance of an answer to its gold label: no sum over cases, and less is better."""
@@ -46,6 +47,10 @@ def a_sample(name: str) -> Sample:
         return Sample(GROUPS, GOLD, PREDICTED, positives=(0, 2))
     if find_metric(name).fits == "label_scores":
         return Sample(GROUPS, GOLD, PREDICTED, label_scores=LABEL_SCORES)
+    if find_metric(name).fits in ("label_sets", "set_scores"):
+        unknown, unread = np.arange(N) % 5 // 4, np.where(PREDICTED < 0, -1, 0)
+        sets = {"gold_sets": SETS[0], "predicted_sets": SETS[1], "unknown": unknown}
+        return Sample(GROUPS, predicted=unread, label_scores=LABEL_SCORES, **sets)
     return Sample(GROUPS, scores=SCORES)
 
 
@@ -64,7 +69,7 @@ def test_a_metric_says_what_it_is(name: str) -> None:
     assert found.title
     assert found.explanation.endswith(".")
     assert found.better in ("higher", "lower")
-    assert (found.score is None) == (found.fits not in ("text", "label_sets"))
+    assert found.fits == "label_sets" or (found.score is None) == (found.fits not in ("text", "facts"))
     main = found.score is not None and not found.needs_positives
     assert not main or found.better == "higher", "a case's score by a main metric says how good an answer is"
 

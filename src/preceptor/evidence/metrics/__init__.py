@@ -8,7 +8,7 @@ Such a file has
 
 It may have
 - `score(gold, answer) -> float`, where it is the mean of one score a case: that score, from 0 to 1; of texts, or of
-  sets for `label_sets`; `score(gold, answer, labels)` where it also has `needs_positives`;
+  frozen sets for `facts` and `label_sets`; `score(gold, answer, labels)` where it also has `needs_positives`;
 - `hits(sample) -> Array`, where it is the share of cases with a property: [cases] bool, so that exact tests of two
   proportions hold;
 - `needs_positives = True`, where it needs the `labels` that a task names beside it: positive labels, which it reads
@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 
 from preceptor.evidence._sample import Floats, Sample
 
-Fits = Literal["labels", "scores", "label_scores", "label_sets", "text"]
-"""One label a case, one number, a number for each label, a set of labels or facts, or free text."""
+Fits = Literal["labels", "scores", "label_scores", "label_sets", "set_scores", "facts", "text"]
+"""One label a case, one number, a number for each label, several labels, a number for each of which a case may have
+several, facts found in a text, or free text."""
 
 Better = Literal["higher", "lower"]
 

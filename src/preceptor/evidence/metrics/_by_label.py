@@ -15,14 +15,17 @@ Ranking = Callable[[Floats, Floats], Floats]
 def mean_over_labels(sample: Sample, weights: Floats, ranking: Ranking) -> Floats:
     """Weights [rows, cases] -> [rows]: the mean over the labels that occur with a defined `ranking`; NaN without one.
 
-    Where the sample names `positives`, the sum of their scores tells these labels, taken together, from all others.
+    Where the sample names `positives`, the sum of their scores tells these labels, taken together, from all others; of
+    cases with several labels, the mean is over these labels alone.
     """
-    gold, scores = sample.scored_labels()
-    if sample.positives:
-        sides = [(np.isin(gold, sample.positives), scores[:, sample.positives].sum(axis=1))]
+    has, scores = sample.scored_sets()
+    if sample.positives and sample.gold_sets is None:
+        sides = [(np.asarray(has[:, sample.positives].any(axis=1)), scores[:, sample.positives].sum(axis=1))]
     else:
-        sides = [(gold == label, scores[:, label]) for label in np.unique(gold)]
-    values = np.array([_ranked(has_label, score, weights, ranking) for has_label, score in sides])
+        asked = sample.positives or np.flatnonzero(has.any(axis=0)).tolist()
+        sides = [(has[:, label], scores[:, label]) for label in asked]
+    ranked = [_ranked(has_label, score, weights, ranking) for has_label, score in sides]
+    values = np.array(ranked).reshape(len(sides), len(weights))
     known = ~np.isnan(values)
     total, count = np.where(known, values, 0).sum(axis=0), known.sum(axis=0)
     mean: Floats = np.divide(total, count, out=np.full(len(weights), np.nan), where=count > 0)

@@ -9,7 +9,7 @@ title = "Brier score"
 explanation = (
     "How far the likelihoods given to the labels are from what is so: 0 where all are right and certain, 1 where all "
     "are wrong and certain. Where an arm only names a label, it is taken to be certain; an answer that cannot be read "
-    "counts as wrong and certain."
+    "counts as wrong and certain. Of cases with several labels, the mean over the labels."
 )
 fits = "label_scores"
 better = "lower"
@@ -18,9 +18,10 @@ better = "lower"
 def value(sample: Sample, weights: Floats) -> Floats:
     """Weights [rows, cases] -> [rows]: the mean over cases of half the sum over labels of (score - gold)^2.
 
-    Half of Brier's own sum, so that it ends at 1 and with two labels is the mean square of one label's error.
+    Half of Brier's own sum, so that it ends at 1 and with two labels is the mean square of one label's error. Of cases
+    with several labels it is the mean over labels, each of which is present or absent.
     """
-    gold, scores = sample.scored_labels()
-    _, predicted = sample.labels()
-    squares = ((scores - (gold[:, None] == np.arange(scores.shape[1]))) ** 2).sum(axis=1) / 2
-    return ratio(np.where(predicted == INVALID_CODE, 1.0, squares), np.ones(len(sample)), weights)
+    has, scores = sample.scored_sets()
+    squares = ((scores - has) ** 2).sum(axis=1) / (2 if sample.gold_sets is None else has.shape[1])
+    unread = False if sample.predicted is None else sample.predicted == INVALID_CODE
+    return ratio(np.where(unread, 1.0, squares), np.ones(len(sample)), weights)

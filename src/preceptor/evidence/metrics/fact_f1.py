@@ -4,7 +4,7 @@ from preceptor.evidence.metrics._ratio import mean_of_scores
 
 title = "fact-F1"
 explanation = "How well the facts in a text agree with those in the right one: 0 for none, 1 for all and no other."
-fits = "label_sets"
+fits = "facts"
 better = "higher"
 value = mean_of_scores
 

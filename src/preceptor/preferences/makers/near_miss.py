@@ -24,7 +24,8 @@ def expected_work(task: Task, example: Example, samples: int) -> PairWork:
 
 
 def make(request: Request) -> MadePairs:
-    """Each right answer over the same with one clinical fact changed, or its final label where it has one.
+    """Each right answer over the same with one clinical fact changed, or its final label where it has one; of several
+    labels, one is added or taken away.
 
     The error depends on the seed and the case's id only. A text without a fact that can be changed gives no pair.
     """
@@ -34,6 +35,10 @@ def make(request: Request) -> MadePairs:
 
 def _with_error(task: Task, example: Example, seed: int) -> str | None:
     rng = random.Random(f"{seed} {example.id}")
+    if task.set_labels:
+        right = task.label_set(example.target) or frozenset()
+        changed_sets = [right ^ {label} for label in task.set_labels]
+        return task.format_set(rng.choice([one for one in changed_sets if one or task.answer.empty is not None]))
     if task.answer.parser == "final_answer":
         return with_label(task, example.target, rng.choice(wrong_labels(task, example)))
     changed = change_one_fact(example.target, rng)

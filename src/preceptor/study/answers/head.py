@@ -1,4 +1,4 @@
-"""A trained head: the label of the head's highest output; nothing is written."""
+"""A trained head: the label of its highest output, or the labels whose outputs are high enough; nothing is written."""
 
 from collections.abc import Sequence
 
@@ -17,6 +17,7 @@ from preceptor.files import digest
 from preceptor.models import Encoded, Policy, heads_of
 from preceptor.study.answers._greedy import BATCH_SIZE
 from preceptor.study.expected_work import WorkContext
+from preceptor.study.label_sets import Array, choose_threshold, membership, set_rule_key, sets_by, texts_of
 from preceptor.study.predictions.answer_context import AnswerContext, Answering, OnBatch
 from preceptor.tasks import Task
 
@@ -31,17 +32,23 @@ needs_head = True
 
 def unsupported_reason(task: Task) -> str | None:
     """It gives labels."""
-    return None if task.labels else "it gives labels only"
+    return None if task.labels or task.set_labels else "it gives labels only"
 
 
 def key(context: AnswerContext) -> str:
-    """Its answers depend on the policy alone, and on the order of the labels."""
+    """Its answers depend on the policy alone, and on the order of the labels; of several labels, which the policy's own
+    validation cases give a threshold, also on the metric.
+    """
+    if context.task.task.set_labels:
+        return digest(["head", context.policy_key, set_rule_key(context.task.task)])
     return digest(["head", context.policy_key, list(context.task.task.labels)])
 
 
 def answer(context: AnswerContext) -> Answering:
-    """The likeliest label of each held-out case, batch by batch."""
+    """The likeliest label of each held-out case, or its likely labels, batch by batch."""
     policy, task, prompts = context.load_policy(), context.task.task, context.task.test
+    if task.set_labels:
+        return _answer_sets(context, policy)
 
     def choose(done: frozenset[int], on_batch: OnBatch) -> None:
         for start in range(0, len(prompts), BATCH_SIZE):
@@ -56,21 +63,56 @@ def answer(context: AnswerContext) -> Answering:
     return Answering(choose)
 
 
+def _answer_sets(context: AnswerContext, policy: Policy) -> Answering:
+    """The labels of each held-out case whose sigmoid reaches the threshold that validation cases give."""
+    prepared, note = context.task, dict[str, float]()
+    task, validation, prompts = prepared.task, prepared.splits.validation, prepared.test
+
+    def likely(asked: Sequence[list[int]]) -> Array:
+        outputs = [head_outputs(policy, asked[n : n + BATCH_SIZE], context.numerics) for n in batches_of(asked)]
+        return torch.cat(outputs).sigmoid().numpy().astype("float64")
+
+    def choose(done: frozenset[int], on_batch: OnBatch) -> None:
+        gold = membership(task, [task.label_set(one.target) or () for one in validation])
+        threshold = choose_threshold(task, gold, likely([one.prompt for one in prepared.validation]))
+        note.update(threshold=threshold)
+        for start in batches_of(prompts):
+            batch = range(start, min(start + BATCH_SIZE, len(prompts)))
+            if not done.issuperset(batch):
+                found = likely([prompts[i] for i in batch])
+                texts = dict(zip(batch, texts_of(task, sets_by(task, found, threshold)), strict=True))
+                shares = (dict(zip(task.set_labels, row, strict=True)) for row in found.tolist())
+                on_batch(texts, scores=dict(zip(batch, shares, strict=True)))
+
+    return Answering(choose, note=note)
+
+
+def batches_of(prompts: Sequence[list[int]]) -> range:
+    """Where each batch begins; always the same, so that a run that was killed goes on."""
+    return range(0, len(prompts), BATCH_SIZE)
+
+
 def work(context: WorkContext) -> Work:
-    """Each held-out prompt is read once."""
-    prompts = [[Encoded(prompt, [])] for prompt in context.task.test]
+    """Each held-out prompt is read once, and where answers are sets each validation prompt too."""
+    validation = [one.prompt for one in context.task.validation] if context.task.task.set_labels else []
+    prompts = [[Encoded(prompt, [])] for prompt in (*validation, *context.task.test)]
     tokens_per_tree, padded = context.study.numerics.tokens_per_tree, is_encoder(context.model)
     return tree_work("score", prompts, tokens_per_tree, share=context.shares, padded=padded)
 
 
-@torch.no_grad()
 def label_probabilities(policy: Policy, prompts: Sequence[list[int]], numerics: Numerics) -> torch.Tensor:
     """Softmax of the head's outputs: [prompts, labels] float32, in the order of the task's labels."""
+    return head_outputs(policy, prompts, numerics).softmax(-1)
+
+
+@torch.no_grad()
+def head_outputs(policy: Policy, prompts: Sequence[list[int]], numerics: Numerics) -> torch.Tensor:
+    """The head's outputs before any softmax: [prompts, labels] float32, in the order of the task's labels."""
     policy.model.eval()
     (head,) = heads_of(policy.model).values()
     share = shares_prefixes(policy)
     rows = torch.empty(len(prompts), head.out_features)
     for tree in computed_together(policy.model, range(len(prompts)), lambda i: [prompts[i]], numerics.tokens_per_tree):
         states = sequence_states(policy.model, [prompts[i] for i in tree], head, share=share)
-        rows[list(tree)] = head(states).softmax(-1).cpu()
+        rows[list(tree)] = head(states).cpu()
     return rows

@@ -26,7 +26,7 @@ _WORD = r"\d+(?:\.\d+)?|\w+"
 
 
 def unsupported_reason(task: Task) -> str | None:
-    """Labels have TF-IDF, which learns from all cases and not from one."""
+    """Single labels have TF-IDF, which learns from all cases and not from one; a set can be taken over whole."""
     return "it gives texts only; tfidf gives labels" if task.labels else None
 
 

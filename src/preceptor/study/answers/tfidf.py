@@ -14,7 +14,9 @@ from sklearn.pipeline import make_pipeline
 
 from preceptor.engine import timed
 from preceptor.files import digest
+from preceptor.study.answers._tfidf_sets import learn_sets, set_answerer, threshold_of
 from preceptor.study.cases import Prepared, case_text
+from preceptor.study.label_sets import set_rule_key
 from preceptor.study.predictions.answer_context import AnswerContext, Answerer, Answering, OnBatch, Scores
 from preceptor.study.score import asks_label_scores, gold_label, labels_merit
 from preceptor.tasks import Task
@@ -44,7 +46,7 @@ Predict = Callable[[Sequence[str]], tuple[list[str], list[Scores]]]
 
 def unsupported_reason(task: Task) -> str | None:
     """It predicts labels."""
-    return None if task.labels else "it gives labels only"
+    return None if task.labels or task.set_labels else "it gives labels only"
 
 
 def key(context: AnswerContext) -> str:
@@ -53,20 +55,31 @@ def key(context: AnswerContext) -> str:
     parts = (splits.train, splits.validation, splits.test)
     texts = [[[case_text(task, one), one.target] for one in part] for part in parts]
     scored = ["scores"] if asks_label_scores(task) else []
+    if task.set_labels:
+        return digest(["tfidf", texts, set_rule_key(task)])
     return digest(["tfidf", texts, [task.format_answer(label) for label in task.labels], *scored])
 
 
 def answer(context: AnswerContext) -> Answering:
     """Fit on the training cases; validation cases choose the model."""
+    if context.task.task.set_labels:
+        return _answer_sets(context.task)
     with timed() as cost:
         predict = learn(context.task)
     return Answering(tfidf_answerer(predict, context.task), cost)
 
 
+def _answer_sets(prepared: Prepared) -> Answering:
+    """The same for several labels; validation cases choose the threshold too."""
+    with timed() as cost:
+        likely = learn_sets(prepared, _words(), _STRENGTHS)
+        threshold = threshold_of(prepared, likely)
+    return Answering(set_answerer(prepared, likely, threshold), cost, {"threshold": threshold})
+
+
 def learn_words(texts: Sequence[str], labels: Sequence[str], strength: float = 10.0) -> Predict:
     """TF-IDF of words and word pairs, numbers among them, and logistic regression; `strength` is its C."""
-    tfidf = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=_WORD)
-    model = make_pipeline(tfidf, LogisticRegression(C=strength, max_iter=1000))
+    model = make_pipeline(_words(), LogisticRegression(C=strength, max_iter=1000))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # weights that still move a little predict as well
         model.fit(texts, labels)
@@ -101,6 +114,11 @@ def tfidf_answerer(predict: Predict, prepared: Prepared) -> Answerer:
         on_batch({i: prepared.task.format_answer(labels[i]) for i in left}, scores={i: scores[i] for i in left})
 
     return answer
+
+
+def _words() -> TfidfVectorizer:
+    """Words and word pairs, numbers among them."""
+    return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=_WORD)
 
 
 def _predicted(model: Any, asked: Any) -> tuple[list[str], list[Scores]]:

@@ -95,8 +95,14 @@ def open_arm(run_folder: Path, task: str, arm: str, seed: int | None = None, *, 
     if damaged := [slot for slot in slots.values() if not readable_adapter(slot)]:
         fix = f"Delete the folder {folder}; `preceptor study` with this run folder then makes again what was in it."
         raise InputError(Problem(str(damaged[0]), "it was kept by an earlier run and is damaged", fix))
+    asked = load_task(finished.run.task(task))
+    if asked.set_labels and _by_head(finished.study, arm):
+        what = f"{arm} gives several labels by a head, which cannot be taken out of a run yet"
+        raise InputError(
+            Problem(f"{finished.run.root}, --arm", what, "Name an arm that writes, or a task of one label")
+        )
     source = finished.source(finished.study.arm(arm).model)
-    return ArmOfRun(finished, load_task(finished.run.task(task)), arm, seed, source, numerics, folder, predictions)
+    return ArmOfRun(finished, asked, arm, seed, source, numerics, folder, predictions)
 
 
 def held_out(arm: ArmOfRun) -> Prepared:

@@ -108,10 +108,11 @@ def read_note(folder: Path) -> dict[str, Any]:
     `evaluation_seconds`: how long they took. `label_ties`: on how many cases several labels were equally likely.
     `without_marker`: on how many the model wrote no marker. `cost`: what it took before they could be given, beside the
     arm's stages. `label_rule`: how label scores became the answers; None where the model wrote them. `form`: of its
-    free text on validation cases, see `answers/_scored_labels.py`.
+    free text on validation cases, see `answers/_scored_labels.py`. `threshold`: the score from which a label was
+    given, of answers of several labels.
     """
     with reading(folder / _NOTE):
-        absent = {"cost": {}, "label_ties": 0, "without_marker": 0, "label_rule": None, "form": None}
+        absent = {"cost": {}, "label_ties": 0, "without_marker": 0, "label_rule": None, "form": None, "threshold": None}
         note: dict[str, Any] = absent | json.loads((folder / _NOTE).read_text(encoding="utf-8"))
         Cost(seconds=note["evaluation_seconds"] + sum(note[name] for name in _COUNTED)) + Cost(**note["cost"])
         len(note["key"])  # what is damaged raises here

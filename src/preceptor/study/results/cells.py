@@ -12,6 +12,7 @@ from preceptor.evidence import INVALID_CODE, Sample, find_metric
 from preceptor.files import digest_file
 from preceptor.study.cases import Prepared
 from preceptor.study.label_scores.scored import LabelRule
+from preceptor.study.label_sets import score_rows, set_sample, with_scores
 from preceptor.study.predictions.answer_context import Scores
 from preceptor.study.predictions.answering import answered, arms_for, seedless
 from preceptor.study.predictions.prediction_files import Prediction, read_note, read_predictions
@@ -61,6 +62,8 @@ class Cell:
     """How label scores became its answers; None for answers that were written."""
     form: dict[str, float] | None = None
     """Of its free text on validation cases."""
+    threshold: float | None = None
+    """Of answers of several labels: the score from which a label was given."""
     without_marker: int = 0
     """On how many cases the marker that a label follows was put behind what the model wrote."""
     own_model: str | None = None
@@ -116,6 +119,7 @@ def _cell(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> Cell:
             label_ties=int(note["label_ties"]),
             label_rule=note["label_rule"],
             form=note["form"],
+            threshold=note["threshold"],
             without_marker=int(note["without_marker"]),
             own_model=one.model,
             model_bytes=bytes_to_load(tree.source_of(one.model), policy)
@@ -134,6 +138,10 @@ def sample(prepared: Prepared, texts: Sequence[str], metric: str, scores: Sequen
         if len(scores) < len(texts) or find_metric(metric).fits != "label_scores":
             return found
         return replace(found, label_scores=np.array([[one.get(label, 0.0) for label in task.labels] for one in scores]))
+    if task.set_labels:
+        targets = [example.target for example in examples]
+        found = set_sample(task, _patients(prepared), targets, texts, labels_of(task, metric))
+        return with_scores(found, find_metric(metric), score_rows(task, scores) if len(scores) == len(texts) else None)
     given = np.array([case_score(task, t, e, metric) for t, e in zip(texts, examples, strict=True)])
     unread = np.array([INVALID_CODE if answer == INVALID else 0 for answer in answers])
     return Sample(_patients(prepared), predicted=unread, scores=given)

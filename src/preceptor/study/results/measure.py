@@ -27,6 +27,8 @@ def measure(prepared: Prepared, cell: Cell) -> schema.Cell:
         never_predicted=_never_predicted(prepared, cell),
         label_ties=cell.label_ties,
         label_scoring=_label_scoring(prepared, cell),
+        threshold=cell.threshold,
+        unknown_labels=_unknown_labels(prepared, cell),
         length_ratio=_length_ratio(prepared, cell),
         cost=schema.Cost.model_validate(cell.cost, from_attributes=True),
         evaluation_seconds=cell.evaluation_seconds,
@@ -69,15 +71,25 @@ def _label_scoring(prepared: Prepared, cell: Cell) -> schema.LabelScoring | None
 
 def _never_predicted(prepared: Prepared, cell: Cell) -> list[str]:
     """Labels that some held-out case has and no answer gave."""
+    if prepared.task.set_labels:
+        right, given, _ = cell.sample(prepared.task.metric).sets()
+        missed = right.any(axis=0) & ~given.any(axis=0)
+        return [label for label, never in zip(prepared.task.set_labels, missed, strict=True) if never]
     if not prepared.task.labels:
         return []
     gold, predicted = cell.sample(prepared.task.metric).labels()
     return [prepared.task.labels[code] for code in sorted(set(gold.tolist()) - set(predicted.tolist()))]
 
 
+def _unknown_labels(prepared: Prepared, cell: Cell) -> int:
+    """Labels in the answers that the task does not have."""
+    unknown = cell.sample(prepared.task.metric).unknown
+    return 0 if unknown is None else int(unknown.sum())
+
+
 def _length_ratio(prepared: Prepared, cell: Cell) -> float | None:
     """Mean characters of the answers over those of gold; None for labels."""
-    if prepared.task.labels:
+    if prepared.task.labels or prepared.task.set_labels:
         return None
     gold = sum(len(example.target) for example in prepared.splits.test)
     return sum(len(prediction.text) for prediction in cell.predictions) / gold if gold else None

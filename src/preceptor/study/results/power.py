@@ -27,7 +27,8 @@ def power_of(prepared: Prepared, study: Study, tasks: int) -> Power:
     """
     patients, margin, contrasts = prepared.test_patients, prepared.entry.margin, len(study.primary_contrasts)
     alpha = 0.05 / max(1, tasks * contrasts)
-    kind: Literal["discordance", "sd"] = "discordance" if find_metric(prepared.task.metric).fits == "labels" else "sd"
+    metric = find_metric(prepared.task.metric)
+    kind: Literal["discordance", "sd"] = "discordance" if metric.fits == "labels" or metric.hits else "sd"
     smallest = power.smallest_difference if kind == "discordance" else power.smallest_mean_difference
     reachable = power.equivalence_reachable
     of_all = partial(smallest, alpha=0.05 / tasks, power=1 - (1 - _POWER) / max(1, contrasts))

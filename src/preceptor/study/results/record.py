@@ -116,6 +116,7 @@ def _task(
         metric=task.metric,
         also=[Extra(metric=extra.metric, labels=list(extra.labels)) for extra in task.secondary_metrics],
         labels=list(task.labels),
+        set_labels=list(task.set_labels),
         dangerous=list(dangerous_labels(prepared)),
         margin=prepared.entry.margin,
         synthetic=prepared.synthetic,

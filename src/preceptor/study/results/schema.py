@@ -139,6 +139,9 @@ class TaskPart(_Part):
     metric: str
     also: list[Extra] = []
     labels: list[str] = []
+    """Of which an answer is one."""
+    set_labels: list[str] = []
+    """Of which an answer has several."""
     dangerous: list[str] = []
     margin: Unit | None = None
     synthetic: bool = False
@@ -353,6 +356,10 @@ class Cell(_Part):
     """Cases on which several labels were equally likely: chance decided."""
     label_scoring: LabelScoring | None = None
     """None where no label was scored: written answers, those of other ways, and all of versions that had no scores."""
+    threshold: Share | None = None
+    """The score from which a label was given, chosen on validation cases; None where an arm names its labels itself."""
+    unknown_labels: Count = 0
+    """Labels in its answers that the task does not have, all held-out cases together."""
     length_ratio: NotNegative | None = None
     """Mean characters of the answers over those of the gold texts; None for labels."""
     cost: Cost

@@ -143,7 +143,7 @@ class TaskEvidence:
     def never_predicted(self, arm: str) -> list[str]:
         """Labels that occur and that the arm, in some seed, never gave."""
         missed = {label for cell in self.cells[arm] for label in cell.never_predicted}
-        return [label for label in self.task.labels if label in missed]
+        return [label for label in (*self.task.labels, *self.task.set_labels) if label in missed]
 
     def only_label(self, arm: str) -> str | None:
         """The one label that the arm, in some seed, gave to every case that it gave a label to."""

@@ -150,7 +150,7 @@ class StageTree:
         spent = [self._look_up(one, prepared, seed).output for one in stage.budget_stages]
         budget = sum((one.cost for one in spent), Cost()).training_flops if spent else None
         settings = self.study.settings_of(stage, prepared.entry)
-        slots, train = self.study.slots_of(stage, len(prepared.task.labels))
+        slots, train = self.study.slots_of(stage, len(prepared.task.labels or prepared.task.set_labels))
         source = self.source_of(stage.model)
         slots = with_pools(slots, source)
         adapter = self.study.adapter_of(kind) if not self.study.slots or hasattr(kind, "model") else None

@@ -25,17 +25,21 @@ from preceptor.engine import (
     balanced_labels,
     is_encoder,
     label_loss,
+    label_set_loss,
     schedule,
     train,
     training_work,
 )
+from preceptor.errors import Problem
 from preceptor.models import HEAD, Encoded, Policy, heads_of
 from preceptor.progress import Advance
-from preceptor.study.cases import Prepared
+from preceptor.study.cases import Prepared, TaskCases
 from preceptor.study.expected_work import WorkContext
 from preceptor.study.score import gold_label
 from preceptor.study.spec.stages import StageRef
+from preceptor.study.spec.study import Study
 from preceptor.study.stage_tree.stage_context import Context, Result, epochs
+from preceptor.tasks import Example
 
 title = "Classifier"
 explanation = "The model reads the case and a linear layer on what it made of it chooses the label; nothing is written."
@@ -55,10 +59,10 @@ class Settings(TrainSettings):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Labelled:
-    """Token ids of a case, and the number of its label."""
+    """Token ids of a case, and the number of its label; of several labels 1 for each that it has, else 0."""
 
     prompt: list[int]
-    label: int
+    label: int | list[int]
 
 
 Cases = tuple[list[Labelled], list[Labelled]]
@@ -71,7 +75,15 @@ def needs(stage: str) -> tuple[str, ...]:
 
 def unsupported_reason(stage: StageRef, prepared: Prepared) -> str | None:
     """It learns labels."""
-    return None if prepared.task.labels else "it gives labels only"
+    return None if prepared.task.labels or prepared.task.set_labels else "it gives labels only"
+
+
+def caution(stage: StageRef, study: Study, cases: TaskCases) -> Problem | None:
+    """That labels are to be balanced where a case has several."""
+    if not cases.task.set_labels or study.settings_of(stage, cases.entry).label_balance == "none":
+        return None
+    what = f"label_balance of `{stage.name}` does nothing here: a case has several labels"
+    return Problem(cases.where, what, "Expect no effect of it, or take it out.")
 
 
 def data(context: Context) -> Cases:
@@ -79,9 +91,14 @@ def data(context: Context) -> Cases:
     (task,) = context.tasks
     number = {label: i for i, label in enumerate(task.task.labels)}
 
-    def labelled(encoded: Sequence[Any], examples: Sequence[Any]) -> list[Labelled]:
-        pairs = zip(encoded, examples, strict=True)
-        return [Labelled(one.prompt, number[gold_label(task.task, example)]) for one, example in pairs]
+    def right(example: Example) -> int | list[int]:
+        if not task.task.set_labels:
+            return number[gold_label(task.task, example)]
+        has = task.task.label_set(example.target) or frozenset()
+        return [int(label in has) for label in task.task.set_labels]
+
+    def labelled(encoded: Sequence[Any], examples: Sequence[Example]) -> list[Labelled]:
+        return [Labelled(one.prompt, right(example)) for one, example in zip(encoded, examples, strict=True)]
 
     return labelled(task.train, task.splits.train), labelled(task.validation, task.splits.validation)
 
@@ -119,13 +136,17 @@ def train_classifier(
     tracking: Tracking | None,
     advance: Advance,
 ) -> Stage:
-    """Train `policy` in place by the cross-entropy of the right label, in nats, mean over the cases of a batch."""
+    """Train `policy` in place by the cross-entropy of the right label, in nats, mean over the cases of a batch; of
+    several labels by the binary cross-entropy of each, the mean over labels.
+    """
     trained_on = torch.tensor([one.label for batch in batches for one in batch])
 
     def loss(forward: Forward, tree: Sequence[Labelled], batch: Sequence[Labelled]) -> tuple[Tensor, dict[str, float]]:
         layer = heads_of(forward.model)[head]
         logits = layer(forward.states([one.prompt for one in tree], layer))
         right = torch.tensor([one.label for one in tree], device=logits.device)
+        if right.ndim == 2:
+            return label_set_loss(logits, right).sum() / len(batch), {}
         logits, weights = balanced_labels(logits, right, trained_on, settings.label_balance)
         return (weights * label_loss(logits, right)).sum() / len(batch), {}
 

@@ -1,0 +1,66 @@
+"""Right answers of several labels: from a cell, a list or a text with separators, to their canonical form."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from preceptor.data._invalid_rows import RowProblem
+from preceptor.data._problems import did_you_mean, listed, quoted_if_near
+from preceptor.tasks import Task
+
+
+def read_label_set(cell: Any, mapping: Mapping[str, str], task: Task, problems: list[RowProblem]) -> str:
+    """The canonical form of the labels in a cell; "" where it has a problem, which joins `problems`.
+
+    cell: a text with the task's separator, or a list of texts, as such or in JSON. mapping: value in the file -> label,
+    of a whole text and of its parts. Only an empty list, or the task's word for it, is the empty set: an empty cell may
+    as well mean that nobody looked.
+    """
+    parts = _parts(cell, mapping, task)
+    if parts is None:
+        word = f"`{task.answer.empty}`" if task.answer.empty else "at least one label"
+        problems.append(RowProblem("no_answer", "the answer is empty", f"Write {word}, or leave the row out"))
+        return ""
+    if not parts and task.answer.empty is None:
+        what = "the answer has no label, and the task has no word for that"
+        problems.append(RowProblem("no_label", what, "Set `answer.empty` in the task, or leave the row out"))
+        return ""
+    known = {label.casefold(): label for label in task.set_labels}
+    unknown = [part for part in dict.fromkeys(parts) if part.casefold() not in known]
+    problems += [_not_a_label(part, task) for part in unknown]
+    return "" if unknown else task.format_set(known[part.casefold()] for part in parts)
+
+
+def _parts(cell: Any, mapping: Mapping[str, str], task: Task) -> list[str] | None:
+    """The labels that a cell names, after the mapping, [] for the empty set; None for a cell that says nothing."""
+    text = cell.strip() if isinstance(cell, str) else ""
+    whole = mapping.get(text, text)
+    named = _list_of(whole if isinstance(cell, str) else cell)
+    if named is None:
+        if task.label_set(whole) == frozenset():
+            return []
+        named = whole.split(task.answer.separator.strip() or task.answer.separator)
+        if not any(part.strip() for part in named):
+            return None
+    given = [part for one in named if (part := str(one).strip())]
+    return [mapping.get(part, part) for part in given]
+
+
+def _list_of(cell: Any) -> list[Any] | None:
+    """The parts of a list, or of a text that is the JSON of one; None for any other text."""
+    if not isinstance(cell, str):
+        return cell if isinstance(cell, list) else [cell]
+    if not cell.startswith("["):
+        return None
+    try:
+        found = json.loads(cell)
+    except ValueError:
+        return None
+    return found if isinstance(found, list) else None
+
+
+def _not_a_label(part: str, task: Task) -> RowProblem:
+    fix = f"Labels are {listed(task.set_labels)}; map others with `labels:` in the study"
+    detail = f"label {quoted_if_near(part, task.set_labels)} is not one of the task's"
+    near = did_you_mean(part, task.set_labels)
+    return RowProblem("unknown_label", "a label is not one of the task's", fix, detail, near)
