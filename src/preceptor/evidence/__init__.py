@@ -2,7 +2,7 @@
 
 from preceptor.evidence import power
 from preceptor.evidence._agreement import Agreement, Figure, Level, agreement
-from preceptor.evidence._compare import Comparison, compare
+from preceptor.evidence._compare import TANGO, Comparison, compare
 from preceptor.evidence._correction import benjamini_hochberg, closed_testing, holm
 from preceptor.evidence._estimate import Estimate, estimate, value_of
 from preceptor.evidence._sample import INVALID_CODE, Sample
@@ -25,6 +25,7 @@ __all__ = [
     "FEWEST_PATIENTS",
     "FEWEST_SEEDS",
     "INVALID_CODE",
+    "TANGO",
     "AcrossSeeds",
     "Agreement",
     "Comparison",
