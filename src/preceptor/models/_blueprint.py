@@ -11,6 +11,7 @@ from torch import nn
 from transformers import AutoConfig
 
 from preceptor.errors import InputError, Problem
+from preceptor.files import expanded, is_folder
 from preceptor.models._embedded import EMBEDDED, EMBEDDED_TITLE, embedded_folder
 from preceptor.models._json import read_json
 from preceptor.models._policy import compute_device, put_slots
@@ -129,8 +130,8 @@ def _find(name: str) -> ModelSource:
         if not embedded_folder().is_dir():
             raise InputError(Problem(f"model {name}", "it is not in the cache yet", "Run `preceptor models fetch`."))
         return ModelSource(name, EMBEDDED_TITLE, embedded_folder(), "embedded")
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    folder = expanded(name)
+    if is_folder(folder):
         return ModelSource(name, folder.resolve().name, folder.resolve(), "folder")
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError

@@ -7,6 +7,7 @@ from typing import Any
 
 from preceptor.engine import ModelBytes, Numerics, Speed, Unit, Work, choose_numerics, flops_of, model_bytes
 from preceptor.errors import InputError, Problem
+from preceptor.files import expanded, is_folder
 from preceptor.models import EMBEDDED, ModelSource, find_blueprint, load_tokenizer
 from preceptor.progress import Advance, quiet
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
@@ -76,8 +77,8 @@ class Planned:
 
 def read_planned(study: Study, base_folder: Path) -> Planned:
     """Read the study's cases and its model's configuration. Raises `InputError` with every problem of them."""
-    beside = base_folder / Path(study.model).expanduser()  # a folder is named relative to the study file
-    source = find_blueprint(str(beside) if beside.is_dir() else study.model)
+    beside = base_folder / expanded(study.model)  # a folder is named relative to the study file
+    source = find_blueprint(str(beside) if is_folder(beside) else study.model)
     problems = too_long_for(source, study)
     tokenizer, notes = _tokenizer(source)
     tasks = []
