@@ -231,6 +231,12 @@ def provide(folder: Path, given: dict[str, Any], words: list[str], model: Path, 
             write_rows(path, label_rows(0.9 if word == "sft.jsonl" else 0.6))
         if word == "gold.csv":
             path.write_text("id,gold\n" + "".join(f"{row['id']},{row['gold']}\n" for row in label_rows(1.0)))
+        if word == "cases.csv":
+            rows = list(csv.DictReader((folder / "notes.csv").open(encoding="utf-8")))
+            cases = [f"{n},{row['smoking']},{row['patient_id']}\n" for n, row in enumerate(rows, 2)]
+            path.write_text("id,gold,group\n" + "".join(cases))
+        if word.startswith("runs/notes-mine") and not path.exists():
+            shutil.copytree(next((folder / "runs/notes/cells/notes").iterdir()), path.parents[2])
         if word in ("chats.jsonl", "study.yaml"):
             shutil.copytree(ROOT / "examples" / "leaving_a_service", folder, dirs_exist_ok=True)
         if word == "study.yaml":

@@ -1,7 +1,9 @@
+from typing import Annotated
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from preceptor.errors import InputError, Problem, invalid_entries, kind_and_place, printable, without_steering
 
@@ -66,3 +68,16 @@ def test_what_pydantic_finds_is_told_by_its_place_and_without_its_value() -> Non
         with pytest.raises(ValidationError) as caught:
             Entry.model_validate_json(text)
         assert invalid_entries(caught.value, "entry") == [("", what, "Change it")]
+
+
+def test_a_list_with_a_wrong_element_is_not_called_too_short_as_well() -> None:
+    class Entry(BaseModel):
+        seeds: Annotated[tuple[int, ...], Field(min_length=1)]
+
+    for listed, told in (
+        (["a"], [("seeds.0", "Input should be a valid integer, unable to parse string as an integer")]),
+        ([], [("seeds", "List should have at least 1 item after validation, not 0")]),
+    ):
+        with pytest.raises(ValidationError) as caught:
+            Entry.model_validate({"seeds": listed})
+        assert [(place, what) for place, what, _ in invalid_entries(caught.value, "key")] == told

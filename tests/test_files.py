@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from preceptor import files
 
 # What JSON can hold: any text that can be written as UTF-8, any finite number.
+LONG = "x" * 300
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
@@ -156,3 +157,23 @@ def test_a_damaged_line_of_a_log_is_refused_or_skipped(tmp_path: Path) -> None:
 def test_a_log_is_its_owners_alone(tmp_path: Path) -> None:
     files.JsonLog(tmp_path / "log.jsonl").append({})
     assert mode(tmp_path / "log.jsonl") == 0o600
+
+
+def test_a_home_that_nobody_has_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert files.expanded("~/cases.csv") == Path("/home/someone/cases.csv")
+    assert files.expanded("~nosuchuser0/cases.csv") == Path("~nosuchuser0/cases.csv")
+    assert not files.is_file(files.expanded("~nosuchuser0/cases.csv"))
+
+
+@pytest.mark.parametrize("name", [f"runs/{LONG}", "a\0b"])
+def test_what_no_file_system_can_have_is_neither_file_nor_folder(name: str) -> None:
+    assert files.why_no_path(name)
+    assert not files.is_file(Path(name))
+    assert not files.is_folder(Path(name))
+
+
+@given(st.lists(TEXTS.filter(lambda part: part and "\0" not in part), min_size=1, max_size=3))
+def test_any_other_path_may_be(parts: list[str]) -> None:
+    whole = "/".join(part.replace("/", "")[:60] for part in parts)
+    assert files.why_no_path(whole) is None

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from preceptor._new import NewFiles, write_new
+from preceptor._new import NewFiles, NewStudy, write_new
 from preceptor.data import DataSpec, inspect_table, read_examples, read_table
 from preceptor.errors import InputError
 from preceptor.tasks import load_task
@@ -26,8 +26,8 @@ def write_table(path: Path, rows: int = 40) -> Path:
 
 def new(tmp_path: Path, **said: Any) -> NewFiles:
     table = read_table(write_table(tmp_path / "my cases.csv"))
-    told = {"text": HEADER[2:5], "label": HEADER[5], "patient": HEADER[0], "date": HEADER[1], **said}
-    return write_new(table, tmp_path / "out", "triage", **told)
+    told = {"text": HEADER[2:5], "target": HEADER[5], "group": HEADER[0], "date": HEADER[1], **said}
+    return write_new(table, tmp_path / "out", "triage", NewStudy(**told))
 
 
 def load(files: NewFiles) -> tuple[Any, dict[str, Any]]:
@@ -39,7 +39,7 @@ def test_what_is_written_loads_and_reads_the_table(tmp_path: Path) -> None:
     task, study = load(files)
     assert task.labels == ("yes", "No", "1", "a: b # c")
     assert list(task.fields) == ["chief_complaint", "chief_complaint_2", "hr_bpm"]
-    assert study["arms"] == ["base", "sft", "sft+dpo", "sft+sft", "encoder", "tfidf"]
+    assert study["arms"] == ["base", "sft", "encoder", "tfidf"]
     assert study["tasks"][0]["task"] == files.task.name
     spec = DataSpec.model_validate(study["tasks"][0]["data"])
     got = read_examples(spec, task, files.study.parent)
@@ -53,11 +53,9 @@ def test_what_is_written_loads_and_reads_the_table(tmp_path: Path) -> None:
 
 def test_every_row_another_patient_must_be_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"my cases\.csv: nothing says which rows are one patient's"):
-        new(tmp_path, patient=None)
-    _, study = load(new(tmp_path, patient=None, each_row=True))
+        new(tmp_path, group=None)
+    _, study = load(new(tmp_path, group="each row"))
     assert study["tasks"][0]["data"]["group"] == "each row"
-    with pytest.raises(InputError, match="Say one"):
-        new(tmp_path, each_row=True)
 
 
 def test_nothing_is_overwritten_unless_told(tmp_path: Path) -> None:
@@ -86,8 +84,7 @@ def test_a_text_answer_makes_a_text_task(tmp_path: Path) -> None:
     table = read_table(path)
     guess = inspect_table(table)
     assert (guess.text, guess.label) == (["note"], "summary")
-    files = write_new(table, tmp_path, "notes", text=guess.text, label="summary", patient=None, each_row=True)
-    task, study = load(files)
+    task, study = load(write_new(table, tmp_path, "notes", NewStudy(guess.text, "summary", "each row")))
     assert task.answer.kind == "text"
     assert study["arms"] == ["base", "sft", "sft+dpo", "sft+sft"]
     assert task.prompt == "{note}"
@@ -95,7 +92,7 @@ def test_a_text_answer_makes_a_text_task(tmp_path: Path) -> None:
 
 def test_every_problem_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
-        new(tmp_path, text=["nothing"], label="chief_complaint", patient="nobody", date="never")
+        new(tmp_path, text=["nothing"], target="chief_complaint", group="nobody", date="never")
     said = str(caught.value)
     for words in ("`nothing`", "`nobody`", "`never`", "column `chief_complaint` has one value only"):
         assert words in said
@@ -109,4 +106,4 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     table = read_table(write_table(tmp_path / "a.csv"))
     for folder, name, words in ((tmp_path / "a.csv" / "x", "b", "cannot write"), (tmp_path, "a/b", "a file name")):
         with pytest.raises(InputError, match=words):
-            write_new(table, folder, name, text=HEADER[2:3], label=HEADER[5], patient=HEADER[0])
+            write_new(table, folder, name, NewStudy(HEADER[2:3], HEADER[5], HEADER[0]))

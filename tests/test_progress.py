@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from preceptor.progress import progress
+from preceptor.progress import late_progress, progress
 
 
 def shown(what: str, width: int) -> list[str]:
@@ -32,3 +32,13 @@ def test_parts_of_a_unit_add_up_to_all() -> None:
             advance(0.1)
     assert isinstance(console.file, io.StringIO)
     assert "1/1" in console.file.getvalue()
+
+
+def test_what_is_quick_shows_no_bar_and_what_is_not_shows_what_was_done_before() -> None:
+    for after, there in ((60.0, False), (0.0, True)):
+        console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+        with late_progress("Comparing", 100, console, after=after) as advance:
+            advance(30)
+            advance(20)
+        assert isinstance(console.file, io.StringIO)
+        assert ("50/100" in console.file.getvalue()) == there

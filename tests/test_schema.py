@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from command_line import CommandLine
-from preceptor._new import write_new
+from preceptor._new import NewStudy, write_new
 from preceptor._schema import SchemaOf, json_schema
 from preceptor.data import DataSpec, read_table
 from preceptor.errors import InputError
@@ -225,7 +225,7 @@ def test_the_command_prints_that_of_a_study_unless_told(preceptor: CommandLine) 
 
 def test_new_files_name_schemas_that_lie_beside_them(tmp_path: Path) -> None:
     table = read_table(write_table(tmp_path / "cases.csv"))
-    files = write_new(table, tmp_path / "out", "mine", text=["note"], label="urgency", patient="patient")
+    files = write_new(table, tmp_path / "out", "mine", NewStudy(["note"], "urgency", "patient"))
     for of, path in (("study", files.study), ("task", files.task)):
         named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", path.read_text())
         assert named

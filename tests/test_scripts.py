@@ -15,7 +15,8 @@ from transformers import LlamaConfig
 import preceptor as package
 from command_line import CommandLine, Outcome
 from preceptor import __version__
-from preceptor.study import load_study
+from preceptor.cli._completion import studies, studies_or_data
+from preceptor.study import builtin_studies, load_study
 from tiny_study import write_study
 
 
@@ -195,13 +196,28 @@ def test_help_says_how_a_command_may_end(preceptor: CommandLine) -> None:
         assert code in told
 
 
-@pytest.mark.parametrize(("typed", "offered"), [("preceptor sch", "schema"), ("preceptor schema re", "results")])
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("preceptor sch", "schema"), ("preceptor schema re", "results"), ("preceptor study five", "five-tasks")],
+)
 def test_a_shell_completes_commands(typed: str, offered: str) -> None:
     asked = {"_PRECEPTOR_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
     script = "import sys; sys.argv = ['preceptor']; from preceptor.cli import main; main()"
     words = [sys.executable, "-c", script]
     ended = subprocess.run(words, env=os.environ | asked, capture_output=True, text=True, check=True)
     assert ended.stdout.split() == [offered]
+
+
+def test_studies_and_files_are_proposed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("notes.csv", "notes.study.yaml", "notes.task.yaml", ".hidden.yaml"):
+        Path(name).write_text("")
+    Path("runs/notes").mkdir(parents=True)
+    assert studies("notes") == ["notes.study.yaml"]
+    assert studies("") == [*builtin_studies(), "notes.study.yaml", "runs/"]
+    assert studies("runs/") == ["runs/notes/"]
+    assert studies("nothing/there") == []
+    assert studies_or_data("notes.") == ["notes.csv", "notes.study.yaml", "notes.task.yaml"]
 
 
 def test_python_runs_the_package_as_the_command(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import time
 from datetime import date
 from pathlib import Path
 
@@ -111,3 +112,11 @@ def test_how_messages_name_a_setting() -> None:
     assert setting_in(Path("x.yaml"), PLACES, "sft.epochs") == "x.yaml, line 12, sft.epochs"
     assert setting_in(Path("x.yaml"), PLACES, "dpo") == "x.yaml, dpo"
     assert line_of("", "name") is None
+
+
+@pytest.mark.parametrize("text", ["[" * 5_000, "{a: " * 5_000, "- " * 500 + "a"])
+def test_thousands_of_brackets_are_refused_at_once(text: str) -> None:
+    begun = time.process_time()
+    with pytest.raises(yaml.YAMLError, match="nested too deeply"):
+        load_yaml(text, yaml.SafeLoader)
+    assert time.process_time() - begun < 1

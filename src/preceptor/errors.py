@@ -56,6 +56,9 @@ def invalid_entries(error: "ValidationError", noun: str) -> list[tuple[str, str,
     noun: what messages call an entry, such as `setting`.
     """
     found = error.errors(include_input=False, include_url=False, include_context=False)
+    within = {one["loc"][:depth] for one in found for depth in range(len(one["loc"]))}
+    # A list that lacks no more than the elements that are wrong in it is told by these.
+    found = [one for one in found if one["type"] != "too_short" or one["loc"] not in within]
     return [(".".join(map(str, one["loc"])), *_what_and_fix(one["type"], one["msg"], noun)) for one in found]
 
 
@@ -69,6 +72,7 @@ def _what_and_fix(kind: str, message: str, noun: str) -> tuple[str, str]:
     if message == "Input should be an object":  # of JSON; for Python objects the message says dictionary
         return "this is not a JSON object", "Change it"
     plain = message.removeprefix("Value error, ").replace("valid tuple", "valid list")
+    plain = re.sub("^Tuple ", "List ", plain)
     return re.sub(" or instance of [A-Za-z]+$", "", plain).replace("valid dictionary", "valid mapping"), "Change it"
 
 

@@ -12,6 +12,8 @@ from typing import Any
 from uuid import uuid4
 
 _LONGEST_NAME = 200
+_LONGEST_PART = 255
+"""Bytes of a name that file systems allow."""
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
@@ -119,6 +121,41 @@ def file_name(name: str) -> str:
     if len(name.encode(errors="surrogatepass")) > _LONGEST_NAME:
         raise ValueError(f"this name is too long for files that are called by it: at most {_LONGEST_NAME} bytes")
     return name
+
+
+def expanded(path: str | Path) -> Path:
+    """The path with `~` as the user's home. Of a user whom this machine does not know it stays as it is written, so
+    that there is no such file.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def why_no_path(path: str) -> str | None:
+    """Why no file system can have such a path, in words; None where one can."""
+    if "\0" in path:
+        return "this is no path: it holds a NUL character"
+    if any(len(part.encode(errors="surrogatepass")) > _LONGEST_PART for part in path.split("/")):
+        return f"a name in this path is too long: at most {_LONGEST_PART} bytes"
+    return None
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder; False, too, of what can be no path, or lies where the user may not look."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file, as `is_folder` says it."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def digest(value: Any) -> str:

@@ -1,7 +1,8 @@
 """Progress bars with the remaining time, for everything that takes more than five seconds."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from time import monotonic
 from typing import Protocol
 
 from rich.console import Console
@@ -40,4 +41,23 @@ def progress(what: str, total: int, console: Console | None = None) -> Iterator[
 
     with bar:
         task = bar.add_task(what, total=total)
+        yield advance
+
+
+@contextmanager
+def late_progress(what: str, total: int, console: Console | None = None, *, after: float = 5.0) -> Iterator[Advance]:
+    """`progress` of what is mostly quick: the bar begins only when the block has taken `after` seconds."""
+    begun, done = monotonic(), 0.0
+    bar: Advance | None = None
+
+    def advance(units: float = 1, /) -> None:
+        nonlocal bar, done
+        done += units
+        if bar is not None:
+            bar(units)
+        elif monotonic() - begun > after:
+            bar = shown.enter_context(progress(what, total, console))
+            bar(done)
+
+    with ExitStack() as shown:
         yield advance

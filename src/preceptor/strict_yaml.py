@@ -10,6 +10,9 @@ import yaml
 _MERGE = "tag:yaml.org,2002:merge"
 _INT = "tag:yaml.org,2002:int"
 _LONGEST_NUMBER = 100
+_DEEPEST = 100
+"""Lists and mappings within each other; with thousands, PyYAML takes seconds to find that these are too many."""
+_TOO_DEEP = "lists or mappings are nested too deeply"
 _UNREADABLE = {
     _INT: "this is no number",
     "tag:yaml.org,2002:float": "this is no number",
@@ -26,6 +29,7 @@ def load_yaml(
     loader_class: `BaseLoader` leaves every scalar a string. Raises `yaml.YAMLError`, with the line where it is known:
     that of an impossible date, none where the document is nested too deeply.
     """
+    _check_depth(text, loader_class)
     loader = loader_class(text)
     try:
         node = loader.get_single_node()
@@ -36,7 +40,15 @@ def load_yaml(
             _check_value(loader, scalar)
         return (None if node is None else loader.construct_document(node)), repeated
     except RecursionError:
-        raise yaml.MarkedYAMLError(problem="lists or mappings are nested too deeply") from None
+        raise yaml.MarkedYAMLError(problem=_TOO_DEEP) from None
+
+
+def _check_depth(text: str, loader_class: type[yaml.SafeLoader] | type[yaml.BaseLoader]) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=loader_class):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise yaml.MarkedYAMLError(problem=_TOO_DEEP)
 
 
 def where_and_why(path: Path, error: yaml.YAMLError) -> tuple[str, str]:

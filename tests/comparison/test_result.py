@@ -48,11 +48,12 @@ def test_a_notebook_shows_the_same_and_no_markup_of_a_name(found: PredictionsCom
     assert found.sentence in page.text
 
 
-def test_files_of_one_name_are_called_a_and_b(tmp_path: Path) -> None:
+def test_files_of_one_name_are_called_by_the_folders_that_differ(tmp_path: Path) -> None:
     files = []
     for arm, right in (("sft", 0.9), ("base", 0.5)):
         (tmp_path / arm).mkdir()
         files.append(write_rows(tmp_path / arm / "predictions.jsonl", label_rows(right)))
-    assert compare_predictions(*files, metric="accuracy", group="each row").names == ("a", "b")
+    assert compare_predictions(*files, metric="accuracy", group="each row").names == ("sft", "base")
+    assert compare_predictions(files[0], files[0], metric="accuracy", group="each row").names == ("a", "b")
     long = write_rows(tmp_path / f"2026-11-30T08-34-09_{'x' * 22}.jsonl", label_rows(0.9))
     assert compare_predictions(long, files[0], metric="accuracy", group="each row").names == ("a", "b")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from preceptor.evidence import Sample, compare, find_metric
+from preceptor.evidence import COMPARING, ESTIMATING, Metric, Sample, compare, estimate, find_metric
+from preceptor.evidence._paired import count_differing
 
 N = 24
 
@@ -264,3 +267,50 @@ def test_the_smallest_class_counts_patients_and_not_their_notes() -> None:
     groups = np.concatenate([np.arange(30), np.repeat([100, 101, 102], 10)])
     arm = Sample(groups, gold, gold)
     assert compare(find_metric("macro_f1"), [arm], [arm], seed=0).smallest_class == 3
+
+
+def differing_one_by_one(metric: Metric, one: Sample, other: Sample) -> int:
+    """The definition: each patient's answers beside right ones of all, with one arm's and with the other's."""
+    patient = one.patient_of_case()
+    weight = np.random.default_rng(0).uniform(1, 2, patient.max() + 1)[patient]
+    right = one if one.gold is None else replace(one, predicted=one.gold)
+    there = [one, other] if metric.fits == "label_scores" else [right]
+    found = 0
+    for number in range(patient.max() + 1):
+        weights = np.concatenate([*[weight] * len(there), (patient == number).astype(float)])[None]
+        values = [metric.value(Sample.stack([*there, arm]), weights)[0] for arm in (one, other)]
+        found += bool(abs(values[0] - values[1]) > 1e-12)
+    return found
+
+
+@few
+@given(metric=st.sampled_from(["accuracy", "macro_f1", "auroc"]), gold=labels(), a=answers(), b=answers(), who=groups())
+def test_patients_that_answered_alike_are_asked_once(
+    metric: str, gold: np.ndarray, a: np.ndarray, b: np.ndarray, who: np.ndarray
+) -> None:
+    gold[:2] = 0, 1
+    ours, theirs = Sample(who, gold, a), Sample(who, gold, b)
+    found = count_differing(find_metric(metric), [ours], [theirs], ours.patient_of_case())
+    assert found == differing_one_by_one(find_metric(metric), ours, theirs)
+
+
+@few
+@given(
+    a=arrays(float, N, elements=st.floats(0, 1, width=16)), b=arrays(float, N, elements=st.floats(0, 1)), who=groups()
+)
+def test_so_are_those_of_a_mean_of_scores(a: np.ndarray, b: np.ndarray, who: np.ndarray) -> None:
+    ours, theirs = Sample(who, scores=a), Sample(who, scores=b)
+    found = count_differing(find_metric("mean_score"), [ours], [theirs], ours.patient_of_case())
+    assert found == differing_one_by_one(find_metric("mean_score"), ours, theirs)
+
+
+def test_what_is_done_counts_up_to_all_of_it() -> None:
+    rng, done = np.random.default_rng(0), []
+    gold, a, b = (rng.integers(3, size=60) for _ in range(3))
+    compare(
+        find_metric("macro_f1"), [Sample(np.arange(60), gold, a)], [Sample(np.arange(60), gold, b)], advance=done.append
+    )
+    assert sum(done) == pytest.approx(COMPARING)
+    done.clear()
+    estimate(find_metric("macro_f1"), Sample(np.arange(60), gold, a), advance=done.append)
+    assert sum(done) == ESTIMATING

@@ -3,6 +3,7 @@ import pytest
 from scipy import stats
 
 from preceptor.evidence import Sample, estimate, find_metric
+from preceptor.evidence._estimate import _of_weights
 
 
 def scored(groups: np.ndarray, scores: np.ndarray) -> Sample:
@@ -77,3 +78,13 @@ def test_coverage_at_sixty_notes_of_twenty_patients() -> None:
         assert found.high is not None
         covered += found.low <= 0.5 <= found.high
     assert 0.92 <= covered / 300 <= 0.98
+
+
+@pytest.mark.parametrize("patients", [20, 300])
+def test_counts_of_distinct_cases_give_what_cases_do(patients: int) -> None:
+    rng, metric = np.random.default_rng(1), find_metric("macro_f1")
+    sample = Sample(rng.integers(patients, size=400), rng.integers(3, size=400), rng.integers(-1, 3, size=400))
+    patient = sample.patient_of_case()
+    weights = rng.integers(4, size=(5, patient.max() + 1)).astype(float)
+    by_case = metric.value(sample, weights[:, patient])
+    assert _of_weights(metric, sample, patient)(weights) == pytest.approx(by_case, abs=1e-12)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from command_line import CommandLine
-from preceptor import new_study
+from preceptor import Results, Study, new_study
 from preceptor.errors import InputError
 
 SECRET = "burning when passing water"
@@ -104,8 +104,48 @@ def test_a_place_where_nothing_can_be_written(tmp_path: Path) -> None:
         new_study(frame(), **said(tmp_path / "file" / "triage"))
 
 
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"margin": "0.1"}, "margin: a number was expected, found str"),
+        ({"name": "a\0b"}, "name: this is no path: it holds a NUL"),
+        ({"name": "x" * 300}, "name: a name in this path is too long"),
+        ({"name": "x" * 220}, "name: this name is too long"),
+        ({"folder": "a\0b"}, "folder: this is no path"),
+        ({"folder": "x" * 300}, "folder: a name in this path is too long"),
+    ],
+)
+def test_what_can_be_no_file_or_number_is_told(tmp_path: Path, changes: dict[str, Any], where: str) -> None:
+    with pytest.raises(InputError, match=where):
+        new_study(frame(), **said(tmp_path / "triage") | changes)
+    assert files_of(tmp_path) == []
+
+
+@pytest.mark.parametrize("path", ["a\0b", "x" * 300])
+def test_so_are_paths_of_studies_and_runs(tmp_path: Path, path: str) -> None:
+    study = new_study(frame(), **said(tmp_path / "triage"))
+    for call in (Study.load, Results.load, study.run):
+        with pytest.raises(InputError):
+            call(path)
+
+
 @pytest.mark.parametrize("wrong", [{"margin": 5}, {"arms": ["no_such"]}])
 def test_a_setting_that_is_refused_leaves_no_files_in_the_way(tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         new_study(frame(), **said(tmp_path / "triage", **wrong))
     assert new_study(frame(), **said(tmp_path / "triage")).settings.name == "triage"
+
+
+def test_check_has_nothing_against_the_arms_that_are_proposed(tmp_path: Path, tiny_model_folder: Path) -> None:
+    proposed = new_study(frame(), **said(tmp_path / "triage", model=tiny_model_folder))
+    named = proposed.set("arms", ["base", "sft", "sft+dpo"])
+    repeats = [
+        any("DPO can only repeat it" in one.what for one in study.check().warnings) for study in (proposed, named)
+    ]
+    assert repeats == [False, True]
+
+
+def test_what_is_missing_is_asked_for_in_words_of_both_doors(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"Name the patient's column \(`group`\)") as refused:
+        new_study(frame(), **said(tmp_path / "triage", group=""))
+    assert "--" not in str(refused.value)

@@ -41,5 +41,5 @@ def test_the_blocks_of_a_page_run(
     assert shown
     for block in shown:
         exec(compile(block.text, block.where, "exec"), said)
-    assert said["results"].to_frame()["arm"].tolist() == ["base", "sft", "sft+dpo", "sft+sft"]
+    assert said["results"].to_frame()["arm"].tolist() == ["base", "sft", "tfidf"]
     assert (tmp_path / "runs" / "smoking" / "report.html").is_file()

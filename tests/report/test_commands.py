@@ -1,12 +1,15 @@
 """`preceptor report` and `preceptor compare` on finished runs."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from command_line import CommandLine
+from preceptor import Results
+from preceptor.errors import InputError
 
 
 def test_a_report_is_built_again_with_and_without_text(preceptor: CommandLine, real: Path) -> None:
@@ -77,3 +80,18 @@ def test_damaged_results_end_in_words(preceptor: CommandLine, real: Path, conten
         assert outcome.code == 2
         assert "this is not JSON" in outcome.errors
         assert "Traceback" not in outcome.errors
+
+
+def test_a_folder_that_is_closed_is_named(preceptor: CommandLine, synthetic: Path) -> None:
+    cells = synthetic / "cells"
+    cells.chmod(0)
+    try:
+        if os.access(cells, os.R_OK | os.X_OK):
+            pytest.skip("nothing is closed to root")
+        refused = preceptor.run("report", synthetic)
+        with pytest.raises(InputError, match="these predictions cannot be read"):
+            Results.load(synthetic)
+    finally:
+        cells.chmod(0o700)
+    assert (refused.code, "Traceback" in refused.errors) == (2, False)
+    assert "these predictions cannot be read" in refused.errors

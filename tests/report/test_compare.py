@@ -10,6 +10,7 @@ from html_page import Page
 from preceptor.errors import InputError
 from preceptor.evidence import number
 from preceptor.report import compare_page, write_comparison
+from run_folders import EARLIER
 
 
 def rewrite(folder: Path, old: str, new: str, name: str = "results.json") -> None:
@@ -43,6 +44,7 @@ def test_settings_are_paired_by_task_not_by_place(synthetic: Path, tmp_path: Pat
     other = shutil.copytree(synthetic, tmp_path / "other")
     results = json.loads((other / "results.json").read_text())
     results["study"]["tasks"] = results["study"]["tasks"][1:]
+    results["versions"] |= EARLIER
     for name in ("cells", "contrasts", "conclusions", "could_have_seen"):
         results[name] = [each for each in results[name] if each["task"] == "summarization"]
     (other / "results.json").write_text(json.dumps(results))

@@ -13,7 +13,7 @@ from preceptor.errors import InputError
 from preceptor.files import write_json
 from preceptor.report import read_run, write_comparison, write_report
 from preceptor.tasks import builtin_tasks
-from run_folders import synthetic_run
+from run_folders import EARLIER, synthetic_run
 
 Edit = Callable[[dict[str, Any]], object]
 
@@ -53,6 +53,25 @@ def failure(**values: Any) -> Edit:
 def moved(counts: dict[str, int]) -> dict[str, int]:
     """A case that both had right, said to be one that only b had."""
     return counts | {"both_right": counts["both_right"] - 1, "only_b": counts["only_b"] + 1}
+
+
+def wider(results: dict[str, Any]) -> None:
+    """An interval that allows the same verdict."""
+    found = next(one for one in results["contrasts"] if one["verdict"] == "inconclusive" and not one["descriptive"])
+    found["ci"] = [found["ci"][0] - 0.02, found["ci"][1] + 0.02]
+
+
+def adjusted_for_less(results: dict[str, Any]) -> None:
+    found = max(results["contrasts"], key=lambda one: one["p_adjusted"] - one["p"])
+    found["p_adjusted"] = (found["p"] + found["p_adjusted"]) / 2
+
+
+def primary_taken_out(results: dict[str, Any]) -> None:
+    del results["contrasts"][0], results["design"]["primary"][0]
+
+
+def needed_by_the_settled(results: dict[str, Any]) -> None:
+    next(one for one in results["contrasts"] if one["verdict"] == "better")["needed"] = 400
 
 
 SCORED = {"tau": 1.0, "probabilities_tau": 0.0, "without_marker": None, "form": None}
@@ -119,6 +138,31 @@ WRONG: dict[str, tuple[Edit, str]] = {
         put("cells", 2, "label_scoring", to=SCORED | {"form": {"cases": 4, "readable": 0.5, "agreement": 0.75}}),
         "cells.2.label_scoring.form",
     ),
+    "a sentence": (
+        lambda results: results["contrasts"][0].update(sentence="SFT+DPO cures."), "contrasts.0.sentence: it does not",
+    ),
+    "an interval and its verdict": (
+        contrast("sft+dpo", "sft+sft", ci=[0.01, 0.3], ci_90=[0.02, 0.2], p_adjusted=0.01, p=0.01, verdict="better"),
+        "p_adjusted: it is not what",
+    ),
+    "an interval": (wider, "sentence: it does not say what the numbers"),
+    "a p adjusted for less": (adjusted_for_less, "p_adjusted: it is not what the p of all contrasts give"),
+    "a margin of a contrast": (put("contrasts", 0, "margin", to=0.5), "contrasts.0.margin"),
+    "a margin": (put("study", "tasks", 0, "margin", to=0.5), "study.tasks.0.margin: it is not the margin that"),
+    "a primary contrast taken out": (
+        lambda results: results["contrasts"].pop(0), "contrasts: that of sft+dpo with sft on urgency, a pri",
+    ),
+    "a primary contrast taken out of the design too": (primary_taken_out, "design.primary: these are not"),
+    "a family": (put("contrasts", 0, "family", to="secondary"), "contrasts.0.family"),
+    "a need of patients": (needed_by_the_settled, "needed: nothing stayed open"),
+    "no conclusions": (put("conclusions", to=[]), "conclusions: that of urgency is missing"),
+    "a conclusion's sentence": (put("conclusions", 0, "sentence", to="Deploy it."), "conclusions.0.sentence"),
+    "another conclusion": (put("conclusions", 0, "reason", to="because"), "conclusions.0.reason"),
+    "a warning taken out": (put("conclusions", 0, "warnings", to=[]), "conclusions.0.warnings"),
+    "what could have been seen": (put("could_have_seen", 0, "sentence", to="Yes."), "could_have_seen.0.sentence"),
+    "nothing of what could have been seen": (put("could_have_seen", to=[]), "could_have_seen: there are 0"),
+    "how an arm is called": (put("arms", 0, "phrase", to="the winner"), "arms: this is not what the study says"),
+    "a study that was not looked at before": (put("exploratory", to=True), "exploratory: it does not follow"),
     "a subgroup": (put("study", "tasks", 0, "subgroups", 0, "cases", to=(1,)), "study.tasks.0.subgroups"),
 }  # fmt: skip
 
@@ -132,6 +176,17 @@ def test_what_was_changed_by_hand_is_refused_with_its_place(real: Path, name: st
     assert f"{real / 'results.json'}, " in said
     assert place in said
     assert "Run `preceptor study` again" in said
+
+
+def test_what_another_version_said_is_left_to_it(real: Path) -> None:
+    said = "As another version would say it."
+    read_run(
+        edited(
+            real, lambda results: (results["versions"].update(EARLIER), contrast("sft", "base", sentence=said)(results))
+        )
+    )
+    with pytest.raises(InputError, match="a primary one, is missing"):
+        read_run(edited(real, lambda results: results["contrasts"].pop(0)))
 
 
 def test_commands_refuse_it(preceptor: CommandLine, real: Path, synthetic: Path, tmp_path: Path) -> None:

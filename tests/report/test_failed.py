@@ -12,7 +12,7 @@ from html_page import Page
 from preceptor.report import model_card, read_run, show_results, write_cards, write_comparison, write_report
 from preceptor.report._looks import arm_label
 from preceptor.report._numbers import NONE
-from run_folders import FIX, REASON, synthetic_run
+from run_folders import EARLIER, FIX, REASON, synthetic_run
 
 TASK, TEXT = "triage_urgency", "summarization"
 FAILED = [(TASK, "sft+dpo", 1), *((TASK, "sft+sft", seed) for seed in (0, 1)), *((TEXT, "sft+dpo", n) for n in (0, 1))]
@@ -108,6 +108,7 @@ def test_results_of_versions_that_knew_no_failures_are_read(
     folder: Path, tmp_path: Path, results: dict[str, Any]
 ) -> None:
     older = {name: value for name, value in results.items() if name not in ("failed", "left_out", "not_compared")}
+    older["versions"] = older["versions"] | EARLIER
     copy = Path(shutil.copytree(folder, tmp_path / "older"))
     (copy / "results.json").write_text(json.dumps(older))
     page = Page(write_report(copy).read_text()).text

@@ -14,7 +14,7 @@ from html_page import Page
 from preceptor.errors import InputError
 from preceptor.evidence import number
 from preceptor.report import write_cards, write_comparison, write_report
-from run_folders import SECRET
+from run_folders import EARLIER, SECRET
 
 ATTACK = "<script>alert(1)</script>\"' onload=x {{ 7*7 }} $\\frac{1}$"
 
@@ -30,6 +30,7 @@ def results_of(folder: Path) -> dict[str, Any]:
 def change(folder: Path, edit: Callable[[dict[str, Any]], object]) -> Path:
     """Change `results.json` in place."""
     results = results_of(folder)
+    results["versions"] |= EARLIER
     edit(results)
     (folder / "results.json").write_text(json.dumps(results))
     return folder

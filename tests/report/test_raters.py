@@ -9,6 +9,7 @@ import pytest
 
 from html_page import Page
 from preceptor.report import write_report
+from run_folders import EARLIER
 
 AGREEMENT: dict[str, Any] = {
     "level": "ordinal", "items": 44, "raters": 2, "raw": {"value": 0.66, "ci": [0.51, 0.78]},
@@ -45,6 +46,7 @@ def shown() -> Callable[..., str]:
         results = json.loads(file.read_text())
         task = results["study"]["tasks"][0]
         task["human_agreement"] = gold
+        results["versions"] |= EARLIER
         results["human"] = [scored(task["name"], **changes) for _ in range(entries)]
         file.write_text(json.dumps(results))
         return Page(write_report(folder).read_text()).text

@@ -11,6 +11,7 @@ from preceptor.report._limits import limits
 from preceptor.report._methods import methods
 from preceptor.report._tripod import checklist
 from preceptor.report._words import words
+from run_folders import EARLIER
 
 HEADINGS = {"top", "found", "limits", "results", "contrasts", "tasks", "flow", "methods", "checklist", "words", "again"}
 
@@ -18,6 +19,7 @@ HEADINGS = {"top", "found", "limits", "results", "contrasts", "tasks", "flow", "
 def changed(folder: Path, **study: Any) -> Path:
     results = json.loads((folder / "results.json").read_text())
     results["study"] |= study
+    results["versions"] |= EARLIER
     results["cells"] = [cell for cell in results["cells"] if cell["arm"] in results["study"]["arms"]]
     arms = {*results["study"]["arms"], "majority"}
     results["contrasts"] = [one for one in results["contrasts"] if {one["a"], one["b"]} <= arms]

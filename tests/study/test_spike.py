@@ -14,8 +14,8 @@ from html_page import Page
 from preceptor.errors import InputError
 from preceptor.models import load_tokenizer
 from preceptor.report import read_run, show_results, write_cards, write_report
-from preceptor.report._consistency import contradictions
 from preceptor.report._methods import methods
+from preceptor.report.consistency.whole import contradictions
 from preceptor.study import load_study, run_study
 from preceptor.study.answers.shots import draw_shots, with_shots
 from preceptor.study.cases import Prepared, check_task, prepare, read_task

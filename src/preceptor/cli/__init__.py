@@ -39,7 +39,7 @@ Exit codes:
   1  a fault of ours; of [bold]verify[/bold] and [bold]export[/bold] also: not the measured model
   2  put right what you gave; the message says where, what and how
   3  of [bold]study[/bold]: done, but for arms that failed; run it again to try those
-130  stopped with Ctrl-C, 143 by SIGTERM; run it again to go on"""
+130  stopped with Ctrl-C, 143 by SIGTERM; run it again: [bold]study[/bold] goes on"""
 """Each on a line of an 80-column terminal."""
 
 app = typer.Typer(
@@ -54,6 +54,12 @@ _INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 plus the signal's number, as shells expect."""
 _TERMINATED = 143
 """The same after SIGTERM."""
+
+_NOT_OURS = {
+    errno.ENAMETOOLONG: ("this name is too long for a file or a folder", "Give it a shorter one."),
+    errno.EACCES: ("you may not read or write this", "Give yourself the right to, or name another."),
+}
+"""What the system refuses that is not a fault of ours: what it is, and what to do."""
 
 # In the order of a workflow, which the help shows.
 _COMMANDS = (
@@ -78,6 +84,10 @@ _COMMANDS = (
 )
 for _command in _COMMANDS:
     app.command()(_command)
+
+
+_BEGIN_ANEW = (new, check, plan, report, compare, judge, convert, export)
+"""Of these nothing is kept when they are stopped."""
 
 
 def _version(requested: bool) -> None:
@@ -107,14 +117,14 @@ def main() -> None:
             errors.print(f"[red]error[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
             sys.exit(error.exit_code)
         except OSError as error:
-            if error.errno != errno.ENAMETOOLONG:
+            if error.errno not in _NOT_OURS:
                 raise
-            what = "this name is too long for a file or a folder"
-            named = Problem(str(error.filename), what, "Give it a shorter one.")
+            named = Problem(str(error.filename), *_NOT_OURS[error.errno])
             errors.print(f"[red]error[/red] {escape(str(named))}", highlight=False, soft_wrap=True)
             sys.exit(InputError.exit_code)
         except SystemExit as end:
             if end.code == _INTERRUPTED or (terminated and end.code):  # an interrupted prompt exits with 1
-                errors.print("stopped; the same command continues from here")
+                anew = sys.argv[1:2] in [[command.__name__] for command in _BEGIN_ANEW]
+                errors.print("stopped; the same command " + ("begins anew" if anew else "continues from here"))
                 sys.exit(_TERMINATED if terminated else _INTERRUPTED)
             raise

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from preceptor.cli._completion import studies_or_data
 from preceptor.cli._say import AsJson, Given, beside_json, print_json, refuse_options, require_option, say
 from preceptor.errors import InputError, Problem
 
@@ -30,7 +31,12 @@ class CheckJson:
 
 def check(
     what: Annotated[
-        str, typer.Argument(metavar="STUDY|DATA", help="A study file, `quickstart`, or a data file with --task.")
+        str,
+        typer.Argument(
+            metavar="STUDY|DATA",
+            help="A study file, `quickstart`, or a data file with --task.",
+            autocompletion=studies_or_data,
+        ),
     ],
     task: Annotated[str | None, typer.Option(help="Check a data file for this task (name or task file).")] = None,
     target: Annotated[str | None, typer.Option(help="With --task: column of right answers.")] = None,

@@ -1,11 +1,11 @@
 """`preceptor judge`: say which of two files of predictions is better, with a study's statistics."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from preceptor.cli._say import AsJson, beside_json, print_json, say
+from preceptor.files import expanded, is_file
 
 
 def judge(
@@ -44,4 +44,4 @@ def judge(
 
 def _files(text: str) -> str | list[str]:
     """One file, or one for each seed."""
-    return text if "," not in text or Path(text).expanduser().exists() else text.split(",")
+    return text if "," not in text or is_file(expanded(text)) else text.split(",")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from preceptor.cli._completion import studies
 from preceptor.cli._say import console, refuse_options, require_option, say
 from preceptor.errors import InputError, Problem
 from preceptor.full_disk import explain_full_disk
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 
 def label(
-    what: Annotated[str, typer.Argument(metavar="[STUDY]", help="A study file, or `quickstart`.")] = "quickstart",
+    what: Annotated[
+        str, typer.Argument(metavar="[STUDY]", help="A study file, or `quickstart`.", autocompletion=studies)
+    ] = "quickstart",
     gold: Annotated[Path | None, typer.Option(help="A table to label without any model's answer, not a study.")] = None,
     task: Annotated[str | None, typer.Option(help="With --gold: the task (name or task file).")] = None,
     group: Annotated[str | None, typer.Option(help="With --gold: column of the patient, or 'each row'.")] = None,

@@ -21,7 +21,7 @@ def new(
     overwrite: Annotated[bool, typer.Option(help="Replace files of an earlier time.")] = False,
 ) -> None:
     """Write a task file and a study file for a table of your own. Asks for what no option says."""
-    from preceptor._new import write_new
+    from preceptor._new import NewStudy, write_new
     from preceptor.data import EACH_ROW, has_header, inspect_table, missing_header, read_table
 
     table = read_table(file)
@@ -38,11 +38,7 @@ def new(
         table,
         output_dir,
         name or file.stem,
-        text=[column.strip() for column in text if column.strip()],
-        label=target,
-        patient=group if group != EACH_ROW else None,
-        date=date,
-        each_row=group == EACH_ROW,
+        NewStudy([column.strip() for column in text if column.strip()], target, group or None, date),
         overwrite=overwrite,
     )
     chosen = {"text": ", ".join(text), "target": target, "group": group, "date, not read": date}

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from preceptor.cli._completion import studies
 from preceptor.cli._say import AsJson, Given, beside_json, print_json
 from preceptor.errors import printable
 
@@ -35,7 +36,9 @@ class PlanJson:
 
 
 def plan(
-    what: Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or `quickstart`.")],
+    what: Annotated[
+        str, typer.Argument(metavar="STUDY", help="A study file, or `quickstart`.", autocompletion=studies)
+    ],
     model: Annotated[
         str | None, typer.Option(help="Model in place of the study's; a folder needs no more than its config.json.")
     ] = None,

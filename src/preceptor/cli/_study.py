@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from preceptor.cli._completion import studies
 from preceptor.cli._say import AsJson, Given, beside_json, console, print_json, say
 from preceptor.errors import InputError, Problem
 
@@ -14,7 +15,8 @@ _EXIT_FAILED_CELLS = 3
 
 def study(
     what: Annotated[
-        str, typer.Argument(metavar="STUDY", help="A study file, `quickstart` or `five-tasks`.")
+        str,
+        typer.Argument(metavar="STUDY", help="A study file, `quickstart` or `five-tasks`.", autocompletion=studies),
     ] = "quickstart",
     model: Annotated[str | None, typer.Option(help="Model in place of the study's; a folder, hub id or name.")] = None,
     output_dir: Annotated[

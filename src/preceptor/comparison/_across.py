@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 from preceptor.comparison._rows import ID, by_id, few, id_problems, text_of
 from preceptor.comparison._sources import is_frame, read_mapping, read_source
 from preceptor.data import Row, Table, describe_columns, meant_column, quoted
 from preceptor.errors import InputError, Problem
+from preceptor.files import expanded, is_file
 
 _CALLED = {"gold": ("gold", "target", "label"), "group": ("group", "patient", "patient_id")}
 """What the column may be called in a file that is named for it."""
@@ -58,7 +58,7 @@ def find(field: str, given: Any, files: Sequence[Table]) -> Lookup:
         raise InputError(Problem(field, what, f"Name the column that holds the {_SAYS[field]} of each case"))
     if having := [table for table in files if given in table.columns]:
         return Lookup(field, having, given)
-    if Path(given).expanduser().is_file():
+    if is_file(expanded(given)):
         return _in_own_table(field, read_source(given, field))
     what = f"there is no column {quoted(given)} (`{field}`), and no such file"
     near = [f"{meant_column(given, table)}{describe_columns(table)}" for table in files]

@@ -2,19 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import inf
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from preceptor.comparison._across import Lookup, case_problems, find, value_problems, values
 from preceptor.comparison._result import PredictionsCompared
-from preceptor.comparison._rows import by_id, column_problems, id_problems, label_score_problems, score_problems
+from preceptor.comparison._rows import (
+    by_id,
+    column_problems,
+    id_problems,
+    label_score_problems,
+    number_of,
+    score_problems,
+)
 from preceptor.comparison._samples import TAKES_LABELS, foreign_answers, label_samples, sample_of
 from preceptor.comparison._sources import read_arm
 from preceptor.data import EACH_ROW, Table, did_you_mean
 from preceptor.errors import InputError, Problem, shortened
 from preceptor.evidence import (
+    COMPARING,
+    ESTIMATING,
     Metric,
     Sample,
     compare,
@@ -27,6 +36,7 @@ from preceptor.evidence import (
     sentence,
     value_of,
 )
+from preceptor.progress import late_progress
 
 Predictions = str | PathLike[str] | Any
 """A file or a DataFrame of pandas."""
@@ -88,7 +98,8 @@ def compare_predictions(
     found = find_metric(metric) if metric in metric_names() else None
     (ours, unread), (theirs, unread_too) = read_arm(a, "a"), read_arm(b, "b")
     files, all_read = [*ours, *theirs], not unread and not unread_too
-    problems = [*_metric_problems(metric), *_margin_problems(margin), *unread, *unread_too]
+    limit = _largest_difference(found, files, score) if found else inf
+    problems = [*_metric_problems(metric), *_margin_problems(margin, limit), *unread, *unread_too]
     for table in files:
         problems += [*id_problems(table), *(_answer_problems(table, found, columns) if found else ())]
     if all_read:
@@ -128,7 +139,9 @@ def _samples(
 def _compared(
     metric: Metric, a: Sequence[Sample], b: Sequence[Sample], names: tuple[str, str], margin: float | None
 ) -> PredictionsCompared:
-    comparison = compare(metric, a, b)
+    with late_progress("Comparing", COMPARING + ESTIMATING * len([*a, *b])) as advance:
+        comparison = compare(metric, a, b, advance=advance)
+        estimates = [tuple(estimate(metric, sample, advance=advance) for sample in side) for side in (a, b)]
     p = comparison.p  # of one comparison there is nothing to adjust for
     judgement = judge(comparison, p, margin, better=metric.better)
     said = sentence(comparison, judgement, task=_TASK, metric=metric.name, a=names[0], b=names[1], p_adjusted=p)
@@ -136,8 +149,8 @@ def _compared(
         metric=metric.name,
         margin=margin,
         names=names,
-        a=tuple(estimate(metric, sample) for sample in a),
-        b=tuple(estimate(metric, sample) for sample in b),
+        a=estimates[0],
+        b=estimates[1],
         **compared_fields(comparison, judgement),
         sentence=said,
     )
@@ -160,11 +173,23 @@ def _needs_positives(name: str) -> bool:
     return found.needs_positives and found.fits in TAKES_LABELS
 
 
-def _margin_problems(margin: float | None) -> list[Problem]:
-    if margin is None or (isfinite(margin) and margin > 0):
+def _margin_problems(margin: float | None, limit: float) -> list[Problem]:
+    """A margin that is no difference; `limit` is the largest that there can be."""
+    is_number = isinstance(margin, int | float) and not isinstance(margin, bool)
+    if margin is None or (is_number and 0 < margin <= limit):
         return []
     what = "the margin is no positive number"
+    if is_number and limit < margin < inf:
+        what = f"the margin is {margin:g}, and values of this metric differ by {limit:g} at most"
     return [Problem("margin", what, "Give the least difference that matters to you, or leave it out")]
+
+
+def _largest_difference(metric: Metric, files: Sequence[Table], score: str) -> float:
+    """Of two values of a metric: 1, and more where the scores that it rates lie further apart."""
+    if metric.fits in TAKES_LABELS:
+        return 1.0
+    scores = [found for table in files for row in table.rows if (found := number_of(row.cells.get(score))) is not None]
+    return max(1.0, max(scores, default=0.0) - min(scores, default=0.0))
 
 
 def _answer_problems(table: Table, metric: Metric, columns: _Columns) -> list[Problem]:
@@ -172,7 +197,7 @@ def _answer_problems(table: Table, metric: Metric, columns: _Columns) -> list[Pr
     if metric.fits not in TAKES_LABELS:
         return list(score_problems(table, columns.score))
     needed = f"{metric.name} compares labels; `answer` names another"
-    scores = label_score_problems(table) if metric.fits == "label_scores" else ()
+    scores = label_score_problems(table, metric) if metric.fits == "label_scores" else ()
     return [*column_problems(table, columns.answer, needed), *scores]
 
 
@@ -201,7 +226,11 @@ def _lookup(field: str, given: Any, files: Sequence[Table], problems: list[Probl
 
 
 def _names(a: Any, b: Any) -> tuple[str, str]:
-    """What the two are called: by their files, where these have short names that tell them apart."""
-    named = [Path(one).stem if isinstance(one, str | PathLike) else "" for one in (a, b)]
-    short = all(0 < len(name) <= _LONGEST_NAME for name in named)
-    return (named[0], named[1]) if short and named[0] != named[1] else ("a", "b")
+    """What the two are called: by their files, or the innermost folders, where these have short names that tell them
+    apart.
+    """
+    if not isinstance(a, str | PathLike) or not isinstance(b, str | PathLike):
+        return "a", "b"
+    ours, theirs = ((Path(one).stem, *reversed(Path(one).parent.parts)) for one in (a, b))
+    named = next((pair for pair in zip(ours, theirs, strict=False) if pair[0] != pair[1]), ("", ""))
+    return named if all(0 < len(name) <= _LONGEST_NAME for name in named) else ("a", "b")

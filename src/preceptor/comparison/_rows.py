@@ -1,16 +1,19 @@
 """What the rows of one file of predictions must hold: an id that stands once, and an answer or a score."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import isfinite
 from typing import Any
 
 from preceptor.data import Row, Table, describe_columns, meant_column, quoted
 from preceptor.errors import Problem, shortened
+from preceptor.evidence import Metric
 
 ID = "id"
 LABEL_SCORES = "scores"
 """A number for each label, as an object of JSON."""
 
+_ROUNDED = 0.02
+"""By how much probabilities that were written with two decimals may miss 1 together."""
 _MOST_SHOWN = 5
 """Rows of one file with the same problem that are shown at most."""
 
@@ -82,8 +85,10 @@ def score_problems(table: Table, column: str) -> Iterator[Problem]:
     yield from few(wrong, table)
 
 
-def label_score_problems(table: Table) -> Iterator[Problem]:
-    """Scores of labels that only some rows have, or that are no object of numbers."""
+def label_score_problems(table: Table, metric: Metric) -> Iterator[Problem]:
+    """Scores of labels that only some rows have, that are no object of numbers, or no probabilities where the metric
+    rates these.
+    """
     if LABEL_SCORES not in table.columns:
         return
     fix = 'Write {"label": number, ...} in every row, or leave the column out'
@@ -93,6 +98,11 @@ def label_score_problems(table: Table) -> Iterator[Problem]:
         if not _are_numbers(row.cells.get(LABEL_SCORES))
     ]
     yield from few(wrong, table)
+    if metric.probabilities and not wrong:
+        what = f"column `{LABEL_SCORES}` holds no probabilities, which the {metric.title} rates"
+        fix = "Write numbers from 0 to 1 that add up to 1, or leave the column out"
+        rows = [row for row in table.rows if not _are_probabilities(row.cells[LABEL_SCORES])]
+        yield from few([Problem(table.where(row), what, fix) for row in rows], table)
 
 
 def few(problems: list[Problem], table: Table) -> list[Problem]:
@@ -103,3 +113,8 @@ def few(problems: list[Problem], table: Table) -> list[Problem]:
 
 def _are_numbers(cell: Any) -> bool:
     return isinstance(cell, dict) and bool(cell) and all(number_of(one) is not None for one in cell.values())
+
+
+def _are_probabilities(cell: Mapping[str, Any]) -> bool:
+    shares = [number_of(one) or 0.0 for one in cell.values()]
+    return all(0 <= one <= 1 for one in shares) and abs(sum(shares) - 1) <= _ROUNDED

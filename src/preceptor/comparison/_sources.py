@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.comparison.logs import read_log
-from preceptor.data import Row, Table, table_of
+from preceptor.data import Row, Table, quoted, table_of
 from preceptor.errors import InputError, Problem
+from preceptor.files import expanded
 
 
 def read_arm(given: Any, name: str) -> tuple[list[Table], list[Problem]]:
@@ -27,12 +28,24 @@ def read_arm(given: Any, name: str) -> tuple[list[Table], list[Problem]]:
 def read_source(given: Any, name: str) -> Table:
     """A file or a DataFrame as a table; `name` is how messages call the latter. Raises InputError."""
     if isinstance(given, str | PathLike):
-        return read_log(Path(given).expanduser())
+        return read_log(expanded(given))
     if is_frame(given):
+        _check_columns(given, name)
         records = given.astype(object).where(given.notna(), None).to_dict("records")
         return _table(records, f"DataFrame {name}")
     what = f"a file or a DataFrame was expected, found {type(given).__name__}"
     raise InputError(Problem(name, what, "Name a file of predictions"))
+
+
+def _check_columns(frame: Any, name: str) -> None:
+    """Raises InputError for columns of the same name, of which only one would be read."""
+    columns = [str(column) for column in frame.columns]
+    twice = [column for column in dict.fromkeys(columns) if columns.count(column) > 1]
+    fix = "Give every column a name of its own, or leave one out"
+    if twice:
+        raise InputError(
+            [Problem(f"DataFrame {name}", f"column {quoted(one)} stands there twice", fix) for one in twice]
+        )
 
 
 def read_mapping(given: Mapping[Any, Any], name: str) -> Table:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from preceptor.data._spike import Spike
+from preceptor.files import expanded
 from preceptor.tasks import Split
 
 EACH_ROW = "each row"
@@ -90,5 +91,5 @@ class DataSpec(BaseModel):
         if self.path is None:
             return {}
         if isinstance(self.path, str):
-            return {None: base_folder / Path(self.path).expanduser()}
-        return {split: base_folder / Path(name).expanduser() for split, name in self.path.items()}
+            return {None: base_folder / expanded(self.path)}
+        return {split: base_folder / expanded(name) for split, name in self.path.items()}

@@ -12,6 +12,7 @@ from preceptor.data._problems import did_you_mean, listed, raise_if_any
 from preceptor.data._text_files import Row, Rows, read_csv, read_json, read_jsonl, unique_columns
 from preceptor.data.readers import find_reader, known_readers
 from preceptor.errors import InputError, Problem
+from preceptor.files import why_no_path
 
 _FORMAT_OF_ENDING = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "csv", ".psv": "csv",
@@ -79,6 +80,8 @@ def reader_names() -> list[str]:
 
 
 def _check_file(path: Path) -> None:
+    if why := why_no_path(str(path)):
+        raise InputError(Problem(str(path), why, "Name another file"))
     if path.is_dir():
         found = sorted(one.name for one in path.iterdir() if one.suffix.lower() in _FORMAT_OF_ENDING)
         inside = f" ({listed(found)})" if found else ""

@@ -2,9 +2,9 @@
 
 from preceptor.evidence import power
 from preceptor.evidence._agreement import Agreement, Figure, Level, agreement
-from preceptor.evidence._compare import Comparison, compare
+from preceptor.evidence._compare import COMPARING, TANGO, Comparison, compare
 from preceptor.evidence._correction import benjamini_hochberg, closed_testing, holm
-from preceptor.evidence._estimate import Estimate, estimate, value_of
+from preceptor.evidence._estimate import ESTIMATING, Estimate, estimate, value_of
 from preceptor.evidence._sample import INVALID_CODE, Sample
 from preceptor.evidence._seeds import FEWEST_SEEDS, AcrossSeeds, across_seeds
 from preceptor.evidence._shares import ShareDifference, fewest_for_margin, share_difference
@@ -21,10 +21,13 @@ from preceptor.evidence._words import gain, lower_is_better, metric_title, numbe
 from preceptor.evidence.metrics import Fits, Metric, find_metric, metric_names
 
 __all__ = [
+    "COMPARING",
+    "ESTIMATING",
     "FEWEST_OF_A_CLASS",
     "FEWEST_PATIENTS",
     "FEWEST_SEEDS",
     "INVALID_CODE",
+    "TANGO",
     "AcrossSeeds",
     "Agreement",
     "Comparison",

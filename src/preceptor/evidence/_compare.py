@@ -16,8 +16,14 @@ from preceptor.evidence._sample import Ints, Sample
 from preceptor.evidence._seeds import FEWEST_SEEDS, across_seeds
 from preceptor.evidence._tango import tango_interval
 from preceptor.evidence.metrics import Metric
+from preceptor.progress import Advance, quiet
 
 _ROUNDING = 1e-9  # two differences closer than this are the same difference
+
+_DIFFERING = 2_000
+"""What it counts as, beside resamples, to find the patients on whom two arms differ."""
+COMPARING = RESAMPLES + SWAPS + _DIFFERING
+"""What `compare` counts up to."""
 
 MCNEMAR = "exact McNemar"
 SWAP_TEST = "arms swapped within patients"
@@ -68,6 +74,7 @@ def compare(
     seed: int = SEED,
     resamples: int = RESAMPLES,
     swapped: int = SWAPS,
+    advance: Advance = quiet,
 ) -> Comparison:
     """Compare two arms, one sample a seed, paired in order: the same cases in the same order in every sample.
 
@@ -75,7 +82,8 @@ def compare(
     and all seeds recomputed on the same `resamples` of patients, and the two arms swapped within a random half of the
     patients, in all seeds together, `swapped` times. So patients are drawn anew and the trained models are not: what is
     said holds for these models. With `FEWEST_SEEDS` or more, interval and test are those of `across_seeds`, and what is
-    said holds for the method. ValueError when the samples do not pair up, or the metric is undefined.
+    said holds for the method. `advance` counts up to `COMPARING` with the usual numbers. ValueError when the samples do
+    not pair up, or the metric is undefined.
     """
     _require_paired(a, b)
     first = a[0]
@@ -85,13 +93,13 @@ def compare(
         raise ValueError(f"{metric.name} is undefined for these cases, so there is nothing to compare")
     patient = first.patient_of_case()
     cases = np.bincount(patient)
-    differing = count_differing(metric, a, b, patient)
+    differing = count_differing(metric, a, b, patient, lambda share: advance(_DIFFERING * share / len(a)))
     of_method = len(deltas) >= FEWEST_SEEDS and len(cases) > 1
     if metric.hits and len(cases) == len(first) and len(a) == 1:
         found = _proportions(metric.hits(a[0]), metric.hits(b[0]))
     else:
         swapped = 0 if of_method else swapped  # whose p comes from its own interval
-        found = _resampled(paired(metric, a, b, patient), len(cases), differing, seed, resamples, swapped)
+        found = _resampled(paired(metric, a, b, patient), len(cases), differing, seed, resamples, swapped, advance)
     if of_method:
         found = _of_method(found, deltas, len(cases))
     return Comparison(
@@ -158,17 +166,23 @@ def _proportions(hits_a: NDArray[np.bool_], hits_b: NDArray[np.bool_]) -> _Found
     return _Found(low, high, low_90, high_90, p, MCNEMAR, TANGO, (only_a + only_b) / n)
 
 
-def _resampled(arms: Paired, patients: int, differing: int, seed: int, resamples: int, swapped: int) -> _Found:
+def _resampled(
+    arms: Paired, patients: int, differing: int, seed: int, resamples: int, swapped: int, advance: Advance
+) -> _Found:
     """Bootstrap interval and swap test, patients as units."""
     rng = np.random.default_rng(seed)
-    deltas = np.concatenate([arms.resampled(weights) for weights in resampled_weights(patients, rng, resamples)])
+    found = []
+    for weights in resampled_weights(patients, rng, resamples):
+        found.append(arms.resampled(weights))
+        advance(len(weights))
+    deltas = np.concatenate(found)
     low = high = low_90 = high_90 = None
     if patients > 1:
         # Only patients on whom the arms differ tell how much they do, so these are the ones the expansion counts.
         telling = max(2, differing)
         low, high = expanded_interval(deltas, telling, 0.95) or (None, None)
         low_90, high_90 = expanded_interval(deltas, telling, 0.90) or (None, None)
-    p = _swap_p(arms, patients, rng, swapped)
+    p = _swap_p(arms, patients, rng, swapped, advance)
     # A resample varies by (n - 1) / n of what patients drawn from the population would.
     variance = float(np.nanvar(deltas)) * patients * patients / max(1, patients - 1)
     return _Found(low, high, low_90, high_90, p, SWAP_TEST, RESAMPLED, variance)
@@ -181,12 +195,14 @@ def _of_method(found: _Found, deltas: Sequence[float], patients: int) -> _Found:
     return _Found(low, high, low_90, high_90, both.p, SEED_TEST, ACROSS_SEEDS, found.variance, both.of_seeds[0])
 
 
-def _swap_p(arms: Paired, patients: int, rng: np.random.Generator, swapped: int) -> float:
+def _swap_p(arms: Paired, patients: int, rng: np.random.Generator, swapped: int, advance: Advance) -> float:
     """Two-sided permutation p, (count + 1) / (swaps + 1), so never 0 (Phipson and Smyth 2010, eq. 2).
 
     Were the two arms alike, either one's answers for a patient could as well have been the other's.
     """
     delta = abs(arms.swapped(np.zeros((1, patients)))[0])
-    blocks = swaps(patients, rng, swapped)
-    as_large = sum(int(np.sum(np.abs(arms.swapped(swap)) >= delta - _ROUNDING)) for swap in blocks)
+    as_large = 0
+    for swap in swaps(patients, rng, swapped):
+        as_large += int(np.sum(np.abs(arms.swapped(swap)) >= delta - _ROUNDING))
+        advance(len(swap))
     return (as_large + 1) / (swapped + 1)

@@ -1,13 +1,19 @@
 """How good one arm is on the held-out patients, with its uncertainty."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from statsmodels.stats.proportion import proportion_confint
 
-from preceptor.evidence._resampling import SEED, case_weights, expanded_interval, resampled_weights
-from preceptor.evidence._sample import Sample
+from preceptor.evidence._paired import MOST_COUNTS, PAYS
+from preceptor.evidence._resampling import RESAMPLES, SEED, case_weights, expanded_interval, resampled_weights
+from preceptor.evidence._sample import Floats, Ints, Sample
 from preceptor.evidence.metrics import Metric
+from preceptor.progress import Advance, quiet
+
+ESTIMATING = RESAMPLES
+"""What `estimate` counts up to."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +38,8 @@ def value_of(metric: Metric, sample: Sample) -> float | None:
     return None if np.isnan(value) else value
 
 
-def estimate(metric: Metric, sample: Sample, *, seed: int = SEED) -> Estimate:
-    """The metric and its 95% interval; equal seeds, equal intervals.
+def estimate(metric: Metric, sample: Sample, *, seed: int = SEED, advance: Advance = quiet) -> Estimate:
+    """The metric and its 95% interval; equal seeds, equal intervals. `advance` counts up to `ESTIMATING`.
 
     Of a share of cases, one case a patient, Wilson's (1927), which has width at 0 and at 1 too; else expanded
     percentiles, whole patients resampled.
@@ -44,8 +50,23 @@ def estimate(metric: Metric, sample: Sample, *, seed: int = SEED) -> Estimate:
         return Estimate(
             value_of(metric, sample), max(0.0, low), min(1.0, high), patients, patients, sample.invalid_rate
         )
-    blocks = resampled_weights(patients, np.random.default_rng(seed))
-    weights = (cases for block in blocks for cases in case_weights(block, patient))
-    values = np.concatenate([metric.value(sample, one) for one in weights])
+    value, found = _of_weights(metric, sample, patient), []
+    for weights in resampled_weights(patients, np.random.default_rng(seed)):
+        found.append(value(weights))
+        advance(len(weights))
+    values = np.concatenate(found)
     low, high = expanded_interval(values, patients, 0.95) or (None, None)
     return Estimate(value_of(metric, sample), low, high, len(sample), patients, sample.invalid_rate)
+
+
+def _of_weights(metric: Metric, sample: Sample, patient: Ints) -> Callable[[Floats], Floats]:
+    """Weights of patients (rows, patients) -> the metric (rows,); where few cases are distinct, by how many of each a
+    patient has.
+    """
+    patients = int(patient.max()) + 1
+    distinct, number = sample.distinct()
+    if len(distinct) * PAYS > patients or len(distinct) * patients > MOST_COUNTS:
+        return lambda weights: np.concatenate([metric.value(sample, one) for one in case_weights(weights, patient)])
+    counts = np.zeros((patients, len(distinct)))
+    np.add.at(counts, (patient, number), 1)
+    return lambda weights: metric.value(distinct, weights @ counts)

@@ -8,9 +8,11 @@ import numpy as np
 from preceptor.evidence._resampling import CELLS_AT_ONCE, SEED, case_weights, row_blocks
 from preceptor.evidence._sample import Floats, Ints, Sample
 from preceptor.evidence.metrics import Metric
+from preceptor.evidence.metrics._ratio import mean_of_scores
+from preceptor.progress import Advance, quiet
 
-_MOST_COUNTS = 4_000_000  # 32 MB
-_PAYS = 4  # counting is faster where there are so many patients to a distinct case
+MOST_COUNTS = 16_000_000  # 128 MB
+PAYS = 4  # counting is faster where there are so many patients to a distinct case
 _LEAST_CHANGE = 1e-12  # of a metric; anything smaller is rounding
 
 Difference = Callable[[Floats], Floats]
@@ -30,7 +32,7 @@ def paired(metric: Metric, a: Sequence[Sample], b: Sequence[Sample], patient: In
     patients = int(patient.max()) + 1
     distinct, number = Sample.stack([*a, *b]).distinct()
     shape = (2 * len(a), patients, len(distinct))
-    if len(distinct) * _PAYS > patients or np.prod(shape) > _MOST_COUNTS:
+    if len(distinct) * PAYS > patients or np.prod(shape) > MOST_COUNTS:
         return _by_case(metric, a, b, patient)
     counts = np.zeros(shape)
     np.add.at(counts, (np.arange(2 * len(a))[:, None], patient, number.reshape(2 * len(a), -1)), 1)
@@ -79,8 +81,10 @@ def _by_count(metric: Metric, distinct: Sample, a: Floats, b: Floats) -> Paired:
     return Paired(resampled, swapped)
 
 
-def count_differing(metric: Metric, a: Sequence[Sample], b: Sequence[Sample], patient: Ints) -> int:
-    """On how many patients the metric tells two arms apart, in any seed.
+def count_differing(
+    metric: Metric, a: Sequence[Sample], b: Sequence[Sample], patient: Ints, advance: Advance = quiet
+) -> int:
+    """On how many patients the metric tells two arms apart, in any seed; `advance` counts up to `len(a)`.
 
     A patient's answers are added to right answers of all patients: where that gives the metric another value with one
     arm's than with the other's, the arms differ on this patient. So no class is without a hit, which would hide what
@@ -90,16 +94,22 @@ def count_differing(metric: Metric, a: Sequence[Sample], b: Sequence[Sample], pa
     weight = np.random.default_rng(SEED).uniform(1, 2, int(patient.max()) + 1)[patient]
     found: set[int] = set()
     for one, other in zip(a, b, strict=True):
+        if metric.value is mean_of_scores:
+            found.update(_with_other_sums(one, other, patient, weight.sum()))
+            continue
         right = _right(one)
         there = [one, other] if metric.fits == "label_scores" else [right]
         with_one, with_other = Sample.stack([*there, one]), Sample.stack([*there, other])
         left = np.setdiff1d(patient[one.differs(other)], sorted(found))
-        for rows in row_blocks(len(left), len(with_one), CELLS_AT_ONCE):
-            asked = left[rows.start : rows.stop]
-            only = asked[:, None] == patient
+        alike = _answered_alike(one, other, patient, left)
+        first = np.array([some[0] for some in alike], dtype=int)
+        for rows in row_blocks(len(first), len(with_one), CELLS_AT_ONCE):
+            only = first[rows.start : rows.stop, None] == patient
             weights = np.hstack([*[np.broadcast_to(weight, only.shape)] * len(there), only])
             change = metric.value(with_one, weights) - metric.value(with_other, weights)
-            found.update(asked[np.abs(change) > _LEAST_CHANGE].tolist())
+            for number in np.flatnonzero(np.abs(change) > _LEAST_CHANGE):
+                found.update(alike[rows.start + number])
+            advance(len(rows) / len(first))
     return len(found)
 
 
@@ -109,3 +119,26 @@ def _right(sample: Sample) -> Sample:
         none = np.zeros(len(sample), dtype=int)
         return replace(sample, predicted=none, predicted_sets=sample.gold_sets, unknown=none)
     return sample if sample.gold is None else replace(sample, predicted=sample.gold)
+
+
+def _with_other_sums(one: Sample, other: Sample, patient: Ints, whole: float) -> list[int]:
+    """The same where the metric is a mean of scores, whose change is that of the patient's sum over all weights."""
+    assert one.scores is not None
+    assert other.scores is not None
+    change = np.bincount(patient, weights=one.scores - other.scores) / (whole + np.bincount(patient))
+    differing: list[int] = np.flatnonzero(np.abs(change) > _LEAST_CHANGE).tolist()
+    return differing
+
+
+def _answered_alike(one: Sample, other: Sample, patient: Ints, asked: Ints) -> list[list[int]]:
+    """The `asked` patients, those together whose cases are the same in both arms: one stands for all of them."""
+    distinct, number = Sample.stack([one, other]).distinct()
+    ours, theirs = number.reshape(2, -1)
+    case = ours * len(distinct) + theirs
+    order = np.lexsort((case, patient))
+    ends = np.cumsum(np.bincount(patient))
+    alike: dict[bytes, list[int]] = {}
+    for name, cases in zip(range(len(ends)), np.split(case[order], ends[:-1]), strict=True):
+        alike.setdefault(cases.tobytes(), []).append(name)
+    left = set(asked.tolist())
+    return [some for names in alike.values() if (some := [name for name in names if name in left])]

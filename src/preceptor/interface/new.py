@@ -7,10 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from preceptor._new import write_new
-from preceptor.data import EACH_ROW, read_table, write_frame
+from preceptor._new import NewStudy, write_new
+from preceptor.data import read_table, write_frame
 from preceptor.errors import InputError, Problem
 from preceptor.files import private_folder
+from preceptor.interface.paths import path_of
 from preceptor.interface.study import Study
 from preceptor.models import EMBEDDED
 from preceptor.study import model_from_here
@@ -43,12 +44,14 @@ def new_study(
     The cases are patient data: a folder that is made here, and every file, is closed to other users. Raises
     `InputError` with every problem; existing files are replaced only with `overwrite`.
     """
-    folder = Path(folder)
+    folder = path_of(folder, "folder")
     name = name or folder.resolve().name
-    cases = folder / f"{name}.parquet"
+    cases = path_of(folder / f"{name}.parquet", "name")
     if cases.exists() and not overwrite:
         fix = "Choose another folder or name, say overwrite=True, or go on with the study file there: Study.load(...)."
         raise InputError(Problem(str(cases), "this file exists already", fix))
+    texts = [text] if isinstance(text, str) else list(text)
+    said = NewStudy(texts, target, group, date, model_from_here(os.fspath(model)), arms, margin)
     try:
         if not folder.exists():
             private_folder(folder)
@@ -59,14 +62,7 @@ def new_study(
                 replace(read_table(written), path=cases),
                 folder,
                 name,
-                text=[text] if isinstance(text, str) else list(text),
-                label=target,
-                patient=None if group == EACH_ROW else group,
-                date=date,
-                each_row=group == EACH_ROW,
-                model=model_from_here(os.fspath(model)),
-                arms=arms,
-                margin=margin,
+                said,
                 overwrite=overwrite,
             )
             written.replace(cases)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from preceptor.interface.console import as_text
+from preceptor.interface.paths import path_of
 from preceptor.report import read_run, results_html, show_results
 from preceptor.study import check_results_current
 from preceptor.study.results import schema
@@ -34,7 +35,7 @@ class Results:
         Raises `InputError` where `preceptor report` does: when results are missing or damaged, older than the study or
         its data, or contradict each other or the answers that they were computed from.
         """
-        folder = Path(run_folder)
+        folder = path_of(run_folder, "run_folder")
         check_results_current(folder)
         return cls(folder, read_run(folder).results)
 

@@ -10,6 +10,7 @@ from typing import Any, Self
 import preceptor.study as room
 from preceptor.interface.checked import Checked
 from preceptor.interface.console import as_text, live_console
+from preceptor.interface.paths import path_of
 from preceptor.interface.results import Results
 from preceptor.interface.running import run_and_report, study_command
 from preceptor.study import Plan
@@ -79,7 +80,11 @@ class Study:
         runs/<name>-<model>. Writes report.html there. Raises `InputError` before any training when something is wrong
         with the study, its data or the folder. What fails later costs an arm: see `Results.failed`.
         """
-        run_folder = room.usual_run_folder(self.settings, self.model) if output_dir is None else Path(output_dir)
+        run_folder = (
+            room.usual_run_folder(self.settings, self.model)
+            if output_dir is None
+            else path_of(output_dir, "output_dir")
+        )
         command = study_command(self.what, self.model, self.given)
         run_and_report(self.settings, self.folder, run_folder, live_console(), command)
         return Results.load(run_folder)

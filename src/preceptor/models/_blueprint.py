@@ -11,6 +11,7 @@ from torch import nn
 from transformers import AutoConfig
 
 from preceptor.errors import InputError, Problem
+from preceptor.files import expanded, is_folder
 from preceptor.models._embedded import EMBEDDED_MODELS, embedded_folder
 from preceptor.models._json import read_json
 from preceptor.models._policy import compute_device, put_slots
@@ -127,8 +128,8 @@ def _config(source: ModelSource, layers: int | None) -> Any:
 def _find(name: str) -> ModelSource:
     if name in EMBEDDED_MODELS:
         return ModelSource(name, EMBEDDED_MODELS[name].title, embedded_folder(name), "embedded")
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    folder = expanded(name)
+    if is_folder(folder):
         return ModelSource(name, folder.resolve().name, folder.resolve(), "folder")
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError

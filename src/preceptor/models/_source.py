@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from preceptor.errors import InputError, Problem
-from preceptor.files import digest, digest_file
+from preceptor.files import digest, digest_file, expanded, is_folder
 from preceptor.models._bits import require_bitsandbytes
 from preceptor.models._embedded import EMBEDDED_MODELS, embedded_folder, is_fetched
 from preceptor.models._json import read_json
@@ -82,10 +82,10 @@ def find_model(name: str) -> ModelSource:
     """
     if name in EMBEDDED_MODELS:
         return ModelSource(name, EMBEDDED_MODELS[name].title, embedded_folder(name), "embedded")
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    folder = expanded(name)
+    if is_folder(folder):
         source = ModelSource(name, folder.resolve().name, folder.resolve(), "folder")
-    elif _HUB_ID.fullmatch(name) and not Path(name).parent.is_dir():
+    elif _HUB_ID.fullmatch(name) and not is_folder(Path(name).parent):
         source = ModelSource(name, name, _download(name), "hub")
     else:
         fix = f"Name a model folder, a hub id, or {' or '.join(f'`{one}`' for one in EMBEDDED_MODELS)}."

@@ -11,13 +11,14 @@ from preceptor.files import digest_file, read_jsonl
 from preceptor.study.results.schema import Cell, Results
 
 _AGAIN = "Run `preceptor study` again with this folder."
+_CLOSED = ("these predictions cannot be read", "Give yourself the right to read the folder `cells`.")
 _ROUNDING = 1e-6
 
 
 def other_answers(folder: Path, results: Results) -> Iterator[tuple[str, str]]:
     """Where the results say something else than the predictions that lie in the run folder, and what is wrong there.
 
-    Raises `InputError` when these predictions are not those that the results were computed from.
+    Raises `InputError` when these predictions are not those that the results were computed from, or cannot be read.
     """
     means = {task.name for task in results.study.tasks if not task.labels and _is_mean(task.metric)}
     for number, cell in enumerate(results.cells):
@@ -41,14 +42,23 @@ def _differs(value: float | None, rows: Mapping[str, Mapping[str, Any]]) -> bool
 
 
 def predictions_file(folder: Path, cell: Cell) -> Path | None:
-    """Where the cell's answers lie; None where they are not in the run folder."""
+    """Where the cell's answers lie; None where they are not in the run folder. Raises `InputError` where nobody may
+    look.
+    """
     path = folder / cell.predictions.path
-    return path if path.resolve().is_relative_to(folder.resolve()) and path.is_file() else None
+    try:
+        return path if path.resolve().is_relative_to(folder.resolve()) and path.is_file() else None
+    except (OSError, RuntimeError) as error:  # the latter of links that lead in a circle
+        raise InputError(Problem(str(path), *_CLOSED)) from error
 
 
 def read_cell(path: Path, cell: Cell) -> dict[str, dict[str, Any]]:
     """Case id -> the text and the score of its answer. Raises `InputError` when these are not the cell's."""
-    if digest_file(path) != cell.predictions.sha256:
+    try:
+        as_computed = digest_file(path) == cell.predictions.sha256
+    except OSError as error:
+        raise InputError(Problem(str(path), *_CLOSED)) from error
+    if not as_computed:
         what = "these predictions were changed since the results were computed from them"
         raise InputError(Problem(str(path), what, _AGAIN))
     try:

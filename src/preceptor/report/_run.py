@@ -9,8 +9,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from preceptor.errors import InputError, Problem, invalid_entries, shortened
-from preceptor.report._consistency import contradictions
 from preceptor.report._predictions import other_answers
+from preceptor.report.consistency.whole import contradictions
+from preceptor.study import Study, make_study
 from preceptor.study.results.schema import Results
 from preceptor.tasks import Task, load_task
 
@@ -77,6 +78,14 @@ class Run:
     tasks: dict[str, Task]
     purged: bool = False
 
+    @property
+    def study(self) -> Study | None:
+        """The study that was run; None where its file is gone, or of a version that had other settings."""
+        try:
+            return make_study(self.settings, str(self.folder / "study.yaml"))
+        except InputError:
+            return None
+
     def entry(self, task: str) -> dict[str, Any]:
         """The task's block in `study.yaml`; tasks stand in the same order there and in the results."""
         names = [each.name for each in self.results.study.tasks]
@@ -89,11 +98,13 @@ class Run:
 
 def read_run(folder: Path) -> Run:
     """Read a run folder. Raises `InputError` when its results are missing, damaged, of a shape no page can show, or
-    were changed by hand: their numbers contradict each other, or the answers that they were computed from.
+    were changed by hand: their numbers contradict each other, or the answers that they were computed from, or what
+    is said does not follow from them.
     """
     run = parse_run(folder)
     answers = () if run.purged else other_answers(folder, run.results)
-    _refuse(folder / "results.json", [*answers, *contradictions(run.results)], _COPY if run.purged else _CHANGED)
+    wrong = [*answers, *contradictions(run.results, run.study)]
+    _refuse(folder / "results.json", wrong, _COPY if run.purged else _CHANGED)
     return run
 
 

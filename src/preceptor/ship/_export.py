@@ -16,7 +16,7 @@ from rich.console import Console
 from transformers import AutoConfig, GenerationConfig
 
 from preceptor.errors import InputError, PreceptorError, Problem
-from preceptor.files import private_folder, publish_folder, write_atomic
+from preceptor.files import expanded, private_folder, publish_folder, write_atomic
 from preceptor.models import PROMPT_FILE, in_front, load_tokenizer, measured_template, stop_tokens
 from preceptor.ship._export_metadata import MANIFEST, write_metadata
 from preceptor.ship._gguf import LEAST_AGREEMENT, GGUFType, cannot_be_gguf, free_text, write_gguf
@@ -62,7 +62,7 @@ def export(
     `InputError` with every reason why this cannot be exported, `PreceptorError` when the parity check fails, or when a
     GGUF file's free text would not give the labels that the study scored; then nothing is left behind.
     """
-    folder = folder.expanduser().resolve()
+    folder = expanded(folder).resolve()
     tokenizer = load_tokenizer(arm.source)
     if problems := [*_unavailable(arm, to, tokenizer), *_obstacles(folder, overwrite)]:
         raise InputError(problems)

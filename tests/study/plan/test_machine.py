@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from preceptor.errors import InputError
 from preceptor.study.plan import machine
 from preceptor.study.plan.machine import GIB, available_here
 
@@ -39,3 +40,9 @@ def test_without_a_limit_it_is_what_the_machine_has_free(cgroup: Path, limit: st
 def test_outside_a_container_it_is_what_the_machine_has_free(cgroup: Path) -> None:
     assert not list(cgroup.iterdir())
     assert 0.05 * GIB < available_here() < 1 << 50
+
+
+@pytest.mark.parametrize("devices", [0, 65, 100])
+def test_more_devices_than_a_model_is_trained_on_are_refused(devices: int) -> None:
+    with pytest.raises(InputError, match="--devices: so many do not train one model together"):
+        machine.machine(devices, 80, 400)

@@ -13,7 +13,8 @@ from preceptor.errors import InputError
 from preceptor.evidence import Sample, compare, find_metric
 from preceptor.preferences import make_item
 from preceptor.preferences.labelling import Answer, Item
-from preceptor.report._consistency import _of_human
+from preceptor.report.consistency.findings import of_human
+from preceptor.report.consistency.judged import of_judged_by_raters
 from preceptor.study import Prediction, check_study, make_study
 from preceptor.study.cases import Prepared
 from preceptor.study.results.cells import Cell
@@ -66,7 +67,8 @@ def outcomes(folder: Path, prepared: Prepared, items: list[Item], said: dict, vo
     voted(folder / "labels" / "held_out.sqlite", items, said, repeat_share=0)
     found = human_outcomes(run, [cell(prepared, arm) for arm in ("base", *ARMS)], votes, PHRASES)
     for one in found:
-        assert list(_of_human(one)) == []  # its numbers agree with each other
+        assert list(of_human(one)) == []  # its numbers agree with each other
+        assert list(of_judged_by_raters(one, PHRASES)) == []
     return {one.scale: one for one in found}
 
 

@@ -97,6 +97,7 @@ def test_the_last_of_one_name_holds_and_each_is_read_after_those_before_it(tmp_p
         ("name.first=x", "--set name.first: `name` is a value in the study file, and no settings stand in it."),
         ("tasks.2.margin=.1", f"--set tasks.2.margin: {NO_ELEMENT.format(2)}, or its task: summarization, urgency."),
         ("tasks.urgent.margin=.1", f"--set tasks.urgent.margin: {NO_ELEMENT.format('urgent')}, or its task: "),
+        ("seeds=[a]", "--set seeds, seeds.0: Input should be a valid integer"),
         ("arms.sft=base", f"--set arms.sft: {NO_ELEMENT.format('sft')}."),
     ],
 )

@@ -15,6 +15,7 @@ from pkgutil import iter_modules
 from typing import Protocol, cast
 
 from preceptor.data import Table, read_table
+from preceptor.files import is_file
 
 
 class Log(Protocol):
@@ -30,7 +31,7 @@ class Log(Protocol):
 def read_log(path: Path) -> Table:
     """A file of predictions: the log of a tool that is known here, else a table. Raises InputError."""
     names = sorted(found.name for found in iter_modules(__path__) if not found.name.startswith("_"))
-    logs = [cast("Log", import_module(f"{__name__}.{name}")) for name in names] if path.is_file() else []
+    logs = [cast("Log", import_module(f"{__name__}.{name}")) for name in names] if is_file(path) else []
     try:
         known = next((log for log in logs if log.knows(path)), None)
     except OSError:  # which reading it as a table tells

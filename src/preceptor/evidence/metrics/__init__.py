@@ -11,6 +11,7 @@ It may have
   frozen sets for `facts` and `label_sets`; `score(gold, answer, labels)` where it also has `needs_positives`;
 - `hits(sample) -> Array`, where it is the share of cases with a property: [cases] bool, so that exact tests of two
   proportions hold;
+- `probabilities = True`, where label scores are to be probabilities: between 0 and 1, together 1;
 - `needs_positives = True`, where it needs the `labels` that a task names beside it: positive labels, which it reads
   from `sample.positives`, or phrases. Such a metric is never a task's main one.
 """
@@ -47,6 +48,7 @@ class Metric:
     score: Callable[..., float] | None = None
     hits: Callable[[Sample], NDArray[np.bool_]] | None = None
     needs_positives: bool = False
+    probabilities: bool = False
 
 
 def metric_names() -> list[str]:
@@ -70,4 +72,5 @@ def find_metric(name: str) -> Metric:
         score=getattr(file, "score", None),
         hits=getattr(file, "hits", None),
         needs_positives=getattr(file, "needs_positives", False),
+        probabilities=getattr(file, "probabilities", False),
     )

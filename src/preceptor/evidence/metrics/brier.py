@@ -13,6 +13,7 @@ explanation = (
 )
 fits = "label_scores"
 better = "lower"
+probabilities = True
 
 
 def value(sample: Sample, weights: Floats) -> Floats:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 
-from preceptor.errors import InputError, Problem
+from preceptor.engine import NumericsChoice
+from preceptor.errors import InputError, Problem, invalid_entries
 from preceptor.models import compute_device
 
 GIB = 2**30
@@ -58,13 +60,21 @@ class Machine:
 def machine(devices: int | None, memory_gib: float | None, tflops: float | None) -> Machine:
     """This machine where nothing is said; else the one that is described.
 
-    Raises InputError for a description that leaves out what nobody can guess.
+    Raises InputError for a description that leaves out what nobody can guess, or has more devices than a study can use.
     """
     if tflops is None and devices is not None:
         what = "devices of another machine are described, and neither how fast they are nor how much they hold is known"
         raise InputError(Problem("--devices", what, "Say --memory-gib and --tflops of one device too."))
     if tflops is not None and memory_gib is None:
         raise InputError(Problem("--tflops", "how much memory a device has is not said", "Say --memory-gib too."))
+    try:
+        NumericsChoice(processes=1 if devices is None else devices)
+    except ValidationError as error:
+        found = [what for _, what, _ in invalid_entries(error, "setting")]
+        problems = [
+            Problem("--devices", f"so many do not train one model together: {what}", "Say fewer.") for what in found
+        ]
+        raise InputError(problems) from None
     memory = _memory_here() if memory_gib is None else memory_gib * GIB
     return Machine(devices or 1, memory, tflops, accelerator=tflops is not None or compute_device().type != "cpu")
 

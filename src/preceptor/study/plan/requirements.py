@@ -8,6 +8,7 @@ from typing import Any
 
 from preceptor.engine import ModelBytes, Numerics, Speed, Unit, Work, choose_numerics, flops_of, model_bytes
 from preceptor.errors import InputError, Problem
+from preceptor.files import expanded, is_folder
 from preceptor.models import EMBEDDED, ModelSource, find_blueprint, load_tokenizer
 from preceptor.progress import Advance, quiet
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
@@ -110,8 +111,8 @@ def read_planned(study: Study, base_folder: Path) -> Planned:
 
 
 def _blueprint(model: str, base_folder: Path) -> ModelSource:
-    beside = base_folder / Path(model).expanduser()  # a folder is named relative to the study file
-    return find_blueprint(str(beside) if beside.is_dir() else model)
+    beside = base_folder / expanded(model)  # a folder is named relative to the study file
+    return find_blueprint(str(beside) if is_folder(beside) else model)
 
 
 def plan_study(planned: Planned, machine: Machine, *, timed: bool = True, advance: Advance = quiet) -> Plan:

@@ -1,10 +1,11 @@
 """A contrast in words, as parts of a conclusion's sentence: gain and margin, cases, training compute."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from preceptor.evidence import gain, lower_is_better, number
 from preceptor.study.results.contrast_schema import Contrast
 from preceptor.study.results.dangerous import detected
+from preceptor.study.run.failures import Failure, in_words
 
 Bounds = tuple[float | None, float | None]
 """The ends of an interval, where there is one."""
@@ -67,6 +68,15 @@ def compute(contrast: Contrast, phrases: Mapping[str, str]) -> str | None:
     """`1.2 times the training compute`; None where b cost nothing."""
     ratio = contrast.price_ratio
     return None if ratio is None else f"{ratio:.1f} times the training compute of {phrases[contrast.b]}"
+
+
+def only_these_seeds(seeds: Sequence[int], lost: Sequence[Failure], phrases: Mapping[str, str]) -> str:
+    """Which seeds a comparison rests on where not on all of the study's; empty where it does. lost: what failed of its
+    arms.
+    """
+    if all(one.seed in seeds for one in lost):
+        return ""
+    return f" Only seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}: {in_words(lost, phrases)}."
 
 
 def _more(count: float, what: str) -> str:

@@ -1,6 +1,5 @@
 """Which arms are compared with which, decided before any prediction is made, and what each comparison found."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,24 +9,24 @@ from preceptor.evidence import (
     Comparison,
     Judgement,
     Sample,
-    benjamini_hochberg,
-    closed_testing,
     compare,
     compared_fields,
     find_metric,
-    holm,
     judge,
     power,
     sentence,
 )
+from preceptor.study.results.adjustment import ADJUSTMENT, Tested, adjusted_p
 from preceptor.study.results.cells import Cell, majority_sample
 from preceptor.study.results.contrast_schema import Contrast, Family, NotCompared, Paired, SeedDelta
+from preceptor.study.results.contrast_words import only_these_seeds
 from preceptor.study.results.dangerous import dangerous_of
 from preceptor.study.run.failures import Failure, in_words
 from preceptor.study.spec.arms import MAJORITY, Arm, phrases
 from preceptor.study.spec.found import find_answer
 
-_ADJUSTMENT: dict[Family, str] = {"primary": "closed", "gatekeeping": "holm", "secondary": "bh"}
+ERROR_ON_PURPOSE = "the training data hold an error on purpose, and how much it costs was chosen"
+"""Why two trained arms are only described on a task with a spike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +73,12 @@ def contrasts(
     found = [
         one
         for there in _by_task_and_model(cells, failed).values()
-        for (a, b), family in _chosen(arms, primary).items()
+        for (a, b), family in chosen(arms, primary).items()
         if (one := _compared(there, a, b, family))
     ]
     found.sort(key=lambda one: one.family != "primary")
-    adjusted = _adjusted(found, not_compared(cells, arms, primary, failed))
+    tested = [Tested(one.family, one.a[0].prepared.task.name, one.a[0].model, one.comparison.p) for one in found]
+    adjusted = adjusted_p(tested, not_compared(cells, arms, primary, failed))
     words = phrases(arms)
     return [
         _entry(one, p, margins.get(one.a[0].prepared.task.name), words, _why_described(one, arms))
@@ -86,34 +86,10 @@ def contrasts(
     ]
 
 
-def _adjusted(found: Sequence[_Found], lost: Sequence[NotCompared]) -> list[float]:
-    """The adjusted p of each contrast; those that were lost count with p = 1."""
-    adjusted = [1.0] * len(found)
-    questions: dict[tuple[str, str], list[int]] = {}
-    for number, one in enumerate(found):
-        if one.family == "primary":
-            questions.setdefault((one.a[0].prepared.task.name, one.a[0].model), []).append(number)
-    missing = Counter((one.task, one.model) for one in lost if one.family == "primary")
-    asked = list(dict.fromkeys([*questions, *missing]))
-    numbers = [questions.get(question, []) for question in asked]
-    own = [[found[n].comparison.p for n in some] + [1.0] * missing[q] for q, some in zip(asked, numbers, strict=True)]
-    families = list(zip(numbers, closed_testing(own), strict=True))
-    for family, adjust in (("gatekeeping", holm), ("secondary", benjamini_hochberg)):
-        members = [number for number, one in enumerate(found) if one.family == family]
-        others = [1.0] * sum(one.family == family for one in lost)
-        families.append((members, adjust([found[number].comparison.p for number in members] + others)))
-    for members, values in families:
-        for number, p in zip(members, values, strict=False):  # behind them stand those that were lost
-            adjusted[number] = p
-    return adjusted
-
-
 def _why_described(found: _Found, arms: Mapping[str, Arm]) -> str | None:
     """Why two trained arms are not judged on a task whose training data hold an error on purpose."""
     both = all(name in arms and arms[name].trained for name in (found.a[0].arm, found.b_name))
-    if found.a[0].prepared.entry.data.spike is None or not both:
-        return None
-    return "the training data hold an error on purpose, and how much it costs was chosen"
+    return ERROR_ON_PURPOSE if found.a[0].prepared.entry.data.spike is not None and both else None
 
 
 def not_compared(
@@ -127,7 +103,7 @@ def not_compared(
     lost = [
         NotCompared(task=task, model=model, family=family, a=a, b=b, sentence=_why(task, a, b, there.lost(a, b), words))
         for (task, model), there in _by_task_and_model(cells, failed).items()
-        for (a, b), family in _chosen(arms, primary).items()
+        for (a, b), family in chosen(arms, primary).items()
         if _is_lost(there, a, b)
     ]
     return sorted(lost, key=lambda one: one.family != "primary")
@@ -138,19 +114,19 @@ def _why(task: str, a: str, b: str, failed: Sequence[Failure], words: Mapping[st
     return text[0].upper() + text[1:]
 
 
-def _chosen(arms: Mapping[str, Arm], primary: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Family]:
-    """The pairs of arms to compare: the primary ones, then each arm against those that it names.
+def chosen(arms: Mapping[str, Arm], primary: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Family]:
+    """The pairs of arms that a study compares: the primary ones, then each arm against those that it names.
 
     Whether simpler ways are beaten decides what is recommended, so those contrasts are a family of their own: wins that
     nobody doubts, as over a base model whose answers cannot be read, make none of them easier.
     """
-    chosen: dict[tuple[str, str], Family] = dict.fromkeys(primary, "primary")
+    pairs: dict[tuple[str, str], Family] = dict.fromkeys(primary, "primary")
     for arm in arms.values():
         for other in arm.against:
             if other == MAJORITY or other in arms:
                 with_simpler = _writes(arm.name, arms) != _writes(other, arms)
-                chosen.setdefault((arm.name, other), "gatekeeping" if with_simpler else "secondary")
-    return chosen
+                pairs.setdefault((arm.name, other), "gatekeeping" if with_simpler else "secondary")
+    return pairs
 
 
 def _writes(name: str, arms: Mapping[str, Arm]) -> bool:
@@ -226,7 +202,7 @@ def _entry(
         b=b,
         **compared_fields(comparison, judgement),
         p_adjusted=p_adjusted,
-        adjustment=_ADJUSTMENT[found.family],
+        adjustment=ADJUSTMENT[found.family],
         seeds=[SeedDelta(seed=cell.seed, delta=delta) for cell, delta in deltas],
         margin=margin,
         counts=_counts(found),
@@ -235,16 +211,8 @@ def _entry(
         answers_changed=_answers_changed(found),
         price_ratio=price,
         needed=_needed(comparison, judgement, margin),
-        sentence=said + _only_these_seeds(found, words),
+        sentence=said + only_these_seeds([cell.seed for cell in found.a], found.lost, words),
     )
-
-
-def _only_these_seeds(found: _Found, words: Mapping[str, str]) -> str:
-    """Which seeds the comparison rests on where not on all of the study's; empty where it does."""
-    seeds = [cell.seed for cell in found.a]
-    if all(one.seed in seeds for one in found.lost):
-        return ""
-    return f" Only seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}: {in_words(found.lost, words)}."
 
 
 def _price_ratio(found: _Found) -> float | None:

@@ -32,7 +32,7 @@ from preceptor.study.results.schema import (
     TaskPart,
     ViewPart,
 )
-from preceptor.study.results.spike import spike_finding
+from preceptor.study.results.spike import effective_number, spike_finding
 from preceptor.study.results.subgroups import dates_of, subgroups_of
 from preceptor.study.results.task_evidence import by_task_and_model
 from preceptor.study.run.failures import Failure
@@ -63,7 +63,7 @@ def results_of(
     spikes = [
         found
         for part, (_, prepared) in zip(parts, tasks, strict=True)
-        if (found := spike_finding(study, part, measured, compared, [one.group for one in prepared.splits.test]))
+        if (found := spike_finding(study, part, measured, compared, _weight(prepared)))
     ]
     evidence = by_task_and_model(compared, measured, parts, study.resolved, failed)
     seen = [box for one in evidence if (box := could_have_seen(one, spikes))]
@@ -153,6 +153,10 @@ def _view(name: str, prepared: Prepared) -> ViewPart:
         label_share=seen.named.share,
         by_chance=seen.named.by_chance,
     )
+
+
+def _weight(prepared: Prepared) -> float:
+    return effective_number([one.group for one in prepared.splits.test]) if prepared.splits.test else 0.0
 
 
 def _leakage(checked: Checked) -> list[str]:

@@ -36,16 +36,16 @@ class Roles:
 
 
 def spike_finding(
-    study: Study, task: TaskPart, cells: Sequence[Cell], contrasts: Sequence[Contrast], patients: Sequence[str]
+    study: Study, task: TaskPart, cells: Sequence[Cell], contrasts: Sequence[Contrast], effective: float
 ) -> SpikeFinding | None:
     """What became of the task's spike; None without one, or where no arm has answers.
 
-    patients: the patient of each held-out case.
+    effective: the `effective_number` of the held-out cases.
     """
     own = [cell for cell in cells if cell.task == task.name]
     if task.spike is None or not own:
         return None
-    roles, effective = roles_of(study), effective_number(patients)
+    roles = roles_of(study)
     values: dict[str, list[float]] = {}
     for cell in own:
         if (value := cell.also.get(task.spike.metric)) is not None:

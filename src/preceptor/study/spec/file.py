@@ -9,6 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from preceptor.errors import InputError, Problem, invalid_entries
+from preceptor.files import why_no_path
 from preceptor.strict_yaml import line_of, load_yaml, where_and_why
 from preceptor.study.spec.overrides import Override, override
 from preceptor.study.spec.setting_blocks import study_class
@@ -28,6 +29,8 @@ def load_study(name_or_path: str, given: Sequence[str] = ()) -> tuple[Study, Pat
     given: settings in place of the file's, `sft.epochs=2` each.
     """
     path = _BUILTIN / f"{name_or_path}.yaml" if name_or_path in builtin_studies() else Path(name_or_path)
+    if why := why_no_path(name_or_path):
+        raise InputError(Problem(str(path), why, "Name a study file, or a built-in study."))
     try:
         text = path.read_text(encoding="utf-8")
         raw, repeated = load_yaml(text, yaml.SafeLoader)

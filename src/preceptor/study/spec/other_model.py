@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from preceptor.files import expanded, is_folder
 from preceptor.models import EMBEDDED_MODELS
 from preceptor.study.spec.study import Study
 
@@ -15,8 +16,8 @@ def with_model(study: Study, model: str | None) -> Study:
 
 def model_from_here(model: str) -> str:
     """The name of a model as a study file anywhere may have it: a folder in the working directory in full."""
-    folder = Path(model).expanduser()
-    return str(folder.resolve()) if model not in EMBEDDED_MODELS and folder.is_dir() else model
+    folder = expanded(model)
+    return str(folder.resolve()) if model not in EMBEDDED_MODELS and is_folder(folder) else model
 
 
 def usual_run_folder(study: Study, model: str | None) -> Path:

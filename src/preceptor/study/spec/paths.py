@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from preceptor.files import expanded, is_folder
 from preceptor.models import ModelSource, find_model
 from preceptor.study.spec.study import Study, TaskEntry
 
@@ -14,17 +15,17 @@ def model_of(study: Study, base_folder: Path) -> ModelSource:
 
 def named_model(model: str, base_folder: Path) -> ModelSource:
     """The model that a study file names, as `model` or among its `models`."""
-    beside = base_folder / Path(model).expanduser()
+    beside = base_folder / expanded(model)
     # `models/tiny` beside a folder `models/` is a path, if perhaps a mistyped one, and never asked for at the hub.
-    is_path = beside.is_dir() or ("/" in model and beside.parent.is_dir())
+    is_path = is_folder(beside) or ("/" in model and is_folder(beside.parent))
     return find_model(str(beside) if is_path else model)
 
 
 def votes_of(study: Study, base_folder: Path) -> Path | None:
     """The store of votes that the study names, relative to its file."""
-    return base_folder / Path(study.votes).expanduser() if study.votes else None
+    return base_folder / expanded(study.votes) if study.votes else None
 
 
 def gold_of(entry: TaskEntry, base_folder: Path) -> Path | None:
     """The store of gold labels that a task names, relative to the study file."""
-    return base_folder / Path(entry.gold).expanduser() if entry.gold else None
+    return base_folder / expanded(entry.gold) if entry.gold else None

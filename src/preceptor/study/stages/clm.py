@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from preceptor.data import EACH_ROW, cases_by_patient, near_duplicates, read_table
 from preceptor.engine import SFTSettings, Work, run_sft, sft_steps, training_work
 from preceptor.errors import InputError, Problem
+from preceptor.files import expanded
 from preceptor.models import Encoded, encode_text, load_tokenizer
 from preceptor.study.cases import case_text
 from preceptor.study.expected_work import WorkContext
@@ -102,7 +103,7 @@ def run(context: Context, data: Corpus) -> Result:
 
 def documents(settings: Settings, base_folder: Path) -> list[Document]:
     """The corpus. Raises `InputError` when it cannot be read or lacks a column."""
-    table = read_table(base_folder / Path(str(settings.corpus)).expanduser())
+    table = read_table(base_folder / expanded(str(settings.corpus)))
     wanted = [settings.text, *([] if settings.group == EACH_ROW else [str(settings.group)])]
     if lacking := [name for name in wanted if name not in table.columns]:
         what = f"there is no column {', '.join(lacking)}; it has {', '.join(table.columns)}"

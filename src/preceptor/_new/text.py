@@ -1,0 +1,45 @@
+"""What the files of a new study are written with: scalars of YAML, words, spellings of a label."""
+
+import json
+import re
+from collections.abc import Sequence
+
+import yaml
+
+from preceptor._schema import SchemaOf
+
+
+def scalar(text: str) -> str:
+    """A YAML scalar: plain if that parses back to the same text, else double-quoted."""
+    bare = re.fullmatch(r"[^\W\d_][\w ./+-]*", text) and text == text.strip()
+    if bare and yaml.safe_load(text) == text:
+        return text
+    return json.dumps(text, ensure_ascii=not text.isprintable())
+
+
+def words(name: str) -> str:
+    """A column's name as words."""
+    return " ".join(re.sub(r"[\W_]+", " ", name).split()).lower() or name
+
+
+def by_spelling(values: Sequence[str]) -> dict[str, str]:
+    """Normalised label -> its first spelling: labels that differ in case or white space only are the same."""
+    first: dict[str, str] = {}
+    for value in values:
+        first.setdefault(normalised(value), value.strip())
+    return first
+
+
+def normalised(value: str) -> str:
+    """A label without what spellings of it may differ in."""
+    return " ".join(value.casefold().split())
+
+
+def schema_file(of: SchemaOf) -> str:
+    """Where editors find a schema: beside the files, so that both can be moved together and no network is asked."""
+    return f".preceptor/{of}.schema.json"
+
+
+def editor_line(of: SchemaOf) -> str:
+    """By this comment editors that speak with the YAML language server complete keys and mark mistakes."""
+    return f"# yaml-language-server: $schema={schema_file(of)}"

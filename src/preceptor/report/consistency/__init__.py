@@ -1,0 +1,1 @@
+"""Whether the numbers and words of `results.json` agree with each other."""
