@@ -246,7 +246,7 @@ def slot_folders(folder: Path) -> dict[str, Path]:
 
 def _read_slot(folder: Path) -> Slot:
     if (folder / _HEAD_FILE).is_file():
-        return SlotSettings(type=HEAD, outputs=len(load_file(folder / _HEAD_FILE)["bias"]))
+        return SlotSettings(type=HEAD, outputs=len(load_file(folder / _HEAD_FILE)["weight"]))
     if not (folder / _ADAPTER_FILE).is_file():
         raise InputError(Problem(str(folder), f"there is no {_ADAPTER_FILE} in it", "Only safetensors load."))
     saved = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
@@ -265,7 +265,10 @@ def _read_slot(folder: Path) -> Slot:
 def _fill(model: Any, name: str, slot: Slot, folder: Path) -> None:
     """Put the saved weights into a slot. Raises `InputError` unless each of its weights is there."""
     if slot.type == HEAD:
-        heads_of(model)[name].load_state_dict(load_file(folder / _HEAD_FILE))
+        head, weights = heads_of(model)[name], load_file(folder / _HEAD_FILE)
+        if "bias" in weights and head.bias is None:  # a causal model's, of a version in which it had one
+            head.bias = torch.nn.Parameter(torch.zeros_like(weights["bias"], device=head.weight.device))
+        head.load_state_dict(weights)
         return
     if in_front(slot):
         model.prompt_encoder[name].load_state_dict(load_file(folder / PROMPT_FILE))

@@ -251,14 +251,16 @@ def use(model: nn.Module, active: Collection[str], train: Collection[str] = ()) 
 
 def add_head(model: Any, name: str, outputs: int, *, seed: int) -> None:
     """Put a head on the model: [outputs, hidden_size], float32, drawn from `seed`, so that what lies below it has a
-    gradient from the first step on.
+    gradient from the first step on. On a causal model it has no bias, as transformers' own heads there have none.
     """
     width = int(model.config.get_text_config().hidden_size)
-    head = nn.Linear(width, outputs, device=next(model.parameters()).device)
+    biased = model.get_output_embeddings() is None
+    head = nn.Linear(width, outputs, bias=biased, device=next(model.parameters()).device)
     drawn = torch.Generator("cpu").manual_seed(seed)
     with torch.no_grad():
         head.weight.copy_(torch.randn(outputs, width, generator=drawn, device="cpu") * width**-0.5)
-        head.bias.zero_()
+        if biased:
+            head.bias.zero_()
     if "heads" not in model._modules:
         model.heads = nn.ModuleDict()
     model.heads[name] = head
