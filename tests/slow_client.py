@@ -16,9 +16,9 @@ PATIENCE = 60
 
 
 @contextmanager
-def serving(app: Any, listener: Listener, *, lifespan: bool) -> Iterator[int]:
-    """Serves `app` with short limits; the port."""
-    server = http_server(app, listener.tls, SHORT, lifespan=lifespan)
+def serving(app: Any, listener: Listener, *, lifespan: bool, limits: Limits = SHORT) -> Iterator[int]:
+    """Serves `app` with these limits, by default short ones; the port."""
+    server = http_server(app, listener.tls, limits, lifespan=lifespan)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener.socket]})
     thread.start()
     try:

@@ -53,6 +53,8 @@ def export(
         )
     if result.rounding is not None:
         say(str(result.rounding))
+    if result.head_beside is not None:
+        say(f"The head stands in a file of its own: {result.head_beside}.")
     if result.parity is not None:
         say(f"Checked: {result.parity}.")
         if result.parity.cause is not None:

@@ -40,7 +40,7 @@ def serve(
     from preceptor.study import open_arm
 
     token = serving.read_token(token_file)
-    opened = open_arm(run, task, arm, seed)
+    opened = open_arm(run, task, arm, seed, heads=True)
     door = _door(host, port, certificate, key)
     if token is None and not ipaddress.ip_address(door.socket.getsockname()[0]).is_loopback:
         what = "whoever reaches this machine could ask the model"

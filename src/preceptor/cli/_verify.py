@@ -79,7 +79,7 @@ def verify(
     from preceptor.study import open_arm
 
     token = _token(token_file)
-    opened = open_arm(run, task, arm, seed)
+    opened = open_arm(run, task, arm, seed, heads=True)
     server = find_endpoint(endpoint, model=model, allow_host=allow_host, token=token)
     console, labels = beside_json(as_json), bool(opened.task.labels)
     parity = verified(server, opened, console, limit=limit, token=token)

@@ -10,15 +10,17 @@ POOLS = ("first", "last", "mean", "attention")
 
 
 class Head(nn.Linear):
-    """A linear layer on one hidden state of a sequence: weight [outputs, hidden_size], bias [outputs], float32.
+    """A linear layer on one hidden state of a sequence: weight [outputs, hidden_size], bias [outputs] or None, float32.
 
     pool: `first` or `last`, that token's state; `mean`, the mean of all tokens' states; `attention`, their mean
     weighted by a softmax over the tokens of state . query / sqrt(hidden_size) (Yang et al. 2016, section 2.2, without
     its inner layer). `query` [hidden_size] learns and begins as 0, where it is the plain mean.
     """
 
-    def __init__(self, hidden_size: int, outputs: int, pool: str, device: torch.device | None = None) -> None:
-        super().__init__(hidden_size, outputs, device=device)
+    def __init__(
+        self, hidden_size: int, outputs: int, pool: str, *, bias: bool, device: torch.device | None = None
+    ) -> None:
+        super().__init__(hidden_size, outputs, bias=bias, device=device)
         self.pool = pool
         if pool == "attention":
             self.query = nn.Parameter(torch.zeros(hidden_size, device=device))
@@ -40,14 +42,15 @@ def rows_read(pool: str, length: int) -> range:
 
 def add_head(model: Any, name: str, outputs: int, pool: str, *, seed: int) -> None:
     """Put a head on the model, its weight drawn from `seed`, so that what lies below it has a gradient from the first
-    step on.
+    step on. On a causal model it has no bias, as transformers' own heads there have none.
     """
-    width = int(model.config.get_text_config().hidden_size)
-    head = Head(width, outputs, pool, next(model.parameters()).device)
+    width, biased = int(model.config.get_text_config().hidden_size), model.get_output_embeddings() is None
+    head = Head(width, outputs, pool, bias=biased, device=next(model.parameters()).device)
     drawn = torch.Generator("cpu").manual_seed(seed)
     with torch.no_grad():
         head.weight.copy_(torch.randn(outputs, width, generator=drawn, device="cpu") * width**-0.5)
-        head.bias.zero_()
+        if biased:
+            head.bias.zero_()
     if "heads" not in model._modules:
         model.heads = nn.ModuleDict()
     model.heads[name] = head

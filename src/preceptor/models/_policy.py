@@ -268,14 +268,17 @@ def _read_head(file: Path) -> Slot:
     """Its file says what it reads; one that was written before there was a choice reads what its family's do."""
     with safe_open(file, framework="pt") as held:
         pool = (held.metadata() or {}).get("pool")
-        outputs = len(held.get_tensor("bias"))
+        outputs = len(held.get_tensor("weight"))
     return SlotSettings(type=HEAD, outputs=outputs, **({"pool": pool} if pool else {}))
 
 
 def _fill(model: Any, name: str, slot: Slot, folder: Path) -> None:
     """Put the saved weights into a slot. Raises `InputError` unless each of its weights is there."""
     if slot.type == HEAD:
-        heads_of(model)[name].load_state_dict(load_file(folder / _HEAD_FILE))
+        head, weights = heads_of(model)[name], load_file(folder / _HEAD_FILE)
+        if "bias" in weights and head.bias is None:  # a causal model's, of a version in which it had one
+            head.bias = torch.nn.Parameter(torch.zeros_like(weights["bias"], device=head.weight.device))
+        head.load_state_dict(weights)
         return
     if in_front(slot):
         model.prompt_encoder[name].load_state_dict(load_file(folder / PROMPT_FILE))

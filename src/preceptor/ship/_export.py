@@ -18,9 +18,10 @@ from transformers import AutoConfig, GenerationConfig
 from preceptor.errors import InputError, PreceptorError, Problem
 from preceptor.files import expanded, private_folder, publish_folder, write_atomic
 from preceptor.models import PROMPT_FILE, in_front, load_tokenizer, measured_template, stop_tokens
+from preceptor.ship._classifier import classifier, why_not
 from preceptor.ship._export_metadata import MANIFEST, write_metadata
 from preceptor.ship._gguf import LEAST_AGREEMENT, GGUFType, cannot_be_gguf, free_text, write_gguf
-from preceptor.ship._head import write_head
+from preceptor.ship._head import head_weights, pool_of, write_head
 from preceptor.ship._merge import Rounding, merged
 from preceptor.ship._modelfile import modelfile
 from preceptor.ship._parity import Parity, short_check
@@ -35,13 +36,14 @@ _ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 class Exported:
     """A written export. rounding: rounding error of merged weights, None for an adapter; parity: the export's answers
     to held-out cases, None where these are not on this machine. free_text: what is to be known of a file whose readers
-    write text, where the study scored labels.
+    write text, where the study scored labels. head_beside: why the head of merged weights stands in a file of its own.
     """
 
     folder: Path
     rounding: Rounding | None
     parity: Parity | None
     free_text: str | None = None
+    head_beside: str | None = None
 
 
 def export(
@@ -72,15 +74,16 @@ def export(
     ends = [] if arm.by_head else sorted(stop_tokens(tokenizer))
     stops = [str(tokenizer.convert_ids_to_tokens(token)) for token in ends]
     with _staging_folder(folder) as part:
-        rounding = _write(arm, to, part, tokenizer, gguf_type or ("f32" if arm.numerics.dtype == "float32" else "f16"))
+        stored = gguf_type or ("f32" if arm.numerics.dtype == "float32" else "f16")
+        rounding, head_beside = _write(arm, to, part, tokenizer, stored)
         parity = short_check(arm, answers_of_export(arm, to, part), console)
         if parity is not None and not parity.passes(threshold):
             raise PreceptorError(_parity_failure(parity))
-        write_metadata(arm, to, part, card, stops, rounding, parity)
+        write_metadata(arm, to, part, card, stops, rounding, parity, head_beside)
         for path in part.rglob("*"):
             path.chmod(0o700 if path.is_dir() else 0o600)
         publish_folder(part, folder)
-    return Exported(folder, rounding, parity, free_text(form) if form else None)
+    return Exported(folder, rounding, parity, free_text(form) if form else None, head_beside)
 
 
 def _unavailable(arm: ArmOfRun, to: To, tokenizer: Any) -> list[Problem]:
@@ -162,16 +165,19 @@ def _remove_leftovers(parent: Path) -> None:
             continue
 
 
-def _write(arm: ArmOfRun, to: To, folder: Path, tokenizer: Any, gguf_type: GGUFType) -> Rounding | None:
-    if arm.by_head:
-        write_head(arm, folder)
+def _write(
+    arm: ArmOfRun, to: To, folder: Path, tokenizer: Any, gguf_type: GGUFType
+) -> tuple[Rounding | None, str | None]:
+    """Write the files; see `rounding` and `head_beside` of `Exported`."""
     if to == "adapter":
+        if arm.by_head:
+            write_head(arm, folder)
         own = folders_in_run(arm)
         for name, into in folders_in_export(own, folder).items():
             for file in (*_ADAPTER_FILES, *([PROMPT_FILE] if (own[name] / PROMPT_FILE).is_file() else [])):
                 shutil.copyfile(own[name] / file, private_folder(into) / file)
         _write_tokenizer(tokenizer, folder)
-        return None
+        return None, None
     dtype = arm.numerics.torch_dtype
     if to == "gguf":
         dtype = torch.float16 if gguf_type == "f16" else torch.float32
@@ -180,8 +186,13 @@ def _write(arm: ArmOfRun, to: To, folder: Path, tokenizer: Any, gguf_type: GGUFT
         name = f"{arm.source.title}, {arm.arm} of {arm.study.name}, {arm.task.name}"
         write_gguf(model, tokenizer, folder / GGUF_FILE, name, gguf_type)
         write_atomic(folder / "Modelfile", modelfile(arm, tokenizer, GGUF_FILE))
-        return rounding
-    if not arm.by_head:
+        return rounding, None
+    head_beside = None
+    if arm.by_head and (head_beside := why_not(model.config, head_weights(arm), pool_of(arm), tokenizer)):
+        write_head(arm, folder)
+    elif arm.by_head:
+        model = classifier(model, head_weights(arm), arm.task.labels, tokenizer)
+    else:
         model.generation_config = GenerationConfig(
             do_sample=False,
             max_new_tokens=arm.task.answer.max_new_tokens,
@@ -191,7 +202,7 @@ def _write(arm: ArmOfRun, to: To, folder: Path, tokenizer: Any, gguf_type: GGUFT
         )
     model.to(dtype).save_pretrained(folder)
     _write_tokenizer(tokenizer, folder)
-    return rounding
+    return rounding, head_beside
 
 
 def _write_tokenizer(tokenizer: Any, folder: Path) -> None:

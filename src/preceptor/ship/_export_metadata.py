@@ -27,9 +27,13 @@ def write_metadata(
     stops: Iterable[str],
     rounding: Rounding | None,
     parity: Parity | None,
+    head_beside: str | None = None,
 ) -> None:
     """Write `README.md`, the model card with facts of the export, and the manifest `export.json`."""
-    facts = _facts(arm, to, list(stops), rounding, parity)
+    used = how_to_use(arm, folder) if arm.by_head else [*_scoring(arm), _decoding(arm, list(stops))]
+    if head_beside:
+        used.append(f"The head stands in a file of its own: {head_beside}.")
+    facts = _facts(arm, to, used, rounding, parity)
     head = card.rstrip() or f"# {arm.source.title}, as it was measured on: {arm.task.title}"
     write_atomic(folder / "README.md", "\n".join([head, "", "## This export", *facts]) + "\n")
     check = None
@@ -57,7 +61,7 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _facts(arm: ArmOfRun, to: To, stops: list[str], rounding: Rounding | None, parity: Parity | None) -> list[str]:
+def _facts(arm: ArmOfRun, to: To, used: list[str], rounding: Rounding | None, parity: Parity | None) -> list[str]:
     base = arm.source.title
     content = {
         "adapter": f"{_adapters(arm)} works on {base} alone, whose weights are not here.",
@@ -70,7 +74,7 @@ def _facts(arm: ArmOfRun, to: To, stops: list[str], rounding: Rounding | None, p
         content,
         *_together(arm, to),
         f"It is the model with seed {arm.seed}, measured in {arm.numerics.dtype}.",
-        *(how_to_use(arm) if arm.by_head else [*_scoring(arm), _decoding(arm, stops)]),
+        *used,
         *([str(rounding)] if rounding else []),
         f"Asked again after it was written: {parity}."
         if parity

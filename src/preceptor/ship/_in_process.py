@@ -1,4 +1,4 @@
-"""Answers of a model in this process, as the study gave them: labels by their scores, text by greedy generation."""
+"""Answers of a model in this process, as the study gave them: labels by scores or a head, text by greedy generation."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from preceptor.chat_server import Reply
-from preceptor.engine import generate
+from preceptor.engine import generate, timed
 from preceptor.models import Policy, stop_tokens
-from preceptor.study import ArmOfRun, LabelAnswers, label_answers
+from preceptor.study import ArmOfRun, LabelAnswers, head_probabilities, label_answers
 from preceptor.tasks import Example
 
 _ROWS = 32
@@ -48,13 +48,29 @@ class ScoreLabels(Protocol):
 
 
 def labels_as_measured(arm: ArmOfRun, policy: Policy) -> ScoreLabels | None:
-    """How a policy answers prompts with labels by the arm's rule; None for an arm that wrote its answers."""
+    """How a policy answers prompts with labels, by its rule or head; None for an arm that wrote its answers."""
+    if arm.by_head:
+        return _labels_of_head(arm, policy)
     rule = arm.label_rule
     if rule is None:
         return None
 
     def answer(prompts: Sequence[list[int]], unwanted: Callable[[int], bool] | None = None) -> LabelAnswers:
         return label_answers(policy, arm.task, prompts, arm.numerics, arm.study.max_length, rule, unwanted)
+
+    return answer
+
+
+def _labels_of_head(arm: ArmOfRun, policy: Policy) -> ScoreLabels:
+    def answer(prompts: Sequence[list[int]], unwanted: Callable[[int], bool] | None = None) -> LabelAnswers:
+        wanted = [i for i in range(len(prompts)) if unwanted is None or not unwanted(i)]
+        labels = arm.task.labels
+        likely = torch.full((len(prompts), len(labels)), 1 / len(labels))
+        with timed() as cost:
+            likely[wanted] = head_probabilities(policy, [prompts[i] for i in wanted], arm.numerics)
+        texts = [arm.task.format_answer(labels[one]) for one in likely.argmax(-1).tolist()]
+        probabilities = [dict(zip(labels, row, strict=True)) for row in likely.tolist()]
+        return LabelAnswers(texts, probabilities, ties=0, without_marker=0, cost=cost)
 
     return answer
 

@@ -1,10 +1,11 @@
-"""Evidence for the diagnosis where labels were scored: their probabilities, of this arm, of others, and of mistakes."""
+"""Evidence for the diagnosis where labels have probabilities: those of this arm, of others, and of mistakes."""
 
 import math
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
+from preceptor.models import in_front
 from preceptor.progress import progress
 from preceptor.ship._cause import EQUAL_GAP, Evidence, Suspect, prompt_mismatch
 from preceptor.ship._evidence import PROBED
@@ -55,7 +56,8 @@ def _mistaken(
 ) -> list[Suspect]:
     """The measured model with adapters left out or at wrong scales."""
     model = MeasuredModel(arm)
-    made, suspects = list(mistakes(model.slots)), []
+    fixed = {name for name, slot in model.slots.items() if arm.by_head and in_front(slot)}  # a head reads behind them
+    made, suspects = list(mistakes({name: slot for name, slot in model.slots.items() if name not in fixed})), []
     with progress("Looking for the cause", len(made), console) as advance:
         for factors, cause in made:
             with model.at_strength(factors):
@@ -74,11 +76,13 @@ def _gap(cases: Sequence[Replayed], scores: Sequence[Scores | None]) -> float | 
 
 
 def _margin(arm: ArmOfRun, case: Replayed) -> float | None:
-    """By how many nats the measured model preferred its label over the served one, as its rule counts them."""
+    """By how many nats the measured model preferred its label over the served one, as its rule or head counts them."""
     rule, scores = arm.label_rule, case.measured_scores
     measured, served = arm.task.parse(case.measured), arm.task.parse(case.served)
-    if rule is None or scores is None or min(scores.get(measured, 0.0), scores.get(served, 0.0)) <= 0:
+    if scores is None or min(scores.get(measured, 0.0), scores.get(served, 0.0)) <= 0:
         return None
-    means = dict(zip(rule.labels, rule.means, strict=True))
-    shift = (rule.probabilities_tau - rule.tau) * (means[measured] - means[served])
+    shift = 0.0
+    if rule is not None:
+        means = dict(zip(rule.labels, rule.means, strict=True))
+        shift = (rule.probabilities_tau - rule.tau) * (means[measured] - means[served])
     return math.log(scores[measured]) - math.log(scores[served]) + shift

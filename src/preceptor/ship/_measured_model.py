@@ -25,7 +25,6 @@ class MeasuredModel:
         self._arm, self._numerics, self._max_new_tokens = arm, arm.numerics, arm.task.answer.max_new_tokens
         self._policy = load_policy(arm.source, arm.folder, dtype=arm.numerics.torch_dtype)
         self._tokenizer = self._policy.tokenizer
-        self._stop = encode_answer(self._tokenizer, "")[-1]
 
     @property
     def slots(self) -> Mapping[str, Slot]:
@@ -37,7 +36,7 @@ class MeasuredModel:
         return [text for text, _ in self._generate(prompts, stop_tokens(self._tokenizer))]
 
     def labels(self, prompts: Sequence[list[int]]) -> LabelAnswers:
-        """Its labels by the arm's rule. Raises ValueError for an arm that has none."""
+        """Its labels by the arm's rule or head. Raises ValueError for an arm that has neither."""
         answer = labels_as_measured(self._arm, self._policy)
         if answer is None:
             raise ValueError("the arm did not score labels")
@@ -78,7 +77,7 @@ class MeasuredModel:
     def _with_stop_token(self, text: str) -> list[int]:
         """The tokens of an answer with the stop token, unless it was truncated at `max_new_tokens`."""
         ids = self._ids(stripped(text))
-        return ids if len(ids) >= self._max_new_tokens else [*ids, self._stop]
+        return ids if len(ids) >= self._max_new_tokens else [*ids, encode_answer(self._tokenizer, "")[-1]]
 
     def gap(self, prompts: Sequence[list[int]], cases: Sequence[Replayed]) -> float | None:
         """Mean absolute difference of the served tokens' log-probabilities from its own, in nats per token, up to the
@@ -114,13 +113,13 @@ class MeasuredModel:
 
     @contextmanager
     def at_strength(self, factors: Mapping[str, float]) -> Iterator[None]:
-        """Multiply the scaling of each adapter in `factors` during the block; with 0 it is left out."""
+        """Multiply the scaling of each adapter in `factors` during the block; with 0 it is left out. A head stays."""
         policy = self._policy
         left_out = {name for name, factor in factors.items() if factor == 0}
         scalings = [one.scaling for one in policy.model.modules() if isinstance(getattr(one, "scaling", None), dict)]
         before = [dict(scaling) for scaling in scalings]
         try:
-            if left_out == set(self.slots):
+            if left_out == set(policy.slots):
                 self._policy = load_policy(policy.source, None, dtype=self._numerics.torch_dtype)
             elif left_out:
                 use(policy.model, set(policy.slots) - left_out)

@@ -18,7 +18,7 @@ from preceptor.study import ArmOfRun, Prepared, held_out
 from preceptor.tasks import INVALID, Example, Task
 
 How = Literal["answers", "scored labels", "text of scored labels"]
-"""What is compared: the study's answers; its scored labels with their probabilities; or, where a server can only write,
+"""What is compared: the study's answers; its labels with their probabilities; or, where a server can only write,
 the text that the measured model writes, while the study scored its labels.
 """
 
@@ -141,10 +141,12 @@ def diagnose(
 def _how(arm: ArmOfRun, replies: Sequence[Reply]) -> How:
     """What can be compared with these replies."""
     rule = arm.label_rule
-    if rule is None:
+    if rule is None and not arm.by_head:
         return "answers"
-    scored = all(reply.scores is not None and set(reply.scores) == set(rule.labels) for reply in replies)
-    return "scored labels" if scored else "text of scored labels"
+    labels = set(arm.task.labels if rule is None else rule.labels)
+    if all(reply.scores is not None and set(reply.scores) == labels for reply in replies):
+        return "scored labels"
+    return "answers" if arm.by_head else "text of scored labels"
 
 
 def _same_answer(task: Task, case: Replayed) -> bool:

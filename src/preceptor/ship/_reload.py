@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 import torch
 from gguf import GGUFReader
-from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from preceptor.chat_server import Reply
 from preceptor.models import Policy, compute_device, load_policy, writes
-from preceptor.ship._head import labels_by_head
+from preceptor.ship._head import HEAD_FILE, labels_by_head
 from preceptor.ship._in_process import replies_as_measured
 from preceptor.ship._merge import with_adapters
 from preceptor.ship._slots import adapters_of, folders_in_export
@@ -33,11 +33,11 @@ def answers_of_export(
     """
     torch.set_num_threads(arm.numerics.threads)
     policy = _load(arm, to, folder)
-    write = replies_as_measured(arm, policy)
+    write = None if arm.by_head else replies_as_measured(arm, policy)
 
     def from_messages(examples: Sequence[Example], prompts: Sequence[list[int]]) -> list[Reply]:
         ids_of = prompts if to == "gguf" else [_prompt(policy.tokenizer, arm.task.messages(one)) for one in examples]
-        replies = labels_by_head(arm, policy.model, folder, ids_of) if arm.by_head else write(examples, ids_of)
+        replies = write(examples, ids_of) if write else labels_by_head(arm, policy.model, folder, ids_of)
         return [replace(reply, prompt_tokens=len(ids)) for reply, ids in zip(replies, ids_of, strict=True)]
 
     return from_messages
@@ -61,6 +61,8 @@ def _load(arm: ArmOfRun, to: To, folder: Path) -> Policy:
             model = with_adapters(load_policy(arm.source, None, dtype=dtype).model, folders_in_export(slots, folder))
         case "merged":
             kind: Any = AutoModelForCausalLM if writes(arm.source) else AutoModel
+            if arm.by_head and not (folder / HEAD_FILE).is_file():
+                kind = AutoModelForSequenceClassification
             model = kind.from_pretrained(folder, dtype=dtype, local_files_only=True)
         case "gguf":
             with contextlib.redirect_stderr(io.StringIO()):  # a progress bar that cannot be disabled

@@ -19,7 +19,7 @@ from preceptor.ship.serving._chat_request import ChatRequest, read_request
 from preceptor.ship.serving._completion import DONE, Completion, sse
 from preceptor.ship.serving._guard import CHAT, LEFT, Guard, refusal
 from preceptor.ship.serving._prompt_reader import Reader
-from preceptor.ship.serving._queue import BatchQueue, Job, Token, stream_tokens
+from preceptor.ship.serving._queue import BatchQueue, Job, Label, Token, stream_tokens
 from preceptor.ship.serving._refused import RefusedError, fault
 from preceptor.ship.serving._shown import Part, ShownAnswer
 
@@ -98,7 +98,7 @@ def create_app(served: Served, *, hosts: Collection[str], token: str | None, bod
 
 async def _parts(answer: ShownAnswer, job: Job) -> AsyncIterator[Part]:
     async for event in stream_tokens(job):
-        yield answer.add(event) if isinstance(event, Token) else answer.end(event)
+        yield answer.add(event) if isinstance(event, Token | Label) else answer.end(event)
 
 
 async def _complete(request_body: ChatRequest, completion: Completion, job: Job) -> dict[str, Any]:

@@ -31,6 +31,7 @@ class Reader:
     """Encodes the prompts of one task.
 
     max_length: the study's limit of prompt and answer, in tokens. empty: the study's text for an empty field.
+    by_head: whether a head answers, which is asked nothing but the task's own prompt.
     The tokenizer must not be shared with another thread.
     """
 
@@ -38,6 +39,7 @@ class Reader:
     tokenizer: Any = field(repr=False)
     max_length: int
     empty: str | None = None
+    by_head: bool = False
 
     def read(self, request: ChatRequest) -> Prompt:
         """The prompt of a request. Raises `RefusedError` when it is too long, or its fields are not the task's."""
@@ -52,7 +54,11 @@ class Reader:
             raise _invalid("messages", "; ".join(f"{one.what}. {one.fix}" for one in error.problems)) from None
         if len(ids) + self.task.answer.max_new_tokens > self.max_length:
             raise self._too_long("messages", len(ids) + self.task.answer.max_new_tokens)
-        return Prompt(ids, of_task=is_of_task(self.task, messages))
+        of_task = is_of_task(self.task, messages)
+        if self.by_head and not of_task:
+            what = "a head answers here, which writes nothing and was measured on the task's own prompt alone"
+            raise _invalid("messages", f"{what}; send its instruction and its prompt filled in, or `fields`")
+        return Prompt(ids, of_task=of_task)
 
     def _from_fields(self, fields: dict[str, str]) -> Prompt:
         case = Example("request", "request", self._checked_fields(fields), "")

@@ -3,7 +3,8 @@
 Tokens are streamed as they are chosen. A batch finishes before the next starts, so latency is bounded by the task's
 `max_new_tokens`. A request whose client has disconnected is dropped from its batch at the next token. Where the study
 scored labels, a request of the task's own is answered by scores, and its tokens come at once; it is dropped before the
-next tree of prompts that are scored together.
+next tree of prompts that are scored together. An arm with a head writes nothing: its label comes as a text, in no
+tokens.
 """
 
 import asyncio
@@ -50,20 +51,28 @@ class Token:
     top: Sequence[tuple[int, float]] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Label:
+    """The whole text of an answer that a head gave, in place of tokens."""
+
+    text: str = field(repr=False)
+
+
 @dataclass(slots=True, eq=False)
 class Job:
     """One request.
 
-    events: the stream of its tokens, filled by the worker thread, then OpenAI's `finish_reason`, or None after an
-    internal error. logprobs: how many of the likeliest tokens to tell with each token's log-probability; None: not even
-    that. by_scores: whether its label is scored. scores: how probable each label then is, told before the first token.
+    events: the stream of its tokens or its label, filled by the worker thread, then OpenAI's `finish_reason`, or None
+    after an internal error. logprobs: how many of the likeliest tokens to tell with each token's log-probability; None:
+    not even that. by_scores: whether its label is scored. scores: how probable each label then is, told before the
+    first token.
     """
 
     max_new_tokens: int
     logprobs: int | None
     loop: asyncio.AbstractEventLoop = field(repr=False)
     prompt: list[int] = field(default_factory=list, repr=False)
-    events: asyncio.Queue[Token | Reason | None] = field(default_factory=asyncio.Queue, repr=False)
+    events: asyncio.Queue[Token | Label | Reason | None] = field(default_factory=asyncio.Queue, repr=False)
     by_scores: bool = False
     scores: Mapping[str, float] | None = field(default=None, repr=False)
     tokens: int = 0
@@ -82,13 +91,18 @@ class Job:
         if self.tokens == self.max_new_tokens:
             self.finish("length")
 
+    def add_label(self, text: str) -> None:
+        """Give the whole answer, in no tokens; called in the worker thread."""
+        if not self.finished:
+            self._emit(Label(text))
+
     def finish(self, reason: Reason | None) -> None:
         """Close the stream; called in the worker thread."""
         if not self.finished:
             self.finished = True
             self._emit(reason)
 
-    def _emit(self, event: Token | Reason | None) -> None:
+    def _emit(self, event: Token | Label | Reason | None) -> None:
         with suppress(RuntimeError):  # the loop is closed: the server is shutting down
             self.loop.call_soon_threadsafe(self.events.put_nowait, event)
 
@@ -96,7 +110,7 @@ class Job:
 class BatchQueue:
     """The request queue of one policy; at most `capacity` wait. Everything but `_answer` runs on the event loop.
 
-    score_labels: for an arm whose labels the study scored.
+    score_labels: for an arm whose labels the study scored, or a head gave; writes: whether it can write as well.
     """
 
     def __init__(
@@ -108,8 +122,10 @@ class BatchQueue:
         capacity: int,
         counts: Counts,
         score_labels: ScoreLabels | None = None,
+        writes: bool = True,
     ) -> None:
-        self._policy, self._stop, self._score_labels = policy, stop_tokens(policy.tokenizer), score_labels
+        self._policy, self._score_labels, self._writes = policy, score_labels, writes
+        self._stop = stop_tokens(policy.tokenizer) if writes else frozenset[int]()
         self.max_new_tokens, self.threads, self.capacity, self.counts = max_new_tokens, threads, capacity, counts
         self._reserved: set[Job] = set()  # being tokenised or waiting
         self._waiting: deque[Job] = deque()
@@ -126,6 +142,7 @@ class BatchQueue:
             capacity=capacity,
             counts=Counts(),
             score_labels=self._score_labels,
+            writes=self._writes,
         )
 
     @property
@@ -203,14 +220,17 @@ class BatchQueue:
             self.counts.answer_tokens += sum(job.tokens for job in batch)
 
     def _score(self, batch: Sequence[Job]) -> Cost:
-        """Score the labels of these requests, and give each the tokens of its own."""
+        """Score the labels of these requests, and give each its own."""
         if not batch or self._score_labels is None:
             return Cost()
         found = self._score_labels([job.prompt for job in batch], lambda i: batch[i].finished)
         for job, text, scores in zip(batch, found.texts, found.probabilities, strict=True):
             job.scores = scores
-            for token in encode_answer(self._policy.tokenizer, text)[:-1]:
-                job.add_token(Token(token), self._stop)
+            if self._writes:
+                for token in encode_answer(self._policy.tokenizer, text)[:-1]:
+                    job.add_token(Token(token), self._stop)
+            else:
+                job.add_label(text)
             job.finish("stop")
         return found.cost
 
@@ -248,10 +268,13 @@ def _with_logprobs(tokens: list[int], logits: Tensor, wanted: Sequence[int | Non
     return [Token(token) if count is None else Token(token, one, best[:count]) for token, one, best, count in rows]
 
 
-async def stream_tokens(job: Job) -> AsyncIterator[Token | Reason]:
-    """The tokens of an answer as they are generated, then its end. Raises `RefusedError` after an internal error."""
-    event: Token | Reason | None = None
-    while event is None or isinstance(event, Token):
+async def stream_tokens(job: Job) -> AsyncIterator[Token | Label | Reason]:
+    """The tokens of an answer as they are generated, or a head's label, then its end.
+
+    Raises `RefusedError` after an internal error.
+    """
+    event: Token | Label | Reason | None = None
+    while event is None or isinstance(event, Token | Label):
         event = await job.events.get()
         if event is None:
             raise fault()

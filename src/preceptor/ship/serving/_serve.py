@@ -13,7 +13,7 @@ from preceptor.ship.serving._chat_request import ChatRequest
 from preceptor.ship.serving._counts import Counts
 from preceptor.ship.serving._guard import CHAT
 from preceptor.ship.serving._prompt_reader import Reader
-from preceptor.ship.serving._queue import BatchQueue, Token, stream_tokens
+from preceptor.ship.serving._queue import BatchQueue, Label, Token, stream_tokens
 from preceptor.study import ArmOfRun
 from preceptor.tasks import Example
 from preceptor.web.door import Listener
@@ -28,7 +28,7 @@ def load(arm: ArmOfRun, *, capacity: int = QUEUE_CAPACITY) -> Served:
     policy = load_policy(arm.source, arm.folder, dtype=arm.numerics.torch_dtype)
     entry = arm.study.tasks[arm.finished.tasks.index(arm.task.name)]
     # A second tokenizer: prompts are encoded in another thread than answers are decoded.
-    reader = Reader(arm.task, load_tokenizer(arm.source), arm.max_length, entry.data.empty)
+    reader = Reader(arm.task, load_tokenizer(arm.source), arm.max_length, entry.data.empty, arm.by_head)
     queue = BatchQueue(
         policy,
         max_new_tokens=arm.task.answer.max_new_tokens,
@@ -36,6 +36,7 @@ def load(arm: ArmOfRun, *, capacity: int = QUEUE_CAPACITY) -> Served:
         capacity=capacity,
         counts=Counts(),
         score_labels=labels_as_measured(arm, policy),
+        writes=not arm.by_head,
     )
     return Served(f"{arm.study.name}/{arm.task.name}/{arm.arm}/seed-{arm.seed}", reader, queue, policy.tokenizer)
 
@@ -58,8 +59,10 @@ async def _ask(served: Served, requests: Sequence[ChatRequest]) -> list[Reply]:
         job = queue.reserve(queue.max_new_tokens)
         prompt = served.reader.read(request)
         queue.enqueue(job, prompt.ids, of_task=prompt.of_task)
-        ids = [event.id async for event in stream_tokens(job) if isinstance(event, Token)]
-        return Reply(served.tokenizer.decode(ids, skip_special_tokens=True), scores=job.scores)
+        events = [event async for event in stream_tokens(job)]
+        text = served.tokenizer.decode([one.id for one in events if isinstance(one, Token)], skip_special_tokens=True)
+        given = next((one.text for one in events if isinstance(one, Label)), text)
+        return Reply(given, scores=job.scores)
 
     async with queue.open():
         return await asyncio.gather(*map(ask, requests))

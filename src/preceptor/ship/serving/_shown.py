@@ -7,7 +7,7 @@ from typing import Any
 
 from tokenizers.decoders import DecodeStream
 
-from preceptor.ship.serving._queue import Reason, Token
+from preceptor.ship.serving._queue import Label, Reason, Token
 from preceptor.ship.serving._stop_strings import StopCut
 
 
@@ -70,9 +70,13 @@ class ShownAnswer:
         self._waiting: deque[tuple[int, Token]] = deque()  # where the text of each ends
         self._decoded = self._shown = 0  # characters
         self._reason: Reason = "stop"
+        self._label: str | None = None
 
-    def add(self, token: Token) -> Part:
-        """What a token lets through."""
+    def add(self, token: Token | Label) -> Part:
+        """What a token, or a head's label, lets through."""
+        if isinstance(token, Label):
+            self._label = token.text
+            return self._show(self._cut.add(token.text))
         self._unread.append(token)
         piece = self._decoder.add(token.id)
         if piece:
@@ -88,7 +92,8 @@ class ShownAnswer:
 
     def ending(self, scores: Mapping[str, float] | None) -> Ending:
         """How it ended; to be asked after `end`."""
-        return Ending(self._decoder.text, len(self._decoder.ids), "stop" if self._cut.found else self._reason, scores)
+        text = self._decoder.text if self._label is None else self._label
+        return Ending(text, len(self._decoder.ids), "stop" if self._cut.found else self._reason, scores)
 
     def _place(self, piece: str) -> None:
         self._decoded += len(piece)
