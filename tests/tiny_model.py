@@ -48,11 +48,14 @@ def build_tiny_model(folder: Path, *, chat_template: str | None = CHAT_TEMPLATE,
     return folder
 
 
-def build_tiny_encoder(folder: Path, *, seed: int = 0, positions: int = 1024) -> Path:
-    """Write a random two-layer BERT (about 70,000 weights, float32) and its word-piece tokenizer to `folder`."""
+def build_tiny_encoder(folder: Path, *, seed: int = 0, config: Any = None) -> Path:
+    """Write a random two-layer BERT (about 70,000 weights, float32) and its word-piece tokenizer to `folder`.
+
+    config: of another encoder, which then lacks only the size of its vocabulary.
+    """
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+    from transformers import AutoModel, BertConfig, PreTrainedTokenizerFast
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     words = sorted({word for line in CORPUS for word in line.lower().split() if word.isalpha()})
@@ -67,17 +70,17 @@ def build_tiny_encoder(folder: Path, *, seed: int = 0, positions: int = 1024) ->
     named = {f"{name.strip('[]').lower()}_token": name for name in special}
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, **named)
     tokenizer.save_pretrained(folder)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
+    config = config or BertConfig(
         hidden_size=48,
         intermediate_size=96,
         num_hidden_layers=2,
         num_attention_heads=4,
-        max_position_embeddings=positions,
+        max_position_embeddings=1024,
     )
+    config.vocab_size = len(tokenizer)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        BertModel(config).save_pretrained(folder)
+        AutoModel.from_config(config).save_pretrained(folder)
     return folder
 
 

@@ -28,6 +28,7 @@ from preceptor.models import Encoded
 
 AUTO_MODEL = AutoModel
 PEFT_TASK = "FEATURE_EXTRACTION"
+POOL = "first"
 WRITES = False
 
 def trim(model):

@@ -96,9 +96,12 @@ def by_hand(arm: ArmOfRun, folder: Path, model: Any, soft: int = 0) -> list[str]
             prompt = tokenizer(text, add_special_tokens=False, return_tensors="pt")
         else:
             prompt = tokenizer(turns[-1]["content"], return_tensors="pt")
-        token = {"last token": -1, "first token": soft}[written["state"]]
         with torch.no_grad():
-            state = model(input_ids=prompt["input_ids"], output_hidden_states=True).hidden_states[-1][0, token]
+            states = model(input_ids=prompt["input_ids"], output_hidden_states=True).hidden_states[-1][0]
+        if written["state"] == "weighted mean of all tokens":
+            state = (states @ head["query"] / states.shape[-1] ** 0.5).softmax(0) @ states
+        else:
+            state = states[{"last token": -1, "first token": soft}[written["state"]]]
         labels.append(written["labels"][int((head["weight"] @ state + head["bias"]).argmax())])
     return labels
 
@@ -225,7 +228,7 @@ def test_a_head_leaves_with_its_model(run: Path, tmp_path: Path, name: str) -> N
         adapted.base_model.set_adapter(["domain", "task"])
     assert by_hand(arm, tmp_path / "adapter", adapted) == measured(arm)
     written = json.loads((tmp_path / "merged" / "head.json").read_text())
-    assert written == {"labels": ["urgent", "routine"], "state": "last token"}
+    assert written == {"labels": ["urgent", "routine"], "state": "last token", "pool": "last"}
     said = (tmp_path / "merged" / "README.md").read_text()
     assert "hidden_states[-1][0, -1]" in said
     assert "greedy decoding" not in said
@@ -242,7 +245,7 @@ def test_a_head_of_an_encoder_leaves_with_its_model(encoder_run: Path, tmp_path:
     assert by_hand(arm, tmp_path / "adapter", PeftModel.from_pretrained(base, tmp_path / "adapter")) == measured(arm)
     assert by_hand(arm, tmp_path / "merged", AutoModel.from_pretrained(tmp_path / "merged")) == measured(arm)
     written = json.loads((tmp_path / "merged" / "head.json").read_text())
-    assert written == {"labels": ["urgent", "routine"], "state": "first token"}
+    assert written == {"labels": ["urgent", "routine"], "state": "first token", "pool": "first"}
     assert "hidden_states[-1][0, 0]" in (tmp_path / "adapter" / "README.md").read_text()
 
 
@@ -252,6 +255,22 @@ def test_the_first_token_of_an_encoder_stands_behind_vectors_in_front(encoder_ru
     base = AutoModel.from_pretrained(arm.source.location)
     assert by_hand(arm, tmp_path / "out", PeftModel.from_pretrained(base, tmp_path / "out"), soft=4) == measured(arm)
     assert "hidden_states[-1][0, 4]" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_a_pool_over_all_tokens_leaves_with_its_query(tiny_encoder_folder: Path, tmp_path: Path) -> None:
+    slots, stages = {"head": {"type": "head", "pool": "attention"}}, {"probe": {"kind": "classify", "train": ["head"]}}
+    stages["probe"] |= {"learning_rate": 0.2}
+    run = finished(tmp_path / "own", tiny_encoder_folder, slots=slots, stages=stages, arms=["probe", "tfidf"])
+    arm = open_arm(run, "urgency", "probe", heads=True)
+    assert set(measured(arm)) == {"urgent", "routine"}
+    checked(arm, "merged", tmp_path / "out")
+    assert by_hand(arm, tmp_path / "out", AutoModel.from_pretrained(tmp_path / "out")) == measured(arm)
+    written = json.loads((tmp_path / "out" / "head.json").read_text())
+    assert (written["state"], written["pool"]) == ("weighted mean of all tokens", "attention")
+    assert load_file(tmp_path / "out" / "head.safetensors")["query"].any(), "it learned"
+    said = (tmp_path / "out" / "README.md").read_text()
+    assert "hidden_states[-1][0, 0:]" in said
+    assert "softmax(states @ query" in said
 
 
 def test_another_head_is_not_let_out(run: Path, tmp_path: Path, monkeypatch: Any) -> None:

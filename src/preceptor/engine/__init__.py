@@ -39,7 +39,7 @@ from preceptor.engine.tree.batches import schedule, split_into_trees
 from preceptor.engine.tree.layout import Tree, distinct_prefixes, layout
 from preceptor.engine.tree.logprobs import answer_logprobs
 from preceptor.engine.tree.sharing import can_share, shares_prefixes
-from preceptor.engine.tree.states import sequence_states
+from preceptor.engine.tree.states import computed_together, is_encoder, sequence_states
 from preceptor.engine.write.answer_score import AnswerScore
 from preceptor.engine.write.candidates import Likeliest, likeliest, score_answers
 from preceptor.engine.write.generate import Sampling, generate
@@ -74,6 +74,7 @@ __all__ = [
     "balanced_labels",
     "can_share",
     "choose_numerics",
+    "computed_together",
     "distinct_prefixes",
     "dpo_loss",
     "dpo_steps",
@@ -82,6 +83,7 @@ __all__ = [
     "flops_of",
     "generate",
     "idle_slots",
+    "is_encoder",
     "label_loss",
     "layout",
     "likeliest",

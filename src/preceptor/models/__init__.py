@@ -12,6 +12,7 @@ from preceptor.models._embedded import (
     fetch_embedded,
     is_fetched,
 )
+from preceptor.models._head import POOLS, Head, heads_of, rows_read
 from preceptor.models._policy import (
     PROMPT_FILE,
     Policy,
@@ -24,6 +25,7 @@ from preceptor.models._policy import (
     slot_folders,
     start_policy,
 )
+from preceptor.models._pooling import family_pool, with_pools
 from preceptor.models._sixteen_bits import rounded_product, slow_16_bits
 from preceptor.models._slots import (
     BACKBONE,
@@ -35,7 +37,6 @@ from preceptor.models._slots import (
     SlotSettings,
     adapter_slots,
     adapter_types,
-    heads_of,
     in_front,
     slot_title,
     slot_weights,
@@ -51,6 +52,7 @@ from preceptor.models._source import (
     find_model,
     fingerprint,
     list_models,
+    positions,
     writes,
 )
 from preceptor.models._tokens import Encoded, encode, load_tokenizer
@@ -63,10 +65,12 @@ __all__ = [
     "EMBEDDED_MODELS",
     "EMBEDDED_TITLE",
     "HEAD",
+    "POOLS",
     "PROMPT_FILE",
     "RESERVED_NAMES",
     "AdapterSettings",
     "Encoded",
+    "Head",
     "KnownModel",
     "ModelSource",
     "Policy",
@@ -80,6 +84,7 @@ __all__ = [
     "encode",
     "encode_answer",
     "encode_text",
+    "family_pool",
     "fetch_command",
     "fetch_embedded",
     "find_blueprint",
@@ -96,9 +101,11 @@ __all__ = [
     "load_tokenizer",
     "measured_template",
     "new_policy",
+    "positions",
     "random_model",
     "readable_adapter",
     "rounded_product",
+    "rows_read",
     "save_policy",
     "saved_slots",
     "slot_folders",
@@ -111,5 +118,6 @@ __all__ = [
     "start_policy",
     "stop_tokens",
     "use",
+    "with_pools",
     "writes",
 ]

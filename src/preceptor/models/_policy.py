@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from peft import PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers.utils import logging as transformers_logging
@@ -20,6 +20,8 @@ from preceptor.errors import InputError, Problem
 from preceptor.files import private_folder, publish_folder
 from preceptor.models._bits import four_bits, pin_compute_dtype
 from preceptor.models._fused import fuse
+from preceptor.models._head import add_head, heads_of
+from preceptor.models._pooling import family_pool
 from preceptor.models._sixteen_bits import avoid_slow_products
 from preceptor.models._slots import (
     BACKBONE,
@@ -30,8 +32,6 @@ from preceptor.models._slots import (
     Slot,
     SlotSettings,
     adapter_slots,
-    add_head,
-    heads_of,
     in_front,
     slot_title,
     slot_weights,
@@ -136,7 +136,9 @@ def put_slots(model: Any, slots: Mapping[str, Slot], source: ModelSource, *, see
 def _with_slot(model: Any, name: str, slot: Slot, source: ModelSource, seed: int) -> Any:
     """The model with a slot more, untrained. Raises `InputError` when the slot does not fit it."""
     if slot.type == HEAD:
-        add_head(model, name, int(slot.settings["outputs"]) if isinstance(slot, SlotSettings) else 0, seed=seed)
+        settings = slot.settings if isinstance(slot, SlotSettings) else {}
+        pool = settings.get("pool") or family_pool(source)
+        add_head(model, name, int(settings.get("outputs", 0)), pool, seed=seed)
         return model
     config = slot.peft_config(find_family(source.location).PEFT_TASK)
     try:
@@ -246,7 +248,7 @@ def slot_folders(folder: Path) -> dict[str, Path]:
 
 def _read_slot(folder: Path) -> Slot:
     if (folder / _HEAD_FILE).is_file():
-        return SlotSettings(type=HEAD, outputs=len(load_file(folder / _HEAD_FILE)["bias"]))
+        return _read_head(folder / _HEAD_FILE)
     if not (folder / _ADAPTER_FILE).is_file():
         raise InputError(Problem(str(folder), f"there is no {_ADAPTER_FILE} in it", "Only safetensors load."))
     saved = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
@@ -260,6 +262,14 @@ def _read_slot(folder: Path) -> Slot:
     except (ValueError, TypeError) as error:
         what = f"PEFT does not read its configuration again: {' '.join(str(error).split())[:200]}"
         raise InputError(Problem(str(folder), what, "Take other settings of this slot, or another type.")) from None
+
+
+def _read_head(file: Path) -> Slot:
+    """Its file says what it reads; one that was written before there was a choice reads what its family's do."""
+    with safe_open(file, framework="pt") as held:
+        pool = (held.metadata() or {}).get("pool")
+        outputs = len(held.get_tensor("bias"))
+    return SlotSettings(type=HEAD, outputs=outputs, **({"pool": pool} if pool else {}))
 
 
 def _fill(model: Any, name: str, slot: Slot, folder: Path) -> None:
@@ -280,7 +290,8 @@ def _fill(model: Any, name: str, slot: Slot, folder: Path) -> None:
 def _write_slot(policy: Policy, name: str, folder: Path, weights: dict[str, Tensor] | None) -> None:
     model, slot = policy.model, policy.slots[name]
     if slot.type == HEAD:
-        save_file(_plain(heads_of(model)[name].state_dict()), folder / _HEAD_FILE, metadata={"format": "pt"})
+        head = heads_of(model)[name]
+        save_file(_plain(head.state_dict()), folder / _HEAD_FILE, metadata={"format": "pt", "pool": head.pool})
         return
     # peft's own saving would look the base model up on the hub, and write a card with this machine's paths.
     state = get_peft_model_state_dict(model, state_dict=weights, adapter_name=name, save_embedding_layers=False)

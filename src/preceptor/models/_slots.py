@@ -1,6 +1,6 @@
 """Slots: the named parts of a policy that may learn. `use` is the one door that says which are active and which learn.
 
-A slot is a PEFT adapter of any kind, by PEFT's own configuration, or a head: a linear layer on a hidden state.
+A slot is a PEFT adapter of any kind, by PEFT's own configuration, or a head: a linear layer on hidden states.
 """
 
 import math
@@ -8,16 +8,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any, Literal, Self
 
-import torch
 from peft import PEFT_TYPE_TO_CONFIG_MAPPING, LoraConfig, PeftConfig, PeftModel, PeftType
 from peft.tuners.tuners_utils import BaseTunerLayer
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
+from preceptor.models._head import POOLS, heads_of
+
 DEFAULT = "default"
 """The slot of a study that names none: its `adapter`."""
 HEAD = "head"
-"""The type of a slot that is a linear layer on a hidden state, in place of PEFT's name of an adapter."""
+"""The type of a slot that is a linear layer on hidden states, in place of PEFT's name of an adapter."""
 BACKBONE = "backbone"
 """Stands among slots for the model's own weights, where every weight is tuned."""
 
@@ -88,7 +89,7 @@ class AdapterSettings(BaseModel):
 
 class SlotSettings(BaseModel):
     """A slot by its `type`, PEFT's name of an adapter (`LORA`, `IA3`, `PREFIX_TUNING`), with PEFT's own settings of it;
-    or `head`, with as many `outputs` as there are labels.
+    or `head`, with as many `outputs` as there are labels, and by `pool` which hidden states it reads.
 
     Raises ValueError for settings that PEFT refuses, for dropout and for kinds that need more than a configuration.
     """
@@ -100,8 +101,10 @@ class SlotSettings(BaseModel):
     @model_validator(mode="after")
     def _known(self) -> Self:
         if self.type == HEAD:
-            if set(self.settings) - {"outputs"}:
-                raise ValueError("a head has no settings: it has an output for each label of the task")
+            if set(self.settings) - {"outputs", "pool"}:
+                raise ValueError("a head has one setting, `pool`; it has an output for each label of the task")
+            if self.settings.get("pool", POOLS[0]) not in POOLS:
+                raise ValueError(f"pool must be one of {', '.join(POOLS)}")
             return self
         if self.type in _REFUSED:
             raise ValueError(f"a slot cannot be of type {self.type}: {_REFUSED[self.type]}")
@@ -247,27 +250,6 @@ def use(model: nn.Module, active: Collection[str], train: Collection[str] = ()) 
             weight.requires_grad_(True)
     _check(model, adapters, learning)
     return {name: sum(weight.numel() for weight in weights.values()) for name, weights in learning.items()}
-
-
-def add_head(model: Any, name: str, outputs: int, *, seed: int) -> None:
-    """Put a head on the model: [outputs, hidden_size], float32, drawn from `seed`, so that what lies below it has a
-    gradient from the first step on.
-    """
-    width = int(model.config.get_text_config().hidden_size)
-    head = nn.Linear(width, outputs, device=next(model.parameters()).device)
-    drawn = torch.Generator("cpu").manual_seed(seed)
-    with torch.no_grad():
-        head.weight.copy_(torch.randn(outputs, width, generator=drawn, device="cpu") * width**-0.5)
-        head.bias.zero_()
-    if "heads" not in model._modules:
-        model.heads = nn.ModuleDict()
-    model.heads[name] = head
-
-
-def heads_of(model: nn.Module) -> dict[str, nn.Linear]:
-    """The model's heads by the names of their slots."""
-    found: Any = model._modules.get("heads") or {}
-    return dict(found.items())
 
 
 def _activate(model: Any, adapters: list[str]) -> None:

@@ -28,6 +28,7 @@ _NEVER_DOWNLOADED = [
 ]
 _PICKLED = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"}
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
+_BEHIND_PADDING = ("camembert", "mpnet", "roberta", "xlm-roberta")
 _DESCRIBING_FILES = (
     "config.json",
     "tokenizer.json",
@@ -120,7 +121,19 @@ def context_length(source: ModelSource) -> int | None:
     from transformers import AutoConfig
 
     config: Any = AutoConfig.from_pretrained(source.location, local_files_only=True, trust_remote_code=False)
-    return getattr(config.get_text_config(), "max_position_embeddings", None)
+    return positions(config)
+
+
+def positions(config: Any) -> int | None:
+    """The same of a configuration of transformers. RoBERTa's kin count their positions from behind the padding id."""
+    text = config.get_text_config()
+    known: int | None = getattr(text, "max_position_embeddings", None)
+    unused = text.pad_token_id + 1 if text.model_type in _BEHIND_PADDING else 0
+    return None if known is None else known - unused
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _size(folder: Path) -> int:

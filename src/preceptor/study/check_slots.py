@@ -6,7 +6,17 @@ import torch
 
 from preceptor.engine import idle_slots
 from preceptor.errors import InputError, Problem
-from preceptor.models import BACKBONE, HEAD, ModelSource, Slot, blueprint, slot_title, slot_weights
+from preceptor.models import (
+    BACKBONE,
+    HEAD,
+    ModelSource,
+    Slot,
+    SlotSettings,
+    blueprint,
+    slot_title,
+    slot_weights,
+    writes,
+)
 from preceptor.study.spec.found import find_kind
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
@@ -20,9 +30,25 @@ def unfit_slots(source: ModelSource, study: Study, name: str | None = None) -> l
 
     name: that of the model among the study's `models`; None for its `model`.
     """
+    if problems := list(_blind_heads(source, study, name)):
+        return problems
     plain = not study.slots and getattr(study.adapter, "target_modules", None) == "all-linear"
     stacks = [] if plain else _stacks(study, name)
     return list(dict.fromkeys(problem for stack in stacks for problem in _problems(source, stack)))
+
+
+def _blind_heads(source: ModelSource, study: Study, model: str | None) -> Iterator[Problem]:
+    used = {name for stage in stages_of(study) if stage.model == model for name in study.slots_of(stage)[0]}
+    for name, slot in study.slots.items():
+        if (
+            name in used
+            and slot.type == HEAD
+            and isinstance(slot, SlotSettings)
+            and slot.settings.get("pool") == "first"
+            and writes(source)
+        ):
+            what = f"the first token of {source.title} sees no other, so the head would read the same of every case"
+            yield Problem(slot_title(name), what, "Take `pool: last`, `mean` or `attention`.")
 
 
 def stages_of(study: Study) -> list[StageRef]:

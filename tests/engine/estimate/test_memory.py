@@ -4,11 +4,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import LlamaConfig
+from transformers import BertConfig, LlamaConfig
 
-from preceptor.engine import Unit, answer_logprobs, model_bytes
+from preceptor.engine import Unit, answer_logprobs, model_bytes, sequence_states
 from preceptor.engine.estimate.memory import Live
-from preceptor.models import AdapterSettings, Encoded, ModelSource, adapter_slots, find_blueprint, random_model
+from preceptor.models import (
+    HEAD,
+    AdapterSettings,
+    Encoded,
+    ModelSource,
+    SlotSettings,
+    adapter_slots,
+    find_blueprint,
+    heads_of,
+    random_model,
+)
 
 LAYERS = 6
 
@@ -45,6 +55,25 @@ def test_a_tree_forward_and_backward(
     expected = counted.peak(Unit("train", held=tokens, rows=20)) - counted.weights
     # Gradients and averages are not there yet.
     assert (expected - counted.learning) * 0.97 < peak < expected * 1.03
+
+
+@pytest.mark.parametrize("adapter", [AdapterSettings(rank=4), None])
+def test_a_batch_of_an_encoder_forward_and_backward(tmp_path: Path, adapter: AdapterSettings | None) -> None:
+    sizes = {"hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": LAYERS, "num_attention_heads": 6}
+    BertConfig(vocab_size=300, max_position_embeddings=64, **sizes).save_pretrained(tmp_path)
+    source = find_blueprint(str(tmp_path))
+    slots = {**adapter_slots(adapter), "head": SlotSettings(type=HEAD, outputs=3)}
+    model = random_model(source, slots, torch.float32)
+    head, sequences = heads_of(model)["head"], [[1] * 64] * 8
+    with Live(model) as live:
+        loss = head(sequence_states(model, sequences, head, share=False)).sum()
+        held = live.now
+        loss.backward()
+        peak = live.peak
+    counted = model_bytes(source, tuple(slots.items()), torch.float32, 8 * 64)
+    assert counted.saved * 8 * 64 == pytest.approx(held, rel=0.05)
+    expected = counted.peak(Unit("train", held=8 * 64)) - counted.weights - counted.learning
+    assert expected * 0.9 < peak < expected * 1.1
 
 
 def test_without_gradients_there_is_little(source: ModelSource) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from preceptor.engine import MEASUREMENTS, Numerics, Speed, Unit, measure
 from preceptor.engine.estimate.speed import _renumbered, line_through
-from preceptor.models import AdapterSettings, Encoded, Policy, adapter_slots, random_model
+from preceptor.models import HEAD, AdapterSettings, Encoded, Policy, SlotSettings, adapter_slots, random_model
 
 PARTS = st.floats(0.01, 100)
 CASES = [Encoded([1] * n + [k], [2, 3]) for n in (5, 50, 200) for k in range(5)]
@@ -72,6 +72,20 @@ def test_a_tiny_model_is_measured_and_nothing_is_left_of_it(
     assert speed.lines["save"][0] > 0
     twice = measure(make, CASES, Numerics(threads=1), tmp_path, scale=1000.0)
     assert twice.start > speed.start
+
+
+def test_an_encoder_is_measured_in_padded_batches(encoder_source: Any, tmp_path: Path) -> None:
+    slots = {"head": SlotSettings(type=HEAD, outputs=3)}
+
+    def make() -> Policy:
+        return Policy(random_model(encoder_source, slots, torch.float32), None, encoder_source, slots)
+
+    cases = [Encoded([1] * 70, []) for _ in range(9)]
+    speed = measure(make, cases, Numerics(threads=1), tmp_path)
+    assert not speed.shares
+    assert speed.lines.keys() == {"train", "score", "read", "save"}
+    for kind in ("train", "score"):
+        assert speed.seconds([Unit(kind, 1, 100)]) > speed.start
 
 
 def test_it_can_be_interrupted(tiny_source: Any, tmp_path: Path) -> None:

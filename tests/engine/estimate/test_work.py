@@ -1,29 +1,45 @@
 """How much work a stage will be is what its cost ledger says afterwards."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
 from preceptor.engine import (
     DPOSettings,
     EncodedPair,
+    Forward,
     Numerics,
     SFTSettings,
+    TrainSettings,
     Work,
     flops_of,
     generate,
     run_dpo,
     run_sft,
+    schedule,
     score_answers,
     times,
+    train,
     training_work,
     tree_work,
     writing_work,
 )
-from preceptor.models import AdapterSettings, Encoded, Policy, new_policy
+from preceptor.engine.cost import forward_flops
+from preceptor.models import (
+    HEAD,
+    AdapterSettings,
+    Encoded,
+    Policy,
+    SlotSettings,
+    heads_of,
+    new_policy,
+    start_policy,
+)
 
 NUMERICS = Numerics(threads=1, tokens_per_tree=64)
 TRAIN = [Encoded([1, 2, *range(3, 8 + n % 5)], [9 + n, 2]) for n in range(13)]
@@ -51,6 +67,30 @@ def test_sft(policy: Policy, tmp_path: Path) -> None:
     assert sum(unit.repeats for unit in work if unit.kind == "save") == 4  # eight steps, and a look after every second
     assert total(work, "tokens") == pytest.approx(cost.tokens_computed, rel=0.1)  # who shares a tree is up to chance
     assert flops_of(work, policy.model) == pytest.approx(cost.flops, rel=0.1)
+
+
+def test_a_head_on_an_encoder(encoder_source: Any, tmp_path: Path) -> None:
+    slots = {"head": SlotSettings(type=HEAD, outputs=3)}
+    policy = start_policy(encoder_source, None, slots, ["head"], seed=0, dtype=NUMERICS.torch_dtype)
+    train_cases, validation = ([one.prompt for one in part] for part in (TRAIN, VALIDATION))
+    settings = TrainSettings(epochs=2, batch_size=4, looks_per_epoch=2)
+
+    def loss(forward: Forward, some: Sequence[list[int]], batch: Any) -> tuple[Tensor, dict[str, float]]:
+        head = heads_of(forward.model)["head"]
+        return head(forward.states(some, head)).square().mean(), {}
+
+    order = schedule(len(train_cases), 4, 2, 3)
+    batches = [[train_cases[i] for i in step] for step in order]
+    arguments: dict[str, Any] = {"seed": 3, "sequences_of": lambda one: [one]}
+    cost = train(policy, batches, loss, validation, settings, NUMERICS, tmp_path, **arguments).cost
+    as_groups = ([[Encoded(one, [])] for one in part] for part in (train_cases, validation))
+    work = training_work(*as_groups, settings, NUMERICS.tokens_per_tree, share=False, padded=True)
+    assert total(work, "seen") == cost.tokens_seen
+    assert total(work, "tokens") == pytest.approx(cost.tokens_computed, rel=0.1)  # who shares a batch is up to chance
+    assert total(work, "cases") == 13 * 2 + 5 * 4
+    assert flops_of(work, policy.model) == pytest.approx(cost.flops, rel=0.1)
+    held_out = tree_work("score", [[Encoded(one, [])] for one in validation], 64, share=False, padded=True)
+    assert flops_of(held_out, policy.model) == forward_flops(policy.model, 5 * 3, 0, head_rows=5)
 
 
 def test_dpo(policy: Policy, tmp_path: Path) -> None:

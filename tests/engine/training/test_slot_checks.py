@@ -26,6 +26,7 @@ from preceptor.errors import InputError, PreceptorError
 from preceptor.models import (
     HEAD,
     Encoded,
+    Head,
     ModelSource,
     Policy,
     Slot,
@@ -48,6 +49,10 @@ STACKS: dict[str, tuple[Mapping[str, Slot], list[str]]] = {
     ),
     "two LoRA, one frozen": ({"domain": LORA, "task": LORA, "head": HEAD_OF_3}, ["task", "head"]),
     "a head alone": ({"head": HEAD_OF_3}, ["head"]),
+    "a head with a query": (
+        {"one": LORA, "head": SlotSettings(type=HEAD, outputs=3, pool="attention")},
+        ["one", "head"],
+    ),
 }
 IN_FRONT = {
     "prompt tuning": SlotSettings(type="PROMPT_TUNING", num_virtual_tokens=4),
@@ -75,8 +80,8 @@ def start(source: ModelSource, slots: Mapping[str, Slot], train: Sequence[str]) 
 
 
 def by_head(forward: Forward, tree: Sequence[Case], batch: Sequence[Case]) -> tuple[Tensor, dict[str, float]]:
-    states = forward.states([ids for ids, _ in tree])
-    logits = heads_of(forward.model)["head"](states)
+    head = heads_of(forward.model)["head"]
+    logits = head(forward.states([ids for ids, _ in tree], head))
     right = torch.tensor([label for _, label in tree])
     return nn.functional.cross_entropy(logits, right, reduction="sum") / len(batch), {}
 
@@ -124,8 +129,8 @@ def test_cut_off_it_goes_on_to_the_same_weights(
 
 def test_a_slot_that_takes_no_part_ends_the_run(tiny_source: ModelSource, tmp_path: Path) -> None:
     def past_the_adapter(forward: Forward, tree: Sequence[Case], batch: Any) -> tuple[Tensor, dict[str, float]]:
-        states = forward.states([ids for ids, _ in tree]).detach()
-        return heads_of(forward.model)["head"](states).square().mean(), {}
+        head = heads_of(forward.model)["head"]
+        return head(forward.states([ids for ids, _ in tree], head).detach()).square().mean(), {}
 
     policy = start(tiny_source, *STACKS["LoRA"])
     with pytest.raises(
@@ -137,7 +142,8 @@ def test_a_slot_that_takes_no_part_ends_the_run(tiny_source: ModelSource, tmp_pa
 
 def test_a_head_must_have_a_gradient_at_the_first_step(tiny_source: ModelSource, tmp_path: Path) -> None:
     def past_the_head(forward: Forward, tree: Sequence[Case], batch: Any) -> tuple[Tensor, dict[str, float]]:
-        return forward.states([ids for ids, _ in tree]).square().mean(), {}
+        head = heads_of(forward.model)["head"]
+        return forward.states([ids for ids, _ in tree], head).square().mean(), {}
 
     with pytest.raises(InputError, match=r"slot head: .* by optimizer step 2"):
         run(start(tiny_source, *STACKS["LoRA"]), tmp_path, past_the_head)
@@ -188,7 +194,8 @@ def test_a_tree_gives_the_policys_own_numbers(
     assert can_share(policy.model)
     with torch.no_grad():
         tree, alone = (answer_logprobs(policy.model, SEQUENCES, share=share) for share in (True, False))
-        states = [sequence_states(policy.model, [one.prompt for one in SEQUENCES], share=s) for s in (True, False)]
+        head, prompts = Head(48, 2, "last"), [one.prompt for one in SEQUENCES]
+        states = [sequence_states(policy.model, prompts, head, share=s) for s in (True, False)]
     torch.testing.assert_close(torch.cat(tree), torch.cat(alone), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(*states, atol=1e-5, rtol=1e-5)
 
@@ -216,7 +223,7 @@ def test_what_stands_in_front_runs_on_the_plain_path_with_the_right_rows(
             expected = rows.gather(-1, torch.tensor(one.answer)[:, None])[:, 0]
             torch.testing.assert_close(logprobs, expected, atol=1e-5, rtol=1e-5)
         whole = policy.model(input_ids=torch.tensor([SEQUENCES[0].prompt]), output_hidden_states=True)
-        (state,) = sequence_states(policy.model, [SEQUENCES[0].prompt], share=False)
+        (state,) = sequence_states(policy.model, [SEQUENCES[0].prompt], Head(48, 2, "last"), share=False)
     torch.testing.assert_close(state, whole.hidden_states[-1][0, -1])
 
 
@@ -225,10 +232,10 @@ def test_an_encoders_state_is_its_first_tokens(encoder_source: ModelSource, tmp_
     soft = start(encoder_source, {"soft": IN_FRONT["prompt tuning"]}, ["soft"])
     ids = torch.tensor([[2, 9, 10, 3]])
     with torch.no_grad():
-        (state,) = sequence_states(plain.model, [ids[0].tolist()], share=False)
+        (state,) = sequence_states(plain.model, [ids[0].tolist()], Head(48, 2, "first"), share=False)
         torch.testing.assert_close(state, plain.model(input_ids=ids).last_hidden_state[0, 0])
         assert plain.model.pooler is None
-        (state,) = sequence_states(soft.model, [ids[0].tolist()], share=False)
+        (state,) = sequence_states(soft.model, [ids[0].tolist()], Head(48, 2, "first"), share=False)
         torch.testing.assert_close(state, soft.model(input_ids=ids).last_hidden_state[0, 4])
 
 

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preceptor.engine import distinct_prefixes
-from preceptor.engine.tree.batches import schedule, split_into_trees, steps_per_epoch
+from preceptor.engine.tree.batches import padded_tokens, schedule, split_into_batches, split_into_trees, steps_per_epoch
 
 sizes = st.tuples(st.integers(1, 30), st.integers(1, 9), st.integers(1, 3), st.integers(0, 99))
 units = st.lists(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=6), min_size=1, max_size=2), max_size=10)
@@ -34,6 +34,21 @@ def test_trees_part_the_units_and_keep_the_budget(batch: list[list[list[int]]], 
     for tree in trees:
         nodes = distinct_prefixes([sequence for i in tree for sequence in batch[i]])
         assert nodes <= budget or len(tree) == 1
+
+
+@given(units, st.integers(1, 40))
+def test_batches_part_the_units_keep_the_budget_and_pad_little(batch: list[list[list[int]]], budget: int) -> None:
+    batches = split_into_batches(range(len(batch)), lambda i: batch[i], budget)
+    assert sorted(i for one in batches for i in one) == list(range(len(batch)))
+    for one in batches:
+        sequences = [sequence for i in one for sequence in batch[i]]
+        padded = padded_tokens(sequences)
+        assert len(one) == 1 or (padded <= budget and 8 * (padded - sum(map(len, sequences))) <= padded)
+
+
+def test_units_of_one_length_fill_a_batch() -> None:
+    batch = [[[0] * length] for length in (4, 9, 4, 9, 4, 9)]
+    assert split_into_batches(range(6), lambda i: batch[i], 18) == [[1, 3], [5], [0, 2, 4]]
 
 
 def test_units_that_begin_alike_share_a_tree() -> None:

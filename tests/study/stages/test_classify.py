@@ -1,17 +1,19 @@
 """A classifier as an arm, on a causal model and on an encoder: it learns, it answers, it resumes, it fails in words."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 
 import study_runs
 from command_line import CommandLine
 from preceptor.engine import Numerics
 from preceptor.errors import InputError
-from preceptor.models import load_policy, load_tokenizer
+from preceptor.models import BACKBONE, HEAD, SlotSettings, load_policy, load_tokenizer
 from preceptor.study import load_study
 from preceptor.study.answers.head import label_probabilities
 from study_runs import Run
@@ -85,6 +87,53 @@ def test_every_weight_can_learn_with_the_head(tmp_path: Path, tiny_encoder_folde
     (folder,) = done.folder.glob("stages/*")
     assert sorted(one.name for one in folder.iterdir() if one.is_dir()) == ["model", "slots"]
     assert cell(done)["value"] is not None
+
+
+@pytest.mark.parametrize("pool", ["mean", "attention"])
+def test_a_head_reads_what_the_slot_says(
+    tmp_path: Path, tiny_encoder_folder: Path, tiny_model_folder: Path, pool: str
+) -> None:
+    model = tiny_encoder_folder if pool == "mean" else tiny_model_folder
+    slots = {"one": {"type": "LORA", "r": 4}, "head": {"type": "head", "pool": pool}}
+    done = study_runs.run(tmp_path, model, tmp_path / "run", **ARMS, slots=slots)
+    (file,) = done.folder.glob("stages/*/slots/head/head.safetensors")
+    with safe_open(file, framework="pt") as held:
+        assert held.metadata()["pool"] == pool
+    curve = [loss for _, loss in cell(done)["curves"]["classify"]["eval_loss"]]
+    assert min(curve) < curve[0]
+
+
+def test_a_model_of_sentence_transformers_is_read_as_it_was_trained(tmp_path: Path, tiny_encoder_folder: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(tiny_encoder_folder, model)
+    once = {"arms": ["classify"], "primary": [], "classify": FAST | {"epochs": 1}}
+    before = study_runs.run(tmp_path, model, tmp_path / "run", **once)
+    (model / "1_Pooling").mkdir()
+    (model / "1_Pooling" / "config.json").write_text('{"pooling_mode_mean_tokens": true}')
+    keys = {one.parent.name for one in before.folder.glob("stages/*/ledger.json")}
+    after = before.again(**once)
+    (new,) = {one.parent.name for one in after.folder.glob("stages/*/ledger.json")} - keys
+    with safe_open(after.folder / "stages" / new / "slots" / "head" / "head.safetensors", framework="pt") as held:
+        assert held.metadata()["pool"] == "mean"
+
+
+def test_the_first_token_of_a_causal_model_is_refused(
+    tmp_path: Path, tiny_model_folder: Path, preceptor: CommandLine
+) -> None:
+    study = write_study(tmp_path, tiny_model_folder, **ARMS, slots={"head": {"type": "head", "pool": "first"}})
+    done = preceptor.run("check", study)
+    assert done.code == 2
+    assert "slot head: the first token of tiny sees no other" in done.errors
+
+
+def test_with_every_weight_a_head_may_still_have_a_pool(tmp_path: Path, tiny_encoder_folder: Path) -> None:
+    slots = {"head": {"type": "head", "pool": "mean"}}
+    study, _ = load_study(str(write_study(tmp_path, tiny_encoder_folder, **ARMS, slots=slots, adapter="none")))
+    last = study.stage_of("classify")
+    assert last is not None
+    active, train = study.slots_of(last, 2)
+    assert active == {"head": SlotSettings(type=HEAD, outputs=2, pool="mean")}
+    assert train == (BACKBONE, "head")
 
 
 def test_an_encoder_writes_nothing(tmp_path: Path, tiny_encoder_folder: Path, preceptor: CommandLine) -> None:

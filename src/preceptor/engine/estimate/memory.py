@@ -17,7 +17,7 @@ from preceptor.engine.tree.attention import TreeAttention
 from preceptor.engine.tree.layout import layout
 from preceptor.engine.tree.logprobs import hidden_states
 from preceptor.engine.tree.states import is_encoder
-from preceptor.models import ModelSource, Slot, blueprint, layers_of
+from preceptor.models import ModelSource, Slot, blueprint, layers_of, positions
 
 _NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)
 """Bytes a number of 4 bits: its half byte, a scale of 8 bits for 64 of them, one of 32 bits for 256 scales."""
@@ -101,20 +101,23 @@ def model_bytes(source: ModelSource, slots: Slots, dtype: torch.dtype, tokens: i
 
 
 def _tree_bytes(model: nn.Module, tokens: int) -> tuple[float, ...]:
-    """What each of a chain's `tokens` takes, as `saved`, `cached`, `backward` and `forward` of `ModelBytes`.
+    """What each of a chain's `tokens` takes, as `saved`, `cached`, `backward` and `forward` of `ModelBytes`; of an
+    encoder, each of a batch of sequences as long as it takes.
 
     The engine's own code runs on tensors that know their size and hold no numbers, the model's too from now on.
     """
-    if encoder := is_encoder(model):  # which computes sequences one by one, none longer than its positions
-        config: Any = model.config
+    count = 1
+    if encoder := is_encoder(model):
         in_front = getattr(getattr(model, "active_peft_config", None), "num_virtual_tokens", 0)
-        tokens = min(tokens, config.max_position_embeddings - 2 - in_front)
-    chain, cpu = layout([[0] * tokens]), torch.device("cpu")
+        longest = max(1, (positions(model.config) or tokens) - in_front)
+        count = max(1, tokens // longest)
+        tokens = count * min(tokens, longest)
+    chain, cpu = layout([[0] * (tokens // count)]), torch.device("cpu")
 
     def run(attention: TreeAttention) -> Tensor:
         if not encoder:
             return hidden_states(model, attention)
-        hidden: Tensor = model(torch.tensor([[0] * tokens])).last_hidden_state
+        hidden: Tensor = model(torch.zeros(count, tokens // count, dtype=torch.long)).last_hidden_state
         return hidden
 
     with FakeTensorMode(allow_non_fake_inputs=True):

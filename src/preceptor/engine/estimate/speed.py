@@ -19,10 +19,10 @@ from preceptor.engine.cost import timed
 from preceptor.engine.estimate.work import Work
 from preceptor.engine.settings import Numerics, TrainSettings
 from preceptor.engine.training.stage import Forward, train
-from preceptor.engine.tree.batches import split_into_trees
+from preceptor.engine.tree.batches import padded_tokens
 from preceptor.engine.tree.layout import distinct_prefixes
 from preceptor.engine.tree.sharing import shares_prefixes
-from preceptor.engine.tree.states import is_encoder, sequence_states
+from preceptor.engine.tree.states import computed_together, is_encoder, sequence_states
 from preceptor.engine.write.generate import generate, generation_batches
 from preceptor.models import Encoded, Policy, heads_of
 from preceptor.progress import Advance, quiet
@@ -85,15 +85,17 @@ def measure(
         started = time.perf_counter()
         policy = make()
         share = shares_prefixes(policy)
+        size = _padded if is_encoder(policy.model) else _tokens
         by_length = sorted(_renumbered(cases), key=lambda one: len(one.prompt) + len(one.answer))
         largest = int(_OF_A_TREE * numerics.tokens_per_tree)
-        whole = split_into_trees(by_length, lambda one: [one.prompt + one.answer], largest)
+        whole = computed_together(policy.model, by_length, lambda one: [one.prompt + one.answer], largest)
+        together = share or is_encoder(policy.model)
         beginning = Encoded(by_length[0].prompt[:_BEGINNING], by_length[0].answer[:_BEGINNING])
-        trees = ([beginning], max(whole, key=_tokens) if share else by_length[-1:])
+        trees = ([beginning], max(whole, key=size) if together else by_length[-1:])
         undivided = numerics.model_copy(update={"tokens_per_tree": 10**9, "processes": 1})
         began, warm, *done, saved = _train(policy, [trees[0], *trees], undivided, Path(aside))
         advance(2)
-        points = {"train": list(zip(map(_tokens, trees), (b - a for a, b in pairwise([warm, *done])), strict=True))}
+        points = {"train": list(zip(map(size, trees), (b - a for a, b in pairwise([warm, *done])), strict=True))}
         for tree, rows in zip(trees, _ROWS if share else (1, 1), strict=True):
             prompts = [one.prompt for one in tree]
             if is_encoder(policy.model):  # which writes nothing
@@ -114,6 +116,10 @@ def _tokens(tree: Sequence[Encoded]) -> int:
     return distinct_prefixes([one.prompt + one.answer for one in tree])
 
 
+def _padded(batch: Sequence[Encoded]) -> int:
+    return padded_tokens([one.prompt + one.answer for one in batch])
+
+
 def _renumbered(cases: Sequence[Encoded]) -> list[Encoded]:
     """As many tokens, alike where they are alike, and other ids: nothing of a patient gets into a checkpoint."""
     ids: dict[int, int] = defaultdict(count().__next__)
@@ -126,8 +132,9 @@ def _train(policy: Policy, batches: Sequence[Sequence[Encoded]], numerics: Numer
 
     def loss(forward: Forward, tree: Sequence[Encoded], batch: Sequence[Encoded]) -> tuple[Tensor, dict[str, float]]:
         if heads := heads_of(forward.model):
-            states = forward.states([one.prompt + one.answer for one in tree])
-            return torch.cat([head(states) for head in heads.values()], dim=1).square().mean(), {}
+            sequences = [one.prompt + one.answer for one in tree]
+            logits = [head(forward.states(sequences, head)) for head in heads.values()]
+            return torch.cat(logits, dim=1).square().mean(), {}
         return -torch.cat(forward.answer_logprobs(tree)).mean(), {}
 
     train(
@@ -148,8 +155,9 @@ def _train(policy: Policy, batches: Sequence[Sequence[Encoded]], numerics: Numer
 
 @torch.no_grad()
 def _read(policy: Policy, prompts: Sequence[list[int]]) -> tuple[int, float]:
+    (head, *_) = heads_of(policy.model).values()
     with timed() as cost:
-        sequence_states(policy.model, prompts, share=False, cost=cost)
+        sequence_states(policy.model, prompts, head, share=False, cost=cost)
     return cost.tokens_computed, cost.seconds
 
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from preceptor.engine.cost import backward_factor, forward_flops
 from preceptor.engine.settings import TrainSettings
-from preceptor.engine.tree.batches import schedule, split_into_trees
+from preceptor.engine.tree.batches import padded_tokens, schedule, split_into_batches, split_into_trees
 from preceptor.engine.tree.layout import distinct_prefixes
 from preceptor.engine.tree.logprobs import answer_tree
 from preceptor.engine.write.generate import generation_batches
@@ -22,7 +22,8 @@ class Unit(NamedTuple):
     kind: `train`, a tree forward and backward; `score`, a tree forward; `read`, the tree of a batch's prompts; `write`,
     a token more for each answer of a batch; `save`, a checkpoint. tokens: distinct ones, which are computed. seen: the
     tokens of every sequence in full. rows: hidden states that meet the vocabulary. held: tokens whose activations, or
-    keys and values, are in memory together. look: whether it is part of an evaluation while a stage trains.
+    keys and values, are in memory together. look: whether it is part of an evaluation while a stage trains. cases:
+    sequences that a head reads.
     """
 
     kind: str
@@ -32,17 +33,23 @@ class Unit(NamedTuple):
     rows: int = 0
     held: int = 0
     look: bool = False
+    cases: int = 0
 
 
 Work = list[Unit]
 """Work is added with `+`."""
 
 
-def tree_work(kind: str, groups: Sequence[Sequence[Encoded]], tokens_per_tree: int, *, share: bool) -> Work:
+def tree_work(
+    kind: str, groups: Sequence[Sequence[Encoded]], tokens_per_tree: int, *, share: bool, padded: bool = False
+) -> Work:
     """The trees of these sequences; those of a group (a case, a pair, the answers to a prompt) are never parted.
 
-    Without sharing, every sequence is computed alone.
+    Without sharing, every sequence is computed alone, or if they are `padded` (by an encoder) in batches.
     """
+    if padded:
+        batches = split_into_batches(groups, lambda group: [one.prompt for one in group], tokens_per_tree)
+        return [_batch(kind, [one.prompt for group in batch for one in group]) for batch in batches]
     trees = split_into_trees(groups, lambda group: [one.prompt + one.answer for one in group], tokens_per_tree)
     together = [[one for group in tree for one in group] for tree in trees]
     return [_tree(kind, tree) for tree in (together if share else [[one] for tree in together for one in tree])]
@@ -55,6 +62,7 @@ def training_work(
     tokens_per_tree: int,
     *,
     share: bool,
+    padded: bool = False,
     answers: Work = [],  # noqa: B006 - it is never changed
     start: bool = False,
 ) -> Work:
@@ -64,8 +72,9 @@ def training_work(
     """
     batches = schedule(len(train), settings.batch_size, 1, 0)
     looks = -(-len(batches) * settings.epochs // max(1, len(batches) // settings.looks_per_epoch))
-    steps = (tree_work("train", [train[i] for i in batch], tokens_per_tree, share=share) for batch in batches)
-    look = look_work(validation, tokens_per_tree, share=share, answers=answers)
+    kept = {"share": share, "padded": padded}
+    steps = (tree_work("train", [train[i] for i in batch], tokens_per_tree, **kept) for batch in batches)
+    look = look_work(validation, tokens_per_tree, **kept, answers=answers)
     return times(list(chain.from_iterable(steps)), settings.epochs) + times(look, looks + start)
 
 
@@ -74,10 +83,11 @@ def look_work(
     tokens_per_tree: int,
     *,
     share: bool,
+    padded: bool = False,
     answers: Work = [],  # noqa: B006
 ) -> Work:
     """One evaluation while a stage trains, and the checkpoint behind it; see `training_work`."""
-    held_out = tree_work("score", validation, tokens_per_tree, share=share)
+    held_out = tree_work("score", validation, tokens_per_tree, share=share, padded=padded)
     return [*as_look(held_out + answers), Unit("save")]
 
 
@@ -110,18 +120,24 @@ def times(work: Work, factor: float) -> Work:
 
 def flops_of(work: Work, model: nn.Module) -> float:
     """Floating-point operations of the linear layers, as the cost ledger counts them; the model may be on `meta`."""
-    token, row, backward = _operations(model)
-    forwards = ((unit, token * unit.tokens + row * unit.rows) for unit in work)
+    token, row, case, backward = _operations(model)
+    forwards = ((unit, token * unit.tokens + row * unit.rows + case * unit.cases) for unit in work)
     return sum(unit.repeats * flops * (backward if unit.kind == "train" else 1) for unit, flops in forwards)
 
 
 @lru_cache(maxsize=2)
-def _operations(model: nn.Module) -> tuple[float, float, float]:
-    """Operations of a token and of a row, forward, and how many times that a tree forward and backward takes."""
-    return forward_flops(model, 1, 0), forward_flops(model, 0, 1), backward_factor(model)
+def _operations(model: nn.Module) -> tuple[float, float, float, float]:
+    """Operations of a token, a row and a case, forward, and how many times that a tree forward and backward takes."""
+    return forward_flops(model, 1, 0), forward_flops(model, 0, 1), forward_flops(model, 0, 0, 1), backward_factor(model)
 
 
 def _tree(kind: str, sequences: Sequence[Encoded]) -> Unit:
     tree, predicting = answer_tree(sequences)
     seen, rows = sum(map(len, tree.paths)), len(set().union(*predicting))
-    return Unit(kind, 1, len(tree), seen, rows, len(tree))
+    cases = sum(not one.answer for one in sequences)  # nothing is predicted behind them: a head reads them
+    return Unit(kind, 1, len(tree), seen, rows, len(tree), cases=cases)
+
+
+def _batch(kind: str, prompts: Sequence[list[int]]) -> Unit:
+    tokens = padded_tokens(prompts)
+    return Unit(kind, 1, tokens, sum(map(len, prompts)), held=tokens, cases=len(prompts))

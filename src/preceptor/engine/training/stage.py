@@ -18,11 +18,12 @@ from preceptor.engine.training.sharded_trainer import ShardedTrainer
 from preceptor.engine.training.slot_checks import SlotChecks
 from preceptor.engine.training.trackers import Tracking, followed
 from preceptor.engine.training.trainer import EvaluateAtTheEnd, Patience, StepTrainer, step_of
+from preceptor.engine.tree.batches import split_into_batches
 from preceptor.engine.tree.logprobs import answer_logprobs, dummy_loss
 from preceptor.engine.tree.rank_balance import own_trees
 from preceptor.engine.tree.sharing import shares_prefixes
-from preceptor.engine.tree.states import sequence_states
-from preceptor.models import Encoded, Policy
+from preceptor.engine.tree.states import is_encoder, sequence_states
+from preceptor.models import Encoded, Head, Policy
 from preceptor.progress import Advance, quiet
 
 Unit = TypeVar("Unit")
@@ -37,9 +38,9 @@ class Forward:
     share: bool
     cost: Cost
 
-    def states(self, sequences: Sequence[list[int]]) -> Tensor:
-        """The hidden state that stands for each sequence: [sequences, hidden_size], float32; see `sequence_states`."""
-        return sequence_states(self.model, sequences, share=self.share, cost=self.cost)
+    def states(self, sequences: Sequence[list[int]], head: Head) -> Tensor:
+        """The state of each sequence that a head reads: [sequences, hidden_size], float32; see `sequence_states`."""
+        return sequence_states(self.model, sequences, head, share=self.share, cost=self.cost)
 
     def answer_logprobs(self, sequences: Sequence[Encoded]) -> list[Tensor]:
         """Log-probability of every answer token: one [answer length] float32 tensor a sequence, in nats, in order."""
@@ -126,7 +127,8 @@ def train(
 ) -> Stage:
     """Train `policy` in place by `loss`, one optimizer step for each of `batches`, in their order (see `schedule`).
 
-    sequences_of: the token ids of a unit's sequences, by which units are packed into trees of `tokens_per_tree`.
+    sequences_of: the token ids of a unit's sequences, by which units are packed into trees of `tokens_per_tree`, of an
+    encoder into padded batches of as many.
     validation: units whose `loss` is evaluated, or a function that evaluates without gradients, adds its cost and
     returns the loss. Evaluations follow every `eval_steps` steps (`batches` are `settings.epochs` epochs, evaluated
     `looks_per_epoch` times each, where it is None) and the last step. What they find is logged with `eval_` in front:
@@ -147,6 +149,8 @@ def train(
 
     def trees(batch: Sequence[Unit], number: int = 0) -> list[Any]:
         """With the number of its batch, for Trainer copies batches; None where only other ranks have a tree."""
+        if is_encoder(policy.model):  # which one process trains
+            return [(some, number) for some in split_into_batches(batch, sequences_of, numerics.tokens_per_tree)]
         own = own_trees(batch, sequences_of, numerics, step=number)
         return [(tree, number) if tree else None for tree in own]
 

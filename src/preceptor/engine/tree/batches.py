@@ -1,4 +1,4 @@
-"""Which examples make up each optimizer step, and how a step is split into trees that fit in memory."""
+"""Which examples make up each optimizer step, and how a step is split into trees or batches that fit in memory."""
 
 import random
 from bisect import bisect
@@ -9,6 +9,9 @@ from typing import TypeVar
 from preceptor.engine.tree.layout import shared_length
 
 Unit = TypeVar("Unit")
+
+_PADDING = 8
+"""At most one token in so many of a batch is padding."""
 
 
 def schedule(count: int, batch_size: int, epochs: int, seed: int) -> list[list[int]]:
@@ -52,6 +55,34 @@ def split_into_trees(
             held = []
             tokens = add_to_tree(held, sequences)
     return trees
+
+
+def split_into_batches(
+    units: Sequence[Unit], sequences_of: Callable[[Unit], list[list[int]]], tokens_per_batch: int
+) -> list[list[Unit]]:
+    """Split units into batches of at most `tokens_per_batch` tokens when every sequence is padded to the longest.
+
+    Units are taken in the order of their lengths, the longest first, and a batch ends before more than an eighth of it
+    is padding, which costs more time than a further batch. A unit that is larger than the budget gets its own.
+    """
+    batches: list[list[Unit]] = []
+    held: list[list[int]] = []
+    for unit in sorted(units, key=lambda unit: -max(map(len, sequences_of(unit)))):
+        more = [*held, *sequences_of(unit)]
+        padded = padded_tokens(more)
+        padding = padded - sum(map(len, more))
+        if batches and padded <= tokens_per_batch and padding * _PADDING <= padded:
+            batches[-1].append(unit)
+            held = more
+        else:
+            batches.append([unit])
+            held = sequences_of(unit)
+    return batches
+
+
+def padded_tokens(sequences: Sequence[list[int]]) -> int:
+    """How many tokens the sequences have when each is as long as the longest."""
+    return len(sequences) * max(map(len, sequences), default=0)
 
 
 def add_to_tree(held: list[list[int]], sequences: Sequence[list[int]]) -> int:

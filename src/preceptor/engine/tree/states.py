@@ -1,7 +1,7 @@
-"""Hidden states of whole sequences: what a head reads."""
+"""What a head reads: the hidden states of whole sequences, pooled to one each."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -10,27 +10,28 @@ from preceptor.engine.cost import Cost, forward_flops
 from preceptor.engine.output_layer import output_layer
 from preceptor.engine.parallel.shard import in_forward
 from preceptor.engine.tree.attention import TreeAttention
+from preceptor.engine.tree.batches import padded_tokens, split_into_batches, split_into_trees
 from preceptor.engine.tree.layout import layout
 from preceptor.engine.tree.logprobs import hidden_states
-from preceptor.models import soft_tokens
+from preceptor.models import Head, rows_read, soft_tokens
+
+Unit = TypeVar("Unit")
 
 
 def sequence_states(
-    model: nn.Module, sequences: Sequence[list[int]], *, share: bool, cost: Cost | None = None
+    model: nn.Module, sequences: Sequence[list[int]], head: Head, *, share: bool, cost: Cost | None = None
 ) -> Tensor:
-    """The last layer's hidden state that stands for each sequence: [sequences, hidden_size], float32.
+    """The state of each sequence that `head` reads, of the last layer: [sequences, hidden_size], float32.
 
-    Of a causal model it is the last token's, which has seen all others; of an encoder the first token's (Devlin et al.
-    2019, section 3). With `share` sequences are computed as one prefix tree, which an encoder cannot be.
+    With `share` the sequences are computed as one prefix tree, which an encoder cannot be; an encoder computes them as
+    one batch, padded to the longest, and any other model one at a time by its own code. See `computed_together`.
     """
-    device = next(model.parameters()).device
     if share:
-        tree = layout(sequences)
-        ends = torch.tensor([path[-1] for path in tree.paths], device=device)
-        states = in_forward(model, lambda: [hidden_states(model, TreeAttention(tree, device))[ends].float()])[0]
-        computed = len(tree)
+        states, computed = in_forward(model, lambda: _of_a_tree(model, sequences, head))
+    elif is_encoder(model):
+        states, computed = _of_a_batch(model, sequences, head), padded_tokens(sequences)
     else:
-        states = torch.stack([_alone(model, one) for one in sequences])
+        states = torch.stack([_alone(model, one, head) for one in sequences])
         computed = sum(map(len, sequences))
     if cost is not None:
         cost.tokens_seen += sum(map(len, sequences))
@@ -39,14 +40,45 @@ def sequence_states(
     return states
 
 
+def computed_together(
+    model: nn.Module, units: Sequence[Unit], sequences_of: Callable[[Unit], list[list[int]]], tokens: int
+) -> list[list[Unit]]:
+    """The units whose sequences `sequence_states` is given together: an encoder's batches, and trees of all others."""
+    return (split_into_batches if is_encoder(model) else split_into_trees)(units, sequences_of, tokens)
+
+
 def is_encoder(model: nn.Module) -> bool:
     """Whether the model has no output layer over a vocabulary, so that all its tokens see each other."""
     return output_layer(model) is None
 
 
-def _alone(model: Any, sequence: list[int]) -> Tensor:
+def _of_a_tree(model: nn.Module, sequences: Sequence[list[int]], head: Head) -> tuple[Tensor, int]:
+    """With the number of nodes."""
+    device = next(model.parameters()).device
+    tree = layout(sequences)
+    hidden = hidden_states(model, TreeAttention(tree, device))
+    nodes = [[path[row] for row in rows_read(head.pool, len(path))] for path in tree.paths]
+    read = hidden[torch.tensor([node for path in nodes for node in path], device=device)].float()
+    return _pooled(read.split(list(map(len, nodes))), head), len(tree)
+
+
+def _of_a_batch(model: Any, sequences: Sequence[list[int]], head: Head) -> Tensor:
+    """The mask hides what fills short sequences up, behind their last token; any id does."""
+    device = next(model.parameters()).device
+    lengths = torch.tensor([len(one) for one in sequences], device=device)
+    ids = nn.utils.rnn.pad_sequence([torch.tensor(one) for one in sequences], batch_first=True).to(device)
+    mask = (torch.arange(ids.shape[1], device=device) < lengths[:, None]).long()
+    hidden: Tensor = model(input_ids=ids, attention_mask=mask).last_hidden_state[:, soft_tokens(model) :]
+    rows = (rows_read(head.pool, len(one)) for one in sequences)
+    return _pooled([hidden[i, own.start : own.stop].float() for i, own in enumerate(rows)], head)
+
+
+def _alone(model: Any, sequence: list[int], head: Head) -> Tensor:
     ids = torch.tensor([sequence], device=next(model.parameters()).device)
-    encoder = is_encoder(model)
-    only_states = {} if encoder else {"logits_to_keep": 1, "use_cache": False}
-    hidden: Tensor = model(input_ids=ids, output_hidden_states=True, **only_states).hidden_states[-1]
-    return hidden[0, soft_tokens(model) if encoder else -1].float()
+    made = model(input_ids=ids, output_hidden_states=True, logits_to_keep=1, use_cache=False)
+    own, rows = made.hidden_states[-1][0, soft_tokens(model) :], rows_read(head.pool, len(sequence))
+    return head.pooled(own[rows.start : rows.stop].float())
+
+
+def _pooled(read: Sequence[Tensor], head: Head) -> Tensor:
+    return torch.stack([head.pooled(one) for one in read])

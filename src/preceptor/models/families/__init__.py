@@ -2,6 +2,7 @@
 
 Such a file has
 - `AUTO_MODEL`, the class of transformers that loads and builds the model, and `PEFT_TASK`, peft's name of its task;
+- `POOL`, which hidden states a head reads by default (see `Head`): those of the token that has seen all others;
 - `WRITES: bool`, whether it writes text, token by token;
 - `trim(model)`: take off the layers of a loaded model that nothing here uses;
 - `missing(folder: Path) -> tuple[str, str] | None`: what the folder lacks beside weights and a tokenizer, and the fix;

@@ -8,10 +8,11 @@ from transformers import AutoModelForCausalLM
 from preceptor.models._chat_template import check_tokenizer, encode
 from preceptor.models._json import read_json
 
-__all__ = ["AUTO_MODEL", "PEFT_TASK", "WRITES", "check_tokenizer", "encode", "missing", "trim"]
+__all__ = ["AUTO_MODEL", "PEFT_TASK", "POOL", "WRITES", "check_tokenizer", "encode", "missing", "trim"]
 
 AUTO_MODEL = AutoModelForCausalLM
 PEFT_TASK = "CAUSAL_LM"
+POOL = "last"
 WRITES = True
 
 

@@ -1,4 +1,4 @@
-"""Encoders, whose tokens all see each other: they write nothing, and a head on their first token's state answers."""
+"""Encoders, whose tokens all see each other: they write nothing, and a head on their states answers."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +11,7 @@ from preceptor.models._tokens import Encoded
 
 AUTO_MODEL = AutoModel
 PEFT_TASK = "FEATURE_EXTRACTION"
+POOL = "first"
 WRITES = False
 
 _TYPES = ("bert", "camembert", "deberta-v2", "distilbert", "electra", "modernbert", "mpnet", "roberta", "xlm-roberta")

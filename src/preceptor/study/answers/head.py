@@ -4,7 +4,15 @@ from collections.abc import Sequence
 
 import torch
 
-from preceptor.engine import Numerics, Work, sequence_states, shares_prefixes, split_into_trees, tree_work
+from preceptor.engine import (
+    Numerics,
+    Work,
+    computed_together,
+    is_encoder,
+    sequence_states,
+    shares_prefixes,
+    tree_work,
+)
 from preceptor.files import digest
 from preceptor.models import Encoded, Policy, heads_of
 from preceptor.study.answers._greedy import BATCH_SIZE
@@ -51,7 +59,8 @@ def answer(context: AnswerContext) -> Answering:
 def work(context: WorkContext) -> Work:
     """Each held-out prompt is read once."""
     prompts = [[Encoded(prompt, [])] for prompt in context.task.test]
-    return tree_work("score", prompts, context.study.numerics.tokens_per_tree, share=context.shares)
+    tokens_per_tree, padded = context.study.numerics.tokens_per_tree, is_encoder(context.model)
+    return tree_work("score", prompts, tokens_per_tree, share=context.shares, padded=padded)
 
 
 @torch.no_grad()
@@ -61,7 +70,7 @@ def label_probabilities(policy: Policy, prompts: Sequence[list[int]], numerics: 
     (head,) = heads_of(policy.model).values()
     share = shares_prefixes(policy)
     rows = torch.empty(len(prompts), head.out_features)
-    for tree in split_into_trees(range(len(prompts)), lambda i: [prompts[i]], numerics.tokens_per_tree):
-        states = sequence_states(policy.model, [prompts[i] for i in tree], share=share)
+    for tree in computed_together(policy.model, range(len(prompts)), lambda i: [prompts[i]], numerics.tokens_per_tree):
+        states = sequence_states(policy.model, [prompts[i] for i in tree], head, share=share)
         rows[list(tree)] = head(states).softmax(-1).cpu()
     return rows

@@ -160,9 +160,9 @@ class Study(_Frozen):
         problems += [
             f"slots: {name}: a head has an output for each label of the task; take `outputs` out"
             for name, slot in self.slots.items()
-            if slot.type == HEAD and slot.settings
+            if slot.type == HEAD and "outputs" in slot.settings
         ]
-        if self.slots and self.adapter is None:
+        if self.adapter is None and any(slot.type != HEAD for slot in self.slots.values()):
             problems.append("slots: they stand on a frozen model, and `adapter: none` tunes every weight; take one out")
         if self.slots and self.numerics.processes > 1:
             problems.append(
@@ -290,7 +290,7 @@ class Study(_Frozen):
         adapters = self._adapters(kind)
         train = tuple(dict.fromkeys([*(named or [one for one in adapters if one not in use]), *heads]))
         active = {name: slot for name, slot in (adapters | heads).items() if name in {*train, *use}}
-        whole = self.adapter_of(kind) is None and not self.slots
+        whole = self.adapter_of(kind) is None
         return active, (BACKBONE, *train) if whole else train
 
     def adapter_of(self, kind: Any) -> AdapterSettings | None:
@@ -311,8 +311,8 @@ class Study(_Frozen):
         return adapter_slots(self.adapter_of(kind))
 
     def _heads(self, labels: int) -> dict[str, Slot]:
-        names = [name for name, slot in self.slots.items() if slot.type == HEAD] or [HEAD]
-        return {name: SlotSettings(type=HEAD, outputs=labels) for name in names}
+        named = {name: slot.settings for name, slot in self.slots.items() if slot.type == HEAD} or {HEAD: {}}
+        return {name: SlotSettings(type=HEAD, outputs=labels, **settings) for name, settings in named.items()}
 
     def _used(self) -> list[str]:
         """Stage kinds and ways of answering that the arms use."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from preceptor.engine import Cost, Numerics, release_memory
 from preceptor.files import digest, write_json
-from preceptor.models import DEFAULT, ModelSource
+from preceptor.models import DEFAULT, ModelSource, with_pools
 from preceptor.study.cases import Prepared
 from preceptor.study.other_models import OtherModel
 from preceptor.study.run.failures import Cause, CellError, Part, cause_of
@@ -150,6 +150,7 @@ class StageTree:
         budget = sum((one.cost for one in spent), Cost()).training_flops if spent else None
         settings = self.study.settings_of(stage, prepared.entry)
         slots, train = self.study.slots_of(stage, len(prepared.task.labels))
+        slots = with_pools(slots, self.source_of(stage.model))
         adapter = self.study.adapter_of(kind) if not self.study.slots or hasattr(kind, "model") else None
         context = Context(
             study=self.study,

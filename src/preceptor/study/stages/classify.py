@@ -1,6 +1,7 @@
-"""A classifier: a linear layer on the hidden state that stands for a case learns its label (Devlin et al. 2019).
+"""A classifier: a linear layer on the hidden states of a case learns its label (Devlin et al. 2019).
 
-Of a causal model that state is the prompt's last token's, of an encoder its first token's.
+Which of them is its slot's `pool`: by default what the model was trained with, if its folder says so, else the state of
+an encoder's first token and of a causal model's last.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from preceptor.engine import (
     TrainSettings,
     Work,
     balanced_labels,
+    is_encoder,
     label_loss,
     schedule,
     train,
@@ -122,7 +124,7 @@ def train_classifier(
 
     def loss(forward: Forward, tree: Sequence[Labelled], batch: Sequence[Labelled]) -> tuple[Tensor, dict[str, float]]:
         layer = heads_of(forward.model)[head]
-        logits = layer(forward.states([one.prompt for one in tree]))
+        logits = layer(forward.states([one.prompt for one in tree], layer))
         right = torch.tensor([one.label for one in tree], device=logits.device)
         logits, weights = balanced_labels(logits, right, trained_on, settings.label_balance)
         return (weights * label_loss(logits, right)).sum() / len(batch), {}
@@ -156,7 +158,8 @@ def work(context: WorkContext) -> Work:
     )
     tokens_per_tree = context.study.numerics.tokens_per_tree
     start = context.stage is not None and context.stage.after is not None
-    return training_work(train, validation, context.settings, tokens_per_tree, share=context.shares, start=start)
+    kept = {"share": context.shares, "padded": is_encoder(context.model)}
+    return training_work(train, validation, context.settings, tokens_per_tree, **kept, start=start)
 
 
 def how_trained(settings: Mapping[str, Any], adapter: str) -> str:
