@@ -48,7 +48,7 @@ def build_tiny_model(folder: Path, *, chat_template: str | None = CHAT_TEMPLATE,
     return folder
 
 
-def build_tiny_encoder(folder: Path, *, seed: int = 0, positions: int = 1024, config: Any = None) -> Path:
+def build_tiny_encoder(folder: Path, *, seed: int = 0, config: Any = None) -> Path:
     """Write a random two-layer BERT (about 70,000 weights, float32) and its word-piece tokenizer to `folder`.
 
     config: of another encoder, which then lacks only the size of its vocabulary.
@@ -75,7 +75,7 @@ def build_tiny_encoder(folder: Path, *, seed: int = 0, positions: int = 1024, co
         intermediate_size=96,
         num_hidden_layers=2,
         num_attention_heads=4,
-        max_position_embeddings=positions,
+        max_position_embeddings=1024,
     )
     config.vocab_size = len(tokenizer)
     with torch.random.fork_rng(devices=[]):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from transformers import BertConfig
 
 import study_runs
 from command_line import CommandLine
@@ -19,6 +20,7 @@ from study_runs import Run
 from tiny_model import build_tiny_encoder
 from tiny_study import STUDY, TASK, write_study
 
+SMALL = {"hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4}
 FAST: dict[str, Any] = {"epochs": 1, "learning_rate": 0.01}
 
 
@@ -180,7 +182,7 @@ def test_a_case_is_cut_for_a_model_of_fewer_positions_and_refused_where_nothing_
     assert len(read.read_by("short").test) == len(read.test)
     assert read.read_by(None) is read
 
-    few = build_tiny_encoder(tmp_path / "few", positions=12)
+    few = build_tiny_encoder(tmp_path / "few", config=BertConfig(**SMALL, max_position_embeddings=12))
     task = {name: value for name, value in TASK.items() if name != "cut"}
     (tmp_path / "uncut").mkdir()
     uncut = write_study(tmp_path / "uncut", tiny_model_folder, **beside(few))

@@ -136,10 +136,6 @@ def _size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-
-
 def _counts(name: str) -> bool:
     return name.endswith(".safetensors") or name in _DESCRIBING_FILES
 
