@@ -140,7 +140,7 @@ def test_from_a_table_to_a_report(
     assert shown.index("The whole study takes about") < shown.index("mine: SFT") < shown.index("mine: held-out results")
     assert "Report: runs/mine/report.html" in shown
     assert {path.name for path in (tmp_path / "runs/mine").iterdir()} == {
-        *("study.yaml", "tasks", "preflight.json", "stages", "references", "cells"),
+        *("study.yaml", "tasks", "preflight.json", "stages", "cells"),
         *("design.json", "results.json", "report.html", ".lock", "study_folder.json"),
     }
     resolved = yaml.safe_load((tmp_path / "runs/mine/study.yaml").read_text())

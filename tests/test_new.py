@@ -24,10 +24,10 @@ def write_table(path: Path, rows: int = 40) -> Path:
     return path
 
 
-def new(tmp_path: Path, **said: Any) -> NewFiles:
+def new(tmp_path: Path, *, overwrite: bool = False, **said: Any) -> NewFiles:
     table = read_table(write_table(tmp_path / "my cases.csv"))
     told = {"text": HEADER[2:5], "target": HEADER[5], "group": HEADER[0], "date": HEADER[1], **said}
-    return write_new(table, tmp_path / "out", "triage", NewStudy(**told))
+    return write_new(table, tmp_path / "out", "triage", NewStudy(**told), overwrite=overwrite)
 
 
 def load(files: NewFiles) -> tuple[Any, dict[str, Any]]:

@@ -123,7 +123,7 @@ def file_name(name: str) -> str:
     return name
 
 
-def expanded(path: str | Path) -> Path:
+def expanded(path: str | os.PathLike[str]) -> Path:
     """The path with `~` as the user's home. Of a user whom this machine does not know it stays as it is written, so
     that there is no such file.
     """

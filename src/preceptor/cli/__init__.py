@@ -117,9 +117,9 @@ def main() -> None:
             errors.print(f"[red]error[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
             sys.exit(error.exit_code)
         except OSError as error:
-            if error.errno not in _NOT_OURS:
+            if (refused := _NOT_OURS.get(error.errno or 0)) is None:
                 raise
-            named = Problem(str(error.filename), *_NOT_OURS[error.errno])
+            named = Problem(str(error.filename), *refused)
             errors.print(f"[red]error[/red] {escape(str(named))}", highlight=False, soft_wrap=True)
             sys.exit(InputError.exit_code)
         except SystemExit as end:

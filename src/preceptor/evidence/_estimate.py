@@ -50,7 +50,8 @@ def estimate(metric: Metric, sample: Sample, *, seed: int = SEED, advance: Advan
         return Estimate(
             value_of(metric, sample), max(0.0, low), min(1.0, high), patients, patients, sample.invalid_rate
         )
-    value, found = _of_weights(metric, sample, patient), []
+    value = _of_weights(metric, sample, patient)
+    found = []
     for weights in resampled_weights(patients, np.random.default_rng(seed)):
         found.append(value(weights))
         advance(len(weights))

@@ -9,7 +9,7 @@ from preceptor.evidence._resampling import CELLS_AT_ONCE, SEED, case_weights, ro
 from preceptor.evidence._sample import Floats, Ints, Sample
 from preceptor.evidence.metrics import Metric
 from preceptor.evidence.metrics._ratio import mean_of_scores
-from preceptor.progress import Advance, quiet
+from preceptor.progress import quiet
 
 MOST_COUNTS = 16_000_000  # 128 MB
 PAYS = 4  # counting is faster where there are so many patients to a distinct case
@@ -82,7 +82,7 @@ def _by_count(metric: Metric, distinct: Sample, a: Floats, b: Floats) -> Paired:
 
 
 def count_differing(
-    metric: Metric, a: Sequence[Sample], b: Sequence[Sample], patient: Ints, advance: Advance = quiet
+    metric: Metric, a: Sequence[Sample], b: Sequence[Sample], patient: Ints, advance: Callable[[float], None] = quiet
 ) -> int:
     """On how many patients the metric tells two arms apart, in any seed; `advance` counts up to `len(a)`.
 

@@ -12,6 +12,7 @@ from preceptor.report.consistency.judged import of_adjusted, of_judged, of_judge
 from preceptor.report.consistency.wrong import Wrong, unlike, within
 from preceptor.study import Study
 from preceptor.study.results.conclusions import conclusions
+from preceptor.study.results.contrast_schema import Contrast, NotCompared
 from preceptor.study.results.contrasts import chosen
 from preceptor.study.results.could_have_seen import could_have_seen
 from preceptor.study.results.schema import ArmPart, Results, TaskPart
@@ -60,14 +61,18 @@ def _of_compared(results: Results, study: Study) -> Iterator[Wrong]:
     """Each pair of arms that the study compares stands there once: compared, or not because of what failed."""
     pairs = chosen(study.resolved, study.primary_contrasts)
     for task in results.study.tasks:
-        both = [*results.contrasts_of(task.name), *results.not_compared_of(task.name)]
+        both: list[Contrast | NotCompared] = [*results.contrasts_of(task.name), *results.not_compared_of(task.name)]
         there = [(one.a, one.b) for one in both]
         for a, b in pairs:
             if _should_be_there(a, b, task, results) and (a, b) not in there:
                 yield "contrasts", f"that of {a} with {b} on {task.name} is missing"
         if len(set(there)) < len(there):
             yield "contrasts", f"two arms are compared twice on {task.name}"
-    for place, entries in (("contrasts", results.contrasts), ("not_compared", results.not_compared)):
+    parts: dict[str, Sequence[Contrast | NotCompared]] = {
+        "contrasts": results.contrasts,
+        "not_compared": results.not_compared,
+    }
+    for place, entries in parts.items():
         for number, one in enumerate(entries):
             if pairs.get((one.a, one.b)) != one.family:
                 yield f"{place}.{number}.family", "it is not the one that the study gives this contrast"

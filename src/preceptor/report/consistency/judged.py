@@ -72,15 +72,22 @@ def of_adjusted(results: Results) -> Iterator[Wrong]:
 def of_judged_by_raters(human: Human, words: Mapping[str, str]) -> Iterator[Wrong]:
     """What raters scored, with another verdict or sentence than its numbers give."""
     comparison = _comparison(human)
-    better = "higher" if human.higher_is_better else "lower"
-    judgement = judge(comparison, human.p_adjusted, better=better)
+    judgement = judge(comparison, human.p_adjusted, better="higher" if human.higher_is_better else "lower")
     if human.descriptive and human.n != human.patients:
         judgement = Judgement("inconclusive", descriptive=human.descriptive)
     for name in ("descriptive", "verdict"):
         if getattr(human, name) != getattr(judgement, name):
             yield name, _FOLLOWS
-    named = {"task": human.task, "metric": f"{human.scale} by raters", "a": words[human.a], "b": words[human.b]}
-    if human.sentence != sentence(comparison, judgement, **named, p_adjusted=human.p_adjusted):
+    said = sentence(
+        comparison,
+        judgement,
+        task=human.task,
+        metric=f"{human.scale} by raters",
+        a=words[human.a],
+        b=words[human.b],
+        p_adjusted=human.p_adjusted,
+    )
+    if human.sentence != said:
         yield "sentence", "it does not say what the numbers of the raters do"
 
 
@@ -88,10 +95,17 @@ def _comparison(one: Contrast | Human, smallest_class: int | None = None) -> Com
     """The comparison as it is told. How much patients with several cases weigh is not told: as all others."""
     low, high = ends(one.ci) or (None, None)
     low_90, high_90 = (ends(one.ci_90) if isinstance(one, Contrast) else None) or (None, None)
-    told = {"delta": one.delta, "low": low, "high": high, "low_90": low_90, "high_90": high_90}
-    told |= {"p": one.p or 0.0, "test": one.test, "interval": one.interval, "n": one.n, "patients": one.patients or 0}
     return Comparison(
-        **told,
+        delta=one.delta,
+        low=low,
+        high=high,
+        low_90=low_90,
+        high_90=high_90,
+        p=one.p or 0.0,
+        test=one.test,
+        interval=one.interval,
+        n=one.n,
+        patients=one.patients or 0,
         effective_patients=float(one.patients or 0),
         differing=one.differing or 0,
         smallest_class=smallest_class,
