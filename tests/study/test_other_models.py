@@ -10,6 +10,7 @@ from transformers import BertConfig
 
 import study_runs
 from command_line import CommandLine
+from preceptor.interface.results import Results
 from preceptor.models import ModelSource, load_tokenizer
 from preceptor.ship import export
 from preceptor.study import load_study, machine, plan_study, read_planned
@@ -66,6 +67,24 @@ def test_each_arm_is_trained_on_its_own_model(done: Run, tiny_encoder_folder: Pa
     assert (folder / "predictions.jsonl").is_file()
 
 
+def test_what_using_an_arm_takes_stands_beside_its_training(
+    done: Run, tiny_model_folder: Path, tiny_encoder_folder: Path
+) -> None:
+    def size(*folders: Path) -> int:
+        return sum(file.stat().st_size for folder in folders for file in folder.rglob("*.safetensors"))
+
+    found, stages = cells(done), {kind: path.parent for kind, (path, _) in ledgers(done).items()}
+    assert found["base"]["use"]["model_bytes"] == size(tiny_model_folder)
+    assert found["sft"]["use"]["model_bytes"] == size(tiny_model_folder, stages["sft"])
+    assert found["mini-head"]["use"]["model_bytes"] == size(tiny_encoder_folder, stages["classify"])
+    assert found["tfidf"]["use"]["model_bytes"] is None
+    for one in found.values():
+        assert one["use"]["seconds"] == pytest.approx(1000 * one["evaluation_seconds"] / one["n"])
+    frame = Results.load(done.folder).to_frame().set_index("arm")
+    assert frame.loc["sft", "model_bytes"] == found["sft"]["use"]["model_bytes"]
+    assert frame.loc["tfidf", "seconds_per_1000"] == found["tfidf"]["use"]["seconds"]
+
+
 def test_arms_of_two_models_are_paired_case_by_case(done: Run) -> None:
     (found,) = [one for one in done.results["contrasts"] if (one["a"], one["b"]) == ("mini-head", "sft")]
     assert found["family"] == "primary"
@@ -114,6 +133,7 @@ def test_a_report_names_both_models(done: Run, preceptor: CommandLine) -> None:
     page = (done.folder / "report.html").read_text()
     assert "mini-head" in page
     assert "tiny-bert" in page
+    assert "Weights to load" in page
 
 
 def test_a_plan_counts_each_stage_on_its_model(done: Run) -> None:
