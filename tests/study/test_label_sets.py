@@ -10,9 +10,17 @@ from sklearn.metrics import f1_score, jaccard_score, roc_auc_score
 
 import labels_study
 from html_page import Page
-from preceptor.evidence import find_metric
+from preceptor.evidence import find_metric, value_of
 from preceptor.report import write_report
-from preceptor.study.label_sets import THRESHOLDS, choose_threshold, membership, set_metric, sets_by, texts_of
+from preceptor.study.label_sets import (
+    THRESHOLDS,
+    choose_threshold,
+    membership,
+    set_metric,
+    set_sample,
+    sets_by,
+    texts_of,
+)
 from preceptor.study.score import case_score
 from preceptor.tasks import Example, Task
 from study_runs import Run, run
@@ -121,6 +129,19 @@ def test_one_case_is_scored_by_the_metric_or_by_being_right() -> None:
     micro = SEVERAL.model_copy(update={"metric": "micro_f1"})
     assert case_score(micro, "fever; asthma", case("asthma; fever")) == 1
     assert case_score(micro, "fever", case("asthma; fever")) == 0
+
+
+def test_unknown_and_unread_answers_are_counted() -> None:
+    """LEADER trap 11: labels outside the list are misses, counted; what cannot be read is right nowhere."""
+    targets, texts = ["asthma", "fever", "none"], ["asthma; gout; rash", "no idea", "fever"]
+    found = set_sample(SEVERAL, np.arange(3), targets, texts, ["fever"])
+    assert (found.unknown.tolist(), found.predicted.tolist(), found.positives) == ([2, 0, 0], [0, -1, 0], (2,))
+    assert found.invalid_rate == 1 / 3
+    for name in ("jaccard", "sample_f1", "subset_accuracy"):
+        metric = find_metric(name)
+        task = SEVERAL.model_copy(update={"metric": name})
+        by_case = [case_score(task, text, case(target)) for text, target in zip(texts, targets, strict=True)]
+        assert value_of(metric, found) == pytest.approx(np.mean(by_case)), "a value is the mean of its cases' scores"
 
 
 def test_the_threshold_is_the_best_of_the_tasks_metric_and_of_equal_ones_the_nearest_to_a_half() -> None:
