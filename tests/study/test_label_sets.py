@@ -10,8 +10,10 @@ from sklearn.metrics import f1_score, jaccard_score, roc_auc_score
 
 import labels_study
 from html_page import Page
+from preceptor.errors import InputError
 from preceptor.evidence import find_metric, value_of
 from preceptor.report import write_report
+from preceptor.study import open_arm
 from preceptor.study.label_sets import (
     THRESHOLDS,
     choose_threshold,
@@ -164,3 +166,9 @@ def test_where_no_set_may_be_empty_the_highest_label_is_given() -> None:
     scores = np.array([[0.1, 0.3, 0.2], [0.9, 0.6, 0.1]])
     assert texts_of(SEVERAL, sets_by(SEVERAL, scores, 0.5)) == ["none", "asthma; heart failure"]
     assert texts_of(WITHOUT_EMPTY, sets_by(WITHOUT_EMPTY, scores, 0.5)) == ["heart failure", "asthma; heart failure"]
+
+
+def test_a_head_of_several_labels_stays_in_its_run_and_what_writes_may_leave(done: Run) -> None:
+    with pytest.raises(InputError, match="classify gives several labels by a head, which cannot be taken out of a run"):
+        open_arm(done.folder, "urgency", "classify", heads=True)
+    assert open_arm(done.folder, "urgency", "sft").task.set_labels == tuple(LABELS)

@@ -171,6 +171,8 @@ def _margin_problems(margin: float | None) -> list[Problem]:
 
 def _answer_problems(table: Table, metric: Metric, columns: _Columns) -> list[Problem]:
     """What is wrong with the answers or scores that the metric rates."""
+    if metric.fits in _OF_SETS:
+        return []  # refused already
     if metric.fits not in TAKES_LABELS:
         return list(score_problems(table, columns.score))
     needed = f"{metric.name} compares labels; `answer` names another"

@@ -42,6 +42,7 @@ def _design(settings: dict[str, Any], sha256: str, frozen: str, *, changed: bool
 def _settings(study: Study, tasks: Sequence[Prepared]) -> dict[str, Any]:
     allowed = {one.task.name: one.entry.sensitivity_margin for one in tasks if dangerous_labels(one)}
     named = {name: margin for name, margin in allowed.items() if margin != SENSITIVITY_MARGIN}
+    lists = {one.task.name: list(one.task.set_labels) for one in tasks if one.task.set_labels}
     return {
         "primary": [list(pair) for pair in study.primary_contrasts],
         "arms": sorted(study.arm_names),
@@ -52,6 +53,7 @@ def _settings(study: Study, tasks: Sequence[Prepared]) -> dict[str, Any]:
         "test_sets": {one.task.name: one.test_set for one in tasks},
         # Only where it is named: so a design that was frozen before there was such a margin is found again.
         **({"sensitivity_margins": named} if named else {}),
+        **({"label_lists": lists} if lists else {}),
     }
 
 
