@@ -101,7 +101,7 @@ BROKEN_TASKS = [
     ("title: Smoking", "titel: Smoking", 2),
     ("  note: The note", "  note: [The note]", 6),
     ("instruction: Answer", "instruction: {say: 1}\n# Answer", 7),
-    ("kind: label", "kind: labels", 11),
+    ("kind: label", "kind: lable", 11),
     ("max_new_tokens: 4", "max_new_tokens: 0", 16),
     ("also: [accuracy, {metric", "also: [{metrik", 18),
 ]

@@ -6,7 +6,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preceptor.engine import DPOSettings, balanced_labels, dpo_loss, label_loss, reward_margins, sft_loss
+from preceptor.engine import (
+    DPOSettings,
+    balanced_labels,
+    dpo_loss,
+    label_loss,
+    label_set_loss,
+    reward_margins,
+    sft_loss,
+)
 from preceptor.engine.losses import label_priors, label_weights
 
 
@@ -89,6 +97,13 @@ def slope(loss: Callable[[torch.Tensor], torch.Tensor], scores: list[float]) -> 
 def test_label_loss_by_hand() -> None:
     scores = torch.tensor([[-1.0, -1.0], [-2.0, -2.0 - math.log(3)]])
     assert label_loss(scores, torch.tensor([0, 1])).tolist() == pytest.approx([math.log(2), math.log(4)])
+
+
+def test_the_loss_of_several_labels_by_hand() -> None:
+    """-log sigmoid(0) and -log(1 - sigmoid(log 3)), the mean over labels of each case (float32)."""
+    scores = torch.tensor([[0.0, math.log(3)], [0.0, 0.0]])
+    expected = [(math.log(2) + math.log(4)) / 2, math.log(2)]
+    assert label_set_loss(scores, torch.tensor([[1, 0], [0, 1]])).tolist() == pytest.approx(expected)
 
 
 @given(scores_and_gold)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+import labels_study
 from preceptor.study import check_study, load_study
 from preceptor.study.cases import check_task, read_task
 from preceptor.study.check import cautions
@@ -69,3 +70,11 @@ def test_check_prints_it_and_goes_on(tmp_path: Path, tiny_model_folder: Path) ->
     assert len(check_study(study, base, Console(file=out, width=400))) == 1
     assert out.getvalue().count("can only repeat it") == 1
     assert "warning" in out.getvalue()
+
+
+def test_labels_of_which_a_case_has_several_are_not_balanced(tmp_path: Path, tiny_tokenizer: Any) -> None:
+    labels_study.write_table(tmp_path / "cases.csv", patients=60)
+    changes: dict[str, Any] = {"task": labels_study.TASK, "arms": ["classify"]}
+    (told,) = said(tmp_path, tiny_tokenizer, classify={"label_balance": "class_weights"}, **changes)
+    assert "label_balance of `classify` does nothing here: a case has several labels" in told
+    assert said(tmp_path, tiny_tokenizer, **changes) == []

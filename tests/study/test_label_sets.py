@@ -10,9 +10,19 @@ from sklearn.metrics import f1_score, jaccard_score, roc_auc_score
 
 import labels_study
 from html_page import Page
-from preceptor.evidence import find_metric
+from preceptor.errors import InputError
+from preceptor.evidence import find_metric, value_of
 from preceptor.report import write_report
-from preceptor.study.label_sets import THRESHOLDS, choose_threshold, membership, set_metric, sets_by, texts_of
+from preceptor.study import open_arm
+from preceptor.study.label_sets import (
+    THRESHOLDS,
+    choose_threshold,
+    membership,
+    set_metric,
+    set_sample,
+    sets_by,
+    texts_of,
+)
 from preceptor.study.score import case_score
 from preceptor.tasks import Example, Task
 from study_runs import Run, run
@@ -123,6 +133,19 @@ def test_one_case_is_scored_by_the_metric_or_by_being_right() -> None:
     assert case_score(micro, "fever", case("asthma; fever")) == 0
 
 
+def test_unknown_and_unread_answers_are_counted() -> None:
+    """LEADER trap 11: labels outside the list are misses, counted; what cannot be read is right nowhere."""
+    targets, texts = ["asthma", "fever", "none"], ["asthma; gout; rash", "no idea", "fever"]
+    found = set_sample(SEVERAL, np.arange(3), targets, texts, ["fever"])
+    assert (found.unknown.tolist(), found.predicted.tolist(), found.positives) == ([2, 0, 0], [0, -1, 0], (2,))
+    assert found.invalid_rate == 1 / 3
+    for name in ("jaccard", "sample_f1", "subset_accuracy"):
+        metric = find_metric(name)
+        task = SEVERAL.model_copy(update={"metric": name})
+        by_case = [case_score(task, text, case(target)) for text, target in zip(texts, targets, strict=True)]
+        assert value_of(metric, found) == pytest.approx(np.mean(by_case)), "a value is the mean of its cases' scores"
+
+
 def test_the_threshold_is_the_best_of_the_tasks_metric_and_of_equal_ones_the_nearest_to_a_half() -> None:
     gold = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0]], bool)
     scores = np.where(gold, 0.3, 0.1)
@@ -143,3 +166,9 @@ def test_where_no_set_may_be_empty_the_highest_label_is_given() -> None:
     scores = np.array([[0.1, 0.3, 0.2], [0.9, 0.6, 0.1]])
     assert texts_of(SEVERAL, sets_by(SEVERAL, scores, 0.5)) == ["none", "asthma; heart failure"]
     assert texts_of(WITHOUT_EMPTY, sets_by(WITHOUT_EMPTY, scores, 0.5)) == ["heart failure", "asthma; heart failure"]
+
+
+def test_a_head_of_several_labels_stays_in_its_run_and_what_writes_may_leave(done: Run) -> None:
+    with pytest.raises(InputError, match="classify gives several labels by a head, which cannot be taken out of a run"):
+        open_arm(done.folder, "urgency", "classify", heads=True)
+    assert open_arm(done.folder, "urgency", "sft").task.set_labels == tuple(LABELS)

@@ -162,7 +162,9 @@ def _metric_problems(metric: str) -> list[Problem]:
     if metric not in metric_names():
         return [Problem("metric", f"there is no metric {metric!r}", fix)]
     if find_metric(metric).fits in _OF_SETS:
-        return [Problem("metric", f"{metric!r} needs sets of labels, which only a study has", fix)]
+        what = f"{metric!r} rates sets of labels, which are not read here"
+        by_case = "Take `mean_score` of a run's own scores of its cases"
+        return [Problem("metric", what, by_case if find_metric(metric).score else fix)]
     if _needs_positives(metric):
         return [Problem("metric", f"{metric!r} needs positive labels, which only a task file can name", fix)]
     return []
@@ -194,6 +196,8 @@ def _largest_difference(metric: Metric, files: Sequence[Table], score: str) -> f
 
 def _answer_problems(table: Table, metric: Metric, columns: _Columns) -> list[Problem]:
     """What is wrong with the answers or scores that the metric rates."""
+    if metric.fits in _OF_SETS:
+        return []  # refused already
     if metric.fits not in TAKES_LABELS:
         return list(score_problems(table, columns.score))
     needed = f"{metric.name} compares labels; `answer` names another"

@@ -54,8 +54,8 @@ def _kinds(results: Results) -> set[str]:
     true = {
         "synthetic": all(task.synthetic for task in tasks),
         "untuned": not any(results.arm(arm).trained for arm in results.study.arms),
-        "no labels": not any(task.labels for task in tasks),
-        "no text": all(task.labels for task in tasks),
+        "no labels": not any(task.labels or task.set_labels for task in tasks),
+        "no text": all(task.labels or task.set_labels for task in tasks),
         "scored by raters": bool(results.human),
         "labelled by raters": any(task.human_agreement for task in tasks),
     }

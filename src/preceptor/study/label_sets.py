@@ -113,6 +113,6 @@ def with_scores(sample: Sample, metric: Metric, scores: Array | None) -> Sample:
 
 def _merit(metric: Metric, gold: Sets, scores: Array, given: Sets) -> float:
     none = np.zeros(len(gold), dtype=int)
-    sets = {"gold_sets": gold, "predicted_sets": given, "unknown": none}
-    value = value_of(metric, with_scores(Sample(np.arange(len(gold)), **sets), metric, scores))
+    decided = Sample(np.arange(len(gold)), gold_sets=gold, predicted_sets=given, unknown=none)
+    value = value_of(metric, with_scores(decided, metric, scores))
     return -inf if value is None else value if metric.better == "higher" else -value

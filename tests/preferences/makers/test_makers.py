@@ -224,6 +224,18 @@ def test_published_makes_up_nothing(policy: Policy) -> None:
     assert [pair.example_id for pair in pairs] == [e.id for e in examples[:3]]
 
 
+@pytest.mark.parametrize("empty", ["none", None])
+def test_a_near_miss_of_several_labels_has_one_more_or_one_less(policy: Policy, empty: str | None) -> None:
+    """A set that may not be empty loses no last label."""
+    answer = {"kind": "labels", "labels": {"a": "", "b": "", "c": ""}, "empty": empty, "max_new_tokens": 6}
+    task, examples = make_task("text"), [Example(str(n), f"p{n}", {"note": "x"}, "b") for n in range(12)]
+    task = task.model_copy(update={"answer": Answer.model_validate(answer)})
+    made = find_maker("near_miss").make(request(policy, task, examples))
+    rejected = {pair.rejected for pair in made.pairs}
+    assert rejected == {"a; b", "b; c"} | ({"none"} if empty else set())
+    assert all(pair.chosen == "b" for pair in made.pairs)
+
+
 def test_near_miss_alone_asks_the_policy_nothing_and_changes_one_fact(policy: Policy) -> None:
     task, examples = make_task("text"), make_examples("Warfarin 5 mg stopped.")
     made = find_maker("near_miss").make(request(policy, task, examples))

@@ -22,6 +22,7 @@ from preceptor.study.results.human import clinician_seconds, human_outcomes, wit
 from preceptor.study.results.human_agreement import human_agreement
 from preceptor.study.results.schema import Counts, Model, Results, StudyPart, TaskPart
 from preceptor.study.run.folder import RunFolder
+from preceptor.tasks import Task
 from prepared_study import prepare_tiny
 
 TEXT = {"answer": {"kind": "text", "max_new_tokens": 6}, "metric": "rouge_l", "also": []}
@@ -168,6 +169,17 @@ def test_texts_of_two_raters_are_scored_as_a_models_are(tmp_path: Path, prepared
     found = human_agreement(gold_store(tmp_path, prepared, {"x": ["a b c", "d"], "y": ["a b c", "e"]}), prepared)
     assert found is not None
     assert (found.value, found.agreement) == (0.5, None)
+
+
+def test_sets_of_two_raters_are_held_against_each_other(tmp_path: Path, labelled: Prepared) -> None:
+    """A text that lists no label is nobody's gold; LEADER trap 12: both empty = 1."""
+    answer = {"kind": "labels", "labels": {"a": "", "b": ""}, "empty": "none", "max_new_tokens": 9}
+    task = Task.model_validate(labelled.task.model_dump() | {"answer": answer, "metric": "jaccard", "also": []})
+    several = replace(labelled, task=task)
+    store = gold_store(tmp_path, several, {"x": ["a; b", "none", "a"], "y": ["b", "none", "no idea"]})
+    found = human_agreement(store, several)
+    assert found is not None
+    assert (found.value, found.items) == ((1 / 2 + 1) / 2, 2)
 
 
 def test_one_rater_agrees_with_nobody(tmp_path: Path, labelled: Prepared) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import labels_study
 from preceptor.errors import InputError
 from preceptor.study.results.preregistration import freeze
 from preceptor.study.results.schema import Design
@@ -91,3 +92,23 @@ def test_a_design_that_cannot_be_read_is_named(tmp_path: Path, frozen: Any, text
     (tmp_path / "run" / "design.json").write_text(text)
     with pytest.raises(InputError, match=r"design\.json: the design this study began with cannot be read"):
         frozen()
+
+
+def test_the_list_of_labels_of_which_a_case_has_several_is_fixed(tmp_path: Path, tiny_tokenizer: Any) -> None:
+    """LEADER trap 11: labels are the task file's; another list after a prediction is another design."""
+    (tmp_path / "run").mkdir()
+    labels_study.write_table(tmp_path / "several.csv", patients=60)
+    entry = {"task": "urgency.task.yaml", "data": DATA | {"path": "several.csv"}}
+
+    def frozen(**more: str) -> Design:
+        answer = labels_study.TASK["answer"]
+        task = labels_study.TASK | {"answer": answer | {"labels": answer["labels"] | more}}
+        study, one = prepare_tiny(tmp_path, tiny_tokenizer, patients=60, task=task, tasks=[entry])
+        return freeze(RunFolder(tmp_path / "run"), study, [one])
+
+    first = frozen()
+    predict(tmp_path)
+    design = json.loads((tmp_path / "run" / "design.json").read_text())["design"]
+    assert design["label_lists"] == {"urgency": ["asthma", "heart failure", "fever"]}
+    assert (frozen().changed, frozen(gout="Gout").changed) == (False, True)
+    assert frozen().sha256 == first.sha256

@@ -11,9 +11,10 @@ from preceptor.evidence import Sample, estimate, find_metric
 from preceptor.preferences import first_votes, is_of, rater_agreement
 from preceptor.preferences.labelling import Item, Vote, read_round
 from preceptor.study.cases import Prepared
+from preceptor.study.label_sets import set_sample
 from preceptor.study.results.rater_schema import AgreementPart, HumanAgreement
 from preceptor.study.score import case_score
-from preceptor.tasks import Example
+from preceptor.tasks import Example, Task
 
 
 def human_agreement(store: Path, prepared: Prepared) -> HumanAgreement | None:
@@ -24,7 +25,7 @@ def human_agreement(store: Path, prepared: Prepared) -> HumanAgreement | None:
     """
     items, votes = read_round(store)
     own = {item.id: item for item in items if item.kind == "gold" and is_of(prepared.task, item)}
-    pairs = _pairs(own, [vote for vote in votes if vote.choice in prepared.task.labels or not prepared.task.labels])
+    pairs = _pairs(own, [vote for vote in votes if _readable(prepared.task, str(vote.choice))])
     if not pairs:
         return None
     found = estimate(find_metric(prepared.task.metric), _sample(prepared, pairs))
@@ -38,6 +39,13 @@ def human_agreement(store: Path, prepared: Prepared) -> HumanAgreement | None:
         raters=len({pair.rater for pair in pairs}),
         agreement=AgreementPart.model_validate(agreed, from_attributes=True) if agreed else None,
     )
+
+
+def _readable(task: Task, choice: str) -> bool:
+    """Whether a rater's answer can be gold: one of the labels, or a set of them; any text where there are none."""
+    if task.set_labels:
+        return task.label_set(choice) is not None
+    return choice in task.labels or not task.labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,5 +78,7 @@ def _sample(prepared: Prepared, pairs: Sequence[_Pair]) -> Sample:
         code = {label: number for number, label in enumerate(task.labels)}
         gold = np.array([code[pair.other] for pair in pairs])
         return Sample(groups, gold=gold, predicted=np.array([code[pair.said] for pair in pairs]))
+    if task.set_labels:
+        return set_sample(task, groups, [pair.other for pair in pairs], [pair.said for pair in pairs])
     scores = [case_score(task, p.said, Example(p.item.example_id, p.item.group, {}, p.other)) for p in pairs]
     return Sample(groups, scores=np.array(scores))

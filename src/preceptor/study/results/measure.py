@@ -73,8 +73,8 @@ def _never_predicted(prepared: Prepared, cell: Cell) -> list[str]:
     """Labels that some held-out case has and no answer gave."""
     if prepared.task.set_labels:
         right, given, _ = cell.sample(prepared.task.metric).sets()
-        missed = right.any(axis=0) & ~given.any(axis=0)
-        return [label for label, never in zip(prepared.task.set_labels, missed, strict=True) if never]
+        missed = np.flatnonzero(right.any(axis=0) & ~given.any(axis=0))
+        return [prepared.task.set_labels[label] for label in missed]
     if not prepared.task.labels:
         return []
     gold, predicted = cell.sample(prepared.task.metric).labels()

@@ -43,6 +43,7 @@ def _settings(study: Study, tasks: Sequence[Prepared]) -> dict[str, Any]:
     allowed = {one.task.name: one.entry.sensitivity_margin for one in tasks if dangerous_labels(one)}
     named = {name: margin for name, margin in allowed.items() if margin != SENSITIVITY_MARGIN}
     views = {one.task.name: {name: seen.view_key for name, seen in one.views.items()} for one in tasks if one.views}
+    lists = {one.task.name: list(one.task.set_labels) for one in tasks if one.task.set_labels}
     return {
         "primary": [list(pair) for pair in study.primary_contrasts],
         "arms": sorted(study.arm_names),
@@ -54,6 +55,7 @@ def _settings(study: Study, tasks: Sequence[Prepared]) -> dict[str, Any]:
         # Only where it is named: so a design that was frozen before there was such a margin is found again.
         **({"sensitivity_margins": named} if named else {}),
         **({"views": views} if views else {}),
+        **({"label_lists": lists} if lists else {}),
     }
 
 
