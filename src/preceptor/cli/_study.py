@@ -14,7 +14,7 @@ _EXIT_FAILED_CELLS = 3
 
 def study(
     what: Annotated[
-        str, typer.Argument(metavar="STUDY", help="A study file, `quickstart` or `five-tasks`.")
+        str, typer.Argument(metavar="STUDY", help="A study file, `quickstart`, `five-tasks` or `specialty`.")
     ] = "quickstart",
     model: Annotated[str | None, typer.Option(help="Model in place of the study's; a folder, hub id or name.")] = None,
     output_dir: Annotated[
