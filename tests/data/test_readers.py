@@ -3,8 +3,18 @@ from pathlib import Path
 
 import pytest
 
-from preceptor.data.readers import hcv_labs, ktas_triage, medec_ms, mts_dialog_scored, pubmedqa, sepsis2019
+from preceptor.data import DataSpec, read_examples
+from preceptor.data.readers import (
+    hcv_labs,
+    ktas_triage,
+    medec_ms,
+    mts_dialog_scored,
+    mtsamples,
+    pubmedqa,
+    sepsis2019,
+)
 from preceptor.data.readers.pubmedqa import LONGEST_REASONING, brief_reasoning
+from preceptor.tasks import load_task
 
 KTAS_HEADER = (
     "Group;Sex;Age;Patients number per hour;Arrival mode;Injury;Chief_complain;Mental;Pain;NRS_pain;SBP;DBP;HR;RR;BT;"
@@ -168,7 +178,49 @@ def test_long_reasoning_is_shortened() -> None:
     assert words[-1] == "..."
 
 
-@pytest.mark.parametrize("reader", [hcv_labs, ktas_triage, sepsis2019, pubmedqa])
+@pytest.mark.parametrize("reader", [hcv_labs, ktas_triage, mtsamples, sepsis2019, pubmedqa])
 def test_another_file_is_not_taken_for_the_set(reader: object, tmp_path: Path) -> None:
     with pytest.raises((KeyError, ValueError)):
         reader.read(write(tmp_path, "a,b\n1,2\n"))  # type: ignore[attr-defined]
+
+
+MTSAMPLES_HEADER = "note_id,description,medical_specialty,sample_name,transcription,keywords"
+
+
+def mtsamples_rows(folder: Path, *lines: str) -> list[dict[str, str]]:
+    return mtsamples.read(write(folder, "\n".join([MTSAMPLES_HEADER, *lines]) + "\n"))
+
+
+def test_a_text_of_mtsamples_is_one_case_however_many_headings_it_stands_under(tmp_path: Path) -> None:
+    """Trap 2: rows of one text would land on both sides of a split."""
+    rows = mtsamples_rows(
+        tmp_path,
+        '1,d, Urology,n,"PLAN:,  Rest.","urology, stent,"',
+        '2,d, Surgery,n,"PLAN:, Rest. ","surgery, stent,"',
+        '3,d, Neurology,n,Seen.,"neurology, tremor"',
+        '4,d, Orthopedic,n,Seen.,"orthopedic, tremor"',
+        '5,d, Surgery,n,Cut.,"surgery, scar"',
+    )
+    assert [(row["id"], row["specialty"]) for row in rows] == [
+        ("1", "Urology"), ("3", "Neurology; Orthopedic"), ("5", "Surgery"),
+    ]  # fmt: skip
+    assert rows[0]["keywords"] == "urology, stent", "those of the heading that is a specialty"
+
+
+def test_mtsamples_without_one_specialty_of_the_task_or_keywords_are_left_out_and_counted(tmp_path: Path) -> None:
+    """Trap 5: kinds of document are no specialty; what is dropped is counted; arms are compared on the same cases."""
+    lines = ['1,d,Urology,n,A.,"urology, a"', '2,d,Surgery,n,B.,"surgery, b"', "3,d,Urology,n,C.,"]
+    write(tmp_path, "\n".join([MTSAMPLES_HEADER, *lines]))
+    about = {"reader": "mtsamples", "target": "specialty", "group": "id", "id": "id", "bad_rows": "leave out"}
+    task = load_task(Path(__file__).parents[2] / "examples" / "specialty.task.yaml")
+    found = read_examples(DataSpec(path="set.txt", **about), task, tmp_path)
+    assert [one.id for one in found.examples] == ["1"]
+    assert len(found.refused) == 2
+    assert "Surgery" not in task.labels
+
+
+def test_mtsamples_are_cleaned_alike_in_note_and_keywords(tmp_path: Path) -> None:
+    """Trap 7: the same cleaning for every view."""
+    raw = "HISTORY:,  Well.,PLAN: ,1.  Rest, then go.,2. Stop;,"
+    (row,) = mtsamples_rows(tmp_path, f'1,d,Urology,n,"{raw}","{raw}"')
+    assert row["note"] == row["keywords"] == "HISTORY: Well. PLAN: 1. Rest, then go. 2. Stop;"

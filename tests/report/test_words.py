@@ -45,7 +45,7 @@ def test_methods_say_what_was_done(real: Path) -> None:
 
 def test_methods_of_an_untuned_study_train_nothing(real: Path) -> None:
     text = " ".join(methods(read_run(changed(real, arms=["base", "tfidf"]))))
-    assert "Nothing was trained by gradient descent." in text
+    assert "No language model was trained." in text
     assert "preference optimization" not in text
 
 

@@ -3,13 +3,16 @@
 import csv
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from html_page import Page
 from preceptor.errors import InputError
+from preceptor.report import write_report
 from preceptor.study import load_study
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
 from preceptor.study.check import look_at_study
@@ -254,3 +257,13 @@ def test_a_view_that_is_too_long_is_cut_in_the_field_of_the_task(tmp_path: Path,
     one = prepared(tmp_path, tiny_tokenizer, views=VIEWS | {"both": "{note}\n{keywords}"})
     assert one.seen("both").task.cut == "note"
     assert one.seen("keywords").task.cut is None
+
+
+def test_the_report_begins_with_the_leak_and_says_what_each_view_is(viewed: Run) -> None:
+    """Trap 1: the page's first finding is that the best view names the answer."""
+    text = Page(write_report(viewed.folder).read_text(encoding="utf-8")).text
+    said = "Recommendation: do not deploy : what does best is shown the answer, which no new case brings "
+    assert text.split(said)[1].startswith(viewed.results["conclusions"][0]["sentence"])
+    keywords = r"keywords \(\d words a case, known only after the decision, with the case's own label in 100% of"
+    assert re.search(keywords, text)
+    assert re.search(r"full \(\d+ words a case\)", text)

@@ -16,7 +16,9 @@ _EXIT_FAILED_CELLS = 3
 def study(
     what: Annotated[
         str,
-        typer.Argument(metavar="STUDY", help="A study file, `quickstart` or `five-tasks`.", autocompletion=studies),
+        typer.Argument(
+            metavar="STUDY", help="A study file, `quickstart`, `five-tasks` or `specialty`.", autocompletion=studies
+        ),
     ] = "quickstart",
     model: Annotated[str | None, typer.Option(help="Model in place of the study's; a folder, hub id or name.")] = None,
     output_dir: Annotated[

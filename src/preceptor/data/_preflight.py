@@ -94,6 +94,8 @@ def preflight(
         lengths[name], by_length = measure(task, name, examples, tokenizer, max_length)
         findings += by_length
     for view, (seen, whole) in (views or {}).items():
+        if seen.prompt == task.prompt:
+            continue  # which was measured
         findings += [
             replace(one, where=f"view {view}, {one.where}")
             for name in SPLITS

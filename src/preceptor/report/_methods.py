@@ -44,7 +44,10 @@ def _arms(run: Run) -> str:
     arms = [results.arm(arm) for arm in study.arms]
     seeds = f"seed {study.seeds[0]}" if len(study.seeds) == 1 else f"seeds {', '.join(map(str, study.seeds))}"
     compared = [arm for arm in arms if not arm.further_source]
-    said = [f"{arm.title}: {arm.explanation}" for arm in compared if arm.explanation]
+    alike: dict[str, list[str]] = {}  # arms on several views have the same words
+    for arm in compared:
+        alike.setdefault(arm.explanation, []).append(arm.title)
+    said = [f"{_listed(titles)}: {words}" for words, titles in alike.items() if words]
     if study.endpoint:
         said.append(f"The served model was {study.endpoint.model}.")
     further = [maker_title(arm.partition("@")[2]) for arm in study.arms if "@" in arm]
@@ -53,8 +56,28 @@ def _arms(run: Run) -> str:
     names = _listed([arm.phrase for arm in compared])
     own = [f"{arm.phrase} is of {study.models[arm.model].title}" for arm in arms if arm.model in study.models]
     other = f" {_listed(own)}." if own else ""
-    words = f"{' '.join(said)}{_left_out(run)}{_failed(run)}"
+    words = f"{' '.join(said)}{_views(run)}{_left_out(run)}{_failed(run)}"
     return f"With {study.model.title} we compared {names}, with {seeds}.{other} {words}"
+
+
+def _views(run: Run) -> str:
+    """What arms were shown in place of the prompt."""
+    said = []
+    for task in run.results.study.tasks:
+        views = [
+            f"{view.name} ({view.words:.0f} words a case"
+            + (", known only after the decision" if view.known == "after" else "")
+            + (
+                f", with the case's own label in {view.label_share:.0%} of the training cases"
+                if view.names_the_answer
+                else ""
+            )
+            + ")"
+            for view in task.views
+        ]
+        if views:
+            said.append(f" On {task.title}, arms were shown views of the same cases: {_listed(views)}.")
+    return "".join(said)
 
 
 def _left_out(run: Run) -> str:
@@ -82,7 +105,7 @@ def training(run: Run, task: str | None = None) -> str:
     names = list(dict.fromkeys(stage.partition("@")[0] for stage in stages))
     kinds = {name: str(_block(named, name).get("kind", name)) for name in names}
     if not kinds:
-        return "Nothing was trained by gradient descent."
+        return "No language model was trained."
     blocks = {name: _block(own, kind) or _block(run.settings, kind) for name, kind in kinds.items()}
     if not blocks[names[0]]:
         return "[The settings of this study could not be read again; describe the training here.]"

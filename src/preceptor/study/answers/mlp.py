@@ -13,7 +13,7 @@ from preceptor.engine import timed
 from preceptor.files import digest
 from preceptor.study.answers.tfidf import Predict, tfidf_answerer
 from preceptor.study.cases import Prepared, case_text
-from preceptor.study.predictions.answer_context import AnswerContext, Answering
+from preceptor.study.predictions.answer_context import AnswerContext, Answering, Scores
 from preceptor.study.score import gold_label, labels_merit
 from preceptor.tasks import Task
 
@@ -80,10 +80,9 @@ def learn_words(texts: Sequence[str], labels: Sequence[str], weight_decay: float
         warnings.simplefilter("ignore", ConvergenceWarning)  # weights that still move a little predict as well
         model.fit(texts, labels)
 
-    def predict(asked: Sequence[str]) -> tuple[list[str], list[dict[str, float]]]:
-        names, shares = [str(label) for label in model.classes_], model.predict_proba(asked)
-        return [names[place] for place in shares.argmax(1)], [
-            dict(zip(names, row, strict=True)) for row in shares.tolist()
-        ]
+    def predict(asked: Sequence[str]) -> tuple[list[str], list[Scores]]:
+        names, rows = [str(label) for label in model.classes_], model.predict_proba(asked)
+        shares: list[Scores] = [dict(zip(names, row, strict=True)) for row in rows.tolist()]
+        return [names[place] for place in rows.argmax(1)], shares
 
     return predict

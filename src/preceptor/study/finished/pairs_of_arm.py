@@ -49,11 +49,12 @@ def _rows(finished: Finished, task: str, arm: str, seed: int) -> list[Row]:
         what = f"the stages of {arm} that fit its study, data and model are not in the folder"
         raise InputError(Problem(str(run.root), what, AGAIN))
     file = next(stage.folder for stage in stages if find_kind(stage.kind).makes == "pairs") / PAIRS
-    examples = {example.id: example for example in (*prepared.splits.train, *prepared.splits.validation)}
+    shown = prepared.seen(study.arm(arm).view)
+    examples = {example.id: example for example in (*shown.splits.train, *shown.splits.validation)}
     rows = []
-    for part, pairs in zip(("train", "validation"), read_pairs(file, prepared), strict=True):
+    for part, pairs in zip(("train", "validation"), read_pairs(file, shown), strict=True):
         for pair in pairs:
             example = examples[pair.example_id]
-            turns, extra = tuple(prepared.task.messages(example)), {"origin": pair.origin, "part": part}
+            turns, extra = tuple(shown.task.messages(example)), {"origin": pair.origin, "part": part}
             rows.append(Row(example.id, example.group, turns, example.target, pair.chosen, pair.rejected, extra))
     return rows
