@@ -27,6 +27,8 @@ _NEVER_DOWNLOADED = [
     "*.msgpack",
 ]
 _PICKLED = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"}
+_PADDED_POSITIONS = ("camembert", "mpnet", "roberta", "xlm-roberta")
+"""Models whose first token has the position behind that of padding, so that as many positions are never used."""
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 _DESCRIBING_FILES = (
     "config.json",
@@ -123,7 +125,10 @@ def context_length(source: ModelSource) -> int | None:
     from transformers import AutoConfig
 
     config: Any = AutoConfig.from_pretrained(source.location, local_files_only=True, trust_remote_code=False)
-    return getattr(config.get_text_config(), "max_position_embeddings", None)
+    known: int | None = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if known is not None and config.model_type in _PADDED_POSITIONS:
+        return known - config.pad_token_id - 1
+    return known
 
 
 def _counts(name: str) -> bool:
