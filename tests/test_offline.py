@@ -57,6 +57,17 @@ def test_a_whole_study_tries_no_connection(tmp_path: Path, tiny_model_folder: Pa
     assert tried == []
 
 
+def test_a_classifier_tries_no_connection(tmp_path: Path, tiny_encoder_folder: Path, preceptor: CommandLine) -> None:
+    settings = {"arms": ["classify", "tfidf"], "primary": [["classify", "tfidf"]], "classify": {"epochs": 1}}
+    study, run = write_study(tmp_path, tiny_encoder_folder, **settings), tmp_path / "run"
+    about = ("--task", "urgency", "--arm", "classify", "--to", "merged", "--output-dir", tmp_path / "out")
+    with sockets_blocked() as tried:
+        ran = preceptor.run("study", study, "--output-dir", run)
+        taken = preceptor.run("export", run, *about)
+    assert (ran.code, taken.code) == (0, 0), (ran, taken)
+    assert tried == []
+
+
 @pytest.mark.slow
 def test_a_whole_study_runs_where_there_is_no_network_at_all(tmp_path: Path, tiny_model_folder: Path) -> None:
     unshare = shutil.which("unshare")

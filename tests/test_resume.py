@@ -83,6 +83,33 @@ def test_a_run_killed_at_four_moments_ends_like_one_left_alone(
     assert list(disturbed.glob("stages/*/checkpoints")) == []
 
 
+@pytest.mark.slow
+def test_a_classifier_killed_while_it_learns_and_answers_ends_like_one_left_alone(
+    tmp_path: Path, tiny_encoder_folder: Path
+) -> None:
+    study = long_study(
+        tmp_path,
+        tiny_encoder_folder,
+        "float32",
+        arms=["classify", "tfidf"],
+        primary=[["classify", "tfidf"]],
+        classify={"epochs": 3, "batch_size": 8, "learning_rate": 0.01, "looks_per_epoch": 4, "patience": 12},
+    )
+    alone, disturbed = tmp_path / "alone", tmp_path / "disturbed"
+    undisturbed = start(study, alone)
+    for moment in (in_sft, saving):
+        kill_at(moment, study, disturbed)
+    assert start(study, disturbed).wait() == 0
+    assert undisturbed.wait() == 0
+
+    for pattern in ("cells/**/predictions.jsonl", "stages/*/slots/**/*", "stages/*/adapter/*"):
+        expected, found = contents(alone, pattern), contents(disturbed, pattern)
+        assert found.keys() == expected.keys() != set()
+        assert [name for name in expected if expected[name] != found[name]] == []
+    assert costs(alone) == costs(disturbed)
+    assert list(disturbed.glob("stages/*/checkpoints")) == []
+
+
 def test_a_stage_that_stopped_early_and_was_killed_before_it_was_kept_trains_no_further(
     tmp_path: Path, tiny_source: Any, tiny_tokenizer: Any
 ) -> None:
@@ -104,7 +131,7 @@ def test_a_stage_that_stopped_early_and_was_killed_before_it_was_kept_trains_no_
     assert all(torch.equal(weights[name], weights_again[name]) for name in weights)
 
 
-def long_study(folder: Path, model: Path, dtype: str) -> Path:
+def long_study(folder: Path, model: Path, dtype: str, **changes: Any) -> Path:
     """Long enough that each moment lasts: several batches of answers, many steps, many checkpoints."""
     folder.mkdir(exist_ok=True)
     write_table(folder / "cases.csv", patients=240)
@@ -117,6 +144,7 @@ def long_study(folder: Path, model: Path, dtype: str) -> Path:
         dpo={"epochs": 3, "batch_size": 4, "learning_rate": 0.001, "looks_per_epoch": 4},
         pairs={"limit": 32},
         numerics={"threads": 1, "dtype": dtype},
+        **changes,
     )
 
 

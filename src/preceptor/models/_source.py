@@ -29,6 +29,7 @@ _NEVER_DOWNLOADED = [
 _PICKLED = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"}
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 _BEHIND_PADDING = ("camembert", "mpnet", "roberta", "xlm-roberta")
+"""Models whose first token has the position behind that of padding, so that as many positions are never used."""
 _DESCRIBING_FILES = (
     "config.json",
     "tokenizer.json",
