@@ -73,7 +73,8 @@ def _beside(model: Any, folder: Path) -> tuple[list[str], Callable[[Tensor], Ten
     def logits(ids: Tensor) -> Tensor:
         states = model.eval()(input_ids=ids, output_hidden_states=True).hidden_states[-1][0, soft_tokens(model) :]
         rows = rows_read(pool, ids.shape[1])
-        return head(head.pooled(states[rows.start : rows.stop].float().cpu()))
+        found: Tensor = head(head.pooled(states[rows.start : rows.stop].float().cpu()))
+        return found
 
     return written["labels"], logits
 
