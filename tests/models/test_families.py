@@ -1,3 +1,5 @@
+import json
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,6 +88,18 @@ def test_a_family_is_one_file(albert: Path, tmp_path: Path) -> None:
 def test_a_model_that_no_other_family_knows_is_causal(albert: Path, tiny_model_folder: Path, tmp_path: Path) -> None:
     for folder in (tiny_model_folder, tmp_path):
         assert find_family(folder).__name__ == "preceptor.models.families.causal"
+
+
+def test_an_encoder_folder_that_cannot_be_used_is_refused_by_name(tiny_encoder_folder: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_encoder_folder, tmp_path / "encoder"))
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer | {"post_processor": None}))
+    with pytest.raises(InputError, match="puts no classification token in front of a text"):
+        load_tokenizer(find_model(str(folder)))
+    (folder / "tokenizer.json").unlink()
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(InputError, match=r"pickle.*\n.*there is no tokenizer in it"):
+        find_model(str(folder))
 
 
 def test_without_its_file_a_bert_needs_a_chat_template(albert: Path, monkeypatch: pytest.MonkeyPatch) -> None:

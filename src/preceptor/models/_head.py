@@ -26,7 +26,7 @@ class Head(nn.Linear):
     def pooled(self, states: Tensor) -> Tensor:
         """The state that the layer reads: [hidden_size], of the states that `rows_read` names [rows, hidden_size]."""
         if self.pool == "attention":
-            weights = (states @ self.query * self.in_features**-0.5).softmax(0)
+            weights: Tensor = (states @ self.query * self.in_features**-0.5).softmax(0)
             return weights @ states
         return states.mean(0) if self.pool == "mean" else states[0]
 

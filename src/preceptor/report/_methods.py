@@ -131,7 +131,7 @@ def _learning(run: Run) -> str:
 def _tuned(settings: dict[str, Any], stage: str) -> str:
     """What learned in a stage beside a head; "" where nothing did."""
     adapter, slots = _block(settings, "adapter"), _block(settings, "slots")
-    if slots:
+    if slots and adapter:  # which is none where every weight learns, beside heads alone
         entry = _block(_block(settings, "stages"), stage)
         adapters = [name for name, slot in slots.items() if slot.get("type") != HEAD]
         train = entry.get("train") or [name for name in adapters if name not in entry.get("use", ())]

@@ -9,14 +9,12 @@ from transformers import BertConfig, LlamaConfig
 from preceptor.engine import Unit, answer_logprobs, model_bytes, sequence_states
 from preceptor.engine.estimate.memory import Live
 from preceptor.models import (
-    HEAD,
     AdapterSettings,
     Encoded,
+    Head,
     ModelSource,
-    SlotSettings,
     adapter_slots,
     find_blueprint,
-    heads_of,
     random_model,
 )
 
@@ -62,9 +60,8 @@ def test_a_batch_of_an_encoder_forward_and_backward(tmp_path: Path, adapter: Ada
     sizes = {"hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": LAYERS, "num_attention_heads": 6}
     BertConfig(vocab_size=300, max_position_embeddings=64, **sizes).save_pretrained(tmp_path)
     source = find_blueprint(str(tmp_path))
-    slots = {**adapter_slots(adapter), "head": SlotSettings(type=HEAD, outputs=3)}
-    model = random_model(source, slots, torch.float32)
-    head, sequences = heads_of(model)["head"], [[1] * 64] * 8
+    slots = adapter_slots(adapter)
+    model, head, sequences = random_model(source, slots, torch.float32), Head(48, 3, "mean"), [[1] * 64] * 8
     with Live(model) as live:
         loss = head(sequence_states(model, sequences, head, share=False)).sum()
         held = live.now

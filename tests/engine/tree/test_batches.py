@@ -43,7 +43,7 @@ def test_batches_part_the_units_keep_the_budget_and_pad_little(batch: list[list[
     for one in batches:
         sequences = [sequence for i in one for sequence in batch[i]]
         padded = padded_tokens(sequences)
-        assert len(one) == 1 or (padded <= budget and 8 * (padded - sum(map(len, sequences))) <= padded)
+        assert len(one) == 1 or (padded <= budget and 16 * (padded - sum(map(len, sequences))) <= padded)
 
 
 def test_units_of_one_length_fill_a_batch() -> None:

@@ -69,6 +69,19 @@ def test_a_tiny_study_on_this_machine(tmp_path: Path, tiny_model_folder: Path) -
     assert plan.notes == []
 
 
+def test_a_classifier_on_an_encoder_is_planned_in_padded_batches(tmp_path: Path, tiny_encoder_folder: Path) -> None:
+    arms = {"arms": ["classify", "tfidf"], "primary": [["classify", "tfidf"]]}
+    study = planned(tmp_path, tiny_encoder_folder, **arms)
+    plan = plan_study(study, machine(None, None, None))
+    trained, answers = (need for need in plan.needs if need.what in ("Classifier", "answers of classify"))
+    held_out = [len(prompt) for prompt in study.tasks[0].test]
+    assert answers.seen == sum(held_out)
+    assert answers.seen <= answers.tokens <= answers.seen * 16 / 15
+    assert trained.seen <= trained.tokens <= trained.seen * 16 / 15
+    assert trained.flops > answers.flops > 0
+    assert all(need.seconds is not None and need.seconds >= 0 for need in (trained, answers))
+
+
 def test_a_large_model_whose_weights_are_not_here(tmp_path: Path, large: Path) -> None:
     study = planned(tmp_path, large)
     plan = plan_study(study, CLUSTER)

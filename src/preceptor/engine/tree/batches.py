@@ -10,7 +10,7 @@ from preceptor.engine.tree.layout import shared_length
 
 Unit = TypeVar("Unit")
 
-_PADDING = 8
+_PADDING = 16
 """At most one token in so many of a batch is padding."""
 
 
@@ -62,8 +62,8 @@ def split_into_batches(
 ) -> list[list[Unit]]:
     """Split units into batches of at most `tokens_per_batch` tokens when every sequence is padded to the longest.
 
-    Units are taken in the order of their lengths, the longest first, and a batch ends before more than an eighth of it
-    is padding, which costs more time than a further batch. A unit that is larger than the budget gets its own.
+    Units are taken in the order of their lengths, the longest first. A batch ends before more than a sixteenth of it is
+    padding, which would cost more time than a further batch. A unit that is larger than the budget gets its own.
     """
     batches: list[list[Unit]] = []
     held: list[list[int]] = []

@@ -158,8 +158,8 @@ def work(context: WorkContext) -> Work:
     )
     tokens_per_tree = context.study.numerics.tokens_per_tree
     start = context.stage is not None and context.stage.after is not None
-    kept = {"share": context.shares, "padded": is_encoder(context.model)}
-    return training_work(train, validation, context.settings, tokens_per_tree, **kept, start=start)
+    shares, padded = context.shares, is_encoder(context.model)
+    return training_work(train, validation, context.settings, tokens_per_tree, share=shares, padded=padded, start=start)
 
 
 def how_trained(settings: Mapping[str, Any], adapter: str) -> str:
