@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preceptor.data._named_answers import NAMES_THE_ANSWER, WORTH_A_CAUTION, check_named_answers, named_answers
+from preceptor.data._named_answers import (
+    NAMES_THE_ANSWER,
+    WORTH_A_CAUTION,
+    check_named_answers,
+    named_answers,
+    named_by_field,
+)
 from preceptor.tasks import Example, Task
 
 LABELS = ["Cardiovascular / Pulmonary", "Urology", "Neurology", "ENT - Otolaryngology"]
@@ -36,7 +42,7 @@ def cases(keywords: str = "{label}, fever", note: str = "seen in clinic") -> lis
 
 def test_keywords_that_begin_with_the_label_are_found_and_the_note_is_not() -> None:
     """Trap 1: the label stands in the keywords."""
-    (found,) = check_named_answers(TASK, cases("{label}, stress test, fever"))
+    (found,) = check_named_answers(named_by_field(TASK, cases("{label}, stress test, fever")))
     assert (found.code, found.level, found.where, found.split) == (NAMES_THE_ANSWER, "warning", "train cases", "train")
     assert found.what == "field keywords holds the case's own label in 100% of them, by chance it would be 25%"
     assert "known: after" in found.fix
@@ -68,7 +74,7 @@ def test_a_word_that_stands_in_every_note_names_no_answer() -> None:
     some = [case(n, "no" if n % 5 else "yes", note="There was no fever, no cough.") for n in range(50)]
     named = named_answers(task, some, lambda one: one.fields["note"])
     assert named.share == named.by_chance == 0.8
-    assert list(check_named_answers(task, some)) == []
+    assert list(check_named_answers(named_by_field(task, some))) == []
 
 
 @pytest.mark.parametrize(("share", "cautioned"), [(0.15, False), (0.2, False), (0.5, True)])
@@ -76,7 +82,7 @@ def test_notes_that_name_it_in_passing_are_below_the_bound(share: float, caution
     """Of MTSamples' notes 8% hold their specialty, by right, and by a looser count 15%."""
     labels = [LABELS[number % 4] for number in range(200)]
     some = [case(n, one, note=f"Sent by {one}." if n < 200 * share else "Seen.") for n, one in enumerate(labels)]
-    assert bool(list(check_named_answers(TASK, some))) is cautioned
+    assert bool(list(check_named_answers(named_by_field(TASK, some)))) is cautioned
 
 
 def test_the_bound_is_what_is_worth_a_margin_to_a_model_that_is_right_on_four_of_five() -> None:
@@ -86,11 +92,11 @@ def test_the_bound_is_what_is_worth_a_margin_to_a_model_that_is_right_on_four_of
 
 def test_free_text_has_no_label_and_final_answers_are_read() -> None:
     text = TASK.model_copy(update={"answer": TASK.answer.model_copy(update={"kind": "text", "labels": {}})})
-    assert list(check_named_answers(text, cases())) == []
+    assert list(check_named_answers(named_by_field(text, cases()))) == []
     final = TASK.model_copy(update={"answer": TASK.answer.model_copy(update={"parser": "final_answer"})})
     reasoned = [replace(one, target=f"It hurts.\nAnswer: {one.target}") for one in cases()]
-    assert [one.code for one in check_named_answers(final, reasoned)] == [NAMES_THE_ANSWER]
-    assert list(check_named_answers(TASK, [])) == []
+    assert [one.code for one in check_named_answers(named_by_field(final, reasoned))] == [NAMES_THE_ANSWER]
+    assert list(check_named_answers(named_by_field(TASK, []))) == []
 
 
 @given(

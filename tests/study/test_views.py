@@ -146,6 +146,9 @@ def test_the_keywords_name_the_answer_and_what_is_made_of_the_note_does_not(
     checked = check_task(read_task(study.tasks[0], study, base), study, tiny_tokenizer)
     found = [one.what for one in checked.preflight.findings if one.code == "names_the_answer"]
     assert found == ["field keywords holds the case's own label in 100% of them, by chance it would be 50%"]
+    told = checked.preflight.to_json()["named"]
+    assert told["keywords"] == {"share": 1.0, "by_chance": 0.5}
+    assert {name: told[name]["share"] for name in FIELDS} == {"unlabelled": 0, "extracted": 0, "drawn": 0}
 
 
 def test_without_the_label_the_gain_is_gone(viewed: Run) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from preceptor.data._finding import Finding
@@ -61,10 +61,15 @@ def named_answers(task: Task, cases: Sequence[Example], text_of: FieldText) -> N
     return Named(share, sum(count[label] * holding[label] for label in labels) / len(cases) ** 2)
 
 
-def check_named_answers(task: Task, train: Sequence[Example]) -> Iterator[Finding]:
+def named_by_field(task: Task, train: Sequence[Example]) -> dict[str, Named]:
+    """Field -> how often it holds the case's own label in training; empty for a task without labels."""
+    names = dict.fromkeys(name for case in train for name in case.fields) if task.labels else ()
+    return {name: named_answers(task, train, lambda case, name=name: case.fields.get(name, "")) for name in names}  # type: ignore[misc]
+
+
+def check_named_answers(fields: Mapping[str, Named]) -> Iterator[Finding]:
     """Fields that hold the case's own label in so many training cases that they may be the answer in other words."""
-    for name in dict.fromkeys(name for case in train for name in case.fields):
-        named = named_answers(task, train, lambda case, name=name: case.fields.get(name, ""))  # type: ignore[misc]
+    for name, named in fields.items():
         if named.is_much:
             what = (
                 f"field {name} holds the case's own label in {named.share:.0%} of them, by chance it would be "

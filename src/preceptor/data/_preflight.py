@@ -1,7 +1,7 @@
 """Preflight: validate the data against task, tokenizer and context length before any training."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from rich.console import Console
@@ -12,7 +12,7 @@ from preceptor.data import _checks
 from preceptor.data._finding import Finding
 from preceptor.data._invalid_rows import InvalidRow, invalid_row_findings
 from preceptor.data._lengths import Lengths, measure
-from preceptor.data._named_answers import check_named_answers
+from preceptor.data._named_answers import Named, check_named_answers, named_by_field
 from preceptor.data._split import Splits
 from preceptor.errors import Problem, printable
 from preceptor.tasks import Example, Split, Task
@@ -40,6 +40,8 @@ class Preflight:
     findings: tuple[Finding, ...]
     counts: Mapping[str, Counts]
     lengths: Mapping[str, Lengths]
+    named: Mapping[str, Named] = field(default_factory=dict)
+    """Field, made ones included -> how often it holds the label of its training case; empty for text tasks."""
 
     @property
     def fatal(self) -> list[Problem]:
@@ -82,7 +84,8 @@ def preflight(
     findings += _checks.check_ids([example for examples in parts.values() for example in examples])
     findings += _checks.check_labels(task, parts)
     findings += _checks.check_leakage(parts)
-    findings += check_named_answers(task, next((whole.train for _, whole in (views or {}).values()), parts["train"]))
+    named = named_by_field(task, next((whole.train for _, whole in (views or {}).values()), parts["train"]))
+    findings += check_named_answers(named)
 
     # Cases without the task's fields have no prompt; they are reported above, the others are still checked.
     usable = {
@@ -101,7 +104,7 @@ def preflight(
             for name in SPLITS
             for one in measure(seen, name, getattr(whole, name), tokenizer, max_length)[1]
         ]
-    return Preflight(task.name, tuple(findings), _count(task, parts), lengths)
+    return Preflight(task.name, tuple(findings), _count(task, parts), lengths, named)
 
 
 def _count(task: Task, parts: Mapping[Split, Sequence[Example]]) -> dict[str, Counts]:
