@@ -32,6 +32,18 @@ class Row:
     holds: bool | None
 
 
+HEADER = f"{'shape':6}{'what':44}{'ours':>9}{'peer':>9} {'unit':11}{'ratio':>7}{'bound':>7}  holds"
+"""Above `line`s."""
+
+
+def line(row: Row) -> str:
+    """A row of the table that is printed."""
+    bound = "-" if row.bound is None else f"{row.bound:g}"
+    holds = {True: "yes", False: "NO", None: "-"}[row.holds]
+    figures = f"{row.ours:>9.3g}{row.peer:>9.3g} {row.unit:11}{row.ratio:>7.2f}{bound:>7}"
+    return f"{row.case:6}{row.what:44}{figures}  {holds}"
+
+
 def at_least(what: str, case: str, ours: float, peer: float, unit: str, bound: float | None) -> Row:
     """A row of which more is better: rates."""
     ratio = ours / peer

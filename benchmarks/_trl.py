@@ -13,7 +13,8 @@ from peft import LoraConfig
 from transformers import AutoModelForCausalLM
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
-from benchmarks._measure import Work, adamw
+from benchmarks._measure import Work
+from benchmarks._trainer import trainer_arguments, trainer_step
 from preceptor.engine import EncodedPair
 from preceptor.errors import PreceptorError
 from preceptor.models import AdapterSettings, Encoded, ModelSource, load_tokenizer
@@ -48,7 +49,7 @@ def dpo_step(
         trainer = DPOTrainer(
             _model(source) if model is None else model,
             args=DPOConfig(
-                **_arguments(folder, len(pairs)) | {"use_cpu": model is None},
+                **trainer_arguments(folder, len(pairs)) | {"use_cpu": model is None},
                 **({} if as_it_comes else _PLAIN),
                 precompute_ref_log_probs=precomputed,
             ),
@@ -59,7 +60,7 @@ def dpo_step(
     read = [(row["prompt_ids"], row["chosen_ids"], row["rejected_ids"]) for row in trainer.train_dataset]
     if read != [(pair.prompt, pair.chosen, pair.rejected) for pair in pairs]:
         raise PreceptorError("TRL reads other tokens than ours from the text of the pairs")
-    return _step(trainer)
+    return trainer_step(trainer)
 
 
 def sft_step(source: ModelSource, examples: Sequence[Encoded], *, packing: bool) -> Work:
@@ -76,25 +77,14 @@ def sft_step(source: ModelSource, examples: Sequence[Encoded], *, packing: bool)
         trainer = SFTTrainer(
             _model(source),
             args=SFTConfig(
-                **_arguments(folder, len(examples)),
+                **trainer_arguments(folder, len(examples)),
                 **_PLAIN | {"packing": packing, "max_length": sum(map(len, sequences)) if packing else None},
             ),
             train_dataset=Dataset.from_dict(columns),
             processing_class=load_tokenizer(source),
             peft_config=_adapter(),
         )
-    return _step(trainer)
-
-
-def _arguments(folder: str, batch_size: int) -> dict[str, Any]:
-    return {
-        "output_dir": folder,
-        "per_device_train_batch_size": batch_size,
-        "report_to": "none",
-        "use_cpu": True,
-        "dataloader_pin_memory": False,
-        "disable_tqdm": True,
-    }
+    return trainer_step(trainer)
 
 
 def _model(source: ModelSource) -> Any:
@@ -106,20 +96,3 @@ def _adapter() -> LoraConfig:
     return LoraConfig(
         task_type="CAUSAL_LM", r=same.rank, lora_alpha=same.alpha, lora_dropout=0.0, target_modules="all-linear"
     )
-
-
-def _step(trainer: Any) -> Work:
-    """What `trainer.train()` prepares and then repeats, for one batch that holds everything."""
-    if trainer.args.activation_checkpointing:
-        trainer.model.activation_checkpointing_enable()
-    model, trainer.optimizer = trainer.accelerator.prepare(trainer.model, adamw(trainer.model))
-    (batch,), items = trainer.get_batch_samples(iter(trainer.get_train_dataloader()), 1, trainer.args.device)
-    trainer.current_gradient_accumulation_steps = 1
-
-    def step() -> float:
-        loss = trainer.training_step(model, dict(batch), items)
-        trainer.optimizer.step()
-        model.zero_grad()
-        return float(loss)
-
-    return step

@@ -10,15 +10,12 @@ import argparse
 import json
 import os
 from dataclasses import asdict
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from benchmarks._measure import Row
 
 
 def main() -> None:
     """Measure and print the rows."""
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before the imports that would look for one
+    from benchmarks._measure import HEADER, line
     from benchmarks._rows import MEASUREMENTS, measure
     from benchmarks._shapes import SHAPES
 
@@ -39,18 +36,7 @@ def main() -> None:
     if arguments.json:
         print(json.dumps([asdict(row) for row in rows], indent=2))
         return
-    print(f"{'shape':6}{'what':44}{'ours':>9}{'peer':>9} {'unit':11}{'ratio':>7}{'bound':>7}  holds")
-    for row in rows:
-        print(_line(row))
-    for shape in SHAPES.values():
-        print(shape.title)
-
-
-def _line(row: "Row") -> str:
-    bound = "-" if row.bound is None else f"{row.bound:g}"
-    holds = {True: "yes", False: "NO", None: "-"}[row.holds]
-    figures = f"{row.ours:>9.3g}{row.peer:>9.3g} {row.unit:11}{row.ratio:>7.2f}{bound:>7}"
-    return f"{row.case:6}{row.what:44}{figures}  {holds}"
+    print(HEADER, *map(line, rows), *(shape.title for shape in SHAPES.values()), sep="\n")
 
 
 if __name__ == "__main__":

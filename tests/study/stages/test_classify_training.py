@@ -104,8 +104,8 @@ def test_a_head_alone_is_a_logistic_regression_on_the_states(narrow_encoder: Mod
     """Both without a penalty, until they change no more. A quarter of the labels are drawn at random, so that there is
     one optimum.
     """
-    drawn, policy = np.random.default_rng(1), policy_of(narrow_encoder, {}, ["head"])
-    prompts = [[2, *row, 3] for row in drawn.integers(20, 40, size=(480, 3)).tolist()]
+    drawn, policy = np.random.default_rng(0), policy_of(narrow_encoder, {}, ["head"])
+    prompts = drawn.integers(20, 40, size=(480, 2)).tolist()
     with torch.no_grad():
         states = sequence_states(policy.model, prompts, share=False).double().numpy()
     labels = ((states - states.mean(axis=0)) @ drawn.normal(size=8) > 0).astype(int)
