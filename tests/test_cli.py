@@ -144,7 +144,7 @@ def test_from_a_table_to_a_report(
         *("design.json", "results.json", "report.html", ".lock", "study_folder.json"),
     }
     resolved = yaml.safe_load((tmp_path / "runs/mine/study.yaml").read_text())
-    assert resolved["dpo"]["beta"] == 0.1
+    assert resolved["sft"]["batch_size"] == 8
     assert resolved["tasks"][0]["data"]["group"] == "patient"
 
     page = tmp_path / "runs/mine/report.html"
