@@ -179,7 +179,9 @@ def test_metrics_of_sets_are_refused_with_what_stands_in_for_them(files: Files) 
     files.options["metric"] = "jaccard"
     files.refused("metric: 'jaccard' rates sets of labels, which are not read here. Take `mean_score` of a run's own")
     files.options["metric"] = "micro_f1"
-    files.refused("metric: 'micro_f1' rates sets of labels, which are not read here. Did you mean `macro_f1`? Choose of")
+    files.refused(
+        "metric: 'micro_f1' rates sets of labels, which are not read here. Did you mean `macro_f1`? Choose of"
+    )
 
 
 def test_files_that_cannot_be_read_are_all_told(tmp_path: Path) -> None:
