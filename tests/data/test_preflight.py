@@ -321,6 +321,9 @@ def test_sets_are_counted_by_label_and_empty_or_unseen_ones_found(tiny_tokenizer
     assert len(found["empty_set", "train"].ids) == 10
     assert "rash" in found["label_not_in_training", "train"].what
     assert flight.fatal == []
+    short = task.model_copy(update={"answer": task.answer.model_copy(update={"max_new_tokens": 4})})
+    found = {one.code: one for one in fly(Splits(cases[:30], cases[30:36], cases[36:]), tiny_tokenizer, short).findings}
+    assert {cases[int(id[1:])].target for id in found["answer_cut"].ids} == {"fever; cough"}
     same = [case(i, target="fever") for i in range(60)]
     flight = fly(Splits(same[:30], same[30:36], same[36:]), tiny_tokenizer, task)
     assert {one.code for one in flight.findings if one.level == "fatal"} == {"one_label"}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from preceptor.data._finding import Finding
 from preceptor.data._fit import Fitted, FittedPair, TooLong, fit, fit_pair
 from preceptor.errors import InputError, Problem
 from preceptor.tasks import Example, Split, Task
+
+if TYPE_CHECKING:
+    from preceptor.models import Encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ def measure(
     cut: dict[str, int] = {}
     too_long: dict[str, TooLong] = {}
     rejected: dict[str, Problem] = {}
+    unwritable: dict[str, int] = {}
     reserve = task.answer.max_new_tokens if split == "test" else 0
     for example in examples:
         try:
@@ -47,9 +51,12 @@ def measure(
             rejected[example.id] = error.problems[0]
             continue
         lengths.append(_tokens(fitted, reserve))
+        if task.set_labels and (answer := len(_encoded(fitted).answer)) > task.answer.max_new_tokens:
+            unwritable[example.id] = answer
         if fitted.truncated_tokens:
             cut[example.id] = fitted.truncated_tokens
-    return _summary(lengths, cut), list(_findings(split, task, len(examples), cut, too_long, rejected))
+    found = list(_findings(split, task, len(examples), cut, too_long, rejected))
+    return _summary(lengths, cut), [*found, *_unwritable(split, task, unwritable)]
 
 
 def _fit(task: Task, split: str, example: Example, tokenizer: Any, max_length: int) -> Fitted | FittedPair:
@@ -61,8 +68,23 @@ def _fit(task: Task, split: str, example: Example, tokenizer: Any, max_length: i
 
 
 def _tokens(fitted: Fitted | FittedPair, reserve: int) -> int:
-    encoded = fitted.encoded if isinstance(fitted, Fitted) else fitted.chosen
+    encoded = _encoded(fitted)
     return len(encoded.prompt) + max(len(encoded.answer), reserve)
+
+
+def _encoded(fitted: Fitted | FittedPair) -> "Encoded":
+    return fitted.encoded if isinstance(fitted, Fitted) else fitted.chosen
+
+
+def _unwritable(split: Split, task: Task, answers: dict[str, int]) -> Iterator[Finding]:
+    """Sets of labels that an arm which writes could not finish: the last label would be cut, and so an unknown one."""
+    if answers:
+        what = (
+            f"the right answer takes up to {max(answers.values())} tokens, and what is written ends after "
+            f"{task.answer.max_new_tokens}"
+        )
+        fix = "Raise `answer.max_new_tokens` in the task file."
+        yield Finding("answer_cut", "warning", f"{split} cases", what, fix, tuple(answers), split)
 
 
 def _summary(lengths: Sequence[int], cut: dict[str, int]) -> Lengths:
