@@ -56,7 +56,7 @@ def test_an_encoder_and_its_head_are_one_model_with_the_same_logits(
     model, weights = encoder(kind, tokenizer), head()
     asked = tokenizer(TEXTS, padding=True, return_tensors="pt", return_token_type_ids=False)
     wanted = model(**asked).last_hidden_state[:, 0] @ weights["weight"].T + weights["bias"]
-    assert why_not(model.config, weights, tokenizer) is None
+    assert why_not(model.config, weights, "first", tokenizer) is None
     classifier(model, weights, LABELS, tokenizer).save_pretrained(tmp_path)
     loaded: Any = AutoModelForSequenceClassification.from_pretrained(tmp_path, output_loading_info=True)
     again, found = loaded
@@ -83,7 +83,7 @@ def test_a_causal_model_and_its_head_are_one_model_with_the_same_logits(
         ]
     )
     tokenizer.pad_token = None  # then the token that ends an answer fills up
-    assert why_not(model.config, weights, tokenizer) is None
+    assert why_not(model.config, weights, "last", tokenizer) is None
     classifier(model, weights, LABELS, tokenizer).save_pretrained(tmp_path)
     again: Any = AutoModelForSequenceClassification.from_pretrained(tmp_path)
     assert again.config.pad_token_id == tokenizer.pad_token_id == tokenizer.eos_token_id
@@ -95,16 +95,20 @@ def test_a_causal_model_and_its_head_are_one_model_with_the_same_logits(
 def test_what_cannot_be_one_model_is_said_by_name(tiny_model_folder: Path, tiny_encoder_folder: Path) -> None:
     tokenizer: Any = AutoTokenizer.from_pretrained(tiny_model_folder)
     config = AutoConfig.from_pretrained(tiny_model_folder)
-    assert "LlamaForSequenceClassification has no bias" in str(why_not(config, head(), tokenizer))
-    assert why_not(config, {"weight": head()["weight"], "bias": torch.zeros(3)}, tokenizer) is None
+    assert "LlamaForSequenceClassification has no bias" in str(why_not(config, head(), "last", tokenizer))
+    assert why_not(config, {"weight": head()["weight"], "bias": torch.zeros(3)}, "last", tokenizer) is None
     tokenizer.pad_token = tokenizer.convert_ids_to_tokens(
         tokenizer.apply_chat_template([{"role": "user", "content": "a"}], add_generation_prompt=True)["input_ids"][-1]
     )
-    assert "prompts end with the padding token" in str(why_not(config, head(bias=False), tokenizer))
+    assert "prompts end with the padding token" in str(why_not(config, head(bias=False), "last", tokenizer))
     words: Any = AutoTokenizer.from_pretrained(tiny_encoder_folder)
     electra = AutoConfig.for_model("electra", **KINDS["electra"])
-    assert why_not(electra, head(24), words) is None
-    assert "can give 24 labels" in str(why_not(electra, head(25), words))
+    assert why_not(electra, head(24), "first", words) is None
+    assert "can give 24 labels" in str(why_not(electra, head(25), "first", words))
     modern = AutoConfig.for_model("modernbert", **SIZES)
-    assert "ModernBertForSequenceClassification has layers" in str(why_not(modern, head(), words))
-    assert "no class for classification" in str(why_not(AutoConfig.for_model("t5gemma2_encoder"), head(), words))
+    assert "ModernBertForSequenceClassification has layers" in str(why_not(modern, head(), "first", words))
+    assert "no class for classification" in str(
+        why_not(AutoConfig.for_model("t5gemma2_encoder"), head(), "first", words)
+    )
+    said = "BertForSequenceClassification reads the first token's hidden state, and the pool of this head is mean"
+    assert why_not(AutoConfig.for_model("bert", **SIZES), head(), "mean", words) == said

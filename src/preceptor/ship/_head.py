@@ -25,12 +25,17 @@ def head_weights(arm: ArmOfRun) -> dict[str, Tensor]:
     return load_file(head_folder(arm) / HEAD_FILE)
 
 
+def pool_of(arm: ArmOfRun) -> str:
+    """Which token's hidden state the head reads: the `first`, or the `last`."""
+    return "last" if writes(arm.source) else "first"
+
+
 def write_head(arm: ArmOfRun, folder: Path) -> None:
     """Write `head.safetensors`, see `head_weights`, and `head.json`: the labels in the order of the outputs, and which
     token's hidden state the head reads.
     """
     shutil.copyfile(head_folder(arm) / HEAD_FILE, folder / HEAD_FILE)
-    state = _LAST if writes(arm.source) else _FIRST
+    state = _LAST if pool_of(arm) == "last" else _FIRST
     write_json(folder / LABELS_FILE, {"labels": list(arm.task.labels), "state": state})
 
 

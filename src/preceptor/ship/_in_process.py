@@ -1,6 +1,6 @@
 """Answers of a model in this process, as the study gave them: labels by scores or a head, text by greedy generation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -69,7 +69,7 @@ def _labels_of_head(arm: ArmOfRun, policy: Policy) -> ScoreLabels:
         with timed() as cost:
             likely[wanted] = head_probabilities(policy, [prompts[i] for i in wanted], arm.numerics)
         texts = [arm.task.format_answer(labels[one]) for one in likely.argmax(-1).tolist()]
-        probabilities = [dict(zip(labels, row, strict=True)) for row in likely.tolist()]
+        probabilities: list[Mapping[str, float]] = [dict(zip(labels, row, strict=True)) for row in likely.tolist()]
         return LabelAnswers(texts, probabilities, ties=0, without_marker=0, cost=cost)
 
     return answer
