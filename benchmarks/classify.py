@@ -27,8 +27,13 @@ LEARNING = ("all", "lora", "head")
 """What learns: every weight and the head, LoRA of rank 16 on every linear layer and the head, the head alone."""
 WORDS = range(1_000, 30_000)
 BOUND = 1.0
-MINILM = {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1_536}
-NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+MINILM: dict[str, Any] = {
+    "hidden_size": 384,
+    "num_hidden_layers": 6,
+    "num_attention_heads": 12,
+    "intermediate_size": 1_536,
+}
+NO_DROPOUT: dict[str, Any] = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 """Ours has none: `Trainer` would draw it, and compute something else."""
 
 
@@ -195,8 +200,9 @@ def main() -> None:
             parser.error(f"there is no {', '.join(unknown)}; choose from {', '.join(known)}")
         chosen.append(names)
     torch.set_num_threads(arguments.threads)
-    todo, rows = [(SHAPES[shape], what) for what in chosen[0] for shape in chosen[1]], []
+    todo = [(SHAPES[shape], what) for what in chosen[0] for shape in chosen[1]]
     console, options = Console(stderr=True), {"steps": arguments.steps, "threads": arguments.threads}
+    rows = []
     with TemporaryDirectory() as made, progress("measuring", len(todo) * 2 * (arguments.steps + 1), console) as advance:
         BertConfig(**MINILM, **NO_DROPOUT).save_pretrained(made)
         for shape, what in todo:

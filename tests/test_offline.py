@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,11 @@ def test_a_whole_study_tries_no_connection(tmp_path: Path, tiny_model_folder: Pa
 
 
 def test_a_classifier_tries_no_connection(tmp_path: Path, tiny_encoder_folder: Path, preceptor: CommandLine) -> None:
-    settings = {"arms": ["classify", "tfidf"], "primary": [["classify", "tfidf"]], "classify": {"epochs": 1}}
+    settings: dict[str, Any] = {
+        "arms": ["classify", "tfidf"],
+        "primary": [["classify", "tfidf"]],
+        "classify": {"epochs": 1},
+    }
     study, run = write_study(tmp_path, tiny_encoder_folder, **settings), tmp_path / "run"
     about = ("--task", "urgency", "--arm", "classify", "--to", "merged", "--output-dir", tmp_path / "out")
     with sockets_blocked() as tried:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -22,7 +23,12 @@ def test_a_step_of_a_shape_holds_the_cases_it_says(shape: Shape) -> None:
 @pytest.mark.parametrize("learning", LEARNING)
 def test_both_sides_of_every_row_do_the_same_work(learning: str, tmp_path: Path) -> None:
     """Else `alternate` raises: the first losses differ."""
-    sizes = {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 96}
+    sizes: dict[str, Any] = {
+        "hidden_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 96,
+    }
     BertConfig(**sizes, **NO_DROPOUT).save_pretrained(tmp_path)
     done: list[float] = []
     with torch.random.fork_rng(devices=[]):

@@ -1,11 +1,22 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from transformers import AutoConfig, AutoModel
 
 from preceptor.errors import InputError
-from preceptor.models import EMBEDDED, EMBEDDED_ENCODER, context_length, find_model, fingerprint, list_models
+from preceptor.models import (
+    EMBEDDED,
+    EMBEDDED_ENCODER,
+    ModelSource,
+    context_length,
+    find_model,
+    fingerprint,
+    list_models,
+)
 
 
 @pytest.fixture
@@ -118,6 +129,21 @@ def test_the_context_length_is_that_of_the_configuration(folder: Path) -> None:
     assert context_length(find_model(str(folder))) == 4096
     edit_json(folder / "config.json", max_position_embeddings=77)
     assert context_length(find_model(str(folder))) == 77
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["bert", "camembert", "mpnet", "roberta", "xlm-roberta"])
+def test_the_context_length_of_an_encoder_is_what_it_can_read(kind: str, tmp_path: Path) -> None:
+    """Of some, positions begin behind that of padding, so that the first ones are never used."""
+    sizes: dict[str, Any] = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+    config = AutoConfig.for_model(kind, vocab_size=100, max_position_embeddings=20, pad_token_id=1, **sizes)
+    config.save_pretrained(tmp_path)
+    length = 20 if kind == "bert" else 18
+    assert context_length(ModelSource(kind, kind, tmp_path, "folder")) == length
+    model: Any = AutoModel.from_config(config).eval()
+    model(input_ids=torch.full((1, length), 5))
+    with pytest.raises((IndexError, RuntimeError)):
+        model(input_ids=torch.full((1, length + 1), 5))
 
 
 @pytest.mark.parametrize("shard", ["pytorch_model.bin", "../elsewhere/model.safetensors", "/tmp/model.safetensors"])

@@ -33,7 +33,10 @@ _SMALL = 2.0**-15
 
 
 def why_not(config: Any, head: Mapping[str, Tensor], pool: str, tokenizer: Any) -> str | None:
-    """Why no class of transformers gives the logits of this head on a model of this kind; None where one does."""
+    """Why no class of transformers gives the logits of this head on a model of this kind; None where one does.
+
+    pool: which hidden state the head reads, `first` or `last`.
+    """
     kind, (labels, width) = config.model_type, head["weight"].shape
     empty = _empty(config)
     if empty is None:
@@ -41,14 +44,15 @@ def why_not(config: Any, head: Mapping[str, Tensor], pool: str, tokenizer: Any) 
     name = type(empty).__name__
     if kind in _TWO_SIDED and 2 * labels > width:
         return f"{name} can give {width // 2} labels of a head as they are, half its width, and here are {labels}"
-    if kind in (*_TANH, *_TWO_SIDED, *_NAMED):
-        return None if pool == "first" else f"{name} reads the first token alone, and the pool of this head is {pool}"
-    if not isinstance(getattr(empty, _SCORE, None), nn.Linear):
+    encoder = kind in (*_TANH, *_TWO_SIDED, *_NAMED)
+    if not encoder and not isinstance(getattr(empty, _SCORE, None), nn.Linear):
         return f"{name} has layers in front of its outputs that would change them"
+    if pool != (reads := "first" if encoder else "last"):
+        return f"{name} reads the {reads} token's hidden state, and the pool of this head is {pool}"
+    if encoder:
+        return None
     if "bias" in head and bool(head["bias"].any()):
         return f"{name} has no bias, and this head, of an earlier version, has one"
-    if pool != "last":
-        return f"{name} reads the last token alone, and the pool of this head is {pool}"
     pad = _padding(tokenizer)
     if pad is None or pad == encode(tokenizer, [{"role": "user", "content": "a"}], None).prompt[-1]:
         return f"{name} reads the last token that is not padding, and here prompts end with the padding token"

@@ -16,7 +16,7 @@ from rich.console import Console
 from transformers import AutoConfig, GenerationConfig
 
 from preceptor.errors import InputError, PreceptorError, Problem
-from preceptor.files import expanded, private_folder, publish_folder, write_atomic
+from preceptor.files import private_folder, publish_folder, write_atomic
 from preceptor.models import PROMPT_FILE, in_front, load_tokenizer, measured_template, stop_tokens
 from preceptor.ship._classifier import classifier, why_not
 from preceptor.ship._export_metadata import MANIFEST, write_metadata
@@ -64,7 +64,7 @@ def export(
     `InputError` with every reason why this cannot be exported, `PreceptorError` when the parity check fails, or when a
     GGUF file's free text would not give the labels that the study scored; then nothing is left behind.
     """
-    folder = expanded(folder).resolve()
+    folder = folder.expanduser().resolve()
     tokenizer = load_tokenizer(arm.source)
     if problems := [*_unavailable(arm, to, tokenizer), *_obstacles(folder, overwrite)]:
         raise InputError(problems)
@@ -187,7 +187,7 @@ def _write(
         write_gguf(model, tokenizer, folder / GGUF_FILE, name, gguf_type)
         write_atomic(folder / "Modelfile", modelfile(arm, tokenizer, GGUF_FILE))
         return rounding, None
-    head_beside = None
+    head_beside: str | None = None
     if arm.by_head and (head_beside := why_not(model.config, head_weights(arm), pool_of(arm), tokenizer)):
         write_head(arm, folder)
     elif arm.by_head:
