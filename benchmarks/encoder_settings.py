@@ -3,7 +3,8 @@
 Each setting is trained on N built-in cases of the task (128), with the embedded encoder, which must have been fetched,
 and the task's own metric on 200 validation cases is printed beside the validation losses. No held-out case is answered,
 and the cases are drawn by another seed than those of the built-in studies. The defaults of `encoder` are the setting
-that did best.
+whose validation loss was lowest. On `triage_provider`: rate-5e-4 gave a macro-F1 of .554 and a loss of 1.06 after four
+epochs, rate-2e-3 gave .569 and 1.17 after three, and its loss then rose; head gave .493 and 1.17 after fifteen.
 """
 
 import argparse

@@ -105,7 +105,7 @@ class Study(_Frozen):
     models: dict[Name, str] = Field(default={}, exclude_if=lambda models: not models)
     """Further models by name, which stages ask for: each a folder, a hub id or an embedded model, as `model` is."""
     load_in_4bit: bool = Field(default=False, exclude_if=lambda quantized: not quantized)
-    """Whether the linear layers of `model` are held in four bits, in each of its arms, tuned or not."""
+    """Whether the model's linear layers are held in four bits, in each of its own arms, tuned or not."""
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(default=(0,), min_length=1)
     makers: tuple[str, ...] = ()
     """Where rejected answers come from. The first makes the pairs of all arms, each other is an arm of its own."""
