@@ -64,5 +64,6 @@ CREDITS: dict[str, str] = {
     "sepsis2019": (
         "PhysioNet/Computing in Cardiology Challenge 2019. Reyna MA et al., Crit Care Med 2020;48(2):210-217. ODbL 1.0"
     ),
+    "specialty": "MTSamples, mtsamples.com; asked after Solomou C, 2023 (arXiv 2312.05585). CC0",
 }
 """By task in `examples/`: set, publication, licence."""
