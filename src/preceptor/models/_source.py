@@ -127,7 +127,7 @@ def context_length(source: ModelSource) -> int | None:
     config: Any = AutoConfig.from_pretrained(source.location, local_files_only=True, trust_remote_code=False)
     known: int | None = getattr(config.get_text_config(), "max_position_embeddings", None)
     if known is not None and config.model_type in _PADDED_POSITIONS:
-        return known - config.pad_token_id - 1
+        return known - int(config.pad_token_id) - 1
     return known
 
 
