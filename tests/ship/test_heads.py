@@ -18,7 +18,7 @@ from preceptor.models import load_policy
 from preceptor.ship import export
 from preceptor.ship.serving import load
 from preceptor.ship.serving._api import create_app
-from preceptor.study import ArmOfRun, head_probabilities, held_out, open_arm
+from preceptor.study import ArmOfRun, held_out, open_arm
 from preceptor.web.door import open_door
 from preceptor.web.server import Limits
 from ship.slot_runs import QUIET, by_hand, checked, finished, lora, measured
@@ -64,7 +64,7 @@ def is_one_model(arm: ArmOfRun, folder: Path) -> None:
     assert len(set(batch["attention_mask"].sum(-1).tolist())) > 1
     found = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
     policy = load_policy(arm.source, arm.folder, dtype=torch.float32)
-    wanted = head_probabilities(policy, held_out(arm).test, arm.numerics).log()
+    wanted = arm.head_probabilities(policy, held_out(arm).test).log()
     torch.testing.assert_close(found.log_softmax(-1), wanted, atol=1e-5, rtol=0)
     assert [model.config.id2label[one] for one in found.argmax(-1).tolist()] == measured(arm)
     assert list(model.config.id2label.values()) == list(arm.task.labels)
@@ -181,7 +181,7 @@ def test_a_head_of_a_causal_model_keeps_the_bias_of_an_earlier_version(run: Path
     save_file(load_file(file) | {"bias": bias}, file)
     prompts = held_out(arm).test
     old, new = (
-        head_probabilities(load_policy(arm.source, folder, dtype=torch.float32), prompts, arm.numerics).log()
+        arm.head_probabilities(load_policy(arm.source, folder, dtype=torch.float32), prompts).log()
         for folder in (tmp_path / "kept", arm.folder)
     )
     torch.testing.assert_close(old, (new + bias).log_softmax(-1), atol=1e-4, rtol=0)

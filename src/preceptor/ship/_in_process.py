@@ -9,7 +9,7 @@ from torch import Tensor
 from preceptor.chat_server import Reply
 from preceptor.engine import generate, timed
 from preceptor.models import Policy, stop_tokens
-from preceptor.study import ArmOfRun, LabelAnswers, head_probabilities, label_answers
+from preceptor.study import ArmOfRun, LabelAnswers, label_answers
 from preceptor.tasks import Example
 
 _ROWS = 32
@@ -67,7 +67,7 @@ def _labels_of_head(arm: ArmOfRun, policy: Policy) -> ScoreLabels:
         labels = arm.task.labels
         likely = torch.full((len(prompts), len(labels)), 1 / len(labels))
         with timed() as cost:
-            likely[wanted] = head_probabilities(policy, [prompts[i] for i in wanted], arm.numerics)
+            likely[wanted] = arm.head_probabilities(policy, [prompts[i] for i in wanted])
         texts = [arm.task.format_answer(labels[one]) for one in likely.argmax(-1).tolist()]
         probabilities: list[Mapping[str, float]] = [dict(zip(labels, row, strict=True)) for row in likely.tolist()]
         return LabelAnswers(texts, probabilities, ties=0, without_marker=0, cost=cost)

@@ -1,7 +1,6 @@
 """What is compared: the study file, the stage tree, the runner, the run folder and what each arm cost."""
 
 from preceptor.study.answers._greedy import greedy_generation
-from preceptor.study.answers.head import label_probabilities as head_probabilities
 from preceptor.study.cases import Prepared
 from preceptor.study.check import Looked, check_study, look_at_study
 from preceptor.study.finished.arm import ArmOfRun, held_out, open_arm
@@ -47,7 +46,6 @@ __all__ = [
     "find_kind",
     "gold_items",
     "greedy_generation",
-    "head_probabilities",
     "held_out",
     "items_to_label",
     "kind_names",

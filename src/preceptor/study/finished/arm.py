@@ -1,11 +1,15 @@
 """One arm of a finished run, as whoever exports, serves or checks its model needs it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from torch import Tensor
 
 from preceptor.engine import Numerics, choose_numerics
 from preceptor.errors import InputError, Problem
-from preceptor.models import ModelSource, load_tokenizer, readable_adapter, slot_folders
+from preceptor.models import ModelSource, Policy, load_tokenizer, readable_adapter, slot_folders
 from preceptor.study.cases import Prepared, check_task, prepare
 from preceptor.study.finished.run import AGAIN, Finished, read_finished
 from preceptor.study.label_scores.scored import LabelRule
@@ -54,6 +58,12 @@ class ArmOfRun:
     def by_head(self) -> bool:
         """Whether a head gave its labels, so that it writes nothing."""
         return _by_head(self.study, self.arm)
+
+    def head_probabilities(self, policy: Policy, prompts: Sequence[list[int]]) -> Tensor:
+        """How probable the head of `policy` finds each label: [prompts, labels]; of an arm that answers by one."""
+        way: Any = find_answer(self.study.arm(self.arm).answer)
+        likely: Tensor = way.label_probabilities(policy, prompts, self.numerics)
+        return likely
 
     @property
     def predictions(self) -> list[Prediction]:
