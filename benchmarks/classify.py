@@ -86,17 +86,17 @@ def our_step(model: "nn.Module", cases: Sequence[Case], tokens_per_tree: int) ->
     import torch
 
     from benchmarks._measure import adamw
-    from preceptor.engine import label_loss, sequence_states, split_into_trees
+    from preceptor.engine import computed_together, label_loss, sequence_states
     from preceptor.models import heads_of
 
     (head,), optimizer = heads_of(model).values(), adamw(model)
-    trees = split_into_trees(cases, lambda case: [case.ids], tokens_per_tree)
+    batches = computed_together(model, cases, lambda case: [case.ids], tokens_per_tree)
 
     def step() -> float:
         total = 0.0
-        for tree in trees:
-            logits = head(sequence_states(model, [case.ids for case in tree], share=False))
-            loss = label_loss(logits, torch.tensor([case.label for case in tree])).sum() / len(cases)
+        for batch in batches:
+            logits = head(sequence_states(model, [case.ids for case in batch], head, share=False))
+            loss = label_loss(logits, torch.tensor([case.label for case in batch])).sum() / len(cases)
             loss.backward()
             total += float(loss.detach())
         optimizer.step()

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from preceptor.comparison import compare_predictions
+from preceptor.comparison import PredictionsCompared, compare_predictions
 from preceptor.errors import InputError
 from prediction_files import Rows, label_rows, score_rows, write_rows
 
@@ -37,6 +37,16 @@ class Files:
         for word in words:
             assert any(word in one for one in said), said
         return said
+
+    def scored(self) -> tuple[Rows, Rows]:
+        """The same with scores."""
+        return score_rows(0.7, seed=1), score_rows(0.6, seed=2)
+
+    def compared(self) -> PredictionsCompared:
+        """What they show."""
+        write_rows(self.folder / "a.jsonl", self.a)
+        write_rows(self.folder / "b.jsonl", self.b)
+        return compare_predictions(self.folder / "a.jsonl", self.folder / "b.jsonl", **self.options)
 
 
 @pytest.fixture
@@ -179,9 +189,7 @@ def test_metrics_of_sets_are_refused_with_what_stands_in_for_them(files: Files) 
     files.options["metric"] = "jaccard"
     files.refused("metric: 'jaccard' rates sets of labels, which are not read here. Take `mean_score` of a run's own")
     files.options["metric"] = "micro_f1"
-    files.refused(
-        "metric: 'micro_f1' rates sets of labels, which are not read here. Did you mean `macro_f1`? Choose of"
-    )
+    files.refused("metric: 'micro_f1' rates sets of labels, which are not read here. Did you mean `macro_f1`?")
 
 
 def test_files_that_cannot_be_read_are_all_told(tmp_path: Path) -> None:
@@ -219,3 +227,46 @@ def test_answers_in_another_spelling_are_no_worse_arm(files: Files) -> None:
         write_rows(files.folder / "a.jsonl", files.a), files.folder / "b.jsonl", **files.options
     )
     assert (found.a[0].value, found.verdict) == (0.0, "worse")
+
+
+@pytest.mark.parametrize("margin", ["0.1", float("nan"), 0, True, 1.5, 1e9])
+def test_a_margin_that_is_no_difference_of_the_metric(files: Files, margin: Any) -> None:
+    files.options["margin"] = margin
+    (said,) = files.refused("margin: ")
+    assert "leave it out" in said
+
+
+def test_a_margin_beyond_what_these_scores_can_differ_by(files: Files) -> None:
+    files.a, files.b = ([row | {"score": 80 + 10 * row["score"]} for row in rows] for rows in (files.scored()))
+    files.options = {"metric": "mean_score", "group": "patient", "margin": 15}
+    files.refused("margin: ")
+    files.options["margin"] = 5
+    assert files.compared().margin == 5
+
+
+@pytest.mark.parametrize("name", ["~nosuchuser0/a.jsonl", "a\0.jsonl", "x" * 300])
+def test_what_cannot_be_a_file_is_told(files: Files, name: str) -> None:
+    write_rows(files.folder / "b.jsonl", files.b)
+    with pytest.raises(InputError) as caught:
+        compare_predictions(name, files.folder / "b.jsonl", metric="accuracy", group=name, gold=name)
+    assert len(caught.value.problems) >= 3
+
+
+@pytest.mark.parametrize("side", ["a", "gold", "group"])
+def test_a_frame_with_a_column_twice_is_refused(files: Files, side: str) -> None:
+    frames = {name: pd.DataFrame(rows) for name, rows in (("a", files.a), ("b", files.b))}
+    twice = pd.DataFrame([["c1", "urgent", "soon"]], columns=["id", "gold", "gold"])
+    said = {"a": frames["a"], "b": frames["b"], "gold": "gold", "group": "patient", side: twice}
+    with pytest.raises(InputError, match="column `gold` stands there twice"):
+        compare_predictions(said["a"], said["b"], metric="accuracy", gold=said["gold"], group=said["group"])
+
+
+@pytest.mark.parametrize("scores", [[1.5, -0.5, 0.0], [0.2, 0.2, 0.2], [3.0, 2.0, 1.0]])
+def test_scores_that_are_no_probabilities(files: Files, scores: list[float]) -> None:
+    for row in (*files.a, *files.b):
+        row["scores"] = dict(zip(("urgent", "soon", "routine"), (0.7, 0.2, 0.1), strict=True))
+    files.b[1]["scores"] = dict(zip(("urgent", "soon", "routine"), scores, strict=True))
+    files.options["metric"] = "brier"
+    files.refused("b.jsonl, row 2: column `scores` holds no probabilities, which the Brier score rates")
+    files.options["metric"] = "auroc"
+    assert files.compared().n == len(files.a)

@@ -20,6 +20,7 @@ from preceptor.models import (
     Slot,
     SlotSettings,
     find_model,
+    heads_of,
     slot_weights,
     start_policy,
 )
@@ -107,7 +108,8 @@ def test_a_head_alone_is_a_logistic_regression_on_the_states(narrow_encoder: Mod
     drawn, policy = np.random.default_rng(0), policy_of(narrow_encoder, {}, ["head"])
     prompts = drawn.integers(20, 40, size=(480, 2)).tolist()
     with torch.no_grad():
-        states = sequence_states(policy.model, prompts, share=False).double().numpy()
+        (head,) = heads_of(policy.model).values()
+        states = sequence_states(policy.model, prompts, head, share=False).double().numpy()
     labels = ((states - states.mean(axis=0)) @ drawn.normal(size=8) > 0).astype(int)
     labels = np.where(drawn.random(480) < 0.25, drawn.integers(0, 2, 480), labels)
     train = [Labelled(prompt, int(label)) for prompt, label in zip(prompts[:80], labels, strict=False)]
