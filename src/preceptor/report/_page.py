@@ -18,6 +18,7 @@ from preceptor.report._views import flows, training_times, view
 from preceptor.report._words import words
 from preceptor.report._writing import write_page
 from preceptor.study.results.schema import Results
+from preceptor.study.spec.arms import GENERATE
 
 
 def write_report(run_folder: Path, *, with_text: bool = False) -> Path:
@@ -53,7 +54,7 @@ def render(run: Run, *, with_text: bool = False) -> str:
             for place, found in enumerate(results.spikes)
         ],
         exploratory=exploratory_note(results),
-        published=PUBLISHED,
+        published=PUBLISHED if any(one.trained and one.answer == GENERATE for one in results.arms) else (),
         citation=CITATION,
         methods=methods(run),
         checklist=checklist(results),

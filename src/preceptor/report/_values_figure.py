@@ -16,6 +16,7 @@ from preceptor.study.run.failures import Failure
 _ROW, _TITLE, _FOOTER = 0.2, 0.42, 0.42  # inches
 _WIDE = 4.5
 _RIGHT = 1.18  # inches for the numbers
+_NARROW = 1.5  # inches of an axis on which six numbers would touch
 
 
 def values_figure(name: str, results: Results) -> str:
@@ -76,7 +77,8 @@ def _block(
 ) -> None:
     bare(axes)
     axes.set_xlim(0, 1)
-    axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1], [f"{tick:g}" for tick in (0, 0.2, 0.4, 0.6, 0.8, 1)] if last else [])
+    ticks = (0, 0.5, 1) if _WIDE - left - _RIGHT < _NARROW else (0, 0.2, 0.4, 0.6, 0.8, 1)
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks] if last else [])
     axes.set_ylim(len(cells) - 0.35, -0.7)
     axes.set_yticks(range(len(cells)), [_row_label(results, cell, cells) for cell in cells], fontsize=8.5)
     axes.tick_params(axis="y", pad=8)  # a mark at 0 keeps clear of its name
