@@ -34,7 +34,8 @@ KEPT = Path("docs/results")
 class Pooled:
     """Arm a minus arm b over seeds and patients.
 
-    deltas: by seed. interval: 95%; None with one seed, which says nothing of others. smallest: the difference that
+    deltas: by seed. interval: 95%; None with one seed, which says nothing of others, and where both arms gave the same
+    answers in every seed (`alike`), which is no difference of 0: nothing was compared. smallest: the difference that
     would have been found with 80% power at p < .05. half_width_90: equivalence needs it below the margin.
     """
 
@@ -49,6 +50,7 @@ class Pooled:
     half_width_90: float | None
     smallest: float | None
     margin: float | None
+    alike: bool = False
 
 
 def main() -> None:
@@ -107,7 +109,8 @@ def _over_seeds(contrasts: dict[int, Contrast]) -> Pooled:
     patients = some.patients or some.n
     errors = [(one.ci[1] - one.ci[0]) / (2 * norm.ppf(0.975)) for one in contrasts.values() if one.ci]
     patient_error = sqrt(fmean(one**2 for one in errors))  # of one seed: of their mean it is no larger
-    spread = across_seeds(list(deltas.values()), patient_error, patients) if len(deltas) > 1 else None
+    alike = not any(deltas.values()) and not patient_error
+    spread = None if alike or len(deltas) < 2 else across_seeds(list(deltas.values()), patient_error, patients)
     return Pooled(
         some.task,
         some.metric,
@@ -120,6 +123,7 @@ def _over_seeds(contrasts: dict[int, Contrast]) -> Pooled:
         spread and spread.interval(0.9)[1] - spread.delta,
         spread and spread.smallest(),
         some.margin,
+        alike,
     )
 
 
@@ -161,14 +165,19 @@ def page(runs: Sequence[Results], found: Sequence[Pooled]) -> list[str]:
         "could have been found",
     ]
     lines += table(header, map(_row, found))
-    lines += ["", f"{PAPER}, on summaries:", ""]
+    lines += ["", *_delivered(runs), "", f"{PAPER}, on summaries:", ""]
     theirs = ([row.model, row.metric, row.base, row.sft, row.dpo, row.p] for row in PAPER_ROWS["summarization"])
     return lines + table(["model", "metric", "base", "SFT", "SFT+DPO", "p, DPO against SFT"], theirs)
 
 
+def _delivered(runs: Sequence[Results]) -> list[str]:
+    """What the treatment did to the policy it began with, by seed: did it nothing, no difference speaks of it."""
+    return [f"- Seed {run.study.seeds[0]}: {one.sentence}" for run in runs for one in run.could_have_seen]
+
+
 def _row(one: Pooled) -> list[str]:
     if one.interval is None or one.half_width_90 is None or one.smallest is None:
-        rest = ["one seed says nothing of others", "-", "-"]
+        rest = ["the same answers in every seed" if one.alike else "one seed says nothing of others", "-", "-"]
     else:
         low, high = one.interval
         rest = [f"[{low:+.3f}, {high:+.3f}]", f"{one.half_width_90:.3f}", f"{one.smallest:.3f}"]

@@ -70,6 +70,15 @@ def test_every_seed_stands_in_the_page_and_one_alone_speaks_of_none_other() -> N
     assert "one seed says nothing of others" in "\n".join(page([run_of(0)], [alone]))
 
 
+def test_arms_that_gave_the_same_answers_in_every_seed_have_no_interval_around_0() -> None:
+    runs = [run_of(seed, 0.0) for seed in (0, 1)]
+    for run in runs:
+        run.contrasts[0].__dict__["ci"] = (0.0, 0.0)
+    (found,) = pooled(runs)
+    assert (found.interval, found.half_width_90, found.smallest, found.alike) == (None, None, None, True)
+    assert "the same answers in every seed" in "\n".join(page(runs, [found]))
+
+
 def test_runs_that_do_not_belong_together_are_refused() -> None:
     with pytest.raises(InputError, match="no run to pool"):
         list(pooled([]))

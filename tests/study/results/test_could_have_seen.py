@@ -121,5 +121,15 @@ def test_the_smallest_detectable_difference_follows_from_the_width_alone() -> No
     assert "A difference of 0.07 would have been found with 80% power (margin 0.05)" in found[0].sentence
 
 
+def test_answers_that_are_all_the_same_say_nothing_of_what_could_have_been_found() -> None:
+    """A stage that kept its start gives an interval without width, which is no certainty."""
+    kept = DELIVERED | {"kept_step": 0, "kept_dose": 0.0, "eval_pair_accuracy": 0.5}
+    found = box(asked(delta=0.0, ci=(0.0, 0.0), answers_changed=0.0), delivered=kept)
+    assert found is not None
+    assert (found.delivered, found.smallest_detectable) == (False, None)
+    assert "0 steps: the weights it began with did best on validation cases" in found.sentence
+    assert "Which difference would have been found cannot be said." in found.sentence
+
+
 def test_a_study_without_a_further_stage_has_no_box() -> None:
     assert box([contrast("sft", "base", "better", 0.3)]) is None

@@ -91,8 +91,9 @@ def _settled(evidence: TaskEvidence, question: Contrast) -> bool | None:
 
 
 def _smallest(question: Contrast) -> float | None:
+    """None without an interval, and where it has no width: of answers that are all the same, it says nothing."""
     low, high = question.ci or (None, None)
-    if low is None or high is None:
+    if low is None or high is None or low == high:
         return None
     return (high - low) / 2 * float(norm.ppf(0.975) + norm.ppf(_POWER)) / float(norm.ppf(0.975))
 
@@ -107,7 +108,8 @@ def _delivered_words(
     parts = []
     if found:
         steps = fmean(one.kept_step for one in found)
-        parts.append(f"{steps:.0f} steps (sum of learning rates {fmean(one.kept_dose for one in found):.1e})")
+        dose = f"{steps:.0f} steps (sum of learning rates {fmean(one.kept_dose for one in found):.1e})"
+        parts.append(dose if steps else "0 steps: the weights it began with did best on validation cases")
     if changed is not None:
         parts.append(f"{changed:.0%} of held-out answers differ from {evidence.phrases[question.b]}'s")
     if accuracy is not None:
