@@ -179,9 +179,11 @@ def test_models_prints_the_list(preceptor: CommandLine, tmp_path: Path, monkeypa
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     listed = preceptor.run("models", "--json")
     assert (listed.code, listed.errors) == (0, "")
-    (model,) = printed(listed)["models"]
-    assert (model["name"], model["fetched"], model["size"]) == ("smollm2-135m-instruct", False, 0)
-    assert model["location"].startswith(str(tmp_path))
+    known = printed(listed)["models"]
+    assert [model["name"] for model in known] == ["smollm2-135m-instruct", "all-minilm-l6-v2"]
+    for model in known:
+        assert (model["fetched"], model["size"]) == (False, 0)
+        assert model["location"].startswith(str(tmp_path))
     unknown = preceptor.run("models", "fetsch", "--json")
     assert (unknown.code, unknown.shown) == (2, "")
 

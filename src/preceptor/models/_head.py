@@ -18,7 +18,7 @@ class Head(nn.Linear):
     """
 
     def __init__(
-        self, hidden_size: int, outputs: int, pool: str, *, bias: bool, device: torch.device | None = None
+        self, hidden_size: int, outputs: int, pool: str, *, bias: bool = True, device: torch.device | None = None
     ) -> None:
         super().__init__(hidden_size, outputs, bias=bias, device=device)
         self.pool = pool

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from preceptor.errors import InputError, Problem
-from preceptor.files import digest, digest_file, expanded, is_folder
+from preceptor.files import digest, digest_file, expanded, is_folder, why_no_path
 from preceptor.models._bits import require_bitsandbytes
 from preceptor.models._embedded import EMBEDDED_MODELS, embedded_folder, is_fetched
 from preceptor.models._json import read_json
@@ -90,7 +90,7 @@ def find_model(name: str) -> ModelSource:
         source = ModelSource(name, name, _download(name), "hub")
     else:
         fix = f"Name a model folder, a hub id, or {' or '.join(f'`{one}`' for one in EMBEDDED_MODELS)}."
-        raise InputError(Problem(f"model {name}", "there is no such folder", fix))
+        raise InputError(Problem(f"model {name}", why_no_path(name) or "there is no such folder", fix))
     if problems := _problems(source):
         raise InputError(problems)
     return source
