@@ -71,7 +71,7 @@ def test_a_run_that_is_interrupted_goes_on_in_the_same_kernel(
     again = "results = preceptor.Study.load('study.yaml').run('run')\nprint(results.to_frame().shape)"
     shown = "".join(text(message) for message in outputs(client, client.execute(again)))
     assert "What is left of the study" in shown
-    assert "(2, 14)" in shown
+    assert "(2, 16)" in shown
     undisturbed = "preceptor.Study.load('study.yaml').run('other')"
     assert not [one for one in outputs(client, client.execute(undisturbed)) if one["msg_type"] == "error"]
     assert predictions(tmp_path / "run") == predictions(tmp_path / "other")

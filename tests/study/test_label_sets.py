@@ -95,7 +95,7 @@ def test_a_head_learns_the_labels_by_binary_cross_entropy(done: Run) -> None:
     curve = [loss for _, loss in cell["curves"]["classify"]["eval_loss"]]
     assert min(curve) < curve[0]
     assert cell["invalid_rate"] == 0
-    assert cell["learning"]["classify"]["head"] == 3 * 48 + 3
+    assert cell["learning"]["classify"]["head"] == 3 * 48
 
 
 def test_arms_are_compared_and_the_report_shows_it(done: Run) -> None:

@@ -294,7 +294,8 @@ def _write_slot(policy: Policy, name: str, folder: Path, weights: dict[str, Tens
     model, slot = policy.model, policy.slots[name]
     if slot.type == HEAD:
         head = heads_of(model)[name]
-        save_file(_plain(head.state_dict()), folder / _HEAD_FILE, metadata={"format": "pt", "pool": head.pool})
+        # One entry: safetensors writes several in no order, and so other bytes each time.
+        save_file(_plain(head.state_dict()), folder / _HEAD_FILE, metadata={"pool": head.pool})
         return
     # peft's own saving would look the base model up on the hub, and write a card with this machine's paths.
     state = get_peft_model_state_dict(model, state_dict=weights, adapter_name=name, save_embedding_layers=False)
