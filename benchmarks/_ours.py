@@ -47,7 +47,7 @@ def dpo_step(policy: Policy, pairs: Sequence[EncodedPair], numerics: Numerics) -
         margins = reward_margins(sums(chosen), sums(rejected), kept[:, 0], kept[:, 1])
         return dpo_loss(margins, DPOSettings().beta).sum() / len(pairs)
 
-    return _step(policy.model, pair_trees(pairs, range(len(pairs)), numerics.tokens_per_tree), tree_loss)
+    return step_of(policy.model, pair_trees(pairs, range(len(pairs)), numerics.tokens_per_tree), tree_loss)
 
 
 @torch.no_grad()
@@ -68,10 +68,11 @@ def sft_step(policy: Policy, examples: Sequence[Encoded], numerics: Numerics) ->
         return sft_loss(torch.cat(answer_logprobs(policy.model, tree, share=share, cost=Cost()))) / tokens
 
     trees = split_into_trees(examples, lambda e: [e.prompt + e.answer], numerics.tokens_per_tree)
-    return _step(policy.model, trees, tree_loss)
+    return step_of(policy.model, trees, tree_loss)
 
 
-def _step(model: nn.Module, trees: Sequence[Tree], tree_loss: Callable[[Tree], Tensor]) -> Work:
+def step_of(model: nn.Module, trees: Sequence[Tree], tree_loss: Callable[[Tree], Tensor]) -> Work:
+    """One optimizer step: the losses of its trees, or batches, added up."""
     model.eval()
     optimizer = adamw(model)
 

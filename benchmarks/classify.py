@@ -6,7 +6,6 @@ batch, padded to its longest case, no dropout. Both sides are measured in one ru
 compared. A step is forward, backward, optimizer step and zeroing of the gradients.
 """
 
-import argparse
 import json
 import os
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from benchmarks._measure import Row, Work
     from preceptor.progress import Advance
@@ -85,25 +84,18 @@ def our_step(model: "nn.Module", cases: Sequence[Case], tokens_per_tree: int) ->
     """A step as `classify` takes it: batches of padded cases, a head on their states."""
     import torch
 
-    from benchmarks._measure import adamw
+    from benchmarks._ours import step_of
     from preceptor.engine import computed_together, label_loss, sequence_states
     from preceptor.models import heads_of
 
-    (head,), optimizer = heads_of(model).values(), adamw(model)
+    (head,) = heads_of(model).values()
     batches = computed_together(model, cases, lambda case: [case.ids], tokens_per_tree)
 
-    def step() -> float:
-        total = 0.0
-        for batch in batches:
-            logits = head(sequence_states(model, [case.ids for case in batch], head, share=False))
-            loss = label_loss(logits, torch.tensor([case.label for case in batch])).sum() / len(cases)
-            loss.backward()
-            total += float(loss.detach())
-        optimizer.step()
-        optimizer.zero_grad()
-        return total
+    def loss(batch: list[Case]) -> "Tensor":
+        logits = head(sequence_states(model, [case.ids for case in batch], head, share=False))
+        return label_loss(logits, torch.tensor([case.label for case in batch])).sum() / len(cases)
 
-    return step
+    return step_of(model, batches, loss)
 
 
 def peer_step(model: Any, cases: Sequence[Case], learning: str) -> "Work":
@@ -183,34 +175,23 @@ def main() -> None:
     from rich.console import Console
     from transformers import BertConfig
 
+    from benchmarks._arguments import read_arguments
     from benchmarks._measure import HEADER, line
     from preceptor.progress import progress
 
-    parser = argparse.ArgumentParser(description="Speed of training an encoder with a head.")
-    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
-    parser.add_argument("--only", metavar="WHAT,...", help=f"what learns, of {', '.join(LEARNING)}; default: all")
-    parser.add_argument("--shapes", metavar="SHAPE,...", help=f"of {', '.join(SHAPES)}; default: all")
-    parser.add_argument("--steps", type=int, default=5, help="timed steps of each side; default: %(default)s")
-    parser.add_argument("--threads", type=int, default=2, help="default: %(default)s")
-    arguments = parser.parse_args()
-    chosen = []
-    for given, known in ((arguments.only, LEARNING), (arguments.shapes, SHAPES)):
-        names = given.split(",") if given else list(known)
-        if unknown := [name for name in names if name not in known]:
-            parser.error(f"there is no {', '.join(unknown)}; choose from {', '.join(known)}")
-        chosen.append(names)
-    torch.set_num_threads(arguments.threads)
-    todo = [(SHAPES[shape], what) for what in chosen[0] for shape in chosen[1]]
-    console, options = Console(stderr=True), {"steps": arguments.steps, "threads": arguments.threads}
+    asked = read_arguments("Speed of training an encoder with a head.", LEARNING, SHAPES)
+    torch.set_num_threads(asked.threads)
+    todo = [(SHAPES[shape], what) for what in asked.what for shape in asked.shapes]
+    console, options = Console(stderr=True), {"steps": asked.steps, "threads": asked.threads}
     rows = []
-    with TemporaryDirectory() as made, progress("measuring", len(todo) * 2 * (arguments.steps + 1), console) as advance:
+    with TemporaryDirectory() as made, progress("measuring", len(todo) * 2 * (asked.steps + 1), console) as advance:
         BertConfig(**MINILM, **NO_DROPOUT).save_pretrained(made)
         for shape, what in todo:
             rows.append(row_of(Path(made), shape, what, advance=advance, **options))
-    if arguments.json:
+    if asked.json:
         print(json.dumps([asdict(row) for row in rows], indent=2))
         return
-    print(HEADER, *map(line, rows), *(SHAPES[name].title for name in chosen[1]), sep="\n")
+    print(HEADER, *map(line, rows), *(SHAPES[name].title for name in asked.shapes), sep="\n")
 
 
 if __name__ == "__main__":
