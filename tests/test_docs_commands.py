@@ -99,7 +99,7 @@ def check(words: list[str], *, whole: bool) -> None:
         case ["python", script, *_] if script.endswith(".py"):
             assert script in OTHERS or (ROOT / script).is_file()
         case ["python", "-m", module, *rest]:
-            source = (ROOT / f"{module.replace('.', '/')}.py").read_text()
+            source = options_of(module)
             assert [word for word in rest if word.startswith("--") and f'"{word}"' not in source] == []
         case ["python", "-c", code]:
             exec(compile(code, "docs", "exec"), {})
@@ -110,6 +110,13 @@ def check(words: list[str], *, whole: bool) -> None:
         case [first, *_]:
             ours = ROOT / first
             assert first in (*OTHERS, "preceptor") or os.access(ours, os.X_OK), f"what is {first}?"
+
+
+def options_of(module: str) -> str:
+    """The source where its options stand: its own, and the one that reads the command line of several benchmarks."""
+    source = (ROOT / f"{module.replace('.', '/')}.py").read_text()
+    shared = "from benchmarks._arguments import" in source
+    return source + ((ROOT / "benchmarks" / "_arguments.py").read_text() if shared else "")
 
 
 def parse(name: str, words: list[str], *, whole: bool) -> dict[str, Any]:
