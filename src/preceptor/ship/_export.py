@@ -191,7 +191,8 @@ def _write(
     if arm.by_head and (head_beside := why_not(model.config, head_weights(arm), pool_of(arm), tokenizer)):
         write_head(arm, folder)
     elif arm.by_head:
-        model = classifier(model, head_weights(arm), arm.task.labels, tokenizer)
+        labels, several = arm.task.answer.labels, bool(arm.task.set_labels)
+        model = classifier(model, head_weights(arm), tuple(labels), tokenizer, several=several)
     else:
         model.generation_config = GenerationConfig(
             do_sample=False,

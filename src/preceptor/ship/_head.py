@@ -42,28 +42,31 @@ def head_weights(arm: ArmOfRun) -> dict[str, Tensor]:
 
 
 def write_head(arm: ArmOfRun, folder: Path) -> None:
-    """Write `head.safetensors`, see `head_weights`, and `head.json`: the labels in the order of the outputs, and which
-    hidden states the head reads.
+    """Write `head.safetensors`, see `head_weights`, and `head.json`: the labels in the order of the outputs, which
+    hidden states the head reads, and where an answer has several labels the threshold of each.
     """
     shutil.copyfile(head_folder(arm) / HEAD_FILE, folder / HEAD_FILE)
     pool = pool_of(arm)
-    write_json(folder / LABELS_FILE, {"labels": list(arm.task.labels), "state": _STATES[pool], "pool": pool})
+    read = {"labels": list(arm.task.answer.labels), "state": _STATES[pool], "pool": pool}
+    several = {} if arm.threshold is None else {"threshold": arm.threshold}
+    write_json(folder / LABELS_FILE, read | several)
 
 
 @torch.no_grad()
 def labels_by_head(arm: ArmOfRun, model: Any, folder: Path, prompts: Sequence[list[int]]) -> list[Reply]:
-    """The label that the export in `folder` gives each prompt, one prompt at a time through the model's own code."""
-    labels, logits = _beside(model, folder) if (folder / HEAD_FILE).is_file() else _within(model)
-    replies = []
+    """What the export in `folder` answers to each prompt, one prompt at a time through the model's own code."""
+    written, logits = _beside(model, folder) if (folder / HEAD_FILE).is_file() else _within(model)
+    threshold, replies = written.get("threshold", arm.threshold), []
     for prompt in prompts:
-        likely = logits(torch.tensor([prompt], device=model.device)).float().softmax(-1).cpu()
-        text = arm.task.format_answer(labels[int(likely.argmax())])
-        replies.append(Reply(text, scores=dict(zip(labels, likely.tolist(), strict=True))))
+        outputs = logits(torch.tensor([prompt], device=model.device)).float()
+        likely = outputs.softmax(-1) if threshold is None else outputs.sigmoid()
+        scores = dict(zip(written["labels"], likely.tolist(), strict=True))
+        replies.append(Reply(arm.head_text(scores, threshold), scores=scores))
     return replies
 
 
-def _beside(model: Any, folder: Path) -> tuple[list[str], Callable[[Tensor], Tensor]]:
-    """The labels, and the logits that `head.safetensors` gives token ids [1, tokens]."""
+def _beside(model: Any, folder: Path) -> tuple[dict[str, Any], Callable[[Tensor], Tensor]]:
+    """What `head.json` says, and the logits that `head.safetensors` gives token ids [1, tokens]."""
     weights, written = load_file(folder / HEAD_FILE), json.loads((folder / LABELS_FILE).read_text(encoding="utf-8"))
     pool = written.get("pool") or {state: pool for pool, state in _STATES.items()}[written["state"]]
     labels, width = weights["weight"].shape
@@ -76,13 +79,13 @@ def _beside(model: Any, folder: Path) -> tuple[list[str], Callable[[Tensor], Ten
         found: Tensor = head(head.pooled(states[rows.start : rows.stop].float().cpu()))
         return found
 
-    return written["labels"], logits
+    return written, logits
 
 
-def _within(model: Any) -> tuple[list[str], Callable[[Tensor], Tensor]]:
-    """The same of an `AutoModelForSequenceClassification`."""
+def _within(model: Any) -> tuple[dict[str, Any], Callable[[Tensor], Tensor]]:
+    """The same of an `AutoModelForSequenceClassification`, whose configuration has the labels."""
     labels = [model.config.id2label[i] for i in range(model.config.num_labels)]
-    return labels, lambda ids: model.eval()(input_ids=ids).logits[0]
+    return {"labels": labels}, lambda ids: model.eval()(input_ids=ids).logits[0]
 
 
 def how_to_use(arm: ArmOfRun, folder: Path) -> list[str]:
@@ -90,8 +93,8 @@ def how_to_use(arm: ArmOfRun, folder: Path) -> list[str]:
     prompt = "" if writes(arm.source) else " The text is the user's turn alone, without the instruction."
     if not (folder / HEAD_FILE).is_file():
         return [
-            "`AutoModelForSequenceClassification` loads it: `id2label` has the labels in the order of its logits, the "
-            f"softmax of which is how probable each label is; the answer is the highest.{prompt}",
+            "`AutoModelForSequenceClassification` loads it: `id2label` has the labels in the order of its logits. "
+            f"{_rule(arm, 'logit')}{prompt}",
             "A layer that its class has in front of the outputs hands them through and does nothing else. To train the "
             "model further, take the adapter.",
         ]
@@ -103,9 +106,22 @@ def how_to_use(arm: ArmOfRun, folder: Path) -> list[str]:
     return [
         f"`{HEAD_FILE}` is a linear layer (`weight` [labels, hidden size], perhaps `bias`) on the last hidden state of "
         f"the {state}: `model(**prompt, output_hidden_states=True).hidden_states[-1][0, {which}]`.{weighed}{prompt}",
-        f"The answer is the label of its highest output, in the order of `labels` in `{LABELS_FILE}`: "
-        f"{', '.join(arm.task.labels)}.",
+        f"Its outputs are in the order of `labels` in `{LABELS_FILE}`: {', '.join(arm.task.answer.labels)}. "
+        f"{_rule(arm, 'output')}",
     ]
+
+
+def _rule(arm: ArmOfRun, output: str) -> str:
+    """How the outputs become the answer, for a reader; output: what one is called."""
+    if arm.threshold is None:
+        return f"The softmax of all is how probable each label is; the answer is the label of the highest {output}."
+    empty = arm.task.answer.empty
+    none = "the most probable one" if empty is None else f"`{empty}`"
+    return (
+        f"The sigmoid of each {output} is how probable its label is. The answer is every label from "
+        f"{arm.threshold:g} on (the threshold that the study chose on validation cases), and where there is none, "
+        f"{none}."
+    )
 
 
 def pool_of(arm: ArmOfRun) -> str:
