@@ -15,8 +15,7 @@ from preceptor.files import write_json
 from preceptor.models import (
     HEAD,
     Head,
-    SlotSettings,
-    family_pool,
+    pool_of,
     rows_read,
     saved_slots,
     soft_tokens,
@@ -46,7 +45,7 @@ def write_head(arm: ArmOfRun, folder: Path) -> None:
     hidden states the head reads, and where an answer has several labels the threshold of each.
     """
     shutil.copyfile(head_folder(arm) / HEAD_FILE, folder / HEAD_FILE)
-    pool = pool_of(arm)
+    pool = head_pool(arm)
     read = {"labels": list(arm.task.answer.labels), "state": _STATES[pool], "pool": pool}
     several = {} if arm.threshold is None else {"threshold": arm.threshold}
     write_json(folder / LABELS_FILE, read | several)
@@ -99,7 +98,7 @@ def how_to_use(arm: ArmOfRun, folder: Path) -> list[str]:
             "model further, take the adapter.",
         ]
     soft = sum(soft_tokens_of(slot.peft_config("FEATURE_EXTRACTION")) for slot in adapters_of(arm).values())
-    pool, text = pool_of(arm), "prompt" if writes(arm.source) else "text"
+    pool, text = head_pool(arm), "prompt" if writes(arm.source) else "text"
     which = {"first": soft, "last": -1}.get(pool, f"{soft}:")
     state = f"{text}'s {_STATES[pool]}" if pool in ("first", "last") else f"{text}: the {_STATES[pool]}"
     weighed = " The weights are `softmax(states @ query / hidden_size**0.5)`." if pool == "attention" else ""
@@ -124,9 +123,8 @@ def _rule(arm: ArmOfRun, output: str) -> str:
     )
 
 
-def pool_of(arm: ArmOfRun) -> str:
-    """A head that was saved before there was a choice reads what its family's do."""
+def head_pool(arm: ArmOfRun) -> str:
+    """Which hidden states the head of an arm that answers by one reads."""
     assert arm.folder is not None
     (head,) = (slot for slot in saved_slots(arm.folder).values() if slot.type == HEAD)
-    settings = head.settings if isinstance(head, SlotSettings) else {}
-    return str(settings.get("pool") or family_pool(arm.source))
+    return pool_of(head, arm.source)
