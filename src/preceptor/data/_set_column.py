@@ -67,6 +67,8 @@ def _found(named: Sequence[Sequence[str]], mark: str | None, rows: int) -> SetCo
     first: dict[str, str] = {}
     for part in (part for parts in named for part in parts):
         first.setdefault(_plain(part), " ".join(part.split()))
+        if len(first) > _MOST_LABELS + 1:  # with a word for none
+            return None
     sets = [frozenset(map(_plain, parts)) for parts in named]
     word = _word_for_none(sets) if mark else None
     labels = [label for plain, label in first.items() if plain != word]
