@@ -84,7 +84,7 @@ def test_an_adapter_leaves_with_its_head_and_threshold(arm: ArmOfRun, tmp_path: 
     assert (written["labels"], written["threshold"]) == (list(arm.task.set_labels), arm.threshold)
     assert json.loads((tmp_path / "export.json").read_text())["threshold"] == arm.threshold
     said = (tmp_path / "README.md").read_text()
-    assert f"The answer is every label from {arm.threshold:g} on" in said
+    assert f"every label whose probability is at least {arm.threshold:g}, the threshold" in said
     assert ("the most probable one." if arm.task.answer.empty is None else "there is none, `none`.") in said
     kind: Any = AutoModelForCausalLM if writes(arm.source) else AutoModel
     model: Any = PeftModel.from_pretrained(kind.from_pretrained(arm.source.location), tmp_path)
@@ -106,7 +106,7 @@ def test_merged_it_is_one_model_for_several_labels(arm: ArmOfRun, tmp_path: Path
     likely = [model(input_ids=torch.tensor([prompt])).logits[0].sigmoid() for prompt in held_out(arm).test]
     assert arm.threshold is not None
     assert [by_threshold(arm, one, arm.threshold) for one in likely] == measured(arm)
-    assert f"from {arm.threshold:g} on" in (tmp_path / "README.md").read_text()
+    assert f"is at least {arm.threshold:g}, the" in (tmp_path / "README.md").read_text()
     tokenizer: Any = AutoTokenizer.from_pretrained(tmp_path)
     if not tokenizer.chat_template:  # the text is the prompt, so that transformers' own pipeline does all of it
         classify: Any = pipeline("text-classification", model=model, tokenizer=tokenizer, top_k=None)

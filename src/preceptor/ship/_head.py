@@ -117,8 +117,8 @@ def _rule(arm: ArmOfRun, output: str) -> str:
     empty = arm.task.answer.empty
     none = "the most probable one" if empty is None else f"`{empty}`"
     return (
-        f"The sigmoid of each {output} is how probable its label is. The answer is every label from "
-        f"{arm.threshold:g} on (the threshold that the study chose on validation cases), and where there is none, "
+        f"The sigmoid of each {output} is how probable its label is. The answer is every label whose probability is "
+        f"at least {arm.threshold:g}, the threshold that the study chose on validation cases, and where there is none, "
         f"{none}."
     )
 
