@@ -90,6 +90,33 @@ def test_a_text_answer_makes_a_text_task(tmp_path: Path) -> None:
     assert task.prompt == "{note}"
 
 
+@pytest.mark.parametrize(
+    ("blank", "setting"),
+    [("", {"labels": {"": "none"}}), ("none", {}), (None, {"bad_rows": "leave out"})],
+    ids=["an empty cell", "a word", "both"],
+)
+def test_sets_of_labels_make_a_task_of_them(tmp_path: Path, blank: str | None, setting: dict[str, Any]) -> None:
+    cells = ["asthma|COPD", "COPD", "asthma", "gout|asthma", "gout"] * 6
+    cells += ["none", ""] if blank is None else [blank, blank]
+    path = tmp_path / "notes.csv"
+    path.write_text("note,problems\n" + "".join(f"what was found in case {n},{cell}\n" for n, cell in enumerate(cells)))
+    files = write_new(read_table(path), tmp_path, "notes", NewStudy(["note"], "problems", "each row"))
+    assert files.answers == "several of 3 labels, `|` between them"
+    task, study = load(files)
+    assert (task.set_labels, task.answer.separator, task.answer.empty) == (("asthma", "COPD", "gout"), " | ", "none")
+    assert (task.metric, [one.metric for one in task.secondary_metrics]) == (
+        "jaccard",
+        ["sample_f1", "subset_accuracy"],
+    )
+    assert "`|` between them, or `none` where there is none" in task.instruction
+    assert study["arms"] == ["base", "sft", "encoder", "tfidf", "nearest"]
+    data = study["tasks"][0]["data"]
+    assert {key: data[key] for key in ("labels", "bad_rows") if key in data} == setting
+    got = read_examples(DataSpec.model_validate(data), task, files.study.parent).examples
+    assert [one.target for one in got[:5]] == ["asthma | COPD", "COPD", "asthma", "asthma | gout", "gout"]
+    assert [one.target for one in got[30:]] == (["none"] if blank is None else ["none"] * 2)
+
+
 def test_every_problem_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         new(tmp_path, text=["nothing"], target="chief_complaint", group="nobody", date="never")

@@ -185,13 +185,6 @@ def test_a_metric_that_needs_more_than_predictions(files: Files) -> None:
     files.refused("metric: 'sensitivity' needs positive labels, which only a task file can name. Choose of accuracy, ")
 
 
-def test_metrics_of_sets_are_refused_with_what_stands_in_for_them(files: Files) -> None:
-    files.options["metric"] = "jaccard"
-    files.refused("metric: 'jaccard' rates sets of labels, which are not read here. Take `mean_score` of a run's own")
-    files.options["metric"] = "micro_f1"
-    files.refused("metric: 'micro_f1' rates sets of labels, which are not read here. Did you mean `macro_f1`?")
-
-
 def test_files_that_cannot_be_read_are_all_told(tmp_path: Path) -> None:
     (tmp_path / "empty.jsonl").write_text("")
     with pytest.raises(InputError) as caught:

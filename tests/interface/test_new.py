@@ -145,6 +145,22 @@ def test_check_has_nothing_against_the_arms_that_are_proposed(tmp_path: Path, ti
     assert repeats == [False, True]
 
 
+def test_lists_of_labels_are_proposed_as_several_and_check_has_nothing_against_it(
+    tmp_path: Path, tiny_model_folder: Path, preceptor: CommandLine
+) -> None:
+    has = [["asthma", "gout"], ["gout"], ["asthma"], [], ["COPD"], ["COPD", "asthma"]] * 10
+    cases = frame().assign(urgency=pd.Series(has))
+    study = new_study(cases, **said(tmp_path / "problems", model=tiny_model_folder))
+    checked = study.check()
+    assert checked.ready, str(checked)
+    assert checked.tasks[0].counts["train"].labels.keys() == {"asthma", "gout", "COPD"}
+    assert {one.code for one in checked.tasks[0].findings} == {"few_patients", "empty_set"}
+    words = ("--text", "note", "--target", "urgency", "--group", "patient", "--output-dir", tmp_path / "again")
+    outcome = preceptor.run("new", tmp_path / "problems" / "problems.parquet", *words)
+    assert outcome.code == 0, outcome.errors
+    assert "target: urgency (several of 3 labels, `;` between them)" in outcome.shown
+
+
 def test_what_is_missing_is_asked_for_in_words_of_both_doors(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"Name the patient's column \(`group`\)") as refused:
         new_study(frame(), **said(tmp_path / "triage", group=""))

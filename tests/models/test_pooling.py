@@ -16,10 +16,10 @@ from preceptor.models import (
     AdapterSettings,
     ModelSource,
     SlotSettings,
-    family_pool,
     find_model,
     heads_of,
     load_policy,
+    pool_of,
     save_policy,
     saved_slots,
     start_policy,
@@ -63,7 +63,8 @@ def test_without_a_word_a_head_reads_the_token_that_has_seen_all(
     encoder_source: ModelSource, tiny_source: ModelSource
 ) -> None:
     for source, pool in ((encoder_source, "first"), (tiny_source, "last")):
-        assert family_pool(source) == pool
+        assert pool_of(PLAIN, source) == pool
+        assert pool_of(SlotSettings(type=HEAD, outputs=3, pool="mean"), source) == "mean"
         assert with_pools({"head": PLAIN}, source) == {"head": PLAIN}
         policy = start_policy(source, None, {"head": PLAIN}, ["head"], seed=0, dtype=torch.float32)
         assert heads_of(policy.model)["head"].pool == pool

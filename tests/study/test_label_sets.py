@@ -10,7 +10,6 @@ from sklearn.metrics import f1_score, jaccard_score, roc_auc_score
 
 import labels_study
 from html_page import Page
-from preceptor.errors import InputError
 from preceptor.evidence import find_metric, value_of
 from preceptor.report import write_report
 from preceptor.study import open_arm
@@ -168,7 +167,9 @@ def test_where_no_set_may_be_empty_the_highest_label_is_given() -> None:
     assert texts_of(WITHOUT_EMPTY, sets_by(WITHOUT_EMPTY, scores, 0.5)) == ["heart failure", "asthma; heart failure"]
 
 
-def test_a_head_of_several_labels_stays_in_its_run_and_what_writes_may_leave(done: Run) -> None:
-    with pytest.raises(InputError, match="classify gives several labels by a head, which cannot be taken out of a run"):
-        open_arm(done.folder, "urgency", "classify", heads=True)
-    assert open_arm(done.folder, "urgency", "sft").task.set_labels == tuple(LABELS)
+def test_a_head_of_several_labels_and_what_writes_may_leave(done: Run) -> None:
+    head, writer = (open_arm(done.folder, "urgency", name, heads=True) for name in ("classify", "sft"))
+    assert head.task.set_labels == writer.task.set_labels == tuple(LABELS)
+    assert (head.threshold, writer.threshold) == (cells(done)["classify"]["threshold"], None)
+    texts = [head.head_text(one.scores or {}, head.threshold) for one in head.predictions]
+    assert texts == [one.text for one in head.predictions]

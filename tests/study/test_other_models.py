@@ -211,3 +211,50 @@ def test_a_case_is_cut_for_a_model_of_fewer_positions_and_refused_where_nothing_
     refused = preceptor.run("check", uncut)
     assert refused.code == 2
     assert "model mini: few reads 12 tokens, and some case does not fit even where it is cut" in refused.errors
+
+
+WORD = {"template": "{word}"}
+TWICE = {"template": "{note} {note}"}
+
+
+def shown(folder: Path, model: Path, positions: int, **views: Any) -> Path:
+    """A study whose classifier is an encoder of few positions that is shown a view; nothing may be cut."""
+    few = build_tiny_encoder(folder / "few", config=BertConfig(**SMALL, max_position_embeddings=positions))
+    arms = ["tfidf", *({"name": f"head-{view}", "stages": ["mini-head"], "view": view} for view in views)]
+    data = {"path": "cases.csv", "target": "urgency", "group": "patient"}
+    fields = {"word": {"random_words": "note", "count": 1}}
+    tasks = [{"task": "urgency.task.yaml", "data": data, "fields": fields, "views": views}]
+    file = write_study(folder, model, **beside(few, arms=arms, primary=[], tasks=tasks))
+    task = {name: value for name, value in TASK.items() if name != "cut"}
+    (folder / "urgency.task.yaml").write_text(yaml.safe_dump(task))
+    return file
+
+
+def test_cases_are_looked_at_as_the_arm_is_shown_them(
+    tmp_path: Path, tiny_model_folder: Path, preceptor: CommandLine
+) -> None:
+    """A view that fits where the note does not, which is then run; and one that does not where it does."""
+    short = shown(tmp_path / "short", tiny_model_folder, 24, word=WORD)
+    checked = preceptor.run("check", short)
+    assert checked.code == 0, checked.errors
+    done = preceptor.run("study", short, "--output-dir", tmp_path / "run")
+    assert done.code == 0, done.errors
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert {one["arm"] for one in results["cells"]} == {"tfidf", "head-word"}
+    long = shown(tmp_path / "long", tiny_model_folder, 70, word=WORD, twice=TWICE)
+    refused = preceptor.run("check", long)
+    assert refused.code == 2
+    assert "task urgency, view twice, model mini: few reads 70 tokens, and some case does not fit" in refused.errors
+    assert "Name a field under `cut:` of view twice" in refused.errors
+    assert refused.errors.count("some case does not fit") == 1
+
+
+def test_a_model_that_no_arm_asks_for_is_told(
+    tmp_path: Path, tiny_model_folder: Path, tiny_encoder_folder: Path, preceptor: CommandLine
+) -> None:
+    study = write_study(tmp_path, tiny_model_folder, **beside(tiny_encoder_folder))
+    said = "models: mini: no stage of an arm asks for it, so it does nothing."
+    assert said not in preceptor.run("check", study).shown
+    without = preceptor.run("check", study, "--set", "arms=[base,tfidf]", "--set", "primary=[]")
+    assert without.code == 0, without.errors
+    assert f"warning {said}" in without.shown

@@ -9,9 +9,9 @@ from preceptor._new.problems import problems_of
 from preceptor._new.settings import NewStudy
 from preceptor._new.study_file import study_yaml
 from preceptor._new.task_file import task_yaml
-from preceptor._new.text import schema_file
+from preceptor._new.text import by_spelling, schema_file
 from preceptor._schema import SchemaOf, json_schema
-from preceptor.data import Table, has_header, missing_header
+from preceptor.data import SetColumn, Table, has_header, looks_like_labels, missing_header, set_column
 from preceptor.errors import InputError, Problem
 from preceptor.files import write_atomic, write_json
 
@@ -22,10 +22,11 @@ _SCHEMAS: tuple[SchemaOf, ...] = ("study", "task")
 
 @dataclass(frozen=True, slots=True)
 class NewFiles:
-    """Paths of the two files written."""
+    """Paths of the two files written. answers: what the column of right answers was taken for, in words."""
 
     task: Path
     study: Path
+    answers: str
 
 
 def write_new(table: Table, folder: Path, name: str, said: NewStudy, *, overwrite: bool = False) -> NewFiles:
@@ -35,8 +36,10 @@ def write_new(table: Table, folder: Path, name: str, said: NewStudy, *, overwrit
     """
     if not has_header(table):
         raise InputError(missing_header(table))
-    files = NewFiles(folder / f"{name}.task.yaml", folder / f"{name}.study.yaml")
-    problems = problems_of(table, name, said)
+    sets = set_column(table, said.target)
+    answers = _in_words(table, said.target, sets)
+    files = NewFiles(folder / f"{name}.task.yaml", folder / f"{name}.study.yaml", answers)
+    problems = problems_of(table, name, said, sets)
     if not overwrite:
         problems += [
             Problem(
@@ -51,8 +54,8 @@ def write_new(table: Table, folder: Path, name: str, said: NewStudy, *, overwrit
         raise InputError(problems)
     fields = _field_names(said.text)
     try:
-        write_atomic(files.task, task_yaml(table, name, fields, said.target))
-        write_atomic(files.study, study_yaml(table, files.study, files.task.name, name, fields, said))
+        write_atomic(files.task, task_yaml(table, name, fields, said.target, sets))
+        write_atomic(files.study, study_yaml(table, files.study, files.task.name, name, fields, said, sets))
         for of in _SCHEMAS:
             write_json(folder / schema_file(of), json_schema(of))
     except OSError as error:
@@ -60,6 +63,14 @@ def write_new(table: Table, folder: Path, name: str, said: NewStudy, *, overwrit
             Problem(str(folder), f"cannot write here: {error.strerror}", "Choose another folder")
         ) from None
     return files
+
+
+def _in_words(table: Table, target: str, sets: SetColumn | None) -> str:
+    if sets is not None:
+        return f"several of {len(sets.labels)} labels, `{sets.separator.strip()}` between them"
+    if looks_like_labels(table, target):
+        return f"one of {len(by_spelling(table.distinct(target)))} labels"
+    return "text"
 
 
 def _field_names(columns: Sequence[str]) -> dict[str, str]:

@@ -4,14 +4,15 @@ import re
 
 from preceptor._new.settings import NewStudy
 from preceptor._new.text import by_spelling
-from preceptor.data import Table, describe_columns
+from preceptor.data import SetColumn, Table, describe_columns
 from preceptor.errors import Problem
 from preceptor.files import file_name
 
 
-def problems_of(table: Table, name: str, said: NewStudy) -> list[Problem]:
-    """Every problem."""
-    found = _column_problems(table, said) + _patient_problems(table, said.group) + _label_problems(table, said.target)
+def problems_of(table: Table, name: str, said: NewStudy, sets: SetColumn | None) -> list[Problem]:
+    """Every problem. sets: what the column of right answers holds, if that is sets of labels."""
+    labels = [] if sets else _label_problems(table, said.target)
+    found = _column_problems(table, said) + _patient_problems(table, said.group) + labels
     return [*found, *_name_problems(name), *_margin_problems(said.margin)]
 
 

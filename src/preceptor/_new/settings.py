@@ -10,9 +10,9 @@ from preceptor.models import EMBEDDED
 @dataclass(frozen=True, slots=True)
 class NewStudy:
     """text: the columns that the model reads; target: that of right answers, whose few short values make a label task,
-    anything else a text task; group: the patient's, `each row` where every row is a different patient, None where
-    nothing was said; date: a column not shown to the model. model, arms, margin: settings of the study, as it has them;
-    arms: None for those that suit the answers.
+    sets of few labels a task of several, and anything else a text task; group: the patient's, `each row` where every
+    row is a different patient, None where nothing was said; date: a column not shown to the model. model, arms, margin:
+    settings of the study, as it has them; arms: None for those that suit the answers.
     """
 
     text: Sequence[str]

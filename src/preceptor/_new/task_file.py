@@ -4,20 +4,15 @@ import re
 from collections.abc import Sequence
 
 from preceptor._new.text import by_spelling, editor_line, scalar, words
-from preceptor.data import Table, looks_like_labels
+from preceptor.data import SetColumn, Table, looks_like_labels
 
 
-def task_yaml(table: Table, name: str, fields: dict[str, str], label: str) -> str:
-    """The text of the file; `fields`: field -> column; `label`: the column of right answers."""
-    labelled = looks_like_labels(table, label)
-    labels = list(by_spelling(table.distinct(label)).values())
+def task_yaml(table: Table, name: str, fields: dict[str, str], label: str, sets: SetColumn | None) -> str:
+    """The text of the file; `fields`: field -> column; `label`: the column of right answers; `sets`: what it holds, if
+    that is sets of labels.
+    """
     longest = max(fields, key=lambda field: sum(map(len, table.column(fields[field]))))
-    shape = _label_answer(labels) if labelled else _text_answer(labels)
-    instruction = (
-        f"Give the {words(label)} of this case. Answer with one of these and nothing else: " + "; ".join(labels)
-        if labelled
-        else f"Write the {words(label)} for this case. Use only what is stated."
-    )
+    instruction, shape = _asked(table, label, sets)
     lines = [
         editor_line("task"),
         "# A task: what is put to the model, and how its answer is read and judged. Change the words freely.",
@@ -37,6 +32,20 @@ def task_yaml(table: Table, name: str, fields: dict[str, str], label: str) -> st
     return "\n".join(lines) + "\n"
 
 
+def _asked(table: Table, label: str, sets: SetColumn | None) -> tuple[str, list[str]]:
+    """The instruction, and the lines on the answer."""
+    if sets is not None:
+        between = f"`{sets.separator.strip()}` between them"
+        none = f", or `{sets.empty}` where there is none" if sets.empty else ""
+        which = f"List every {words(label)} of this case that is one of these: {'; '.join(sets.labels)}."
+        return f"{which} Answer with these alone, in this order, {between}{none}.", _set_answer(sets)
+    labels = list(by_spelling(table.distinct(label)).values())
+    if looks_like_labels(table, label):
+        only = "Answer with one of these and nothing else: " + "; ".join(labels)
+        return f"Give the {words(label)} of this case. {only}", _label_answer(labels)
+    return f"Write the {words(label)} for this case. Use only what is stated.", _text_answer(labels)
+
+
 def _prompt_lines(fields: dict[str, str]) -> list[str]:
     if len(fields) == 1:
         return [f"  {{{field}}}" for field in fields]
@@ -53,6 +62,21 @@ def _label_answer(labels: Sequence[str]) -> list[str]:
         f"  max_new_tokens: {max(8, max(map(len, labels)))}  # room for the answer",
         "metric: macro_f1  # or accuracy",
         "also: [accuracy]  # shown beside it",
+    ]
+
+
+def _set_answer(sets: SetColumn) -> list[str]:
+    none = [f"  empty: {scalar(sets.empty)}  # the answer where a case has no label"] if sets.empty else []
+    return [
+        "answer:",
+        "  kind: labels  # the answer is one of the labels or several",
+        "  labels:  # label: what it means",
+        *(f"    {scalar(label)}: {scalar(f'The case has {label}')}" for label in sets.labels),
+        f"  separator: {scalar(sets.separator)}  # between two labels",
+        *none,
+        f"  max_new_tokens: {min(1024, max(8, sets.longest))}  # room for the answer",
+        "metric: jaccard  # of the labels that a case has or was given, the share that it has and was given",
+        "also: [sample_f1, subset_accuracy]  # shown beside it",
     ]
 
 

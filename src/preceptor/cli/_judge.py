@@ -29,13 +29,26 @@ def judge(
     ] = None,
     answer: Annotated[str, typer.Option(help="The column of the answers.")] = "answer",
     score: Annotated[str, typer.Option(help="The column of the scores.")] = "score",
+    separator: Annotated[
+        str | None, typer.Option(help="What stands between two labels, where answers are sets of them.")
+    ] = None,
+    empty: Annotated[str | None, typer.Option(help="Of sets: the word for no label.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare two files of predictions for the same cases: interval, test and verdict. Trains nothing."""
     from preceptor.comparison import compare_predictions
 
     found = compare_predictions(
-        _files(a), _files(b), metric=metric, group=group, gold=gold, margin=margin, answer=answer, score=score
+        _files(a),
+        _files(b),
+        metric=metric,
+        group=group,
+        gold=gold,
+        margin=margin,
+        answer=answer,
+        score=score,
+        separator=separator,
+        empty=empty,
     )
     say(str(found), to=beside_json(as_json))
     if as_json:

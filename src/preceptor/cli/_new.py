@@ -41,7 +41,7 @@ def new(
         NewStudy([column.strip() for column in text if column.strip()], target, group or None, date),
         overwrite=overwrite,
     )
-    chosen = {"text": ", ".join(text), "target": target, "group": group, "date, not read": date}
+    chosen = {"text": ", ".join(text), "target": f"{target} ({files.answers})", "group": group, "date, not read": date}
     for what, column in chosen.items():
         say(f"{what}: {column or 'none'}")
     say(f"Wrote {files.task} and {files.study}. Read them, then:")

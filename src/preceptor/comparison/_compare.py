@@ -18,6 +18,7 @@ from preceptor.comparison._rows import (
     score_problems,
 )
 from preceptor.comparison._samples import TAKES_LABELS, foreign_answers, label_samples, sample_of
+from preceptor.comparison._sets import RATES_SETS, SetForm, set_form_problems, set_samples
 from preceptor.comparison._sources import read_arm
 from preceptor.data import EACH_ROW, Table, did_you_mean
 from preceptor.errors import InputError, Problem, shortened
@@ -56,7 +57,8 @@ _UNSAID = {
 }
 """What is missing, and what to do."""
 
-_OF_SETS = ("label_sets", "set_scores")
+_COMPARES = {*TAKES_LABELS, *RATES_SETS}
+"""What a metric fits that compares answers with right ones; all others rate a score."""
 
 _TASK = "these cases"
 """What stands in the sentence where a study has the name of a task."""
@@ -66,6 +68,7 @@ _TASK = "these cases"
 class _Columns:
     answer: str
     score: str
+    sets: SetForm | None
 
 
 def compare_predictions(
@@ -78,6 +81,8 @@ def compare_predictions(
     margin: float | None = None,
     answer: str = "answer",
     score: str = "score",
+    separator: str | None = None,
+    empty: str | None = None,
 ) -> PredictionsCompared:
     """What two files of predictions for the same cases show: the statistics of a study, a minus b.
 
@@ -90,23 +95,26 @@ def compare_predictions(
     gold: the right answers, likewise; default: the column `gold`.
     margin: the least difference that matters, in the metric's unit; without one, nothing is ever called equivalent.
     answer, score: other names of these columns.
+    separator: what stands between two labels where answers are sets of them, as for `jaccard`; empty: the word for no
+    label, where a case may have none.
 
     An answer that is right in no case counts as INVALID: wrong, never missing; a file of such answers alone is refused.
     Raises InputError with every problem.
     """
-    columns = _Columns(answer, score)
+    columns = _Columns(answer, score, SetForm(separator, empty) if separator else None)
     found = find_metric(metric) if metric in metric_names() else None
     (ours, unread), (theirs, unread_too) = read_arm(a, "a"), read_arm(b, "b")
     files, all_read = [*ours, *theirs], not unread and not unread_too
     limit = _largest_difference(found, files, score) if found else inf
-    problems = [*_metric_problems(metric), *_margin_problems(margin, limit), *unread, *unread_too]
+    of_sets = set_form_problems(found, separator, empty) if found else ()
+    problems = [*_metric_problems(metric), *of_sets, *_margin_problems(margin, limit), *unread, *unread_too]
     for table in files:
         problems += [*id_problems(table), *(_answer_problems(table, found, columns) if found else ())]
     if all_read:
         problems += [*_seed_problems(ours, theirs), *case_problems(files)]
     each_row = isinstance(group, str) and group == EACH_ROW
     patients = None if each_row else _lookup("group", group, files, problems)
-    asks_gold = found.fits in TAKES_LABELS if found and all_read else gold is not None
+    asks_gold = found.fits in _COMPARES if found and all_read else gold is not None
     right = _lookup("gold", gold, files, problems) if asks_gold else None
     if problems or found is None:
         raise InputError(
@@ -127,9 +135,12 @@ def _samples(
         return [sample_of(table, cases, groups, columns.score, columns.answer) for table in files]
     answers = values(right)
     gold = [answers[case] for case in cases]
-    if foreign := [problem for table in files for problem in foreign_answers(table, gold, columns.answer)]:
+    if columns.sets is not None:
+        samples = set_samples(metric, files, cases, groups, gold, columns.sets, columns.answer)
+    elif foreign := [problem for table in files for problem in foreign_answers(table, gold, columns.answer)]:
         raise InputError(foreign)
-    samples = label_samples(metric, files, cases, groups, gold, columns.answer)
+    else:
+        samples = label_samples(metric, files, cases, groups, gold, columns.answer)
     if any(value_of(metric, sample) is None for sample in samples):
         what = f"{metric_title(metric.name)} is undefined for these cases, whose right answers are all the same"
         raise InputError(Problem("metric", what, "Give cases of every label, or name another metric"))
@@ -157,14 +168,10 @@ def _compared(
 
 
 def _metric_problems(metric: str) -> list[Problem]:
-    fitting = [name for name in metric_names() if not _needs_positives(name) and find_metric(name).fits not in _OF_SETS]
+    fitting = [name for name in metric_names() if not _needs_positives(name)]
     fix = f"{did_you_mean(str(metric), fitting)}Choose of {', '.join(fitting)}"
     if metric not in metric_names():
         return [Problem("metric", f"there is no metric {metric!r}", fix)]
-    if find_metric(metric).fits in _OF_SETS:
-        what = f"{metric!r} rates sets of labels, which are not read here"
-        by_case = "Take `mean_score` of a run's own scores of its cases"
-        return [Problem("metric", what, by_case if find_metric(metric).score else fix)]
     if _needs_positives(metric):
         return [Problem("metric", f"{metric!r} needs positive labels, which only a task file can name", fix)]
     return []
@@ -188,7 +195,7 @@ def _margin_problems(margin: float | None, limit: float) -> list[Problem]:
 
 def _largest_difference(metric: Metric, files: Sequence[Table], score: str) -> float:
     """Of two values of a metric: 1, and more where the scores that it rates lie further apart."""
-    if metric.fits in TAKES_LABELS:
+    if metric.fits in _COMPARES:
         return 1.0
     scores = [found for table in files for row in table.rows if (found := number_of(row.cells.get(score))) is not None]
     return max(1.0, max(scores, default=0.0) - min(scores, default=0.0))
@@ -196,12 +203,11 @@ def _largest_difference(metric: Metric, files: Sequence[Table], score: str) -> f
 
 def _answer_problems(table: Table, metric: Metric, columns: _Columns) -> list[Problem]:
     """What is wrong with the answers or scores that the metric rates."""
-    if metric.fits in _OF_SETS:
-        return []  # refused already
-    if metric.fits not in TAKES_LABELS:
+    if metric.fits not in _COMPARES:
         return list(score_problems(table, columns.score))
     needed = f"{metric.name} compares labels; `answer` names another"
-    scores = label_score_problems(table, metric) if metric.fits == "label_scores" else ()
+    rated = metric.fits in ("label_scores", "set_scores")
+    scores = label_score_problems(table, metric, of_sets=columns.sets is not None) if rated else ()
     return [*column_problems(table, columns.answer, needed), *scores]
 
 

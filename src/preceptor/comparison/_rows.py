@@ -85,9 +85,9 @@ def score_problems(table: Table, column: str) -> Iterator[Problem]:
     yield from few(wrong, table)
 
 
-def label_score_problems(table: Table, metric: Metric) -> Iterator[Problem]:
+def label_score_problems(table: Table, metric: Metric, *, of_sets: bool) -> Iterator[Problem]:
     """Scores of labels that only some rows have, that are no object of numbers, or no probabilities where the metric
-    rates these.
+    rates these; of sets they need not add up to 1.
     """
     if LABEL_SCORES not in table.columns:
         return
@@ -100,8 +100,8 @@ def label_score_problems(table: Table, metric: Metric) -> Iterator[Problem]:
     yield from few(wrong, table)
     if metric.probabilities and not wrong:
         what = f"column `{LABEL_SCORES}` holds no probabilities, which the {metric.title} rates"
-        fix = "Write numbers from 0 to 1 that add up to 1, or leave the column out"
-        rows = [row for row in table.rows if not _are_probabilities(row.cells[LABEL_SCORES])]
+        fix = f"Write numbers from 0 to 1{'' if of_sets else ' that add up to 1'}, or leave the column out"
+        rows = [row for row in table.rows if not _are_probabilities(row.cells[LABEL_SCORES], of_sets)]
         yield from few([Problem(table.where(row), what, fix) for row in rows], table)
 
 
@@ -115,6 +115,6 @@ def _are_numbers(cell: Any) -> bool:
     return isinstance(cell, dict) and bool(cell) and all(number_of(one) is not None for one in cell.values())
 
 
-def _are_probabilities(cell: Mapping[str, Any]) -> bool:
+def _are_probabilities(cell: Mapping[str, Any], of_sets: bool) -> bool:
     shares = [number_of(one) or 0.0 for one in cell.values()]
-    return all(0 <= one <= 1 for one in shares) and abs(sum(shares) - 1) <= _ROUNDED
+    return all(0 <= one <= 1 for one in shares) and (of_sets or abs(sum(shares) - 1) <= _ROUNDED)

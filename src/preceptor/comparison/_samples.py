@@ -16,7 +16,7 @@ TAKES_LABELS = ("labels", "label_scores")
 
 def sample_of(table: Table, cases: Sequence[str], groups: Sequence[str], score: str, answer: str) -> Sample:
     """One file's scores, in the order of `cases`."""
-    rows = _in_order(table, cases)
+    rows = in_order(table, cases)
     invalid = [INVALID_CODE if text_of(row, answer) == INVALID else 0 for row in rows]
     scores = np.array([number_of(row.cells[score]) for row in rows], dtype=float)
     return Sample(np.array(groups), predicted=np.array(invalid), scores=scores)
@@ -34,18 +34,15 @@ def label_samples(
 
     Labels are those that are right in some case, and those that have scores. Any other answer is INVALID.
     """
-    ordered = [_in_order(table, cases) for table in tables]
+    ordered = [in_order(table, cases) for table in tables]
     scored = metric.fits == "label_scores"
-    named = (
-        {label for rows in ordered for row in rows for label in row.cells.get(LABEL_SCORES) or ()} if scored else set()
-    )
-    labels = sorted({*gold, *named})
+    labels = sorted({*gold, *(labels_with_scores(ordered) if scored else ())})
     code = {label: number for number, label in enumerate(labels)}
     right = np.array([code[label] for label in gold])
     found = []
     for table, rows in zip(tables, ordered, strict=True):
         given = np.array([code.get(text_of(row, answer), INVALID_CODE) for row in rows])
-        scores = _label_scores(rows, labels) if scored and LABEL_SCORES in table.columns else None
+        scores = label_scores_of(rows, labels) if scored and LABEL_SCORES in table.columns else None
         found.append(Sample(np.array(groups), right, given, label_scores=scores))
     return found
 
@@ -60,12 +57,18 @@ def foreign_answers(table: Table, gold: Collection[str], answer: str) -> Iterato
         yield Problem(str(table.path), what, "Write labels as they are in the right answers, or name another column")
 
 
-def _in_order(table: Table, cases: Sequence[str]) -> list[Row]:
+def labels_with_scores(files: Sequence[Sequence[Row]]) -> set[str]:
+    """Every label that a row of a file has a score for."""
+    return {label for rows in files for row in rows for label in row.cells.get(LABEL_SCORES) or ()}
+
+
+def in_order(table: Table, cases: Sequence[str]) -> list[Row]:
+    """The rows of a file in the order of `cases`."""
     rows = by_id(table)
     return [rows[case] for case in cases]
 
 
-def _label_scores(rows: Sequence[Row], labels: Sequence[str]) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
+def label_scores_of(rows: Sequence[Row], labels: Sequence[str]) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
     """(cases, labels); a label that has no score has 0."""
     given = [[number_of(row.cells[LABEL_SCORES].get(label, 0)) for label in labels] for row in rows]
     return np.array(given, dtype=float)

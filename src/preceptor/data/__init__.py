@@ -11,6 +11,7 @@ from preceptor.data._named_answers import NAMES_THE_ANSWER, Named, named_answers
 from preceptor.data._near_duplicates import near_duplicates
 from preceptor.data._preflight import Preflight, preflight
 from preceptor.data._problems import did_you_mean, quoted
+from preceptor.data._set_column import SetColumn, set_column
 from preceptor.data._spec import EACH_ROW, DataSpec
 from preceptor.data._spike import Spike, spike_problems, spiked
 from preceptor.data._split import Splits, cases_by_patient, split_by_patient
@@ -27,6 +28,7 @@ __all__ = [
     "Preflight",
     "Read",
     "Row",
+    "SetColumn",
     "Spike",
     "Splits",
     "Table",
@@ -51,6 +53,7 @@ __all__ = [
     "read_examples",
     "read_table",
     "reader_names",
+    "set_column",
     "spike_problems",
     "spiked",
     "split_by_patient",

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from preceptor.data._set_column import set_column
 from preceptor.data._table import Table
 
 _LABEL_NAMES = (  # surest first
@@ -49,7 +50,7 @@ def inspect_table(table: Table) -> Guess:
     patient = _patient(columns)
     date = _date([column for column in columns if column.name != patient])
     rest = [column for column in columns if column.name not in (patient, date)]
-    label = _label(rest, len(table.rows))
+    label = _label(rest, table)
     rest = [column for column in rest if column.name != label]
     prose = [column for column in rest if column.mean_length >= 30 and column.words >= 3]
     prose.sort(key=lambda column: -column.mean_length)
@@ -95,16 +96,19 @@ def _date(columns: Sequence[_Column]) -> str | None:
     return dates[0].name if dates else None
 
 
-def _label(columns: Sequence[_Column], rows: int) -> str | None:
-    """A column of few, short, repeated values, by name or else the last one; failing that, a text column by name."""
-    most = max(2, min(_MAX_LABELS, rows // 3))
+def _label(columns: Sequence[_Column], table: Table) -> str | None:
+    """A column of few, short, repeated values, by name or else the last one, or by name one of sets of such; failing
+    that, a text column by name.
+    """
+    most = max(2, min(_MAX_LABELS, len(table.rows) // 3))
     short = [
         column
         for column in columns
         if 2 <= column.distinct <= most and column.longest <= _LONGEST and not _DEMOGRAPHIC.match(column.name)
     ]
     texts = [column for column in columns if column.words >= 3]
-    named = [[one for one in short if pattern.search(one.name)] for pattern in _LABEL_NAMES]
+    by_name = [[one for one in columns if pattern.search(one.name)] for pattern in _LABEL_NAMES]
+    named = [[one for one in found if one in short or set_column(table, one.name)] for found in by_name]
     texts_named = [one for one in texts if _LABEL_NAMES[0].search(one.name)]
     for candidates in (*named, short, texts_named):
         if candidates:

@@ -35,7 +35,7 @@ def _parts(cell: Any, mapping: Mapping[str, str], task: Task) -> list[str] | Non
     """The labels that a cell names, after the mapping, [] for the empty set; None for a cell that says nothing."""
     text = cell.strip() if isinstance(cell, str) else ""
     whole = mapping.get(text, text)
-    named = _list_of(whole if isinstance(cell, str) else cell)
+    named = list_of(whole if isinstance(cell, str) else cell)
     if named is None:
         if task.label_set(whole) == frozenset():
             return []
@@ -46,7 +46,7 @@ def _parts(cell: Any, mapping: Mapping[str, str], task: Task) -> list[str] | Non
     return [mapping.get(part, part) for part in given]
 
 
-def _list_of(cell: Any) -> list[Any] | None:
+def list_of(cell: Any) -> list[Any] | None:
     """The parts of a list, or of a text that is the JSON of one; None for any other text."""
     if not isinstance(cell, str):
         return cell if isinstance(cell, list) else [cell]

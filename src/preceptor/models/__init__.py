@@ -25,7 +25,7 @@ from preceptor.models._policy import (
     slot_folders,
     start_policy,
 )
-from preceptor.models._pooling import family_pool, with_pools
+from preceptor.models._pooling import pool_of, with_pools
 from preceptor.models._sixteen_bits import rounded_product, slow_16_bits
 from preceptor.models._slots import (
     BACKBONE,
@@ -84,7 +84,6 @@ __all__ = [
     "encode",
     "encode_answer",
     "encode_text",
-    "family_pool",
     "fetch_command",
     "fetch_embedded",
     "find_blueprint",
@@ -101,6 +100,7 @@ __all__ = [
     "load_tokenizer",
     "measured_template",
     "new_policy",
+    "pool_of",
     "positions",
     "random_model",
     "readable_adapter",

@@ -21,7 +21,7 @@ from preceptor.files import private_folder, publish_folder
 from preceptor.models._bits import four_bits, pin_compute_dtype
 from preceptor.models._fused import fuse
 from preceptor.models._head import add_head, heads_of
-from preceptor.models._pooling import family_pool
+from preceptor.models._pooling import pool_of
 from preceptor.models._sixteen_bits import avoid_slow_products
 from preceptor.models._slots import (
     BACKBONE,
@@ -137,8 +137,7 @@ def _with_slot(model: Any, name: str, slot: Slot, source: ModelSource, seed: int
     """The model with a slot more, untrained. Raises `InputError` when the slot does not fit it."""
     if slot.type == HEAD:
         settings = slot.settings if isinstance(slot, SlotSettings) else {}
-        pool = settings.get("pool") or family_pool(source)
-        add_head(model, name, int(settings.get("outputs", 0)), pool, seed=seed)
+        add_head(model, name, int(settings.get("outputs", 0)), pool_of(slot, source), seed=seed)
         return model
     config = slot.peft_config(find_family(source.location).PEFT_TASK)
     try:

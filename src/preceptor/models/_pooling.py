@@ -11,7 +11,13 @@ _MODES = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "first",
 """How a folder of sentence-transformers names what its model was trained with."""
 
 
-def family_pool(source: ModelSource) -> str:
+def pool_of(head: Slot, source: ModelSource) -> str:
+    """The pool of a head; of one that names none, as those that were saved before there was a choice, its family's."""
+    settings = head.settings if isinstance(head, SlotSettings) else {}
+    return str(settings.get("pool") or _family_pool(source))
+
+
+def _family_pool(source: ModelSource) -> str:
     """The pool of a head of which nothing more is known: the token that has seen all others."""
     return str(find_family(source.location).POOL)
 
@@ -21,7 +27,7 @@ def with_pools(slots: Mapping[str, Slot], source: ModelSource) -> dict[str, Slot
     family's and the head names none.
     """
     folder = _folder_pool(source)
-    if folder in (None, family_pool(source)):
+    if folder in (None, _family_pool(source)):
         return dict(slots)
     return {name: _pooled(slot, str(folder)) for name, slot in slots.items()}
 

@@ -59,16 +59,19 @@ def why_not(config: Any, head: Mapping[str, Tensor], pool: str, tokenizer: Any) 
     return None
 
 
-def classifier(model: Any, head: Mapping[str, Tensor], labels: Sequence[str], tokenizer: Any) -> Any:
+def classifier(
+    model: Any, head: Mapping[str, Tensor], labels: Sequence[str], tokenizer: Any, *, several: bool = False
+) -> Any:
     """Model and head as one, on the CPU; only where `why_not` is None.
 
     Its backbone is the model's own, whose configuration becomes the classifier's. A tokenizer without a padding token
-    gets one. head: `weight` [labels, hidden_size] and perhaps `bias` [labels].
+    gets one. head: `weight` [labels, hidden_size] and perhaps `bias` [labels]. several: whether an answer may have more
+    than one label, so that the probability of each is a sigmoid.
     """
     config = model.config
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: i for i, label in enumerate(labels)}
-    config.problem_type = "single_label_classification"
+    config.problem_type = "multi_label_classification" if several else "single_label_classification"
     if config.model_type in _NAMED:
         config.pooler_hidden_act = "linear"
     if config.model_type not in (*_TANH, *_TWO_SIDED, *_NAMED):

@@ -49,6 +49,7 @@ def write_metadata(
         "base": arm.source.title,
         "measured_in": arm.numerics.dtype,
         "label_rule": rule.model_dump(mode="json") if (rule := arm.label_rule) else None,
+        "threshold": arm.threshold,
         "form": arm.form,
         "stored_in": rounding.dtype if rounding else None,
         "check": check,

@@ -15,8 +15,7 @@ from preceptor.files import write_json
 from preceptor.models import (
     HEAD,
     Head,
-    SlotSettings,
-    family_pool,
+    pool_of,
     rows_read,
     saved_slots,
     soft_tokens,
@@ -42,28 +41,31 @@ def head_weights(arm: ArmOfRun) -> dict[str, Tensor]:
 
 
 def write_head(arm: ArmOfRun, folder: Path) -> None:
-    """Write `head.safetensors`, see `head_weights`, and `head.json`: the labels in the order of the outputs, and which
-    hidden states the head reads.
+    """Write `head.safetensors`, see `head_weights`, and `head.json`: the labels in the order of the outputs, which
+    hidden states the head reads, and where an answer has several labels the threshold of each.
     """
     shutil.copyfile(head_folder(arm) / HEAD_FILE, folder / HEAD_FILE)
-    pool = pool_of(arm)
-    write_json(folder / LABELS_FILE, {"labels": list(arm.task.labels), "state": _STATES[pool], "pool": pool})
+    pool = head_pool(arm)
+    read = {"labels": list(arm.task.answer.labels), "state": _STATES[pool], "pool": pool}
+    several = {} if arm.threshold is None else {"threshold": arm.threshold}
+    write_json(folder / LABELS_FILE, read | several)
 
 
 @torch.no_grad()
 def labels_by_head(arm: ArmOfRun, model: Any, folder: Path, prompts: Sequence[list[int]]) -> list[Reply]:
-    """The label that the export in `folder` gives each prompt, one prompt at a time through the model's own code."""
-    labels, logits = _beside(model, folder) if (folder / HEAD_FILE).is_file() else _within(model)
-    replies = []
+    """What the export in `folder` answers to each prompt, one prompt at a time through the model's own code."""
+    written, logits = _beside(model, folder) if (folder / HEAD_FILE).is_file() else _within(model)
+    threshold, replies = written.get("threshold", arm.threshold), []
     for prompt in prompts:
-        likely = logits(torch.tensor([prompt], device=model.device)).float().softmax(-1).cpu()
-        text = arm.task.format_answer(labels[int(likely.argmax())])
-        replies.append(Reply(text, scores=dict(zip(labels, likely.tolist(), strict=True))))
+        outputs = logits(torch.tensor([prompt], device=model.device)).float()
+        likely = outputs.softmax(-1) if threshold is None else outputs.sigmoid()
+        scores = dict(zip(written["labels"], likely.tolist(), strict=True))
+        replies.append(Reply(arm.head_text(scores, threshold), scores=scores))
     return replies
 
 
-def _beside(model: Any, folder: Path) -> tuple[list[str], Callable[[Tensor], Tensor]]:
-    """The labels, and the logits that `head.safetensors` gives token ids [1, tokens]."""
+def _beside(model: Any, folder: Path) -> tuple[dict[str, Any], Callable[[Tensor], Tensor]]:
+    """What `head.json` says, and the logits that `head.safetensors` gives token ids [1, tokens]."""
     weights, written = load_file(folder / HEAD_FILE), json.loads((folder / LABELS_FILE).read_text(encoding="utf-8"))
     pool = written.get("pool") or {state: pool for pool, state in _STATES.items()}[written["state"]]
     labels, width = weights["weight"].shape
@@ -76,13 +78,13 @@ def _beside(model: Any, folder: Path) -> tuple[list[str], Callable[[Tensor], Ten
         found: Tensor = head(head.pooled(states[rows.start : rows.stop].float().cpu()))
         return found
 
-    return written["labels"], logits
+    return written, logits
 
 
-def _within(model: Any) -> tuple[list[str], Callable[[Tensor], Tensor]]:
-    """The same of an `AutoModelForSequenceClassification`."""
+def _within(model: Any) -> tuple[dict[str, Any], Callable[[Tensor], Tensor]]:
+    """The same of an `AutoModelForSequenceClassification`, whose configuration has the labels."""
     labels = [model.config.id2label[i] for i in range(model.config.num_labels)]
-    return labels, lambda ids: model.eval()(input_ids=ids).logits[0]
+    return {"labels": labels}, lambda ids: model.eval()(input_ids=ids).logits[0]
 
 
 def how_to_use(arm: ArmOfRun, folder: Path) -> list[str]:
@@ -90,27 +92,39 @@ def how_to_use(arm: ArmOfRun, folder: Path) -> list[str]:
     prompt = "" if writes(arm.source) else " The text is the user's turn alone, without the instruction."
     if not (folder / HEAD_FILE).is_file():
         return [
-            "`AutoModelForSequenceClassification` loads it: `id2label` has the labels in the order of its logits, the "
-            f"softmax of which is how probable each label is; the answer is the highest.{prompt}",
+            "`AutoModelForSequenceClassification` loads it: `id2label` has the labels in the order of its logits. "
+            f"{_rule(arm, 'logit')}{prompt}",
             "A layer that its class has in front of the outputs hands them through and does nothing else. To train the "
             "model further, take the adapter.",
         ]
     soft = sum(soft_tokens_of(slot.peft_config("FEATURE_EXTRACTION")) for slot in adapters_of(arm).values())
-    pool, text = pool_of(arm), "prompt" if writes(arm.source) else "text"
+    pool, text = head_pool(arm), "prompt" if writes(arm.source) else "text"
     which = {"first": soft, "last": -1}.get(pool, f"{soft}:")
     state = f"{text}'s {_STATES[pool]}" if pool in ("first", "last") else f"{text}: the {_STATES[pool]}"
     weighed = " The weights are `softmax(states @ query / hidden_size**0.5)`." if pool == "attention" else ""
     return [
         f"`{HEAD_FILE}` is a linear layer (`weight` [labels, hidden size], perhaps `bias`) on the last hidden state of "
         f"the {state}: `model(**prompt, output_hidden_states=True).hidden_states[-1][0, {which}]`.{weighed}{prompt}",
-        f"The answer is the label of its highest output, in the order of `labels` in `{LABELS_FILE}`: "
-        f"{', '.join(arm.task.labels)}.",
+        f"Its outputs are in the order of `labels` in `{LABELS_FILE}`: {', '.join(arm.task.answer.labels)}. "
+        f"{_rule(arm, 'output')}",
     ]
 
 
-def pool_of(arm: ArmOfRun) -> str:
-    """A head that was saved before there was a choice reads what its family's do."""
+def _rule(arm: ArmOfRun, output: str) -> str:
+    """How the outputs become the answer, for a reader; output: what one is called."""
+    if arm.threshold is None:
+        return f"The softmax of all is how probable each label is; the answer is the label of the highest {output}."
+    empty = arm.task.answer.empty
+    none = "the most probable one" if empty is None else f"`{empty}`"
+    return (
+        f"The sigmoid of each {output} is how probable its label is. The answer is every label whose probability is "
+        f"at least {arm.threshold:g}, the threshold that the study chose on validation cases, and where there is none, "
+        f"{none}."
+    )
+
+
+def head_pool(arm: ArmOfRun) -> str:
+    """Which hidden states the head of an arm that answers by one reads."""
     assert arm.folder is not None
     (head,) = (slot for slot in saved_slots(arm.folder).values() if slot.type == HEAD)
-    settings = head.settings if isinstance(head, SlotSettings) else {}
-    return str(settings.get("pool") or family_pool(arm.source))
+    return pool_of(head, arm.source)

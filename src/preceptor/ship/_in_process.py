@@ -64,12 +64,12 @@ def labels_as_measured(arm: ArmOfRun, policy: Policy) -> ScoreLabels | None:
 def _labels_of_head(arm: ArmOfRun, policy: Policy) -> ScoreLabels:
     def answer(prompts: Sequence[list[int]], unwanted: Callable[[int], bool] | None = None) -> LabelAnswers:
         wanted = [i for i in range(len(prompts)) if unwanted is None or not unwanted(i)]
-        labels = arm.task.labels
+        labels, threshold = tuple(arm.task.answer.labels), arm.threshold
         likely = torch.full((len(prompts), len(labels)), 1 / len(labels))
         with timed() as cost:
             likely[wanted] = arm.head_probabilities(policy, [prompts[i] for i in wanted])
-        texts = [arm.task.format_answer(labels[one]) for one in likely.argmax(-1).tolist()]
         probabilities: list[Mapping[str, float]] = [dict(zip(labels, row, strict=True)) for row in likely.tolist()]
+        texts = [arm.head_text(one, threshold) for one in probabilities]
         return LabelAnswers(texts, probabilities, ties=0, without_marker=0, cost=cost)
 
     return answer

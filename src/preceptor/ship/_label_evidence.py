@@ -13,8 +13,11 @@ from preceptor.ship._measured_model import MeasuredModel, mistakes
 from preceptor.ship._other_arms import evenly_spaced, other_arms
 from preceptor.ship._replayed import Replayed, scores_gap
 from preceptor.study import ArmOfRun
+from preceptor.tasks import Task
 
 Scores = Mapping[str, float]
+_NEAREST = 1e-12
+"""Stands for how far a probability is from 0 or 1 that was told as one of these."""
 
 
 def gather_label_evidence(
@@ -78,6 +81,8 @@ def _gap(cases: Sequence[Replayed], scores: Sequence[Scores | None]) -> float | 
 def _margin(arm: ArmOfRun, case: Replayed) -> float | None:
     """By how many nats the measured model preferred its label over the served one, as its rule or head counts them."""
     rule, scores = arm.label_rule, case.measured_scores
+    if scores is not None and arm.threshold is not None:
+        return _set_margin(arm.task, case, scores, arm.threshold)
     measured, served = arm.task.parse(case.measured), arm.task.parse(case.served)
     if scores is None or min(scores.get(measured, 0.0), scores.get(served, 0.0)) <= 0:
         return None
@@ -86,3 +91,19 @@ def _margin(arm: ArmOfRun, case: Replayed) -> float | None:
         means = dict(zip(rule.labels, rule.means, strict=True))
         shift = (rule.probabilities_tau - rule.tau) * (means[measured] - means[served])
     return math.log(scores[measured]) - math.log(scores[served]) + shift
+
+
+def _set_margin(task: Task, case: Replayed, scores: Scores, threshold: float) -> float | None:
+    """The same of several labels: by how many nats of log-odds those that one answer has and the other has not are
+    from the threshold, or where none reaches it from the highest label; at most.
+    """
+    measured, served = task.label_set(case.measured), task.label_set(case.served)
+    if measured is None or served is None or not (measured ^ served) <= scores.keys():
+        return None
+    bar = threshold if task.answer.empty is not None else min(threshold, max(scores.values()))
+    return max((abs(_log_odds(scores[label]) - _log_odds(bar)) for label in measured ^ served), default=None)
+
+
+def _log_odds(share: float) -> float:
+    inside = min(max(share, _NEAREST), 1 - _NEAREST)
+    return math.log(inside) - math.log1p(-inside)

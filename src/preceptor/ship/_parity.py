@@ -143,7 +143,7 @@ def _how(arm: ArmOfRun, replies: Sequence[Reply]) -> How:
     rule = arm.label_rule
     if rule is None and not arm.by_head:
         return "answers"
-    labels = set(arm.task.labels if rule is None else rule.labels)
+    labels = set(arm.task.answer.labels if rule is None else rule.labels)
     if all(reply.scores is not None and set(reply.scores) == labels for reply in replies):
         return "scored labels"
     return "answers" if arm.by_head else "text of scored labels"

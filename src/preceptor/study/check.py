@@ -1,6 +1,6 @@
 """Everything about a study that can be found wrong before anything is trained."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def look_at_study(study: Study, base_folder: Path, console: Console) -> Looked:
             problems += too_long_for(model.source, study) if writes(model.source) else []
     except InputError as error:
         problems += error.problems
-    warnings = left_out(study, others)
+    warnings = [*idle_models(study), *left_out(study, others)]
     for warning in warnings:
         console.print(f"[yellow]warning[/yellow] {escape(str(warning))}")
     for way in {study.arm(arm).answer for arm in study.arm_names}:
@@ -135,6 +135,13 @@ def cannot_write(source: ModelSource, study: Study, name: str | None) -> list[Pr
     return [Problem(f"arms: {arm}", what, fix) for arm in arms if _writes(study, arm)]
 
 
+def idle_models(study: Study) -> list[Problem]:
+    """The models that the study names and that no stage of an arm asks for."""
+    fix = "Name it as the `model` of a stage, and that stage in an arm, or take it out."
+    idle = [name for name in study.models if name not in study.other_models]
+    return [Problem(f"models: {name}", "no stage of an arm asks for it, so it does nothing", fix) for name in idle]
+
+
 def left_out(study: Study, others: OtherModels) -> list[Problem]:
     """The arms that are left out because an embedded model is not on this machine."""
     named = [(arm, others.absent.get(study.arm(arm).model or "")) for arm in study.arm_names]
@@ -143,14 +150,21 @@ def left_out(study: Study, others: OtherModels) -> list[Problem]:
 
 
 def unread_cases(checked: Checked, study: Study, others: OtherModels) -> list[Problem]:
-    """The models that the study names and that cannot read every case of a task which their arms could answer."""
-    problems = []
-    for name, model in ((name, model) for name, model in others.here.items() if name in study.models):
-        arms = (arm for arm in study.arm_names if study.arm(arm).model == name)
-        asked = not all(cannot_answer(study, checked, arm) for arm in arms)
-        if asked and isinstance(why := read_by(checked, model), str):
-            fix = f"Name a field under `cut:` in task {checked.task.name}, shorten its cases, or name another model."
-            problems.append(Problem(f"{checked.where}, model {name}", why, fix))
+    """The models that the study names and that cannot read every case of a task as an arm of theirs is shown it, where
+    that arm could answer.
+    """
+    views, problems = checked.views, []
+    arms = [study.arm(name) for name in study.arm_names if not cannot_answer(study, checked, name)]
+    asked = dict.fromkeys((arm.model, arm.view) for arm in arms if arm.model in study.models)
+    for name, view in ((name, view) for name, view in asked if name in others.here):
+        if view is not None and view not in views:
+            continue  # the arm is left out of this task
+        shown = replace(checked, task=views[view].task, splits=views[view].splits) if view else checked
+        if isinstance(why := read_by(shown, others.here[name]), str):
+            where = f"{checked.where}, view {view}" if view else checked.where
+            cut = f"of view {view}" if view else f"in task {checked.task.name}"
+            fix = f"Name a field under `cut:` {cut}, shorten its cases, or name another model."
+            problems.append(Problem(f"{where}, model {name}", why, fix))
     return problems
 
 

@@ -19,7 +19,7 @@ from preceptor.progress import progress
 from preceptor.study.cases import Prepared, prepare
 from preceptor.study.check import check_study
 from preceptor.study.other_models import find_other_models
-from preceptor.study.plan.forecast import Measured, forecast, measure_speed, models_at_work
+from preceptor.study.plan.forecast import Measured, forecast, measure_speed, models_at_work, read_somehow
 from preceptor.study.plan.remaining import RemainingWork, remaining_work
 from preceptor.study.predictions.answering import why_left_out
 from preceptor.study.ray import require_ray, work_on_ray
@@ -137,7 +137,7 @@ def _measured(tree: StageTree, remaining: Sequence[RemainingWork], console: Cons
     with progress("Measuring this machine", MEASUREMENTS * len(names), console) as advance:
         for name in names:
             source = tree.source_of(name)
-            cases = next(one.prepared for one in remaining if name is None or name in one.prepared.others)
+            cases = next(read for one in remaining if (read := read_somehow(one.prepared, name)))
             speed = measure_speed(study, tree.numerics, source, cases, tree.run.root, advance, name=name)
             measured[name] = speed, blueprint(source, study.most_slots(name), tree.numerics.torch_dtype)
     if None in measured and not measured[None][0].shares:

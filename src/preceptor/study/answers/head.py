@@ -1,6 +1,6 @@
 """A trained head: the label of its highest output, or the labels whose outputs are high enough; nothing is written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -17,7 +17,7 @@ from preceptor.files import digest
 from preceptor.models import Encoded, Policy, heads_of
 from preceptor.study.answers._greedy import BATCH_SIZE
 from preceptor.study.expected_work import WorkContext
-from preceptor.study.label_sets import Array, choose_threshold, membership, set_rule_key, sets_by, texts_of
+from preceptor.study.label_sets import choose_threshold, membership, score_rows, set_rule_key, sets_by, texts_of
 from preceptor.study.predictions.answer_context import AnswerContext, Answering, OnBatch
 from preceptor.tasks import Task
 
@@ -45,46 +45,38 @@ def key(context: AnswerContext) -> str:
 
 
 def answer(context: AnswerContext) -> Answering:
-    """The likeliest label of each held-out case, or its likely labels, batch by batch."""
-    policy, task, prompts = context.load_policy(), context.task.task, context.task.test
-    if task.set_labels:
-        return _answer_sets(context, policy)
+    """The likeliest label of each held-out case, or the labels that reach the threshold, batch by batch."""
+    policy, prepared, note = context.load_policy(), context.task, dict[str, float]()
+    task, prompts, several = prepared.task, prepared.test, bool(prepared.task.set_labels)
+
+    def likely(asked: Sequence[list[int]]) -> list[dict[str, float]]:
+        rows = label_probabilities(policy, asked, context.numerics, several=several).tolist()
+        return [dict(zip(task.labels or task.set_labels, row, strict=True)) for row in rows]
+
+    def validated_threshold() -> float:
+        asked, cases = [one.prompt for one in prepared.validation], prepared.splits.validation
+        found = [row for n in batches_of(asked) for row in likely(asked[n : n + BATCH_SIZE])]
+        gold = membership(task, [task.label_set(one.target) or () for one in cases])
+        return choose_threshold(task, gold, score_rows(task, found))
 
     def choose(done: frozenset[int], on_batch: OnBatch) -> None:
-        for start in range(0, len(prompts), BATCH_SIZE):
-            batch = range(start, min(start + BATCH_SIZE, len(prompts)))
-            if not done.issuperset(batch):
-                likely = label_probabilities(policy, [prompts[i] for i in batch], context.numerics)
-                chosen = [task.labels[one] for one in likely.argmax(-1).tolist()]
-                texts = {i: task.format_answer(label) for i, label in zip(batch, chosen, strict=True)}
-                shares = (dict(zip(task.labels, row, strict=True)) for row in likely.tolist())
-                on_batch(texts, scores=dict(zip(batch, shares, strict=True)))
-
-    return Answering(choose)
-
-
-def _answer_sets(context: AnswerContext, policy: Policy) -> Answering:
-    """The labels of each held-out case whose sigmoid reaches the threshold that validation cases give."""
-    prepared, note = context.task, dict[str, float]()
-    task, validation, prompts = prepared.task, prepared.splits.validation, prepared.test
-
-    def likely(asked: Sequence[list[int]]) -> Array:
-        outputs = [head_outputs(policy, asked[n : n + BATCH_SIZE], context.numerics) for n in batches_of(asked)]
-        return torch.cat(outputs).sigmoid().numpy().astype("float64")
-
-    def choose(done: frozenset[int], on_batch: OnBatch) -> None:
-        gold = membership(task, [task.label_set(one.target) or () for one in validation])
-        threshold = choose_threshold(task, gold, likely([one.prompt for one in prepared.validation]))
-        note.update(threshold=threshold)
+        if several:
+            note.update(threshold=validated_threshold())
         for start in batches_of(prompts):
             batch = range(start, min(start + BATCH_SIZE, len(prompts)))
             if not done.issuperset(batch):
-                found = likely([prompts[i] for i in batch])
-                texts = dict(zip(batch, texts_of(task, sets_by(task, found, threshold)), strict=True))
-                shares = (dict(zip(task.set_labels, row, strict=True)) for row in found.tolist())
-                on_batch(texts, scores=dict(zip(batch, shares, strict=True)))
+                shares = likely([prompts[i] for i in batch])
+                texts = (text_by(task, one, note.get("threshold")) for one in shares)
+                on_batch(dict(zip(batch, texts, strict=True)), scores=dict(zip(batch, shares, strict=True)))
 
     return Answering(choose, note=note)
+
+
+def text_by(task: Task, likely: Mapping[str, float], threshold: float | None) -> str:
+    """The answer where labels are so probable: the likeliest label, or of several those that reach the threshold."""
+    if threshold is None:
+        return task.format_answer(max(likely, key=likely.__getitem__))
+    return texts_of(task, sets_by(task, score_rows(task, [likely]), threshold))[0]
 
 
 def batches_of(prompts: Sequence[list[int]]) -> range:
@@ -100,9 +92,14 @@ def work(context: WorkContext) -> Work:
     return tree_work("score", prompts, tokens_per_tree, share=context.shares, padded=padded)
 
 
-def label_probabilities(policy: Policy, prompts: Sequence[list[int]], numerics: Numerics) -> torch.Tensor:
-    """Softmax of the head's outputs: [prompts, labels] float32, in the order of the task's labels."""
-    return head_outputs(policy, prompts, numerics).softmax(-1)
+def label_probabilities(
+    policy: Policy, prompts: Sequence[list[int]], numerics: Numerics, *, several: bool = False
+) -> torch.Tensor:
+    """Softmax of the head's outputs, or where an answer has several labels the sigmoid of each: [prompts, labels]
+    float32, in the order of the task's labels.
+    """
+    outputs = head_outputs(policy, prompts, numerics)
+    return outputs.sigmoid() if several else outputs.softmax(-1)
 
 
 @torch.no_grad()

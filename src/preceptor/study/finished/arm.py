@@ -1,6 +1,6 @@
 """One arm of a finished run, as whoever exports, serves or checks its model needs it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,8 +62,21 @@ class ArmOfRun:
     def head_probabilities(self, policy: Policy, prompts: Sequence[list[int]]) -> Tensor:
         """How probable the head of `policy` finds each label: [prompts, labels]; of an arm that answers by one."""
         way: Any = find_answer(self.study.arm(self.arm).answer)
-        likely: Tensor = way.label_probabilities(policy, prompts, self.numerics)
+        several = bool(self.task.set_labels)
+        likely: Tensor = way.label_probabilities(policy, prompts, self.numerics, several=several)
         return likely
+
+    def head_text(self, likely: Mapping[str, float], threshold: float | None) -> str:
+        """The answer of a head that finds each label so probable; threshold: see the property of that name."""
+        way: Any = find_answer(self.study.arm(self.arm).answer)
+        text: str = way.text_by(self.task, likely, threshold)
+        return text
+
+    @property
+    def threshold(self) -> float | None:
+        """How probable a label must be to be given, of answers of several labels by a head; None for others."""
+        threshold: float | None = read_note(self.predictions_file.parent)["threshold"]
+        return threshold
 
     @property
     def predictions(self) -> list[Prediction]:
@@ -105,14 +118,8 @@ def open_arm(run_folder: Path, task: str, arm: str, seed: int | None = None, *, 
     if damaged := [slot for slot in slots.values() if not readable_adapter(slot)]:
         fix = f"Delete the folder {folder}; `preceptor study` with this run folder then makes again what was in it."
         raise InputError(Problem(str(damaged[0]), "it was kept by an earlier run and is damaged", fix))
-    asked = load_task(finished.run.task(task))
-    if asked.set_labels and _by_head(finished.study, arm):
-        what = f"{arm} gives several labels by a head, which cannot be taken out of a run yet"
-        raise InputError(
-            Problem(f"{finished.run.root}, --arm", what, "Name an arm that writes, or a task of one label")
-        )
     source = finished.source(finished.study.arm(arm).model)
-    return ArmOfRun(finished, asked, arm, seed, source, numerics, folder, predictions)
+    return ArmOfRun(finished, load_task(finished.run.task(task)), arm, seed, source, numerics, folder, predictions)
 
 
 def held_out(arm: ArmOfRun) -> Prepared:

@@ -77,6 +77,14 @@ def known_seconds(study: Study, arm: str) -> float | None:
     return None if way.asks_policy else float(getattr(way, "seconds", 0.0))
 
 
+def read_somehow(prepared: Prepared, model: str | None) -> Prepared | None:
+    """The cases in tokens of a model, as the task's prompt or else the first view that it can read shows them; None
+    where it reads none.
+    """
+    shown = (prepared, *prepared.views.values())
+    return next((one.read_by(model) for one in shown if model is None or model in one.others), None)
+
+
 def measure_speed(
     study: Study,
     numerics: Numerics,
@@ -87,7 +95,8 @@ def measure_speed(
     *,
     name: str | None = None,
 ) -> Speed:
-    """Measure a model of the study on the study's own cases; `advance` counts `MEASUREMENTS`. folder: on whose disk.
+    """Measure a model of the study on the study's own cases; `advance` counts `MEASUREMENTS`. prepared: the cases in
+    tokens of the model. folder: on whose disk.
 
     Where its weights are not here, random ones do; of a large model, a few layers. name: that of the model among the
     study's `models`; None for its `model`.
@@ -103,7 +112,7 @@ def measure_speed(
             return start_policy(source, None, slots, slots or [BACKBONE], seed=0, dtype=dtype)
         return Policy(random_model(source, slots, dtype, layers), None, source, slots)
 
-    speed = measure(make, prepared.read_by(name).train, numerics, folder, advance, scale)
+    speed = measure(make, prepared.train, numerics, folder, advance, scale)
     release_memory()
     return speed
 

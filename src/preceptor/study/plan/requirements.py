@@ -14,7 +14,14 @@ from preceptor.progress import Advance, quiet
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
 from preceptor.study.check import too_long_for
 from preceptor.study.other_models import OtherModel, find_other_models
-from preceptor.study.plan.forecast import answer_work, known_seconds, layers_to_measure, measure_speed, stage_work
+from preceptor.study.plan.forecast import (
+    answer_work,
+    known_seconds,
+    layers_to_measure,
+    measure_speed,
+    read_somehow,
+    stage_work,
+)
 from preceptor.study.plan.machine import Machine, available_here
 from preceptor.study.plan.remaining import stages_for
 from preceptor.study.predictions.answering import arms_for, seedless
@@ -177,7 +184,7 @@ def _measured(
     that reads no task.
     """
     study, source = planned.study, planned.models[name]
-    tasks = [one for one in planned.tasks if name is None or name in one.others]
+    tasks = [read for one in planned.tasks if (read := read_somehow(one, name))]
     share = layers_to_measure(source, model) / model.layers
     tree = Unit("train", held=numerics.tokens_per_tree)
     if machine.tflops is not None or not tasks or model.outside + share * model.peak(tree) > available_here():
