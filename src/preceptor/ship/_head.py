@@ -14,8 +14,11 @@ from preceptor.chat_server import Reply
 from preceptor.files import write_json
 from preceptor.models import (
     HEAD,
+    Chunks,
     Head,
     SlotSettings,
+    chunk_settings,
+    chunks_of,
     family_pool,
     rows_read,
     saved_slots,
@@ -42,12 +45,12 @@ def head_weights(arm: ArmOfRun) -> dict[str, Tensor]:
 
 
 def write_head(arm: ArmOfRun, folder: Path) -> None:
-    """Write `head.safetensors`, see `head_weights`, and `head.json`: the labels in the order of the outputs, and which
-    hidden states the head reads.
+    """Write `head.safetensors`, see `head_weights`, and `head.json`: the labels in the order of the outputs, which
+    hidden states the head reads, and the chunks in which it reads long cases, if it does.
     """
     shutil.copyfile(head_folder(arm) / HEAD_FILE, folder / HEAD_FILE)
-    pool = pool_of(arm)
-    write_json(folder / LABELS_FILE, {"labels": list(arm.task.labels), "state": _STATES[pool], "pool": pool})
+    pool, chunks = pool_of(arm), chunk_settings(chunks_read(arm))
+    write_json(folder / LABELS_FILE, {"labels": list(arm.task.labels), "state": _STATES[pool], "pool": pool} | chunks)
 
 
 @torch.no_grad()
@@ -56,33 +59,37 @@ def labels_by_head(arm: ArmOfRun, model: Any, folder: Path, prompts: Sequence[li
     labels, logits = _beside(model, folder) if (folder / HEAD_FILE).is_file() else _within(model)
     replies = []
     for prompt in prompts:
-        likely = logits(torch.tensor([prompt], device=model.device)).float().softmax(-1).cpu()
+        likely = logits(prompt).float().softmax(-1).cpu()
         text = arm.task.format_answer(labels[int(likely.argmax())])
         replies.append(Reply(text, scores=dict(zip(labels, likely.tolist(), strict=True))))
     return replies
 
 
-def _beside(model: Any, folder: Path) -> tuple[list[str], Callable[[Tensor], Tensor]]:
-    """The labels, and the logits that `head.safetensors` gives token ids [1, tokens]."""
+def _beside(model: Any, folder: Path) -> tuple[list[str], Callable[[list[int]], Tensor]]:
+    """The labels, and the logits that `head.safetensors` gives the token ids of a prompt."""
     weights, written = load_file(folder / HEAD_FILE), json.loads((folder / LABELS_FILE).read_text(encoding="utf-8"))
     pool = written.get("pool") or {state: pool for pool, state in _STATES.items()}[written["state"]]
     labels, width = weights["weight"].shape
-    head = Head(width, labels, pool, bias="bias" in weights)
+    head = Head(width, labels, pool, bias="bias" in weights, chunks=chunks_of(written))
     head.load_state_dict(weights)
 
-    def logits(ids: Tensor) -> Tensor:
-        states = model.eval()(input_ids=ids, output_hidden_states=True).hidden_states[-1][0, soft_tokens(model) :]
-        rows = rows_read(pool, ids.shape[1])
-        found: Tensor = head(head.pooled(states[rows.start : rows.stop].float().cpu()))
+    def read(piece: list[int]) -> Tensor:
+        made = model.eval()(input_ids=torch.tensor([piece], device=model.device), output_hidden_states=True)
+        rows = rows_read(pool, len(piece))
+        states: Tensor = made.hidden_states[-1][0, soft_tokens(model) :]
+        return states[rows.start : rows.stop].float().cpu()
+
+    def logits(ids: list[int]) -> Tensor:
+        found: Tensor = head(head.pooled(torch.cat([read(piece) for piece in head.pieces(ids)])))
         return found
 
     return written["labels"], logits
 
 
-def _within(model: Any) -> tuple[list[str], Callable[[Tensor], Tensor]]:
+def _within(model: Any) -> tuple[list[str], Callable[[list[int]], Tensor]]:
     """The same of an `AutoModelForSequenceClassification`."""
     labels = [model.config.id2label[i] for i in range(model.config.num_labels)]
-    return labels, lambda ids: model.eval()(input_ids=ids).logits[0]
+    return labels, lambda ids: model.eval()(input_ids=torch.tensor([ids], device=model.device)).logits[0]
 
 
 def how_to_use(arm: ArmOfRun, folder: Path) -> list[str]:
@@ -103,14 +110,43 @@ def how_to_use(arm: ArmOfRun, folder: Path) -> list[str]:
     return [
         f"`{HEAD_FILE}` is a linear layer (`weight` [labels, hidden size], perhaps `bias`) on the last hidden state of "
         f"the {state}: `model(**prompt, output_hidden_states=True).hidden_states[-1][0, {which}]`.{weighed}{prompt}",
+        *_how_chunks_are_made(arm),
         f"The answer is the label of its highest output, in the order of `labels` in `{LABELS_FILE}`: "
         f"{', '.join(arm.task.labels)}.",
     ]
 
 
+def _how_chunks_are_made(arm: ArmOfRun) -> list[str]:
+    chunks = chunks_read(arm)
+    if chunks is None:
+        return []
+    room, shared = chunks.length - 2, chunks.overlap
+    together = {
+        "first": "The state is the mean of those of the chunks' first tokens",
+        "last": "The state is the mean of those of the chunks' last tokens",
+        "mean": "The mean is over the tokens of all chunks",
+        "attention": "The weights are over the tokens of all chunks",
+    }[pool_of(arm)]
+    return [
+        f"A text of more than {chunks.length} tokens (`chunk_length` in `{LABELS_FILE}`) is read in chunks, each by "
+        f"itself: the n tokens between its first and its last are parted into k = ceil((n - {shared}) / "
+        f"{room - shared}) pieces, of which neighbours share {shared} tokens (`chunk_overlap`). Their lengths add up "
+        f"to n + (k - 1) * {shared} and differ by 1 at most, longer ones in front; around each stand the text's first "
+        f"and its last token. {together}.",
+    ]
+
+
 def pool_of(arm: ArmOfRun) -> str:
     """A head that was saved before there was a choice reads what its family's do."""
+    return str(_settings_of(arm).get("pool") or family_pool(arm.source))
+
+
+def chunks_read(arm: ArmOfRun) -> Chunks | None:
+    """Those in which the arm's head reads long cases; None where it reads every case as it is."""
+    return chunks_of(_settings_of(arm))
+
+
+def _settings_of(arm: ArmOfRun) -> dict[str, Any]:
     assert arm.folder is not None
     (head,) = (slot for slot in saved_slots(arm.folder).values() if slot.type == HEAD)
-    settings = head.settings if isinstance(head, SlotSettings) else {}
-    return str(settings.get("pool") or family_pool(arm.source))
+    return head.settings if isinstance(head, SlotSettings) else {}

@@ -7,7 +7,10 @@ from typing import Any
 
 from preceptor.errors import InputError, Problem
 from preceptor.models import (
+    HEAD,
     ModelSource,
+    SlotSettings,
+    chunks_of,
     context_length,
     fetch_command,
     fingerprint,
@@ -21,8 +24,8 @@ from preceptor.study.spec.study import Study
 
 @dataclass(frozen=True, slots=True)
 class OtherModel:
-    """One of them. max_length: the most tokens of a case, which is the study's or all that an encoder has positions
-    for. hash: names its weights, in the keys of stages.
+    """One of them. max_length: the most tokens of a case, see `tokens_read`. hash: names its weights, in the keys of
+    stages.
     """
 
     source: ModelSource
@@ -50,7 +53,7 @@ def find_other_models(
             continue
         try:
             source = find(model, base_folder)
-            length = tokens_read(study, source)
+            length = tokens_read(study, source, name)
             here[name] = OtherModel(source, load_tokenizer(source), length, fingerprint(source))
         except InputError as error:
             problems += error.problems
@@ -59,7 +62,17 @@ def find_other_models(
     return OtherModels(here, absent)
 
 
-def tokens_read(study: Study, source: ModelSource) -> int:
-    """The most tokens of a case that a model is given: `max_length`, or all that an encoder has positions for."""
-    known = None if writes(source) else context_length(source)
+def tokens_read(study: Study, source: ModelSource, name: str | None) -> int:
+    """The most tokens of a case that a model is given: `max_length`, or of an encoder that does not read in chunks all
+    that it has positions for. name: that of the model among the study's `models`; None for its `model`.
+    """
+    known = None if writes(source) or reads_in_chunks(study, name) else context_length(source)
     return study.max_length if known is None else min(study.max_length, known)
+
+
+def reads_in_chunks(study: Study, name: str | None) -> bool:
+    """Whether every head that reads cases with a model does so in chunks: all its arms read the same cases."""
+    last = [stage for arm in study.arm_names if (stage := study.stage_of(arm)) and stage.model == name]
+    slots = [slot for one in last for stage in one.required for slot in study.slots_of(stage)[0].values()]
+    heads = [slot for slot in slots if isinstance(slot, SlotSettings) and slot.type == HEAD]
+    return bool(heads) and all(chunks_of(head.settings) for head in heads)
