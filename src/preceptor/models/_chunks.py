@@ -16,8 +16,8 @@ class Chunks:
     """length: the most tokens of a chunk, with those around it. overlap: how many tokens of the text neighbours share.
 
     With n tokens of text, r = length - 2 and o = overlap, there are k = ceil((n - o) / (r - o)) chunks, the fewest that
-    hold the text. They are about equally long: no two differ by more than a token, so that none is a sliver, and more
-    than half of what a chunk could have beside its overlap is its own.
+    hold the text. They are about equally long: no two differ by more than a token. So none is a sliver: behind its
+    overlap each has at least half of the tokens that would fit there.
     """
 
     length: int

@@ -71,7 +71,7 @@ def head_problems(settings: Mapping[str, Any]) -> list[str]:
 
 
 def metadata_of(head: Head) -> dict[str, str]:
-    """What a head's file says of it: one entry, for safetensors writes several in no order, so in other bytes each time."""
+    """What a head's file says of it, as one entry: safetensors writes several in no order, so other bytes each time."""
     if head.chunks is None:
         return {"pool": head.pool}
     return {"settings": json.dumps({"pool": head.pool} | chunk_settings(head.chunks))}
