@@ -24,7 +24,7 @@ def short_encoder(folder: Path) -> Path:
     return build_tiny_encoder(folder, config=BertConfig(**sizes, max_position_embeddings=POSITIONS))
 
 
-def write_long_study(folder: Path, encoder: Path, *, patients: int = 64, **changes: Any) -> Path:
+def write_long_study(folder: Path, encoder: Path, *, patients: int = 48, **changes: Any) -> Path:
     """Arms `chunked`, on the whole case, and `cut`, on what is kept of it; every weight learns with a head."""
     drawn = random.Random(0)
     folder.mkdir(parents=True, exist_ok=True)

@@ -34,14 +34,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study = write_long_study(
         folder / "study",
         short_encoder(folder / "short-bert"),
-        patients=40,
+        patients=24,
         adapter={"rank": 4},
         models={},
         slots={"task": lora()} | heads,
         stages={name: {"kind": "classify", "train": ["task", name]} for name in heads},
         arms=[*heads],
         primary=[[*heads]],
-        classify={"epochs": 2, "batch_size": 8, "learning_rate": 0.03},
+        classify={"epochs": 1, "batch_size": 8, "learning_rate": 0.03},
     )
     run_study(*load_study(str(study)), folder / "run", Console(quiet=True), command="preceptor study")
     return folder / "run"

@@ -45,6 +45,13 @@ def test_what_stands_in_the_middle_is_learnt_in_chunks_and_not_where_it_is_cut_o
     assert value["cut"] < 0.7
 
 
+def test_the_report_says_how_each_arm_read_long_cases(done: tuple[Path, Path]) -> None:
+    page = " ".join((done[1] / "report.html").read_text().split())
+    said = f"Cases of more than {POSITIONS} tokens were read in chunks of at most so many"
+    assert page.count(said) == 1, "of the arm `chunked` and not of `cut`"
+    assert "neighbours of which share 6;" in page
+
+
 def test_an_arm_is_asked_again_with_the_cases_it_read(done: tuple[Path, Path]) -> None:
     whole, cut = (held_out(open_arm(done[1], "urgency", arm, heads=True)).test for arm in ("chunked", "cut"))
     assert min(map(len, whole)) > POSITIONS
@@ -79,7 +86,7 @@ def test_cases_that_are_cut_to_the_positions_are_counted_and_the_remedy_named(
 ) -> None:
     found = preceptor.run("check", done[0])
     assert found.code == 0
-    said = f"model short: 64 of 64 cases are cut to {POSITIONS} tokens, its number of positions"
+    said = f"model short: 48 of 48 cases are cut to {POSITIONS} tokens, its number of positions"
     assert said in found.shown
     assert "give each head on it `chunk_length` (under `slots`)" in found.shown
     assert found.shown.count("its number of positions") == 1, "nothing of the model that reads in chunks"
@@ -94,7 +101,7 @@ def test_where_one_arm_of_a_model_reads_no_chunks_its_cases_are_cut_for_all(
         study = write_long_study(tmp_path, encoder, **both, arms=[*arms, "tfidf"])
         found = preceptor.run("check", study)
         assert found.code == 0
-        assert ("64 of 64 cases are cut" in found.shown) is cut
+        assert ("48 of 48 cases are cut" in found.shown) is cut
 
 
 @pytest.mark.parametrize(
