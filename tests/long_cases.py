@@ -15,7 +15,7 @@ _WORDS = ("fever", "catheter", "urine", "pressure", "hours", "output", "creatini
 _SIGN = {"urgent": "warfarin", "routine": "amoxicillin"}
 _AROUND = 30
 """Words in front of the signs, and behind them: more than a case that is cut to the positions keeps."""
-_SIGNS = 8
+_SIGNS = 12
 
 
 def short_encoder(folder: Path) -> Path:
@@ -24,7 +24,7 @@ def short_encoder(folder: Path) -> Path:
     return build_tiny_encoder(folder, config=BertConfig(**sizes, max_position_embeddings=POSITIONS))
 
 
-def write_long_study(folder: Path, encoder: Path, *, patients: int = 48, **changes: Any) -> Path:
+def write_long_study(folder: Path, encoder: Path, *, patients: int = 80, **changes: Any) -> Path:
     """Arms `chunked`, on the whole case, and `cut`, on what is kept of it; every weight learns with a head."""
     drawn = random.Random(0)
     folder.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def write_long_study(folder: Path, encoder: Path, *, patients: int = 48, **chang
         "arms": ["chunked", "cut", "tfidf"],
         "primary": [["chunked", "cut"]],
         "adapter": "none",
-        "classify": {"epochs": 10, "patience": 10, "batch_size": 8, "learning_rate": 0.01},
+        "classify": {"epochs": 7, "patience": 7, "batch_size": 8, "learning_rate": 0.003},
         "max_length": 128,
     }
     return write_study(folder, encoder, **settings | changes)

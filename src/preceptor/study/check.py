@@ -167,15 +167,11 @@ def cut_cases(checked: Checked, study: Study, others: OtherModels) -> list[Probl
                 continue
             read = read_by(through_view(checked, view), model)
             if not isinstance(read, str) and read.cut:
-                shown, all_cases = (
-                    f", view {view}" if view else "",
-                    sum(map(len, (read.train, read.validation, read.test))),
-                )
-                what = f"{read.cut} of {all_cases} cases are cut to {model.max_length} tokens, its number of positions"
-                fix = (
-                    f"To have them read whole, {_READ_IN_CHUNKS}; else expect what stands in their middle to be missed."
-                )
-                found.append(Problem(f"{checked.where}{shown}, model {name}", what, fix))
+                where = f"{checked.where}, view {view}, model {name}" if view else f"{checked.where}, model {name}"
+                count = len(read.train) + len(read.validation) + len(read.test)
+                what = f"{read.cut} of {count} cases are cut to {model.max_length} tokens, its number of positions"
+                fix = f"To have them read whole, {_READ_IN_CHUNKS}; else expect it to miss what stands in their middle."
+                found.append(Problem(where, what, fix))
     return found
 
 

@@ -92,4 +92,5 @@ def _alone(model: Any, sequence: list[int], pool: str) -> Tensor:
     ids = torch.tensor([sequence], device=next(model.parameters()).device)
     made = model(input_ids=ids, output_hidden_states=True, logits_to_keep=1, use_cache=False)
     own, rows = made.hidden_states[-1][0, soft_tokens(model) :], rows_read(pool, len(sequence))
-    return own[rows.start : rows.stop].float()
+    read: Tensor = own[rows.start : rows.stop].float()
+    return read
