@@ -41,8 +41,8 @@ def done(tmp_path_factory: pytest.TempPathFactory, encoder: Path) -> tuple[Path,
 def test_what_stands_in_the_middle_is_learnt_in_chunks_and_not_where_it_is_cut_off(done: tuple[Path, Path]) -> None:
     results = json.loads((done[1] / "results.json").read_text())
     value = {cell["arm"]: cell["value"] for cell in results["cells"]}
-    assert value["chunked"] > 0.85
-    assert value["cut"] < 0.65
+    assert value["chunked"] > 0.9
+    assert value["cut"] < 0.8, "of 20 cases, guessing has so many less than once in a hundred times"
 
 
 def test_the_report_says_how_each_arm_read_long_cases(done: tuple[Path, Path]) -> None:
@@ -90,6 +90,17 @@ def test_cases_that_are_cut_to_the_positions_are_counted_and_the_remedy_named(
     assert said in found.shown
     assert "give each head on it `chunk_length` (under `slots`)" in found.shown
     assert found.shown.count("its number of positions") == 1, "nothing of the model that reads in chunks"
+
+
+def test_they_are_counted_as_a_view_shows_them(tmp_path: Path, encoder: Path, preceptor: CommandLine) -> None:
+    data = {"path": "cases.csv", "target": "urgency", "group": "patient"}
+    task = {"task": "urgency.task.yaml", "data": data, "views": {"note": "Note: {note}"}}
+    arms = ["chunked", {"name": "shown", "stages": ["cut"], "view": "note"}]
+    study = write_long_study(tmp_path, encoder, tasks=[task], arms=arms, primary=[])
+    found = preceptor.run("check", study)
+    assert found.code == 0, found.errors
+    assert "view note, model short: 80 of 80 cases are cut" in found.shown
+    assert found.shown.count("its number of positions") == 1
 
 
 def test_where_one_arm_of_a_model_reads_no_chunks_its_cases_are_cut_for_all(
