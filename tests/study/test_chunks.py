@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from command_line import CommandLine
 from long_cases import POSITIONS, short_encoder, write_long_study
 from preceptor.cli import main
-from preceptor.models import Chunks, find_model, load_tokenizer
+from preceptor.engine import Numerics
+from preceptor.models import HEAD, Chunks, SlotSettings, find_model, load_tokenizer, start_policy
 from preceptor.study import load_study, machine, plan_study, read_planned
+from preceptor.study.answers.head import label_probabilities
+from preceptor.study.cases import Prepared, read_by, read_task
 from preceptor.study.finished.arm import held_out, open_arm
+from preceptor.study.other_models import find_other_models
 
 CHUNKED: dict[str, Any] = {"type": "head", "pool": "mean", "chunk_length": POSITIONS}
 LORA: dict[str, Any] = {"type": "LORA", "r": 4, "target_modules": "all-linear"}
@@ -86,10 +91,10 @@ def test_cases_that_are_cut_to_the_positions_are_counted_and_the_remedy_named(
 ) -> None:
     found = preceptor.run("check", done[0])
     assert found.code == 0
-    said = f"model short: 80 of 80 cases are cut to {POSITIONS} tokens, its number of positions"
+    said = f"model short: 80 of 80 cases are cut to {POSITIONS} tokens, all that it has positions for"
     assert said in found.shown
     assert "give each head on it `chunk_length` (under `slots`)" in found.shown
-    assert found.shown.count("its number of positions") == 1, "nothing of the model that reads in chunks"
+    assert found.shown.count("has positions for") == 1, "nothing of the model that reads in chunks"
 
 
 def test_they_are_counted_as_a_view_shows_them(tmp_path: Path, encoder: Path, preceptor: CommandLine) -> None:
@@ -100,7 +105,26 @@ def test_they_are_counted_as_a_view_shows_them(tmp_path: Path, encoder: Path, pr
     found = preceptor.run("check", study)
     assert found.code == 0, found.errors
     assert "view note, model short: 80 of 80 cases are cut" in found.shown
-    assert found.shown.count("its number of positions") == 1
+    assert found.shown.count("has positions for") == 1
+
+
+def test_vectors_in_front_of_a_case_take_positions_too(tmp_path: Path, encoder: Path) -> None:
+    """A case cut to all the positions ended in an error of torch's."""
+    slots: dict[str, Any] = {"soft": {"type": "PROMPT_TUNING", "num_virtual_tokens": 12}, "head": {"type": "head"}}
+    stages = {"softly": {"kind": "classify", "model": "short"}}
+    settings: dict[str, Any] = {"slots": slots, "stages": stages, "arms": ["softly", "tfidf"], "adapter": {"rank": 4}}
+    study, base = load_study(str(write_long_study(tmp_path, encoder, **settings, primary=[])))
+    (model,) = find_other_models(study, base).here.values()
+    read = read_by(read_task(study.tasks[0], study, base), model)
+    assert isinstance(read, Prepared)
+    longest = max(map(len, read.test))
+    assert 24 < longest <= POSITIONS - 12
+    prompt = next(one for one in read.test if len(one) == longest)
+    started = {
+        name: SlotSettings(type=HEAD, outputs=2) if name == "head" else slot for name, slot in study.slots.items()
+    }
+    policy = start_policy(model.source, None, started, ["soft", "head"], seed=0, dtype=torch.float32)
+    assert label_probabilities(policy, [prompt], Numerics(threads=1)).shape == (1, 2)
 
 
 def test_where_one_arm_of_a_model_reads_no_chunks_its_cases_are_cut_for_all(

@@ -14,8 +14,8 @@ from preceptor.errors import InputError, Problem
 from preceptor.models import ModelSource, context_length, load_tokenizer, writes
 from preceptor.preferences import find_maker
 from preceptor.study.cases import Checked, cannot_answer, check_task, read_by, read_task, through_view
-from preceptor.study.check_slots import stages_of, unfit_slots, vectors_in_front
-from preceptor.study.other_models import OtherModels, find_other_models, reads_in_chunks
+from preceptor.study.check_slots import stages_of, unfit_slots
+from preceptor.study.other_models import OtherModels, find_other_models, reads_in_chunks, vectors_in_front
 from preceptor.study.spec.found import find_answer, find_kind
 from preceptor.study.spec.paths import gold_of, model_of, votes_of
 from preceptor.study.spec.study import Study
@@ -169,7 +169,9 @@ def cut_cases(checked: Checked, study: Study, others: OtherModels) -> list[Probl
             if not isinstance(read, str) and read.cut:
                 where = f"{checked.where}, view {view}, model {name}" if view else f"{checked.where}, model {name}"
                 count = len(read.train) + len(read.validation) + len(read.test)
-                what = f"{read.cut} of {count} cases are cut to {model.max_length} tokens, its number of positions"
+                what = (
+                    f"{read.cut} of {count} cases are cut to {model.max_length} tokens, all that it has positions for"
+                )
                 fix = f"To have them read whole, {_READ_IN_CHUNKS}; else expect it to miss what stands in their middle."
                 found.append(Problem(where, what, fix))
     return found

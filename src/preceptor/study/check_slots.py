@@ -1,6 +1,6 @@
 """What is wrong with a study's slots on its model, found on the model without weights before anything is trained."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import torch
 
@@ -16,12 +16,12 @@ from preceptor.models import (
     blueprint,
     chunks_of,
     context_length,
-    in_front,
     load_tokenizer,
     slot_title,
     slot_weights,
     writes,
 )
+from preceptor.study.other_models import vectors_in_front
 from preceptor.study.spec.found import find_kind
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
@@ -73,12 +73,6 @@ def _no_chunks(source: ModelSource, chunks: Chunks, front: int) -> tuple[str, st
         what = f"the tokenizer of {source.title} does not put one token in front of a text and one behind it"
         return f"chunk_length: {what}", "Take it out, or name another encoder."
     return None
-
-
-def vectors_in_front(slots: Mapping[str, Slot]) -> int:
-    """The most vectors that any of these slots puts in front of the tokens."""
-    front = (slot.settings for slot in slots.values() if isinstance(slot, SlotSettings) and in_front(slot))
-    return max((settings["num_virtual_tokens"] for settings in front), default=0)
 
 
 def stages_of(study: Study) -> list[StageRef]:
