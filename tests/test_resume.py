@@ -84,8 +84,9 @@ def test_a_run_killed_at_four_moments_ends_like_one_left_alone(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("chunks", [{}, {"chunk_length": 16}], ids=["whole", "chunks"])
 def test_a_classifier_killed_while_it_learns_and_answers_ends_like_one_left_alone(
-    tmp_path: Path, tiny_encoder_folder: Path
+    tmp_path: Path, tiny_encoder_folder: Path, chunks: dict[str, int]
 ) -> None:
     study = long_study(
         tmp_path,
@@ -94,6 +95,7 @@ def test_a_classifier_killed_while_it_learns_and_answers_ends_like_one_left_alon
         arms=["classify", "tfidf"],
         primary=[["classify", "tfidf"]],
         classify={"epochs": 3, "batch_size": 8, "learning_rate": 0.01, "looks_per_epoch": 4, "patience": 12},
+        **({"slots": {"one": {"type": "LORA", "r": 4}, "head": {"type": "head"} | chunks}} if chunks else {}),
     )
     alone, disturbed = tmp_path / "alone", tmp_path / "disturbed"
     undisturbed = start(study, alone)
@@ -102,7 +104,7 @@ def test_a_classifier_killed_while_it_learns_and_answers_ends_like_one_left_alon
     assert start(study, disturbed).wait() == 0
     assert undisturbed.wait() == 0
 
-    for pattern in ("cells/**/predictions.jsonl", "stages/*/slots/**/*", "stages/*/adapter/*"):
+    for pattern in ("cells/**/predictions.jsonl", "stages/*/slots/**/*", *([] if chunks else ["stages/*/adapter/*"])):
         expected, found = contents(alone, pattern), contents(disturbed, pattern)
         assert found.keys() == expected.keys() != set()
         assert [name for name in expected if expected[name] != found[name]] == []

@@ -101,5 +101,5 @@ def test_a_head_that_was_saved_before_there_was_a_choice_reads_its_familys_token
 def test_a_pool_that_there_is_not_is_refused_by_name() -> None:
     with pytest.raises(ValidationError, match="pool must be one of first, last, mean, attention"):
         SlotSettings(type=HEAD, pool="max")
-    with pytest.raises(ValidationError, match="a head has one setting, `pool`"):
+    with pytest.raises(ValidationError, match="a head has the settings `pool`"):
         SlotSettings(type=HEAD, layers=2)

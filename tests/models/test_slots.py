@@ -198,7 +198,7 @@ def test_a_layer_with_another_slot_active_is_noticed(tiny_source: ModelSource, m
         ({"type": "LORA", "rank": 8}, "PEFT refuses these settings of LORA: .*rank"),
         ({"type": "LORA", "lora_dropout": 0.1}, "lora_dropout must be 0"),
         ({"type": "LORA", "modules_to_save": ["lm_head"]}, "modules_to_save is not a part of a slot"),
-        ({"type": "head", "bias": True}, "a head has one setting"),
+        ({"type": "head", "bias": True}, "a head has the settings"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any], what: str) -> None:

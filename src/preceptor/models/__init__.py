@@ -3,6 +3,7 @@
 from preceptor.models import _bits  # noqa: F401 - before peft, see there
 from preceptor.models._blueprint import blueprint, find_blueprint, keep_layers, layer_period, layers_of, random_model
 from preceptor.models._chat_template import encode_answer, encode_text, measured_template, stop_tokens
+from preceptor.models._chunks import Chunks, chunk_settings, chunks_of
 from preceptor.models._embedded import (
     EMBEDDED,
     EMBEDDED_ENCODER,
@@ -69,6 +70,7 @@ __all__ = [
     "PROMPT_FILE",
     "RESERVED_NAMES",
     "AdapterSettings",
+    "Chunks",
     "Encoded",
     "Head",
     "KnownModel",
@@ -79,6 +81,8 @@ __all__ = [
     "adapter_slots",
     "adapter_types",
     "blueprint",
+    "chunk_settings",
+    "chunks_of",
     "compute_device",
     "context_length",
     "encode",

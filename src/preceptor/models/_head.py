@@ -1,9 +1,13 @@
 """Heads: a linear layer on the hidden states of a sequence, pooled to one."""
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from preceptor.models._chunks import CHUNK_SETTINGS, Chunks, chunk_problems, chunk_settings
 
 POOLS = ("first", "last", "mean", "attention")
 """Which hidden states of a sequence a head reads; see `Head`."""
@@ -15,22 +19,37 @@ class Head(nn.Linear):
     pool: `first` or `last`, that token's state; `mean`, the mean of all tokens' states; `attention`, their mean
     weighted by a softmax over the tokens of state . query / sqrt(hidden_size) (Yang et al. 2016, section 2.2, without
     its inner layer). `query` [hidden_size] learns and begins as 0, where it is the plain mean.
+    chunks: those that a long sequence is read in; None where every sequence is read as it is. `mean` and `attention`
+    are over the tokens of all chunks, `first` and `last` the mean of that token's state over the chunks.
     """
 
     def __init__(
-        self, hidden_size: int, outputs: int, pool: str, *, bias: bool = True, device: torch.device | None = None
+        self,
+        hidden_size: int,
+        outputs: int,
+        pool: str,
+        *,
+        bias: bool = True,
+        chunks: Chunks | None = None,
+        device: torch.device | None = None,
     ) -> None:
         super().__init__(hidden_size, outputs, bias=bias, device=device)
-        self.pool = pool
+        self.pool, self.chunks = pool, chunks
         if pool == "attention":
             self.query = nn.Parameter(torch.zeros(hidden_size, device=device))
 
+    def pieces(self, ids: list[int]) -> list[list[int]]:
+        """The token ids of a sequence as the model is given them: its chunks, or the sequence itself."""
+        return [ids] if self.chunks is None else self.chunks.of(ids)
+
     def pooled(self, states: Tensor) -> Tensor:
-        """The state that the layer reads: [hidden_size], of the states that `rows_read` names [rows, hidden_size]."""
+        """The state that the layer reads: [hidden_size], of the states that `rows_read` names of each piece, those of
+        all pieces one after another [rows, hidden_size].
+        """
         if self.pool == "attention":
             weights: Tensor = (states @ self.query * self.in_features**-0.5).softmax(0)
             return weights @ states
-        return states.mean(0) if self.pool == "mean" else states[0]
+        return states[0] if len(states) == 1 else states.mean(0)
 
 
 def rows_read(pool: str, length: int) -> range:
@@ -40,12 +59,36 @@ def rows_read(pool: str, length: int) -> range:
     return range(length - 1, length) if pool == "last" else range(length)
 
 
-def add_head(model: Any, name: str, outputs: int, pool: str, *, seed: int) -> None:
+def head_problems(settings: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a head's settings, whatever its model."""
+    problems = chunk_problems(settings)
+    if set(settings) - {"outputs", "pool", *CHUNK_SETTINGS}:
+        known = ", ".join(f"`{name}`" for name in ("pool", *CHUNK_SETTINGS))
+        problems.append(f"a head has the settings {known}; it has an output for each label of the task")
+    if settings.get("pool", POOLS[0]) not in POOLS:
+        problems.append(f"pool must be one of {', '.join(POOLS)}")
+    return problems
+
+
+def metadata_of(head: Head) -> dict[str, str]:
+    """What a head's file says of it, as one entry: safetensors writes several in no order, so other bytes each time."""
+    if head.chunks is None:
+        return {"pool": head.pool}
+    return {"settings": json.dumps({"pool": head.pool} | chunk_settings(head.chunks))}
+
+
+def settings_of(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """The same read again; nothing of a head that was written before there was a choice of what it reads."""
+    said: dict[str, Any] = json.loads(metadata.get("settings", "{}"))
+    return said or {name: metadata[name] for name in metadata.keys() & {"pool"}}
+
+
+def add_head(model: Any, name: str, outputs: int, pool: str, *, seed: int, chunks: Chunks | None = None) -> None:
     """Put a head on the model, its weight drawn from `seed`, so that what lies below it has a gradient from the first
     step on. On a causal model it has no bias, as transformers' own heads there have none.
     """
     width, biased = int(model.config.get_text_config().hidden_size), model.get_output_embeddings() is None
-    head = Head(width, outputs, pool, bias=biased, device=next(model.parameters()).device)
+    head = Head(width, outputs, pool, bias=biased, chunks=chunks, device=next(model.parameters()).device)
     drawn = torch.Generator("cpu").manual_seed(seed)
     with torch.no_grad():
         head.weight.copy_(torch.randn(outputs, width, generator=drawn, device="cpu") * width**-0.5)

@@ -19,8 +19,9 @@ from transformers.utils import logging as transformers_logging
 from preceptor.errors import InputError, Problem
 from preceptor.files import private_folder, publish_folder
 from preceptor.models._bits import four_bits, pin_compute_dtype
+from preceptor.models._chunks import chunks_of
 from preceptor.models._fused import fuse
-from preceptor.models._head import add_head, heads_of
+from preceptor.models._head import add_head, heads_of, metadata_of, settings_of
 from preceptor.models._pooling import pool_of
 from preceptor.models._sixteen_bits import avoid_slow_products
 from preceptor.models._slots import (
@@ -137,7 +138,8 @@ def _with_slot(model: Any, name: str, slot: Slot, source: ModelSource, seed: int
     """The model with a slot more, untrained. Raises `InputError` when the slot does not fit it."""
     if slot.type == HEAD:
         settings = slot.settings if isinstance(slot, SlotSettings) else {}
-        add_head(model, name, int(settings.get("outputs", 0)), pool_of(slot, source), seed=seed)
+        outputs, chunks = int(settings.get("outputs", 0)), chunks_of(settings)
+        add_head(model, name, outputs, pool_of(slot, source), seed=seed, chunks=chunks)
         return model
     config = slot.peft_config(find_family(source.location).PEFT_TASK)
     try:
@@ -266,9 +268,9 @@ def _read_slot(folder: Path) -> Slot:
 def _read_head(file: Path) -> Slot:
     """Its file says what it reads; one that was written before there was a choice reads what its family's do."""
     with safe_open(file, framework="pt") as held:
-        pool = (held.metadata() or {}).get("pool")
+        settings = settings_of(held.metadata() or {})
         outputs = len(held.get_tensor("weight"))
-    return SlotSettings(type=HEAD, outputs=outputs, **({"pool": pool} if pool else {}))
+    return SlotSettings(type=HEAD, outputs=outputs, **settings)
 
 
 def _fill(model: Any, name: str, slot: Slot, folder: Path) -> None:
@@ -293,8 +295,7 @@ def _write_slot(policy: Policy, name: str, folder: Path, weights: dict[str, Tens
     model, slot = policy.model, policy.slots[name]
     if slot.type == HEAD:
         head = heads_of(model)[name]
-        # One entry: safetensors writes several in no order, and so other bytes each time.
-        save_file(_plain(head.state_dict()), folder / _HEAD_FILE, metadata={"pool": head.pool})
+        save_file(_plain(head.state_dict()), folder / _HEAD_FILE, metadata=metadata_of(head))
         return
     # peft's own saving would look the base model up on the hub, and write a card with this machine's paths.
     state = get_peft_model_state_dict(model, state_dict=weights, adapter_name=name, save_embedding_layers=False)

@@ -13,7 +13,8 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
-from preceptor.models._head import POOLS, heads_of
+from preceptor.models._chunks import CHUNK_SETTINGS
+from preceptor.models._head import head_problems, heads_of
 
 DEFAULT = "default"
 """The slot of a study that names none: its `adapter`."""
@@ -89,7 +90,8 @@ class AdapterSettings(BaseModel):
 
 class SlotSettings(BaseModel):
     """A slot by its `type`, PEFT's name of an adapter (`LORA`, `IA3`, `PREFIX_TUNING`), with PEFT's own settings of it;
-    or `head`, with as many `outputs` as there are labels, and by `pool` which hidden states it reads.
+    or `head`, with as many `outputs` as there are labels, by `pool` which hidden states it reads, and by `chunk_length`
+    and `chunk_overlap` the pieces in which it reads long cases.
 
     Raises ValueError for settings that PEFT refuses, for dropout and for kinds that need more than a configuration.
     """
@@ -101,10 +103,8 @@ class SlotSettings(BaseModel):
     @model_validator(mode="after")
     def _known(self) -> Self:
         if self.type == HEAD:
-            if set(self.settings) - {"outputs", "pool"}:
-                raise ValueError("a head has one setting, `pool`; it has an output for each label of the task")
-            if self.settings.get("pool", POOLS[0]) not in POOLS:
-                raise ValueError(f"pool must be one of {', '.join(POOLS)}")
+            if problems := head_problems(self.settings):
+                raise ValueError("; ".join(problems))
             return self
         if self.type in _REFUSED:
             raise ValueError(f"a slot cannot be of type {self.type}: {_REFUSED[self.type]}")
@@ -146,6 +146,8 @@ def adapter_types() -> list[str]:
 
 def _setting_problem(name: str, value: Any) -> str | None:
     """What is wrong with one of PEFT's settings, that PEFT takes or says in no words that help."""
+    if name in CHUNK_SETTINGS:
+        return f"{name} is a setting of a head, which reads the case; take it out"
     if name in NOT_THE_USERS:
         return f"{name} is no setting of a slot; take it out"
     if "dropout" in name and value:

@@ -7,6 +7,7 @@ from preceptor.evidence import metric_title, number
 from preceptor.models import HEAD
 from preceptor.preferences import explanations
 from preceptor.report._adjustment import adjustment
+from preceptor.report._chunks_read import chunks_read
 from preceptor.report._limits import spiked_note
 from preceptor.report._makers import maker_title
 from preceptor.report._run import Run
@@ -114,6 +115,7 @@ def training(run: Run, task: str | None = None) -> str:
         ("" if name == kinds[name] else f"Stage {name}: ")
         + _how_trained(kinds[name], _told(block | _block(named, name), labels=labels), _tuned(run.settings, name))
         + _frozen(run.settings, name)
+        + chunks_read(kinds[name], _block(run.settings, "slots"), _block(named, name).get("train") or [])
         for name, block in blocks.items()
         if block
     ]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
-from preceptor.models import encode
+from preceptor.models import Chunks, encode
 
 _TANH = {
     "bert": ("bert.pooler.dense", "classifier"),
@@ -32,16 +32,20 @@ _SMALL = 2.0**-15
 """s: tanh(u) is u up to u^3 / 3. A power of two loses nothing else, and float16 still has this one."""
 
 
-def why_not(config: Any, head: Mapping[str, Tensor], pool: str, tokenizer: Any) -> str | None:
+def why_not(
+    config: Any, head: Mapping[str, Tensor], pool: str, tokenizer: Any, chunks: Chunks | None = None
+) -> str | None:
     """Why no class of transformers gives the logits of this head on a model of this kind; None where one does.
 
-    pool: which hidden state the head reads, `first` or `last`.
+    pool: which hidden state the head reads, `first` or `last`. chunks: those in which it reads long cases.
     """
     kind, (labels, width) = config.model_type, head["weight"].shape
     empty = _empty(config)
     if empty is None:
         return f"transformers has no class for classification with a model of type {kind}"
     name = type(empty).__name__
+    if chunks is not None:
+        return f"{name} reads a case in one piece, and this head in chunks of {chunks.length} tokens (`chunk_length`)"
     if kind in _TWO_SIDED and 2 * labels > width:
         return f"{name} can give {width // 2} labels of a head as they are, half its width, and here are {labels}"
     encoder = kind in (*_TANH, *_TWO_SIDED, *_NAMED)

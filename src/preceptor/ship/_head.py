@@ -14,7 +14,12 @@ from preceptor.chat_server import Reply
 from preceptor.files import write_json
 from preceptor.models import (
     HEAD,
+    Chunks,
     Head,
+    Slot,
+    SlotSettings,
+    chunk_settings,
+    chunks_of,
     pool_of,
     rows_read,
     saved_slots,
@@ -42,13 +47,14 @@ def head_weights(arm: ArmOfRun) -> dict[str, Tensor]:
 
 def write_head(arm: ArmOfRun, folder: Path) -> None:
     """Write `head.safetensors`, see `head_weights`, and `head.json`: the labels in the order of the outputs, which
-    hidden states the head reads, and where an answer has several labels the threshold of each.
+    hidden states the head reads, the chunks in which it reads long cases, if it does, and where an answer has several
+    labels the threshold of each.
     """
     shutil.copyfile(head_folder(arm) / HEAD_FILE, folder / HEAD_FILE)
     pool = head_pool(arm)
     read = {"labels": list(arm.task.answer.labels), "state": _STATES[pool], "pool": pool}
     several = {} if arm.threshold is None else {"threshold": arm.threshold}
-    write_json(folder / LABELS_FILE, read | several)
+    write_json(folder / LABELS_FILE, read | chunk_settings(chunks_read(arm)) | several)
 
 
 @torch.no_grad()
@@ -57,34 +63,38 @@ def labels_by_head(arm: ArmOfRun, model: Any, folder: Path, prompts: Sequence[li
     written, logits = _beside(model, folder) if (folder / HEAD_FILE).is_file() else _within(model)
     threshold, replies = written.get("threshold", arm.threshold), []
     for prompt in prompts:
-        outputs = logits(torch.tensor([prompt], device=model.device)).float()
+        outputs = logits(prompt).float().cpu()
         likely = outputs.softmax(-1) if threshold is None else outputs.sigmoid()
         scores = dict(zip(written["labels"], likely.tolist(), strict=True))
         replies.append(Reply(arm.head_text(scores, threshold), scores=scores))
     return replies
 
 
-def _beside(model: Any, folder: Path) -> tuple[dict[str, Any], Callable[[Tensor], Tensor]]:
-    """What `head.json` says, and the logits that `head.safetensors` gives token ids [1, tokens]."""
+def _beside(model: Any, folder: Path) -> tuple[dict[str, Any], Callable[[list[int]], Tensor]]:
+    """What `head.json` says, and the logits that `head.safetensors` gives the token ids of a prompt."""
     weights, written = load_file(folder / HEAD_FILE), json.loads((folder / LABELS_FILE).read_text(encoding="utf-8"))
     pool = written.get("pool") or {state: pool for pool, state in _STATES.items()}[written["state"]]
     labels, width = weights["weight"].shape
-    head = Head(width, labels, pool, bias="bias" in weights)
+    head = Head(width, labels, pool, bias="bias" in weights, chunks=chunks_of(written))
     head.load_state_dict(weights)
 
-    def logits(ids: Tensor) -> Tensor:
-        states = model.eval()(input_ids=ids, output_hidden_states=True).hidden_states[-1][0, soft_tokens(model) :]
-        rows = rows_read(pool, ids.shape[1])
-        found: Tensor = head(head.pooled(states[rows.start : rows.stop].float().cpu()))
+    def read(piece: list[int]) -> Tensor:
+        made = model.eval()(input_ids=torch.tensor([piece], device=model.device), output_hidden_states=True)
+        rows = rows_read(pool, len(piece))
+        states: Tensor = made.hidden_states[-1][0, soft_tokens(model) :]
+        return states[rows.start : rows.stop].float().cpu()
+
+    def logits(ids: list[int]) -> Tensor:
+        found: Tensor = head(head.pooled(torch.cat([read(piece) for piece in head.pieces(ids)])))
         return found
 
     return written, logits
 
 
-def _within(model: Any) -> tuple[dict[str, Any], Callable[[Tensor], Tensor]]:
+def _within(model: Any) -> tuple[dict[str, Any], Callable[[list[int]], Tensor]]:
     """The same of an `AutoModelForSequenceClassification`, whose configuration has the labels."""
     labels = [model.config.id2label[i] for i in range(model.config.num_labels)]
-    return {"labels": labels}, lambda ids: model.eval()(input_ids=ids).logits[0]
+    return {"labels": labels}, lambda ids: model.eval()(input_ids=torch.tensor([ids], device=model.device)).logits[0]
 
 
 def how_to_use(arm: ArmOfRun, folder: Path) -> list[str]:
@@ -105,8 +115,29 @@ def how_to_use(arm: ArmOfRun, folder: Path) -> list[str]:
     return [
         f"`{HEAD_FILE}` is a linear layer (`weight` [labels, hidden size], perhaps `bias`) on the last hidden state of "
         f"the {state}: `model(**prompt, output_hidden_states=True).hidden_states[-1][0, {which}]`.{weighed}{prompt}",
+        *_how_chunks_are_made(arm),
         f"Its outputs are in the order of `labels` in `{LABELS_FILE}`: {', '.join(arm.task.answer.labels)}. "
         f"{_rule(arm, 'output')}",
+    ]
+
+
+def _how_chunks_are_made(arm: ArmOfRun) -> list[str]:
+    chunks = chunks_read(arm)
+    if chunks is None:
+        return []
+    room, shared = chunks.length - 2, chunks.overlap
+    together = {
+        "first": "The state is the mean of those of the chunks' first tokens",
+        "last": "The state is the mean of those of the chunks' last tokens",
+        "mean": "The mean is over the tokens of all chunks",
+        "attention": "The weights are over the tokens of all chunks",
+    }[head_pool(arm)]
+    return [
+        f"A text of more than {chunks.length} tokens (`chunk_length` in `{LABELS_FILE}`) is read in chunks, each by "
+        f"itself: the n tokens between its first and its last are parted into k = ceil((n - {shared}) / "
+        f"{room - shared}) pieces, of which neighbours share {shared} tokens (`chunk_overlap`). Their lengths add up "
+        f"to n + (k - 1) * {shared} and differ by 1 at most, longer ones in front; around each stand the text's first "
+        f"and its last token. {together}.",
     ]
 
 
@@ -125,6 +156,16 @@ def _rule(arm: ArmOfRun, output: str) -> str:
 
 def head_pool(arm: ArmOfRun) -> str:
     """Which hidden states the head of an arm that answers by one reads."""
+    return pool_of(_head(arm), arm.source)
+
+
+def chunks_read(arm: ArmOfRun) -> Chunks | None:
+    """Those in which the arm's head reads long cases; None where it reads every case as it is."""
+    head = _head(arm)
+    return chunks_of(head.settings if isinstance(head, SlotSettings) else {})
+
+
+def _head(arm: ArmOfRun) -> Slot:
     assert arm.folder is not None
     (head,) = (slot for slot in saved_slots(arm.folder).values() if slot.type == HEAD)
-    return pool_of(head, arm.source)
+    return head

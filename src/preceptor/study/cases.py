@@ -101,6 +101,8 @@ class Prepared:
     """Names the view that shows the cases, and what it was made of; empty where the task's own prompt does."""
     views: Mapping[str, "Prepared"] = field(default_factory=dict, repr=False)
     """View -> the same cases as it shows them."""
+    cut: int = 0
+    """How many of the cases were shortened to fit."""
 
     @property
     def named(self) -> Named:
@@ -206,6 +208,14 @@ def _by_models(cases: TaskCases, study: Study, tokenizer: Any, others: OtherMode
     return replace(prepared, others=by_model, unread=unread)
 
 
+def through_view(cases: TaskCases, view: str | None) -> TaskCases:
+    """The cases as a view of their task shows them; None: as the task's own prompt does."""
+    if view is None:
+        return cases
+    seen = cases.views[view]
+    return replace(cases, task=seen.task, splits=seen.splits)
+
+
 def read_by(cases: TaskCases, model: OtherModel) -> Prepared | str:
     """The cases as a further model of the study reads them, or why it cannot."""
     try:
@@ -231,21 +241,23 @@ def _read_by(cases: TaskCases, tokenizer: Any, max_length: int) -> Prepared:
     labels = _label_answers(task, tokenizer, splits)
     longest = max(map(len, labels), default=0)
 
-    def answered(examples: Sequence[Example]) -> list[Encoded]:
-        return [fit(task, e, tokenizer, max_length, e.learned, longest).encoded for e in examples]
-
+    train, validation = (
+        [fit(task, e, tokenizer, max_length, e.learned, longest) for e in examples]
+        for examples in (splits.train, splits.validation)
+    )
     room = task.answer.max_new_tokens
     test = [fit(task, e, tokenizer, max_length, max_new_tokens=room) for e in splits.test]
     return Prepared(
         cases.entry,
         task,
         splits,
-        answered(splits.train),
-        answered(splits.validation),
+        [one.encoded for one in train],
+        [one.encoded for one in validation],
         [one.encoded.prompt for one in test],
         [one.example for one in test],
         cases.synthetic,
         labels,
+        cut=sum(one.truncated_tokens > 0 for one in (*train, *validation, *test)),
     )
 
 

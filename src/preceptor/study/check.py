@@ -11,17 +11,18 @@ from preceptor.chat_server import ChatServer, find_server
 from preceptor.data import fit
 from preceptor.engine import find_tracker
 from preceptor.errors import InputError, Problem
-from preceptor.models import ModelSource, context_length, in_front, load_tokenizer, writes
+from preceptor.models import ModelSource, context_length, load_tokenizer, writes
 from preceptor.preferences import find_maker
-from preceptor.study.cases import Checked, cannot_answer, check_task, read_by, read_task
+from preceptor.study.cases import Checked, cannot_answer, check_task, read_by, read_task, through_view
 from preceptor.study.check_slots import stages_of, unfit_slots
-from preceptor.study.other_models import OtherModels, find_other_models
+from preceptor.study.other_models import OtherModels, find_other_models, reads_in_chunks, vectors_in_front
 from preceptor.study.spec.found import find_answer, find_kind
 from preceptor.study.spec.paths import gold_of, model_of, votes_of
 from preceptor.study.spec.study import Study
 
 _OF_ON_POLICY = ("chosen_from", "min_gap", "min_score", "max_length_difference")
 """Settings of pairs that would be ignored in silence with other makers."""
+_READ_IN_CHUNKS = "give each head on it `chunk_length` (under `slots`)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def look_at_study(study: Study, base_folder: Path, console: Console) -> Looked:
         others = find_other_models(study, base_folder)
         for name, model in others.here.items():
             problems += unfit_model(model.source, study, name)
-            problems += too_long_for(model.source, study) if writes(model.source) else []
+            problems += too_long_for(model.source, study, name) if writes(model.source) else []
     except InputError as error:
         problems += error.problems
     warnings = [*idle_models(study), *left_out(study, others)]
@@ -91,11 +92,11 @@ def look_at_study(study: Study, base_folder: Path, console: Console) -> Looked:
             problems += error.problems
     for each in checked:
         each.preflight.render(console)
-        warned = cautions(study, each)
+        fatal = [Problem(f"{each.where}, {found.where}", found.what, found.fix) for found in each.preflight.fatal]
+        warned = cautions(study, each) + ([] if fatal else cut_cases(each, study, others))
         for warning in warned:
             console.print(f"[yellow]warning[/yellow] {escape(str(warning))}")
         warnings += warned
-        fatal = [Problem(f"{each.where}, {found.where}", found.what, found.fix) for found in each.preflight.fatal]
         problems += fatal or spike_cut_off(each, tokenizer, study.max_length)
         problems += [] if fatal else unread_cases(each, study, others)
     for maker in study.makers:
@@ -168,6 +169,28 @@ def unread_cases(checked: Checked, study: Study, others: OtherModels) -> list[Pr
     return problems
 
 
+def cut_cases(checked: Checked, study: Study, others: OtherModels) -> list[Problem]:
+    """How many cases are cut further for an encoder that has fewer positions than the study's `max_length`."""
+    found = []
+    for name, model in others.here.items():
+        if model.max_length == study.max_length:
+            continue
+        arms = [arm for arm in study.arm_names if study.arm(arm).model == name]
+        for view in dict.fromkeys(study.arm(arm).view for arm in arms if not cannot_answer(study, checked, arm)):
+            if view and view not in checked.entry.views:
+                continue
+            read = read_by(through_view(checked, view), model)
+            if not isinstance(read, str) and read.cut:
+                where = f"{checked.where}, view {view}, model {name}" if view else f"{checked.where}, model {name}"
+                count = len(read.train) + len(read.validation) + len(read.test)
+                what = (
+                    f"{read.cut} of {count} cases are cut to {model.max_length} tokens, all that it has positions for"
+                )
+                fix = f"To have them read whole, {_READ_IN_CHUNKS}; else expect it to miss what stands in their middle."
+                found.append(Problem(where, what, fix))
+    return found
+
+
 def _writes(study: Study, arm: str) -> bool:
     way, last = find_answer(study.arm(arm).answer), study.stage_of(arm)
     if way.asks_policy and not getattr(way, "needs_head", False):
@@ -210,12 +233,16 @@ def spike_cut_off(checked: Checked, tokenizer: Any, max_length: int) -> list[Pro
     return [Problem(f"{checked.where}, data.spike", what, "Raise `max_new_tokens` in the task file")]
 
 
-def too_long_for(source: ModelSource, study: Study) -> list[Problem]:
-    """That the study's `max_length` exceeds the model's context length, if it does."""
-    known = context_length(source)
-    front = max((slot.settings["num_virtual_tokens"] for slot in study.slots.values() if in_front(slot)), default=0)
-    if known is None or study.max_length + front <= known:
+def too_long_for(source: ModelSource, study: Study, name: str | None = None) -> list[Problem]:
+    """That the study's `max_length` exceeds the model's context length, if it does and no chunks are read.
+
+    name: as of `unfit_slots`.
+    """
+    encoder, known, front = not writes(source), context_length(source), vectors_in_front(study.slots)
+    if known is None or study.max_length + front <= known or (encoder and reads_in_chunks(study, name)):
         return []
     more = f" beside {front} vectors in front of them" if front else ""
     what = f"{study.max_length} tokens are asked for{more}, and the context length of {source.title} is {known}"
-    return [Problem("max_length", what, f"Set it to {known - front} or less, or name a model with a longer one.")]
+    chunks = f", {_READ_IN_CHUNKS}" if encoder else ""
+    fix = f"Set it to {known - front} or less{chunks}, or name a model with a longer one."
+    return [Problem("max_length", what, fix)]

@@ -9,14 +9,19 @@ from preceptor.errors import InputError, Problem
 from preceptor.models import (
     BACKBONE,
     HEAD,
+    Chunks,
     ModelSource,
     Slot,
     SlotSettings,
     blueprint,
+    chunks_of,
+    context_length,
+    load_tokenizer,
     slot_title,
     slot_weights,
     writes,
 )
+from preceptor.study.other_models import vectors_in_front
 from preceptor.study.spec.found import find_kind
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
@@ -30,8 +35,8 @@ def unfit_slots(source: ModelSource, study: Study, name: str | None = None) -> l
 
     name: that of the model among the study's `models`; None for its `model`.
     """
-    if problems := list(_blind_heads(source, study, name)):
-        return problems
+    if problems := [*_blind_heads(source, study, name), *_unfit_chunks(source, study, name)]:
+        return list(dict.fromkeys(problems))
     plain = not study.slots and getattr(study.adapter, "target_modules", None) == "all-linear"
     stacks = [] if plain else _stacks(study, name)
     return list(dict.fromkeys(problem for stack in stacks for problem in _problems(source, stack)))
@@ -43,6 +48,31 @@ def _blind_heads(source: ModelSource, study: Study, model: str | None) -> Iterat
         if isinstance(slot, SlotSettings) and slot.settings.get("pool") == "first" and writes(source):
             what = f"the first token of {source.title} sees no other, so the head would read the same of every case"
             yield Problem(slot_title(name), what, "Take `pool: last`, `mean` or `attention`.")
+
+
+def _unfit_chunks(source: ModelSource, study: Study, model: str | None) -> Iterator[Problem]:
+    """Heads that cannot read in chunks with this model."""
+    for slots in (study.slots_of(stage)[0] for stage in _stages_with(study, model)):
+        for name, slot in slots.items():
+            chunks = chunks_of(slot.settings) if isinstance(slot, SlotSettings) and slot.type == HEAD else None
+            if chunks and (why := _no_chunks(source, chunks, vectors_in_front(slots))):
+                yield Problem(slot_title(name), *why)
+
+
+def _no_chunks(source: ModelSource, chunks: Chunks, front: int) -> tuple[str, str] | None:
+    """What is wrong with such chunks on this model, and the fix; None where nothing is."""
+    if writes(source):
+        what = f"chunks are for encoders; later ones would not begin with the prompt that {source.title} expects"
+        return f"chunk_length: {what}", "Take it out; `max_length` says how much of a case is read."
+    known = context_length(source)
+    if known is not None and chunks.length + front > known:
+        more = f" beside {front} vectors in front of them" if front else ""
+        what = f"{chunks.length} tokens are asked for{more}, and {source.title} has {known} positions"
+        return f"chunk_length: {what}", f"Set it to {known - front} or less."
+    if len(load_tokenizer(source)("")["input_ids"]) != 2:
+        what = f"the tokenizer of {source.title} does not put one token in front of a text and one behind it"
+        return f"chunk_length: {what}", "Take it out, or name another encoder."
+    return None
 
 
 def stages_of(study: Study) -> list[StageRef]:

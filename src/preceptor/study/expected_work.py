@@ -1,14 +1,14 @@
 """How much work a stage or an arm's answers will be: what its file is given to count it. Unknown lengths are gold's."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from preceptor.engine import Work, tree_work, writing_work
-from preceptor.models import Encoded
+from preceptor.models import HEAD, Encoded, Slot, SlotSettings, chunks_of
 from preceptor.study.cases import Prepared
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
@@ -20,7 +20,7 @@ class WorkContext:
 
     model: without numbers, to count operations. shares: whether it computes prefix trees. stage: None for answers.
     trained: whether the policy that works was trained. spent: floating-point operations of the arm whose compute a
-    stage is given. base_folder: where the study file lies.
+    stage is given. base_folder: where the study file lies. slots: those of the stage, or of the policy that answers.
     """
 
     study: Study
@@ -32,6 +32,13 @@ class WorkContext:
     trained: bool = True
     spent: float | None = None
     base_folder: Path = Path()
+    slots: Mapping[str, Slot] = field(default_factory=dict)
+
+    def read_by_head(self, prompts: Sequence[list[int]]) -> list[list[Encoded]]:
+        """What the model computes of each prompt for its head: the prompt itself, or its chunks."""
+        heads = [slot.settings for slot in self.slots.values() if slot.type == HEAD and isinstance(slot, SlotSettings)]
+        chunks = chunks_of(heads[0]) if heads else None
+        return [[Encoded(piece, []) for piece in (chunks.of(one) if chunks else [one])] for one in prompts]
 
 
 def stand_in(answer: Sequence[int], shared: int, which: int) -> list[int]:

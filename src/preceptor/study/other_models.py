@@ -7,10 +7,15 @@ from typing import Any
 
 from preceptor.errors import InputError, Problem
 from preceptor.models import (
+    HEAD,
     ModelSource,
+    Slot,
+    SlotSettings,
+    chunks_of,
     context_length,
     fetch_command,
     fingerprint,
+    in_front,
     is_fetched,
     load_tokenizer,
     writes,
@@ -21,8 +26,8 @@ from preceptor.study.spec.study import Study
 
 @dataclass(frozen=True, slots=True)
 class OtherModel:
-    """One of them. max_length: the most tokens of a case, which is the study's or all that an encoder has positions
-    for. hash: names its weights, in the keys of stages.
+    """One of them. max_length: the most tokens of a case, see `tokens_read`. hash: names its weights, in the keys of
+    stages.
     """
 
     source: ModelSource
@@ -50,7 +55,7 @@ def find_other_models(
             continue
         try:
             source = find(model, base_folder)
-            length = tokens_read(study, source)
+            length = tokens_read(study, source, name)
             here[name] = OtherModel(source, load_tokenizer(source), length, fingerprint(source))
         except InputError as error:
             problems += error.problems
@@ -59,7 +64,31 @@ def find_other_models(
     return OtherModels(here, absent)
 
 
-def tokens_read(study: Study, source: ModelSource) -> int:
-    """The most tokens of a case that a model is given: `max_length`, or all that an encoder has positions for."""
-    known = None if writes(source) else context_length(source)
-    return study.max_length if known is None else min(study.max_length, known)
+def tokens_read(study: Study, source: ModelSource, name: str | None) -> int:
+    """The most tokens of a case that a model is given: `max_length`, or of an encoder that does not read in chunks all
+    that it has positions for, beside vectors in front. name: that of the model among the study's `models`; None for its
+    `model`.
+    """
+    known = None if writes(source) or reads_in_chunks(study, name) else context_length(source)
+    if known is None:
+        return study.max_length
+    return min(study.max_length, known - max(map(vectors_in_front, _slots_on(study, name)), default=0))
+
+
+def reads_in_chunks(study: Study, name: str | None) -> bool:
+    """Whether every head that reads cases with a model does so in chunks: all its arms read the same cases."""
+    slots = [slot for some in _slots_on(study, name) for slot in some.values()]
+    heads = [slot for slot in slots if isinstance(slot, SlotSettings) and slot.type == HEAD]
+    return bool(heads) and all(chunks_of(head.settings) for head in heads)
+
+
+def vectors_in_front(slots: Mapping[str, Slot]) -> int:
+    """The most vectors that any of these slots puts in front of the tokens."""
+    front = (slot.settings for slot in slots.values() if isinstance(slot, SlotSettings) and in_front(slot))
+    return max((settings["num_virtual_tokens"] for settings in front), default=0)
+
+
+def _slots_on(study: Study, name: str | None) -> list[dict[str, Slot]]:
+    """The slots of each stage that trains a model."""
+    last = [stage for arm in study.arm_names if (stage := study.stage_of(arm)) and stage.model == name]
+    return [study.slots_of(stage)[0] for one in last for stage in one.required]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import BertConfig, LlamaConfig
+from transformers import BertConfig, DebertaV2Config, LlamaConfig
 
 from preceptor.engine import Unit, answer_logprobs, model_bytes, sequence_states
 from preceptor.engine.estimate.memory import Live
@@ -13,6 +13,7 @@ from preceptor.models import (
     Encoded,
     Head,
     ModelSource,
+    SlotSettings,
     adapter_slots,
     find_blueprint,
     random_model,
@@ -71,6 +72,18 @@ def test_a_batch_of_an_encoder_forward_and_backward(tmp_path: Path, adapter: Ada
     assert counted.saved * 8 * 64 == pytest.approx(held, rel=0.05)
     expected = counted.peak(Unit("train", held=8 * 64)) - counted.weights - counted.learning
     assert expected * 0.9 < peak < expected * 1.1
+
+
+def test_long_cases_in_chunks_take_the_memory_of_short_sequences(tmp_path: Path) -> None:
+    """DeBERTa writes the scores of its attention out, so that a token takes more the longer its sequence is."""
+    sizes = {"hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": LAYERS, "num_attention_heads": 6}
+    DebertaV2Config(vocab_size=300, max_position_embeddings=512, **sizes).save_pretrained(tmp_path)
+    source = find_blueprint(str(tmp_path))
+    whole, chunked = (
+        model_bytes(source, (("head", SlotSettings(type="head", outputs=3, **chunks)),), torch.float32, 512)
+        for chunks in ({}, {"chunk_length": 32})
+    )
+    assert chunked.forward < whole.forward
 
 
 def test_without_gradients_there_is_little(source: ModelSource) -> None:

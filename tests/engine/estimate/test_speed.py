@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from preceptor.engine import MEASUREMENTS, Numerics, Speed, Unit, measure
 from preceptor.engine.estimate.speed import _renumbered, line_through
-from preceptor.models import HEAD, AdapterSettings, Encoded, Policy, SlotSettings, adapter_slots, random_model
+from preceptor.models import (
+    HEAD,
+    AdapterSettings,
+    Encoded,
+    Policy,
+    SlotSettings,
+    adapter_slots,
+    context_length,
+    random_model,
+)
 
 PARTS = st.floats(0.01, 100)
 CASES = [Encoded([1] * n + [k], [2, 3]) for n in (5, 50, 200) for k in range(5)]
@@ -86,6 +95,18 @@ def test_an_encoder_is_measured_in_padded_batches(encoder_source: Any, tmp_path:
     assert speed.lines.keys() == {"train", "score", "read", "save"}
     for kind in ("train", "score"):
         assert speed.seconds([Unit(kind, 1, 100)]) > speed.start
+
+
+def test_cases_longer_than_the_positions_are_measured_in_chunks(encoder_source: Any, tmp_path: Path) -> None:
+    slots = {"head": SlotSettings(type=HEAD, outputs=3, chunk_length=64)}
+
+    def make() -> Policy:
+        return Policy(random_model(encoder_source, slots, torch.float32), None, encoder_source, slots)
+
+    longest = context_length(encoder_source)
+    assert longest is not None
+    speed = measure(make, [Encoded([1] * (longest + 100), []) for _ in range(3)], Numerics(threads=1), tmp_path)
+    assert speed.seconds([Unit("train", 1, 100)]) > speed.start
 
 
 def test_it_can_be_interrupted(tiny_source: Any, tmp_path: Path) -> None:

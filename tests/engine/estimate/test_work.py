@@ -93,6 +93,27 @@ def test_a_head_on_an_encoder(encoder_source: Any, tmp_path: Path) -> None:
     assert flops_of(held_out, policy.model) == forward_flops(policy.model, 5 * 3, 0, head_rows=5)
 
 
+def test_a_head_that_reads_chunks(encoder_source: Any, tmp_path: Path) -> None:
+    slots = {"head": SlotSettings(type=HEAD, outputs=3, chunk_length=16, chunk_overlap=3)}
+    policy = start_policy(encoder_source, None, slots, ["head"], seed=0, dtype=NUMERICS.torch_dtype)
+    pieces = heads_of(policy.model)["head"].pieces
+    cases = [[2, *range(5, 20 + 7 * n), 3] for n in range(7)]
+
+    def loss(forward: Forward, some: Sequence[list[int]], batch: Any) -> tuple[Tensor, dict[str, float]]:
+        head = heads_of(forward.model)["head"]
+        return head(forward.states(some, head)).square().mean(), {}
+
+    settings = TrainSettings(epochs=1, batch_size=1, looks_per_epoch=1)
+    batches = [[cases[i]] for (i,) in schedule(len(cases), 1, 1, 3)]
+    arguments: dict[str, Any] = {"seed": 3, "sequences_of": pieces}
+    cost = train(policy, batches, loss, cases[:2], settings, NUMERICS, tmp_path, **arguments).cost
+    as_groups = ([[Encoded(piece, []) for piece in pieces(one)] for one in part] for part in (cases, cases[:2]))
+    work = training_work(*as_groups, settings, NUMERICS.tokens_per_tree, share=False, padded=True)
+    assert (total(work, "seen"), total(work, "tokens")) == (cost.tokens_seen, cost.tokens_computed)
+    assert total(work, "cases") == 7 + 2
+    assert flops_of(work, policy.model) == pytest.approx(cost.flops)
+
+
 def test_dpo(policy: Policy, tmp_path: Path) -> None:
     settings = DPOSettings(batch_size=3, epochs=1)
     cost = run_dpo(policy, PAIRS[:5], PAIRS[5:], settings, NUMERICS, tmp_path, seed=3).cost

@@ -22,6 +22,7 @@ from preceptor.engine.tree.states import is_encoder
 from preceptor.models import (
     HEAD,
     POOLS,
+    Chunks,
     ModelSource,
     Policy,
     Slot,
@@ -73,9 +74,11 @@ def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return find_model(str(build_tiny_encoder(folder, config=CONFIGS[request.param]())))
 
 
-def start(source: ModelSource, pool: str, adapter: Slot = LORA, dtype: torch.dtype = torch.float32) -> Policy:
+def start(
+    source: ModelSource, pool: str, adapter: Slot = LORA, dtype: torch.dtype = torch.float32, **chunks: int
+) -> Policy:
     """A policy whose slots are away from where they began, as training would have moved them."""
-    slots = {"one": adapter, "head": SlotSettings(type=HEAD, outputs=3, pool=pool)}
+    slots = {"one": adapter, "head": SlotSettings(type=HEAD, outputs=3, pool=pool, **chunks)}
     policy = start_policy(source, None, slots, list(slots), seed=0, dtype=dtype)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -109,6 +112,63 @@ def test_a_case_alone_is_the_case_in_a_padded_batch(source: ModelSource, pool: s
     assert found.keys() == expected.keys() == learns
     for name, gradient in found.items():
         torch.testing.assert_close(gradient, expected[name], atol=1e-5, rtol=1e-5, msg=name)
+
+
+LONGER = [[2, *(5 + (7 * n + k) % 90 for n in range(length)), 3] for k, length in enumerate((150, 3, 62, 99, 0, 200))]
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_a_case_longer_than_the_positions_alone_is_the_case_in_a_padded_batch(source: ModelSource, pool: str) -> None:
+    policy = start(source, pool, chunk_length=40, chunk_overlap=7)
+    alone, batch = [[one] for one in LONGER], [LONGER]
+    with torch.no_grad():
+        torch.testing.assert_close(logits(policy, batch), logits(policy, alone), atol=1e-5, rtol=1e-5)
+    found, expected = trained(policy, batch), trained(policy, alone)
+    learns = {path for name in policy.slots for path in slot_weights(policy.model, name)}
+    assert found.keys() == expected.keys() == learns
+    for name, gradient in found.items():
+        torch.testing.assert_close(gradient, expected[name], atol=1e-5, rtol=1e-5, msg=name)
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_a_long_case_is_pooled_over_all_its_chunks(encoder_source: ModelSource, pool: str) -> None:
+    policy, ids = start(encoder_source, pool, chunk_length=40, chunk_overlap=7), LONGER[0]
+    head = heads_of(policy.model)["head"]
+    chunks = Chunks(40, 7).of(ids)
+    assert len(chunks) == 5
+    with torch.no_grad():
+        (found,) = sequence_states(policy.model, [ids], head, share=False)
+        own = [policy.model(input_ids=torch.tensor([one])).last_hidden_state[0] for one in chunks]
+    every = torch.cat(own)
+    expected = {
+        "first": torch.stack([states[0] for states in own]).mean(0),
+        "last": torch.stack([states[-1] for states in own]).mean(0),
+        "mean": every.mean(0),
+    }
+    expected["attention"] = (
+        (every @ head.query / 48**0.5).softmax(0).detach() @ every if pool == "attention" else expected["mean"]
+    )
+    torch.testing.assert_close(found, expected[pool], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_cases_that_fit_are_read_to_the_bit_as_without_chunks(encoder_source: ModelSource, pool: str) -> None:
+    whole, chunked = (start(encoder_source, pool, **chunks) for chunks in ({}, {"chunk_length": 42}))
+    with torch.no_grad():
+        assert torch.equal(logits(whole, [SEQUENCES]), logits(chunked, [SEQUENCES]))
+    first, second = trained(whole, [SEQUENCES]), trained(chunked, [SEQUENCES])
+    assert all(torch.equal(gradient, second[name]) for name, gradient in first.items())
+
+
+def test_a_long_case_costs_its_chunks(encoder_source: ModelSource) -> None:
+    policy, cost = start(encoder_source, "mean", chunk_length=40, chunk_overlap=7), Cost()
+    with torch.no_grad():
+        sequence_states(policy.model, LONGER[:2], heads_of(policy.model)["head"], share=False, cost=cost)
+    chunks = [*Chunks(40, 7).of(LONGER[0]), LONGER[1]]
+    longest = max(map(len, chunks))
+    assert cost.tokens_seen == sum(map(len, chunks)) == 150 + 4 * 7 + 5 * 2 + 5
+    assert cost.tokens_computed == len(chunks) * longest
+    assert cost.flops == forward_flops(policy.model, len(chunks) * longest, 0, head_rows=2)
 
 
 def test_it_is_what_the_models_own_code_makes_of_the_case(source: ModelSource) -> None:

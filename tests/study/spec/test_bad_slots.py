@@ -89,7 +89,9 @@ IN_THE_FILE: list[tuple[dict[str, Any], str]] = [
         {"slots": {"one": {"type": "P_TUNING", "num_virtual_tokens": 4}}},
         "slots.one: encoder_hidden_size must be a whole number of at least 1",
     ),
-    ({"slots": {"one": LORA, "head": HEAD | {"bias": True}}}, "slots.head: a head has one setting"),
+    ({"slots": {"one": LORA, "head": HEAD | {"bias": True}}}, "slots.head: a head has the settings"),
+    ({"slots": {"one": LORA, "head": HEAD | {"chunk_length": 8}}}, "slots.head: chunk_length must be a whole number"),
+    (slot(chunk_length=64), "slots.one: chunk_length is a setting of a head, which reads the case; take it out"),
     (
         {"slots": {"one": LORA, "head": HEAD | {"outputs": 7}}},
         "slots: head: a head has an output for each label of the task; take `outputs` out",

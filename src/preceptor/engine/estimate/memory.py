@@ -17,7 +17,7 @@ from preceptor.engine.tree.attention import TreeAttention
 from preceptor.engine.tree.layout import layout
 from preceptor.engine.tree.logprobs import hidden_states
 from preceptor.engine.tree.states import is_encoder
-from preceptor.models import ModelSource, Slot, blueprint, layers_of, positions
+from preceptor.models import ModelSource, Slot, blueprint, heads_of, layers_of, positions
 
 _NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)
 """Bytes a number of 4 bits: its half byte, a scale of 8 bits for 64 of them, one of 32 bits for 256 scales."""
@@ -102,14 +102,15 @@ def model_bytes(source: ModelSource, slots: Slots, dtype: torch.dtype, tokens: i
 
 def _tree_bytes(model: nn.Module, tokens: int) -> tuple[float, ...]:
     """What each of a chain's `tokens` takes, as `saved`, `cached`, `backward` and `forward` of `ModelBytes`; of an
-    encoder, each of a batch of sequences as long as it takes.
+    encoder, each of a batch of sequences as long as it takes, or as its head's chunks are.
 
     The engine's own code runs on tensors that know their size and hold no numbers, the model's too from now on.
     """
     count = 1
     if encoder := is_encoder(model):
         in_front = getattr(getattr(model, "active_peft_config", None), "num_virtual_tokens", 0)
-        longest = max(1, (positions(model.config) or tokens) - in_front)
+        chunks = [head.chunks.length for head in heads_of(model).values() if head.chunks]
+        longest = min([max(1, (positions(model.config) or tokens) - in_front), *chunks])
         count = max(1, tokens // longest)
         tokens = count * min(tokens, longest)
     chain, cpu = layout([[0] * (tokens // count)]), torch.device("cpu")

@@ -86,7 +86,7 @@ def measure(
         policy = make()
         share = shares_prefixes(policy)
         size = _padded if is_encoder(policy.model) else _tokens
-        by_length = sorted(_renumbered(cases), key=lambda one: len(one.prompt) + len(one.answer))
+        by_length = sorted(_in_pieces(policy, _renumbered(cases)), key=lambda one: len(one.prompt) + len(one.answer))
         largest = int(_OF_A_TREE * numerics.tokens_per_tree)
         whole = computed_together(policy.model, by_length, lambda one: [one.prompt + one.answer], largest)
         together = share or is_encoder(policy.model)
@@ -124,6 +124,14 @@ def _renumbered(cases: Sequence[Encoded]) -> list[Encoded]:
     """As many tokens, alike where they are alike, and other ids: nothing of a patient gets into a checkpoint."""
     ids: dict[int, int] = defaultdict(count().__next__)
     return [Encoded([ids[one] for one in case.prompt], [ids[one] for one in case.answer]) for case in cases]
+
+
+def _in_pieces(policy: Policy, cases: Sequence[Encoded]) -> list[Encoded]:
+    """Where its head reads chunks, each is a case: a token of one takes as long."""
+    head = next(iter(heads_of(policy.model).values()), None)
+    if head is None or head.chunks is None:
+        return list(cases)
+    return [Encoded(piece, []) for one in cases for piece in head.pieces(one.prompt)]
 
 
 def _train(policy: Policy, batches: Sequence[Sequence[Encoded]], numerics: Numerics, folder: Path) -> list[float]:

@@ -23,7 +23,7 @@ class Unit(NamedTuple):
     a token more for each answer of a batch; `save`, a checkpoint. tokens: distinct ones, which are computed. seen: the
     tokens of every sequence in full. rows: hidden states that meet the vocabulary. held: tokens whose activations, or
     keys and values, are in memory together. look: whether it is part of an evaluation while a stage trains. cases:
-    sequences that a head reads.
+    those that a head reads.
     """
 
     kind: str
@@ -49,7 +49,7 @@ def tree_work(
     """
     if padded:
         batches = split_into_batches(groups, lambda group: [one.prompt for one in group], tokens_per_tree)
-        return [_batch(kind, [one.prompt for group in batch for one in group]) for batch in batches]
+        return [_batch(kind, batch) for batch in batches]
     trees = split_into_trees(groups, lambda group: [one.prompt + one.answer for one in group], tokens_per_tree)
     together = [[one for group in tree for one in group] for tree in trees]
     return [_tree(kind, tree) for tree in (together if share else [[one] for tree in together for one in tree])]
@@ -138,6 +138,8 @@ def _tree(kind: str, sequences: Sequence[Encoded]) -> Unit:
     return Unit(kind, 1, len(tree), seen, rows, len(tree), cases=cases)
 
 
-def _batch(kind: str, prompts: Sequence[list[int]]) -> Unit:
+def _batch(kind: str, groups: Sequence[Sequence[Encoded]]) -> Unit:
+    """A group is a case: the one sequence that it is, or its chunks."""
+    prompts = [one.prompt for group in groups for one in group]
     tokens = padded_tokens(prompts)
-    return Unit(kind, 1, tokens, sum(map(len, prompts)), held=tokens, cases=len(prompts))
+    return Unit(kind, 1, tokens, sum(map(len, prompts)), held=tokens, cases=len(groups))

@@ -1,6 +1,7 @@
-"""What a head reads: the hidden states of whole sequences, pooled to one each."""
+"""What a head reads: the hidden states of whole sequences, or of the chunks of long ones, pooled to one each."""
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
 import torch
@@ -24,17 +25,20 @@ def sequence_states(
     """The state of each sequence that `head` reads, of the last layer: [sequences, hidden_size], float32.
 
     With `share` the sequences are computed as one prefix tree, which an encoder cannot be; an encoder computes them as
-    one batch, padded to the longest, and any other model one at a time by its own code. See `computed_together`.
+    one batch, padded to the longest, and any other model one at a time by its own code. See `computed_together`. Where
+    the head reads chunks, these are computed in place of the sequences, and count as what is seen.
     """
-    if share:
-        states, computed = in_forward(model, lambda: _of_a_tree(model, sequences, head))
-    elif is_encoder(model):
-        states, computed = _of_a_batch(model, sequences, head), padded_tokens(sequences)
-    else:
-        states = torch.stack([_alone(model, one, head) for one in sequences])
-        computed = sum(map(len, sequences))
+    cases = [head.pieces(one) for one in sequences]
+    pieces = [piece for case in cases for piece in case]
+
+    def compute() -> tuple[Tensor, int]:
+        read, computed = _states_read(model, pieces, head.pool, share=share)
+        of_pieces = iter(read)
+        return torch.stack([head.pooled(torch.cat([*islice(of_pieces, len(case))])) for case in cases]), computed
+
+    states, computed = in_forward(model, compute) if share else compute()
     if cost is not None:
-        cost.tokens_seen += sum(map(len, sequences))
+        cost.tokens_seen += sum(map(len, pieces))
         cost.tokens_computed += computed
         cost.flops += forward_flops(model, computed, 0, head_rows=len(sequences))
     return states
@@ -52,33 +56,41 @@ def is_encoder(model: nn.Module) -> bool:
     return output_layer(model) is None
 
 
-def _of_a_tree(model: nn.Module, sequences: Sequence[list[int]], head: Head) -> tuple[Tensor, int]:
+def _states_read(
+    model: nn.Module, sequences: Sequence[list[int]], pool: str, *, share: bool
+) -> tuple[Sequence[Tensor], int]:
+    """The states of each sequence that are read, [rows, hidden_size] float32, and how many tokens were computed."""
+    if share:
+        return _of_a_tree(model, sequences, pool)
+    if is_encoder(model):
+        return _of_a_batch(model, sequences, pool), padded_tokens(sequences)
+    return [_alone(model, one, pool) for one in sequences], sum(map(len, sequences))
+
+
+def _of_a_tree(model: nn.Module, sequences: Sequence[list[int]], pool: str) -> tuple[Sequence[Tensor], int]:
     """With the number of nodes."""
     device = next(model.parameters()).device
     tree = layout(sequences)
     hidden = hidden_states(model, TreeAttention(tree, device))
-    nodes = [[path[row] for row in rows_read(head.pool, len(path))] for path in tree.paths]
+    nodes = [[path[row] for row in rows_read(pool, len(path))] for path in tree.paths]
     read = hidden[torch.tensor([node for path in nodes for node in path], device=device)].float()
-    return _pooled(read.split(list(map(len, nodes))), head), len(tree)
+    return read.split(list(map(len, nodes))), len(tree)
 
 
-def _of_a_batch(model: Any, sequences: Sequence[list[int]], head: Head) -> Tensor:
+def _of_a_batch(model: Any, sequences: Sequence[list[int]], pool: str) -> list[Tensor]:
     """The mask hides what fills short sequences up, behind their last token; any id does."""
     device = next(model.parameters()).device
     lengths = torch.tensor([len(one) for one in sequences], device=device)
     ids = nn.utils.rnn.pad_sequence([torch.tensor(one) for one in sequences], batch_first=True).to(device)
     mask = (torch.arange(ids.shape[1], device=device) < lengths[:, None]).long()
     hidden: Tensor = model(input_ids=ids, attention_mask=mask).last_hidden_state[:, soft_tokens(model) :]
-    rows = (rows_read(head.pool, len(one)) for one in sequences)
-    return _pooled([hidden[i, own.start : own.stop].float() for i, own in enumerate(rows)], head)
+    rows = (rows_read(pool, len(one)) for one in sequences)
+    return [hidden[i, own.start : own.stop].float() for i, own in enumerate(rows)]
 
 
-def _alone(model: Any, sequence: list[int], head: Head) -> Tensor:
+def _alone(model: Any, sequence: list[int], pool: str) -> Tensor:
     ids = torch.tensor([sequence], device=next(model.parameters()).device)
     made = model(input_ids=ids, output_hidden_states=True, logits_to_keep=1, use_cache=False)
-    own, rows = made.hidden_states[-1][0, soft_tokens(model) :], rows_read(head.pool, len(sequence))
-    return head.pooled(own[rows.start : rows.stop].float())
-
-
-def _pooled(read: Sequence[Tensor], head: Head) -> Tensor:
-    return torch.stack([head.pooled(one) for one in read])
+    own, rows = made.hidden_states[-1][0, soft_tokens(model) :], rows_read(pool, len(sequence))
+    read: Tensor = own[rows.start : rows.stop].float()
+    return read

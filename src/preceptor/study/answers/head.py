@@ -14,7 +14,7 @@ from preceptor.engine import (
     tree_work,
 )
 from preceptor.files import digest
-from preceptor.models import Encoded, Policy, heads_of
+from preceptor.models import Policy, heads_of
 from preceptor.study.answers._greedy import BATCH_SIZE
 from preceptor.study.expected_work import WorkContext
 from preceptor.study.label_sets import choose_threshold, membership, score_rows, set_rule_key, sets_by, texts_of
@@ -87,7 +87,7 @@ def batches_of(prompts: Sequence[list[int]]) -> range:
 def work(context: WorkContext) -> Work:
     """Each held-out prompt is read once, and where answers are sets each validation prompt too."""
     validation = [one.prompt for one in context.task.validation] if context.task.task.set_labels else []
-    prompts = [[Encoded(prompt, [])] for prompt in (*validation, *context.task.test)]
+    prompts = context.read_by_head([*validation, *context.task.test])
     tokens_per_tree, padded = context.study.numerics.tokens_per_tree, is_encoder(context.model)
     return tree_work("score", prompts, tokens_per_tree, share=context.shares, padded=padded)
 
@@ -108,8 +108,8 @@ def head_outputs(policy: Policy, prompts: Sequence[list[int]], numerics: Numeric
     policy.model.eval()
     (head,) = heads_of(policy.model).values()
     share = shares_prefixes(policy)
-    rows = torch.empty(len(prompts), head.out_features)
-    for tree in computed_together(policy.model, range(len(prompts)), lambda i: [prompts[i]], numerics.tokens_per_tree):
+    rows, tokens = torch.empty(len(prompts), head.out_features), numerics.tokens_per_tree
+    for tree in computed_together(policy.model, range(len(prompts)), lambda i: head.pieces(prompts[i]), tokens):
         states = sequence_states(policy.model, [prompts[i] for i in tree], head, share=share)
         rows[list(tree)] = head(states).cpu()
     return rows

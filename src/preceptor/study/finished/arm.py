@@ -52,7 +52,7 @@ class ArmOfRun:
     @property
     def max_length(self) -> int:
         """The most tokens of a case that its model was given."""
-        return tokens_read(self.study, self.source)
+        return tokens_read(self.study, self.source, self.study.arm(self.arm).model)
 
     @property
     def by_head(self) -> bool:

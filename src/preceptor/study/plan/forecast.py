@@ -31,14 +31,25 @@ def stage_work(
     training = [unit for work in works for unit in work if not unit.look]
     spent = flops_of(training, model) if works else None
     settings, given = study.settings_of(stage, prepared.entry), prepared.given_to(stage)
-    context = WorkContext(study, settings, given, model, shares, stage, spent=spent, base_folder=base_folder)
+    context = WorkContext(
+        study,
+        settings,
+        given,
+        model,
+        shares,
+        stage,
+        spent=spent,
+        base_folder=base_folder,
+        slots=study.slots_of(stage)[0],
+    )
     return _counted(find_kind(stage.kind), context)
 
 
 def answer_work(study: Study, prepared: Prepared, arm: str, model: nn.Module, *, shares: bool) -> Work:
     """What the arm's answers to the held-out cases take of the model: nothing where no policy is asked."""
-    one = study.arm(arm)
-    context = WorkContext(study, study.block(one.answer), prepared.given_to(one), model, shares, trained=one.trained)
+    one, last = study.arm(arm), study.stage_of(arm)
+    settings, slots = study.block(one.answer), study.slots_of(last)[0] if last else {}
+    context = WorkContext(study, settings, prepared.given_to(one), model, shares, trained=one.trained, slots=slots)
     return _counted(find_answer(one.answer), context)
 
 

@@ -31,7 +31,7 @@ from preceptor.engine import (
     training_work,
 )
 from preceptor.errors import Problem
-from preceptor.models import HEAD, Encoded, Policy, heads_of
+from preceptor.models import HEAD, Policy, heads_of
 from preceptor.progress import Advance
 from preceptor.study.cases import Prepared, TaskCases
 from preceptor.study.expected_work import WorkContext
@@ -140,6 +140,7 @@ def train_classifier(
     several labels by the binary cross-entropy of each, the mean over labels.
     """
     trained_on = torch.tensor([one.label for batch in batches for one in batch])
+    pieces = heads_of(policy.model)[head].pieces
 
     def loss(forward: Forward, tree: Sequence[Labelled], batch: Sequence[Labelled]) -> tuple[Tensor, dict[str, float]]:
         layer = heads_of(forward.model)[head]
@@ -159,7 +160,7 @@ def train_classifier(
         numerics,
         folder,
         seed=seed,
-        sequences_of=prompt_of,
+        sequences_of=lambda case: pieces(case.prompt),
         patience=settings.patience,
         goes_on=goes_on,
         tracking=tracking,
@@ -167,15 +168,10 @@ def train_classifier(
     )
 
 
-def prompt_of(case: Labelled) -> list[list[int]]:
-    """The one sequence of a case."""
-    return [case.prompt]
-
-
 def work(context: WorkContext) -> Work:
     """Every epoch, and an evaluation after each; it may stop earlier."""
     train, validation = (
-        [[Encoded(case.prompt, [])] for case in part] for part in (context.task.train, context.task.validation)
+        context.read_by_head([case.prompt for case in part]) for part in (context.task.train, context.task.validation)
     )
     tokens_per_tree = context.study.numerics.tokens_per_tree
     start = context.stage is not None and context.stage.after is not None
