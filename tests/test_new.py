@@ -1,4 +1,5 @@
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +135,15 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     for folder, name, words in ((tmp_path / "a.csv" / "x", "b", "cannot write"), (tmp_path, "a/b", "a file name")):
         with pytest.raises(InputError, match=words):
             write_new(table, folder, name, NewStudy(HEADER[2:3], HEADER[5], HEADER[0]))
+
+
+def test_lists_that_are_no_sets_are_not_called_empty(tmp_path: Path) -> None:
+    table = tmp_path / "cases.jsonl"
+    lines = [
+        json.dumps({"note": f"Note {n}", "codes": [f"secret {n}", {"deep": n}] if n % 2 else "a"}) for n in range(40)
+    ]
+    table.write_text("\n".join(lines))
+    with pytest.raises(InputError, match=r"column `codes` holds a list or an object in 20 of 40 rows") as refused:
+        write_new(read_table(table), tmp_path, "codes", NewStudy(text=["note"], target="codes", group="each row"))
+    assert "secret" not in str(refused.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["cases.jsonl"]

@@ -157,3 +157,16 @@ def test_it_is_guessed_as_the_answer_by_its_name_alone() -> None:
     many = ["; ".join(LABELS[i] for i in range(6) if n >> i & 1) for n in range(1, 64)] * 2
     assert inspect_table(table(many, "diagnoses")).label == "diagnoses"
     assert inspect_table(table(many, "medicines")).label is None
+
+
+def test_a_text_beside_lists_is_one_label() -> None:
+    """As exports to JSON write a single value: rows of several labels would be lost if these were single labels."""
+    cells = [parts if len(parts := cell.split("; ")) > 1 else cell for cell in PROBLEMS * 5]
+    assert seen(cells).labels == seen(PROBLEMS * 5).labels
+
+
+@pytest.mark.parametrize("part", [None, ["gout"], {"code": "gout"}])
+def test_lists_of_anything_but_texts_and_numbers_are_no_sets(part: Any) -> None:
+    lists = [cell.split("; ") for cell in PROBLEMS * 5]
+    assert found(lists) is not None
+    assert found([[*one, part] if "gout" in one else one for one in lists]) is None

@@ -59,6 +59,12 @@ def _column_problems(table: Table, said: NewStudy) -> list[Problem]:
 
 def _label_problems(table: Table, label: str) -> list[Problem]:
     values = table.distinct(label)
+    if several := sum(not isinstance(row.cells.get(label, ""), str) for row in table.rows):
+        what = (
+            f"column `{label}` holds a list or an object in {several} of {len(table.rows)} rows, and no sets of labels"
+        )
+        fix = "Write a text in each cell, or in each a list of short texts: few labels, each in several rows"
+        return [Problem(str(table.path), what, fix)]
     if label not in table.columns or len(by_spelling(values)) > 1:
         return []
     found = "is empty" if not values else "has one value only"

@@ -48,17 +48,22 @@ def set_column(table: Table, column: str) -> SetColumn | None:
     """The sets of labels in a column of lists or of texts with separators; None where its cells are anything else.
 
     They are sets where there are few labels, each in several cells; where some cells have several and not all as many;
-    where most labels stand alone somewhere; and where those that stand together also stand apart.
+    where most labels stand alone somewhere; and where those that stand together also stand apart. A text beside lists
+    is one label, if it holds no separator; lists that hold lists, objects or null are no sets.
     """
     cells = [row.cells.get(column, "") for row in table.rows]
     filled = [cell for cell in cells if not isinstance(cell, str) or cell.strip()]
     lists = [_list(cell) for cell in filled]
-    if not any(one is None for one in lists):
-        return _found([_stripped(one or []) for one in lists], None, len(cells))
-    texts = [cell for cell in filled if isinstance(cell, str)]
-    if len(texts) < len(filled) or any(text.lstrip().startswith(("[", "{")) for text in texts):
+    if None not in lists or not all(isinstance(cell, str) for cell in filled):
+        parts = [[cell] if one is None else one for cell, one in zip(filled, lists, strict=True)]
+        beside = [cell for cell, one in zip(filled, lists, strict=True) if one is None]
+        if any(mark in str(cell) for cell in beside for mark in _SEPARATORS):
+            return None
+        are_labels = all(isinstance(part, str | int | float) for one in parts for part in one)
+        return _found([_stripped(one) for one in parts], None, len(cells)) if are_labels else None
+    if any(text.lstrip().startswith(("[", "{")) for text in filled):
         return None
-    split = ((mark, [_stripped(text.split(mark)) for text in texts]) for mark in _SEPARATORS)
+    split = ((mark, [_stripped(text.split(mark)) for text in filled]) for mark in _SEPARATORS)
     return next((found for mark, named in split if (found := _found(named, mark, len(cells)))), None)
 
 
