@@ -125,14 +125,19 @@ def test_the_command(files: tuple[Path, Path], preceptor: CommandLine) -> None:
         ({"metric": "jaccard", "separator": ""}, "separator: it is empty"),
         ({"metric": "accuracy", "separator": ";"}, "metric: 'accuracy' rates no sets of labels, and `separator` says"),
         ({"metric": "mean_score", "separator": ";"}, "metric: 'mean_score' rates no sets of labels"),
-        ({"metric": "jaccard", "separator": "/"}, None),
+        ({"metric": "jaccard", "separator": "/"}, "separator: '/' stands in no right answer and in no answer, and ';'"),
+        ({"metric": "jaccard", "separator": 3}, "separator: a text was expected, found int"),
+        ({"metric": "jaccard", "separator": ";", "empty": ""}, "empty: it is empty"),
+        ({"metric": "jaccard", "separator": ";", "empty": "INVALID"}, "empty: INVALID is an answer that could not be"),
+        ({"metric": "jaccard", "separator": ";", "empty": "no; ne"}, "empty: it holds the separator"),
+        ({"metric": "jaccard", "separator": ";", "empty": "None"}, "empty: it is 'None', and right answers have it in"),
         ({"metric": "jaccard", "separator": ";", "empty": "COPD"}, "gold: 15 of 40 right answers list no label, or"),
         ({"metric": "jaccard", "separator": ";", "answer": "patient"}, "column `patient`: no answer has one of the 4"),
         ({"metric": "brier", "separator": ";"}, None),
     ],
 )
-def test_what_cannot_be_is_refused(files: tuple[Path, Path], options: dict[str, str], what: str | None) -> None:
-    """With another separator each set is one label of its own; of sets, probabilities need not add up to 1."""
+def test_what_cannot_be_is_refused(files: tuple[Path, Path], options: dict[str, Any], what: str | None) -> None:
+    """With another separator each set would be one label of its own; of sets, probabilities need not add up to 1."""
     given = {"group": "patient", **options}
     if what is None:
         assert compare_predictions(*files, **given).patients == 40
@@ -140,3 +145,33 @@ def test_what_cannot_be_is_refused(files: tuple[Path, Path], options: dict[str, 
     with pytest.raises(InputError) as refused:
         compare_predictions(*files, **given)
     assert what in str(refused.value)
+
+
+def test_a_file_with_another_separator_is_refused(files: tuple[Path, Path]) -> None:
+    """Its single labels would be right, and its sets wrong in silence."""
+    rows = [row | {"answer": row["answer"].replace("; ", " | ")} for row in set_rows(0.1, seed=1)]
+    with pytest.raises(InputError, match=r"new\.jsonl: labels have '\|' between them and not ';'"):
+        compare_predictions(write_rows(files[0], rows), files[1], metric="jaccard", **FORM)
+
+
+def test_cases_of_one_label_each_are_compared(files: tuple[Path, Path]) -> None:
+    """No separator stands in them, and no other sign either."""
+    for file in files:
+        rows = set_rows(0.1, seed=1)
+        write_rows(file, [row | {"gold": row["gold"].split(";")[0], "answer": "gout"} for row in rows])
+    assert compare_predictions(*files, metric="jaccard", **FORM).patients == 40
+
+
+def test_lists_are_refused_and_not_called_missing(files: tuple[Path, Path]) -> None:
+    for column in ("answer", "gold"):
+        rows = [row | {column: row[column].split("; ")} for row in set_rows(0.1, seed=1)]
+        with pytest.raises(InputError) as refused:
+            compare_predictions(write_rows(files[0], rows), files[1], metric="jaccard", **FORM)
+        assert f"column `{column}` holds a list or an object, a text was expected" in str(refused.value)
+        assert "missing" not in str(refused.value)
+
+
+def test_a_score_of_the_word_for_no_label_is_no_labels(files: tuple[Path, Path]) -> None:
+    plain = compare_predictions(*files, metric="brier", **FORM)
+    rows = [row | {"scores": row["scores"] | {"none": 0.9}} for row in set_rows(0.1, seed=1)]
+    assert compare_predictions(write_rows(files[0], rows), files[1], metric="brier", **FORM).delta == plain.delta

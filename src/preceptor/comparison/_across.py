@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
-from preceptor.comparison._rows import ID, by_id, few, id_problems, text_of
+from preceptor.comparison._rows import ID, by_id, few, id_problems, text_of, text_problems
 from preceptor.comparison._sources import is_frame, read_mapping, read_source
 from preceptor.data import Row, Table, describe_columns, meant_column, quoted
 from preceptor.errors import InputError, Problem
@@ -67,6 +67,9 @@ def find(field: str, given: Any, files: Sequence[Table]) -> Lookup:
 
 def value_problems(lookup: Lookup, cases: Mapping[str, Row], first: Table) -> Iterator[Problem]:
     """Cases for which nothing is said or two things are; `cases` are those of the `first` file."""
+    if lists := [problem for table in lookup.tables for problem in text_problems(table, lookup.column)]:
+        yield from lists
+        return
     said: dict[str, tuple[str, str]] = {}
     for table in lookup.tables:
         others = []

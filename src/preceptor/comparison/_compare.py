@@ -16,6 +16,7 @@ from preceptor.comparison._rows import (
     label_score_problems,
     number_of,
     score_problems,
+    text_problems,
 )
 from preceptor.comparison._samples import TAKES_LABELS, foreign_answers, label_samples, sample_of
 from preceptor.comparison._sets import RATES_SETS, SetForm, set_form_problems, set_samples
@@ -101,7 +102,7 @@ def compare_predictions(
     An answer that is right in no case counts as INVALID: wrong, never missing; a file of such answers alone is refused.
     Raises InputError with every problem.
     """
-    columns = _Columns(answer, score, SetForm(separator, empty) if separator else None)
+    columns = _Columns(answer, score, SetForm(separator, str(empty).strip() if empty else None) if separator else None)
     found = find_metric(metric) if metric in metric_names() else None
     (ours, unread), (theirs, unread_too) = read_arm(a, "a"), read_arm(b, "b")
     files, all_read = [*ours, *theirs], not unread and not unread_too
@@ -208,7 +209,7 @@ def _answer_problems(table: Table, metric: Metric, columns: _Columns) -> list[Pr
     needed = f"{metric.name} compares labels; `answer` names another"
     rated = metric.fits in ("label_scores", "set_scores")
     scores = label_score_problems(table, metric, of_sets=columns.sets is not None) if rated else ()
-    return [*column_problems(table, columns.answer, needed), *scores]
+    return [*column_problems(table, columns.answer, needed), *text_problems(table, columns.answer), *scores]
 
 
 def _seed_problems(ours: Sequence[Table], theirs: Sequence[Table]) -> list[Problem]:

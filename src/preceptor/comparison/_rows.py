@@ -49,6 +49,14 @@ def column_problems(table: Table, column: str, needed_by: str) -> Iterator[Probl
         yield Problem(str(table.path), f"there is no column {quoted(column)} ({needed_by})", fix)
 
 
+def text_problems(table: Table, column: str) -> list[Problem]:
+    """Cells that hold a list or an object, which is no answer."""
+    what = f"column {quoted(column)} holds a list or an object, a text was expected"
+    fix = "Write one text; of several labels with the same sign between them, and say it with `separator`"
+    rows = [row for row in table.rows if not isinstance(row.cells.get(column, ""), str)]
+    return few([Problem(table.where(row), what, fix) for row in rows], table)
+
+
 def id_problems(table: Table) -> Iterator[Problem]:
     """Rows without an id, and ids that stand twice."""
     if problem := next(column_problems(table, ID, "the name of a case"), None):
