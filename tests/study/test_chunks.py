@@ -201,3 +201,17 @@ def test_a_tokenizer_with_no_token_behind_a_text_is_refused(tmp_path: Path, prec
     found = preceptor.run("check", study)
     assert found.code == 2
     assert "the tokenizer of open-end does not put one token in front of a text and one behind it" in found.errors
+
+
+def test_settings_that_do_nothing_are_said(tmp_path: Path, encoder: Path, preceptor: CommandLine) -> None:
+    settings: dict[str, Any] = {"models": {}, "arms": ["chunked", "tfidf"], "primary": [], "max_length": POSITIONS}
+    slots = {"whole": CHUNKED, "spare": {"type": "head"}}
+    stages = {"chunked": {"kind": "classify", "train": ["whole"]}}
+    study = write_long_study(tmp_path, encoder, slots=slots, stages=stages, **settings)
+    found = preceptor.run("check", study)
+    assert found.code == 0, found.errors
+    said = " ".join(found.shown.split())
+    assert f"slot whole: chunk_length: cases are cut to {POSITIONS} tokens (`max_length`), so each is one chunk" in said
+    assert "slot spare: no stage of an arm asks for it, so it does nothing" in said
+    read = preceptor.run("check", write_long_study(tmp_path, encoder, stages=stages, **settings | {"max_length": 128}))
+    assert "one chunk" not in " ".join(read.shown.split())

@@ -14,7 +14,7 @@ from preceptor.errors import InputError, Problem
 from preceptor.models import ModelSource, context_length, load_tokenizer, writes
 from preceptor.preferences import find_maker
 from preceptor.study.cases import Checked, cannot_answer, check_task, read_by, read_task, through_view
-from preceptor.study.check_slots import stages_of, unfit_slots
+from preceptor.study.check_slots import idle_settings, stages_of, unfit_slots
 from preceptor.study.other_models import OtherModels, find_other_models, reads_in_chunks, vectors_in_front
 from preceptor.study.spec.found import find_answer, find_kind
 from preceptor.study.spec.paths import gold_of, model_of, votes_of
@@ -59,7 +59,7 @@ def look_at_study(study: Study, base_folder: Path, console: Console) -> Looked:
             problems += too_long_for(model.source, study, name) if writes(model.source) else []
     except InputError as error:
         problems += error.problems
-    warnings = [*idle_models(study), *left_out(study, others)]
+    warnings = [*idle_models(study), *idle_settings(study), *left_out(study, others)]
     for warning in warnings:
         console.print(f"[yellow]warning[/yellow] {escape(str(warning))}")
     for way in {study.arm(arm).answer for arm in study.arm_names}:

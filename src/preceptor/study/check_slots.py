@@ -75,6 +75,21 @@ def _no_chunks(source: ModelSource, chunks: Chunks, front: int) -> tuple[str, st
     return None
 
 
+def idle_settings(study: Study) -> list[Problem]:
+    """Slots that no stage of an arm asks for, and chunks as long as the longest case, which no case is parted into."""
+    found = []
+    asked = {name for stage in stages_of(study) for name in study.slots_of(stage)[0]}
+    for name, slot in study.slots.items():
+        chunks = chunks_of(slot.settings) if slot.type == HEAD else None
+        if name not in asked:
+            what = "no stage of an arm asks for it, so it does nothing"
+            found.append(Problem(slot_title(name), what, "Name it under `train` or `use` of a stage, or take it out."))
+        elif chunks and chunks.length >= study.max_length:
+            what = f"chunk_length: cases are cut to {study.max_length} tokens (`max_length`), so each is one chunk"
+            found.append(Problem(slot_title(name), what, "Raise `max_length` to what long cases have, or take it out."))
+    return found
+
+
 def stages_of(study: Study) -> list[StageRef]:
     """The stages of all arms, each once, and before it what it rests on."""
     last = [stage for arm in study.arm_names if (stage := study.stage_of(arm))]

@@ -304,7 +304,10 @@ def test_a_note_of_a_version_without_scores_says_that_answers_were_written(tmp_p
     assert (note["label_rule"], note["form"], note["without_marker"]) == (None, None, 0)
 
 
-@pytest.mark.parametrize("damage", [{"label_rule": {"tau": 7}}, {"label_rule": 1}, {"without_marker": "x"}])
+@pytest.mark.parametrize(
+    "damage",
+    [{"label_rule": {"tau": 7}}, {"label_rule": 1}, {"without_marker": "x"}, {"threshold": "x"}, {"threshold": 7}],
+)
 def test_a_note_that_is_damaged_is_named(tmp_path: Path, damage: dict[str, Any]) -> None:
     (tmp_path / "cell.json").write_text(json.dumps({"key": "k", "evaluation_seconds": 1.0} | damage))
     with pytest.raises(InputError, match="is damaged"):

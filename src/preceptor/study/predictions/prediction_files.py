@@ -118,6 +118,8 @@ def read_note(folder: Path) -> dict[str, Any]:
         len(note["key"])  # what is damaged raises here
         if note["label_rule"] is not None:
             note["label_rule"] = LabelRule.model_validate(note["label_rule"])
+        if note["threshold"] is not None and not 0 <= note["threshold"] <= 1:
+            raise ValueError("no probability")
     return note
 
 
