@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSequenceCl
 
 import labels_study
 from command_line import CommandLine
-from preceptor.errors import PreceptorError
+from preceptor.errors import InputError, PreceptorError
 from preceptor.models import writes
 from preceptor.ship import export
 from preceptor.ship._label_evidence import _set_margin
@@ -162,3 +163,13 @@ def test_sets_that_part_at_the_threshold_part_by_rounding() -> None:
     full = SEVERAL.model_copy(update={"answer": SEVERAL.answer.model_copy(update={"empty": None})})
     assert replayed(full, [0.1, 0.1, 0.01], "asthma", "heart failure") == pytest.approx(0, abs=1e-12)
     assert replayed(SEVERAL, [0.9, 0.5, 0.1], "asthma", "asthma; gout") is None, "of which nothing is known"
+
+
+def test_a_threshold_that_was_changed_is_refused(encoder_run: Path, tmp_path: Path) -> None:
+    """Served, it would give other labels than were measured."""
+    run = shutil.copytree(encoder_run, tmp_path / "run")
+    note = open_arm(run, "urgency", "labels", heads=True).predictions_file.parent / "cell.json"
+    said = json.loads(note.read_text())
+    note.write_text(json.dumps(said | {"threshold": said["threshold"] / 2}))
+    with pytest.raises(InputError, match=r"its threshold is not that of results\.json, so one of the two was changed"):
+        open_arm(run, "urgency", "labels", heads=True)

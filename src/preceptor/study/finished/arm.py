@@ -118,6 +118,10 @@ def open_arm(run_folder: Path, task: str, arm: str, seed: int | None = None, *, 
     if damaged := [slot for slot in slots.values() if not readable_adapter(slot)]:
         fix = f"Delete the folder {folder}; `preceptor study` with this run folder then makes again what was in it."
         raise InputError(Problem(str(damaged[0]), "it was kept by an earlier run and is damaged", fix))
+    if read_note(predictions.parent)["threshold"] != cell.threshold:
+        what = f"its threshold is not that of {finished.run.results.name}, so one of the two was changed"
+        again = "`preceptor study` with this run folder then makes again what was in it."
+        raise InputError(Problem(str(predictions.parent), what, f"Delete the folder {predictions.parent}; {again}"))
     source = finished.source(finished.study.arm(arm).model)
     return ArmOfRun(finished, load_task(finished.run.task(task)), arm, seed, source, numerics, folder, predictions)
 
