@@ -13,7 +13,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
-from preceptor.models._chunks import CHUNK_SETTINGS
+from preceptor.models._chunks import CHUNK_SETTINGS, Chunks, chunks_of
 from preceptor.models._head import head_problems, heads_of
 
 DEFAULT = "default"
@@ -193,6 +193,11 @@ def adapter_slots(adapter: AdapterSettings | None) -> dict[str, Slot]:
 def slot_title(name: str) -> str:
     """What messages call a slot: after the setting of the study file that it comes from."""
     return "adapter" if name == DEFAULT else f"slot {name}"
+
+
+def chunks_read(slot: Slot) -> Chunks | None:
+    """The chunks in which a slot reads long cases, if it is a head; None where it reads them as they are."""
+    return chunks_of(slot.settings) if isinstance(slot, SlotSettings) and slot.type == HEAD else None
 
 
 def in_front(slot: Slot) -> bool:

@@ -21,7 +21,7 @@ from preceptor.models import PROMPT_FILE, in_front, load_tokenizer, measured_tem
 from preceptor.ship._classifier import classifier, why_not
 from preceptor.ship._export_metadata import MANIFEST, write_metadata
 from preceptor.ship._gguf import LEAST_AGREEMENT, GGUFType, cannot_be_gguf, free_text, write_gguf
-from preceptor.ship._head import chunks_read, head_pool, head_weights, write_head
+from preceptor.ship._head import head_chunks, head_pool, head_weights, write_head
 from preceptor.ship._merge import Rounding, merged
 from preceptor.ship._modelfile import modelfile
 from preceptor.ship._parity import Parity, short_check
@@ -189,7 +189,7 @@ def _write(
         return rounding, None
     head_beside: str | None = None
     if arm.by_head:
-        head_beside = why_not(model.config, head_weights(arm), head_pool(arm), tokenizer, chunks_read(arm))
+        head_beside = why_not(model.config, head_weights(arm), head_pool(arm), tokenizer, head_chunks(arm))
     if head_beside:
         write_head(arm, folder)
     elif arm.by_head:

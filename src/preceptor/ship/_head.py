@@ -17,9 +17,9 @@ from preceptor.models import (
     Chunks,
     Head,
     Slot,
-    SlotSettings,
     chunk_settings,
     chunks_of,
+    chunks_read,
     pool_of,
     rows_read,
     saved_slots,
@@ -51,10 +51,10 @@ def write_head(arm: ArmOfRun, folder: Path) -> None:
     labels the threshold of each.
     """
     shutil.copyfile(head_folder(arm) / HEAD_FILE, folder / HEAD_FILE)
-    pool = head_pool(arm)
+    pool, chunks = head_pool(arm), chunk_settings(head_chunks(arm))
     read = {"labels": list(arm.task.answer.labels), "state": _STATES[pool], "pool": pool}
     several = {} if arm.threshold is None else {"threshold": arm.threshold}
-    write_json(folder / LABELS_FILE, read | chunk_settings(chunks_read(arm)) | several)
+    write_json(folder / LABELS_FILE, read | chunks | several)
 
 
 @torch.no_grad()
@@ -122,7 +122,7 @@ def how_to_use(arm: ArmOfRun, folder: Path) -> list[str]:
 
 
 def _how_chunks_are_made(arm: ArmOfRun) -> list[str]:
-    chunks = chunks_read(arm)
+    chunks = head_chunks(arm)
     if chunks is None:
         return []
     room, shared = chunks.length - 2, chunks.overlap
@@ -159,10 +159,9 @@ def head_pool(arm: ArmOfRun) -> str:
     return pool_of(_head(arm), arm.source)
 
 
-def chunks_read(arm: ArmOfRun) -> Chunks | None:
+def head_chunks(arm: ArmOfRun) -> Chunks | None:
     """Those in which the arm's head reads long cases; None where it reads every case as it is."""
-    head = _head(arm)
-    return chunks_of(head.settings if isinstance(head, SlotSettings) else {})
+    return chunks_read(_head(arm))
 
 
 def _head(arm: ArmOfRun) -> Slot:

@@ -1,6 +1,6 @@
 """Everything about a study that can be found wrong before anything is trained."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -93,12 +93,13 @@ def look_at_study(study: Study, base_folder: Path, console: Console) -> Looked:
     for each in checked:
         each.preflight.render(console)
         fatal = [Problem(f"{each.where}, {found.where}", found.what, found.fix) for found in each.preflight.fatal]
-        warned = cautions(study, each) + ([] if fatal else cut_cases(each, study, others))
+        unread, cut = ([], []) if fatal else as_further_models_read(each, study, others)
+        warned = cautions(study, each) + cut
         for warning in warned:
             console.print(f"[yellow]warning[/yellow] {escape(str(warning))}")
         warnings += warned
         problems += fatal or spike_cut_off(each, tokenizer, study.max_length)
-        problems += [] if fatal else unread_cases(each, study, others)
+        problems += unread
     for maker in study.makers:
         why = [find_maker(maker).unsupported_reason(each.task, each.splits.train) for each in checked]
         if why and all(why):
@@ -150,45 +151,31 @@ def left_out(study: Study, others: OtherModels) -> list[Problem]:
     return [Problem(f"arms: {arm}", f"it is left out: {why}", fix) for arm, why in named if why]
 
 
-def unread_cases(checked: Checked, study: Study, others: OtherModels) -> list[Problem]:
-    """The models that the study names and that cannot read every case of a task as an arm of theirs is shown it, where
-    that arm could answer.
+def as_further_models_read(checked: Checked, study: Study, others: OtherModels) -> tuple[list[Problem], list[Problem]]:
+    """What is wrong with the cases as the arms of further models are shown them, where these could answer: that a model
+    which the study names cannot read every case, and how many are cut for an encoder that has fewer positions than
+    `max_length`, which is only told.
     """
-    views, problems = checked.views, []
+    unread, cut = list[Problem](), list[Problem]()
     arms = [study.arm(name) for name in study.arm_names if not cannot_answer(study, checked, name)]
-    asked = dict.fromkeys((arm.model, arm.view) for arm in arms if arm.model in study.models)
-    for name, view in ((name, view) for name, view in asked if name in others.here):
-        if view is not None and view not in views:
+    for name, view in dict.fromkeys((arm.model or "", arm.view) for arm in arms if arm.model in others.here):
+        model = others.here[name]
+        if view and view not in checked.entry.views:
             continue  # the arm is left out of this task
-        shown = replace(checked, task=views[view].task, splits=views[view].splits) if view else checked
-        if isinstance(why := read_by(shown, others.here[name]), str):
-            where = f"{checked.where}, view {view}" if view else checked.where
-            cut = f"of view {view}" if view else f"in task {checked.task.name}"
-            fix = f"Name a field under `cut:` {cut}, shorten its cases, or name another model."
-            problems.append(Problem(f"{where}, model {name}", why, fix))
-    return problems
-
-
-def cut_cases(checked: Checked, study: Study, others: OtherModels) -> list[Problem]:
-    """How many cases are cut further for an encoder that has fewer positions than the study's `max_length`."""
-    found = []
-    for name, model in others.here.items():
-        if model.max_length == study.max_length:
-            continue
-        arms = [arm for arm in study.arm_names if study.arm(arm).model == name]
-        for view in dict.fromkeys(study.arm(arm).view for arm in arms if not cannot_answer(study, checked, arm)):
-            if view and view not in checked.entry.views:
-                continue
-            read = read_by(through_view(checked, view), model)
-            if not isinstance(read, str) and read.cut:
-                where = f"{checked.where}, view {view}, model {name}" if view else f"{checked.where}, model {name}"
-                count = len(read.train) + len(read.validation) + len(read.test)
-                what = (
-                    f"{read.cut} of {count} cases are cut to {model.max_length} tokens, all that it has positions for"
-                )
-                fix = f"To have them read whole, {_READ_IN_CHUNKS}; else expect it to miss what stands in their middle."
-                found.append(Problem(where, what, fix))
-    return found
+        if name not in study.models and model.max_length == study.max_length:
+            continue  # a usual control, which is left out where it cannot read them
+        read = read_by(through_view(checked, view), model)
+        where = f"{checked.where}, view {view}, model {name}" if view else f"{checked.where}, model {name}"
+        if isinstance(read, str):
+            field = f"of view {view}" if view else f"in task {checked.task.name}"
+            fix = f"Name a field under `cut:` {field}, shorten its cases, or name another model."
+            unread += [Problem(where, read, fix)] if name in study.models else []
+        elif read.cut and model.max_length < study.max_length:
+            count = len(read.train) + len(read.validation) + len(read.test)
+            what = f"{read.cut} of {count} cases are cut to {model.max_length} tokens, all that it has positions for"
+            fix = f"To have them read whole, {_READ_IN_CHUNKS}; else expect it to miss what stands in their middle."
+            cut.append(Problem(where, what, fix))
+    return unread, cut
 
 
 def _writes(study: Study, arm: str) -> bool:

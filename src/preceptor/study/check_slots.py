@@ -14,7 +14,7 @@ from preceptor.models import (
     Slot,
     SlotSettings,
     blueprint,
-    chunks_of,
+    chunks_read,
     context_length,
     load_tokenizer,
     slot_title,
@@ -54,8 +54,7 @@ def _unfit_chunks(source: ModelSource, study: Study, model: str | None) -> Itera
     """Heads that cannot read in chunks with this model."""
     for slots in (study.slots_of(stage)[0] for stage in _stages_with(study, model)):
         for name, slot in slots.items():
-            chunks = chunks_of(slot.settings) if isinstance(slot, SlotSettings) and slot.type == HEAD else None
-            if chunks and (why := _no_chunks(source, chunks, vectors_in_front(slots))):
+            if (chunks := chunks_read(slot)) and (why := _no_chunks(source, chunks, vectors_in_front(slots))):
                 yield Problem(slot_title(name), *why)
 
 
@@ -80,7 +79,7 @@ def idle_settings(study: Study) -> list[Problem]:
     found = []
     asked = {name for stage in stages_of(study) for name in study.slots_of(stage)[0]}
     for name, slot in study.slots.items():
-        chunks = chunks_of(slot.settings) if slot.type == HEAD else None
+        chunks = chunks_read(slot)
         if name not in asked:
             what = "no stage of an arm asks for it, so it does nothing"
             found.append(Problem(slot_title(name), what, "Name it under `train` or `use` of a stage, or take it out."))

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from preceptor.engine import Work, tree_work, writing_work
-from preceptor.models import HEAD, Encoded, Slot, SlotSettings, chunks_of
+from preceptor.models import Encoded, Slot, chunks_read
 from preceptor.study.cases import Prepared
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
@@ -36,8 +36,7 @@ class WorkContext:
 
     def read_by_head(self, prompts: Sequence[list[int]]) -> list[list[Encoded]]:
         """What the model computes of each prompt for its head: the prompt itself, or its chunks."""
-        heads = [slot.settings for slot in self.slots.values() if slot.type == HEAD and isinstance(slot, SlotSettings)]
-        chunks = chunks_of(heads[0]) if heads else None
+        chunks = next(filter(None, map(chunks_read, self.slots.values())), None)
         return [[Encoded(piece, []) for piece in (chunks.of(one) if chunks else [one])] for one in prompts]
 
 

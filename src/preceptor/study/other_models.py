@@ -11,7 +11,7 @@ from preceptor.models import (
     ModelSource,
     Slot,
     SlotSettings,
-    chunks_of,
+    chunks_read,
     context_length,
     fetch_command,
     fingerprint,
@@ -77,9 +77,8 @@ def tokens_read(study: Study, source: ModelSource, name: str | None) -> int:
 
 def reads_in_chunks(study: Study, name: str | None) -> bool:
     """Whether every head that reads cases with a model does so in chunks: all its arms read the same cases."""
-    slots = [slot for some in _slots_on(study, name) for slot in some.values()]
-    heads = [slot for slot in slots if isinstance(slot, SlotSettings) and slot.type == HEAD]
-    return bool(heads) and all(chunks_of(head.settings) for head in heads)
+    heads = [slot for some in _slots_on(study, name) for slot in some.values() if slot.type == HEAD]
+    return bool(heads) and all(map(chunks_read, heads))
 
 
 def vectors_in_front(slots: Mapping[str, Slot]) -> int:
