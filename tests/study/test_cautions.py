@@ -1,6 +1,7 @@
 """What `check` says of stages that can be trained and may be trained in vain."""
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,11 @@ from tiny_study import write_study, write_table
 TEXT = {"answer": {"kind": "text", "max_new_tokens": 6}, "metric": "rouge_l", "also": []}
 
 
-def said(folder: Path, tokenizer: Any, **changes: Any) -> list[str]:
+ENOUGH = {"epochs": 100}
+
+
+def said(folder: Path, tokenizer: Any, sft: dict[str, Any] | None = None, **changes: Any) -> list[str]:
+    changes["sft"] = ENOUGH | (sft or {})
     study, base = load_study(str(write_study(folder, Path("unused"), **changes)))
     checked = check_task(read_task(study.tasks[0], study, base), study, tokenizer)
     return [str(one) for one in cautions(study, checked)]
@@ -62,6 +67,21 @@ def test_a_setting_of_labels_without_labels_is_told(tmp_path: Path, tiny_tokeniz
     (found,) = said(tmp_path, tiny_tokenizer, arms=["base", "sft"], task=TEXT, sft={"label_balance": "class_weights"})
     assert "label_balance of `sft` does nothing here" in found
     assert said(tmp_path, tiny_tokenizer, arms=["base", "sft"], sft={"label_balance": "class_weights"}) == []
+
+
+@pytest.mark.parametrize(
+    ("task", "learnt"), [({}, "choosing labels has taken about 100"), (TEXT, "writing answers has taken about 40")]
+)
+def test_sft_that_ends_before_much_can_have_been_learnt_is_told_and_the_remedy_helps(
+    tmp_path: Path, tiny_tokenizer: Any, task: dict[str, Any], learnt: str
+) -> None:
+    changes: dict[str, Any] = {"arms": ["sft", "sft+chosen", "sft+sft"], "task": task}
+    (told,) = said(tmp_path, tiny_tokenizer, sft={"epochs": 2, "batch_size": 4}, **changes)
+    assert "`sft` takes" in told
+    assert learnt in told
+    (epochs,) = re.findall(r"(\d+) epochs", told)
+    assert said(tmp_path, tiny_tokenizer, sft={"epochs": int(epochs), "batch_size": 4}, **changes) == []
+    assert said(tmp_path, tiny_tokenizer, sft={"epochs": int(epochs) - 1, "batch_size": 4}, **changes) != []
 
 
 def test_check_prints_it_and_goes_on(tmp_path: Path, tiny_model_folder: Path) -> None:
