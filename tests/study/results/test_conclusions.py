@@ -32,7 +32,8 @@ def test_without_longer_sft_a_gain_of_dpo_is_not_called_worth_it() -> None:
 
 
 def test_longer_sft_that_does_as_well_is_enough() -> None:
-    found = conclude(replaced(DPO_WINS, contrast("sft+dpo", "sft+sft", "equivalent")))
+    narrow = {"ci": (-0.03, 0.03), "ci_90": (-0.025, 0.025)}
+    found = conclude(replaced(DPO_WINS, contrast("sft+dpo", "sft+sft", "equivalent", **narrow)))
     assert found.conclusion == "sft_enough"
     assert "SFT trained on for the same compute is enough" in found.sentence
 
