@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from claim_rules import Said, kind_of_little
+from claim_rules import Said, kind_of_little, same_side
 from claim_wordings import WORDINGS
 from claims_allowed import MAJORITY, Allowed
 
@@ -112,6 +112,7 @@ def _allowed(rule: Callable[[Said], bool], said: Said) -> bool:
 def _of_the_box(numbers: Allowed) -> set[str]:
     """What is said under the conclusion of what could have been seen, and is not so."""
     text, question, control = numbers.seen.get("sentence", ""), numbers.question, numbers.control or ""
+    told = re.search(r"A difference of ([.0-9]+) would", text)
     if not text or question is None:
         return {"box"} if text else set()
     small = numbers.detectable(question)
@@ -119,7 +120,7 @@ def _of_the_box(numbers: Allowed) -> set[str]:
         "Control: passed": numbers.seen["control"] == "passed",
         "had settled: more of it added less than matters": numbers.settled(),
         "had not settled: more of it was better": numbers.better(control, question["b"]),
-        "would have been found with 80% power": small is not None and f"A difference of {small:.2f} would" in text,
+        "would have been found with 80% power": bool(told) and same_side(float(told[1]), small, question["margin"]),
     }
     assert re.fullmatch(BOX, text), f"no rule for the box {text!r}"
     return {f"box: {words}" for words, is_so in true.items() if words in text and not is_so}

@@ -43,6 +43,13 @@ def close(told: float | None, found: float | None, digits: int = 2) -> bool:
     return told is not None and found is not None and abs(told - found) <= 0.5 * 10**-digits + 1e-9
 
 
+def same_side(told: float | None, found: float | None, threshold: float | None) -> bool:
+    """Whether a number is told as it is, and never on another side of a threshold."""
+    if told is None or found is None or threshold is None:
+        return close(told, found)
+    return close(told, found) and (told < threshold, told > threshold) == (found < threshold, found > threshold)
+
+
 def figure(said: Said) -> bool:
     """The contrast's own numbers, in favour of an arm only where its value is the better one."""
     one = said.numbers.contrasts.get((said.arm("x"), said.arm("y")))
@@ -62,7 +69,12 @@ def below_the_margin(said: Said) -> bool:
     one = said.numbers.contrasts[said.arm("x"), said.arm("y")]
     bound = said.numbers.gained(one)[3]
     told = said.number("bound")
-    return figure(said) and said.numbers.below(one) and (close(told, bound, 3) or close(told, bound))
+    right = same_side(told, bound, one["margin"]) and said.number("margin") == one["margin"]
+    return figure(said) and said.numbers.below(one) and right
+
+
+def would_matter(said: Said) -> bool:
+    return figure(said) and said.number("margin") == said.numbers.task["margin"]
 
 
 def kind_of_little(said: Said) -> bool:
@@ -141,7 +153,7 @@ def sensitivity(said: Said) -> bool:
         found = (one["dangerous"] or {}).get("sensitivity")
         if found and close(said.number("n"), found["a"]) and close(said.number("other"), found["b"]):
             bound = said.number("bound")
-            if bound is None or close(bound, found["ci_90"][0]):
+            if bound is None or same_side(bound, found["ci_90"][0], -one["dangerous"]["margin"]):
                 return True
     return False
 

@@ -93,7 +93,7 @@ CLAIMS: dict[str, tuple[str, Callable[[Said], bool]]] = {
 
 NUMBERS: dict[str, tuple[str, Callable[[Said], bool]]] = {
     "figure": (FIGURE, rules.figure),
-    "figure that would matter": (f"{FIGURE}, where {N} would matter", rules.figure),
+    "figure that would matter": (f"{FIGURE}, where (?P<margin>{N}) would matter", rules.would_matter),
     "figure below the margin": (
         f"{FIGURE}, at most (?P<bound>{SIGNED}) by its one-sided 95% bound, so less than (?P<margin>{N})",
         rules.below_the_margin,

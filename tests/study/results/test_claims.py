@@ -60,7 +60,7 @@ def test_every_wording_occurs_among_the_edges() -> None:
     lacking = " ".join(conclusion(one)["sentence"] for one in every)
     for words in (
         "its control failed", "no control was run", "nobody knows whether DPO was delivered", "DPO was not delivered,",
-        "that SFT had settled is not shown", "it cannot be said which would not", "one below 0.05 would not",
+        "that SFT had settled is not shown", "it cannot be said which would not", "one below 0.0502 would not",
     ):  # fmt: skip
         assert words in lacking
 

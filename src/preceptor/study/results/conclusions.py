@@ -233,7 +233,9 @@ def _blind(evidence: TaskEvidence, contrast: Contrast, seen: CouldHaveSeen | Non
     asked = seen is not None and contrast == evidence.question
     smallest = seen.smallest_detectable if seen and asked else smallest_detectable(contrast)
     if smallest is None or contrast.margin is None or smallest > contrast.margin:
-        found = "it cannot be said which" if smallest is None else f"one below {number(smallest)}"
+        found = (
+            "it cannot be said which" if smallest is None else f"one below {number(smallest, beside=contrast.margin)}"
+        )
         why.append(f"of a difference, {found} would not have been found")
     return why
 

@@ -132,5 +132,6 @@ def _settled_words(evidence: TaskEvidence, question: Contrast, *, settled: bool 
 def _smallest_words(question: Contrast, smallest: float | None) -> str:
     if smallest is None:
         return "Which difference would have been found cannot be said."
-    margin = f" (margin {number(question.margin)})" if question.margin is not None else ""
-    return f"A difference of {number(smallest)} would have been found with 80% power{margin}."
+    margin = question.margin
+    beside = "" if margin is None else f" (margin {number(margin, beside=margin)})"
+    return f"A difference of {number(smallest, beside=margin)} would have been found with 80% power{beside}."
