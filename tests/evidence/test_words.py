@@ -64,6 +64,25 @@ def test_p_text(p: float, text: str) -> None:
     assert p_text(p) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "threshold", "shown"),
+    [
+        (0.02, 0.05, "0.02"),
+        (0.0461, 0.05, "0.046"),
+        (0.0499, 0.05, "0.0499"),
+        (0.0514, 0.05, "0.051"),
+        (-0.0999, -0.1, "\N{MINUS SIGN}0.0999"),
+        (-0.1004, -0.1, "\N{MINUS SIGN}0.1004"),
+        (0.0339, 0.034, "0.03"),
+        (0.034, 0.034, "0.034"),
+        (0.05, 0.05, "0.05"),
+        (0.5, 0.05, "0.50"),
+    ],
+)
+def test_a_number_is_never_rounded_to_a_threshold_nor_across_it(value: float, threshold: float, shown: str) -> None:
+    assert number(value, beside=threshold) == shown
+
+
 def test_numbers_and_titles() -> None:
     assert (number(-0.004), number(-0.126), number(0.5, signed=True)) == ("0.00", "\N{MINUS SIGN}0.13", "+0.50")
     assert (metric_title("rouge_l"), metric_title("accuracy")) == ("ROUGE-L", "accuracy")

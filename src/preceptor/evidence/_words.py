@@ -15,11 +15,21 @@ def lower_is_better(name: str) -> bool:
     return name in metric_names() and find_metric(name).better == "lower"
 
 
-def number(value: float, *, signed: bool = False) -> str:
-    """Two decimals with a true minus sign; never `-0.00`."""
-    rounded = round(value, 2) + 0.0
-    text = f"{rounded:+.2f}" if signed and rounded else f"{rounded:.2f}"
+def number(value: float, *, signed: bool = False, beside: float | None = None) -> str:
+    """Two decimals with a true minus sign; never `-0.00`.
+
+    beside: a threshold, such as a margin. As many decimals as keep the number on its own side of it, six at most; of a
+    threshold beside itself, all that it has.
+    """
+    digits = 2 if beside is None else next((some for some in range(2, 6) if _keeps_side(value, beside, some)), 6)
+    rounded = round(value, digits) + 0.0
+    text = f"{rounded:+.{digits}f}" if signed and rounded else f"{rounded:.{digits}f}"
     return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _keeps_side(value: float, threshold: float, digits: int) -> bool:
+    rounded = round(value, digits)
+    return (rounded < threshold, rounded > threshold) == (value < threshold, value > threshold)
 
 
 def p_text(p: float) -> str:

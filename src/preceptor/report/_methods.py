@@ -266,7 +266,7 @@ def _statistics(run: Run) -> str:
             else "was fixed before any prediction"
         )
         said.append(f"The primary contrasts were {pairs}; the design (SHA-256 {results.design.sha256[:12]}) {when}.")
-    margins = {number(t.margin) if t.margin is not None else None for t in results.study.tasks}
+    margins = {None if t.margin is None else number(t.margin, beside=t.margin) for t in results.study.tasks}
     if margins - {None}:
         said.append(f"Differences below {_listed(sorted(m for m in margins if m))} were taken not to matter.")
     if results.contrasts:

@@ -32,7 +32,8 @@ def test_without_longer_sft_a_gain_of_dpo_is_not_called_worth_it() -> None:
 
 
 def test_longer_sft_that_does_as_well_is_enough() -> None:
-    found = conclude(replaced(DPO_WINS, contrast("sft+dpo", "sft+sft", "equivalent")))
+    narrow = {"ci": (-0.03, 0.03), "ci_90": (-0.025, 0.025)}
+    found = conclude(replaced(DPO_WINS, contrast("sft+dpo", "sft+sft", "equivalent", **narrow)))
     assert found.conclusion == "sft_enough"
     assert "SFT trained on for the same compute is enough" in found.sentence
 
@@ -159,7 +160,7 @@ def test_what_adds_too_little_is_told_apart_from_what_may_do_harm(
     assert said in found.sentence
 
 
-@pytest.mark.parametrize(("bound", "shown"), [(0.02, "0.02"), (0.0461, "0.046"), (0.0499, "0.050")])
+@pytest.mark.parametrize(("bound", "shown"), [(0.02, "0.02"), (0.0461, "0.046"), (0.0499, "0.0499")])
 def test_the_bound_that_carries_less_than_matters_is_the_one_printed(bound: float, shown: str) -> None:
     question = contrast("sft+dpo", "sft", "inconclusive", 0.01, ci=(-0.04, 0.06), ci_90=(-0.03, bound), **BELOW)
     sentence = conclude(replaced(SFT_IS_LEFT, question)).sentence
@@ -200,7 +201,7 @@ def test_an_sft_that_had_not_settled_does_not_hide_harm_or_worth() -> None:
         ({"control": "failed"}, "could_not_have_seen", "its control failed"),
         ({"settled": None}, "could_not_have_seen", "that SFT had settled is not shown"),
         ({"smallest_detectable": 0.05}, "sft_enough", "SFT is enough"),
-        ({"smallest_detectable": 0.051}, "could_not_have_seen", "one below 0.05 would not have been found"),
+        ({"smallest_detectable": 0.051}, "could_not_have_seen", "one below 0.051 would not have been found"),
         ({"smallest_detectable": None}, "could_not_have_seen", "it cannot be said which"),
         ({"delivered": None}, "could_not_have_seen", "nobody knows whether DPO was delivered"),
         ({"delivered": False, "answers_changed": 0.01}, "dpo_not_delivered", "1% of the held-out answers changed"),

@@ -64,7 +64,7 @@ def test_specificity_stands_beside_sensitivity_so_that_calling_everything_danger
     ) in said
 
 
-@pytest.mark.parametrize(("low", "shown"), [(-0.0999, "0.100"), (-0.0961, "0.096"), (-0.0949, "0.09")])
+@pytest.mark.parametrize(("low", "shown"), [(-0.0999, "0.0999"), (-0.0961, "0.096"), (-0.0949, "0.09")])
 def test_the_bound_that_carries_the_claim_is_never_rounded_to_the_margin(low: float, shown: str) -> None:
     assert f"at least \N{MINUS SIGN}{shown} by its one-sided" in concluded(dangerous(low, 0.05)).sentence
 

@@ -12,7 +12,7 @@ _FEWEST_SEEDS = 3
 
 _ADVICE: dict[ConclusionKind, tuple[Recommendation, str]] = {
     "descriptive": ("more cases", "these only describe what the models did"),
-    "unsettled": ("do not deploy", "nothing was shown that a tuned model is good for"),
+    "unsettled": ("do not deploy", "the conclusion leaves no arm to use"),
     "sft_not_settled": ("do not deploy", "train SFT until more of it no longer helps, then ask again"),
     "dpo_not_delivered": ("do not deploy", "deliver it first: more pairs, more steps or a higher learning rate"),
     "could_not_have_seen": ("do not deploy", "the study has to show first that it could have seen a gain"),
@@ -55,17 +55,19 @@ def recommendation(
         return "more cases", "held-out cases leaked into training"
     if evidence.task.looked_at_before:
         return "more cases", "these held-out cases were looked at before"
-    if arm in evidence.trained and len(evidence.cells[arm]) < _FEWEST_SEEDS:
+    if evidence.arms[arm].trained and len(evidence.cells[arm]) < _FEWEST_SEEDS:
         return "more seeds", f"a pilot needs {_FEWEST_SEEDS}, since training anew may give another model"
     return "pilot silently", "nothing in this study speaks against it"
 
 
 def _speaks_against(evidence: TaskEvidence, arm: str) -> str:
-    """A view known too late, synthetic cases, unreadable answers, one answer for all, or no simpler way that was tested
-    and beaten.
+    """A view known too late or that holds the answer, synthetic cases, unreadable answers, one answer for all, or no
+    simpler way that was tested and beaten.
     """
     if (view := evidence.view(arm)) and view.known == "after":
         return "what it is shown is known only after the decision"
+    if view and view.names_the_answer:
+        return "what it is shown holds the answer"
     if evidence.task.synthetic:
         return "the cases are synthetic"
     if (rate := evidence.invalid_rate(arm)) > _MOST_INVALID:

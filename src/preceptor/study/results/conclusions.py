@@ -15,11 +15,13 @@ from preceptor.study.results.caveats import recommendation, warnings
 from preceptor.study.results.conclusion_schema import Conclusion, ConclusionKind, CouldHaveSeen
 from preceptor.study.results.contrast_schema import Contrast
 from preceptor.study.results.contrast_words import adds_too_little, compared, compute, counted, over
+from preceptor.study.results.could_have_seen import smallest_detectable
 from preceptor.study.results.dangerous import why_not_safe
 from preceptor.study.results.leak import Leak, find_leak
 from preceptor.study.results.schema import Cell, TaskPart
 from preceptor.study.results.simpler import Simpler, better_and_simpler
 from preceptor.study.results.task_evidence import UNREADABLE, TaskEvidence, by_task_and_model
+from preceptor.study.results.untouched import find_untouched
 from preceptor.study.run.failures import Failure, in_words
 from preceptor.study.spec.arms import MAJORITY, Arm
 
@@ -29,6 +31,7 @@ class _Outcome:
     """`claim` ends where the details of `contrast` go on. `arm`: what is left to use; None where nothing follows.
 
     `because` is said last: what the claim rests on, or what spoils it. `spoiled`: more cases would not mend it.
+    `rests_on`: contrasts that the claim needs beside `contrast` and the study's question.
     """
 
     conclusion: ConclusionKind
@@ -37,6 +40,7 @@ class _Outcome:
     arm: str | None = None
     because: tuple[str, ...] = ()
     spoiled: bool = False
+    rests_on: tuple[Contrast, ...] = ()
 
 
 def conclusions(
@@ -83,7 +87,7 @@ def _outcome(evidence: TaskEvidence, seen: CouldHaveSeen | None) -> _Outcome:
         return _Outcome("descriptive", claim, question, because=(question.descriptive,))
     if simpler := better_and_simpler(evidence):
         return _simpler_is_better(evidence, question, simpler)
-    if untouched := _untouched_is_enough(evidence):
+    if untouched := _untouched_is_enough(evidence, question):
         return untouched
     return _treatment(evidence, question, seen) if evidence.arms[question.b].trained else _one_stage(evidence, question)
 
@@ -94,7 +98,7 @@ def _names_the_answer(evidence: TaskEvidence, leak: Leak) -> _Outcome:
     shares = f"in {view.label_share:.0%} of the training cases, and by chance it would be in {view.by_chance:.0%}"
     claim = f"the view that does best names the answer: {view.name}, by {best}, holds the case's own label {shares}"
     because = tuple(over(contrast, evidence.phrases) for contrast in leak.over)
-    return _Outcome("names_the_answer", claim, None, because=because, spoiled=True)
+    return _Outcome("names_the_answer", claim, None, because=because, spoiled=True, rests_on=tuple(leak.over))
 
 
 def _lost(evidence: TaskEvidence, a: str, b: str) -> _Outcome:
@@ -119,19 +123,27 @@ def _simpler_is_better(evidence: TaskEvidence, question: Contrast, simpler: Simp
     if longer in simpler.ways and evidence.verdict(longer, question.b) == "better":
         because.append(f"{named[question.b]} had not settled")
     claim = f"{' and '.join(ways)} {are} simpler and better than {best}"
-    return _Outcome("simpler_is_better", claim, None, because=tuple(because))
+    return _Outcome("simpler_is_better", claim, None, because=tuple(because), rests_on=tuple(simpler.ways.values()))
 
 
-def _untouched_is_enough(evidence: TaskEvidence) -> _Outcome | None:
-    """The untouched model, with or without examples, when no tuned arm is better than it by as much as matters."""
-    for untouched in evidence.untouched:
-        found = [evidence.contrast(arm, untouched) for arm in evidence.trained]
-        if all(one and (one.verdict == "worse" or one.below_margin) for one in found):
-            claim = f"no training adds what matters to {evidence.phrases[untouched]}"
-            if why := _useless(evidence, untouched):
-                return _Outcome("unsettled", claim, found[-1], because=(why,), spoiled=True)
-            return _Outcome("base_enough", f"{evidence.phrases[untouched]} is enough: {claim}", found[-1], untouched)
-    return None
+def _untouched_is_enough(evidence: TaskEvidence, question: Contrast) -> _Outcome | None:
+    """The untouched model, with or without examples, when no tuned arm is better than it by as much as matters.
+
+    None too where more of the first stage was better: then what the study turns on had not settled.
+    """
+    found = find_untouched(evidence)
+    if found is None:
+        return None
+    named, last, rests_on = evidence.phrases[found.arm], found.under[-1], tuple(found.under)
+    if gain := found.gain:
+        if evidence.control(question.a) in (gain.a, gain.b):
+            return None
+        claim, because = f"that {named} is enough cannot be said", (over(gain, evidence.phrases),)
+        return _Outcome("unsettled", claim, last, because=because, spoiled=True, rests_on=(*rests_on, gain))
+    claim = f"no training adds what matters to {named}"
+    if why := _useless(evidence, found.arm):
+        return _Outcome("unsettled", claim, last, because=(why,), spoiled=True, rests_on=rests_on)
+    return _Outcome("base_enough", f"{named} is enough: {claim}", last, found.arm, rests_on=rests_on)
 
 
 def _useless(evidence: TaskEvidence, arm: str) -> str | None:
@@ -153,14 +165,10 @@ def _treatment(evidence: TaskEvidence, question: Contrast, seen: CouldHaveSeen |
         if unsettled := _not_settled(evidence, question):
             return unsettled
         if seen and seen.delivered is False:
-            claim = f"{stage} was not delivered, so that it adds nothing says nothing of it"
+            claim = f"{stage} was not delivered, so whether it is worth it cannot be said"
             return _Outcome("dpo_not_delivered", claim, question, because=(_share_changed(seen), *gained))
     if question.below_margin:
-        if blind := _blind(evidence, question, seen):
-            return blind
-        claim = f"{begun} is enough, {adds_too_little(stage, question)}"
-        enough = _Outcome("sft_enough", claim, question, question.b, gained)
-        return _unless_spoiled(evidence, enough)
+        return _little(evidence, question, begun, seen, gained)
     if question.verdict != "better":
         return _open(question, f"whether {stage} is worth it", gained)
     longer = evidence.control(question.a)
@@ -171,13 +179,11 @@ def _treatment(evidence: TaskEvidence, question: Contrast, seen: CouldHaveSeen |
             why = in_words(evidence.failed[longer], evidence.phrases)
         claim = f"{stage} is better than {begun}, and yet not shown to be worth it"
         return _Outcome("unsettled", claim, question, because=(f"{why}, so the gain may be that of longer training",))
+    more = f"{begun} trained on for the same compute"
     if control.below_margin:
-        claim = f"{begun} trained on for the same compute is enough, {adds_too_little(stage, control)}"
-        more = _Outcome("sft_enough", claim, control, longer)
-        return _unless_spoiled(evidence, more)
+        return _little(evidence, control, more, seen, (over(question, evidence.phrases),))
     if control.verdict != "better":
-        what = f"whether {stage} is worth more than {begun} trained on for the same compute"
-        return _open(control, what, (over(question, evidence.phrases),))
+        return _open(control, f"whether {stage} is worth more than {more}", (over(question, evidence.phrases),))
     because = (over(control, evidence.phrases),)
     worth = _Outcome("dpo_worth_it", f"{stage} is worth it", question, question.a, because)
     return _unless_spoiled(evidence, worth, question, control)
@@ -196,27 +202,42 @@ def _not_settled(evidence: TaskEvidence, question: Contrast) -> _Outcome | None:
     return _Outcome("sft_not_settled", f"{claim}, it is better", more, because=(over(question, evidence.phrases),))
 
 
-def _blind(evidence: TaskEvidence, question: Contrast, seen: CouldHaveSeen | None) -> _Outcome | None:
-    """That a stage adds less than matters, where the study did not show that it could have seen more; None where it
-    did.
+def _little(
+    evidence: TaskEvidence, contrast: Contrast, other: str, seen: CouldHaveSeen | None, because: tuple[str, ...]
+) -> _Outcome:
+    """A stage adds less than matters to `other`, arm b in words: that one is enough where the study could have seen
+    more.
     """
-    stage, begun = evidence.last_stage(question.a), evidence.phrases[question.b]
+    stage = adds_too_little(evidence.last_stage(contrast.a), contrast)
+    if why := _blind(evidence, contrast, seen):
+        claim = f"{stage.removeprefix('since ')} here, which does not make {other} enough"
+        lacks = f"this study did not show that it could have seen a gain: {', '.join(why)}"
+        return _Outcome("could_not_have_seen", claim, contrast, because=(lacks, *because))
+    return _unless_spoiled(
+        evidence, _Outcome("sft_enough", f"{other} is enough, {stage}", contrast, contrast.b, because)
+    )
+
+
+def _blind(evidence: TaskEvidence, contrast: Contrast, seen: CouldHaveSeen | None) -> list[str]:
+    """Why the study did not show that it could have seen a stage add as much as matters; empty where it did."""
+    stage, begun = evidence.last_stage(contrast.a), evidence.phrases[evidence.begun(contrast.b)]
     why = []
     if seen is None or seen.control != "passed":
         why.append("its control failed" if seen and seen.control == "failed" else "no control was run")
     if seen is None or seen.delivered is None:
         why.append(f"nobody knows whether {stage} was delivered")
+    elif not seen.delivered:
+        why.append(f"{stage} was not delivered")
     if seen is None or seen.settled is not True:
         why.append(f"that {begun} had settled is not shown")
-    smallest = seen.smallest_detectable if seen else None
-    if smallest is None or question.margin is None or smallest > question.margin:
-        found = "it cannot be said which" if smallest is None else f"one below {number(smallest)}"
+    asked = seen is not None and contrast == evidence.question
+    smallest = seen.smallest_detectable if seen and asked else smallest_detectable(contrast)
+    if smallest is None or contrast.margin is None or smallest > contrast.margin:
+        found = (
+            "it cannot be said which" if smallest is None else f"one below {number(smallest, beside=contrast.margin)}"
+        )
         why.append(f"of a difference, {found} would not have been found")
-    if not why:
-        return None
-    claim = f"{adds_too_little(stage, question).removeprefix('since ')} here, which does not make {begun} enough"
-    because = (f"this study did not show that it could have seen a gain: {', '.join(why)}",)
-    return _Outcome("could_not_have_seen", claim, question, because=because)
+    return why
 
 
 def _share_changed(seen: CouldHaveSeen) -> str:
@@ -297,23 +318,23 @@ def _sentence(evidence: TaskEvidence, outcome: _Outcome) -> str:
     parts += outcome.because
     if outcome.arm in evidence.trained and evidence.verdict(outcome.arm, MAJORITY) not in ("better", None):
         parts.append(f"{evidence.phrases[outcome.arm]} is not shown to be better than {evidence.phrases[MAJORITY]}")
-    if scope := _scope(evidence):
+    if scope := _scope(evidence, outcome.contrast, *outcome.rests_on):
         parts.append(scope)
     claim = f"On {evidence.task.name}, {outcome.claim}"
     return f"{claim}: {'; '.join(parts)}." if parts else f"{claim}."
 
 
-def _scope(evidence: TaskEvidence) -> str | None:
+def _scope(evidence: TaskEvidence, *rests_on: Contrast | None) -> str | None:
     """Of which models the sentence speaks; None where there are enough seeds to speak of the method.
 
-    Where the contrast with the control has fewer than that of the question, as where one of them failed, these count.
+    Where a contrast that it rests on has fewer than that of the question, as where one of them failed, these count.
     """
     if not evidence.trained:
         return None
     question = evidence.question
     longer = evidence.control(question.a) if question else None
     control = evidence.contrast(question.a, longer) if question and longer else None
-    asked = [len(one.seeds) for one in (question, control) if one]
+    asked = [len(one.seeds) for one in (question, control, *rests_on) if one]
     seeds = min(asked, default=len(evidence.cells[evidence.trained[-1]]))
     if seeds >= FEWEST_SEEDS:
         return None

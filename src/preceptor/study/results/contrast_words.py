@@ -22,14 +22,14 @@ def compared(contrast: Contrast, phrases: Mapping[str, str]) -> str:
     """The gain of a over b against the margin."""
     if contrast.margin is None:
         return over(contrast, phrases)
-    margin = number(contrast.margin)
+    margin = number(contrast.margin, beside=contrast.margin)
     if not contrast.below_margin:
         return f"{over(contrast, phrases)}, where {margin} would matter"
     _, most = gained(contrast, contrast.ci_90)
     if most is None:
         return f"{over(contrast, phrases)}, so less than {margin}"
-    shown = number(most) if number(most) != margin else f"{most:.3f}"
-    return f"{over(contrast, phrases)}, at most {shown} by its one-sided 95% bound, so less than {margin}"
+    most_shown = number(most, beside=contrast.margin)
+    return f"{over(contrast, phrases)}, at most {most_shown} by its one-sided 95% bound, so less than {margin}"
 
 
 def adds_too_little(stage: str, contrast: Contrast) -> str:

@@ -29,7 +29,7 @@ def could_have_seen(evidence: TaskEvidence, spikes: Sequence[SpikeFinding]) -> C
         return None
     found = [cell.delivered for cell in evidence.cells.get(question.a, ()) if cell.delivered]
     state, changed, accuracy = control_state(evidence.model, spikes), question.answers_changed, _pair_accuracy(found)
-    settled, smallest = _settled(evidence, question), _smallest(question)
+    settled, smallest = _settled(evidence, question), smallest_detectable(question)
     delivered = None if changed is None else changed >= FEWEST_CHANGED and (accuracy is None or accuracy[1] > 0.5)
     sentence = " ".join(
         (
@@ -90,9 +90,11 @@ def _settled(evidence: TaskEvidence, question: Contrast) -> bool | None:
     return True if more.below_margin else None
 
 
-def _smallest(question: Contrast) -> float | None:
-    """None without an interval, and where it has no width: of answers that are all the same, it says nothing."""
-    low, high = question.ci or (None, None)
+def smallest_detectable(contrast: Contrast) -> float | None:
+    """The difference that shows with 80% power, in the metric's unit, by the width of the 95% interval.
+
+    None without an interval, and where it has no width: of answers that are all the same, it says nothing."""
+    low, high = contrast.ci or (None, None)
     if low is None or high is None or low == high:
         return None
     return (high - low) / 2 * float(norm.ppf(0.975) + norm.ppf(_POWER)) / float(norm.ppf(0.975))
@@ -130,5 +132,6 @@ def _settled_words(evidence: TaskEvidence, question: Contrast, *, settled: bool 
 def _smallest_words(question: Contrast, smallest: float | None) -> str:
     if smallest is None:
         return "Which difference would have been found cannot be said."
-    margin = f" (margin {number(question.margin)})" if question.margin is not None else ""
-    return f"A difference of {number(smallest)} would have been found with 80% power{margin}."
+    margin = question.margin
+    beside = "" if margin is None else f" (margin {number(margin, beside=margin)})"
+    return f"A difference of {number(smallest, beside=margin)} would have been found with 80% power{beside}."

@@ -79,7 +79,7 @@ def why_not_safe(contrast: Contrast, phrases: Mapping[str, str]) -> str | None:
     shares = f"sensitivity {number(found.a)} against {number(found.b)}{_at_least(dangerous)}"
     if high < 0:
         return f"it misses more {dangerous_cases} than {other} does: {shares}"
-    within = f"to within a sensitivity of {number(margin)}"
+    within = f"to within a sensitivity of {number(margin, beside=margin)}"
     why = f"that it misses no more {dangerous_cases} than {other}, {within}, is not shown: {shares}"
     if found.patients < (fewest := fewest_for_margin(margin)):
         there = f"{found.patients}" if found.patients >= FEWEST_PATIENTS else f"fewer than {FEWEST_PATIENTS}"
@@ -94,8 +94,5 @@ def _at_least(dangerous: Dangerous) -> str:
     low = dangerous.sensitivity.ci_90[0] if dangerous.sensitivity else None
     if low is None:
         return ""
-    margin = dangerous.margin
-    shown = number(low)
-    if margin is not None and shown == number(-margin):
-        shown = f"{low:.3f}".replace("-", "\N{MINUS SIGN}")
+    shown = number(low, beside=None if dangerous.margin is None else -dangerous.margin)
     return f", a difference of at least {shown} by its one-sided 95% bound"

@@ -81,22 +81,18 @@ def _cannot_show(prepared: Prepared, told: Power) -> Iterator[str]:
     differences = [one.difference for one in told.together or told.smallest]
     least = min((one for one in differences if one is not None and one <= 1), default=None)
     if margin is not None and (least is None or least > margin):
-        shown = "no difference at all" if least is None else f"none below {_above(least, margin)}"
+        shown = "no difference at all" if least is None else f"none below {number(least, beside=margin)}"
         differ = "on 10 to 30% of patients" if told.kind == "discordance" else "with an sd of 0.1 to 0.3"
         why = f"{shown} would be found, if arms differ {differ}"
-        yield f"this study cannot see a difference of the margin, {number(margin)}: {why}"
+        yield f"this study cannot see a difference of the margin, {number(margin, beside=margin)}: {why}"
     labels, allowed = dangerous_labels(prepared), prepared.entry.sensitivity_margin
     fewest = fewest_for_margin(allowed)
     if labels and len({one.group for one in prepared.splits.test if gold_label(task, one) in labels}) < fewest:
         yield (
             f"fewer than {fewest} held-out patients have {' or '.join(labels)}: that an arm misses no more of these, "
-            f"to within a sensitivity of {number(allowed)}, can be shown only where it finds more of them"
+            f"to within a sensitivity of {number(allowed, beside=allowed)}, can be shown only where it "
+            "finds more of them"
         )
-
-
-def _above(difference: float, margin: float) -> str:
-    """Never rounded to the margin."""
-    return number(difference) if number(difference) != number(margin) else f"{difference:.3f}"
 
 
 def _numbers(smallest: Sequence[Smallest]) -> str:
