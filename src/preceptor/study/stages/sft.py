@@ -66,7 +66,7 @@ def _too_few_steps(stage: StageRef, study: Study, cases: TaskCases) -> Problem |
     learnt = "choosing labels" if of_labels else "writing answers"
     needed = ceil(fewest * settings.epochs / steps)
     what = f"`{stage.name}` takes {steps} optimizer steps at most, and {learnt} has taken about {fewest} or more"
-    fix = f"Give it more cases to train on, or {needed} epochs; else it may say that SFT cannot do what it had no time to."
+    fix = f"Give it more cases to train on, or {needed} epochs; else it may fail at what it had no time to learn."
     return Problem(f"{cases.where}, {stage.name}", what, fix)
 
 
