@@ -14,6 +14,7 @@ from preceptor.models._embedded import (
     fetch_embedded,
     is_fetched,
 )
+from preceptor.models._handover import check_handover
 from preceptor.models._head import POOLS, Head, heads_of, rows_read
 from preceptor.models._policy import (
     PROMPT_FILE,
@@ -85,6 +86,7 @@ __all__ = [
     "adapter_types",
     "around",
     "blueprint",
+    "check_handover",
     "chunk_settings",
     "chunks_of",
     "chunks_read",
