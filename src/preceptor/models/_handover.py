@@ -34,8 +34,8 @@ def _different(policy: Policy, folder: Path) -> Iterator[str]:
         if name in policy.slots:
             for file, held in _slot_tensors(policy, name):
                 yield from _unlike(load_file(saved / file), held)
-    for file in sorted((folder / "model").glob("*.safetensors")):
-        own, left = dict(policy.model.state_dict()), load_file(file)
+    for weights in sorted((folder / "model").glob("*.safetensors")):
+        own, left = dict(policy.model.state_dict()), load_file(weights)
         yield from _unlike({path: left[path] for path in left.keys() & own.keys()}, own)
 
 

@@ -88,7 +88,7 @@ def sense_cases(context: Context) -> SenseCases:
         "commonest": [dict(zip(("short", "sense", "cases"), one, strict=True)) for one in senses.named()],
         "sees_left_only": writes(context.source),
     }
-    return SenseCases(senses, *(asked[part] for part in PARTS), counts)
+    return SenseCases(senses, asked["train"], asked["validation"], asked["test"], counts)
 
 
 def with_shuffled_senses(cases: Sequence[Asked], senses: Senses, seed: int) -> list[Asked]:
