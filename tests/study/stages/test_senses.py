@@ -18,9 +18,10 @@ from command_line import CommandLine
 from html_page import Page
 from preceptor.data import Senses, split_by_patient
 from preceptor.errors import InputError
+from preceptor.models import SlotSettings
 from preceptor.study import load_study
 from preceptor.study.results.schema import Results
-from preceptor.study.stages._sense_cases import PARTS, Asked, _parted, with_shuffled_senses
+from preceptor.study.stages._sense_cases import PARTS, Asked, _parted, window_length, with_shuffled_senses
 from preceptor.study.stages.senses import Settings
 from preceptor.tasks import Example
 from study_runs import Run
@@ -157,6 +158,14 @@ def test_a_patient_with_two_labels_stays_whole(seed: int) -> None:
     splits = split_by_patient(cases, seed=seed, label_of=lambda one: one.target)
     own = [{one.group for one in getattr(splits, part)} for part in PARTS]
     assert sum(map(len, own)) == 20
+
+
+def test_a_window_has_no_more_tokens_than_the_model_has_positions(encoder_source: Any) -> None:
+    """Trap 2."""
+    soft = SlotSettings(type="PROMPT_TUNING", num_virtual_tokens=24)
+    assert window_length(encoder_source, 48, {"soft": soft}) == 48
+    assert window_length(encoder_source, 5000, {}) == 1024
+    assert window_length(encoder_source, 5000, {"soft": soft}) == 1000
 
 
 @pytest.mark.slow

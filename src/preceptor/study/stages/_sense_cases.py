@@ -24,8 +24,9 @@ from preceptor.data import (
 )
 from preceptor.errors import InputError, Problem
 from preceptor.files import expanded
-from preceptor.models import around, load_tokenizer, writes
+from preceptor.models import ModelSource, Slot, around, context_length, load_tokenizer, writes
 from preceptor.study.cases import case_text
+from preceptor.study.other_models import vectors_in_front
 from preceptor.study.stage_tree.stage_context import Context
 from preceptor.study.stages._corpus import Document, without_held_out
 from preceptor.tasks import Example, Task
@@ -150,7 +151,8 @@ def _made(context: Context, texts: Sequence[Document], seed: int) -> Substitutio
 
 def _windows(context: Context, cases: Sequence[Substituted], senses: Senses) -> list[Asked]:
     """Without those whose short form the tokenizer drops; cases of one text stand together."""
-    tokenizer, length = load_tokenizer(context.source), min(context.settings.window, context.study.max_length)
+    most = min(context.settings.window, context.study.max_length)
+    tokenizer, length = load_tokenizer(context.source), window_length(context.source, most, context.slots)
     found = []
     for text, own in groupby(cases, key=lambda one: one.text):
         some = list(own)
@@ -161,6 +163,12 @@ def _windows(context: Context, cases: Sequence[Substituted], senses: Senses) -> 
             if window
         ]
     return found
+
+
+def window_length(source: ModelSource, most: int, slots: Mapping[str, Slot]) -> int:
+    """At most so many tokens, and no more than the model has positions for, beside vectors in front of them."""
+    known = context_length(source)
+    return most if known is None else min(most, known - vectors_in_front(slots))
 
 
 def _nothing_to_tell_apart(context: Context, made: Substitution) -> Problem:
