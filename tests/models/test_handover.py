@@ -121,3 +121,33 @@ def test_a_tensor_that_was_not_taken_over_is_an_error(
         return
     with pytest.raises(PreceptorError, match="1 tensors are not those that the stage before left"):
         check_handover(moved, tmp_path)
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "IA3": {"target_modules": "all-linear", "feedforward_modules": []},
+    "LOHA": {"r": 2, "alpha": 4, "target_modules": "all-linear"},
+    "VERA": {"r": 4, "target_modules": ["q_proj"]},
+    "PREFIX_TUNING": {"num_virtual_tokens": 4},
+    "PROMPT_TUNING": {"num_virtual_tokens": 4},
+    "P_TUNING": {"num_virtual_tokens": 4, "encoder_hidden_size": 8},
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_adapter_of_any_kind_is_taken_over(
+    tiny_source: ModelSource, kind: str, dtype: torch.dtype, tmp_path: Path
+) -> None:
+    """On a backbone in float32 and in bfloat16."""
+    slots: dict[str, Slot] = {"own": SlotSettings(type=kind, **KINDS[kind])}
+    policy = start_policy(tiny_source, None, slots, ["own"], seed=0, dtype=dtype)
+    with torch.no_grad():
+        for weight in slot_weights(policy.model, "own").values():
+            weight += 0.1
+    save_policy(policy, tmp_path)
+    again = start_policy(tiny_source, tmp_path, slots, ["own"], seed=1, dtype=dtype)
+    check_handover(again, tmp_path)
+    with torch.no_grad():
+        next(iter(slot_weights(again.model, "own").values())).add_(1.0)
+    with pytest.raises(PreceptorError, match="tensors are not those that the stage before left"):
+        check_handover(again, tmp_path)
