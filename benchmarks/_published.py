@@ -54,6 +54,10 @@ PAPER_ROWS: dict[str, tuple[PaperRow, ...]] = {
 _MTS_DIALOG = "MTS-Dialog. Ben Abacha A et al., EACL 2023:2291-2302. CC BY 4.0"
 
 CREDITS: dict[str, str] = {
+    "abbreviations": (
+        "Medical-Abstracts. Schopf T et al., NLPIR 2022; asked after Wen Z et al., ClinicalNLP 2020 "
+        "(arXiv 2012.13978). CC BY-SA 3.0"
+    ),
     "craft_md": "CRAFT-MD. Johri S et al., Nat Med 2025;31:77-86. MIT",
     "hcv_labs": "HCV data, UCI data set 571. Hoffmann G et al., J Lab Precis Med 2018;3:58. CC BY 4.0",
     "ktas_triage": "KTAS triage. Moon SH et al., PLOS ONE 2019;14(9):e0216972. CC BY 4.0",

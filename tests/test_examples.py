@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from command_line import CommandLine
-from preceptor.data import DataSpec, named_answers, read_examples, split_by_patient
+from preceptor.data import DataSpec, named_answers, read_examples, read_table, split_by_patient
 from preceptor.study import load_study
 from preceptor.tasks import INVALID, Example, Task, load_task
 
@@ -33,6 +33,7 @@ CONTROLS = ["dose_response"]
 PUBLIC = [name for name in STUDIES if name not in (*PAPER, *CONTROLS)]
 
 CASES = {
+    "abbreviations": 659,
     "craft_md": 1003,
     "hcv_labs": 615,
     "ktas_triage": 888,
@@ -45,11 +46,11 @@ CASES = {
     "sepsis2019": 1017,
     "specialty": 668,
 }
-REFUSED = {"specialty": 968}
+REFUSED = {"abbreviations": 2089, "specialty": 968}
 """How many rows are left out, where a study says `bad_rows: leave out`."""
 BARE_LABELS = ["base", "sft", "encoder", "tfidf"]
 """Without DPO: where an answer is a label and nothing else, it can only repeat what SFT learns."""
-RECIPES = ["specialty"]
+RECIPES = ["abbreviations", "specialty"]
 """Studies of other arms than the main paper's."""
 
 
@@ -199,6 +200,30 @@ def test_specialty_asks_the_same_of_built_in_letters_and_of_the_real_set() -> No
     assert {arm.view for arm in built_in.resolved.values()} == {*ours.views}
     known = {name: view.known for name, view in ours.views.items()}
     assert {name for name, when in known.items() if when == "before"} == {"full", "keywords-extracted"}
+
+
+def test_abbreviations_asks_the_same_of_built_in_letters_and_of_the_real_set() -> None:
+    built_in, real = load_study("abbreviations")[0], load_study(str(EXAMPLES / "abbreviations.yaml"))[0]
+    assert built_in.arms == real.arms
+    assert built_in.primary == real.primary
+    assert built_in.slots == real.slots
+    for study in (built_in, real):
+        first, control = (study.stage_of(name).after for name in ("senses+classify", "shuffled-senses+classify"))  # type: ignore[union-attr]
+        (learned, exchanged) = (study.settings_of(one, study.tasks[0]) for one in (first, control) if one)
+        assert exchanged.model_copy(update={"shuffled": False}) == learned
+        assert learned.shuffled is False
+
+
+def test_no_abstract_stands_in_the_task_and_in_the_texts_of_its_first_stage() -> None:
+    """Trap 7, and that an abstract of several conditions has no label."""
+    _, _, examples = read("abbreviations")
+    rows = read_table(DATA / "medical_abstracts" / "abstracts.csv", "medical_abstracts").rows
+    asked, unlabelled = {one.fields["abstract"] for one in examples}, {row.cells["unlabelled"] for row in rows} - {""}
+    assert len(unlabelled) == 687
+    assert len(asked) == len(examples)
+    assert not asked & unlabelled
+    counts = Counter(one.split for one in examples)
+    assert counts == {"train": 206, "validation": 52, "test": 401}
 
 
 def test_mtsamples_keywords_name_the_answer_and_no_text_stands_on_two_sides() -> None:

@@ -13,6 +13,7 @@ import pytest
 import torch
 import yaml
 
+import senses_study
 from preceptor.engine import Numerics, SFTSettings, Stage, run_sft
 from preceptor.files import read_jsonl
 from preceptor.models import AdapterSettings, Encoded, encode, new_policy
@@ -112,6 +113,44 @@ def test_a_classifier_killed_while_it_learns_and_answers_ends_like_one_left_alon
     assert list(disturbed.glob("stages/*/checkpoints")) == []
 
 
+@pytest.mark.slow
+def test_senses_killed_while_they_are_learned_end_like_those_left_alone(
+    tmp_path: Path, tiny_encoder_folder: Path
+) -> None:
+    study = long_study(
+        tmp_path,
+        tiny_encoder_folder,
+        "float32",
+        arms=["first+moved", "tfidf"],
+        primary=[["first+moved", "tfidf"]],
+        slots={"one": senses_study.LORA, "head": {"type": "head"}},
+        stages={
+            "first": senses_study.STAGES["first"] | {"epochs": 6, "batch_size": 8, "looks_per_epoch": 4},
+            "moved": senses_study.STAGES["moved"],
+        },
+    )
+    senses_study.write_forms(tmp_path)
+    senses_study.write_notes(tmp_path / "cases.csv", patients=240)
+    alone, disturbed = tmp_path / "alone", tmp_path / "disturbed"
+    undisturbed = start(study, alone)
+    for moment in (in_sft, saving):
+        kill_at(moment, study, disturbed)
+    assert start(study, disturbed).wait() == 0
+    assert undisturbed.wait() == 0
+
+    for pattern in ("cells/**/predictions.jsonl", "stages/*/slots/**/*"):
+        expected, found = contents(alone, pattern), contents(disturbed, pattern)
+        assert found.keys() == expected.keys() != set()
+        assert [name for name in expected if expected[name] != found[name]] == []
+    figures = [
+        ledger["sense_figures"] for run in (alone, disturbed) for ledger in ledgers(run) if ledger["kind"] == "senses"
+    ]
+    assert figures[0] == figures[1]
+    assert figures[0]["all"]["cases"] > 0
+    assert costs(alone) == costs(disturbed)
+    assert list(disturbed.glob("stages/*/checkpoints")) == []
+
+
 def test_a_stage_that_stopped_early_and_was_killed_before_it_was_kept_trains_no_further(
     tmp_path: Path, tiny_source: Any, tiny_tokenizer: Any
 ) -> None:
@@ -179,6 +218,9 @@ def contents_of_cells(run: Path) -> dict[Path, bytes]:
 
 def costs(run: Path) -> dict[str, tuple[int, int, int, float]]:
     """Each stage's work, which a crash must neither lose nor count twice."""
-    ledgers = {path.parent.name: yaml.safe_load(path.read_text())["cost"] for path in run.glob("stages/*/ledger.json")}
     names = ("optimizer_steps", "tokens_seen", "tokens_computed", "flops")
-    return {key: tuple(cost[name] for name in names) for key, cost in ledgers.items()}
+    return {ledger["key"]: tuple(ledger["cost"][name] for name in names) for ledger in ledgers(run)}
+
+
+def ledgers(run: Path) -> list[dict[str, Any]]:
+    return [yaml.safe_load(path.read_text()) for path in run.glob("stages/*/ledger.json")]

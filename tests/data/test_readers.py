@@ -8,6 +8,7 @@ from preceptor.data.readers import (
     hcv_labs,
     ktas_triage,
     medec_ms,
+    medical_abstracts,
     mts_dialog_scored,
     mtsamples,
     pubmedqa,
@@ -178,7 +179,7 @@ def test_long_reasoning_is_shortened() -> None:
     assert words[-1] == "..."
 
 
-@pytest.mark.parametrize("reader", [hcv_labs, ktas_triage, mtsamples, sepsis2019, pubmedqa])
+@pytest.mark.parametrize("reader", [hcv_labs, ktas_triage, medical_abstracts, mtsamples, sepsis2019, pubmedqa])
 def test_another_file_is_not_taken_for_the_set(reader: object, tmp_path: Path) -> None:
     with pytest.raises((KeyError, ValueError)):
         reader.read(write(tmp_path, "a,b\n1,2\n"))  # type: ignore[attr-defined]
@@ -217,6 +218,22 @@ def test_mtsamples_without_one_specialty_of_the_task_or_keywords_are_left_out_an
     assert [one.id for one in found.examples] == ["1"]
     assert len(found.refused) == 2
     assert "Surgery" not in task.labels
+
+
+def test_every_other_abstract_is_for_learning_without_labels(tmp_path: Path) -> None:
+    lines = [
+        "row,condition_label,medical_abstract",
+        *(f"{n},{1 + n % 5},About  {n}." for n in range(200)),
+        "9,2,About 4.",
+    ]
+    rows = medical_abstracts.read(write(tmp_path, "\n".join(lines) + "\n"))
+    assert len(rows) == 200
+    assert [bool(one["unlabelled"]) for one in rows[:4]] == [False, True, False, True]
+    assert rows[1] == {"id": "2", "abstract": "", "unlabelled": "About 1.", "condition": "", "part": ""}
+    assert rows[4]["condition"] == "digestive system diseases; general pathological conditions"
+    assert rows[0] == {"id": "1", "abstract": "About 0.", "unlabelled": "", "condition": "neoplasms", "part": "train"}
+    assert {one["part"] for one in rows if one["abstract"]} == {"train", "validation", "test"}
+    assert not {one["part"] for one in rows if one["unlabelled"]} - {""}
 
 
 def test_mtsamples_are_cleaned_alike_in_note_and_keywords(tmp_path: Path) -> None:

@@ -198,7 +198,7 @@ def test_a_kind_of_the_repository_is_its_own_files_and_no_other(
     )
     ended = preceptor_of(copy.parent, "check", study)
     without = {Path(name).stem for name in files if name.startswith("study/stages/")}
-    kinds = ", ".join(sorted({"chosen", "classify", "clm", "dpo", "encoder", "pairs", "sft"} - without))
+    kinds = ", ".join(sorted({"chosen", "classify", "clm", "dpo", "encoder", "pairs", "senses", "sft"} - without))
     assert ended.returncode == 2
     assert f"first: there is no kind '{kind}'; use one of {kinds}" in ended.stderr
     for name in files:

@@ -11,7 +11,10 @@ from preceptor.data._named_answers import NAMES_THE_ANSWER, Named, named_answers
 from preceptor.data._near_duplicates import near_duplicates
 from preceptor.data._preflight import Preflight, preflight
 from preceptor.data._problems import did_you_mean, quoted
+from preceptor.data._reverse_substitution import Substituted, Substitution, find_long_forms, substitute
+from preceptor.data._senses import Senses, at_most, choose_senses, left_out_by, most_of_a_sense
 from preceptor.data._set_column import SetColumn, set_column
+from preceptor.data._short_forms import ShortForms, read_short_forms
 from preceptor.data._spec import EACH_ROW, DataSpec
 from preceptor.data._spike import Spike, spike_problems, spiked
 from preceptor.data._split import Splits, cases_by_patient, split_by_patient
@@ -28,35 +31,46 @@ __all__ = [
     "Preflight",
     "Read",
     "Row",
+    "Senses",
     "SetColumn",
+    "ShortForms",
     "Spike",
     "Splits",
+    "Substituted",
+    "Substitution",
     "Table",
     "TooLong",
+    "at_most",
     "cases_by_patient",
+    "choose_senses",
     "describe_columns",
     "did_you_mean",
+    "find_long_forms",
     "fit",
     "fit_pair",
     "has_header",
     "inspect_table",
     "iso_day",
+    "left_out_by",
     "looks_like_labels",
     "made_field_problems",
     "made_field_words",
     "meant_column",
     "missing_header",
+    "most_of_a_sense",
     "named_answers",
     "near_duplicates",
     "preflight",
     "quoted",
     "read_examples",
+    "read_short_forms",
     "read_table",
     "reader_names",
     "set_column",
     "spike_problems",
     "spiked",
     "split_by_patient",
+    "substitute",
     "table_of",
     "with_made_fields",
     "write_frame",

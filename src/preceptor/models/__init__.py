@@ -1,6 +1,7 @@
 """What is tuned: finding and safely loading a model, its tokenizer and chat template, adapters."""
 
 from preceptor.models import _bits  # noqa: F401 - before peft, see there
+from preceptor.models._around import Window, around
 from preceptor.models._blueprint import blueprint, find_blueprint, keep_layers, layer_period, layers_of, random_model
 from preceptor.models._chat_template import encode_answer, encode_text, measured_template, stop_tokens
 from preceptor.models._chunks import Chunks, chunk_settings, chunks_of
@@ -13,6 +14,7 @@ from preceptor.models._embedded import (
     fetch_embedded,
     is_fetched,
 )
+from preceptor.models._handover import check_handover
 from preceptor.models._head import POOLS, Head, heads_of, rows_read
 from preceptor.models._policy import (
     PROMPT_FILE,
@@ -79,9 +81,12 @@ __all__ = [
     "Policy",
     "Slot",
     "SlotSettings",
+    "Window",
     "adapter_slots",
     "adapter_types",
+    "around",
     "blueprint",
+    "check_handover",
     "chunk_settings",
     "chunks_of",
     "chunks_read",

@@ -83,7 +83,7 @@ def encode_text(tokenizer: Any, text: str) -> list[int]:
 
     Unlike a call of `tokenizer` with `split_special_tokens`, it leaves no setting behind for the texts that follow.
     """
-    return _plain_ids(_text_tokenizer(tokenizer), text)
+    return _plain_ids(text_tokenizer(tokenizer), text)
 
 
 def _refusal(tokenizer: Any, roles: Sequence[str]) -> str:
@@ -177,7 +177,7 @@ def _ids(tokenizer: Any, text: str, masks: Mapping[str, str]) -> list[int]:
     ids: list[int] = []
     for stretch in _template(tokenizer).control.split(text):
         unmasked = _replace(stretch, unmask)
-        backend = tokenizer.backend_tokenizer if unmasked == stretch else _text_tokenizer(tokenizer)
+        backend = tokenizer.backend_tokenizer if unmasked == stretch else text_tokenizer(tokenizer)
         ids += _plain_ids(backend, unmasked)
     return ids
 
@@ -187,7 +187,7 @@ def _plain_ids(backend: Tokenizer, text: str) -> list[int]:
 
 
 @lru_cache(maxsize=8)
-def _text_tokenizer(tokenizer: Any) -> Tokenizer:
+def text_tokenizer(tokenizer: Any) -> Tokenizer:
     """The same tokenizer without added tokens, which reads every string as plain text."""
     description = json.loads(tokenizer.backend_tokenizer.to_str())
     return Tokenizer.from_str(json.dumps(description | {"added_tokens": []}))

@@ -44,7 +44,7 @@ from preceptor.models.families import find_family
 
 transformers_logging.disable_progress_bar()  # Preceptor shows its own
 
-_ADAPTER_FILE, _HEAD_FILE = "adapter_model.safetensors", "head.safetensors"
+ADAPTER_FILE, HEAD_FILE = "adapter_model.safetensors", "head.safetensors"
 PROMPT_FILE = "prompt_encoder.safetensors"
 """What the vectors of a slot that stands in front of the tokens are made by: PEFT's file holds the vectors alone."""
 
@@ -161,11 +161,11 @@ def readable_adapter(folder: Path) -> bool:
     """Whether the adapter or head in `folder` is complete: its safetensors weights are finite, and an adapter's
     configuration is JSON.
     """
-    head = (folder / _HEAD_FILE).is_file()
+    head = (folder / HEAD_FILE).is_file()
     try:
         if not head:
             json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-        weights = load_file(folder / (_HEAD_FILE if head else _ADAPTER_FILE))
+        weights = load_file(folder / (HEAD_FILE if head else ADAPTER_FILE))
         return all(bool(weight.isfinite().all()) for weight in weights.values())
     except (OSError, ValueError, SafetensorError):
         return False
@@ -248,10 +248,10 @@ def slot_folders(folder: Path) -> dict[str, Path]:
 
 
 def _read_slot(folder: Path) -> Slot:
-    if (folder / _HEAD_FILE).is_file():
-        return _read_head(folder / _HEAD_FILE)
-    if not (folder / _ADAPTER_FILE).is_file():
-        raise InputError(Problem(str(folder), f"there is no {_ADAPTER_FILE} in it", "Only safetensors load."))
+    if (folder / HEAD_FILE).is_file():
+        return _read_head(folder / HEAD_FILE)
+    if not (folder / ADAPTER_FILE).is_file():
+        raise InputError(Problem(str(folder), f"there is no {ADAPTER_FILE} in it", "Only safetensors load."))
     saved = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     if folder.name == "adapter" and saved["peft_type"] == "LORA":
         modules = tuple(sorted(saved["target_modules"]))
@@ -276,7 +276,7 @@ def _read_head(file: Path) -> Slot:
 def _fill(model: Any, name: str, slot: Slot, folder: Path) -> None:
     """Put the saved weights into a slot. Raises `InputError` unless each of its weights is there."""
     if slot.type == HEAD:
-        head, weights = heads_of(model)[name], load_file(folder / _HEAD_FILE)
+        head, weights = heads_of(model)[name], load_file(folder / HEAD_FILE)
         if "bias" in weights and head.bias is None:  # a causal model's, of a version in which it had one
             head.bias = torch.nn.Parameter(torch.zeros_like(weights["bias"], device=head.weight.device))
         head.load_state_dict(weights)
@@ -284,7 +284,7 @@ def _fill(model: Any, name: str, slot: Slot, folder: Path) -> None:
     if in_front(slot):
         model.prompt_encoder[name].load_state_dict(load_file(folder / PROMPT_FILE))
         return
-    found: Any = set_peft_model_state_dict(model, load_file(folder / _ADAPTER_FILE), adapter_name=name)
+    found: Any = set_peft_model_state_dict(model, load_file(folder / ADAPTER_FILE), adapter_name=name)
     lost = [key for key in found.missing_keys if key in slot_weights(model, name)]
     if lost or found.unexpected_keys:
         what = f"{len(lost)} weights of the slot are missing and {len(found.unexpected_keys)} belong to another model"
@@ -295,11 +295,11 @@ def _write_slot(policy: Policy, name: str, folder: Path, weights: dict[str, Tens
     model, slot = policy.model, policy.slots[name]
     if slot.type == HEAD:
         head = heads_of(model)[name]
-        save_file(_plain(head.state_dict()), folder / _HEAD_FILE, metadata=metadata_of(head))
+        save_file(_plain(head.state_dict()), folder / HEAD_FILE, metadata=metadata_of(head))
         return
     # peft's own saving would look the base model up on the hub, and write a card with this machine's paths.
     state = get_peft_model_state_dict(model, state_dict=weights, adapter_name=name, save_embedding_layers=False)
-    save_file(_plain(state), folder / _ADAPTER_FILE, metadata={"format": "pt"})
+    save_file(_plain(state), folder / ADAPTER_FILE, metadata={"format": "pt"})
     if in_front(slot):  # peft keeps what its encoder makes of them, from which nothing could be trained further
         save_file(_plain(model.prompt_encoder[name].state_dict()), folder / PROMPT_FILE, metadata={"format": "pt"})
     source = policy.source

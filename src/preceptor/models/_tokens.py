@@ -33,7 +33,7 @@ def load_tokenizer(source: ModelSource) -> Any:
         raise InputError(Problem(where, "its tokenizer has no tokenizer.json", "Save it again as a fast tokenizer."))
     tokenizer.backend_tokenizer.no_truncation()  # tokenizer.json may ask for both, and would shorten a case unseen
     tokenizer.backend_tokenizer.no_padding()
-    _family(tokenizer).check_tokenizer(tokenizer, where)
+    family_of(tokenizer).check_tokenizer(tokenizer, where)
     return tokenizer
 
 
@@ -43,10 +43,11 @@ def encode(tokenizer: Any, messages: Sequence[Mapping[str, str]], answer: str | 
     messages: chat turns, each with `role` and `content`. `answer=None` gives no answer ids. No content of a turn or
     answer becomes a control token. Raises `InputError` when the chat template rejects the order of the turns.
     """
-    encoded: Encoded = _family(tokenizer).encode(tokenizer, messages, answer)
+    encoded: Encoded = family_of(tokenizer).encode(tokenizer, messages, answer)
     return encoded
 
 
 @lru_cache(maxsize=8)
-def _family(tokenizer: Any) -> ModuleType:
+def family_of(tokenizer: Any) -> ModuleType:
+    """The family of the model that a tokenizer is of."""
     return find_family(Path(tokenizer.name_or_path))  # the folder it was loaded from

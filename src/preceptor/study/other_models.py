@@ -20,7 +20,9 @@ from preceptor.models import (
     load_tokenizer,
     writes,
 )
+from preceptor.study.spec.found import find_kind
 from preceptor.study.spec.paths import named_model
+from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
 
 
@@ -77,7 +79,8 @@ def tokens_read(study: Study, source: ModelSource, name: str | None) -> int:
 
 def reads_in_chunks(study: Study, name: str | None) -> bool:
     """Whether every head that reads cases with a model does so in chunks: all its arms read the same cases."""
-    heads = [slot for some in _slots_on(study, name) for slot in some.values() if slot.type == HEAD]
+    reading = [stage for stage in _stages_on(study, name) if not hasattr(find_kind(stage.kind), "own_head")]
+    heads = [slot for stage in reading for slot in study.slots_of(stage)[0].values() if slot.type == HEAD]
     return bool(heads) and all(map(chunks_read, heads))
 
 
@@ -89,5 +92,9 @@ def vectors_in_front(slots: Mapping[str, Slot]) -> int:
 
 def _slots_on(study: Study, name: str | None) -> list[dict[str, Slot]]:
     """The slots of each stage that trains a model."""
+    return [study.slots_of(stage)[0] for stage in _stages_on(study, name)]
+
+
+def _stages_on(study: Study, name: str | None) -> list[StageRef]:
     last = [stage for arm in study.arm_names if (stage := study.stage_of(arm)) and stage.model == name]
-    return [study.slots_of(stage)[0] for one in last for stage in one.required]
+    return [stage for one in last for stage in one.required]

@@ -274,3 +274,29 @@ def test_an_encoder_that_begins_as_a_mean_learns_where_to_look(encoder_source: M
     head(head.pooled(states))[0].backward()
     assert head.query.grad is not None
     assert head.query.grad.any()
+
+
+PLACES = [len(one) // 2 for one in SEQUENCES]
+
+
+@pytest.mark.parametrize("model", ["bert", "llama", "llama as a tree"])
+def test_a_named_token_is_read_alone_as_in_a_batch_and_as_the_models_own_code_has_it(
+    encoder_source: ModelSource, tiny_source: ModelSource, model: str
+) -> None:
+    """Trap 6 of docs/ABBREVIATIONS.md: no padding is seen, whichever token is read."""
+    policy, share = start(encoder_source if model == "bert" else tiny_source, "mean"), model.endswith("tree")
+    head = heads_of(policy.model)["head"]
+    with torch.no_grad():
+        together = sequence_states(policy.model, SEQUENCES, head, share=share, at=PLACES)
+        for one, place, state in zip(SEQUENCES, PLACES, together, strict=True):
+            (alone,) = sequence_states(policy.model, [one], head, share=share, at=[place])
+            own = policy.model(input_ids=torch.tensor([one]), output_hidden_states=True).hidden_states[-1][0, place]
+            torch.testing.assert_close(state, alone, atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(state, own, atol=1e-5, rtol=1e-5)
+
+
+def test_a_token_outside_its_sequence_is_refused(encoder_source: ModelSource) -> None:
+    """Trap 2 of docs/ABBREVIATIONS.md."""
+    policy = start(encoder_source, "mean")
+    with pytest.raises(ValueError, match="outside its sequence"):
+        sequence_states(policy.model, [[2, 5, 3]], heads_of(policy.model)["head"], share=False, at=[3])

@@ -84,7 +84,7 @@ def test_arms_say_what_they_need_all_at_once() -> None:
         ({"stages": {"mild": {"kind": "dpo", "rate": 1}}}, "stages: mild.rate: there is no such setting"),
         (
             {"stages": {"mild": {"kind": "dpx"}}},
-            "stages: mild: there is no kind 'dpx'; use one of chosen, classify, clm, dpo, encoder, pairs, sft",
+            "stages: mild: there is no kind 'dpx'; use one of chosen, classify, clm, dpo, encoder, pairs, senses, sft",
         ),
         ({"stages": {"mild": {"kind": "dpo", "after": "mild"}}}, "stages: mild comes after itself"),
         ({"stages": {"shots": {"kind": "dpo"}}}, "stages: shots: an arm could not name it"),

@@ -38,12 +38,12 @@ class Forward:
     share: bool
     cost: Cost
 
-    def states(self, sequences: Sequence[list[int]], head: Head) -> Tensor:
+    def states(self, sequences: Sequence[list[int]], head: Head, at: Sequence[int] | None = None) -> Tensor:
         """The state of each sequence that a head reads: [sequences, hidden_size], float32; see `sequence_states`.
 
         Where the head reads chunks, `sequences_of` of `train` gives them, `head.pieces(sequence)`.
         """
-        return sequence_states(self.model, sequences, head, share=self.share, cost=self.cost)
+        return sequence_states(self.model, sequences, head, share=self.share, cost=self.cost, at=at)
 
     def answer_logprobs(self, sequences: Sequence[Encoded]) -> list[Tensor]:
         """Log-probability of every answer token: one [answer length] float32 tensor a sequence, in nats, in order."""

@@ -20,19 +20,31 @@ Unit = TypeVar("Unit")
 
 
 def sequence_states(
-    model: nn.Module, sequences: Sequence[list[int]], head: Head, *, share: bool, cost: Cost | None = None
+    model: nn.Module,
+    sequences: Sequence[list[int]],
+    head: Head,
+    *,
+    share: bool,
+    cost: Cost | None = None,
+    at: Sequence[int] | None = None,
 ) -> Tensor:
     """The state of each sequence that `head` reads, of the last layer: [sequences, hidden_size], float32.
 
     With `share` the sequences are computed as one prefix tree, which an encoder cannot be; an encoder computes them as
     one batch, padded to the longest, and any other model one at a time by its own code. See `computed_together`. Where
     the head reads chunks, these are computed in place of the sequences, and count as what is seen.
+
+    at: the token of each sequence whose state is read, in place of those that the head's pool names; no chunks are read
+    then. Raises ValueError for a place behind its sequence's end.
     """
-    cases = [head.pieces(one) for one in sequences]
+    if at is not None and not all(0 <= place < len(one) for place, one in zip(at, sequences, strict=True)):
+        raise ValueError("a token to read lies outside its sequence")
+    cases = [head.pieces(one) if at is None else [one] for one in sequences]
     pieces = [piece for case in cases for piece in case]
+    rows = [rows_read(head.pool, len(one)) for one in pieces] if at is None else [range(one, one + 1) for one in at]
 
     def compute() -> tuple[Tensor, int]:
-        read, computed = _states_read(model, pieces, head.pool, share=share)
+        read, computed = _states_read(model, pieces, rows, share=share)
         of_pieces = iter(read)
         return torch.stack([head.pooled(torch.cat([*islice(of_pieces, len(case))])) for case in cases]), computed
 
@@ -57,40 +69,38 @@ def is_encoder(model: nn.Module) -> bool:
 
 
 def _states_read(
-    model: nn.Module, sequences: Sequence[list[int]], pool: str, *, share: bool
+    model: nn.Module, sequences: Sequence[list[int]], rows: Sequence[range], *, share: bool
 ) -> tuple[Sequence[Tensor], int]:
-    """The states of each sequence that are read, [rows, hidden_size] float32, and how many tokens were computed."""
+    """The states of each sequence's `rows`, [rows, hidden_size] float32, and how many tokens were computed."""
     if share:
-        return _of_a_tree(model, sequences, pool)
+        return _of_a_tree(model, sequences, rows)
     if is_encoder(model):
-        return _of_a_batch(model, sequences, pool), padded_tokens(sequences)
-    return [_alone(model, one, pool) for one in sequences], sum(map(len, sequences))
+        return _of_a_batch(model, sequences, rows), padded_tokens(sequences)
+    return [_alone(model, *one) for one in zip(sequences, rows, strict=True)], sum(map(len, sequences))
 
 
-def _of_a_tree(model: nn.Module, sequences: Sequence[list[int]], pool: str) -> tuple[Sequence[Tensor], int]:
+def _of_a_tree(model: nn.Module, sequences: Sequence[list[int]], rows: Sequence[range]) -> tuple[Sequence[Tensor], int]:
     """With the number of nodes."""
     device = next(model.parameters()).device
     tree = layout(sequences)
     hidden = hidden_states(model, TreeAttention(tree, device))
-    nodes = [[path[row] for row in rows_read(pool, len(path))] for path in tree.paths]
+    nodes = [[path[row] for row in own] for path, own in zip(tree.paths, rows, strict=True)]
     read = hidden[torch.tensor([node for path in nodes for node in path], device=device)].float()
     return read.split(list(map(len, nodes))), len(tree)
 
 
-def _of_a_batch(model: Any, sequences: Sequence[list[int]], pool: str) -> list[Tensor]:
+def _of_a_batch(model: Any, sequences: Sequence[list[int]], rows: Sequence[range]) -> list[Tensor]:
     """The mask hides what fills short sequences up, behind their last token; any id does."""
     device = next(model.parameters()).device
     lengths = torch.tensor([len(one) for one in sequences], device=device)
     ids = nn.utils.rnn.pad_sequence([torch.tensor(one) for one in sequences], batch_first=True).to(device)
     mask = (torch.arange(ids.shape[1], device=device) < lengths[:, None]).long()
     hidden: Tensor = model(input_ids=ids, attention_mask=mask).last_hidden_state[:, soft_tokens(model) :]
-    rows = (rows_read(pool, len(one)) for one in sequences)
     return [hidden[i, own.start : own.stop].float() for i, own in enumerate(rows)]
 
 
-def _alone(model: Any, sequence: list[int], pool: str) -> Tensor:
+def _alone(model: Any, sequence: list[int], rows: range) -> Tensor:
     ids = torch.tensor([sequence], device=next(model.parameters()).device)
     made = model(input_ids=ids, output_hidden_states=True, logits_to_keep=1, use_cache=False)
-    own, rows = made.hidden_states[-1][0, soft_tokens(model) :], rows_read(pool, len(sequence))
-    read: Tensor = own[rows.start : rows.stop].float()
+    read: Tensor = made.hidden_states[-1][0, soft_tokens(model) :][rows.start : rows.stop].float()
     return read

@@ -8,6 +8,7 @@ Such a file has
 - `missing(folder: Path) -> tuple[str, str] | None`: what the folder lacks beside weights and a tokenizer, and the fix;
 - `check_tokenizer(tokenizer, where: str)`, which raises `InputError` when `encode` could not use it;
 - `encode(tokenizer, messages, answer) -> Encoded`, see `models.encode`;
+- `ends(tokenizer) -> (front, back)`: the token ids that stand around a text that belongs to no chat;
 - `fits(config: dict) -> bool`, whether a `config.json` is of this kind. Only `causal` has none: it takes the others.
 """
 

@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM
 from preceptor.models._chat_template import check_tokenizer, encode
 from preceptor.models._json import read_json
 
-__all__ = ["AUTO_MODEL", "PEFT_TASK", "POOL", "WRITES", "check_tokenizer", "encode", "missing", "trim"]
+__all__ = ["AUTO_MODEL", "PEFT_TASK", "POOL", "WRITES", "check_tokenizer", "encode", "ends", "missing", "trim"]
 
 AUTO_MODEL = AutoModelForCausalLM
 PEFT_TASK = "CAUSAL_LM"
@@ -18,6 +18,12 @@ WRITES = True
 
 def trim(model: Any) -> None:
     """Nothing: every layer is used."""
+
+
+def ends(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """A token that begins a text, where the model has one: that of the end of the text before it, if no other."""
+    begin = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    return [] if begin is None else [begin], []
 
 
 def missing(folder: Path) -> tuple[str, str] | None:

@@ -42,6 +42,12 @@ def check_tokenizer(tokenizer: Any, where: str) -> None:
         raise InputError(Problem(where, "its tokenizer puts no classification token in front of a text", fix))
 
 
+def ends(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """The model's own first token, and what it has behind a text."""
+    ids: list[int] = tokenizer("")["input_ids"]
+    return ids[:1], ids[1:]
+
+
 def encode(tokenizer: Any, messages: Sequence[Mapping[str, str]], answer: str | None) -> Encoded:
     """The text of a case between the model's own first and last token; the instruction, in system turns, is left out.
 

@@ -21,7 +21,15 @@ from preceptor.study.run.failures import EVALUATION, CellError, Failure, Part
 from preceptor.study.run.reading import reading
 from preceptor.study.score import case_score, gold_label, labels_of
 from preceptor.study.spec.found import find_answer
-from preceptor.study.stage_tree.ledger import Curve, curves, delivered, learning, pair_counts, pair_findings
+from preceptor.study.stage_tree.ledger import (
+    Curve,
+    curves,
+    delivered,
+    learning,
+    pair_counts,
+    pair_findings,
+    sense_findings,
+)
 from preceptor.study.stage_tree.tree import StageTree
 from preceptor.tasks import INVALID
 
@@ -50,6 +58,8 @@ class Cell:
     """The folder of the tuned model that answered, relative to the run folder; None where none did."""
     pair_findings: dict[str, Any] | None = None
     """What was found in the pairs before anything learned from them; None for arms without pairs."""
+    sense_findings: dict[str, Any] | None = None
+    """What a stage that learned senses found; None for arms without one."""
     seedless: bool = False
     """Whether the arm answers alike with every seed."""
     label_ties: int = 0
@@ -111,6 +121,7 @@ def _cell(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> Cell:
             predictions_sha256=digest_file(file),
             pairs=pair_counts(done),
             pair_findings=pair_findings(done),
+            sense_findings=sense_findings(done),
             curves=curves(done),
             learning=learning(done),
             delivered=delivered(done),

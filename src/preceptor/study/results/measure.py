@@ -6,6 +6,7 @@ from preceptor.evidence import Estimate, estimate, find_metric
 from preceptor.study.cases import Prepared
 from preceptor.study.results import schema
 from preceptor.study.results.cells import Cell, majority_sample
+from preceptor.study.results.senses_schema import SenseFindings
 
 
 def measure(prepared: Prepared, cell: Cell) -> schema.Cell:
@@ -36,6 +37,7 @@ def measure(prepared: Prepared, cell: Cell) -> schema.Cell:
         predictions=schema.Predictions(path=cell.predictions_file, sha256=cell.predictions_sha256),
         pairs=cell.pairs,
         pair_findings=None if findings is None else schema.PairFindings.model_validate(findings),
+        senses=None if (told := cell.sense_findings) is None else SenseFindings.model_validate(told, strict=False),
         curves=cell.curves,
         learning=cell.learning,
         delivered=None if cell.delivered is None else schema.Delivered.model_validate(cell.delivered),

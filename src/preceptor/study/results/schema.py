@@ -14,6 +14,7 @@ from preceptor.study.results.conclusion_schema import Conclusion, CouldHaveSeen,
 from preceptor.study.results.contrast_schema import Contrast, NotCompared
 from preceptor.study.results.rater_schema import Human, HumanAgreement
 from preceptor.study.results.schema_values import STRICT, Count, Interval, NotNegative, Share, Unit
+from preceptor.study.results.senses_schema import SenseFindings
 from preceptor.study.run.failures import Failure
 from preceptor.study.spec.arms import GENERATE, resolve
 
@@ -369,6 +370,8 @@ class Cell(_Part):
     predictions: Predictions
     pairs: dict[str, Count] = {}
     pair_findings: PairFindings | None = None
+    senses: SenseFindings | None = None
+    """What a stage that learned senses of short forms found; None where none did, and in earlier versions."""
     curves: dict[str, dict[str, Points]] = {}
     learning: dict[str, dict[str, Count]] = {}
     """How many numbers each slot trained, by the kind of stage."""

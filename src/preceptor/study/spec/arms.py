@@ -186,6 +186,8 @@ def _own_problems(arm: Arm, stages: Entries) -> Iterator[str]:
         yield f"{arm.answer} does not ask the policy, so what its stages train would answer nothing; take them out"
     elif getattr(find_answer(arm.answer), "needs_head", False) and not _ends_with_head(arm, stages):
         yield f"{arm.answer} reads a head, and its last stage trains none; end it with a stage that does, as classify"
+    if arm.stages and _has_own_head(arm.stages[-1], stages):
+        yield f"{arm.stages[-1]} answers no task; put a stage behind it that does, as classify"
     unknown = [stage for stage in arm.stages if kind_of(stage, stages) not in kind_names()]
     for stage in unknown:
         if entry := entry_of(stage, stages):
@@ -199,6 +201,11 @@ def _own_problems(arm: Arm, stages: Entries) -> Iterator[str]:
         yield from _order_problems(arm, stages)
     if arm.name in arm.against:
         yield "it is compared with itself"
+
+
+def _has_own_head(stage: str, stages: Entries) -> bool:
+    kind = kind_of(stage, stages)
+    return kind in kind_names() and hasattr(find_kind(kind), "own_head")
 
 
 def _ends_with_head(arm: Arm, stages: Entries) -> bool:

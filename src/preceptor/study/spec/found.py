@@ -25,7 +25,9 @@ class Kind(Protocol):
     (`adapter`: what learned in words, "" where only a head did);
     `problems(settings, base_folder)`, what `check` should refuse of its settings; `caution(stage, study, cases)`, what
     `check` should say of it on a task, whose `TaskCases` they are, though it can be trained; `answer`, how an arm that
-    ends with it answers where nothing is said; `trains_head = True`, where it trains a head on the task's labels;
+    ends with it answers where nothing is said; `trains_head = True`, where it trains a head, on the task's labels
+    unless it has `own_head`: the name of a slot that no user can give, of a head of its own, which answers no task, so
+    that no arm ends with it and what comes behind it has a new head;
     `model`, the embedded model of an arm that begins with it, unless the study's `models` names one by the name of the
     kind: such an arm is a control, a simpler way, and is left out where that model is not on the machine.
     """

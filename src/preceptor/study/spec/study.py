@@ -292,7 +292,7 @@ class Study(_Frozen):
         if kind.makes != "policy" and stage.after:
             return self.slots_of(stage.after, labels)
         named, use = (entry.train, entry.use) if entry else ((), ())
-        heads = self._heads(labels) if getattr(kind, "trains_head", False) else {}
+        heads = self._heads(labels, kind) if getattr(kind, "trains_head", False) else {}
         heads = {name: head for name, head in heads.items() if name in named} or heads
         adapters = self._adapters(kind)
         train = tuple(dict.fromkeys([*(named or [one for one in adapters if one not in use]), *heads]))
@@ -317,7 +317,10 @@ class Study(_Frozen):
             return {name: slot for name, slot in self.slots.items() if slot.type != HEAD}
         return adapter_slots(self.adapter_of(kind))
 
-    def _heads(self, labels: int) -> dict[str, Slot]:
+    def _heads(self, labels: int, kind: Any) -> dict[str, Slot]:
+        """The study's heads; of a kind that has a head of its own, that one alone."""
+        if own := getattr(kind, "own_head", None):
+            return {own: SlotSettings(type=HEAD, outputs=labels, pool="mean")}
         named = {name: slot.settings for name, slot in self.slots.items() if slot.type == HEAD} or {HEAD: {}}
         return {name: SlotSettings(type=HEAD, outputs=labels, **settings) for name, settings in named.items()}
 

@@ -67,6 +67,17 @@ def pair_findings(stages: Sequence[StageOutput]) -> dict[str, Any] | None:
     return found
 
 
+def sense_findings(stages: Sequence[StageOutput]) -> dict[str, Any] | None:
+    """What the last stage that learned senses found; None where none did."""
+    found: dict[str, Any] | None = None
+    for stage in stages:
+        ledger = stage.ledger
+        with reading(stage.folder / LEDGER):
+            if "sense_figures" in ledger:
+                found = dict(ledger["sense_figures"])
+    return found
+
+
 def learning(stages: Sequence[StageOutput]) -> dict[str, dict[str, int]]:
     """How many numbers each slot trained, by the kind of stage; of a kind that goes on, its last stage's."""
     found: dict[str, dict[str, int]] = {}

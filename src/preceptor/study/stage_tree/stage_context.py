@@ -9,7 +9,7 @@ from typing import Any
 
 from preceptor.engine import Cost, Numerics, Stage, Tracking, tune
 from preceptor.files import digest
-from preceptor.models import ModelSource, Policy, Slot, load_policy, start_policy
+from preceptor.models import ModelSource, Policy, Slot, check_handover, load_policy, start_policy
 from preceptor.progress import Advance
 from preceptor.study.cases import Prepared
 from preceptor.study.run.folder import RunFolder
@@ -102,7 +102,15 @@ def _start(context: Context) -> Callable[[], Policy]:
     """Makes the policy to train, in whichever process calls it."""
     before = context.parents[-1].policy if context.parents else None
     dtype = context.numerics.torch_dtype
-    return partial(start_policy, context.source, before, context.slots, context.train, seed=context.seed, dtype=dtype)
+    return partial(_started, context.source, before, context.slots, context.train, seed=context.seed, dtype=dtype)
+
+
+def _started(source: ModelSource, before: Path | None, *what: Any, **how: Any) -> Policy:
+    """As `start_policy` makes it; what the stage before it left is in it to the bit."""
+    policy = start_policy(source, before, *what, **how)
+    if before is not None:
+        check_handover(policy, before)
+    return policy
 
 
 def epochs(settings: Mapping[str, Any]) -> str:

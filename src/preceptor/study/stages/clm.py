@@ -9,50 +9,36 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from preceptor.data import EACH_ROW, cases_by_patient, near_duplicates, read_table
+from preceptor.data import cases_by_patient
 from preceptor.engine import SFTSettings, Work, run_sft, sft_steps, training_work
 from preceptor.errors import InputError, Problem
-from preceptor.files import expanded
 from preceptor.models import Encoded, encode_text, load_tokenizer
 from preceptor.study.cases import case_text
 from preceptor.study.expected_work import WorkContext
 from preceptor.study.stage_tree.stage_context import Context, Result, epochs
+from preceptor.study.stages._corpus import CorpusSettings, Document, corpus_problems, documents, without_held_out
 
 title = "CLM"
 explanation = "Continued training on raw text, before the model learns the task."
 curves = ("loss", "eval_loss")
 makes = "policy"
-Document = tuple[str, str]
-"""Patient and text."""
 Corpus = tuple[list[Encoded], list[Encoded], dict[str, int]]
 
 _VALIDATION_SHARE = 0.1
 """Of the corpus's patients: their documents say when to stop."""
 
 
-class Settings(SFTSettings):
+class Settings(CorpusSettings, SFTSettings):
     """How raw text is learned, and which; without a corpus it is that of the training cases, without their answers."""
 
-    corpus: str | None = None
-    """A table (CSV, JSONL, Parquet, Excel) with a document in each row, relative to the study file."""
-    text: str = "text"
-    """The column of the documents."""
-    group: str | None = None
-    """The column of the patient, or `each row`: every document is of another patient."""
     metric_for_best_model: Literal["loss"] = Field(default="loss", exclude_if=lambda _: True)
     """A text is no answer that could be scored."""
     label_token_weight: None = Field(default=None, exclude=True)
     label_balance: Literal["none"] = Field(default="none", exclude=True)
     """Nor has it labels."""
     epochs: int = Field(default=1, ge=1)
-
-    @model_validator(mode="after")
-    def _patients_are_named(self) -> "Settings":
-        if self.corpus and not self.group:
-            raise ValueError(f"group: name the column of the patient, or `{EACH_ROW}`; held-out patients are left out")
-        return self
 
 
 def needs(stage: str) -> tuple[str, ...]:
@@ -62,12 +48,7 @@ def needs(stage: str) -> tuple[str, ...]:
 
 def problems(settings: Settings, base_folder: Path) -> list[Problem]:
     """What keeps the corpus from being read."""
-    try:
-        if settings.corpus:
-            documents(settings, base_folder)
-    except InputError as error:
-        return error.problems
-    return []
+    return corpus_problems(settings, base_folder)
 
 
 def data(context: Context) -> Corpus:
@@ -101,19 +82,6 @@ def run(context: Context, data: Corpus) -> Result:
     return Result(stage.cost, stage.history, stage.learning, counts)
 
 
-def documents(settings: Settings, base_folder: Path) -> list[Document]:
-    """The corpus. Raises `InputError` when it cannot be read or lacks a column."""
-    table = read_table(base_folder / expanded(str(settings.corpus)))
-    wanted = [settings.text, *([] if settings.group == EACH_ROW else [str(settings.group)])]
-    if lacking := [name for name in wanted if name not in table.columns]:
-        what = f"there is no column {', '.join(lacking)}; it has {', '.join(table.columns)}"
-        raise InputError(Problem(str(table.path), what, "Name its columns under `clm: {text: ..., group: ...}`."))
-    groups = (
-        [str(row.number) for row in table.rows] if settings.group == EACH_ROW else table.column(str(settings.group))
-    )
-    return [(group, text) for group, text in zip(groups, table.column(settings.text), strict=True) if text.strip()]
-
-
 def pieces(tokenizer: Any, text: str, max_length: int) -> list[Encoded]:
     """A document as sequences of at most `max_length` tokens, each behind a token that begins it; the last one ends.
 
@@ -133,22 +101,8 @@ def _learned_and_validated(context: Context) -> tuple[tuple[list[str], list[str]
         parts = [[case_text(task.task, one) for task in context.tasks for one in getattr(task.splits, name)]
                  for name in ("train", "validation")]  # fmt: skip
         return (parts[0], parts[1]), {"documents": sum(map(len, parts)), "held_out_documents": 0, "near_duplicates": 0}
-    whole = documents(context.settings, context.base_folder)
-    held_out = [one for task in context.tasks for one in task.splits.test]
-    patients = {str(one.group) for one in held_out} if context.settings.group != EACH_ROW else set()
-    kept = [(group, text) for group, text in whole if group not in patients]
-    copies = {one.held_out for one in near_duplicates([text for _, text in kept], _texts(context))}
-    left = [one for number, one in enumerate(kept) if number not in copies]
-    counts = {
-        "documents": len(whole),
-        "held_out_documents": len(whole) - len(kept),
-        "near_duplicates": len(copies),
-    }
+    left, counts = without_held_out(context)
     return _parted(left, context.study.split_seed), counts
-
-
-def _texts(context: Context) -> list[str]:
-    return [case_text(task.task, one) for task in context.tasks for one in task.splits.test]
 
 
 def _parted(documents: Sequence[Document], seed: int) -> tuple[list[str], list[str]]:

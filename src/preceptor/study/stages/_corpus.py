@@ -1,0 +1,72 @@
+"""A corpus that a stage learns from: a table of texts, without held-out patients and near copies of held-out cases."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, Field, model_validator
+
+from preceptor.data import EACH_ROW, near_duplicates, read_table
+from preceptor.errors import InputError, Problem
+from preceptor.files import expanded
+from preceptor.study.cases import case_text
+from preceptor.study.stage_tree.stage_context import Context
+
+Document = tuple[str, str]
+"""Patient and text."""
+
+
+class CorpusSettings(BaseModel):
+    """Where the texts come from; without a corpus they are those of the training cases, without their answers."""
+
+    corpus: str | None = None
+    """A table (CSV, JSONL, Parquet, Excel) with a document in each row, relative to the study file."""
+    text: str = "text"
+    """The column of the documents."""
+    group: str | None = None
+    """The column of the patient, or `each row`: every document is of another patient."""
+    reader: str | None = Field(default=None, exclude_if=lambda reader: reader is None)
+    """A reader of a public set, as under `data:`."""
+
+    @model_validator(mode="after")
+    def _patients_are_named(self) -> "CorpusSettings":
+        if self.corpus and not self.group:
+            raise ValueError(f"group: name the column of the patient, or `{EACH_ROW}`; held-out patients are left out")
+        return self
+
+
+def corpus_problems(settings: CorpusSettings, base_folder: Path) -> list[Problem]:
+    """What keeps the corpus from being read."""
+    try:
+        if settings.corpus:
+            documents(settings, base_folder)
+    except InputError as error:
+        return error.problems
+    return []
+
+
+def documents(settings: CorpusSettings, base_folder: Path) -> list[Document]:
+    """The corpus. Raises `InputError` when it cannot be read or lacks a column."""
+    table = read_table(base_folder / expanded(str(settings.corpus)), settings.reader)
+    wanted = [settings.text, *([] if settings.group == EACH_ROW else [str(settings.group)])]
+    if lacking := [name for name in wanted if name not in table.columns]:
+        what = f"there is no column {', '.join(lacking)}; it has {', '.join(table.columns)}"
+        raise InputError(Problem(str(table.path), what, "Name its columns beside it: `{text: ..., group: ...}`."))
+    groups = (
+        [str(row.number) for row in table.rows] if settings.group == EACH_ROW else table.column(str(settings.group))
+    )
+    return [(group, text) for group, text in zip(groups, table.column(settings.text), strict=True) if text.strip()]
+
+
+def without_held_out(context: Context) -> tuple[list[Document], dict[str, int]]:
+    """The corpus without documents of held-out patients and near copies of held-out cases, and how many there were."""
+    whole = documents(context.settings, context.base_folder)
+    held_out = [one for task in context.tasks for one in task.splits.test]
+    patients = {str(one.group) for one in held_out} if context.settings.group != EACH_ROW else set()
+    kept = [(group, text) for group, text in whole if group not in patients]
+    cases = [case_text(task.task, one) for task in context.tasks for one in task.splits.test]
+    copies = {one.held_out for one in near_duplicates([text for _, text in kept], cases)}
+    counts = {
+        "documents": len(whole),
+        "held_out_documents": len(whole) - len(kept),
+        "near_duplicates": len(copies),
+    }
+    return [one for number, one in enumerate(kept) if number not in copies], counts

@@ -1,0 +1,44 @@
+"""The built-in study `abbreviations`, on a tiny encoder and fewer letters: what must hold of it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from preceptor.study import load_study, run_study
+
+SMALLER = [
+    "tasks.0.limit={train: 200, validation: 40, test: 60}",
+    "senses={probability: 0.7, least: 6, epochs: 1, learning_rate: 0.01}",
+    "classify={epochs: 1}",
+    "max_length=800",
+    "numerics.threads=1",
+]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory, tiny_encoder_folder: Path) -> dict[str, Any]:
+    study, base = load_study("abbreviations", [f"model={tiny_encoder_folder}", *SMALLER])
+    run = tmp_path_factory.mktemp("abbreviations") / "run"
+    return run_study(study, base, run, Console(quiet=True), command="preceptor study").model_dump(mode="json")
+
+
+@pytest.mark.slow
+def test_every_arm_answers_and_the_control_learns_from_the_same_cases(results: dict[str, Any]) -> None:
+    assert results["failed"] == []
+    cells = {one["arm"]: one for one in results["cells"]}
+    assert [*cells] == ["encoder", "senses+classify", "shuffled-senses+classify", "tfidf"]
+    told, control = (cells[arm]["senses"] for arm in ("senses+classify", "shuffled-senses+classify"))
+    assert cells["encoder"]["senses"] is None
+    assert told["cases"] == control["cases"]
+    assert told["short_forms"] >= 10
+    assert len(told["commonest"]) == 20
+    steps = [cells[arm]["cost"]["optimizer_steps"] for arm in ("senses+classify", "shuffled-senses+classify")]
+    assert steps[0] == steps[1]
+
+
+@pytest.mark.slow
+def test_it_turns_on_the_first_stage(results: dict[str, Any]) -> None:
+    primary = [(one["a"], one["b"]) for one in results["contrasts"] if one["family"] == "primary"]
+    assert primary == [("senses+classify", "encoder"), ("senses+classify", "shuffled-senses+classify")]
