@@ -86,6 +86,11 @@ class Task(_Frozen):
         return [{"metric": item} if isinstance(item, str) else item for item in raw] if isinstance(raw, list) else raw
 
     @property
+    def shown_fields(self) -> list[str]:
+        """The fields that whoever answers may be shown: all but `evidence`."""
+        return [name for name in self.fields if name != self.evidence]
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The labels of which an answer is one, in the order of the file; empty for other tasks."""
         return tuple(self.answer.labels) if self.answer.kind == "label" else ()
