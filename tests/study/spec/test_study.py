@@ -15,7 +15,7 @@ LEAST = {"name": "least", "tasks": [{"task": "triage_provider", "data": {"cases"
 
 
 def test_the_five_tasks_compare_seven_arms_on_every_built_in_task_of_the_paper() -> None:
-    assert builtin_studies() == ["five-tasks", "quickstart", "specialty"]
+    assert builtin_studies() == ["five-tasks", "long_notes", "quickstart", "specialty"]
     study, _ = load_study("five-tasks")
     assert sorted(entry.task for entry in study.tasks) == [
         one for one in builtin_tasks() if one not in ("long_note", "specialty")
