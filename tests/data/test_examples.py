@@ -100,6 +100,21 @@ def test_columns_of_other_names_and_labels_of_other_values(read: Callable[..., R
     assert [(one.id, one.group, one.target) for one in got.examples] == [("x", "x", "yes"), ("y", "y", "no")]
 
 
+def test_what_parts_the_pieces_of_a_text_is_read_as_a_space(read: Callable[..., Read]) -> None:
+    """So no text of a case can write an encoder's first token into the middle of its prompt."""
+    (one,) = read([ROWS[0] | {"note": "38.5\x1eC"}]).examples
+    assert one.fields["note"] == "38.5 C"
+    turns = [{"role": "user", "content": "a\x1eb"}, {"role": "assistant", "content": "yes"}]
+    (chat,) = read([{"messages": turns, "patient": "a"}], of=load_task("as_given")).examples
+    assert chat.prompt == ({"role": "user", "content": "a b"},)
+
+
+def test_evidence_may_be_missing_from_a_case(task: Task, read: Callable[..., Read]) -> None:
+    of = task.model_copy(update={"fields": task.fields | {"proof": "p"}, "evidence": "proof"})
+    found = read([ROWS[0] | {"proof": "38.5"}, ROWS[1] | {"proof": " "}], of=of).examples
+    assert [one.fields["proof"].strip() for one in found] == ["38.5", ""]
+
+
 @pytest.mark.parametrize("ending", ["csv", "xlsx", "parquet"])
 def test_other_formats_give_the_same_examples(
     tmp_path: Path, task: Task, read: Callable[..., Read], ending: str

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from preceptor.data._fit import TRUNCATION_MARK, Fitted, TooLong, fit, fit_pair, truncate_middle
 from preceptor.errors import InputError
-from preceptor.models import encode, stop_tokens
+from preceptor.models import ModelSource, encode, load_tokenizer, snippets_of, stop_tokens
 from preceptor.tasks import Example, Task
 
 INSTRUCTION = "Answer with one of the labels: yes or no."
@@ -187,3 +187,15 @@ def test_cut_middle_keeps_both_ends(text: str, data: st.DataObject) -> None:
     assert text.startswith(head)
     assert text.endswith(tail)
     assert len(head) + len(tail) <= kept
+
+
+def test_snippets_are_lines_to_a_causal_model_and_pieces_to_an_encoder(
+    tiny_tokenizer: Any, encoder_source: ModelSource
+) -> None:
+    task, parted, lines = make_task(), make_example("fever\x1eno pain"), make_example("fever\nno pain")
+    assert fit(task, parted, tiny_tokenizer, 400).encoded == fit(task, lines, tiny_tokenizer, 400).encoded
+    tokenizer = load_tokenizer(encoder_source)
+    first, second = snippets_of(fit(task, parted, tokenizer, 400).encoded.prompt)
+    assert tokenizer.decode(first).endswith(" fever [SEP]")
+    assert tokenizer.decode(second).startswith("[CLS] no p")
+    assert len(snippets_of(fit(task, lines, tokenizer, 400).encoded.prompt)) == 1

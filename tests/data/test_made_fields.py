@@ -148,7 +148,7 @@ def test_a_field_may_be_made_of_one_that_stands_before_it() -> None:
     ("entry", "problem"),
     [
         ({}, "name one maker and the field it reads, as `keywords_tfidf: note`; makers are"),
-        ({"count": 3}, "makers are `keywords_tfidf`, `random_words`, `without_label`"),
+        ({"count": 3}, "makers are `keywords_tfidf`, `random_snippets`, `random_words`, `snippets`, `without_label`"),
         ({"without_label": "a", "random_words": "b"}, "name one maker"),
         ({"keywords_tfidf": ["note"]}, "keywords_tfidf: name the field it reads"),
         ({"keywords_tfidf": "note", "count": 0}, "count: Input should be greater than 0"),
@@ -162,7 +162,7 @@ def test_what_is_wrong_with_an_entry_is_said(entry: dict[str, Any], problem: str
 
 def test_entries_of_the_docs_are_right_and_every_maker_is_found_by_its_name() -> None:
     assert [*made_field_problems({"keywords_tfidf": "note", "count": 20})] == []
-    assert field_makers() == ["keywords_tfidf", "random_words", "without_label"]
+    assert field_makers() == ["keywords_tfidf", "random_snippets", "random_words", "snippets", "without_label"]
     for name in field_makers():
         assert find_field_maker(name).__doc__
     with pytest.raises(KeyError):

@@ -18,7 +18,7 @@ def study(
         str,
         typer.Argument(
             metavar="STUDY",
-            help="A study file, `quickstart`, `five-tasks`, `specialty` or `abbreviations`.",
+            help="A study file, `quickstart`, `five-tasks`, `abbreviations`, `long_notes` or `specialty`.",
             autocompletion=studies,
         ),
     ] = "quickstart",

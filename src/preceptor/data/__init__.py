@@ -6,7 +6,7 @@ from preceptor.data._fit import TooLong, fit, fit_pair
 from preceptor.data._frame import write_frame
 from preceptor.data._header import describe_columns, has_header, meant_column, missing_header
 from preceptor.data._inspect import Guess, inspect_table, looks_like_labels
-from preceptor.data._made_fields import made_field_problems, made_field_words, with_made_fields
+from preceptor.data._made_fields import made_field_cautions, made_field_problems, made_field_words, with_made_fields
 from preceptor.data._named_answers import NAMES_THE_ANSWER, Named, named_answers
 from preceptor.data._near_duplicates import near_duplicates
 from preceptor.data._preflight import Preflight, preflight
@@ -53,6 +53,7 @@ __all__ = [
     "iso_day",
     "left_out_by",
     "looks_like_labels",
+    "made_field_cautions",
     "made_field_problems",
     "made_field_words",
     "meant_column",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from preceptor.tasks import Message
+from preceptor.text_pieces import without_separator
 
 # Of the forms whose columns all exist, a row has the first that it fills; where it fills none, the first.
 CHAT_COLUMNS = (
@@ -84,7 +85,7 @@ def _messages(cell: Any, name: str, role: str = "user") -> tuple[Message, ...]:
     if isinstance(cell, str):
         parsed = _json_list(cell)
         if parsed is None:
-            return (cast(Message, {"role": role, "content": cell}),) if cell.strip() else ()
+            return (cast(Message, {"role": role, "content": without_separator(cell)}),) if cell.strip() else ()
         cell = parsed
     if not isinstance(cell, list):
         raise ChatError(f"`{name}` holds neither a text nor a list of turns")
@@ -93,7 +94,9 @@ def _messages(cell: Any, name: str, role: str = "user") -> tuple[Message, ...]:
             raise ChatError(f"turn {index} of `{name}` has no `content` text")
         if message.get("role") not in _ROLES:
             raise ChatError(f"turn {index} of `{name}` has a role that is none of {', '.join(_ROLES)}")
-    return tuple(cast(Message, {"role": message["role"], "content": message["content"]}) for message in cell)
+    return tuple(
+        cast(Message, {"role": message["role"], "content": without_separator(message["content"])}) for message in cell
+    )
 
 
 def _json_list(text: str) -> list[Any] | None:

@@ -18,6 +18,7 @@ from preceptor.data._text_files import Row
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest
 from preceptor.tasks import INVALID, Example, Split, Task, make_cases
+from preceptor.text_pieces import without_separator
 
 _Case = tuple[Example, str]
 """An example, and how messages name its row."""
@@ -164,12 +165,12 @@ def _fields(spec: DataSpec, task: Task, row: Row, problems: list[RowProblem]) ->
     for name in task.fields:
         column = spec.columns.get(name, name)
         text = _single_text(row, column, problems)
-        if text is not None and not text.strip():
+        if text is not None and not text.strip() and name != task.evidence:
             if spec.empty is None:
                 fix = "Fill it, or say `empty: not given` in the study to have that written in its place"
                 problems.append(RowProblem("empty_field", f"column {quoted(column)} (field `{name}`) is empty", fix))
             text = spec.empty
-        fields[name] = text or ""
+        fields[name] = without_separator(text or "")
     return fields
 
 

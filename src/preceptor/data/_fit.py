@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from preceptor.data._problems import short_id
 from preceptor.errors import InputError, Problem
 from preceptor.tasks import Example, Task
+from preceptor.text_pieces import as_lines
 
 if TYPE_CHECKING:
     from preceptor.models import Encoded
@@ -105,9 +106,11 @@ def truncate_middle(text: str, spans: Sequence[tuple[int, int]], kept: int) -> s
 
 
 def _encode_all(task: Task, example: Example, tokenizer: Any, answers: Sequence[str | None]) -> "list[Encoded]":
-    from preceptor.models import encode  # brings PyTorch, which reading a table does not need
+    from preceptor.models import encode, reads_pieces  # brings PyTorch, which reading a table does not need
 
     messages = cast("list[dict[str, str]]", task.messages(example))
+    if not reads_pieces(tokenizer):
+        messages = [{**turn, "content": as_lines(turn["content"])} for turn in messages]
     try:
         return [encode(tokenizer, messages, answer) for answer in answers]
     except InputError as error:  # the chat template rejects the messages; add the case id

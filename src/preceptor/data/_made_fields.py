@@ -9,9 +9,10 @@ from pydantic import BaseModel, ValidationError
 from preceptor.data._problems import listed
 from preceptor.data._split import Splits
 from preceptor.data.fields import field_makers, find_field_maker
-from preceptor.errors import InputError, Problem
+from preceptor.errors import InputError, Problem, shortened
 from preceptor.tasks import Example, Task
 
+_MOST_PROBLEMS = 20
 FieldEntry = Mapping[str, Any]
 """`{keywords_tfidf: note, count: 20}`: the maker and the field it reads, then the maker's settings."""
 
@@ -52,6 +53,8 @@ def with_made_fields(fields: Mapping[str, FieldEntry], task: Task, splits: Split
         raise InputError(problems)
     for name, entry in fields.items():
         made = _made_field(entry)
+        if refused := list(_refused(made, splits, f"{where}, fields.{name}")):
+            raise InputError(refused)
         make = made.maker.fit(splits.train, made.source, task, made.settings)
 
         def extended(case: Example, name: str = name, make: Any = make) -> Example:
@@ -59,6 +62,19 @@ def with_made_fields(fields: Mapping[str, FieldEntry], task: Task, splits: Split
 
         splits = Splits(*(list(map(extended, part)) for part in (splits.train, splits.validation, splits.test)))
     return splits
+
+
+def made_field_cautions(fields: Mapping[str, FieldEntry], task: Task, splits: Splits, where: str) -> list[Problem]:
+    """What is not wrong with what was made, and worth knowing. splits: with the made fields."""
+    found = []
+    for name, entry in fields.items():
+        made = _made_field(entry)
+        if hasattr(made.maker, "caution"):
+            make = made.maker.fit(splits.train, made.source, task, made.settings)
+            if what := made.maker.caution(make, [*splits.train, *splits.validation, *splits.test]):
+                fix = "Read some of these cases; other or more `terms` may find what decides them."
+                found.append(Problem(f"{where}, fields.{name}", what, fix))
+    return found
 
 
 def made_field_words(fields: Mapping[str, FieldEntry]) -> dict[str, str]:
@@ -75,7 +91,17 @@ def _problems(fields: Mapping[str, FieldEntry], task: Task, where: str) -> Itera
         for read in _made_field(entry).reads:
             if read not in known:
                 yield Problem(f"{where}, fields.{name}", f"there is no field {read}", f"Fields are {listed(known)}")
+            if read == task.evidence:
+                what = f"{read} holds what the right answer rests on, and nobody who answers is shown it"
+                yield Problem(f"{where}, fields.{name}", what, "Make it of another field")
         known.append(name)
+
+
+def _refused(made: _MadeField, splits: Splits, where: str) -> Iterator[Problem]:
+    if hasattr(made.maker, "problems"):
+        cases = [*splits.train, *splits.validation, *splits.test]
+        found = list(made.maker.problems(made.source, made.settings, cases))
+        yield from shortened(found, _MOST_PROBLEMS, where, "cases are refused", "Put them right as the ones above")
 
 
 def _made_field(entry: FieldEntry) -> _MadeField:

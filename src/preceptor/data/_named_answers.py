@@ -62,8 +62,12 @@ def named_answers(task: Task, cases: Sequence[Example], text_of: FieldText) -> N
 
 
 def named_by_field(task: Task, train: Sequence[Example]) -> dict[str, Named]:
-    """Field -> how often it holds the case's own label in training; empty for a task without labels."""
-    names = dict.fromkeys(name for case in train for name in case.fields) if task.labels else ()
+    """Field -> how often it holds the case's own label in training; empty for a task without labels. Not of evidence,
+    which no prompt shows.
+    """
+    names = (
+        dict.fromkeys(name for case in train for name in case.fields if name != task.evidence) if task.labels else ()
+    )
     return {name: named_answers(task, train, lambda case, name=name: case.fields.get(name, "")) for name in names}  # type: ignore[misc]
 
 

@@ -5,6 +5,7 @@ from preceptor.evidence._agreement import Agreement, Figure, Level, agreement
 from preceptor.evidence._compare import COMPARING, TANGO, Comparison, compare
 from preceptor.evidence._correction import benjamini_hochberg, closed_testing, holm
 from preceptor.evidence._estimate import ESTIMATING, Estimate, estimate, value_of
+from preceptor.evidence._mean import Mean, mean_over_cases
 from preceptor.evidence._sample import INVALID_CODE, Sample
 from preceptor.evidence._seeds import FEWEST_SEEDS, AcrossSeeds, across_seeds
 from preceptor.evidence._shares import ShareDifference, fewest_for_margin, share_difference
@@ -36,6 +37,7 @@ __all__ = [
     "Fits",
     "Judgement",
     "Level",
+    "Mean",
     "Metric",
     "Sample",
     "ShareDifference",
@@ -53,6 +55,7 @@ __all__ = [
     "holm",
     "judge",
     "lower_is_better",
+    "mean_over_cases",
     "metric_names",
     "metric_title",
     "number",

@@ -2,9 +2,9 @@
 
 from preceptor.models import _bits  # noqa: F401 - before peft, see there
 from preceptor.models._around import Window, around
-from preceptor.models._blueprint import blueprint, find_blueprint, keep_layers, layer_period, layers_of, random_model
+from preceptor.models._blueprint import blueprint, find_blueprint, layer_period, layers_of, random_model
 from preceptor.models._chat_template import encode_answer, encode_text, measured_template, stop_tokens
-from preceptor.models._chunks import Chunks, chunk_settings, chunks_of
+from preceptor.models._chunks import Chunks, chunk_settings, chunks_of, snippets_of
 from preceptor.models._embedded import (
     EMBEDDED,
     EMBEDDED_ENCODER,
@@ -14,8 +14,9 @@ from preceptor.models._embedded import (
     fetch_embedded,
     is_fetched,
 )
+from preceptor.models._first_layers import keep_layers
 from preceptor.models._handover import check_handover
-from preceptor.models._head import POOLS, Head, heads_of, rows_read
+from preceptor.models._head import POOLS, SNIPPET_ATTENTION, SNIPPET_POOLS, Head, heads_of, rows_read, snippet_states
 from preceptor.models._policy import (
     PROMPT_FILE,
     Policy,
@@ -42,6 +43,8 @@ from preceptor.models._slots import (
     adapter_types,
     chunks_read,
     in_front,
+    pieces_read,
+    reads_snippets,
     slot_title,
     slot_weights,
     soft_tokens,
@@ -59,7 +62,7 @@ from preceptor.models._source import (
     positions,
     writes,
 )
-from preceptor.models._tokens import Encoded, encode, load_tokenizer
+from preceptor.models._tokens import Encoded, encode, load_tokenizer, reads_pieces
 
 __all__ = [
     "BACKBONE",
@@ -72,6 +75,8 @@ __all__ = [
     "POOLS",
     "PROMPT_FILE",
     "RESERVED_NAMES",
+    "SNIPPET_ATTENTION",
+    "SNIPPET_POOLS",
     "AdapterSettings",
     "Chunks",
     "Encoded",
@@ -111,10 +116,13 @@ __all__ = [
     "load_tokenizer",
     "measured_template",
     "new_policy",
+    "pieces_read",
     "pool_of",
     "positions",
     "random_model",
     "readable_adapter",
+    "reads_pieces",
+    "reads_snippets",
     "rounded_product",
     "rows_read",
     "save_policy",
@@ -123,6 +131,8 @@ __all__ = [
     "slot_title",
     "slot_weights",
     "slow_16_bits",
+    "snippet_states",
+    "snippets_of",
     "soft_tokens",
     "soft_tokens_of",
     "stack_problem",

@@ -13,15 +13,13 @@ from transformers import AutoConfig
 from preceptor.errors import InputError, Problem
 from preceptor.files import expanded, is_folder
 from preceptor.models._embedded import EMBEDDED_MODELS, embedded_folder
+from preceptor.models._first_layers import keep_layers, without_last_norm
 from preceptor.models._json import read_json
 from preceptor.models._policy import compute_device, put_slots
 from preceptor.models._sixteen_bits import avoid_slow_products
 from preceptor.models._slots import BACKBONE, HEAD, AdapterSettings, Slot, adapter_slots, use
 from preceptor.models._source import ModelSource
 from preceptor.models.families import find_family
-
-_PER_LAYER = ("layer_types", "mlp_layer_types", "no_rope_layers", "sliding_window_pattern_list")
-"""Settings of a configuration with one entry a layer."""
 
 
 def find_blueprint(name: str) -> ModelSource:
@@ -77,20 +75,13 @@ def layer_period(config: Any) -> int:
     return 1
 
 
-def keep_layers(config: Any, layers: int) -> None:
-    """Truncate a model's configuration to its first `layers` layers, in place."""
-    text = config.get_text_config()
-    text.num_hidden_layers = layers
-    for name in _PER_LAYER:
-        if kinds := getattr(text, name, None):
-            setattr(text, name, kinds[:layers])
-
-
 def _built(source: ModelSource, slots: Mapping[str, Slot], dtype: torch.dtype, layers: int | None) -> nn.Module:
     try:
         config, family = _config(source, layers), find_family(source.location)
         model: Any = family.AUTO_MODEL.from_config(config, dtype=dtype, trust_remote_code=False)
         family.trim(model)
+        if source.layers is not None:
+            without_last_norm(model)
     except (ValueError, KeyError, TypeError, ImportError) as error:
         what = f"transformers cannot build a model from its config.json ({type(error).__name__})"
         raise InputError(Problem(f"model {source.name}", what, "Check the file, or name another model.")) from error
@@ -118,6 +109,7 @@ def _config(source: ModelSource, layers: int | None) -> Any:
     except (OSError, ValueError, KeyError) as error:
         what = f"transformers does not know this kind of model ({type(error).__name__})"
         raise InputError(Problem(f"model {source.name}", what, "Check config.json, or name another model.")) from error
+    layers = layers or source.layers
     if layers is None:
         return whole
     whole = deepcopy(whole)

@@ -1,4 +1,6 @@
-"""Chunks: how a case that is longer than an encoder's positions is read in several pieces, by one head."""
+"""Pieces: how a case that is longer than an encoder's positions is read in several, by one head. Chunks part its tokens
+where they must, snippets are what its text was made of.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +37,14 @@ class Chunks:
         starts = (i * (shortest - self.overlap) + min(i, longer) for i in range(count))
         lengths = (shortest + (i < longer) for i in range(count))
         return [[first, *text[at : at + size], last] for at, size in zip(starts, lengths, strict=True)]
+
+
+def snippets_of(ids: list[int]) -> list[list[int]]:
+    """The snippets of a case, which an encoder's tokenizer put between its first token and its last: no text can write
+    the first, so each begins a snippet.
+    """
+    starts = [at for at, token in enumerate(ids) if token == ids[0]]
+    return [ids[start:end] for start, end in zip(starts, [*starts[1:], len(ids)], strict=True)]
 
 
 def chunks_of(settings: Mapping[str, Any]) -> Chunks | None:

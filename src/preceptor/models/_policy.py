@@ -14,12 +14,14 @@ from peft import PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dic
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers import AutoConfig
 from transformers.utils import logging as transformers_logging
 
 from preceptor.errors import InputError, Problem
 from preceptor.files import private_folder, publish_folder
 from preceptor.models._bits import four_bits, pin_compute_dtype
 from preceptor.models._chunks import chunks_of
+from preceptor.models._first_layers import keep_layers, without_last_norm
 from preceptor.models._fused import fuse
 from preceptor.models._head import add_head, heads_of, metadata_of, settings_of
 from preceptor.models._pooling import pool_of
@@ -92,7 +94,11 @@ def start_policy(
         raise InputError(Problem("adapter", what, "Tune an adapter on them, or set load_in_4bit to false."))
     tokenizer = load_tokenizer(source)
     own = folder is not None and (folder / "model").is_dir()
-    model = _load_backbone(folder / "model", dtype) if folder is not None and own else _load_base(source, dtype)
+    model = (
+        _load_backbone(folder / "model", dtype, source.layers)
+        if folder is not None and own
+        else _load_base(source, dtype)
+    )
     saved = {} if folder is None else slot_folders(folder)
     model = put_slots(model, slots, source, seed=seed)
     for name in saved.keys() & slots.keys():
@@ -207,15 +213,20 @@ def _without_heads(model: Any) -> dict[str, Tensor]:
 def _load_base(source: ModelSource, dtype: torch.dtype) -> Any:
     """The base model, every weight frozen."""
     if not source.load_in_4bit:
-        return _load_backbone(source.location, dtype)
+        return _load_backbone(source.location, dtype, source.layers)
     model = _load_backbone(source.location, dtype, quantization_config=four_bits(dtype))
     pin_compute_dtype(model)
     return model
 
 
-def _load_backbone(folder: Path, dtype: torch.dtype, **options: Any) -> Any:
-    """The model in `folder`, every weight frozen. Raises `InputError` when weights are missing."""
+def _load_backbone(folder: Path, dtype: torch.dtype, layers: int | None = None, **options: Any) -> Any:
+    """The model in `folder`, every weight frozen; its first `layers` layers. Raises `InputError` when weights are
+    missing.
+    """
     family = find_family(folder)
+    if layers is not None:
+        options["config"] = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        keep_layers(options["config"], layers)
     loaded: Any = family.AUTO_MODEL.from_pretrained(
         folder,
         dtype=dtype,
@@ -227,6 +238,8 @@ def _load_backbone(folder: Path, dtype: torch.dtype, **options: Any) -> Any:
     )
     model, found = loaded
     family.trim(model)
+    if layers is not None:
+        without_last_norm(model)
     if missing := found["missing_keys"] & model.state_dict().keys():
         # transformers would fill them with random numbers and only warn.
         what = f"{len(missing)} weights of its architecture are missing, {min(missing)} among them"

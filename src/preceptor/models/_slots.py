@@ -4,7 +4,7 @@ A slot is a PEFT adapter of any kind, by PEFT's own configuration, or a head: a 
 """
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any, Literal, Self
 
@@ -13,8 +13,8 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
-from preceptor.models._chunks import CHUNK_SETTINGS, Chunks, chunks_of
-from preceptor.models._head import head_problems, heads_of
+from preceptor.models._chunks import CHUNK_SETTINGS, Chunks, chunks_of, snippets_of
+from preceptor.models._head import SNIPPET_POOLS, head_problems, heads_of
 
 DEFAULT = "default"
 """The slot of a study that names none: its `adapter`."""
@@ -198,6 +198,20 @@ def slot_title(name: str) -> str:
 def chunks_read(slot: Slot) -> Chunks | None:
     """The chunks in which a slot reads long cases, if it is a head; None where it reads them as they are."""
     return chunks_of(slot.settings) if isinstance(slot, SlotSettings) and slot.type == HEAD else None
+
+
+def reads_snippets(slot: Slot) -> bool:
+    """Whether a slot is a head that reads a case in snippets."""
+    return isinstance(slot, SlotSettings) and slot.type == HEAD and slot.settings.get("pool") in SNIPPET_POOLS
+
+
+def pieces_read(slot: Slot) -> Callable[[list[int]], list[list[int]]] | None:
+    """What parts the token ids of a case into the pieces that a slot reads, if it is a head; None where it reads them
+    as they are.
+    """
+    if reads_snippets(slot):
+        return snippets_of
+    return None if (chunks := chunks_read(slot)) is None else chunks.of
 
 
 def in_front(slot: Slot) -> bool:

@@ -50,6 +50,7 @@ class ModelSource:
 
     `name` is what the user wrote, `title` what results show, `location` the folder with its files (of a hub model: the
     downloaded snapshot). `load_in_4bit`: whether linear layers are quantised on loading, which makes it another model.
+    `layers`: how many of its layers there are, from the first; all when None.
     """
 
     name: str
@@ -57,6 +58,22 @@ class ModelSource:
     location: Path
     kind: Literal["embedded", "folder", "hub"]
     load_in_4bit: bool = False
+    layers: int | None = None
+
+    def first_layers(self, layers: int) -> "ModelSource":
+        """The model up to that layer, whose states are those of the whole model there. Raises `InputError` where it has
+        fewer, and of a causal model, whose output layer reads the last.
+        """
+        where, every = f"model {self.name}", _hidden_layers(self)
+        if writes(self):
+            fix = "Take `layers` out, or name an encoder."
+            raise InputError(Problem(where, "the first layers of a causal model write nothing", fix))
+        if layers > every:
+            fix = f"Set `layers` to less than {every}, or take it out."
+            raise InputError(Problem(where, f"it has {every} layers, and {layers} are asked for", fix))
+        if layers == every:
+            return self
+        return replace(self, title=f"{self.title} (first {layers} of {every} layers)", layers=layers)
 
     def in_4bit(self) -> "ModelSource":
         """The same model, quantised to 4 bits on loading. Raises `InputError` when bitsandbytes is not installed."""
@@ -110,19 +127,17 @@ def writes(source: ModelSource) -> bool:
 def fingerprint(source: ModelSource) -> str:
     """SHA-256 over weights, configuration, tokenizer and chat template, independent of the folder's path.
 
-    It differs between a model and its 4-bit quantisation.
+    It differs between a model, its 4-bit quantisation and its first layers.
     """
     files = [file for file in sorted(source.location.iterdir()) if _counts(file.name)]
     whole = digest({file.name: _digest(file) for file in files})
-    return digest([whole, "nf4"]) if source.load_in_4bit else whole
+    whole = digest([whole, "nf4"]) if source.load_in_4bit else whole
+    return digest([whole, "layers", source.layers]) if source.layers else whole
 
 
 def context_length(source: ModelSource) -> int | None:
     """The longest sequence in tokens, by `max_position_embeddings`; None when the configuration has no such entry."""
-    from transformers import AutoConfig
-
-    config: Any = AutoConfig.from_pretrained(source.location, local_files_only=True, trust_remote_code=False)
-    return positions(config)
+    return positions(_config(source))
 
 
 def positions(config: Any) -> int | None:
@@ -131,6 +146,16 @@ def positions(config: Any) -> int | None:
     known: int | None = getattr(text, "max_position_embeddings", None)
     unused = text.pad_token_id + 1 if text.model_type in _BEHIND_PADDING else 0
     return None if known is None else known - unused
+
+
+def _config(source: ModelSource) -> Any:
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(source.location, local_files_only=True, trust_remote_code=False)
+
+
+def _hidden_layers(source: ModelSource) -> int:
+    return int(_config(source).get_text_config().num_hidden_layers)
 
 
 def _size(folder: Path) -> int:

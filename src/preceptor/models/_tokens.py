@@ -47,6 +47,13 @@ def encode(tokenizer: Any, messages: Sequence[Mapping[str, str]], answer: str | 
     return encoded
 
 
+def reads_pieces(tokenizer: Any) -> bool:
+    """Whether a model with this tokenizer reads the pieces of a text each by itself, as an encoder; else they are lines
+    of one text.
+    """
+    return not _family(tokenizer).WRITES
+
+
 @lru_cache(maxsize=8)
 def family_of(tokenizer: Any) -> ModuleType:
     """The family of the model that a tokenizer is of."""

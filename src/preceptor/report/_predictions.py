@@ -53,7 +53,9 @@ def predictions_file(folder: Path, cell: Cell) -> Path | None:
 
 
 def read_cell(path: Path, cell: Cell) -> dict[str, dict[str, Any]]:
-    """Case id -> the text and the score of its answer. Raises `InputError` when these are not the cell's."""
+    """Case id -> the text and the score of its answer, and its snippets, None where none were weighed. Raises
+    `InputError` when these are not the cell's.
+    """
     try:
         as_computed = digest_file(path) == cell.predictions.sha256
     except OSError as error:
@@ -62,6 +64,9 @@ def read_cell(path: Path, cell: Cell) -> dict[str, dict[str, Any]]:
         what = "these predictions were changed since the results were computed from them"
         raise InputError(Problem(str(path), what, _AGAIN))
     try:
-        return {str(row["id"]): {"text": row["text"], "score": float(row["score"])} for row in read_jsonl(path)}
+        return {
+            str(row["id"]): {"text": row["text"], "score": float(row["score"]), "snippets": row.get("snippets")}
+            for row in read_jsonl(path)
+        }
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise InputError(Problem(str(path), "these predictions cannot be read", "Delete its folder.")) from error

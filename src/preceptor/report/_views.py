@@ -13,6 +13,7 @@ from preceptor.report._gains_figure import gains_figure
 from preceptor.report._looks import arm_label
 from preceptor.report._run import Finding, Run, TaskPreflight
 from preceptor.report._small_counts import shown_count, shown_labels, shown_matrix, shown_pairs
+from preceptor.report._snippets import SnippetView, snippet_views
 from preceptor.report._subgroups import Gap, GroupRow, gaps, group_rows
 from preceptor.report._template import drawing
 from preceptor.report._values_figure import price_figure
@@ -67,6 +68,7 @@ class TaskView:
     more_matrices: list[Matrix]
     """Those of the seeds after the first."""
     paired: list[PairedTable]
+    snippets: list[SnippetView]
     subgroups: list[GroupRow]
     gaps: list[Gap]
     opened: bool
@@ -170,6 +172,7 @@ def view(run: Run, place: int, *, with_text: bool) -> TaskView:
             for contrast in _opened_contrasts(contrasts)
             if opened or contrast.counts
         ],
+        snippets=snippet_views(run, cells, opened=opened),
         subgroups=group_rows(task, opened=opened),
         gaps=gaps(results, task),
         opened=opened,

@@ -17,11 +17,11 @@ from transformers import AutoConfig, GenerationConfig
 
 from preceptor.errors import InputError, PreceptorError, Problem
 from preceptor.files import private_folder, publish_folder, write_atomic
-from preceptor.models import PROMPT_FILE, in_front, load_tokenizer, measured_template, stop_tokens
+from preceptor.models import PROMPT_FILE, in_front, load_tokenizer, measured_template, reads_snippets, stop_tokens
 from preceptor.ship._classifier import classifier, why_not
 from preceptor.ship._export_metadata import MANIFEST, write_metadata
 from preceptor.ship._gguf import LEAST_AGREEMENT, GGUFType, cannot_be_gguf, free_text, write_gguf
-from preceptor.ship._head import head_chunks, head_pool, head_weights, write_head
+from preceptor.ship._head import head_chunks, head_pool, head_slot, head_weights, write_head
 from preceptor.ship._merge import Rounding, merged
 from preceptor.ship._modelfile import modelfile
 from preceptor.ship._parity import Parity, short_check
@@ -94,6 +94,12 @@ def _unavailable(arm: ArmOfRun, to: To, tokenizer: Any) -> list[Problem]:
     if to == "adapter" and arm.folder is not None and (arm.folder / "model").is_dir():
         what = "the study tuned every weight (`adapter: none`), so there is no adapter"
         return [Problem("--to adapter", what, "Take `--to merged`")]
+    if arm.by_head and reads_snippets(head_slot(arm)):
+        what = f"the head of {arm.arm} reads snippets, which a study makes of a case: no text from elsewhere has them"
+        return [Problem(f"--to {to}", what, "Name an arm whose head reads the text itself")]
+    if arm.source.layers is not None:
+        what = f"{arm.arm} has the first {arm.source.layers} layers of a model, which no class of transformers loads so"
+        return [Problem(f"--to {to}", what, "Name an arm of a whole model")]
     front = [name for name, slot in adapters_of(arm).items() if in_front(slot)]
     if to != "adapter" and front:
         what = f"the vectors of {front[0]} stand in front of the tokens, so they cannot be merged into weights"

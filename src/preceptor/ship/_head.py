@@ -85,7 +85,7 @@ def _beside(model: Any, folder: Path) -> tuple[dict[str, Any], Callable[[list[in
         return states[rows.start : rows.stop].float().cpu()
 
     def logits(ids: list[int]) -> Tensor:
-        found: Tensor = head(head.pooled(torch.cat([read(piece) for piece in head.pieces(ids)])))
+        found: Tensor = head(head.pooled([read(piece) for piece in head.pieces(ids)]))
         return found
 
     return written, logits
@@ -156,15 +156,16 @@ def _rule(arm: ArmOfRun, output: str) -> str:
 
 def head_pool(arm: ArmOfRun) -> str:
     """Which hidden states the head of an arm that answers by one reads."""
-    return pool_of(_head(arm), arm.source)
+    return pool_of(head_slot(arm), arm.source)
 
 
 def head_chunks(arm: ArmOfRun) -> Chunks | None:
     """Those in which the arm's head reads long cases; None where it reads every case as it is."""
-    return chunks_read(_head(arm))
+    return chunks_read(head_slot(arm))
 
 
-def _head(arm: ArmOfRun) -> Slot:
+def head_slot(arm: ArmOfRun) -> Slot:
+    """The head of an arm that answers by one."""
     assert arm.folder is not None
     (head,) = (slot for slot in saved_slots(arm.folder).values() if slot.type == HEAD)
     return head

@@ -8,14 +8,21 @@ from rich.console import Console
 from rich.markup import escape
 
 from preceptor.chat_server import ChatServer, find_server
-from preceptor.data import fit
+from preceptor.data import fit, made_field_cautions
 from preceptor.engine import find_tracker
 from preceptor.errors import InputError, Problem
-from preceptor.models import ModelSource, context_length, load_tokenizer, writes
+from preceptor.models import ModelSource, context_length, load_tokenizer, reads_snippets, snippets_of, writes
 from preceptor.preferences import find_maker
 from preceptor.study.cases import Checked, cannot_answer, check_task, read_by, read_task, through_view
 from preceptor.study.check_slots import idle_settings, stages_of, unfit_slots
-from preceptor.study.other_models import OtherModels, find_other_models, reads_in_chunks, vectors_in_front
+from preceptor.study.other_models import (
+    OtherModel,
+    OtherModels,
+    find_other_models,
+    reads_in_pieces,
+    slots_on,
+    vectors_in_front,
+)
 from preceptor.study.spec.found import find_answer, find_kind
 from preceptor.study.spec.paths import gold_of, model_of, votes_of
 from preceptor.study.spec.study import Study
@@ -94,6 +101,8 @@ def look_at_study(study: Study, base_folder: Path, console: Console) -> Looked:
         each.preflight.render(console)
         fatal = [Problem(f"{each.where}, {found.where}", found.what, found.fix) for found in each.preflight.fatal]
         unread, cut = ([], []) if fatal else as_further_models_read(each, study, others)
+        if tokenizer is not None and not fatal and not unread:
+            unread = long_snippets(each, study, OtherModel(source, tokenizer, study.max_length, ""), others)
         warned = cautions(study, each) + cut
         for warning in warned:
             console.print(f"[yellow]warning[/yellow] {escape(str(warning))}")
@@ -114,7 +123,10 @@ def look_at_study(study: Study, base_folder: Path, console: Console) -> Looked:
 
 def cautions(study: Study, checked: Checked) -> list[Problem]:
     """What is not wrong with a stage on a task, and still worth knowing before it is trained."""
-    found = []
+    entry, shown = checked.entry, next((seen.splits for seen in checked.views.values()), None)
+    found: list[Problem | None] = []
+    if shown:
+        found += made_field_cautions(entry.fields, checked.task, shown, checked.where)
     for stage in stages_of(study):
         kind = find_kind(stage.kind)
         if hasattr(kind, "caution"):
@@ -178,6 +190,32 @@ def as_further_models_read(checked: Checked, study: Study, others: OtherModels) 
     return unread, cut
 
 
+def long_snippets(checked: Checked, study: Study, own: OtherModel, others: OtherModels) -> list[Problem]:
+    """The views of which a snippet has more tokens than an encoder that reads it has positions for. own: the study's
+    `model`.
+    """
+    found = []
+    arms = [study.arm(name) for name in study.arm_names if not cannot_answer(study, checked, name)]
+    for name, view in dict.fromkeys((arm.model, arm.view) for arm in arms):
+        slots, model = slots_on(study, name), others.here.get(name) if name else own
+        if model is None or (view and view not in checked.entry.views):
+            continue
+        if not any(reads_snippets(slot) for some in slots for slot in some.values()):
+            continue
+        source, known = model.source, context_length(model.source)
+        read = read_by(through_view(checked, view), model)
+        if known is None or isinstance(read, str):
+            continue
+        prompts = [*(one.prompt for one in (*read.train, *read.validation)), *read.test]
+        longest = max(len(piece) for prompt in prompts for piece in snippets_of(prompt))
+        room = known - max(map(vectors_in_front, slots), default=0)
+        if longest > room:
+            what = f"a snippet has {longest} tokens, and {source.title} has room for {room}"
+            where = f"{checked.where}, view {view}" if view else checked.where
+            found.append(Problem(where, what, "Lower `words` of its field, or name an encoder with more positions."))
+    return found
+
+
 def _writes(study: Study, arm: str) -> bool:
     way, last = find_answer(study.arm(arm).answer), study.stage_of(arm)
     if way.asks_policy and not getattr(way, "needs_head", False):
@@ -226,7 +264,7 @@ def too_long_for(source: ModelSource, study: Study, name: str | None = None) -> 
     name: as of `unfit_slots`.
     """
     encoder, known, front = not writes(source), context_length(source), vectors_in_front(study.slots)
-    if known is None or study.max_length + front <= known or (encoder and reads_in_chunks(study, name)):
+    if known is None or study.max_length + front <= known or (encoder and reads_in_pieces(study, name)):
         return []
     more = f" beside {front} vectors in front of them" if front else ""
     what = f"{study.max_length} tokens are asked for{more}, and the context length of {source.title} is {known}"

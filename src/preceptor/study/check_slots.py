@@ -17,11 +17,12 @@ from preceptor.models import (
     chunks_read,
     context_length,
     load_tokenizer,
+    reads_snippets,
     slot_title,
     slot_weights,
     writes,
 )
-from preceptor.study.other_models import vectors_in_front
+from preceptor.study.other_models import slots_on, vectors_in_front
 from preceptor.study.spec.found import find_kind
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
@@ -35,7 +36,11 @@ def unfit_slots(source: ModelSource, study: Study, name: str | None = None) -> l
 
     name: that of the model among the study's `models`; None for its `model`.
     """
-    if problems := [*_blind_heads(source, study, name), *_unfit_chunks(source, study, name)]:
+    if problems := [
+        *_blind_heads(source, study, name),
+        *_snippets_of_text(source, study, name),
+        *_unfit_chunks(source, study, name),
+    ]:
         return list(dict.fromkeys(problems))
     plain = not study.slots and getattr(study.adapter, "target_modules", None) == "all-linear"
     stacks = [] if plain else _stacks(study, name)
@@ -48,6 +53,13 @@ def _blind_heads(source: ModelSource, study: Study, model: str | None) -> Iterat
         if isinstance(slot, SlotSettings) and slot.settings.get("pool") == "first" and writes(source):
             what = f"the first token of {source.title} sees no other, so the head would read the same of every case"
             yield Problem(slot_title(name), what, "Take `pool: last`, `mean` or `attention`.")
+
+
+def _snippets_of_text(source: ModelSource, study: Study, model: str | None) -> Iterator[Problem]:
+    for name, slot in ((name, slot) for slots in slots_on(study, model) for name, slot in slots.items()):
+        if reads_snippets(slot) and writes(source):
+            what = f"snippets are for encoders; {source.title} reads those of a case as one text"
+            yield Problem(slot_title(name), what, "Take `pool: last`, `mean` or `attention`, or name an encoder.")
 
 
 def _unfit_chunks(source: ModelSource, study: Study, model: str | None) -> Iterator[Problem]:

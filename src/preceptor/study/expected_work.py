@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from preceptor.engine import Work, tree_work, writing_work
-from preceptor.models import Encoded, Slot, chunks_read
+from preceptor.models import Encoded, Slot, pieces_read
 from preceptor.study.cases import Prepared
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
@@ -35,9 +35,9 @@ class WorkContext:
     slots: Mapping[str, Slot] = field(default_factory=dict)
 
     def read_by_head(self, prompts: Sequence[list[int]]) -> list[list[Encoded]]:
-        """What the model computes of each prompt for its head: the prompt itself, or its chunks."""
-        chunks = next(filter(None, map(chunks_read, self.slots.values())), None)
-        return [[Encoded(piece, []) for piece in (chunks.of(one) if chunks else [one])] for one in prompts]
+        """What the model computes of each prompt for its head: the prompt itself, or its pieces."""
+        pieces = next(filter(None, map(pieces_read, self.slots.values())), None)
+        return [[Encoded(piece, []) for piece in (pieces(one) if pieces else [one])] for one in prompts]
 
 
 def stand_in(answer: Sequence[int], shared: int, which: int) -> list[int]:

@@ -11,17 +11,17 @@ from preceptor.models import (
     ModelSource,
     Slot,
     SlotSettings,
-    chunks_read,
     context_length,
     fetch_command,
     fingerprint,
     in_front,
     is_fetched,
     load_tokenizer,
+    pieces_read,
     writes,
 )
 from preceptor.study.spec.found import find_kind
-from preceptor.study.spec.paths import named_model
+from preceptor.study.spec.paths import further_model, named_model
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
 
@@ -51,12 +51,13 @@ def find_other_models(
 ) -> OtherModels:
     """Those that the study's arms have; `find` finds one. Raises `InputError` with all that is wrong with them."""
     here, absent, problems = dict[str, OtherModel](), dict[str, str](), list[Problem]()
-    for name, model in study.other_models.items():
+    for name, entry in study.other_models.items():
+        model = entry.model
         if name not in study.models and not is_fetched(model):  # the user asked for an arm, and not for this model
             absent[name] = f"the model {model} is not on this machine; `{fetch_command(model)}` fetches it"
             continue
         try:
-            source = find(model, base_folder)
+            source = further_model(entry, base_folder, find)
             length = tokens_read(study, source, name)
             here[name] = OtherModel(source, load_tokenizer(source), length, fingerprint(source))
         except InputError as error:
@@ -67,21 +68,21 @@ def find_other_models(
 
 
 def tokens_read(study: Study, source: ModelSource, name: str | None) -> int:
-    """The most tokens of a case that a model is given: `max_length`, or of an encoder that does not read in chunks all
+    """The most tokens of a case that a model is given: `max_length`, or of an encoder that does not read in pieces all
     that it has positions for, beside vectors in front. name: that of the model among the study's `models`; None for its
     `model`.
     """
-    known = None if writes(source) or reads_in_chunks(study, name) else context_length(source)
+    known = None if writes(source) or reads_in_pieces(study, name) else context_length(source)
     if known is None:
         return study.max_length
-    return min(study.max_length, known - max(map(vectors_in_front, _slots_on(study, name)), default=0))
+    return min(study.max_length, known - max(map(vectors_in_front, slots_on(study, name)), default=0))
 
 
-def reads_in_chunks(study: Study, name: str | None) -> bool:
-    """Whether every head that reads cases with a model does so in chunks: all its arms read the same cases."""
+def reads_in_pieces(study: Study, name: str | None) -> bool:
+    """Whether every head that reads cases with a model does so in chunks or snippets: all its arms read the same."""
     reading = [stage for stage in _stages_on(study, name) if not hasattr(find_kind(stage.kind), "own_head")]
     heads = [slot for stage in reading for slot in study.slots_of(stage)[0].values() if slot.type == HEAD]
-    return bool(heads) and all(map(chunks_read, heads))
+    return bool(heads) and all(map(pieces_read, heads))
 
 
 def vectors_in_front(slots: Mapping[str, Slot]) -> int:
@@ -90,7 +91,7 @@ def vectors_in_front(slots: Mapping[str, Slot]) -> int:
     return max((settings["num_virtual_tokens"] for settings in front), default=0)
 
 
-def _slots_on(study: Study, name: str | None) -> list[dict[str, Slot]]:
+def slots_on(study: Study, name: str | None) -> list[dict[str, Slot]]:
     """The slots of each stage that trains a model."""
     return [study.slots_of(stage)[0] for stage in _stages_on(study, name)]
 

@@ -137,7 +137,7 @@ def _measured(tree: StageTree, remaining: Sequence[RemainingWork], console: Cons
     with progress("Measuring this machine", MEASUREMENTS * len(names), console) as advance:
         for name in names:
             source = tree.source_of(name)
-            cases = next(read for one in remaining if (read := read_somehow(one.prepared, name)))
+            cases = next(read for one in remaining if (read := read_somehow(study, one.prepared, name)))
             speed = measure_speed(study, tree.numerics, source, cases, tree.run.root, advance, name=name)
             measured[name] = speed, blueprint(source, study.most_slots(name), tree.numerics.torch_dtype)
     if None in measured and not measured[None][0].shares:

@@ -33,7 +33,7 @@ def seen_through_views(entry: TaskEntry, task: Task, splits: Splits, where: str)
         return {}
     whole = with_made_fields(entry.fields, task, splits, where)
     fields = task.fields | made_field_words(entry.fields)
-    if problems := [one for name, view in entry.views.items() for one in _problems(name, view, fields, where)]:
+    if problems := [one for name, view in entry.views.items() for one in _problems(name, view, task, fields, where)]:
         raise InputError(problems)
     return {name: Seen(view, _task(task, view, fields), whole) for name, view in entry.views.items()}
 
@@ -49,10 +49,13 @@ def _task(task: Task, view: View, fields: dict[str, str]) -> Task:
     return task.model_copy(update={"prompt": view.template, "fields": fields, "cut": cut})
 
 
-def _problems(name: str, view: View, fields: dict[str, str], where: str) -> Iterator[Problem]:
+def _problems(name: str, view: View, task: Task, fields: dict[str, str], where: str) -> Iterator[Problem]:
     there, used = ", ".join(fields), _used(view)
     for unknown in [one for one in used if one not in fields]:
         yield Problem(f"{where}, views.{name}", f"{{{unknown}}} is not a field", f"Fields are {there}")
+    if task.evidence in used:
+        what = f"{{{task.evidence}}} holds what the right answer rests on, and no arm is shown it"
+        yield Problem(f"{where}, views.{name}", what, "Take it out of the template")
     if not used:
         yield Problem(f"{where}, views.{name}", "it shows no field", f"Name some in its template, of {there}")
     if view.cut and view.cut not in used:

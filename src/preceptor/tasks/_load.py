@@ -67,7 +67,7 @@ def _read(path: Path) -> tuple[dict[str, Any], str, list[Problem]]:
         raise InputError(Problem(where, f"is not YAML: {why}", "Correct it")) from None
     if not isinstance(raw, dict):
         raise InputError(Problem(str(path), "holds no keys", f"Write `key: value` lines; {_SEE}"))
-    for key in ("cut", "cases"):
+    for key in ("cut", "cases", "evidence"):
         if raw.get(key) in ("", "null", "~"):
             del raw[key]
     repeated = [Problem(f"{path}, line {line}", f"{key!r} stands there twice", "Keep one") for line, key in twice]
@@ -115,8 +115,11 @@ def _field_problems(at: _At, raw: Mapping[str, Any]) -> Iterator[Problem]:
     for name in dict.fromkeys(PLACEHOLDER.findall(str(raw.get("prompt", "")))):
         if name not in fields:
             yield Problem(at("prompt"), f"{{{name}}} is not a field", f"Fields are {_list(fields)}")
-    if "cut" in raw and raw["cut"] not in fields:
-        yield Problem(at("cut"), f"{raw['cut']!r} is not a field", f"Fields are {_list(fields)}")
+    for key in ("cut", "evidence"):
+        if key in raw and raw[key] not in fields:
+            yield Problem(at(key), f"{raw[key]!r} is not a field", f"Fields are {_list(fields)}")
+    if f"{{{raw.get('evidence')}}}" in str(raw.get("prompt", "")):
+        yield Problem(at("evidence"), "the prompt shows it, and with it the answer", "Take it out of the prompt")
 
 
 def _answer_problems(at: _At, answer: Mapping[str, Any]) -> Iterator[Problem]:

@@ -62,7 +62,8 @@ class Task(_Frozen):
     """One clinical task: input fields, prompt template, answer parser and metrics.
 
     `fields` maps a field to its description; `cut` is the one field that may be truncated when a case is too long;
-    `cases` names the generator of built-in cases, if any. `secondary_metrics` is the key `also` of task files.
+    `evidence` the one that holds the characters of another on which the gold answer rests, which nobody who answers is
+    shown; `cases` names the generator of built-in cases, if any. `secondary_metrics` is the key `also` of task files.
     """
 
     name: Annotated[str, Field(pattern=r"^\w[\w.-]*$"), AfterValidator(file_name)]
@@ -73,6 +74,7 @@ class Task(_Frozen):
     instruction: str
     prompt: str
     cut: str | None = None
+    evidence: str | None = Field(default=None, exclude_if=lambda evidence: evidence is None)
     answer: Answer
     metric: str
     secondary_metrics: tuple[SecondaryMetric, ...] = Field(default=(), alias="also")
@@ -82,6 +84,11 @@ class Task(_Frozen):
     @classmethod
     def _bare_names(cls, raw: Any) -> Any:
         return [{"metric": item} if isinstance(item, str) else item for item in raw] if isinstance(raw, list) else raw
+
+    @property
+    def shown_fields(self) -> list[str]:
+        """The fields that whoever answers may be shown: all but `evidence`."""
+        return [name for name in self.fields if name != self.evidence]
 
     @property
     def labels(self) -> tuple[str, ...]:

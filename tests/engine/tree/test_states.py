@@ -205,7 +205,7 @@ def test_vectors_in_front_are_no_part_of_what_is_read(encoder_source: ModelSourc
             head = heads_of(policy.model)["head"]
             own = policy.model(input_ids=torch.tensor([SEQUENCES[2]])).last_hidden_state[0, 4:]
             rows = rows_read(pool, len(SEQUENCES[2]))
-            expected = head(head.pooled(own[rows.start : rows.stop]))
+            expected = head(head.pooled([own[rows.start : rows.stop]]))
         torch.testing.assert_close(together[2], expected, atol=1e-5, rtol=1e-5)
 
 
@@ -270,8 +270,8 @@ def test_an_encoder_that_begins_as_a_mean_learns_where_to_look(encoder_source: M
     policy = start_policy(encoder_source, None, slots, ["head"], seed=0, dtype=torch.float32)
     head = heads_of(policy.model)["head"]
     states = torch.randn(5, 48, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(head.pooled(states), states.mean(0))
-    head(head.pooled(states))[0].backward()
+    torch.testing.assert_close(head.pooled([states]), states.mean(0))
+    head(head.pooled([states]))[0].backward()
     assert head.query.grad is not None
     assert head.query.grad.any()
 

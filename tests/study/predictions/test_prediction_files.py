@@ -11,7 +11,7 @@ from preceptor.study import load_study
 from preceptor.study.answers._greedy import greedy_generation
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
 from preceptor.study.predictions import prediction_files
-from preceptor.study.predictions.answer_context import Answering, OnBatch
+from preceptor.study.predictions.answer_context import Answering, OnBatch, Snippet
 from preceptor.study.predictions.prediction_files import copy_predictions, evaluate, finished, read_predictions
 from preceptor.study.run.folder import open_run_folder
 from tiny_study import write_study, write_table
@@ -182,3 +182,31 @@ def test_damaged_scores_are_named_by_their_file(tmp_path: Path) -> None:
         (tmp_path / "predictions.jsonl").write_text(json.dumps(row) + "\n")
         with pytest.raises(InputError, match="is damaged"):
             read_predictions(tmp_path)
+
+
+def weighed(prepared: Prepared) -> Answering:
+    """Every answer with two snippets."""
+
+    def answer(done: frozenset[int], on_batch: OnBatch) -> None:
+        for start in range(0, len(prepared.test), BATCH):
+            batch = range(start, min(start + BATCH, len(prepared.test)))
+            if not done.issuperset(batch):
+                snippets = {i: [Snippet(f"text {i}", 0.75, 0.1 * i), Snippet("b", 0.25, None)] for i in batch}
+                on_batch(dict.fromkeys(batch, "urgent"), snippets=snippets)
+
+    return Answering(answer)
+
+
+def test_weighed_snippets_are_kept_with_the_answer_and_survive_a_kill(tmp_path: Path, prepared: Prepared) -> None:
+    with pytest.raises(Killed):
+        evaluate(weighed(prepared), prepared, tmp_path / "cell", "key", Watch(stop_after=BATCH))
+    evaluate(weighed(prepared), prepared, tmp_path / "cell", "key", Watch())
+    found = read_predictions(tmp_path / "cell")
+    assert [one.snippets for one in found] == [
+        [Snippet(f"text {i}", 0.75, 0.1 * i), Snippet("b", 0.25, None)] for i in range(len(prepared.test))
+    ]
+    assert "text 0" not in repr(found[0]), "a snippet is text of a case"
+    file = tmp_path / "cell" / "predictions.jsonl"
+    file.write_text(file.read_text().replace("0.75", '"much"'))
+    with pytest.raises(InputError):
+        read_predictions(tmp_path / "cell")

@@ -3,6 +3,9 @@
 A maker defines `Settings`, a pydantic model, and `fit(train, source, task, settings) -> make`: `make(example)` gives
 the made field's text from the field `source` of that example. `fit` sees training cases alone, and what is made of a
 case depends on them, on its own fields and on the task's labels: never on its target or on other cases.
+
+It may define `problems(source, settings, cases)`: the cases that it refuses; and `caution(make, cases)`: what is worth
+knowing of what it made, or None.
 """
 
 from importlib import import_module

@@ -24,7 +24,7 @@ from preceptor.engine.tree.layout import distinct_prefixes
 from preceptor.engine.tree.sharing import shares_prefixes
 from preceptor.engine.tree.states import computed_together, is_encoder, sequence_states
 from preceptor.engine.write.generate import generate, generation_batches
-from preceptor.models import Encoded, Policy, heads_of
+from preceptor.models import SNIPPET_POOLS, Encoded, Policy, heads_of, positions
 from preceptor.progress import Advance, quiet
 
 MEASUREMENTS = 6
@@ -127,11 +127,15 @@ def _renumbered(cases: Sequence[Encoded]) -> list[Encoded]:
 
 
 def _in_pieces(policy: Policy, cases: Sequence[Encoded]) -> list[Encoded]:
-    """Where its head reads chunks, each is a case: a token of one takes as long."""
+    """Where its head reads chunks or snippets, each is a case: a token of one takes as long. A case that another arm's
+    head would part is as long as the positions.
+    """
     head = next(iter(heads_of(policy.model).values()), None)
-    if head is None or head.chunks is None:
+    if head is None or (head.chunks is None and head.pool not in SNIPPET_POOLS):
         return list(cases)
-    return [Encoded(piece, []) for one in cases for piece in head.pieces(one.prompt)]
+    front = getattr(getattr(policy.model, "active_peft_config", None), "num_virtual_tokens", 0)
+    longest = (known - front) if (known := positions(policy.model.config)) else None
+    return [Encoded(piece[:longest], []) for one in cases for piece in head.pieces(one.prompt)]
 
 
 def _train(policy: Policy, batches: Sequence[Sequence[Encoded]], numerics: Numerics, folder: Path) -> list[float]:

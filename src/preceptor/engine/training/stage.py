@@ -41,7 +41,7 @@ class Forward:
     def states(self, sequences: Sequence[list[int]], head: Head, at: Sequence[int] | None = None) -> Tensor:
         """The state of each sequence that a head reads: [sequences, hidden_size], float32; see `sequence_states`.
 
-        Where the head reads chunks, `sequences_of` of `train` gives them, `head.pieces(sequence)`.
+        Where the head reads pieces, `sequences_of` of `train` gives them, `head.pieces(sequence)`.
         """
         return sequence_states(self.model, sequences, head, share=self.share, cost=self.cost, at=at)
 

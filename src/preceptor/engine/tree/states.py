@@ -1,4 +1,4 @@
-"""What a head reads: the hidden states of whole sequences, or of the chunks of long ones, pooled to one each."""
+"""What a head reads: the hidden states of whole sequences, or of the pieces of long ones, pooled to one each."""
 
 from collections.abc import Callable, Sequence
 from itertools import islice
@@ -14,7 +14,7 @@ from preceptor.engine.tree.attention import TreeAttention
 from preceptor.engine.tree.batches import padded_tokens, split_into_batches, split_into_trees
 from preceptor.engine.tree.layout import layout
 from preceptor.engine.tree.logprobs import hidden_states
-from preceptor.models import Head, rows_read, soft_tokens
+from preceptor.models import Head, rows_read, snippet_states, soft_tokens
 
 Unit = TypeVar("Unit")
 
@@ -32,9 +32,9 @@ def sequence_states(
 
     With `share` the sequences are computed as one prefix tree, which an encoder cannot be; an encoder computes them as
     one batch, padded to the longest, and any other model one at a time by its own code. See `computed_together`. Where
-    the head reads chunks, these are computed in place of the sequences, and count as what is seen.
+    the head reads pieces, these are computed in place of the sequences, and count as what is seen.
 
-    at: the token of each sequence whose state is read, in place of those that the head's pool names; no chunks are read
+    at: the token of each sequence whose state is read, in place of those that the head's pool names; no pieces are read
     then. Raises ValueError for a place behind its sequence's end.
     """
     if at is not None and not all(0 <= place < len(one) for place, one in zip(at, sequences, strict=True)):
@@ -46,7 +46,7 @@ def sequence_states(
     def compute() -> tuple[Tensor, int]:
         read, computed = _states_read(model, pieces, rows, share=share)
         of_pieces = iter(read)
-        return torch.stack([head.pooled(torch.cat([*islice(of_pieces, len(case))])) for case in cases]), computed
+        return torch.stack([head.pooled([*islice(of_pieces, len(case))]) for case in cases]), computed
 
     states, computed = in_forward(model, compute) if share else compute()
     if cost is not None:
@@ -54,6 +54,16 @@ def sequence_states(
         cost.tokens_computed += computed
         cost.flops += forward_flops(model, computed, 0, head_rows=len(sequences))
     return states
+
+
+@torch.no_grad()
+def states_of_snippets(model: nn.Module, sequences: Sequence[list[int]], head: Head) -> list[Tensor]:
+    """The mean state of each snippet of each sequence, of an encoder's last layer: [snippets, hidden_size], float32."""
+    cases = [head.pieces(one) for one in sequences]
+    pieces = [piece for case in cases for piece in case]
+    read, _ = _states_read(model, pieces, [rows_read(head.pool, len(one)) for one in pieces], share=False)
+    of_pieces = iter(read)
+    return [snippet_states([*islice(of_pieces, len(case))]) for case in cases]
 
 
 def computed_together(

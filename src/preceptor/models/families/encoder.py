@@ -1,6 +1,7 @@
 """Encoders, whose tokens all see each other: they write nothing, and a head on their states answers."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from transformers import AutoModel
 
 from preceptor.errors import InputError, Problem
 from preceptor.models._tokens import Encoded
+from preceptor.text_pieces import pieces_of
 
 AUTO_MODEL = AutoModel
 PEFT_TASK = "FEATURE_EXTRACTION"
@@ -51,10 +53,12 @@ def ends(tokenizer: Any) -> tuple[list[int], list[int]]:
 def encode(tokenizer: Any, messages: Sequence[Mapping[str, str]], answer: str | None) -> Encoded:
     """The text of a case between the model's own first and last token; the instruction, in system turns, is left out.
 
-    A string such as `[SEP]` in a text is tokenised as plain text. An answer is its ids without such tokens.
+    Of a text in pieces each piece stands between those tokens. A string such as `[SEP]` in a text is tokenised as plain
+    text. An answer is its ids without such tokens.
     """
     text = "\n".join(turn["content"] for turn in messages if turn["role"] != "system")
-    prompt = tokenizer(text, split_special_tokens=True, truncation=False)["input_ids"]
+    pieces = tokenizer(pieces_of(text), split_special_tokens=True, truncation=False)["input_ids"]
+    prompt = list(chain.from_iterable(pieces))
     if answer is None:
         return Encoded(prompt, [])
     return Encoded(prompt, tokenizer(answer, add_special_tokens=False, split_special_tokens=True)["input_ids"])

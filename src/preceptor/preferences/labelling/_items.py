@@ -74,7 +74,7 @@ def case_fields(task: Task, example: Example) -> tuple[tuple[str, str], ...]:
     """(field name, text) in the task's order; for chat examples (role, text) of each message."""
     if example.prompt is not None:
         return tuple((message["role"], message["content"]) for message in example.prompt)
-    return tuple((name, example.fields[name]) for name in task.fields if name in example.fields)
+    return tuple((name, example.fields[name]) for name in task.shown_fields if name in example.fields)
 
 
 def make_item(

@@ -12,6 +12,7 @@ from preceptor.models import encode
 from preceptor.ship.serving._chat_request import ChatRequest
 from preceptor.ship.serving._refused import RefusedError
 from preceptor.tasks import Example, Message, Task
+from preceptor.text_pieces import without_separator
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,9 @@ class Reader:
     def read(self, request: ChatRequest) -> Prompt:
         """The prompt of a request. Raises `RefusedError` when it is too long, or its fields are not the task's."""
         if request.fields is not None:
-            return self._from_fields(request.fields)
-        return self._from_messages([turn.message for turn in request.messages])
+            return self._from_fields({name: without_separator(text) for name, text in request.fields.items()})
+        turns = [turn.message for turn in request.messages]
+        return self._from_messages([{**turn, "content": without_separator(turn["content"])} for turn in turns])
 
     def _from_messages(self, messages: list[Message]) -> Prompt:
         try:
@@ -70,7 +72,7 @@ class Reader:
         return Prompt(fitted.encoded.prompt, fitted.truncated_tokens)
 
     def _checked_fields(self, fields: dict[str, str]) -> dict[str, str]:
-        known = list(self.task.fields)
+        known = self.task.shown_fields
         if not known:
             raise _invalid("fields", f"task {self.task.name} has no fields: its cases are chat turns; send `messages`")
         unknown = [name for name in fields if name not in known]

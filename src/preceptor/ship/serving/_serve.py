@@ -70,7 +70,7 @@ async def _ask(served: Served, requests: Sequence[ChatRequest]) -> list[Reply]:
 
 def curl_line(served: Served, listener: Listener, token: str | None) -> str:
     """An example curl command; `token` is a shell expression for the bearer token, None without authentication."""
-    fields = served.reader.task.fields
+    fields = served.reader.task.shown_fields
     content = {"fields": dict.fromkeys(fields, "...")} if fields else {"messages": [{"role": "user", "content": "..."}]}
     secret = [f'-H "Authorization: Bearer {token}"'] if token else []
     body = shlex.quote(json.dumps({"model": served.name, **content}))

@@ -5,6 +5,7 @@ from preceptor.files import digest
 from preceptor.study.cases import Prepared
 from preceptor.study.predictions.answer_context import AnswerContext, Answerer, Answering, OnBatch
 from preceptor.tasks import Task
+from preceptor.text_pieces import as_lines
 
 title = "Served model"
 phrase = "the served model"
@@ -38,7 +39,8 @@ def endpoint_answerer(server: ChatServer, prepared: Prepared) -> Answerer:
         with open_client(server) as client:
             for i, case in enumerate(prepared.shown):
                 if i not in done:
-                    messages = prepared.task.messages(case)
+                    turns = prepared.task.messages(case)
+                    messages = [{**turn, "content": as_lines(turn["content"])} for turn in turns]
                     reply = ask_in_full(
                         client, server, messages, max_tokens=max_tokens, setting="endpoint", case=case.id
                     )

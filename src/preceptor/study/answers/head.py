@@ -16,9 +16,10 @@ from preceptor.engine import (
 from preceptor.files import digest
 from preceptor.models import Policy, heads_of
 from preceptor.study.answers._greedy import BATCH_SIZE
+from preceptor.study.answers._weighed_snippets import weigh, weighs_snippets
 from preceptor.study.expected_work import WorkContext
 from preceptor.study.label_sets import choose_threshold, membership, score_rows, set_rule_key, sets_by, texts_of
-from preceptor.study.predictions.answer_context import AnswerContext, Answering, OnBatch
+from preceptor.study.predictions.answer_context import AnswerContext, Answering, OnBatch, Snippet
 from preceptor.tasks import Task
 
 title = "Head"
@@ -53,6 +54,12 @@ def answer(context: AnswerContext) -> Answering:
         rows = label_probabilities(policy, asked, context.numerics, several=several).tolist()
         return [dict(zip(task.labels or task.set_labels, row, strict=True)) for row in rows]
 
+    def answered(batch: range) -> tuple[list[dict[str, float]], dict[int, list[Snippet]]]:
+        if several or not weighs_snippets(policy):
+            return likely([prompts[i] for i in batch]), {}
+        outputs, snippets = weigh(policy, prepared, batch, context.numerics)
+        return [dict(zip(task.labels, row, strict=True)) for row in outputs.softmax(-1).tolist()], snippets
+
     def validated_threshold() -> float:
         asked, cases = [one.prompt for one in prepared.validation], prepared.splits.validation
         found = [row for n in batches_of(asked) for row in likely(asked[n : n + BATCH_SIZE])]
@@ -65,9 +72,10 @@ def answer(context: AnswerContext) -> Answering:
         for start in batches_of(prompts):
             batch = range(start, min(start + BATCH_SIZE, len(prompts)))
             if not done.issuperset(batch):
-                shares = likely([prompts[i] for i in batch])
+                shares, snippets = answered(batch)
                 texts = (text_by(task, one, note.get("threshold")) for one in shares)
-                on_batch(dict(zip(batch, texts, strict=True)), scores=dict(zip(batch, shares, strict=True)))
+                scores = dict(zip(batch, shares, strict=True))
+                on_batch(dict(zip(batch, texts, strict=True)), scores=scores, snippets=snippets)
 
     return Answering(choose, note=note)
 

@@ -19,6 +19,7 @@ from preceptor.study.expected_work import WorkContext, gold_lengths
 from preceptor.study.predictions.answer_context import AnswerContext, Answering
 from preceptor.study.score import gold_label
 from preceptor.tasks import Example, Message, Task
+from preceptor.text_pieces import as_lines
 
 title = "Base + examples"
 phrase = "the base model with examples"
@@ -143,7 +144,7 @@ def _behind(task: Task, shots: Sequence[Example], case: Example) -> list[dict[st
     turns: list[Message] = list(instruction)
     for shot in shots:
         turns += [*_parted(task.messages(shot))[1], {"role": "assistant", "content": shot.learned}]
-    return [{"role": turn["role"], "content": turn["content"]} for turn in [*turns, *question]]
+    return [{"role": turn["role"], "content": as_lines(turn["content"])} for turn in [*turns, *question]]
 
 
 def _parted(messages: Sequence[Message]) -> tuple[list[Message], list[Message]]:

@@ -21,7 +21,7 @@ from preceptor.study.run.reading import reading
 from preceptor.study.run.study_folder import study_folders
 from preceptor.study.spec.file import make_study
 from preceptor.study.spec.found import find_settings, kind_names
-from preceptor.study.spec.paths import model_of, named_model, votes_of
+from preceptor.study.spec.paths import further_model, model_of, votes_of
 from preceptor.study.spec.study import Study
 
 _Found = TypeVar("_Found")
@@ -77,7 +77,7 @@ class Finished:
         """
         if model is None:
             return self._first_found(partial(model_of, self.study))
-        return self._first_found(partial(named_model, self.study.other_models[model]))
+        return self._first_found(partial(further_model, self.study.other_models[model]))
 
     def cases(self, task: str) -> TaskCases:
         """The task's cases, read and split again, by the task as it was asked. Raises `InputError` when they cannot

@@ -88,11 +88,13 @@ def known_seconds(study: Study, arm: str) -> float | None:
     return None if way.asks_policy else float(getattr(way, "seconds", 0.0))
 
 
-def read_somehow(prepared: Prepared, model: str | None) -> Prepared | None:
-    """The cases in tokens of a model, as the task's prompt or else the first view that it can read shows them; None
-    where it reads none.
+def read_somehow(study: Study, prepared: Prepared, model: str | None) -> Prepared | None:
+    """The cases in tokens of a model, as the first of its arms is shown them, else as the task's prompt or the first
+    view that it can read does; None where it reads none.
     """
-    shown = (prepared, *prepared.views.values())
+    arms = [arm for arm in study.resolved.values() if arm.model == model and find_answer(arm.answer).asks_policy]
+    views = [prepared.seen(arm.view) for arm in arms if arm.view is None or arm.view in prepared.views]
+    shown = (*views, prepared, *prepared.views.values())
     return next((one.read_by(model) for one in shown if model is None or model in one.others), None)
 
 

@@ -184,7 +184,7 @@ def _measured(
     that reads no task.
     """
     study, source = planned.study, planned.models[name]
-    tasks = [read for one in planned.tasks if (read := read_somehow(one, name))]
+    tasks = [read for one in planned.tasks if (read := read_somehow(study, one, name))]
     share = layers_to_measure(source, model) / model.layers
     tree = Unit("train", held=numerics.tokens_per_tree)
     if machine.tflops is not None or not tasks or model.outside + share * model.peak(tree) > available_here():

@@ -1,6 +1,6 @@
 """What a way of answering is given, and what it gives back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,12 +14,23 @@ Scores = Mapping[str, float]
 """Label -> how likely the arm finds it; a label that is missing has 0."""
 
 
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """A piece of a case that a head weighed. weight: its share. drop: how much the log-probability of the arm's answer
+    falls when it is left out, in nats; None where there is no other.
+    """
+
+    text: str = field(repr=False)
+    weight: float
+    drop: float | None
+
+
 class OnBatch(Protocol):
     """Called after each batch with the answers' texts by the number of their case.
 
     label_ties: for how many of them several labels were equally likely, so that chance decided. scores: those of each
     answer, from an arm that gives them for every case. without_marker: for how many of them the model did not write the
-    marker that a label follows, so that it was put there.
+    marker that a label follows, so that it was put there. snippets: those of each case, from an arm that weighs them.
     """
 
     def __call__(
@@ -28,6 +39,7 @@ class OnBatch(Protocol):
         label_ties: int = 0,
         scores: Mapping[int, Scores] | None = None,
         without_marker: int = 0,
+        snippets: Mapping[int, Sequence[Snippet]] | None = None,
     ) -> None:
         """Write them to disk."""
 

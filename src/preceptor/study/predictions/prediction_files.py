@@ -3,8 +3,8 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from preceptor.files import JsonLog, digest, private_folder, read_jsonl, write_a
 from preceptor.progress import Advance
 from preceptor.study.cases import Prepared
 from preceptor.study.label_scores.scored import LabelRule
-from preceptor.study.predictions.answer_context import Answering, Scores
+from preceptor.study.predictions.answer_context import Answering, Scores, Snippet
 from preceptor.study.run.reading import reading
 from preceptor.study.score import case_score
 
@@ -29,7 +29,8 @@ _COUNTED = ("label_ties", "without_marker")
 class Prediction:
     """What an arm answered to one held-out case. `answer` is the label, the text, or INVALID.
 
-    `scores`: one for each label, from an arm that gives them.
+    `scores`: one for each label, from an arm that gives them. `snippets`: those of the case, from an arm that weighs
+    them.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Prediction:
     answer: str
     score: float
     scores: Scores | None = None
+    snippets: Sequence[Snippet] | None = None
 
 
 def cell_key(policy_key: str, numerics: Numerics, prepared: Prepared) -> str:
@@ -70,9 +72,10 @@ def evaluate(answering: Answering, prepared: Prepared, folder: Path, key: str, a
         label_ties: int = 0,
         scores: Mapping[int, Scores] | None = None,
         without_marker: int = 0,
+        snippets: Mapping[int, Sequence[Snippet]] | None = None,
     ) -> None:
         counts = Counter(label_ties=label_ties, without_marker=without_marker)
-        part.append(texts, counts, scores or {}, time.perf_counter() - started)
+        part.append(texts, counts, scores or {}, snippets or {}, time.perf_counter() - started)
         advance(len(texts))
 
     started = time.perf_counter()
@@ -130,6 +133,7 @@ class _Part:
     log: JsonLog
     texts: dict[int, str]
     scores: dict[int, Scores]
+    snippets: dict[int, list[dict[str, Any]]]
     counts: Counter[str]
     seconds_before: float
     seconds: float
@@ -142,21 +146,31 @@ class _Part:
             rows = log.read()
             if not rows or rows[0]["key"] != key:
                 write_jsonl(path, [{"key": key}])
-                return cls(log, {}, {}, Counter(), 0.0, 0.0)
+                return cls(log, {}, {}, {}, Counter(), 0.0, 0.0)
             batches = rows[1:]
             texts = {int(index): str(text) for batch in batches for index, text in batch["texts"].items()}
             scores = {int(index): one for batch in batches for index, one in batch.get("scores", {}).items()}
+            snippets = {int(index): one for batch in batches for index, one in batch.get("snippets", {}).items()}
             counts = Counter({name: sum(int(batch.get(name, 0)) for batch in batches) for name in _COUNTED})
             seconds = float(batches[-1]["seconds"]) if batches else 0.0
-        return cls(log, texts, scores, counts, seconds, seconds)
+        return cls(log, texts, scores, snippets, counts, seconds, seconds)
 
-    def append(self, texts: dict[int, str], counts: Counter[str], scores: Mapping[int, Scores], seconds: float) -> None:
+    def append(
+        self,
+        texts: dict[int, str],
+        counts: Counter[str],
+        scores: Mapping[int, Scores],
+        snippets: Mapping[int, Sequence[Snippet]],
+        seconds: float,
+    ) -> None:
         """Keep a batch; `seconds` since this process began to answer."""
+        weighed = {index: [asdict(one) for one in some] for index, some in snippets.items()}
         self.texts.update(texts)
         self.scores.update(scores)
+        self.snippets.update(weighed)
         self.counts.update(counts)
         self.seconds = self.seconds_before + seconds
-        given = {"scores": scores} if scores else {}
+        given = ({"scores": scores} if scores else {}) | ({"snippets": weighed} if weighed else {})
         self.log.append({"seconds": self.seconds, **counts, "texts": texts} | given)
 
 
@@ -168,11 +182,19 @@ def _row(prepared: Prepared, index: int, part: _Part) -> dict[str, Any]:
         "answer": task.parse(text),
         "score": case_score(task, text, example),
     }
-    return row | ({"scores": part.scores[index]} if index in part.scores else {})
+    given: dict[str, Mapping[int, Any]] = {"scores": part.scores, "snippets": part.snippets}
+    return row | {name: values[index] for name, values in given.items() if index in values}
 
 
 def _prediction(row: dict[str, Any]) -> Prediction:
-    """A kept row; what is no number among its scores raises ValueError or TypeError."""
-    if "scores" not in row:
-        return Prediction(**row)
-    return Prediction(**row | {"scores": {label: float(score) for label, score in row["scores"].items()}})
+    """A kept row; what is no number among its scores and weights raises ValueError or TypeError."""
+    given = dict(row)
+    if "scores" in row:
+        given["scores"] = {label: float(score) for label, score in row["scores"].items()}
+    if "snippets" in row:
+        given["snippets"] = [_snippet(**one) for one in row["snippets"]]
+    return Prediction(**given)
+
+
+def _snippet(text: str, weight: float, drop: float | None) -> Snippet:
+    return Snippet(text, float(weight), None if drop is None else float(drop))

@@ -16,6 +16,8 @@ from preceptor.study.label_sets import score_rows, set_sample, with_scores
 from preceptor.study.predictions.answer_context import Scores
 from preceptor.study.predictions.answering import answered, arms_for, seedless
 from preceptor.study.predictions.prediction_files import Prediction, read_note, read_predictions
+from preceptor.study.results.snippet_figures import snippet_figures
+from preceptor.study.results.snippet_schema import SnippetFigures
 from preceptor.study.results.use import bytes_to_load
 from preceptor.study.run.failures import EVALUATION, CellError, Failure, Part
 from preceptor.study.run.reading import reading
@@ -80,6 +82,8 @@ class Cell:
     """The name of its arm's model where that is not the study's."""
     model_bytes: int | None = None
     """Of the weights that must be loaded to answer; None where no model of the study answers."""
+    snippets: SnippetFigures | None = None
+    """Of an arm whose head weighs snippets."""
 
     def sample(self, metric: str) -> Sample:
         """The held-out results as arrays, in the order of the held-out cases."""
@@ -133,6 +137,7 @@ def _cell(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> Cell:
             threshold=note["threshold"],
             without_marker=int(note["without_marker"]),
             own_model=one.model,
+            snippets=snippet_figures(prepared, predictions),
             model_bytes=bytes_to_load(tree.source_of(one.model), policy)
             if find_answer(one.answer).asks_policy
             else None,

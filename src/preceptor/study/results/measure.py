@@ -44,6 +44,7 @@ def measure(prepared: Prepared, cell: Cell) -> schema.Cell:
         policy=cell.policy,
         also={extra.metric: _estimate(extra.metric, cell).value for extra in task.secondary_metrics},
         confusion=_confusion(prepared, cell) if task.labels else None,
+        snippets=cell.snippets,
     )
 
 

@@ -15,6 +15,7 @@ from preceptor.study.results.contrast_schema import Contrast, NotCompared
 from preceptor.study.results.rater_schema import Human, HumanAgreement
 from preceptor.study.results.schema_values import STRICT, Count, Interval, NotNegative, Share, Unit
 from preceptor.study.results.senses_schema import SenseFindings
+from preceptor.study.results.snippet_schema import SnippetFigures
 from preceptor.study.run.failures import Failure
 from preceptor.study.spec.arms import GENERATE, resolve
 
@@ -380,6 +381,8 @@ class Cell(_Part):
     """The folder, in the run folder, of the tuned model that answered."""
     also: dict[str, Unit | None] = {}
     confusion: Confusion | None = None
+    snippets: SnippetFigures | None = None
+    """Of an arm whose head weighs snippets."""
 
 
 class LeftOut(_Part):

@@ -1,5 +1,7 @@
 """What it takes to use an arm's model, beside what its training took: the bytes of the weights that must be loaded."""
 
+import json
+import re
 from pathlib import Path
 
 from preceptor.models import ModelSource
@@ -12,7 +14,24 @@ def bytes_to_load(source: ModelSource, policy: Path | None) -> int:
     """
     own = [] if policy is None else _weights(policy, ("adapter", "slots", "model"))
     whole = policy is not None and (policy / "model").is_dir()
-    return sum(file.stat().st_size for file in (*own, *([] if whole else source.location.glob("*.safetensors"))))
+    model = 0 if whole else sum(_of_layers(file, source.layers) for file in source.location.glob("*.safetensors"))
+    return model + sum(file.stat().st_size for file in own)
+
+
+def _of_layers(file: Path, layers: int | None) -> int:
+    """Of a file of weights, those of a model's first layers: without the tensors of later ones."""
+    if layers is None:
+        return file.stat().st_size
+    with file.open("rb") as opened:  # the header: its length in eight bytes, then JSON
+        header = json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
+    parts = {name: one["data_offsets"] for name, one in header.items() if name != "__metadata__"}
+    return sum(end - start for name, (start, end) in parts.items() if _layer(name) < layers)
+
+
+def _layer(name: str) -> int:
+    """The number of the layer that a weight is of, by its name; -1 outside of them."""
+    found = re.search(r"\blayers?\.(\d+)\.", name)
+    return int(found[1]) if found else -1
 
 
 def _weights(folder: Path, parts: tuple[str, ...]) -> list[Path]:

@@ -35,6 +35,7 @@ from preceptor.models import (
 from preceptor.preferences import find_maker, maker_names
 from preceptor.study.spec.arms import MAJORITY, Arm, arm_of_maker, arm_problems, contrasts_about, own_problems, resolve
 from preceptor.study.spec.found import find_kind, find_settings
+from preceptor.study.spec.model_entry import FurtherModel, ModelEntry
 from preceptor.study.spec.stage_entry import Name, SlotName, StageEntry, entry_of, entry_problems
 from preceptor.study.spec.stages import StageRef, stage_of
 from preceptor.study.spec.view import FieldName, MadeFieldEntry, ViewEntry
@@ -102,8 +103,10 @@ class Study(_Frozen):
     name: Annotated[str, Field(pattern=r"^\w[\w.-]*$"), AfterValidator(file_name)]
     question: str = "Which is worth it: the untouched model, learning by example (SFT), or also by preference (DPO)?"
     model: str = EMBEDDED
-    models: dict[Name, str] = Field(default={}, exclude_if=lambda models: not models)
-    """Further models by name, which stages ask for: each a folder, a hub id or an embedded model, as `model` is."""
+    models: dict[Name, FurtherModel] = Field(default={}, exclude_if=lambda models: not models)
+    """Further models by name, which stages ask for: each a folder, a hub id or an embedded model, as `model` is, or the
+    first layers of one.
+    """
     load_in_4bit: bool = Field(default=False, exclude_if=lambda quantized: not quantized)
     """Whether the model's linear layers are held in four bits, in each of its own arms, tuned or not."""
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(default=(0,), min_length=1)
@@ -377,10 +380,10 @@ class Study(_Frozen):
         return getattr(self, name, None) or (settings() if settings else None)
 
     @property
-    def other_models(self) -> dict[str, str]:
+    def other_models(self) -> dict[str, ModelEntry]:
         """The models beside `model` that arms have, by name, each with what names it in `models` or its kind brings."""
         names = dict.fromkeys(arm.model for arm in self.resolved.values() if arm.model)
-        return {name: self.models[name] if name in self.models else find_kind(name).model for name in names}
+        return {name: self.models.get(name) or ModelEntry(model=find_kind(name).model) for name in names}
 
     @property
     def primary_contrasts(self) -> tuple[tuple[str, str], ...]:
