@@ -51,7 +51,7 @@ def reads_pieces(tokenizer: Any) -> bool:
     """Whether a model with this tokenizer reads the pieces of a text each by itself, as an encoder; else they are lines
     of one text.
     """
-    return not _family(tokenizer).WRITES
+    return not family_of(tokenizer).WRITES
 
 
 @lru_cache(maxsize=8)
