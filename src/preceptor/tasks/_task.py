@@ -62,6 +62,7 @@ class Task(_Frozen):
     """One clinical task: input fields, prompt template, answer parser and metrics.
 
     `fields` maps a field to its description; `cut` is the one field that may be truncated when a case is too long;
+    `cut_at` says where: in its middle, or at its start by whole lines, so that of events in order the oldest go.
     `cases` names the generator of built-in cases, if any. `secondary_metrics` is the key `also` of task files.
     """
 
@@ -73,6 +74,7 @@ class Task(_Frozen):
     instruction: str
     prompt: str
     cut: str | None = None
+    cut_at: Literal["middle", "start"] = Field(default="middle", exclude_if=lambda place: place == "middle")
     answer: Answer
     metric: str
     secondary_metrics: tuple[SecondaryMetric, ...] = Field(default=(), alias="also")
