@@ -5,6 +5,7 @@ from preceptor.tasks._generators import generators, make_cases
 from preceptor.tasks._load import builtin_tasks, load_task, task_file
 from preceptor.tasks._parse import INVALID
 from preceptor.tasks._task import PLACEHOLDER, Answer, SecondaryMetric, Task
+from preceptor.tasks._visits import write_visits
 
 __all__ = [
     "INVALID",
@@ -20,4 +21,5 @@ __all__ = [
     "load_task",
     "make_cases",
     "task_file",
+    "write_visits",
 ]

@@ -1,6 +1,6 @@
-"""How visits of `medication` are told: by the names of what was found, done and given, and by codes."""
+"""How visits of `medication` are told: by the names of what was found, done and given."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from preceptor.tasks.cases._wording import Side
 
@@ -28,8 +28,3 @@ def by_names(
         procedures=", ".join(procedures) or _NONE,
         drugs=OPEN if drugs is None else ", ".join(drugs) or _NONE,
     )
-
-
-def by_codes(sets: Mapping[str, Sequence[str]]) -> str:
-    """A visit in codes: each set that is not empty behind its letter, as in `D: D017; D203 | P: P2 | M: aspirin`."""
-    return " | ".join(f"{kind}: {'; '.join(codes)}" for kind, codes in sets.items() if codes)

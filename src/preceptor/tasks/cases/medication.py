@@ -6,11 +6,12 @@ of a name that training never showed its words are known. A fact pattern is the 
 """
 
 import random
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from preceptor.tasks._example import Example
+from preceptor.tasks._visits import write_visits
 from preceptor.tasks.cases import _medication_wording as say
 from preceptor.tasks.cases._medication_content import ACUTE, CHRONIC, DRUGS, GRADES, PROCEDURES, SHUN
 from preceptor.tasks.cases._wording import Case, Side, assemble, on_side
@@ -38,8 +39,12 @@ class Visit:
 
 
 def generate(count: int, seed: int) -> list[Example]:
-    """`count` patients with fields `history`, `present` and `visits`; the target is the set of the drugs given now."""
-    return assemble("medication", draw, count, seed)
+    """`count` patients with fields `history`, `present` and `visits`; the target is the set of the drugs given now.
+
+    Results are broken down by whether it is a patient's first visit.
+    """
+    made = assemble("medication", draw, count, seed)
+    return [replace(one, metadata={"visit": "later" if "\n" in one.fields["visits"] else "first"}) for one in made]
 
 
 def prescribed(diseases: Collection[str], procedures: Collection[str], known: Collection[str]) -> tuple[str, ...]:
@@ -63,16 +68,16 @@ def draw(rng: random.Random, side: Side) -> Case:
         diagnoses = [titles[disease] for disease in visit.diseases]
         return say.by_names(layout, number, diagnoses, visit.procedures, None if now else visit.drugs)
 
-    def coded(visit: Visit, *, now: bool) -> str:
+    def coded(visit: Visit, *, now: bool) -> dict[str, Sequence[str]]:
         diagnoses = [CODES[titles[disease]] for disease in visit.diseases]
         procedures = [_PROCEDURE_CODES[one] for one in visit.procedures]
-        return say.by_codes({"D": diagnoses, "P": procedures, "M": [] if now else visit.drugs})
+        return {"D": diagnoses, "P": procedures, "M": () if now else visit.drugs}
 
     *earlier, last = visits
     fields = {
         "history": "\n".join(told(n, one, now=False) for n, one in enumerate(earlier, 1)) or say.FIRST,
         "present": told(len(visits), last, now=True),
-        "visits": "\n".join([*(coded(one, now=False) for one in earlier), coded(last, now=True)]),
+        "visits": write_visits([*(coded(one, now=False) for one in earlier), coded(last, now=True)]),
     }
     # Nobody is the same person as anybody else: a case is all that there is of a patient.
     person = str(rng.getrandbits(64))
