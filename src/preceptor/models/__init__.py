@@ -14,6 +14,7 @@ from preceptor.models._embedded import (
     is_fetched,
 )
 from preceptor.models._head import POOLS, Head, heads_of, rows_read
+from preceptor.models._made import MadeModel, made_source, make_model
 from preceptor.models._policy import (
     PROMPT_FILE,
     Policy,
@@ -75,6 +76,7 @@ __all__ = [
     "Encoded",
     "Head",
     "KnownModel",
+    "MadeModel",
     "ModelSource",
     "Policy",
     "Slot",
@@ -104,6 +106,8 @@ __all__ = [
     "list_models",
     "load_policy",
     "load_tokenizer",
+    "made_source",
+    "make_model",
     "measured_template",
     "new_policy",
     "pool_of",

@@ -89,7 +89,9 @@ def keep_layers(config: Any, layers: int) -> None:
 def _built(source: ModelSource, slots: Mapping[str, Slot], dtype: torch.dtype, layers: int | None) -> nn.Module:
     try:
         config, family = _config(source, layers), find_family(source.location)
-        model: Any = family.AUTO_MODEL.from_config(config, dtype=dtype, trust_remote_code=False)
+        model: Any = family.AUTO_MODEL.from_config(
+            config, dtype=getattr(family, "DTYPE", dtype), trust_remote_code=False
+        )
         family.trim(model)
     except (ValueError, KeyError, TypeError, ImportError) as error:
         what = f"transformers cannot build a model from its config.json ({type(error).__name__})"

@@ -55,7 +55,7 @@ class ModelSource:
     name: str
     title: str
     location: Path
-    kind: Literal["embedded", "folder", "hub"]
+    kind: Literal["embedded", "folder", "hub", "made"]
     load_in_4bit: bool = False
 
     def in_4bit(self) -> "ModelSource":

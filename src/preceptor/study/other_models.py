@@ -8,6 +8,7 @@ from typing import Any
 from preceptor.errors import InputError, Problem
 from preceptor.models import (
     HEAD,
+    MadeModel,
     ModelSource,
     Slot,
     SlotSettings,
@@ -47,9 +48,14 @@ class OtherModels:
 def find_other_models(
     study: Study, base_folder: Path, find: Callable[[str, Path], ModelSource] = named_model
 ) -> OtherModels:
-    """Those that the study's arms have; `find` finds one. Raises `InputError` with all that is wrong with them."""
+    """Those that the study's arms have, but for those that are made; `find` finds one.
+
+    Raises `InputError` with all that is wrong with them.
+    """
     here, absent, problems = dict[str, OtherModel](), dict[str, str](), list[Problem]()
     for name, model in study.other_models.items():
+        if isinstance(model, MadeModel):
+            continue  # see `made_models`
         if name not in study.models and not is_fetched(model):  # the user asked for an arm, and not for this model
             absent[name] = f"the model {model} is not on this machine; `{fetch_command(model)}` fetches it"
             continue

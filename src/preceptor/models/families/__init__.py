@@ -8,6 +8,8 @@ Such a file has
 - `missing(folder: Path) -> tuple[str, str] | None`: what the folder lacks beside weights and a tokenizer, and the fix;
 - `check_tokenizer(tokenizer, where: str)`, which raises `InputError` when `encode` could not use it;
 - `encode(tokenizer, messages, answer) -> Encoded`, see `models.encode`;
+- `DTYPE`, where its weights are of one number format whatever is asked, and `drawn(folder, seed)`, its model with new
+  weights, where it is made from settings (`_made.py`) and its folder has none;
 - `fits(config: dict) -> bool`, whether a `config.json` is of this kind. Only `causal` has none: it takes the others.
 """
 

@@ -31,6 +31,7 @@ _GOES = (
     (r"stages/[^/]+/checkpoints/.+", "training under way, checkpoints included"),
     (r"stages/[^/]+/(adapter|model|slots)/.+", "tuned models, which may repeat what they learned"),
     (r"stages/.+", "records of the stages"),
+    (r"models/.+", "what small nets know of training cases"),
     (r"references/.+", "log-probabilities of DPO's reference"),
     (r"labels/.+", "what raters were shown and said"),
     (r"trackers/.+", "what trackers logged"),

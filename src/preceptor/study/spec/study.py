@@ -27,6 +27,7 @@ from preceptor.models import (
     HEAD,
     RESERVED_NAMES,
     AdapterSettings,
+    MadeModel,
     Slot,
     SlotSettings,
     adapter_slots,
@@ -104,8 +105,10 @@ class Study(_Frozen):
     name: Annotated[str, Field(pattern=r"^\w[\w.-]*$"), AfterValidator(file_name)]
     question: str = "Which is worth it: the untouched model, learning by example (SFT), or also by preference (DPO)?"
     model: str = EMBEDDED
-    models: dict[Name, str] = Field(default={}, exclude_if=lambda models: not models)
-    """Further models by name, which stages ask for: each a folder, a hub id or an embedded model, as `model` is."""
+    models: dict[Name, str | MadeModel] = Field(default={}, exclude_if=lambda models: not models)
+    """Further models by name, which stages ask for: each a folder, a hub id or an embedded model, as `model` is, or the
+    settings of one that is made.
+    """
     load_in_4bit: bool = Field(default=False, exclude_if=lambda quantized: not quantized)
     """Whether the model's linear layers are held in four bits, in each of its own arms, tuned or not."""
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(default=(0,), min_length=1)
@@ -296,23 +299,29 @@ class Study(_Frozen):
         named, use = (entry.train, entry.use) if entry else ((), ())
         heads = self._heads(labels) if getattr(kind, "trains_head", False) else {}
         heads = {name: head for name, head in heads.items() if name in named} or heads
-        adapters = self._adapters(kind)
+        adapters = {} if self.is_made(stage.model) else self._adapters(kind)
         train = tuple(dict.fromkeys([*(named or [one for one in adapters if one not in use]), *heads]))
         active = {name: slot for name, slot in (adapters | heads).items() if name in {*train, *use}}
-        whole = self.adapter_of(kind) is None
+        whole = self.adapter_of(kind, stage.model) is None
         return active, (BACKBONE, *train) if whole else train
 
-    def adapter_of(self, kind: Any) -> AdapterSettings | None:
+    def is_made(self, model: str | None) -> bool:
+        """Whether a model, by its name in `models`, is made from settings, so that every weight of it learns."""
+        return isinstance(self.models.get(model or ""), MadeModel)
+
+    def adapter_of(self, kind: Any, model: str | None = None) -> AdapterSettings | None:
         """The adapter of a stage of this kind without `slots`: the study's, and the usual one of a kind that brings its
-        own model along; None where every weight learns.
+        own model along; None where every weight learns. model: that of the stage among `models`.
         """
+        if self.is_made(model):
+            return None
         return AdapterSettings() if hasattr(kind, "model") else self.adapter
 
     def most_slots(self, model: str | None = None) -> dict[str, Slot]:
         """The slots of the stage that has most of them, of those with this model: what a plan counts on."""
         refs = [stage for name in self.resolved if (last := self.stage_of(name)) for stage in last.required]
         slots = [self.slots_of(stage)[0] for stage in refs if stage.model == model]
-        return max(slots, key=len, default=self._adapters())
+        return max(slots, key=len, default={} if self.is_made(model) else self._adapters())
 
     def _adapters(self, kind: Any = None) -> dict[str, Slot]:
         if self.slots and not hasattr(kind, "model"):
@@ -376,7 +385,7 @@ class Study(_Frozen):
         return getattr(self, name, None) or (settings() if settings else None)
 
     @property
-    def other_models(self) -> dict[str, str]:
+    def other_models(self) -> dict[str, str | MadeModel]:
         """The models beside `model` that arms have, by name, each with what names it in `models` or its kind brings."""
         names = dict.fromkeys(arm.model for arm in self.resolved.values() if arm.model)
         return {name: self.models[name] if name in self.models else find_kind(name).model for name in names}

@@ -153,7 +153,9 @@ class StageTree:
         slots, train = self.study.slots_of(stage, len(prepared.task.labels or prepared.task.set_labels))
         source = self.source_of(stage.model)
         slots = with_pools(slots, source)
-        adapter = self.study.adapter_of(kind) if not self.study.slots or hasattr(kind, "model") else None
+        adapter = self.study.adapter_of(kind, stage.model)
+        if self.study.slots and not hasattr(kind, "model"):
+            adapter = None
         context = Context(
             study=self.study,
             stage=stage,
