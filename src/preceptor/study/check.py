@@ -208,7 +208,8 @@ def _writes(study: Study, arm: str) -> bool:
     way, last = find_answer(study.arm(arm).answer), study.stage_of(arm)
     if way.asks_policy and not getattr(way, "needs_head", False):
         return True
-    return any(not getattr(find_kind(one.kind), "trains_head", False) for one in (last.required if last else ()))
+    kinds = [find_kind(one.kind) for one in (last.lineage if last else ())]
+    return any(not getattr(kind, "trains_head", False) for kind in kinds)
 
 
 def idle_pair_settings(study: Study) -> list[Problem]:

@@ -96,4 +96,4 @@ def vectors_in_front(slots: Mapping[str, Slot]) -> int:
 def _slots_on(study: Study, name: str | None) -> list[dict[str, Slot]]:
     """The slots of each stage that trains a model."""
     last = [stage for arm in study.arm_names if (stage := study.stage_of(arm)) and stage.model == name]
-    return [study.slots_of(stage)[0] for one in last for stage in one.required]
+    return [study.slots_of(stage)[0] for one in last for stage in one.required if stage.model == name]

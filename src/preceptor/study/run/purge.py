@@ -30,6 +30,7 @@ _GOES = (
     (r"stages/[^/]+/pairs\.jsonl", "pairs of answers to train on"),
     (r"stages/[^/]+/checkpoints/.+", "training under way, checkpoints included"),
     (r"stages/[^/]+/(adapter|model|slots)/.+", "tuned models, which may repeat what they learned"),
+    (r"stages/[^/]+/states\.safetensors", "states of training cases"),
     (r"stages/.+", "records of the stages"),
     (r"models/.+", "what small nets know of training cases"),
     (r"references/.+", "log-probabilities of DPO's reference"),

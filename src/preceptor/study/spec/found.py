@@ -26,6 +26,7 @@ class Kind(Protocol):
     `problems(settings, base_folder)`, what `check` should refuse of its settings; `caution(stage, study, cases)`, what
     `check` should say of it on a task, whose `TaskCases` they are, though it can be trained; `answer`, how an arm that
     ends with it answers where nothing is said; `trains_head = True`, where it trains a head on the task's labels;
+    `learns_targets = True`, where a stage of it may have `toward`: further targets that another stage made;
     `model`, the embedded model of an arm that begins with it, unless the study's `models` names one by the name of the
     kind: such an arm is a control, a simpler way, and is left out where that model is not on the machine.
     """
@@ -33,7 +34,7 @@ class Kind(Protocol):
     title: str
     explanation: str
     curves: tuple[str, ...]
-    makes: Literal["policy", "pairs"]
+    makes: Literal["policy", "pairs", "targets"]
     Settings: type[BaseModel]
     """Its block in the study file; a task may have one of its own."""
     needs: Callable[[str], tuple[str, ...]]
