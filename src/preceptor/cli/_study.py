@@ -17,7 +17,9 @@ def study(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="STUDY", help="A study file, `quickstart`, `five-tasks` or `specialty`.", autocompletion=studies
+            metavar="STUDY",
+            help="A study file, `quickstart`, `five-tasks`, `specialty` or `medication`.",
+            autocompletion=studies,
         ),
     ] = "quickstart",
     model: Annotated[str | None, typer.Option(help="Model in place of the study's; a folder, hub id or name.")] = None,

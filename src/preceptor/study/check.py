@@ -95,8 +95,9 @@ def look_at_study(study: Study, base_folder: Path, console: Console) -> Looked:
             problems += error.problems
     with TemporaryDirectory() as folder:  # a run keeps what it makes
         try:
-            others = with_made_models(others, study, checked, Path(folder))
-            for name in made_settings(study):
+            if len(checked) == len(study.tasks):  # else what is wrong with the data is said, and there are none to make
+                others = with_made_models(others, study, checked, Path(folder))
+            for name in (one for one in made_settings(study) if one in others.here):
                 problems += unfit_model(others.here[name].source, study, name)
         except InputError as error:
             problems += error.problems
