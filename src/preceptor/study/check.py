@@ -1,7 +1,9 @@
 """Everything about a study that can be found wrong before anything is trained."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
@@ -14,13 +16,15 @@ from preceptor.errors import InputError, Problem
 from preceptor.models import ModelSource, context_length, load_tokenizer, reads_snippets, snippets_of, writes
 from preceptor.preferences import find_maker
 from preceptor.study.cases import Checked, cannot_answer, check_task, read_by, read_task, through_view
-from preceptor.study.check_slots import idle_settings, stages_of, unfit_slots
+from preceptor.study.check_slots import idle_settings, unfit_slots
+from preceptor.study.made_models import made_settings, unknown_codes, with_made_models
 from preceptor.study.other_models import (
     OtherModel,
     OtherModels,
     find_other_models,
     reads_in_pieces,
     slots_on,
+    stages_of,
     vectors_in_front,
 )
 from preceptor.study.spec.found import find_answer, find_kind
@@ -52,10 +56,10 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
 def look_at_study(study: Study, base_folder: Path, console: Console) -> Looked:
     """Read and look at every task's cases, show on `console` what was found in them, and gather all that is wrong."""
     problems: list[Problem] = []
-    tokenizer, others = None, OtherModels()
+    own, others = None, OtherModels()
     try:
         source = model_of(study, base_folder)
-        tokenizer = load_tokenizer(source)
+        own = OtherModel(source, load_tokenizer(source), study.max_length, "")
         problems += unfit_model(source, study) + too_long_for(source, study)
     except InputError as error:
         problems += error.problems
@@ -93,22 +97,22 @@ def look_at_study(study: Study, base_folder: Path, console: Console) -> Looked:
     for entry in study.tasks:
         try:
             one = read_task(entry, study, base_folder)
-            if tokenizer is not None:
-                checked.append(check_task(one, study, tokenizer))
+            if own is not None:
+                checked.append(check_task(one, study, own.tokenizer))
         except InputError as error:
             problems += error.problems
-    for each in checked:
-        each.preflight.render(console)
-        fatal = [Problem(f"{each.where}, {found.where}", found.what, found.fix) for found in each.preflight.fatal]
-        unread, cut = ([], []) if fatal else as_further_models_read(each, study, others)
-        if tokenizer is not None and not fatal and not unread:
-            unread = long_snippets(each, study, OtherModel(source, tokenizer, study.max_length, ""), others)
-        warned = cautions(study, each) + cut
-        for warning in warned:
-            console.print(f"[yellow]warning[/yellow] {escape(str(warning))}")
-        warnings += warned
-        problems += fatal or spike_cut_off(each, tokenizer, study.max_length)
-        problems += unread
+    with TemporaryDirectory() as folder:  # a run keeps what it makes
+        try:
+            if len(checked) == len(study.tasks):  # else what is wrong with the data is said, and there are none to make
+                others = with_made_models(others, study, checked, Path(folder))
+            for name in (one for one in made_settings(study) if one in others.here):
+                problems += unfit_model(others.here[name].source, study, name)
+        except InputError as error:
+            problems += error.problems
+        if own is not None:
+            found = look_at_cases(study, checked, own, others, console)
+            problems += found[0]
+            warnings += found[1]
     for maker in study.makers:
         why = [find_maker(maker).unsupported_reason(each.task, each.splits.train) for each in checked]
         if why and all(why):
@@ -119,6 +123,29 @@ def look_at_study(study: Study, base_folder: Path, console: Console) -> Looked:
         for name in sorted({name for name in names if names.count(name) > 1})
     ]
     return Looked(checked, problems, warnings)
+
+
+def look_at_cases(
+    study: Study, tasks: Sequence[Checked], own: OtherModel, others: OtherModels, console: Console
+) -> tuple[list[Problem], list[Problem]]:
+    """Show what was found in the cases of each task. What of it is fatal, and what is not, beside what is shown.
+
+    own: the study's `model`.
+    """
+    problems, warnings = list[Problem](), list[Problem]()
+    for each in tasks:
+        each.preflight.render(console)
+        fatal = [Problem(f"{each.where}, {found.where}", found.what, found.fix) for found in each.preflight.fatal]
+        unread, cut = ([], []) if fatal else as_further_models_read(each, study, others)
+        if not fatal and not unread:
+            unread = long_snippets(each, study, own, others)
+        warned = cautions(study, each) + cut
+        for warning in warned:
+            console.print(f"[yellow]warning[/yellow] {escape(str(warning))}")
+        warnings += warned
+        problems += fatal or spike_cut_off(each, own.tokenizer, study.max_length)
+        problems += unread
+    return problems, warnings
 
 
 def cautions(study: Study, checked: Checked) -> list[Problem]:
@@ -166,7 +193,7 @@ def left_out(study: Study, others: OtherModels) -> list[Problem]:
 def as_further_models_read(checked: Checked, study: Study, others: OtherModels) -> tuple[list[Problem], list[Problem]]:
     """What is wrong with the cases as the arms of further models are shown them, where these could answer: that a model
     which the study names cannot read every case, and how many are cut for an encoder that has fewer positions than
-    `max_length`, which is only told.
+    `max_length` and how many codes a made model does not know, which is only told.
     """
     unread, cut = list[Problem](), list[Problem]()
     arms = [study.arm(name) for name in study.arm_names if not cannot_answer(study, checked, name)]
@@ -187,6 +214,11 @@ def as_further_models_read(checked: Checked, study: Study, others: OtherModels) 
             what = f"{read.cut} of {count} cases are cut to {model.max_length} tokens, all that it has positions for"
             fix = f"To have them read whole, {_READ_IN_CHUNKS}; else expect it to miss what stands in their middle."
             cut.append(Problem(where, what, fix))
+        if study.is_made(name) and not isinstance(read, str):
+            unknown, every = unknown_codes(model.tokenizer, read.test)
+            what = f"{unknown} of {every} codes in held-out cases stand in no training case, and are passed over"
+            fix = "Expect nothing of them, or give coarser codes, of which training cases have all."
+            cut += [Problem(where, what, fix)] if unknown else []
     return unread, cut
 
 
@@ -220,7 +252,8 @@ def _writes(study: Study, arm: str) -> bool:
     way, last = find_answer(study.arm(arm).answer), study.stage_of(arm)
     if way.asks_policy and not getattr(way, "needs_head", False):
         return True
-    return any(not getattr(find_kind(one.kind), "trains_head", False) for one in (last.required if last else ()))
+    kinds = [find_kind(one.kind) for one in (last.lineage if last else ())]
+    return any(not getattr(kind, "trains_head", False) for kind in kinds)
 
 
 def idle_pair_settings(study: Study) -> list[Problem]:
