@@ -63,7 +63,7 @@ def test_no_field_holds_the_label_s_own_words(cases: list[Example]) -> None:
 def test_labels_are_about_equally_frequent(cases: list[Example]) -> None:
     counts = Counter(one.target for one in cases)
     assert set(counts) == set(TASK.labels)
-    assert min(counts.values()) > 0.8 * len(cases) / 4
+    assert min(counts.values()) > 0.7 * len(cases) / 4
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """Whether the weights of snippets point at what decided: held against gold evidence, and against leaving them out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -35,9 +35,9 @@ def snippet_figures(prepared: Prepared, predictions: Sequence[Prediction]) -> Sn
     )
 
 
-def _evidence(prepared: Prepared, fields: object) -> str:
+def _evidence(prepared: Prepared, fields: Mapping[str, str]) -> str:
     name = prepared.task.evidence
-    return str(fields[name]).strip() if name and isinstance(fields, dict) else ""
+    return fields[name].strip() if name else ""
 
 
 def _largest(snippets: Sequence[Snippet]) -> int:
