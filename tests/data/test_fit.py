@@ -10,6 +10,7 @@ from preceptor.data._fit import TRUNCATION_MARK, Fitted, TooLong, fit, fit_pair,
 from preceptor.errors import InputError
 from preceptor.models import ModelSource, encode, load_tokenizer, snippets_of, stop_tokens
 from preceptor.tasks import Example, Task
+from preceptor.text_pieces import join_pieces, pieces_of
 
 INSTRUCTION = "Answer with one of the labels: yes or no."
 WORDS = ["fever", "creatinine", "1.2", "mg/dL", "patient", "no", "pain", "naïve", "ärztlich", "\n", "  ", "38.0"]
@@ -227,6 +228,18 @@ def test_of_a_field_that_is_cut_at_its_start_the_oldest_lines_go(tiny_tokenizer:
     assert kept[1:] == lines[-len(kept[1:]) :]
     one_more = make_example("\n".join([kept[0], *lines[-len(kept) :]]))
     assert len(kept) == count or _length(task, one_more, tiny_tokenizer) > limit
+
+
+def test_snippets_that_are_left_at_a_start_stay_apart(encoder_source: ModelSource) -> None:
+    tokenizer = load_tokenizer(encoder_source)
+    snippets = [f"snippet {number} of a long note" for number in range(8)]
+    whole = fit(visits_task(), make_example(join_pieces(snippets)), tokenizer, 1000)
+    fitted = fit(visits_task(), make_example(join_pieces(snippets)), tokenizer, len(whole.encoded.prompt) - 20)
+    first, *others = pieces_of(fitted.example.fields["note"])
+    assert first.startswith(TRUNCATION_MARK.strip())
+    assert [first.splitlines()[-1], *others] == snippets[-1 - len(others) :]
+    assert 0 < len(others) < len(snippets) - 1
+    assert len(snippets_of(fitted.encoded.prompt)) == 1 + len(others)
 
 
 def _length(task: Task, case: Example, tokenizer: Any) -> int:

@@ -101,8 +101,14 @@ def test_it_is_planned_and_checked(tmp_path: Path, tiny_model_folder: Path, prec
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"models": {"small": {"family": "codes", "depth": 2}}}, "depth"),
-        ({"models": {"small": {"family": "dreams"}}}, "family"),
+        ({"models": {"small": {"family": "codes", "depth": 2}}}, "models.small.depth: there is no such setting"),
+        ({"models": {"small": {"family": "codes", "layers": 1}}}, "models.small.layers: there is no such setting"),
+        ({"models": {"small": {"family": "dreams"}}}, "models.small.family"),
+        ({"models": {"small": {"model": "all-minilm-l6-v2", "width": 16}}}, "models.small.width: there is no such"),
+        ({"models": {"small": 3}}, "models.small"),
+        ({"slots": {"parts": {"type": "head", "pool": "snippet_mean"}}}, "snippets are for encoders"),
+        ({"stages": {"short": {"kind": "senses", "model": "small"}, "student": STUDY["stages"]["student"]},
+          "arms": [{**ARM, "stages": ["short", "student"]}]}, "stage short: it learns from texts"),
         ({"tasks": [*STUDY["tasks"], {"task": "specialty", "data": {"cases": 40}}]}, "one task"),
         ({"arms": ["frequency", {**ARM, "view": None}]}, "no sets of codes"),
         ({"arms": [{**ARM, "stages": ["written"], "answer": "generate"}],

@@ -1,29 +1,26 @@
 """Everything about a study that can be found wrong before anything is trained."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
 from preceptor.chat_server import ChatServer, find_server
-from preceptor.data import fit, made_field_cautions
 from preceptor.engine import find_tracker
 from preceptor.errors import InputError, Problem
-from preceptor.models import ModelSource, context_length, load_tokenizer, reads_snippets, snippets_of, writes
+from preceptor.models import ModelSource, context_length, load_tokenizer, writes
 from preceptor.preferences import find_maker
-from preceptor.study.cases import Checked, cannot_answer, check_task, read_by, read_task, through_view
+from preceptor.study.cases import Checked, check_task, read_task
+from preceptor.study.check_cases import READ_IN_CHUNKS, look_at_cases
 from preceptor.study.check_slots import idle_settings, unfit_slots
-from preceptor.study.made_models import made_settings, unknown_codes, with_made_models
+from preceptor.study.made_models import made_settings, with_made_models
 from preceptor.study.other_models import (
     OtherModel,
     OtherModels,
     find_other_models,
     reads_in_pieces,
-    slots_on,
     stages_of,
     vectors_in_front,
 )
@@ -33,7 +30,6 @@ from preceptor.study.spec.study import Study
 
 _OF_ON_POLICY = ("chosen_from", "min_gap", "min_score", "max_length_difference")
 """Settings of pairs that would be ignored in silence with other makers."""
-_READ_IN_CHUNKS = "give each head on it `chunk_length` (under `slots`)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,42 +121,6 @@ def look_at_study(study: Study, base_folder: Path, console: Console) -> Looked:
     return Looked(checked, problems, warnings)
 
 
-def look_at_cases(
-    study: Study, tasks: Sequence[Checked], own: OtherModel, others: OtherModels, console: Console
-) -> tuple[list[Problem], list[Problem]]:
-    """Show what was found in the cases of each task. What of it is fatal, and what is not, beside what is shown.
-
-    own: the study's `model`.
-    """
-    problems, warnings = list[Problem](), list[Problem]()
-    for each in tasks:
-        each.preflight.render(console)
-        fatal = [Problem(f"{each.where}, {found.where}", found.what, found.fix) for found in each.preflight.fatal]
-        unread, cut = ([], []) if fatal else as_further_models_read(each, study, others)
-        if not fatal and not unread:
-            unread = long_snippets(each, study, own, others)
-        warned = cautions(study, each) + cut
-        for warning in warned:
-            console.print(f"[yellow]warning[/yellow] {escape(str(warning))}")
-        warnings += warned
-        problems += fatal or spike_cut_off(each, own.tokenizer, study.max_length)
-        problems += unread
-    return problems, warnings
-
-
-def cautions(study: Study, checked: Checked) -> list[Problem]:
-    """What is not wrong with a stage on a task, and still worth knowing before it is trained."""
-    entry, shown = checked.entry, next((seen.splits for seen in checked.views.values()), None)
-    found: list[Problem | None] = []
-    if shown:
-        found += made_field_cautions(entry.fields, checked.task, shown, checked.where)
-    for stage in stages_of(study):
-        kind = find_kind(stage.kind)
-        if hasattr(kind, "caution"):
-            found.append(kind.caution(stage, study, checked))
-    return list(dict.fromkeys(one for one in found if one))
-
-
 def unfit_model(source: ModelSource, study: Study, name: str | None = None) -> list[Problem]:
     """What a model cannot do of what its arms ask: write, or have the slots. name: as of `unfit_slots`."""
     return cannot_write(source, study, name) or unfit_slots(source, study, name)
@@ -188,64 +148,6 @@ def left_out(study: Study, others: OtherModels) -> list[Problem]:
     named = [(arm, others.absent.get(study.arm(arm).model or "")) for arm in study.arm_names]
     fix = "Fetch it first, or go without the arm."
     return [Problem(f"arms: {arm}", f"it is left out: {why}", fix) for arm, why in named if why]
-
-
-def as_further_models_read(checked: Checked, study: Study, others: OtherModels) -> tuple[list[Problem], list[Problem]]:
-    """What is wrong with the cases as the arms of further models are shown them, where these could answer: that a model
-    which the study names cannot read every case, and how many are cut for an encoder that has fewer positions than
-    `max_length` and how many codes a made model does not know, which is only told.
-    """
-    unread, cut = list[Problem](), list[Problem]()
-    arms = [study.arm(name) for name in study.arm_names if not cannot_answer(study, checked, name)]
-    for name, view in dict.fromkeys((arm.model or "", arm.view) for arm in arms if arm.model in others.here):
-        model = others.here[name]
-        if view and view not in checked.entry.views:
-            continue  # the arm is left out of this task
-        if name not in study.models and model.max_length == study.max_length:
-            continue  # a usual control, which is left out where it cannot read them
-        read = read_by(through_view(checked, view), model)
-        where = f"{checked.where}, view {view}, model {name}" if view else f"{checked.where}, model {name}"
-        if isinstance(read, str):
-            field = f"of view {view}" if view else f"in task {checked.task.name}"
-            fix = f"Name a field under `cut:` {field}, shorten its cases, or name another model."
-            unread += [Problem(where, read, fix)] if name in study.models else []
-        elif read.cut and model.max_length < study.max_length:
-            count = len(read.train) + len(read.validation) + len(read.test)
-            what = f"{read.cut} of {count} cases are cut to {model.max_length} tokens, all that it has positions for"
-            fix = f"To have them read whole, {_READ_IN_CHUNKS}; else expect it to miss what stands in their middle."
-            cut.append(Problem(where, what, fix))
-        if study.is_made(name) and not isinstance(read, str):
-            unknown, every = unknown_codes(model.tokenizer, read.test)
-            what = f"{unknown} of {every} codes in held-out cases stand in no training case, and are passed over"
-            fix = "Expect nothing of them, or give coarser codes, of which training cases have all."
-            cut += [Problem(where, what, fix)] if unknown else []
-    return unread, cut
-
-
-def long_snippets(checked: Checked, study: Study, own: OtherModel, others: OtherModels) -> list[Problem]:
-    """The views of which a snippet has more tokens than an encoder that reads it has positions for. own: the study's
-    `model`.
-    """
-    found = []
-    arms = [study.arm(name) for name in study.arm_names if not cannot_answer(study, checked, name)]
-    for name, view in dict.fromkeys((arm.model, arm.view) for arm in arms):
-        slots, model = slots_on(study, name), others.here.get(name) if name else own
-        if model is None or (view and view not in checked.entry.views):
-            continue
-        if not any(reads_snippets(slot) for some in slots for slot in some.values()):
-            continue
-        source, known = model.source, context_length(model.source)
-        read = read_by(through_view(checked, view), model)
-        if known is None or isinstance(read, str):
-            continue
-        prompts = [*(one.prompt for one in (*read.train, *read.validation)), *read.test]
-        longest = max(len(piece) for prompt in prompts for piece in snippets_of(prompt))
-        room = known - max(map(vectors_in_front, slots), default=0)
-        if longest > room:
-            what = f"a snippet has {longest} tokens, and {source.title} has room for {room}"
-            where = f"{checked.where}, view {view}" if view else checked.where
-            found.append(Problem(where, what, "Lower `words` of its field, or name an encoder with more positions."))
-    return found
 
 
 def _writes(study: Study, arm: str) -> bool:
@@ -279,18 +181,6 @@ def idle_pair_settings(study: Study) -> list[Problem]:
     ]
 
 
-def spike_cut_off(checked: Checked, tokenizer: Any, max_length: int) -> list[Problem]:
-    """That an answer has no room for an error that stands at its end, in most of the cases that learn it."""
-    task, learn = checked.task, [one for one in checked.splits.train if one.archive is not None]
-    room, cut = task.answer.max_new_tokens, 0
-    for one in learn:
-        cut += len(fit(task, one, tokenizer, max_length, one.archive).encoded.answer) > room
-    if 2 * cut <= len(learn):
-        return []
-    what = f"{cut} of {len(learn)} answers with the text behind them need more than the {room} tokens of an answer"
-    return [Problem(f"{checked.where}, data.spike", what, "Raise `max_new_tokens` in the task file")]
-
-
 def too_long_for(source: ModelSource, study: Study, name: str | None = None) -> list[Problem]:
     """That the study's `max_length` exceeds the model's context length, if it does and no chunks are read.
 
@@ -301,6 +191,6 @@ def too_long_for(source: ModelSource, study: Study, name: str | None = None) -> 
         return []
     more = f" beside {front} vectors in front of them" if front else ""
     what = f"{study.max_length} tokens are asked for{more}, and the context length of {source.title} is {known}"
-    chunks = f", {_READ_IN_CHUNKS}" if encoder else ""
+    chunks = f", {READ_IN_CHUNKS}" if encoder else ""
     fix = f"Set it to {known - front} or less{chunks}, or name a model with a longer one."
     return [Problem("max_length", what, fix)]

@@ -19,7 +19,7 @@ from preceptor.study import load_study, run_study
 from preceptor.study.answers.head import label_probabilities
 from preceptor.study.cases import prepare, read_task
 from preceptor.study.made_models import kept_models, with_made_models
-from preceptor.study.other_models import OtherModels
+from preceptor.study.other_models import OtherModels, stages_on
 from preceptor.study.stages._projector import exchanged
 
 FAST: dict[str, Any] = {"kind": "classify", "model": "small", "epochs": 3, "learning_rate": 0.01, "batch_size": 8}
@@ -145,6 +145,12 @@ def test_its_cost_has_the_teacher_s_and_that_of_the_states_and_its_use_has_not(d
     assert len(list(done.glob("stages/*/ledger.json"))) == 5, "teacher, its states, and three students"
 
 
+def test_a_stage_counts_on_its_own_model_alone(tmp_path: Path, tiny_model_folder: Path) -> None:
+    study, _ = load_study(str(write(tmp_path, tiny_model_folder, arms=STUDENTS)))
+    assert {one.name for one in stages_on(study, "small")} == {"student", "kd", "shuffled"}
+    assert {one.name for one in stages_on(study, None)} == {"teacher", "taught"}
+
+
 @given(st.lists(st.sampled_from("abcdefgh"), min_size=2, max_size=30), st.integers(0, 5))
 def test_states_are_exchanged_among_patients(patients: list[str], seed: int) -> None:
     given_to = exchanged(patients, seed)
@@ -161,6 +167,7 @@ def test_states_are_exchanged_among_patients(patients: list[str], seed: int) -> 
         ({"kd": FAST | {"toward": {"states": "taught", "alpha": 1}}}, STUDENTS[1:2], "alpha"),
         ({"written": {"kind": "sft", "toward": {"states": "taught"}}}, ["written"], "cannot learn `toward` states"),
         ({"taught": {"kind": "states"}}, STUDENTS[1:2], "one that trains a head"),
+        ({"taught": {"kind": "states", "after": "senses"}}, STUDENTS[1:2], "a head on the task's labels"),
         ({}, ["teacher", {"name": "odd", "stages": ["taught"]}], "take it out of the arm"),
     ],
 )
