@@ -161,6 +161,7 @@ def test_states_are_exchanged_among_patients(patients: list[str], seed: int) -> 
         ({"kd": FAST | {"toward": {"states": "taught", "alpha": 1}}}, STUDENTS[1:2], "alpha"),
         ({"written": {"kind": "sft", "toward": {"states": "taught"}}}, ["written"], "cannot learn `toward` states"),
         ({"taught": {"kind": "states"}}, STUDENTS[1:2], "one that trains a head"),
+        ({"taught": {"kind": "states", "after": "kd"}}, STUDENTS[1:2], "states of what comes of kd itself"),
         ({}, ["teacher", {"name": "odd", "stages": ["taught"]}], "take it out of the arm"),
     ],
 )
