@@ -168,6 +168,7 @@ def test_states_are_exchanged_among_patients(patients: list[str], seed: int) -> 
         ({"written": {"kind": "sft", "toward": {"states": "taught"}}}, ["written"], "cannot learn `toward` states"),
         ({"taught": {"kind": "states"}}, STUDENTS[1:2], "one that trains a head"),
         ({"taught": {"kind": "states", "after": "senses"}}, STUDENTS[1:2], "a head on the task's labels"),
+        ({"taught": {"kind": "states", "after": "kd"}}, STUDENTS[1:2], "states of what comes of kd itself"),
         ({}, ["teacher", {"name": "odd", "stages": ["taught"]}], "take it out of the arm"),
     ],
 )

@@ -131,10 +131,26 @@ def _target_problems(name: str, entry: StageEntry, entries: Entries) -> Iterator
         return
     if not getattr(find_kind(entry.kind), "learns_targets", False):
         yield f"{name}: {entry.kind} cannot learn `toward` states; classify can"
+    if _rests_on_itself(name, entries) and not comes_after_itself(name, entries):
+        yield f"{name}.toward: {entry.toward.states} keeps states of what comes of {name} itself"
     if not _makes_targets(entry.toward.states, entries):
         there = [one for one in entries if _makes_targets(one, entries)]
         known = f"name one of {', '.join(there)}" if there else "name a stage of kind states under `stages`"
         yield f"{name}.toward: {entry.toward.states} makes no states; {known}"
+
+
+def _rests_on_itself(name: str, entries: Entries) -> bool:
+    """Whether what a stage comes after and learns toward leads back to it."""
+    seen, ahead = set[str](), [name]
+    while ahead:
+        entry = entry_of(ahead.pop(), entries)
+        before = [entry.after, entry.toward.states if entry.toward else None] if entry else []
+        found = {one.partition("@")[0] for one in before if one} - seen
+        if name in found:
+            return True
+        seen |= found
+        ahead += sorted(found)
+    return False
 
 
 def _answers_by_head(kind: Kind) -> bool:
