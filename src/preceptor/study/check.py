@@ -145,7 +145,7 @@ def idle_models(study: Study) -> list[Problem]:
 
 def left_out(study: Study, others: OtherModels) -> list[Problem]:
     """The arms that are left out because an embedded model is not on this machine."""
-    named = [(arm, others.absent.get(study.arm(arm).model or "")) for arm in study.arm_names]
+    named = [(arm, others.absent.get(name)) for arm in study.arm_names for name in study.models_of(arm)]
     fix = "Fetch it first, or go without the arm."
     return [Problem(f"arms: {arm}", f"it is left out: {why}", fix) for arm, why in named if why]
 

@@ -12,7 +12,9 @@ from preceptor.models import context_length, reads_snippets, snippets_of
 from preceptor.study.cases import Checked, cannot_answer, read_by, through_view
 from preceptor.study.made_models import unknown_codes
 from preceptor.study.other_models import OtherModel, OtherModels, slots_on, stages_of, vectors_in_front
+from preceptor.study.spec.arms import Arm
 from preceptor.study.spec.found import find_kind
+from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
 
 READ_IN_CHUNKS = "give each head on it `chunk_length` (under `slots`)"
@@ -55,17 +57,28 @@ def cautions(study: Study, checked: Checked) -> list[Problem]:
     return list(dict.fromkeys(one for one in found if one))
 
 
+def shown_to(study: Study, checked: Checked) -> list[tuple[str | None, str | None]]:
+    """Which models are shown the cases of a task, each with the view: those of the arms that can answer it, and of what
+    these learn toward.
+    """
+    found: list[Arm | StageRef] = []
+    for name in study.arm_names:
+        arm, last = study.arm(name), study.stage_of(name)
+        if (arm.view is None or arm.view in checked.entry.views) and not cannot_answer(study, checked, name):
+            found += [arm, *(last.required if last else ())]
+    return list(dict.fromkeys((one.model, one.view) for one in found))
+
+
 def as_further_models_read(checked: Checked, study: Study, others: OtherModels) -> tuple[list[Problem], list[Problem]]:
-    """What is wrong with the cases as the arms of further models are shown them, where these could answer: that a model
-    which the study names cannot read every case, and how many are cut for an encoder that has fewer positions than
-    `max_length` and how many codes a made model does not know, which is only told.
+    """What is wrong with the cases as further models are shown them: that a model which the study names cannot read
+    every case; and how many are cut for an encoder that has fewer positions than `max_length`, and how many codes a
+    made model does not know, which is only told.
     """
     unread, cut = list[Problem](), list[Problem]()
-    arms = [study.arm(name) for name in study.arm_names if not cannot_answer(study, checked, name)]
-    for name, view in dict.fromkeys((arm.model or "", arm.view) for arm in arms if arm.model in others.here):
-        model = others.here[name]
-        if view and view not in checked.entry.views:
-            continue  # the arm is left out of this task
+    for name, view in shown_to(study, checked):
+        model = others.here.get(name or "")
+        if name is None or model is None:
+            continue
         if name not in study.models and model.max_length == study.max_length:
             continue  # a usual control, which is left out where it cannot read them
         read = read_by(through_view(checked, view), model)
@@ -92,10 +105,9 @@ def long_snippets(checked: Checked, study: Study, own: OtherModel, others: Other
     `model`.
     """
     found = []
-    arms = [study.arm(name) for name in study.arm_names if not cannot_answer(study, checked, name)]
-    for name, view in dict.fromkeys((arm.model, arm.view) for arm in arms):
+    for name, view in shown_to(study, checked):
         slots, model = slots_on(study, name), others.here.get(name) if name else own
-        if model is None or (view and view not in checked.entry.views):
+        if model is None:
             continue
         if not any(reads_snippets(slot) for some in slots for slot in some.values()):
             continue

@@ -9,7 +9,7 @@ from typing import Any
 from preceptor.errors import InputError, Problem
 from preceptor.models import MadeModel, ModelSource, fingerprint, load_tokenizer, made_source, make_model
 from preceptor.study.cases import TaskCases, case_text, through_view
-from preceptor.study.other_models import OtherModel, OtherModels, tokens_read
+from preceptor.study.other_models import OtherModel, OtherModels, stages_on, tokens_read
 from preceptor.study.spec.study import Study
 from preceptor.text_pieces import as_lines
 
@@ -69,6 +69,6 @@ def _other(study: Study, source: ModelSource) -> OtherModel:
 
 
 def _shown(study: Study, name: str, tasks: Sequence[TaskCases]) -> list[str]:
-    views = dict.fromkeys(arm.view for arm in study.resolved.values() if arm.model == name)
+    views = dict.fromkeys(stage.view for stage in stages_on(study, name))
     seen = [through_view(cases, view) for cases in tasks for view in views if view is None or view in cases.entry.views]
     return [as_lines(case_text(one.task, example)) for one in seen for example in one.splits.train]

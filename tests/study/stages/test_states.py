@@ -151,6 +151,21 @@ def test_a_stage_counts_on_its_own_model_alone(tmp_path: Path, tiny_model_folder
     assert {one.name for one in stages_on(study, None)} == {"teacher", "taught"}
 
 
+def test_a_teacher_of_a_model_that_no_arm_has_is_trained_for_its_student(
+    tmp_path: Path, tiny_model_folder: Path, tiny_encoder_folder: Path
+) -> None:
+    teacher = STAGES["teacher"] | {"model": "mini"}
+    changes = {
+        "arms": STUDENTS[1:2],
+        "models": STUDY["models"] | {"mini": str(tiny_encoder_folder)},
+        "stages": STAGES | {"teacher": teacher},
+        "adapter": {"rank": 2, "alpha": 4},
+    }
+    run(write(tmp_path, tiny_model_folder, **changes), tmp_path / "run")
+    assert cells(tmp_path / "run").keys() == {"kd"}
+    assert len(list((tmp_path / "run").glob("stages/*/ledger.json"))) == 3, "teacher, its states, and the student"
+
+
 @given(st.lists(st.sampled_from("abcdefgh"), min_size=2, max_size=30), st.integers(0, 5))
 def test_states_are_exchanged_among_patients(patients: list[str], seed: int) -> None:
     given_to = exchanged(patients, seed)

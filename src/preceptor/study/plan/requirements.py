@@ -100,9 +100,10 @@ def read_planned(study: Study, base_folder: Path) -> Planned:
     tokenizer, notes = _tokenizer(source)
     others = find_other_models(study, base_folder, _blueprint)
     notes += [
-        f"the arm {arm.name} is left out: {why}"
-        for arm in study.resolved.values()
-        if (why := others.absent.get(arm.model or ""))
+        f"the arm {arm} is left out: {why}"
+        for arm in study.resolved
+        for name in study.models_of(arm)
+        if (why := others.absent.get(name))
     ]
     read: list[Checked] = []
     for entry in study.tasks:

@@ -376,6 +376,11 @@ class Study(_Frozen):
         """The last stage of an arm, with all that it rests on; None for an untouched arm."""
         return stage_of(self.arm(arm), self.resolved, self.stages, self.makers[0] if self.makers else None)
 
+    def models_of(self, arm: str) -> tuple[str, ...]:
+        """The models beside `model` that an arm rests on, by name: its own, and that of what it learns toward."""
+        last = self.stage_of(arm)
+        return tuple(dict.fromkeys(one.model for one in (last.required if last else ()) if one.model))
+
     def settings_of(self, stage: StageRef, task: TaskEntry) -> Any:
         """A stage's settings on a task: the task's block of its kind, else the study's, and in it the stage's own."""
         block = getattr(task, stage.kind, None) or self.block(stage.kind)
@@ -390,8 +395,8 @@ class Study(_Frozen):
 
     @property
     def other_models(self) -> dict[str, ModelEntry | MadeModel]:
-        """The models beside `model` that arms have, by name, each with what names it in `models` or its kind brings."""
-        names = dict.fromkeys(arm.model for arm in self.resolved.values() if arm.model)
+        """The models beside `model` that arms rest on, by name: each as `models` has it, or what its kind brings."""
+        names = dict.fromkeys(name for arm in self.resolved for name in self.models_of(arm))
         return {name: self.models.get(name) or ModelEntry(model=find_kind(name).model) for name in names}
 
     @property
