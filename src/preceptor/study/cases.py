@@ -236,8 +236,9 @@ def cannot_answer(study: Study, cases: TaskCases | Prepared, arm: str) -> str | 
     if why := find_answer(study.arm(arm).answer).unsupported_reason(cases.task):
         return str(why)
     last = study.stage_of(arm)
-    for stage in last.required if last else ():
-        if stage.view and stage not in last.lineage and stage.view not in cases.entry.views:
+    required, own = (last.required, last.lineage) if last else ((), ())
+    for stage in required:
+        if stage.view and stage not in own and stage.view not in cases.entry.views:
             return f"it learns from {stage.name}, which is shown the view {stage.view} that the task has not"
         unsupported_reason = getattr(find_kind(stage.kind), "unsupported_reason", None)
         if unsupported_reason and (why := unsupported_reason(stage, cases)):
