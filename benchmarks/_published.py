@@ -62,6 +62,7 @@ CREDITS: dict[str, str] = {
     "hcv_labs": "HCV data, UCI data set 571. Hoffmann G et al., J Lab Precis Med 2018;3:58. CC BY 4.0",
     "ktas_triage": "KTAS triage. Moon SH et al., PLOS ONE 2019;14(9):e0216972. CC BY 4.0",
     "medec_ms": "MEDEC, MS subset. Ben Abacha A et al., Findings of ACL 2025. CC BY 4.0",
+    "medication": "MIMIC-III Clinical Database Demo 1.4. Johnson AEW et al., Sci Data 2016;3:160035. ODbL 1.0",
     "mts_dialog_section": _MTS_DIALOG,
     "mts_dialog_summarization": _MTS_DIALOG,
     "pubmedqa": "PubMedQA. Jin Q et al., EMNLP-IJCNLP 2019:2567-2577. MIT",

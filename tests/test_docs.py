@@ -38,7 +38,7 @@ def test_the_settings_shown_are_all_settings_with_their_defaults() -> None:
     fields = study_class().model_fields
     task = get_args(fields["tasks"].annotation)[0]
     assert set(raw) == set(fields)
-    assert set(raw["tasks"][0]) | {"chosen", "classify", "clm", "dpo", "encoder", "pairs", "senses"} == set(
+    assert set(raw["tasks"][0]) | {"chosen", "classify", "clm", "dpo", "encoder", "pairs", "senses", "states"} == set(
         task.model_fields
     )
     shown = make_study(raw, "docs/RUN_FOLDER.md")
@@ -52,7 +52,7 @@ def test_the_settings_shown_are_all_settings_with_their_defaults() -> None:
         every = set(type(getattr(shown, name)).model_fields) - {"dropout"}  # it can only be 0
         assert set(raw[name]) == every
     alone = make_study({name: raw[name] for name in ("name", "tasks")}, "docs/RUN_FOLDER.md").model_dump()
-    blocks_without_arms = {"clm", "senses", "chosen", "classify", "encoder", "shots"}
+    blocks_without_arms = {"clm", "senses", "chosen", "classify", "encoder", "shots", "states"}
     left_out = {"load_in_4bit", "models", "slots", "stages", "report_to", "endpoint", *blocks_without_arms}
     assert set(alone) == set(raw) - left_out
     assert set(shown.model_dump()) == set(alone) | blocks_without_arms

@@ -39,6 +39,7 @@ CASES = {
     "ktas_triage": 888,
     "ktas_triage_pairs": 888,
     "medec_ms": 319,
+    "medication": 94,
     "mts_dialog_pairs": 100,
     "mts_dialog_section": 1301,
     "mts_dialog_summarization": 1301,
@@ -50,7 +51,7 @@ REFUSED = {"abbreviations": 2089, "specialty": 968}
 """How many rows are left out, where a study says `bad_rows: leave out`."""
 BARE_LABELS = ["base", "sft", "encoder", "tfidf"]
 """Without DPO: where an answer is a label and nothing else, it can only repeat what SFT learns."""
-RECIPES = ["abbreviations", "specialty"]
+RECIPES = ["abbreviations", "medication", "specialty"]
 """Studies of other arms than the main paper's."""
 
 
@@ -235,3 +236,12 @@ def test_mtsamples_keywords_name_the_answer_and_no_text_stands_on_two_sides() ->
     notes = Counter(one.fields["note"] for one in examples)
     assert max(notes.values()) == 1
     assert all(one.fields["keywords"].casefold().startswith(one.target.casefold()) for one in examples)
+
+
+def test_trap_8_mimic_has_so_many_patients_with_an_earlier_stay() -> None:
+    """One case a patient, and the drugs of a case's own stay stand nowhere in its codes."""
+    _, task, examples = read("medication")
+    assert Counter(one.metadata["visit"] for one in examples) == {"first": 81, "later": 13}
+    assert max(len(one.fields["visits"].splitlines()) for one in examples) == 15
+    assert not any("M:" in one.fields["visits"].splitlines()[-1] for one in examples)
+    assert sum(task.label_set(one.target) == frozenset() for one in examples) < 5

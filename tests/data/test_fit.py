@@ -10,6 +10,7 @@ from preceptor.data._fit import TRUNCATION_MARK, Fitted, TooLong, fit, fit_pair,
 from preceptor.errors import InputError
 from preceptor.models import ModelSource, encode, load_tokenizer, snippets_of, stop_tokens
 from preceptor.tasks import Example, Task
+from preceptor.text_pieces import join_pieces, pieces_of
 
 INSTRUCTION = "Answer with one of the labels: yes or no."
 WORDS = ["fever", "creatinine", "1.2", "mg/dL", "patient", "no", "pain", "naïve", "ärztlich", "\n", "  ", "38.0"]
@@ -199,3 +200,48 @@ def test_snippets_are_lines_to_a_causal_model_and_pieces_to_an_encoder(
     assert tokenizer.decode(first).endswith(" fever [SEP]")
     assert tokenizer.decode(second).startswith("[CLS] no p")
     assert len(snippets_of(fit(task, lines, tokenizer, 400).encoded.prompt)) == 1
+
+
+def visits_task() -> Task:
+    return make_task().model_copy(update={"cut_at": "start"})
+
+
+@given(count=st.integers(1, 30), limit=st.integers(120, 400))
+@settings(max_examples=25, deadline=None)
+def test_of_a_field_that_is_cut_at_its_start_the_oldest_lines_go(tiny_tokenizer: Any, count: int, limit: int) -> None:
+    """Trap 3 of LEADER: a long history loses its oldest visit, and the question behind it is always there."""
+    lines = [f"Visit {number}: fever, creatinine 1.2 mg/dL" for number in range(count)]
+    task, whole = visits_task(), make_example("\n".join(lines))
+    try:
+        fitted = fit(task, whole, tiny_tokenizer, limit, "yes")
+    except TooLong:
+        shortest = make_example(f"{TRUNCATION_MARK.strip()}\n{lines[-1]}" if count > 1 else lines[0])
+        assert _length(task, shortest, tiny_tokenizer) > limit
+        return
+    assert len(fitted.encoded.prompt) + len(fitted.encoded.answer) <= limit
+    kept = fitted.example.fields["note"].splitlines()
+    assert tiny_tokenizer.decode(fitted.encoded.prompt).count("Fever?") == 1
+    if fitted.truncated_tokens == 0:
+        assert kept == lines
+        return
+    assert kept[0] == TRUNCATION_MARK.strip()
+    assert kept[1:] == lines[-len(kept[1:]) :]
+    one_more = make_example("\n".join([kept[0], *lines[-len(kept) :]]))
+    assert len(kept) == count or _length(task, one_more, tiny_tokenizer) > limit
+
+
+def test_snippets_that_are_left_at_a_start_stay_apart(encoder_source: ModelSource) -> None:
+    tokenizer = load_tokenizer(encoder_source)
+    snippets = [f"snippet {number} of a long note" for number in range(8)]
+    whole = fit(visits_task(), make_example(join_pieces(snippets)), tokenizer, 1000)
+    fitted = fit(visits_task(), make_example(join_pieces(snippets)), tokenizer, len(whole.encoded.prompt) - 20)
+    first, *others = pieces_of(fitted.example.fields["note"])
+    assert first.startswith(TRUNCATION_MARK.strip())
+    assert [first.splitlines()[-1], *others] == snippets[-1 - len(others) :]
+    assert 0 < len(others) < len(snippets) - 1
+    assert len(snippets_of(fitted.encoded.prompt)) == 1 + len(others)
+
+
+def _length(task: Task, case: Example, tokenizer: Any) -> int:
+    encoded = encode(tokenizer, [dict(one) for one in task.messages(case)], "yes")
+    return len(encoded.prompt) + len(encoded.answer)

@@ -11,7 +11,7 @@ from rich.console import Console
 import labels_study
 from preceptor.study import check_study, load_study
 from preceptor.study.cases import check_task, read_task
-from preceptor.study.check import cautions
+from preceptor.study.check_cases import cautions
 from tiny_study import write_study, write_table
 
 TEXT = {"answer": {"kind": "text", "max_new_tokens": 6}, "metric": "rouge_l", "also": []}

@@ -19,7 +19,8 @@ from preceptor.report.consistency.whole import contradictions
 from preceptor.study import load_study, run_study
 from preceptor.study.answers.shots import draw_shots, with_shots
 from preceptor.study.cases import Prepared, check_task, prepare, read_task
-from preceptor.study.check import idle_pair_settings, spike_cut_off
+from preceptor.study.check import idle_pair_settings
+from preceptor.study.check_cases import spike_cut_off
 from preceptor.study.plan.remaining import stages_for
 from preceptor.study.results.schema import Results
 from preceptor.study.spec.arms import comparator, control, treatment

@@ -114,11 +114,12 @@ def test_every_built_in_task_loads_and_is_named_as_its_file(name: str) -> None:
     assert load_task(name).name == name
 
 
-def test_the_built_in_tasks_are_the_six_of_the_paper_and_those_of_studies() -> None:
+def test_the_built_in_tasks_are_the_six_of_the_paper_and_those_of_the_recipes() -> None:
     assert builtin_tasks() == [
         "abbreviations",
         "clinical_reasoning",
         "long_note",
+        "medication",
         "numeric_classification",
         "specialty",
         "summarization",

@@ -18,7 +18,8 @@ def study(
         str,
         typer.Argument(
             metavar="STUDY",
-            help="A study file, `quickstart`, `five-tasks`, `abbreviations`, `long_notes` or `specialty`.",
+            help="A study file, `quickstart`, `five-tasks`, `abbreviations`, `long_notes`, `medication` or "
+            "`specialty`.",
             autocompletion=studies,
         ),
     ] = "quickstart",

@@ -49,6 +49,10 @@ def read_examples(spec: DataSpec, task: Task, base_folder: Path) -> Read:
     """
     if spec.cases:
         made = make_cases(task.cases or task.name, spec.cases, spec.seed)
+        if strange := [name for name in spec.subgroups if any(name not in one.metadata for one in made)]:
+            fix = f"Take it out; they have {listed(sorted(made[0].metadata)) or 'none'}"
+            what = f"built-in cases have no subgroup {', '.join(map(quoted, strange))}"
+            raise InputError(Problem(f"task {task.name}, data.subgroups", what, fix))
         return Read(made, [], _fingerprint(made))
     tables, problems = _read_tables(spec, base_folder)
     cases: list[_Case] = []

@@ -1,5 +1,6 @@
-"""Tokenize a case within `max_length`: only the field named by the task is truncated, in its middle."""
+"""Tokenize a case within `max_length`: only the field named by the task is truncated, in its middle or at its start."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -50,8 +51,8 @@ def fit(
     """Encode the prompt of `example` and `answer` (stop token included) in at most `max_length` tokens.
 
     Reserves the longer of `answer` and `max_new_tokens`, which are still to be generated. Only the field `task.cut` is
-    truncated; instruction, template, answer and stop token are not. Raises `TooLong` when the case does not fit,
-    `InputError` when the chat template rejects the case's messages.
+    truncated, where `task.cut_at` says; instruction, template, answer and stop token are not. Raises `TooLong` when the
+    case does not fit, `InputError` when the chat template rejects the case's messages.
     """
     (encoded,), count, truncated = _fit_answers(task, example, tokenizer, max_length, [answer], max_new_tokens)
     return Fitted(encoded, count, truncated)
@@ -75,6 +76,8 @@ def _fit_answers(
         fix = f"Set max_length to {needed} or more, shorten the case, or name a field under `cut:` in task {task.name}."
         raise TooLong(example.id, needed, limit, fix)
 
+    if task.cut_at == "start":
+        return _without_first_lines(task, example, text, tokenizer, limit, answers, reserve)
     # The whole field is tokenised once, with offsets. After that only texts that nearly fit are tokenised, so that
     # truncation of a very long note stays linear in its length.
     spans = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
@@ -91,6 +94,28 @@ def _fit_answers(
     # Above the limit in any case: merges at the seams can make the second sum too small.
     minimum = min(tokens for tokens in (needed, overhead + MIN_KEPT_TOKENS) if tokens > limit)
     raise TooLong(example.id, minimum, limit, f"Set max_length to {minimum} or more, or shorten what may not be cut.")
+
+
+def _without_first_lines(
+    task: Task, example: Example, text: str, tokenizer: Any, limit: int, answers: Sequence[str | None], reserve: int
+) -> tuple["list[Encoded]", int, Example]:
+    """The case with as few of the field's first lines taken away as must be; the last line stays."""
+    lines = text.splitlines(keepends=True)  # pieces of a text end as lines do
+
+    def without(first: int) -> Example:
+        return _with_field(example, task, "".join([f"{TRUNCATION_MARK.strip()}\n", *lines[first:]]))
+
+    def needed(first: int) -> int:
+        return _tokens_needed(_encode_all(task, without(first), tokenizer, answers), reserve)
+
+    last = len(lines) - 1
+    if last < 1 or needed(last) > limit:
+        fix = f"Set max_length higher, or shorten the last line of {task.cut}, which may not be cut."
+        raise TooLong(example.id, _tokens_needed(_encode_all(task, example, tokenizer, answers), reserve), limit, fix)
+    first = bisect_left(range(last), True, lo=1, key=lambda one: needed(one) <= limit)
+    shown = without(first)
+    gone = len(tokenizer("".join(lines[:first]), add_special_tokens=False)["input_ids"])
+    return _encode_all(task, shown, tokenizer, answers), gone, shown
 
 
 def truncate_middle(text: str, spans: Sequence[tuple[int, int]], kept: int) -> str:

@@ -104,9 +104,8 @@ def _findings(
 ) -> Iterator[Finding]:
     where = f"{split} cases"
     if cut:
-        what = (
-            f"field {task.cut} is cut in its middle in {len(cut)} of {cases} cases, {max(cut.values())} tokens at most"
-        )
+        place = "of its first lines" if task.cut_at == "start" else "in its middle"
+        what = f"field {task.cut} is cut {place} in {len(cut)} of {cases} cases, {max(cut.values())} tokens at most"
         yield Finding("cut", "warning", where, what, "Set max_length higher to keep them whole.", tuple(cut), split)
     if too_long:
         longest = max(too_long.values(), key=lambda error: error.tokens)

@@ -71,7 +71,9 @@ class DataSpec(BaseModel):
         if self.path == {}:
             raise ValueError("`path` names no file")
         source, foreign = (
-            ("cases", set(type(self).model_fields) - {"cases", "seed", "spike"}) if self.cases else ("path", {"seed"})
+            ("cases", set(type(self).model_fields) - {"cases", "seed", "spike", "subgroups"})
+            if self.cases
+            else ("path", {"seed"})
         )
         misplaced = [name for name in sorted(foreign) if name != source and getattr(self, name) != self._default(name)]
         if misplaced:

@@ -40,7 +40,13 @@ from preceptor.engine.tree.batches import schedule, split_into_trees
 from preceptor.engine.tree.layout import Tree, distinct_prefixes, layout
 from preceptor.engine.tree.logprobs import answer_logprobs
 from preceptor.engine.tree.sharing import can_share, shares_prefixes
-from preceptor.engine.tree.states import computed_together, is_encoder, sequence_states, states_of_snippets
+from preceptor.engine.tree.states import (
+    computed_together,
+    is_encoder,
+    sequence_states,
+    states_by_batch,
+    states_of_snippets,
+)
 from preceptor.engine.write.answer_score import AnswerScore
 from preceptor.engine.write.candidates import Likeliest, likeliest, score_answers
 from preceptor.engine.write.generate import Sampling, generate
@@ -105,6 +111,7 @@ __all__ = [
     "sft_steps_worth",
     "shares_prefixes",
     "split_into_trees",
+    "states_by_batch",
     "states_of_snippets",
     "tell_once",
     "timed",

@@ -5,6 +5,7 @@ from preceptor.evidence._agreement import Agreement, Figure, Level, agreement
 from preceptor.evidence._compare import COMPARING, TANGO, Comparison, compare
 from preceptor.evidence._correction import benjamini_hochberg, closed_testing, holm
 from preceptor.evidence._estimate import ESTIMATING, Estimate, estimate, value_of
+from preceptor.evidence._interactions import interaction_rate
 from preceptor.evidence._mean import Mean, mean_over_cases
 from preceptor.evidence._sample import INVALID_CODE, Sample
 from preceptor.evidence._seeds import FEWEST_SEEDS, AcrossSeeds, across_seeds
@@ -53,6 +54,7 @@ __all__ = [
     "find_metric",
     "gain",
     "holm",
+    "interaction_rate",
     "judge",
     "lower_is_better",
     "mean_over_cases",

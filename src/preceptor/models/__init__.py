@@ -17,6 +17,7 @@ from preceptor.models._embedded import (
 from preceptor.models._first_layers import keep_layers
 from preceptor.models._handover import check_handover
 from preceptor.models._head import POOLS, SNIPPET_ATTENTION, SNIPPET_POOLS, Head, heads_of, rows_read, snippet_states
+from preceptor.models._made import MadeModel, made_source, make_model
 from preceptor.models._policy import (
     PROMPT_FILE,
     Policy,
@@ -82,6 +83,7 @@ __all__ = [
     "Encoded",
     "Head",
     "KnownModel",
+    "MadeModel",
     "ModelSource",
     "Policy",
     "Slot",
@@ -114,6 +116,8 @@ __all__ = [
     "list_models",
     "load_policy",
     "load_tokenizer",
+    "made_source",
+    "make_model",
     "measured_template",
     "new_policy",
     "pieces_read",

@@ -78,7 +78,9 @@ def layer_period(config: Any) -> int:
 def _built(source: ModelSource, slots: Mapping[str, Slot], dtype: torch.dtype, layers: int | None) -> nn.Module:
     try:
         config, family = _config(source, layers), find_family(source.location)
-        model: Any = family.AUTO_MODEL.from_config(config, dtype=dtype, trust_remote_code=False)
+        model: Any = family.AUTO_MODEL.from_config(
+            config, dtype=getattr(family, "DTYPE", dtype), trust_remote_code=False
+        )
         family.trim(model)
         if source.layers is not None:
             without_last_norm(model)

@@ -97,7 +97,7 @@ def start_policy(
     model = (
         _load_backbone(folder / "model", dtype, source.layers)
         if folder is not None and own
-        else _load_base(source, dtype)
+        else _load_base(source, dtype, seed)
     )
     saved = {} if folder is None else slot_folders(folder)
     model = put_slots(model, slots, source, seed=seed)
@@ -210,8 +210,10 @@ def _without_heads(model: Any) -> dict[str, Tensor]:
     return {name: weight for name, weight in model.state_dict().items() if not name.startswith("heads.")}
 
 
-def _load_base(source: ModelSource, dtype: torch.dtype) -> Any:
-    """The base model, every weight frozen."""
+def _load_base(source: ModelSource, dtype: torch.dtype, seed: int) -> Any:
+    """The base model, every weight frozen; drawn from `seed` where it is one that is trained from scratch."""
+    if source.kind == "made":
+        return find_family(source.location).drawn(source.location, seed).requires_grad_(False).to(compute_device())
     if not source.load_in_4bit:
         return _load_backbone(source.location, dtype, source.layers)
     model = _load_backbone(source.location, dtype, quantization_config=four_bits(dtype))
@@ -229,7 +231,7 @@ def _load_backbone(folder: Path, dtype: torch.dtype, layers: int | None = None, 
         keep_layers(options["config"], layers)
     loaded: Any = family.AUTO_MODEL.from_pretrained(
         folder,
-        dtype=dtype,
+        dtype=getattr(family, "DTYPE", dtype),
         local_files_only=True,
         trust_remote_code=False,
         use_safetensors=True,

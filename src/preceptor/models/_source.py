@@ -56,7 +56,7 @@ class ModelSource:
     name: str
     title: str
     location: Path
-    kind: Literal["embedded", "folder", "hub"]
+    kind: Literal["embedded", "folder", "hub", "made"]
     load_in_4bit: bool = False
     layers: int | None = None
 

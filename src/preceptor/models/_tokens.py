@@ -51,7 +51,8 @@ def reads_pieces(tokenizer: Any) -> bool:
     """Whether a model with this tokenizer reads the pieces of a text each by itself, as an encoder; else they are lines
     of one text.
     """
-    return not family_of(tokenizer).WRITES
+    family = family_of(tokenizer)
+    return not family.WRITES and bool(family.ends(tokenizer)[0])  # else nothing would say where a piece begins
 
 
 @lru_cache(maxsize=8)

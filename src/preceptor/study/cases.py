@@ -27,10 +27,12 @@ from preceptor.evidence import metric_title
 from preceptor.files import digest
 from preceptor.models import Encoded, encode
 from preceptor.strict_yaml import setting_in
+from preceptor.study.interactions import Interactions, read_interactions
 from preceptor.study.other_models import OtherModel, OtherModels
 from preceptor.study.score import case_score, metric_problems, undefined_problems
 from preceptor.study.spec.arms import Arm
 from preceptor.study.spec.found import find_answer, find_kind
+from preceptor.study.spec.paths import interactions_of
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study, TaskEntry
 from preceptor.study.views import Seen, seen_through_views
@@ -51,6 +53,7 @@ class TaskCases:
     splits: Splits = field(repr=False)
     not_drawn: dict[str, int]
     read: Read = field(repr=False)
+    interactions: Interactions | None = field(default=None, kw_only=True)
 
     @property
     def where(self) -> str:
@@ -103,6 +106,7 @@ class Prepared:
     """View -> the same cases as it shows them."""
     cut: int = 0
     """How many of the cases were shortened to fit."""
+    interactions: Interactions | None = None
 
     @property
     def named(self) -> Named:
@@ -162,7 +166,9 @@ def read_task(entry: TaskEntry, study: Study, base_folder: Path) -> TaskCases:
             fix = "Take a text, or a metric of the task, by which it does"
             raise InputError(Problem(f"{where}, data.spike", what, fix))
     not_drawn = {part: len(getattr(whole, part)) - len(getattr(drawn, part)) for part in get_args(Split)}
-    return TaskCases(entry, task, task_yaml, drawn, not_drawn, read)
+    table = interactions_of(entry, base_folder)
+    interactions = read_interactions(table, task) if table else None
+    return TaskCases(entry, task, task_yaml, drawn, not_drawn, read, interactions=interactions)
 
 
 def _stratum(task: Task, examples: Sequence[Example]) -> Callable[[Example], str] | None:
@@ -179,7 +185,8 @@ def check_task(cases: TaskCases, study: Study, tokenizer: Any) -> Checked:
     """Look at one task's cases as the model will see them."""
     views = {name: (seen.task, seen.splits) for name, seen in cases.views.items()}
     found = preflight(cases.task, cases.splits, tokenizer, study.max_length, cases.read.refused, views)
-    return Checked(cases.entry, cases.task, cases.task_yaml, cases.splits, cases.not_drawn, cases.read, found)
+    read = (cases.entry, cases.task, cases.task_yaml, cases.splits, cases.not_drawn, cases.read)
+    return Checked(*read, found, interactions=cases.interactions)
 
 
 def prepare(cases: TaskCases, study: Study, tokenizer: Any, others: OtherModels = _NO_OTHERS) -> Prepared:
@@ -229,7 +236,10 @@ def cannot_answer(study: Study, cases: TaskCases | Prepared, arm: str) -> str | 
     if why := find_answer(study.arm(arm).answer).unsupported_reason(cases.task):
         return str(why)
     last = study.stage_of(arm)
-    for stage in last.required if last else ():
+    required, own = (last.required, last.lineage) if last else ((), ())
+    for stage in required:
+        if stage.view and stage not in own and stage.view not in cases.entry.views:
+            return f"it learns from {stage.name}, which is shown the view {stage.view} that the task has not"
         unsupported_reason = getattr(find_kind(stage.kind), "unsupported_reason", None)
         if unsupported_reason and (why := unsupported_reason(stage, cases)):
             return str(why)
@@ -258,6 +268,7 @@ def _read_by(cases: TaskCases, tokenizer: Any, max_length: int) -> Prepared:
         cases.synthetic,
         labels,
         cut=sum(one.truncated_tokens > 0 for one in (*train, *validation, *test)),
+        interactions=cases.interactions,
     )
 
 

@@ -2,25 +2,26 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 from rich.markup import escape
 
 from preceptor.chat_server import ChatServer, find_server
-from preceptor.data import fit, made_field_cautions
 from preceptor.engine import find_tracker
 from preceptor.errors import InputError, Problem
-from preceptor.models import ModelSource, context_length, load_tokenizer, reads_snippets, snippets_of, writes
+from preceptor.models import ModelSource, context_length, load_tokenizer, writes
 from preceptor.preferences import find_maker
-from preceptor.study.cases import Checked, cannot_answer, check_task, read_by, read_task, through_view
-from preceptor.study.check_slots import idle_settings, stages_of, unfit_slots
+from preceptor.study.cases import Checked, check_task, read_task
+from preceptor.study.check_cases import READ_IN_CHUNKS, look_at_cases
+from preceptor.study.check_slots import idle_settings, unfit_slots
+from preceptor.study.made_models import made_settings, with_made_models
 from preceptor.study.other_models import (
     OtherModel,
     OtherModels,
     find_other_models,
     reads_in_pieces,
-    slots_on,
+    stages_of,
     vectors_in_front,
 )
 from preceptor.study.spec.found import find_answer, find_kind
@@ -29,7 +30,6 @@ from preceptor.study.spec.study import Study
 
 _OF_ON_POLICY = ("chosen_from", "min_gap", "min_score", "max_length_difference")
 """Settings of pairs that would be ignored in silence with other makers."""
-_READ_IN_CHUNKS = "give each head on it `chunk_length` (under `slots`)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,10 @@ def check_study(study: Study, base_folder: Path, console: Console) -> list[Check
 def look_at_study(study: Study, base_folder: Path, console: Console) -> Looked:
     """Read and look at every task's cases, show on `console` what was found in them, and gather all that is wrong."""
     problems: list[Problem] = []
-    tokenizer, others = None, OtherModels()
+    own, others = None, OtherModels()
     try:
         source = model_of(study, base_folder)
-        tokenizer = load_tokenizer(source)
+        own = OtherModel(source, load_tokenizer(source), study.max_length, "")
         problems += unfit_model(source, study) + too_long_for(source, study)
     except InputError as error:
         problems += error.problems
@@ -93,22 +93,22 @@ def look_at_study(study: Study, base_folder: Path, console: Console) -> Looked:
     for entry in study.tasks:
         try:
             one = read_task(entry, study, base_folder)
-            if tokenizer is not None:
-                checked.append(check_task(one, study, tokenizer))
+            if own is not None:
+                checked.append(check_task(one, study, own.tokenizer))
         except InputError as error:
             problems += error.problems
-    for each in checked:
-        each.preflight.render(console)
-        fatal = [Problem(f"{each.where}, {found.where}", found.what, found.fix) for found in each.preflight.fatal]
-        unread, cut = ([], []) if fatal else as_further_models_read(each, study, others)
-        if tokenizer is not None and not fatal and not unread:
-            unread = long_snippets(each, study, OtherModel(source, tokenizer, study.max_length, ""), others)
-        warned = cautions(study, each) + cut
-        for warning in warned:
-            console.print(f"[yellow]warning[/yellow] {escape(str(warning))}")
-        warnings += warned
-        problems += fatal or spike_cut_off(each, tokenizer, study.max_length)
-        problems += unread
+    with TemporaryDirectory() as folder:  # a run keeps what it makes
+        try:
+            if len(checked) == len(study.tasks):  # else what is wrong with the data is said, and there are none to make
+                others = with_made_models(others, study, checked, Path(folder))
+            for name in (one for one in made_settings(study) if one in others.here):
+                problems += unfit_model(others.here[name].source, study, name)
+        except InputError as error:
+            problems += error.problems
+        if own is not None:
+            found = look_at_cases(study, checked, own, others, console)
+            problems += found[0]
+            warnings += found[1]
     for maker in study.makers:
         why = [find_maker(maker).unsupported_reason(each.task, each.splits.train) for each in checked]
         if why and all(why):
@@ -119,19 +119,6 @@ def look_at_study(study: Study, base_folder: Path, console: Console) -> Looked:
         for name in sorted({name for name in names if names.count(name) > 1})
     ]
     return Looked(checked, problems, warnings)
-
-
-def cautions(study: Study, checked: Checked) -> list[Problem]:
-    """What is not wrong with a stage on a task, and still worth knowing before it is trained."""
-    entry, shown = checked.entry, next((seen.splits for seen in checked.views.values()), None)
-    found: list[Problem | None] = []
-    if shown:
-        found += made_field_cautions(entry.fields, checked.task, shown, checked.where)
-    for stage in stages_of(study):
-        kind = find_kind(stage.kind)
-        if hasattr(kind, "caution"):
-            found.append(kind.caution(stage, study, checked))
-    return list(dict.fromkeys(one for one in found if one))
 
 
 def unfit_model(source: ModelSource, study: Study, name: str | None = None) -> list[Problem]:
@@ -158,69 +145,17 @@ def idle_models(study: Study) -> list[Problem]:
 
 def left_out(study: Study, others: OtherModels) -> list[Problem]:
     """The arms that are left out because an embedded model is not on this machine."""
-    named = [(arm, others.absent.get(study.arm(arm).model or "")) for arm in study.arm_names]
+    named = [(arm, others.absent.get(name)) for arm in study.arm_names for name in study.models_of(arm)]
     fix = "Fetch it first, or go without the arm."
     return [Problem(f"arms: {arm}", f"it is left out: {why}", fix) for arm, why in named if why]
-
-
-def as_further_models_read(checked: Checked, study: Study, others: OtherModels) -> tuple[list[Problem], list[Problem]]:
-    """What is wrong with the cases as the arms of further models are shown them, where these could answer: that a model
-    which the study names cannot read every case, and how many are cut for an encoder that has fewer positions than
-    `max_length`, which is only told.
-    """
-    unread, cut = list[Problem](), list[Problem]()
-    arms = [study.arm(name) for name in study.arm_names if not cannot_answer(study, checked, name)]
-    for name, view in dict.fromkeys((arm.model or "", arm.view) for arm in arms if arm.model in others.here):
-        model = others.here[name]
-        if view and view not in checked.entry.views:
-            continue  # the arm is left out of this task
-        if name not in study.models and model.max_length == study.max_length:
-            continue  # a usual control, which is left out where it cannot read them
-        read = read_by(through_view(checked, view), model)
-        where = f"{checked.where}, view {view}, model {name}" if view else f"{checked.where}, model {name}"
-        if isinstance(read, str):
-            field = f"of view {view}" if view else f"in task {checked.task.name}"
-            fix = f"Name a field under `cut:` {field}, shorten its cases, or name another model."
-            unread += [Problem(where, read, fix)] if name in study.models else []
-        elif read.cut and model.max_length < study.max_length:
-            count = len(read.train) + len(read.validation) + len(read.test)
-            what = f"{read.cut} of {count} cases are cut to {model.max_length} tokens, all that it has positions for"
-            fix = f"To have them read whole, {_READ_IN_CHUNKS}; else expect it to miss what stands in their middle."
-            cut.append(Problem(where, what, fix))
-    return unread, cut
-
-
-def long_snippets(checked: Checked, study: Study, own: OtherModel, others: OtherModels) -> list[Problem]:
-    """The views of which a snippet has more tokens than an encoder that reads it has positions for. own: the study's
-    `model`.
-    """
-    found = []
-    arms = [study.arm(name) for name in study.arm_names if not cannot_answer(study, checked, name)]
-    for name, view in dict.fromkeys((arm.model, arm.view) for arm in arms):
-        slots, model = slots_on(study, name), others.here.get(name) if name else own
-        if model is None or (view and view not in checked.entry.views):
-            continue
-        if not any(reads_snippets(slot) for some in slots for slot in some.values()):
-            continue
-        source, known = model.source, context_length(model.source)
-        read = read_by(through_view(checked, view), model)
-        if known is None or isinstance(read, str):
-            continue
-        prompts = [*(one.prompt for one in (*read.train, *read.validation)), *read.test]
-        longest = max(len(piece) for prompt in prompts for piece in snippets_of(prompt))
-        room = known - max(map(vectors_in_front, slots), default=0)
-        if longest > room:
-            what = f"a snippet has {longest} tokens, and {source.title} has room for {room}"
-            where = f"{checked.where}, view {view}" if view else checked.where
-            found.append(Problem(where, what, "Lower `words` of its field, or name an encoder with more positions."))
-    return found
 
 
 def _writes(study: Study, arm: str) -> bool:
     way, last = find_answer(study.arm(arm).answer), study.stage_of(arm)
     if way.asks_policy and not getattr(way, "needs_head", False):
         return True
-    return any(not getattr(find_kind(one.kind), "trains_head", False) for one in (last.required if last else ()))
+    kinds = [find_kind(one.kind) for one in (last.lineage if last else ())]
+    return any(not getattr(kind, "trains_head", False) for kind in kinds)
 
 
 def idle_pair_settings(study: Study) -> list[Problem]:
@@ -246,18 +181,6 @@ def idle_pair_settings(study: Study) -> list[Problem]:
     ]
 
 
-def spike_cut_off(checked: Checked, tokenizer: Any, max_length: int) -> list[Problem]:
-    """That an answer has no room for an error that stands at its end, in most of the cases that learn it."""
-    task, learn = checked.task, [one for one in checked.splits.train if one.archive is not None]
-    room, cut = task.answer.max_new_tokens, 0
-    for one in learn:
-        cut += len(fit(task, one, tokenizer, max_length, one.archive).encoded.answer) > room
-    if 2 * cut <= len(learn):
-        return []
-    what = f"{cut} of {len(learn)} answers with the text behind them need more than the {room} tokens of an answer"
-    return [Problem(f"{checked.where}, data.spike", what, "Raise `max_new_tokens` in the task file")]
-
-
 def too_long_for(source: ModelSource, study: Study, name: str | None = None) -> list[Problem]:
     """That the study's `max_length` exceeds the model's context length, if it does and no chunks are read.
 
@@ -268,6 +191,6 @@ def too_long_for(source: ModelSource, study: Study, name: str | None = None) -> 
         return []
     more = f" beside {front} vectors in front of them" if front else ""
     what = f"{study.max_length} tokens are asked for{more}, and the context length of {source.title} is {known}"
-    chunks = f", {_READ_IN_CHUNKS}" if encoder else ""
+    chunks = f", {READ_IN_CHUNKS}" if encoder else ""
     fix = f"Set it to {known - front} or less{chunks}, or name a model with a longer one."
     return [Problem("max_length", what, fix)]

@@ -17,14 +17,14 @@ from preceptor.models import (
     chunks_read,
     context_length,
     load_tokenizer,
+    reads_pieces,
     reads_snippets,
     slot_title,
     slot_weights,
     writes,
 )
-from preceptor.study.other_models import slots_on, vectors_in_front
+from preceptor.study.other_models import slots_on, stages_of, stages_on, vectors_in_front
 from preceptor.study.spec.found import find_kind
-from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
 
 Stack = tuple[dict[str, Slot], list[str], bool]
@@ -38,8 +38,9 @@ def unfit_slots(source: ModelSource, study: Study, name: str | None = None) -> l
     """
     if problems := [
         *_blind_heads(source, study, name),
-        *_snippets_of_text(source, study, name),
+        *_unfit_snippets(source, study, name),
         *_unfit_chunks(source, study, name),
+        *_heads_of_texts(source, study, name),
     ]:
         return list(dict.fromkeys(problems))
     plain = not study.slots and getattr(study.adapter, "target_modules", None) == "all-linear"
@@ -48,23 +49,32 @@ def unfit_slots(source: ModelSource, study: Study, name: str | None = None) -> l
 
 
 def _blind_heads(source: ModelSource, study: Study, model: str | None) -> Iterator[Problem]:
-    heads = {name: slot for stage in _stages_with(study, model) for name, slot in study.slots_of(stage)[0].items()}
+    heads = {name: slot for slots in slots_on(study, model) for name, slot in slots.items()}
     for name, slot in heads.items():
         if isinstance(slot, SlotSettings) and slot.settings.get("pool") == "first" and writes(source):
             what = f"the first token of {source.title} sees no other, so the head would read the same of every case"
             yield Problem(slot_title(name), what, "Take `pool: last`, `mean` or `attention`.")
 
 
-def _snippets_of_text(source: ModelSource, study: Study, model: str | None) -> Iterator[Problem]:
+def _unfit_snippets(source: ModelSource, study: Study, model: str | None) -> Iterator[Problem]:
+    """Heads that cannot read in snippets with this model."""
     for name, slot in ((name, slot) for slots in slots_on(study, model) for name, slot in slots.items()):
-        if reads_snippets(slot) and writes(source):
+        if reads_snippets(slot) and not reads_pieces(load_tokenizer(source)):
             what = f"snippets are for encoders; {source.title} reads those of a case as one text"
             yield Problem(slot_title(name), what, "Take `pool: last`, `mean` or `attention`, or name an encoder.")
 
 
+def _heads_of_texts(source: ModelSource, study: Study, model: str | None) -> Iterator[Problem]:
+    """Stages with a head of their own, which learn from texts, on a model that is made to know codes."""
+    for stage in stages_on(study, model) if source.kind == "made" else ():
+        if hasattr(find_kind(stage.kind), "own_head"):
+            what = f"it learns from texts, and {source.title} knows nothing but the codes of training cases"
+            yield Problem(f"stage {stage.name}", what, "Take it out, or name another model.")
+
+
 def _unfit_chunks(source: ModelSource, study: Study, model: str | None) -> Iterator[Problem]:
     """Heads that cannot read in chunks with this model."""
-    for slots in (study.slots_of(stage)[0] for stage in _stages_with(study, model)):
+    for slots in slots_on(study, model):
         for name, slot in slots.items():
             if (chunks := chunks_read(slot)) and (why := _no_chunks(source, chunks, vectors_in_front(slots))):
                 yield Problem(slot_title(name), *why)
@@ -101,19 +111,9 @@ def idle_settings(study: Study) -> list[Problem]:
     return found
 
 
-def stages_of(study: Study) -> list[StageRef]:
-    """The stages of all arms, each once, and before it what it rests on."""
-    last = [stage for arm in study.arm_names if (stage := study.stage_of(arm))]
-    return list(dict.fromkeys(stage for one in last for stage in one.required))
-
-
-def _stages_with(study: Study, model: str | None) -> list[StageRef]:
-    return [stage for stage in stages_of(study) if stage.model == model]
-
-
 def _stacks(study: Study, model: str | None) -> list[Stack]:
     stacks = []
-    for stage in _stages_with(study, model):
+    for stage in stages_on(study, model):
         slots, train = study.slots_of(stage)
         adapters = {name: slot for name, slot in slots.items() if slot.type != HEAD}
         stack = adapters, [name for name in train if name in adapters], len(adapters) < len(slots)

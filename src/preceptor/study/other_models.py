@@ -8,6 +8,7 @@ from typing import Any
 from preceptor.errors import InputError, Problem
 from preceptor.models import (
     HEAD,
+    MadeModel,
     ModelSource,
     Slot,
     SlotSettings,
@@ -49,9 +50,14 @@ class OtherModels:
 def find_other_models(
     study: Study, base_folder: Path, find: Callable[[str, Path], ModelSource] = named_model
 ) -> OtherModels:
-    """Those that the study's arms have; `find` finds one. Raises `InputError` with all that is wrong with them."""
+    """Those that the study's arms have, but for those that are made; `find` finds one.
+
+    Raises `InputError` with all that is wrong with them.
+    """
     here, absent, problems = dict[str, OtherModel](), dict[str, str](), list[Problem]()
     for name, entry in study.other_models.items():
+        if isinstance(entry, MadeModel):
+            continue  # see `made_models`
         model = entry.model
         if name not in study.models and not is_fetched(model):  # the user asked for an arm, and not for this model
             absent[name] = f"the model {model} is not on this machine; `{fetch_command(model)}` fetches it"
@@ -80,7 +86,7 @@ def tokens_read(study: Study, source: ModelSource, name: str | None) -> int:
 
 def reads_in_pieces(study: Study, name: str | None) -> bool:
     """Whether every head that reads cases with a model does so in chunks or snippets: all its arms read the same."""
-    reading = [stage for stage in _stages_on(study, name) if not hasattr(find_kind(stage.kind), "own_head")]
+    reading = [stage for stage in stages_on(study, name) if not hasattr(find_kind(stage.kind), "own_head")]
     heads = [slot for stage in reading for slot in study.slots_of(stage)[0].values() if slot.type == HEAD]
     return bool(heads) and all(map(pieces_read, heads))
 
@@ -92,10 +98,16 @@ def vectors_in_front(slots: Mapping[str, Slot]) -> int:
 
 
 def slots_on(study: Study, name: str | None) -> list[dict[str, Slot]]:
-    """The slots of each stage that trains a model."""
-    return [study.slots_of(stage)[0] for stage in _stages_on(study, name)]
+    """The slots of each stage on a model."""
+    return [study.slots_of(stage)[0] for stage in stages_on(study, name)]
 
 
-def _stages_on(study: Study, name: str | None) -> list[StageRef]:
-    last = [stage for arm in study.arm_names if (stage := study.stage_of(arm)) and stage.model == name]
-    return [stage for one in last for stage in one.required]
+def stages_on(study: Study, name: str | None) -> list[StageRef]:
+    """Of all stages those on a model, which an arm of another one may rest on. name: as of `tokens_read`."""
+    return [stage for stage in stages_of(study) if stage.model == name]
+
+
+def stages_of(study: Study) -> list[StageRef]:
+    """The stages of all arms, each once, and before it what it rests on."""
+    last = [stage for arm in study.arm_names if (stage := study.stage_of(arm))]
+    return list(dict.fromkeys(stage for one in last for stage in one.required))

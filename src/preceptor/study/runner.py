@@ -18,6 +18,7 @@ from preceptor.models import blueprint, fingerprint, load_tokenizer
 from preceptor.progress import progress
 from preceptor.study.cases import Prepared, prepare
 from preceptor.study.check import check_study
+from preceptor.study.made_models import with_made_models
 from preceptor.study.other_models import find_other_models
 from preceptor.study.plan.forecast import Measured, forecast, measure_speed, models_at_work, read_somehow
 from preceptor.study.plan.remaining import RemainingWork, remaining_work
@@ -68,7 +69,7 @@ def run_study(
         write_what_is_studied(run, study, checked, base_folder)
         source = model_of(study, base_folder)
         tokenizer = load_tokenizer(source)
-        others = find_other_models(study, base_folder)
+        others = with_made_models(find_other_models(study, base_folder), study, checked, run.models)
         tasks = [prepare(one, study, tokenizer, others) for one in checked]
         _print_left_out(study, tasks, console)
         show_power(study, tasks, console)

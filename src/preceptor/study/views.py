@@ -24,7 +24,8 @@ class Seen:
         """Names the view, and all that it was made of."""
         parts = (self.splits.train, self.splits.validation, self.splits.test)
         cases = [[[one.id, dict(one.fields)] for one in part] for part in parts]
-        return digest([self.view.model_dump(), self.task.cut, cases])
+        cut = self.task.cut if self.task.cut_at == "middle" else [self.task.cut, self.task.cut_at]
+        return digest([self.view.model_dump(), cut, cases])
 
 
 def seen_through_views(entry: TaskEntry, task: Task, splits: Splits, where: str) -> dict[str, Seen]:

@@ -5,10 +5,13 @@ from preceptor.tasks._generators import generators, make_cases
 from preceptor.tasks._load import builtin_tasks, load_task, task_file
 from preceptor.tasks._parse import INVALID
 from preceptor.tasks._task import PLACEHOLDER, Answer, SecondaryMetric, Task
+from preceptor.tasks._visits import DRUGS_OF_VISIT, VISITS_FIELD, read_visits, write_visits
 
 __all__ = [
+    "DRUGS_OF_VISIT",
     "INVALID",
     "PLACEHOLDER",
+    "VISITS_FIELD",
     "Answer",
     "Example",
     "Message",
@@ -19,5 +22,7 @@ __all__ = [
     "generators",
     "load_task",
     "make_cases",
+    "read_visits",
     "task_file",
+    "write_visits",
 ]

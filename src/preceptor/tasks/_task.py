@@ -62,8 +62,10 @@ class Task(_Frozen):
     """One clinical task: input fields, prompt template, answer parser and metrics.
 
     `fields` maps a field to its description; `cut` is the one field that may be truncated when a case is too long;
-    `evidence` the one that holds the characters of another on which the gold answer rests, which nobody who answers is
-    shown; `cases` names the generator of built-in cases, if any. `secondary_metrics` is the key `also` of task files.
+    `cut_at` says where: in its middle, or at its start by whole lines, so that of events in order the oldest go.
+    `evidence` is the one that holds the characters of another on which the gold answer rests, which nobody who answers
+    is shown; `cases` names the generator of built-in cases, if any. `secondary_metrics` is the key `also` of task
+    files.
     """
 
     name: Annotated[str, Field(pattern=r"^\w[\w.-]*$"), AfterValidator(file_name)]
@@ -74,6 +76,7 @@ class Task(_Frozen):
     instruction: str
     prompt: str
     cut: str | None = None
+    cut_at: Literal["middle", "start"] = Field(default="middle", exclude_if=lambda place: place == "middle")
     evidence: str | None = Field(default=None, exclude_if=lambda evidence: evidence is None)
     answer: Answer
     metric: str

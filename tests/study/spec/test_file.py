@@ -72,7 +72,10 @@ def test_arms_say_what_they_need_all_at_once() -> None:
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"arms": ["best"]}, "arms.0: best: there is no stage 'best'; an arm is base, a way of answering (endpoint, "),
+        (
+            {"arms": ["best"]},
+            "arms.0: best: there is no stage 'best'; an arm is base, a way of answering (copy_last, endpoint, ",
+        ),
         ({"arms": ["base", "endpoint"]}, "endpoint needs its settings; add `endpoint: {url: ..., model: ...}`"),
         ({"arms": ["base", {"name": "base", "stages": ["sft"]}]}, "base is named more than once"),
         ({"arms": [{"name": "x", "stages": ["sft"], "answer": "quark"}]}, "x: there is no way of answering 'quark'"),

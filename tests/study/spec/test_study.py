@@ -15,11 +15,10 @@ LEAST = {"name": "least", "tasks": [{"task": "triage_provider", "data": {"cases"
 
 
 def test_the_five_tasks_compare_seven_arms_on_every_built_in_task_of_the_paper() -> None:
-    assert builtin_studies() == ["abbreviations", "five-tasks", "long_notes", "quickstart", "specialty"]
+    assert builtin_studies() == ["abbreviations", "five-tasks", "long_notes", "medication", "quickstart", "specialty"]
     study, _ = load_study("five-tasks")
-    assert sorted(entry.task for entry in study.tasks) == [
-        one for one in builtin_tasks() if one not in ("abbreviations", "long_note", "specialty")
-    ]
+    recipes = ("abbreviations", "long_note", "medication", "specialty")
+    assert sorted(entry.task for entry in study.tasks) == [one for one in builtin_tasks() if one not in recipes]
     assert study.arms == ("base", "base+shots", "sft", "sft+dpo", "sft+sft", "encoder", "tfidf")
     assert all(entry.margin == 0.05 for entry in study.tasks)
     assert study.model == EMBEDDED

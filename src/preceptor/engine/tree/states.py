@@ -1,6 +1,6 @@
 """What a head reads: the hidden states of whole sequences, or of the pieces of long ones, pooled to one each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -54,6 +54,20 @@ def sequence_states(
         cost.tokens_computed += computed
         cost.flops += forward_flops(model, computed, 0, head_rows=len(sequences))
     return states
+
+
+def states_by_batch(
+    model: nn.Module,
+    sequences: Sequence[list[int]],
+    head: Head,
+    tokens: int,
+    *,
+    share: bool,
+    cost: Cost | None = None,
+) -> Iterator[tuple[list[int], Tensor]]:
+    """`sequence_states` of many sequences, those that are computed together at a time, with their numbers."""
+    for numbers in computed_together(model, range(len(sequences)), lambda i: head.pieces(sequences[i]), tokens):
+        yield numbers, sequence_states(model, [sequences[i] for i in numbers], head, share=share, cost=cost)
 
 
 @torch.no_grad()

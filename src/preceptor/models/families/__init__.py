@@ -9,6 +9,8 @@ Such a file has
 - `check_tokenizer(tokenizer, where: str)`, which raises `InputError` when `encode` could not use it;
 - `encode(tokenizer, messages, answer) -> Encoded`, see `models.encode`;
 - `ends(tokenizer) -> (front, back)`: the token ids that stand around a text that belongs to no chat;
+- `DTYPE`, where its weights are of one number format whatever is asked, and `drawn(folder, seed)`, its model with new
+  weights, where it is made from settings (`_made.py`) and its folder has none;
 - `fits(config: dict) -> bool`, whether a `config.json` is of this kind. Only `causal` has none: it takes the others.
 """
 

@@ -7,10 +7,9 @@ import torch
 from preceptor.engine import (
     Numerics,
     Work,
-    computed_together,
     is_encoder,
-    sequence_states,
     shares_prefixes,
+    states_by_batch,
     tree_work,
 )
 from preceptor.files import digest
@@ -117,7 +116,6 @@ def head_outputs(policy: Policy, prompts: Sequence[list[int]], numerics: Numeric
     (head,) = heads_of(policy.model).values()
     share = shares_prefixes(policy)
     rows, tokens = torch.empty(len(prompts), head.out_features), numerics.tokens_per_tree
-    for tree in computed_together(policy.model, range(len(prompts)), lambda i: head.pieces(prompts[i]), tokens):
-        states = sequence_states(policy.model, [prompts[i] for i in tree], head, share=share)
-        rows[list(tree)] = head(states).cpu()
+    for batch, states in states_by_batch(policy.model, prompts, head, tokens, share=share):
+        rows[list(batch)] = head(states).cpu()
     return rows

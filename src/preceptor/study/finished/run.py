@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import yaml
 
 from preceptor.errors import InputError, Problem
-from preceptor.models import ModelSource
+from preceptor.models import MadeModel, ModelSource
 from preceptor.study.cases import TaskCases, read_task
+from preceptor.study.made_models import kept_models, kept_source
 from preceptor.study.other_models import OtherModels, find_other_models
 from preceptor.study.results.schema import Cell, Results
 from preceptor.study.run.folder import RunFolder
@@ -77,7 +78,10 @@ class Finished:
         """
         if model is None:
             return self._first_found(partial(model_of, self.study))
-        return self._first_found(partial(further_model, self.study.other_models[model]))
+        entry = self.study.other_models[model]
+        if isinstance(entry, MadeModel):
+            return kept_source(self.study, model, self.run.models)
+        return self._first_found(partial(further_model, entry))
 
     def cases(self, task: str) -> TaskCases:
         """The task's cases, read and split again, by the task as it was asked. Raises `InputError` when they cannot
@@ -91,7 +95,8 @@ class Finished:
 
     def other_models(self) -> OtherModels:
         """The study's further models. Raises `InputError` when they cannot be found from here."""
-        return self._first_found(partial(find_other_models, self.study))
+        found = self._first_found(partial(find_other_models, self.study))
+        return replace(found, here={**found.here, **kept_models(self.study, self.run.models)})
 
     def votes(self) -> Path | None:
         """The store of votes that the study names, where it lies; None where it names none."""

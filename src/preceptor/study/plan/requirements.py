@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import gettempdir
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 from preceptor.engine import ModelBytes, Numerics, Speed, Unit, Work, choose_numerics, flops_of, model_bytes
@@ -11,8 +11,9 @@ from preceptor.errors import InputError, Problem
 from preceptor.files import expanded, is_folder
 from preceptor.models import EMBEDDED, ModelSource, find_blueprint, load_tokenizer
 from preceptor.progress import Advance, quiet
-from preceptor.study.cases import Prepared, check_task, prepare, read_task
+from preceptor.study.cases import Checked, Prepared, check_task, prepare, read_task
 from preceptor.study.check import too_long_for
+from preceptor.study.made_models import made_settings, with_made_models
 from preceptor.study.other_models import OtherModel, find_other_models
 from preceptor.study.plan.forecast import (
     answer_work,
@@ -83,6 +84,8 @@ class Planned:
     tasks: list[Prepared] = field(repr=False)
     notes: list[str]
     others: Mapping[str, OtherModel] = field(default_factory=dict)
+    made_in: TemporaryDirectory[str] | None = field(default=None, repr=False)
+    """Holds the models that are made for as long as they are planned with."""
 
     @property
     def models(self) -> dict[str | None, ModelSource]:
@@ -97,11 +100,12 @@ def read_planned(study: Study, base_folder: Path) -> Planned:
     tokenizer, notes = _tokenizer(source)
     others = find_other_models(study, base_folder, _blueprint)
     notes += [
-        f"the arm {arm.name} is left out: {why}"
-        for arm in study.resolved.values()
-        if (why := others.absent.get(arm.model or ""))
+        f"the arm {arm} is left out: {why}"
+        for arm in study.resolved
+        for name in study.models_of(arm)
+        if (why := others.absent.get(name))
     ]
-    tasks = []
+    read: list[Checked] = []
     for entry in study.tasks:
         try:
             checked = check_task(read_task(entry, study, base_folder), study, tokenizer)
@@ -111,10 +115,16 @@ def read_planned(study: Study, base_folder: Path) -> Planned:
         fatal = checked.preflight.fatal
         problems += [Problem(f"{checked.where}, {found.where}", found.what, found.fix) for found in fatal]
         if not fatal:
-            tasks.append(prepare(checked, study, tokenizer, others))
+            read.append(checked)
     if problems:
         raise InputError(problems)
-    return Planned(study, base_folder, source.in_4bit() if study.load_in_4bit else source, tasks, notes, others.here)
+    folder = TemporaryDirectory() if made_settings(study) else None
+    if folder:
+        others = with_made_models(others, study, read, Path(folder.name))
+    tasks = [prepare(one, study, tokenizer, others) for one in read]
+    return Planned(
+        study, base_folder, source.in_4bit() if study.load_in_4bit else source, tasks, notes, others.here, folder
+    )
 
 
 def _blueprint(model: str, base_folder: Path) -> ModelSource:

@@ -23,8 +23,15 @@ def why_left_out(study: Study, prepared: Prepared, arm: str) -> str | None:
     """Why an arm cannot answer a task; None where it can."""
     if (view := study.arm(arm).view) and view not in prepared.views:
         return f"the task has no view {view}"
-    seen = prepared.seen(view)
-    return cannot_answer(study, seen, arm) or seen.unread.get(study.arm(arm).model or "")
+    last = study.stage_of(arm)
+    return cannot_answer(study, prepared.seen(view), arm) or next(
+        (
+            why
+            for one in (last.required if last else ())
+            if (why := prepared.seen(one.view).unread.get(one.model or ""))
+        ),
+        None,
+    )
 
 
 def seedless(study: Study, arm: str) -> bool:

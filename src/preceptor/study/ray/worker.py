@@ -16,6 +16,7 @@ from preceptor.files import digest
 from preceptor.models import fingerprint, load_tokenizer
 from preceptor.progress import Advance, quiet
 from preceptor.study.cases import Prepared, prepare, read_task
+from preceptor.study.made_models import kept_models
 from preceptor.study.other_models import OtherModels, find_other_models
 from preceptor.study.predictions.answering import answered
 from preceptor.study.ray.steps import Step
@@ -95,7 +96,7 @@ def _tree(job: Job) -> StageTree:
     try:
         study = make_study(yaml.safe_load(run.study.read_text(encoding="utf-8")), str(run.study))
         source = model_of(study, job.base_folder)  # caches may lie elsewhere
-        others = find_other_models(study, job.base_folder).here
+        others = {**find_other_models(study, job.base_folder).here, **kept_models(study, run.models)}
         found = {source.name: fingerprint(source)} | {name: model.hash for name, model in others.items()}
         for name, wanted in ((source.name, job.model_hash), *job.other_hashes):
             if found.get(name) != wanted:

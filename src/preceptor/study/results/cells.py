@@ -119,7 +119,7 @@ def _cell(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> Cell:
             arm,
             seed,
             predictions,
-            sum((stage.cost for stage in done), Cost(**note["cost"])),
+            tree.cost_of(arm, prepared, seed) + Cost(**note["cost"]),
             float(note["evaluation_seconds"]),
             predictions_file=file.relative_to(root).as_posix(),
             predictions_sha256=digest_file(file),

@@ -15,6 +15,7 @@ from preceptor.study.results.cells import Cell, dangerous_labels
 from preceptor.study.results.conclusions import conclusions
 from preceptor.study.results.contrasts import contrasts, not_compared
 from preceptor.study.results.could_have_seen import could_have_seen
+from preceptor.study.results.interactions import interactions_of
 from preceptor.study.results.measure import majority_value, measure
 from preceptor.study.results.power import power_of
 from preceptor.study.results.schema import (
@@ -129,6 +130,7 @@ def _task(
         ),
         dates=dates_of(prepared),
         subgroups=subgroups_of(prepared, own),
+        interactions=interactions_of(prepared, own),
         views=[_view(name, prepared) for name in prepared.views],
         test_sha256=prepared.test_set,
         looks=record_use(prepared.test_set, answers, study.name) if own else 0,

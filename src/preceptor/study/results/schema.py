@@ -105,6 +105,27 @@ class Subgroup(_Part):
     values: dict[str, Unit | None]
 
 
+class InteractionRate(_Part):
+    """Of all pairs of labels that are given together, the share that interacts; None where none are."""
+
+    value: Unit | None
+    ci: Interval
+
+
+class InteractionsPart(_Part):
+    """The user's table of `pairs` of labels that interact, and how often they are given together.
+
+    unknown_names: names in the table that are no label, whose pairs are left out. labels_not_in_it: labels of which it
+    says nothing. right_answers: the rate of the held-out cases' right answers; `arms`: of each arm's, all its seeds.
+    """
+
+    pairs: Count
+    unknown_names: list[str]
+    labels_not_in_it: list[str]
+    right_answers: InteractionRate | None
+    arms: dict[str, InteractionRate]
+
+
 class SpikePart(_Part):
     """An error put into the training data on purpose: `text` behind the learned answer of a `share` of the cases."""
 
@@ -152,6 +173,8 @@ class TaskPart(_Part):
     counts: Counts
     dates: Dates | None = None
     subgroups: list[Subgroup] = []
+    interactions: InteractionsPart | None = None
+    """None where the study names no table of pairs that interact."""
     views: list[ViewPart] = []
     """Empty where every arm is shown the task's own prompt."""
     test_sha256: str | None = None

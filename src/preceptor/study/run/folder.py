@@ -61,6 +61,11 @@ class RunFolder:
         """Where the log-probabilities of a DPO reference are kept; runs that differ in beta share them."""
         return self.root / "references" / f"{key[:16]}.json"
 
+    @property
+    def models(self) -> Path:
+        """Where the models lie that the study makes from settings: what they know is of training cases."""
+        return self.root / "models"
+
     def tracking(self, study: Study, what: str) -> Tracking | None:
         """How the study's tracker is told of a part of the study; None where the study has none."""
         return Tracking(study.report_to, self.root / "trackers", study.name, what) if study.report_to else None

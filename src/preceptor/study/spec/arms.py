@@ -199,6 +199,8 @@ def _own_problems(arm: Arm, stages: Entries) -> Iterator[str]:
         )
     if not unknown:
         yield from _order_problems(arm, stages)
+        for stage in (one for one in arm.stages if find_kind(kind_of(one, stages)).makes == "targets"):
+            yield f"{stage} makes what another stage learns `toward`, and no policy; take it out of the arm"
     if arm.name in arm.against:
         yield "it is compared with itself"
 

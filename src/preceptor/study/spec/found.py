@@ -28,6 +28,7 @@ class Kind(Protocol):
     ends with it answers where nothing is said; `trains_head = True`, where it trains a head, on the task's labels
     unless it has `own_head`: the name of a slot that no user can give, of a head of its own, which answers no task, so
     that no arm ends with it and what comes behind it has a new head;
+    `learns_targets = True`, where a stage of it may have `toward`: further targets that another stage made;
     `model`, the embedded model of an arm that begins with it, unless the study's `models` names one by the name of the
     kind: such an arm is a control, a simpler way, and is left out where that model is not on the machine.
     """
@@ -35,7 +36,7 @@ class Kind(Protocol):
     title: str
     explanation: str
     curves: tuple[str, ...]
-    makes: Literal["policy", "pairs"]
+    makes: Literal["policy", "pairs", "targets"]
     Settings: type[BaseModel]
     """Its block in the study file; a task may have one of its own."""
     needs: Callable[[str], tuple[str, ...]]

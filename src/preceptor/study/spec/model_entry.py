@@ -1,8 +1,10 @@
-"""What a study file says of a further model: what names it, and how much of it is meant."""
+"""What a study file says of a further model: what names it, and how much of it is meant, or how it is made."""
 
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_serializer
+
+from preceptor.models import MadeModel
 
 
 class ModelEntry(BaseModel):
@@ -20,8 +22,15 @@ class ModelEntry(BaseModel):
         return self.model if self.layers is None else {"model": self.model, "layers": self.layers}
 
 
-def _from_text(raw: Any) -> Any:
-    return {"model": raw} if isinstance(raw, str) else raw
+def _read(raw: Any) -> Any:
+    """What names a model has `model`, and the settings of one that is made have `family`."""
+    if isinstance(raw, str):
+        return ModelEntry(model=raw)
+    if isinstance(raw, dict):
+        return (MadeModel if "family" in raw else ModelEntry).model_validate(raw)
+    return raw
 
 
-FurtherModel = Annotated[ModelEntry, BeforeValidator(_from_text, json_schema_input_type=ModelEntry | str)]
+FurtherModel = Annotated[
+    ModelEntry | MadeModel, BeforeValidator(_read, json_schema_input_type=ModelEntry | MadeModel | str)
+]

@@ -36,6 +36,11 @@ def votes_of(study: Study, base_folder: Path) -> Path | None:
     return base_folder / expanded(study.votes) if study.votes else None
 
 
+def interactions_of(entry: TaskEntry, base_folder: Path) -> Path | None:
+    """The table of pairs that interact that a task names, relative to the study file."""
+    return base_folder / expanded(entry.interactions) if entry.interactions else None
+
+
 def gold_of(entry: TaskEntry, base_folder: Path) -> Path | None:
     """The store of gold labels that a task names, relative to the study file."""
     return base_folder / expanded(entry.gold) if entry.gold else None

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from preceptor.study.spec.found import answer_names, find_kind, find_settings, kind_names
+from preceptor.study.spec.found import Kind, answer_names, find_kind, find_settings, kind_names
 
 Name = Annotated[str, Field(pattern=r"^\w[\w.+@-]*$", max_length=100)]
 """Of a stage or an arm."""
@@ -21,6 +21,19 @@ def _slot_name(name: str) -> str:
 SlotName = Annotated[str, AfterValidator(_slot_name)]
 BASE = "base"
 """The arm of the untouched model, and the part of a name that stands for no stage."""
+
+
+class Toward(BaseModel):
+    """What a stage also learns to come near: the targets that the stage of this name made, and with which weight.
+
+    permute: a control in which each case has the target of another patient's, drawn by the seed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    states: Name
+    weight: float = Field(default=0.4, gt=0, allow_inf_nan=False)
+    permute: bool = Field(default=False, exclude_if=lambda permute: not permute)
 
 
 class StageEntry(BaseModel):
@@ -39,6 +52,9 @@ class StageEntry(BaseModel):
     """Further slots, which are active and frozen."""
     model: Name | None = Field(default=None, exclude_if=lambda model: model is None)
     """One of the study's `models`, which the whole arm then has; by default that of the stage before it."""
+
+    toward: Toward | None = Field(default=None, exclude_if=lambda toward: toward is None)
+    """What it learns from beside its own data, of a stage that makes targets."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -99,8 +115,52 @@ def entry_problems(entries: Entries) -> Iterator[str]:
                 yield f"{name}.{'.'.join(map(str, one['loc']))}: {what}"
         if comes_after_itself(name, entries):
             yield f"{name} comes after itself"
+        yield from _target_problems(name, entry, entries)
         if entry.after and entry.after not in entries and kind_of(entry.after, entries) not in kind_names():
             yield f"{name}: there is no stage {entry.after!r} that it could come after"
+
+
+def _target_problems(name: str, entry: StageEntry, entries: Entries) -> Iterator[str]:
+    """Of stages that make targets, and of those that learn from them."""
+    if _makes_targets(name, entries):
+        before = kind_of(entry.after, entries) if entry.after else ""
+        if before not in kind_names() or not _answers_by_head(find_kind(before)):
+            known = "one that trains a head on the task's labels"
+            yield f"{name}: name the stage whose states it keeps as `after`, {known}"
+    if entry.toward is None:
+        return
+    if not getattr(find_kind(entry.kind), "learns_targets", False):
+        yield f"{name}: {entry.kind} cannot learn `toward` states; classify can"
+    if _rests_on_itself(name, entries) and not comes_after_itself(name, entries):
+        yield f"{name}.toward: {entry.toward.states} keeps states of what comes of {name} itself"
+    if not _makes_targets(entry.toward.states, entries):
+        there = [one for one in entries if _makes_targets(one, entries)]
+        known = f"name one of {', '.join(there)}" if there else "name a stage of kind states under `stages`"
+        yield f"{name}.toward: {entry.toward.states} makes no states; {known}"
+
+
+def _rests_on_itself(name: str, entries: Entries) -> bool:
+    """Whether what a stage comes after and learns toward leads back to it."""
+    seen, ahead = set[str](), [name]
+    while ahead:
+        entry = entry_of(ahead.pop(), entries)
+        before = [entry.after, entry.toward.states if entry.toward else None] if entry else []
+        found = {one.partition("@")[0] for one in before if one} - seen
+        if name in found:
+            return True
+        seen |= found
+        ahead += sorted(found)
+    return False
+
+
+def _answers_by_head(kind: Kind) -> bool:
+    """Whether a stage of this kind trains a head on the task's labels, which reads every case."""
+    return bool(getattr(kind, "trains_head", False)) and not hasattr(kind, "own_head")
+
+
+def _makes_targets(name: str, entries: Entries) -> bool:
+    entry = entries.get(name)
+    return entry is not None and entry.kind in kind_names() and find_kind(entry.kind).makes == "targets"
 
 
 def comes_after_itself(stage: str, entries: Entries) -> bool:

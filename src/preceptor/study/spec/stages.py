@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from preceptor.study.spec.arms import Arm
 from preceptor.study.spec.found import find_kind
-from preceptor.study.spec.stage_entry import Entries, kind_of, source_of
+from preceptor.study.spec.stage_entry import Entries, entry_of, kind_of, named_model, source_of, with_ancestors
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,8 @@ class StageRef:
     source: who makes what comes out of it, as a maker of pairs. owner: the stages of an arm that ends with it, joined
     by `+`, or the control whose last stage it is. after: the stage before it, whose policy it starts from, unless that
     one makes none. budget: the stage whose compute, with that of every stage between, it spends. view: what it is
-    shown of a case; None for the task's prompt. model: the name of its arm's model; None for the study's.
+    shown of a case; None for the task's prompt. model: the name of its arm's model; None for the study's. toward: the
+    stage whose targets it also learns from.
     """
 
     name: str
@@ -26,6 +27,7 @@ class StageRef:
     budget: "StageRef | None" = None
     view: str | None = None
     model: str | None = None
+    toward: "StageRef | None" = None
 
     @property
     def lineage(self) -> tuple["StageRef", ...]:
@@ -35,8 +37,15 @@ class StageRef:
     @property
     def required(self) -> tuple["StageRef", ...]:
         """Every stage that must stand before it can be done, in order, itself last."""
-        before = [*(self.after.required if self.after else ()), *(self.budget.required if self.budget else ())]
+        others = (self.after, self.budget, self.toward)
+        before = [one for other in others if other for one in other.required]
         return (*dict.fromkeys(before), self)
+
+    @property
+    def paid(self) -> tuple["StageRef", ...]:
+        """The stages whose cost is its own: those that it comes from, and those that its targets come from."""
+        taught = [one for stage in self.lineage if stage.toward for one in stage.toward.paid]
+        return tuple(dict.fromkeys([*taught, *self.lineage]))
 
     @property
     def budget_stages(self) -> tuple["StageRef", ...]:
@@ -65,5 +74,20 @@ def stage_of(arm: Arm, arms: Mapping[str, Arm], stages: Entries, default_source:
             budget = stage_of(arms[arm.control_of], arms, stages, default_source)
             return StageRef(name, kind, arm.name, None, last, budget, arm.view, arm.model)
         made_by = (source or default_source) if makes_pairs else None
-        last = StageRef(name, kind, owner, made_by, last, view=arm.view, model=arm.model)
+        toward = _toward(name, arms, stages, default_source)
+        last = StageRef(name, kind, owner, made_by, last, view=arm.view, model=arm.model, toward=toward)
     return last
+
+
+def _toward(name: str, arms: Mapping[str, Arm], stages: Entries, default_source: str | None) -> StageRef | None:
+    """The stage whose targets a stage also learns from. It is shown what the arm is that it keeps the states of, and is
+    that arm's own, so that both have the same stages.
+    """
+    entry = entry_of(name, stages)
+    if entry is None or entry.toward is None:
+        return None
+    made_by = with_ancestors([entry.toward.states], stages)
+    of = next((arm for arm in arms.values() if arm.stages == made_by[:-1]), None)
+    view, model = (of.view, of.model) if of else (None, named_model(made_by[0], stages))
+    whole = Arm.model_construct(name=entry.toward.states, stages=made_by, view=view, model=model)
+    return stage_of(whole, arms, stages, default_source)

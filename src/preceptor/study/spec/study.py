@@ -27,6 +27,7 @@ from preceptor.models import (
     HEAD,
     RESERVED_NAMES,
     AdapterSettings,
+    MadeModel,
     Slot,
     SlotSettings,
     adapter_slots,
@@ -88,6 +89,8 @@ class TaskEntry(_Frozen):
     """What arms with a `view` of that name are shown in place of the task's prompt."""
     gold: str | None = None
     """The store of raters' labels that the right answers came from, relative to the study file."""
+    interactions: str | None = Field(default=None, exclude_if=lambda table: table is None)
+    """A table of pairs of labels that interact, by their names, relative to the study file: for sets of labels."""
     margin: float | None = Field(default=None, gt=0, lt=1)
     """The smallest difference that matters, in the metric's own unit (0.05 is five points of a hundred)."""
     sensitivity_margin: float = Field(default=SENSITIVITY_MARGIN, gt=0, lt=1)
@@ -105,7 +108,7 @@ class Study(_Frozen):
     model: str = EMBEDDED
     models: dict[Name, FurtherModel] = Field(default={}, exclude_if=lambda models: not models)
     """Further models by name, which stages ask for: each a folder, a hub id or an embedded model, as `model` is, or the
-    first layers of one.
+    first layers of one, or the settings of one that is made.
     """
     load_in_4bit: bool = Field(default=False, exclude_if=lambda quantized: not quantized)
     """Whether the model's linear layers are held in four bits, in each of its own arms, tuned or not."""
@@ -297,23 +300,29 @@ class Study(_Frozen):
         named, use = (entry.train, entry.use) if entry else ((), ())
         heads = self._heads(labels, kind) if getattr(kind, "trains_head", False) else {}
         heads = {name: head for name, head in heads.items() if name in named} or heads
-        adapters = self._adapters(kind)
+        adapters = {} if self.is_made(stage.model) else self._adapters(kind)
         train = tuple(dict.fromkeys([*(named or [one for one in adapters if one not in use]), *heads]))
         active = {name: slot for name, slot in (adapters | heads).items() if name in {*train, *use}}
-        whole = self.adapter_of(kind) is None
+        whole = self.adapter_of(kind, stage.model) is None
         return active, (BACKBONE, *train) if whole else train
 
-    def adapter_of(self, kind: Any) -> AdapterSettings | None:
+    def is_made(self, model: str | None) -> bool:
+        """Whether a model, by its name in `models`, is made from settings, so that every weight of it learns."""
+        return isinstance(self.models.get(model or ""), MadeModel)
+
+    def adapter_of(self, kind: Any, model: str | None = None) -> AdapterSettings | None:
         """The adapter of a stage of this kind without `slots`: the study's, and the usual one of a kind that brings its
-        own model along; None where every weight learns.
+        own model along; None where every weight learns. model: that of the stage among `models`.
         """
+        if self.is_made(model):
+            return None
         return AdapterSettings() if hasattr(kind, "model") else self.adapter
 
     def most_slots(self, model: str | None = None) -> dict[str, Slot]:
         """The slots of the stage that has most of them, of those with this model: what a plan counts on."""
         refs = [stage for name in self.resolved if (last := self.stage_of(name)) for stage in last.required]
         slots = [self.slots_of(stage)[0] for stage in refs if stage.model == model]
-        return max(slots, key=len, default=self._adapters())
+        return max(slots, key=len, default={} if self.is_made(model) else self._adapters())
 
     def _adapters(self, kind: Any = None) -> dict[str, Slot]:
         if self.slots and not hasattr(kind, "model"):
@@ -367,6 +376,11 @@ class Study(_Frozen):
         """The last stage of an arm, with all that it rests on; None for an untouched arm."""
         return stage_of(self.arm(arm), self.resolved, self.stages, self.makers[0] if self.makers else None)
 
+    def models_of(self, arm: str) -> tuple[str, ...]:
+        """The models beside `model` that an arm rests on, by name: its own, and that of what it learns toward."""
+        last = self.stage_of(arm)
+        return tuple(dict.fromkeys(one.model for one in (last.required if last else ()) if one.model))
+
     def settings_of(self, stage: StageRef, task: TaskEntry) -> Any:
         """A stage's settings on a task: the task's block of its kind, else the study's, and in it the stage's own."""
         block = getattr(task, stage.kind, None) or self.block(stage.kind)
@@ -380,9 +394,9 @@ class Study(_Frozen):
         return getattr(self, name, None) or (settings() if settings else None)
 
     @property
-    def other_models(self) -> dict[str, ModelEntry]:
-        """The models beside `model` that arms have, by name, each with what names it in `models` or its kind brings."""
-        names = dict.fromkeys(arm.model for arm in self.resolved.values() if arm.model)
+    def other_models(self) -> dict[str, ModelEntry | MadeModel]:
+        """The models beside `model` that arms rest on, by name: each as `models` has it, or what its kind brings."""
+        names = dict.fromkeys(name for arm in self.resolved for name in self.models_of(arm))
         return {name: self.models.get(name) or ModelEntry(model=find_kind(name).model) for name in names}
 
     @property

@@ -13,6 +13,7 @@ from preceptor.models import ModelSource, Policy, Slot, check_handover, load_pol
 from preceptor.progress import Advance
 from preceptor.study.cases import Prepared
 from preceptor.study.run.folder import RunFolder
+from preceptor.study.spec.stage_entry import Toward
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
 from preceptor.study.stage_tree.ledger import StageOutput
@@ -45,6 +46,7 @@ class Context:
 
     tasks: whose cases it learns from, today one. parents: the outputs it comes from, the first of them first. budget:
     floating-point operations to spend, where it goes on for the compute of another arm. folder: where its output goes.
+    toward: the output of the stage whose targets it also learns from, and how.
     slots: those that are active; train: the names of those that learn. base_folder: where the study file lies.
     """
 
@@ -64,6 +66,7 @@ class Context:
     train: tuple[str, ...] = ()
     votes: Path | None = None
     base_folder: Path = Path()
+    toward: tuple[StageOutput, Toward] | None = None
 
     @property
     def task(self) -> Prepared:

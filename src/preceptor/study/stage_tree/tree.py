@@ -16,6 +16,7 @@ from preceptor.study.run.failures import Cause, CellError, Part, cause_of
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.run.locks import folder_lock
 from preceptor.study.spec.found import find_kind
+from preceptor.study.spec.stage_entry import Toward, entry_of
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
 from preceptor.study.stage_tree.ledger import LEDGER, StageOutput
@@ -133,6 +134,18 @@ class StageTree:
         _ = known.output.ledger
         return known.output
 
+    def _toward(self, stage: StageRef, prepared: Prepared, seed: int) -> tuple[StageOutput, Toward] | None:
+        entry = entry_of(stage.name, self.study.stages)
+        if stage.toward is None or entry is None or entry.toward is None:
+            return None
+        return self._look_up(stage.toward, prepared, seed).output, entry.toward
+
+    def cost_of(self, arm: str, prepared: Prepared, seed: int) -> Cost:
+        """What an arm's training took, with what its targets took to make; all of its stages stand."""
+        last = self.study.stage_of(arm)
+        paid = [self._look_up(one, prepared, seed).output.cost for one in (last.paid if last else ())]
+        return sum(paid, Cost())
+
     def _lineage(self, last: StageRef | None, prepared: Prepared, seed: int) -> list[StageOutput]:
         return [self._look_up(stage, prepared, seed).output for stage in (last.lineage if last else ())]
 
@@ -149,11 +162,14 @@ class StageTree:
         given = prepared.given_to(stage)
         spent = [self._look_up(one, prepared, seed).output for one in stage.budget_stages]
         budget = sum((one.cost for one in spent), Cost()).training_flops if spent else None
+        toward = self._toward(stage, prepared, seed)
         settings = self.study.settings_of(stage, prepared.entry)
         slots, train = self.study.slots_of(stage, len(prepared.task.labels or prepared.task.set_labels))
         source = self.source_of(stage.model)
         slots = with_pools(slots, source)
-        adapter = self.study.adapter_of(kind) if not self.study.slots or hasattr(kind, "model") else None
+        adapter = self.study.adapter_of(kind, stage.model)
+        if self.study.slots and not hasattr(kind, "model"):
+            adapter = None
         context = Context(
             study=self.study,
             stage=stage,
@@ -171,6 +187,7 @@ class StageTree:
             train=train,
             votes=self.votes,
             base_folder=self.base_folder,
+            toward=toward,
         )
         data = kind.data(context)
         inputs = kind.inputs(context) if hasattr(kind, "inputs") else settings.model_dump()
@@ -178,6 +195,8 @@ class StageTree:
             inputs |= {"for_as_much_as": spent[-1].key}
         if [*slots] not in ([DEFAULT], []):
             inputs |= {"slots": {name: slot.model_dump() for name, slot in slots.items()}, "train": train}
+        if toward:
+            inputs |= {"toward": {**toward[1].model_dump(), "states": toward[0].key}}
         if given.view_key:
             inputs |= {"view": given.view_key}
         key = digest(

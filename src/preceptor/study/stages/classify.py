@@ -2,9 +2,14 @@
 
 Which of them is its slot's `pool`: by default what the model was trained with, if its folder says so, else the state of
 an encoder's first token and of a causal model's last.
+
+It may also learn `toward` the states of another model (LEADER, Liu et al. 2024): to the loss comes, times a weight, the
+mean square of P s - h over the numbers of h, where s is the state that the head reads of a case, h the other model's,
+and P a linear layer, the projector. The projector learns with it and is then gone: it answers without.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -39,6 +44,7 @@ from preceptor.study.score import gold_label
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
 from preceptor.study.stage_tree.stage_context import Context, Result, epochs
+from preceptor.study.stages._projector import projector, state_distances, targets_of
 from preceptor.tasks import Example
 
 title = "Classifier"
@@ -47,6 +53,7 @@ curves = ("loss", "eval_loss")
 makes = "policy"
 answer = "head"
 trains_head = True
+learns_targets = True
 
 
 class Settings(TrainSettings):
@@ -63,6 +70,13 @@ class Labelled:
 
     prompt: list[int]
     label: int | list[int]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Taught(Labelled):
+    """With the number of its state, of those that are learned toward."""
+
+    number: int
 
 
 Cases = tuple[list[Labelled], list[Labelled]]
@@ -106,9 +120,11 @@ def data(context: Context) -> Cases:
 def run(context: Context, data: Cases) -> Result:
     """Train head and slots together until the validation loss no longer improves."""
     order = schedule(len(data[0]), context.settings.batch_size, context.settings.epochs, context.seed)
+    toward = targets_of(context)
+    learned = [Taught(one.prompt, one.label, i) for i, one in enumerate(data[0])] if toward is not None else data[0]
     work = partial(
         train_classifier,
-        batches=[[data[0][i] for i in indices] for indices in order],
+        batches=[[learned[i] for i in indices] for indices in order],
         validation=data[1],
         head=next(name for name, slot in context.slots.items() if slot.type == HEAD),
         settings=context.settings,
@@ -117,6 +133,7 @@ def run(context: Context, data: Cases) -> Result:
         seed=context.seed,
         goes_on=bool(context.parents),
         tracking=context.tracking,
+        toward=toward,
     )
     stage = context.tune(work, len(order))
     return Result(stage.cost, stage.history, stage.learning)
@@ -135,37 +152,51 @@ def train_classifier(
     goes_on: bool,
     tracking: Tracking | None,
     advance: Advance,
+    toward: tuple[Tensor, float] | None = None,
 ) -> Stage:
     """Train `policy` in place by the cross-entropy of the right label, in nats, mean over the cases of a batch; of
     several labels by the binary cross-entropy of each, the mean over labels.
+
+    toward: states [cases, numbers] that it also learns to come near, by the number of a `Taught` case, and their
+    weight. Validation cases have none, so that the weights that are kept are chosen by the labels alone.
     """
     trained_on = torch.tensor([one.label for batch in batches for one in batch])
     pieces = heads_of(policy.model)[head].pieces
 
     def loss(forward: Forward, tree: Sequence[Labelled], batch: Sequence[Labelled]) -> tuple[Tensor, dict[str, float]]:
         layer = heads_of(forward.model)[head]
-        logits = layer(forward.states([one.prompt for one in tree], layer))
+        states = forward.states([one.prompt for one in tree], layer)
+        total = labels_loss(layer(states), tree) / len(batch)
+        taught = [one.number for one in tree if isinstance(one, Taught)]
+        if toward is None or not taught:
+            return total, {}
+        near = state_distances(forward.model, states, toward[0][taught]).sum() / len(batch)
+        return total + toward[1] * near, {"toward": float(near.detach())}
+
+    def labels_loss(logits: Tensor, tree: Sequence[Labelled]) -> Tensor:
         right = torch.tensor([one.label for one in tree], device=logits.device)
         if right.ndim == 2:
-            return label_set_loss(logits, right).sum() / len(batch), {}
+            return label_set_loss(logits, right).sum()
         logits, weights = balanced_labels(logits, right, trained_on, settings.label_balance)
-        return (weights * label_loss(logits, right)).sum() / len(batch), {}
+        return (weights * label_loss(logits, right)).sum()
 
-    return train(
-        policy,
-        batches,
-        loss,
-        validation,
-        settings,
-        numerics,
-        folder,
-        seed=seed,
-        sequences_of=lambda case: pieces(case.prompt),
-        patience=settings.patience,
-        goes_on=goes_on,
-        tracking=tracking,
-        advance=advance,
-    )
+    width = heads_of(policy.model)[head].in_features
+    with nullcontext() if toward is None else projector(policy.model, width, toward[0].shape[1], seed):
+        return train(
+            policy,
+            batches,
+            loss,
+            validation,
+            settings,
+            numerics,
+            folder,
+            seed=seed,
+            sequences_of=lambda case: pieces(case.prompt),
+            patience=settings.patience,
+            goes_on=goes_on,
+            tracking=tracking,
+            advance=advance,
+        )
 
 
 def work(context: WorkContext) -> Work:
