@@ -25,7 +25,7 @@ study: $(READY) ## install, fetch the embedded model, run the built-in study: mi
 	$(BIN)/preceptor models fetch
 	$(BIN)/preceptor study quickstart
 
-five-tasks: $(READY) ## the same with all six outputs and every control: about three quarters of an hour
+five-tasks: $(READY) ## the same with all six outputs and every control: about an hour and a half
 	$(BIN)/preceptor models fetch
 	$(BIN)/preceptor models fetch all-minilm-l6-v2
 	$(BIN)/preceptor study five-tasks

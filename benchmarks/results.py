@@ -223,7 +223,7 @@ def _output(study: Results, task: Results, seed: int) -> str:
 
 
 def _arm(arm: str) -> str:
-    return {"tfidf": "TF-IDF"}.get(arm, arm if arm.startswith("base") else arm.upper())
+    return {"tfidf": "TF-IDF", "encoder": "Encoder"}.get(arm, arm if arm.startswith("base") else arm.upper())
 
 
 def _with_interval(cell: Results) -> str:
