@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from preceptor.study.results.cell_schema import Cell
 from preceptor.study.results.conclusion_schema import Conclusion, CouldHaveSeen
 from preceptor.study.results.conclusions import conclusions
 from preceptor.study.results.contrast_schema import Contrast
-from preceptor.study.results.schema import Cell, TaskPart
+from preceptor.study.results.task_schema import TaskPart
 from preceptor.study.spec.arms import resolve
 
 ARMS = resolve(("base", "base+shots", "sft", "sft+dpo", "sft+sft", "tfidf", "endpoint"), {})

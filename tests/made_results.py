@@ -10,6 +10,7 @@ from preceptor.engine import Cost
 from preceptor.evidence import TANGO, Comparison, compared_fields, find_metric, judge, power
 from preceptor.study import Prediction, TaskEntry
 from preceptor.study.cases import Prepared
+from preceptor.study.results.cell_schema import Cell
 from preceptor.study.results.cells import Cell as Answered
 from preceptor.study.results.conclusion_schema import SpikeConclusion, SpikeFinding
 from preceptor.study.results.conclusions import conclusions
@@ -17,8 +18,9 @@ from preceptor.study.results.contrast_schema import Contrast
 from preceptor.study.results.contrasts import ERROR_ON_PURPOSE, chosen, contrasts
 from preceptor.study.results.could_have_seen import could_have_seen
 from preceptor.study.results.measure import measure
-from preceptor.study.results.schema import ArmPart, Cell, Model, Results, StudyPart, TaskPart
+from preceptor.study.results.schema import ArmPart, Model, Results, StudyPart
 from preceptor.study.results.task_evidence import by_task_and_model
+from preceptor.study.results.task_schema import TaskPart
 from preceptor.study.run.failures import Failure
 from preceptor.study.spec.arms import Arm, contrasts_about, resolve
 from preceptor.tasks import Example, Task

@@ -39,19 +39,19 @@ def run_of(seed: int, delta: float = 0.02, test: str = "a") -> Results:
 
 def loose(study: dict[str, Any], cells: list[dict[str, Any]], contrasts: list[dict[str, Any]]) -> dict[str, Any]:
     """Its parts, as far as they are read here."""
-    from preceptor.study.results import schema
+    from preceptor.study.results import cell_schema, schema, task_schema
     from preceptor.study.results.contrast_schema import Contrast
 
     parts = dict(study) | {
         "model": schema.Model.model_construct(**study["model"]),
         "tasks": [
-            schema.TaskPart.model_construct(**one | {"counts": schema.Counts(**one["counts"])})
+            task_schema.TaskPart.model_construct(**one | {"counts": task_schema.Counts(**one["counts"])})
             for one in study["tasks"]
         ],
     }
     return {
         "study": schema.StudyPart.model_construct(**parts),
-        "cells": [schema.Cell.model_construct(**one) for one in cells],
+        "cells": [cell_schema.Cell.model_construct(**one) for one in cells],
         "contrasts": [Contrast.model_construct(**one) for one in contrasts],
     }
 

@@ -12,8 +12,8 @@ from preceptor.report import write_report
 from preceptor.report._page import render
 from preceptor.report._run import parse_run
 from preceptor.report._small_counts import HIDDEN, SMALL, shown_labels, shown_matrix, shown_pairs
+from preceptor.study.results.cell_schema import Confusion
 from preceptor.study.results.contrast_schema import Paired
-from preceptor.study.results.schema import Confusion
 
 COUNTS = st.integers(0, 8)
 MATRICES = st.lists(st.lists(COUNTS, min_size=3, max_size=3), min_size=2, max_size=2)

@@ -9,7 +9,7 @@ from preceptor.interface.console import as_text
 from preceptor.interface.paths import path_of
 from preceptor.report import read_run, results_html, show_results
 from preceptor.study import check_results_current
-from preceptor.study.results import schema
+from preceptor.study.results import cell_schema, schema
 from preceptor.study.results.conclusion_schema import Conclusion
 from preceptor.study.results.contrast_schema import Contrast
 from preceptor.study.run.failures import Failure
@@ -81,7 +81,7 @@ class Results:
         return results_html(self.record)
 
 
-def _row(cell: schema.Cell) -> list[Any]:
+def _row(cell: cell_schema.Cell) -> list[Any]:
     low, high = cell.ci or (None, None)
     measured = [cell.metric, cell.value, low, high, cell.n, cell.patients, cell.invalid_rate]
     cost = [cell.cost.seconds, cell.cost.optimizer_steps, cell.cost.flops]

@@ -7,7 +7,8 @@ from preceptor.report._methods import training
 from preceptor.report._run import Run, read_run
 from preceptor.report._template import fill_plain
 from preceptor.report._writing import write_page
-from preceptor.study.results.schema import ArmPart, Cell
+from preceptor.study.results.cell_schema import Cell
+from preceptor.study.results.schema import ArmPart
 
 _NAMES = ("adapter", "model", "slots")
 """Where a tuned model lies in its stage's folder: an adapter, every weight, or slots of the study's own."""

@@ -10,8 +10,9 @@ from preceptor.errors import InputError, Problem
 from preceptor.preferences.labelling import differences
 from preceptor.report._predictions import predictions_file, read_cell
 from preceptor.report._run import Run
+from preceptor.study.results.cell_schema import Cell
 from preceptor.study.results.contrast_schema import Contrast
-from preceptor.study.results.schema import Cell, TaskPart
+from preceptor.study.results.task_schema import TaskPart
 from preceptor.tasks import Example
 
 _MOST_CASES = 100

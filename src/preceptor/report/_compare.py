@@ -9,8 +9,10 @@ from preceptor.errors import InputError, Problem
 from preceptor.report._run import Run, read_run
 from preceptor.report._template import fill
 from preceptor.report._writing import write_page
+from preceptor.study.results.cell_schema import Cell
 from preceptor.study.results.conclusion_schema import Conclusion
-from preceptor.study.results.schema import Cell, Results, TaskPart
+from preceptor.study.results.schema import Results
+from preceptor.study.results.task_schema import TaskPart
 from preceptor.study.run.failures import Failure
 
 _ABSENT = "not set"

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from preceptor.report._compare import Comparison, SharedTask, compare_runs
+from preceptor.study.results.cell_schema import Cell
 from preceptor.study.results.conclusion_schema import Conclusion
-from preceptor.study.results.schema import Cell, Results
+from preceptor.study.results.schema import Results
 from preceptor.study.run.failures import Failure
 
 

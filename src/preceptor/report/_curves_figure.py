@@ -10,7 +10,9 @@ from matplotlib.ticker import MaxNLocator
 from preceptor.report._looks import FAINT, GRID, STYLE, arm_label, bare, colour
 from preceptor.report._svg import to_svg
 from preceptor.study import kind_title
-from preceptor.study.results.schema import Cell, Points, Results, TaskPart
+from preceptor.study.results.cell_schema import Cell, Points
+from preceptor.study.results.schema import Results
+from preceptor.study.results.task_schema import TaskPart
 
 _WIDE, _PANEL = 5.0, 1.5  # inches
 _TITLES = {"loss": "loss", "rewards/margins": "reward margin", "rewards/accuracies": "pairs preferred rightly"}

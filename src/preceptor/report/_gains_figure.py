@@ -13,7 +13,8 @@ from preceptor.report import _numbers as numbers
 from preceptor.report._looks import BAND, FAINT, INK, STYLE, VERDICT_COLOURS, WIDTH, bare, pair_label
 from preceptor.report._svg import to_svg
 from preceptor.study.results.contrast_schema import Contrast
-from preceptor.study.results.schema import Results, TaskPart
+from preceptor.study.results.schema import Results
+from preceptor.study.results.task_schema import TaskPart
 
 _ROW, _HEADER, _FOOTER = 0.48, 0.04, 0.48  # inches
 _LINE = 0.16  # inches for a line of words

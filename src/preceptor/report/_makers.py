@@ -7,8 +7,10 @@ from preceptor.evidence import gain, p_text
 from preceptor.report._looks import arm_label
 from preceptor.report._numbers import count, whole_percent
 from preceptor.report._small_counts import Show, shown_count
+from preceptor.study.results.cell_schema import Cell, PairFindings
 from preceptor.study.results.contrast_schema import Contrast
-from preceptor.study.results.schema import Cell, PairFindings, Results, TaskPart
+from preceptor.study.results.schema import Results
+from preceptor.study.results.task_schema import TaskPart
 from preceptor.study.run.failures import Failure
 
 _HIGH_REFERENCE_ACCURACY = 0.9

@@ -12,7 +12,7 @@ from preceptor.report._limits import spiked_note
 from preceptor.report._makers import maker_title
 from preceptor.report._run import Run
 from preceptor.study import find_kind, kind_names, kind_title
-from preceptor.study.results.schema import LabelScoring
+from preceptor.study.results.cell_schema import LabelScoring
 
 
 def methods(run: Run) -> list[str]:

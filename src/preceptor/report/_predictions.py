@@ -8,7 +8,8 @@ from typing import Any
 from preceptor.errors import InputError, Problem
 from preceptor.evidence import find_metric, metric_names
 from preceptor.files import digest_file, read_jsonl
-from preceptor.study.results.schema import Cell, Results
+from preceptor.study.results.cell_schema import Cell
+from preceptor.study.results.schema import Results
 
 _AGAIN = "Run `preceptor study` again with this folder."
 _CLOSED = ("these predictions cannot be read", "Give yourself the right to read the folder `cells`.")

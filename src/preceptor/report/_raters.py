@@ -7,7 +7,8 @@ from preceptor.evidence import metric_title
 from preceptor.report import _numbers as numbers
 from preceptor.report._small_counts import Show, shown_count
 from preceptor.study.results.rater_schema import AgreementPart, Human, HumanAgreement, Rater
-from preceptor.study.results.schema import Results, TaskPart
+from preceptor.study.results.schema import Results
+from preceptor.study.results.task_schema import TaskPart
 
 _LEAST_ALPHA = 0.667
 """Below it not even tentative conclusions should rest on what raters say (Krippendorff, Content Analysis, 2004)."""

@@ -7,7 +7,8 @@ from rich.table import Table
 from preceptor.errors import printable
 from preceptor.evidence import metric_title
 from preceptor.study import ordinal
-from preceptor.study.results.schema import Cell, Results
+from preceptor.study.results.cell_schema import Cell
+from preceptor.study.results.schema import Results
 
 
 def escape(text: str) -> str:

@@ -14,8 +14,8 @@ from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
 from preceptor.report._numbers import count
+from preceptor.study.results.cell_schema import Confusion
 from preceptor.study.results.contrast_schema import Paired
-from preceptor.study.results.schema import Confusion
 
 FEWEST_SHOWN = 5
 SMALL = f"<{FEWEST_SHOWN}"

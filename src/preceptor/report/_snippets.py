@@ -9,7 +9,8 @@ from preceptor.report._looks import arm_label
 from preceptor.report._predictions import predictions_file, read_cell
 from preceptor.report._run import Run
 from preceptor.report._small_counts import shown_count
-from preceptor.study.results.schema import Cell, Results
+from preceptor.study.results.cell_schema import Cell
+from preceptor.study.results.schema import Results
 from preceptor.study.results.snippet_schema import Figure, Hits, SnippetFigures
 
 _MOST_CASES = 20

@@ -6,7 +6,8 @@ from itertools import groupby
 
 from preceptor.report import _numbers as numbers
 from preceptor.report._small_counts import FEWEST_SHOWN, shown_labels
-from preceptor.study.results.schema import Results, Subgroup, TaskPart
+from preceptor.study.results.schema import Results
+from preceptor.study.results.task_schema import Subgroup, TaskPart
 from preceptor.study.spec.arms import GENERATE
 
 _RARE = f"a value of fewer than {FEWEST_SHOWN} patients"

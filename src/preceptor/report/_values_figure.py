@@ -10,7 +10,9 @@ from preceptor.evidence import metric_title
 from preceptor.report import _numbers as numbers
 from preceptor.report._looks import FAINT, GRID, INK, STYLE, WIDTH, arm_label, bare, colour, mark
 from preceptor.report._svg import to_svg
-from preceptor.study.results.schema import Cell, Results, TaskPart
+from preceptor.study.results.cell_schema import Cell
+from preceptor.study.results.schema import Results
+from preceptor.study.results.task_schema import TaskPart
 from preceptor.study.run.failures import Failure
 
 _ROW, _TITLE, _FOOTER = 0.2, 0.42, 0.42  # inches

@@ -17,9 +17,11 @@ from preceptor.report._snippets import SnippetView, snippet_views
 from preceptor.report._subgroups import Gap, GroupRow, gaps, group_rows
 from preceptor.report._template import drawing
 from preceptor.report._values_figure import price_figure
+from preceptor.study.results.cell_schema import Cell
 from preceptor.study.results.conclusion_schema import Conclusion
 from preceptor.study.results.contrast_schema import Contrast, NotCompared
-from preceptor.study.results.schema import Cell, Results, TaskPart
+from preceptor.study.results.schema import Results
+from preceptor.study.results.task_schema import TaskPart
 from preceptor.study.run.failures import Failure
 from preceptor.study.spec.arms import MAJORITY
 

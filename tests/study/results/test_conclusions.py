@@ -8,7 +8,7 @@ from concluded import ARMS, DPO_WINS, LABELS, ONE_ANSWER, SFT_IS_LEFT, TASK, cel
 from preceptor.study.results.conclusion_schema import Conclusion
 from preceptor.study.results.conclusions import conclusions
 from preceptor.study.results.contrast_schema import Contrast, SeedDelta
-from preceptor.study.results.schema import TaskPart
+from preceptor.study.results.task_schema import TaskPart
 from preceptor.study.run.failures import Failure
 
 

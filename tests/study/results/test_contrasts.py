@@ -17,7 +17,7 @@ from preceptor.study.results.conclusions import conclusions
 from preceptor.study.results.contrast_schema import Contrast, NotCompared, Paired
 from preceptor.study.results.contrasts import contrasts, not_compared
 from preceptor.study.results.measure import measure
-from preceptor.study.results.schema import Counts, TaskPart
+from preceptor.study.results.task_schema import Counts, TaskPart
 from preceptor.study.run.failures import Failure
 from preceptor.study.spec.arms import resolve
 from preceptor.tasks import Example, Task, load_task

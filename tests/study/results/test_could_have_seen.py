@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from concluded import ARMS, SFT_IS_LEFT, TASK, cell, contrast, replaced
+from preceptor.study.results.cell_schema import Cell
 from preceptor.study.results.conclusion_schema import CouldHaveSeen, SpikeFinding
 from preceptor.study.results.contrast_schema import Contrast
 from preceptor.study.results.could_have_seen import could_have_seen
-from preceptor.study.results.schema import Cell, TaskPart
 from preceptor.study.results.task_evidence import by_task_and_model
+from preceptor.study.results.task_schema import TaskPart
 
 DELIVERED = {
     "steps": 32, "dose": 2e-3, "kept_step": 24, "kept_dose": 1.5e-3,

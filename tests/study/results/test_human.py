@@ -20,7 +20,8 @@ from preceptor.study.cases import Prepared
 from preceptor.study.results.cells import Cell
 from preceptor.study.results.human import clinician_seconds, human_outcomes, with_human
 from preceptor.study.results.human_agreement import human_agreement
-from preceptor.study.results.schema import Counts, Model, Results, StudyPart, TaskPart
+from preceptor.study.results.schema import Model, Results, StudyPart
+from preceptor.study.results.task_schema import Counts, TaskPart
 from preceptor.study.run.folder import RunFolder
 from preceptor.tasks import Task
 from prepared_study import prepare_tiny

@@ -8,7 +8,7 @@ from concluded import TASK, cell, contrast
 from preceptor.study.results.conclusion_schema import Conclusion
 from preceptor.study.results.conclusions import conclusions
 from preceptor.study.results.contrast_schema import Contrast
-from preceptor.study.results.schema import TaskPart
+from preceptor.study.results.task_schema import TaskPart
 from preceptor.study.spec.arms import Arm, resolve
 
 VIEWS = {

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from concluded import ARMS, DPO_WINS, SFT_IS_LEFT, TASK, cell, conclude, contrast, replaced
+from preceptor.study.results.cell_schema import Cell
 from preceptor.study.results.conclusion_schema import Conclusion
 from preceptor.study.results.conclusions import conclusions
 from preceptor.study.results.contrast_schema import Contrast
-from preceptor.study.results.schema import Cell, TaskPart
+from preceptor.study.results.task_schema import TaskPart
 from preceptor.study.run.failures import Failure
 from preceptor.study.spec.arms import Arm, resolve
 

@@ -7,8 +7,8 @@ import pytest
 from concluded import TASK, contrast
 from preceptor.study import make_study
 from preceptor.study.results.conclusion_schema import SpikeShare
-from preceptor.study.results.schema import TaskPart
 from preceptor.study.results.spike import Roles, conclude, effective_number, lost_the_task, roles_of, share_of
+from preceptor.study.results.task_schema import TaskPart
 
 ROLES = Roles("base", "sft", "sft+dpo", "sft+chosen", "sft+sft")
 

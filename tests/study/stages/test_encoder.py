@@ -8,8 +8,9 @@ import pytest
 import study_runs
 from command_line import CommandLine
 from concluded import TASK, cell, contrast
+from preceptor.study.results.cell_schema import Cell
 from preceptor.study.results.conclusions import conclusions
-from preceptor.study.results.schema import Cell, TaskPart
+from preceptor.study.results.task_schema import TaskPart
 from preceptor.study.spec.arms import contrasts_about, resolve
 from study_runs import Run
 from tiny_study import STUDY, write_study

@@ -15,9 +15,10 @@ from preceptor.study.results.conclusions import conclusions
 from preceptor.study.results.contrast_schema import Contrast, NotCompared
 from preceptor.study.results.contrasts import chosen
 from preceptor.study.results.could_have_seen import could_have_seen
-from preceptor.study.results.schema import ArmPart, Results, TaskPart
+from preceptor.study.results.schema import ArmPart, Results
 from preceptor.study.results.spike import spike_finding
 from preceptor.study.results.task_evidence import by_task_and_model
+from preceptor.study.results.task_schema import TaskPart
 from preceptor.study.spec.arms import MAJORITY, phrases
 
 

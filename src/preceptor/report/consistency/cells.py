@@ -7,7 +7,9 @@ import numpy as np
 
 from preceptor.evidence import INVALID_CODE, Sample, find_metric, metric_names
 from preceptor.report.consistency.wrong import ROUNDING, Wrong, differ, of_metric_and_cases, within
-from preceptor.study.results.schema import Cell, LabelScoring, Results, TaskPart
+from preceptor.study.results.cell_schema import Cell, LabelScoring
+from preceptor.study.results.schema import Results
+from preceptor.study.results.task_schema import TaskPart
 from preceptor.study.run.failures import Failure
 
 

@@ -5,8 +5,10 @@ from statistics import fmean
 
 from preceptor.evidence import lower_is_better
 from preceptor.report.consistency.wrong import ROUNDING, Wrong, differ, ends, of_metric_and_cases, of_p
+from preceptor.study.results.cell_schema import Cell
 from preceptor.study.results.contrast_schema import Contrast, Dangerous, Detected
-from preceptor.study.results.schema import Cell, Results, TaskPart
+from preceptor.study.results.schema import Results
+from preceptor.study.results.task_schema import TaskPart
 from preceptor.study.spec.arms import MAJORITY
 
 _SIGNIFICANCE = 0.05

@@ -28,7 +28,8 @@ from preceptor.study.results.contrast_schema import Contrast, Paired
 from preceptor.study.results.contrast_words import only_these_seeds
 from preceptor.study.results.contrasts import ERROR_ON_PURPOSE
 from preceptor.study.results.rater_schema import Human
-from preceptor.study.results.schema import Results, TaskPart
+from preceptor.study.results.schema import Results
+from preceptor.study.results.task_schema import TaskPart
 from preceptor.study.spec.arms import Arm, phrases
 
 _FOLLOWS = "it does not follow from the other numbers of the contrast"

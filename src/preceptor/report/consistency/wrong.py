@@ -5,9 +5,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from preceptor.study.results.cell_schema import Cell
 from preceptor.study.results.contrast_schema import Contrast
-from preceptor.study.results.schema import Cell, TaskPart
 from preceptor.study.results.schema_values import Interval
+from preceptor.study.results.task_schema import TaskPart
 
 ROUNDING = 1e-6
 

@@ -15,7 +15,7 @@ from preceptor.study.finished.run import AGAIN, Finished, read_finished
 from preceptor.study.label_scores.scored import LabelRule
 from preceptor.study.other_models import tokens_read
 from preceptor.study.predictions.prediction_files import Prediction, read_note, read_predictions
-from preceptor.study.results.schema import Cell
+from preceptor.study.results.cell_schema import Cell
 from preceptor.study.spec.arms import GENERATE
 from preceptor.study.spec.found import find_answer
 from preceptor.study.spec.study import Study

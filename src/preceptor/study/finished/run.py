@@ -14,7 +14,8 @@ from preceptor.models import MadeModel, ModelSource
 from preceptor.study.cases import TaskCases, read_task
 from preceptor.study.made_models import kept_models, kept_source
 from preceptor.study.other_models import OtherModels, find_other_models
-from preceptor.study.results.schema import Cell, Results
+from preceptor.study.results.cell_schema import Cell
+from preceptor.study.results.schema import Results
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.run.provenance import check_results_current
 from preceptor.study.run.purge_mark import check_not_purged

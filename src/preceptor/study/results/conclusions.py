@@ -12,15 +12,16 @@ from dataclasses import dataclass
 
 from preceptor.evidence import FEWEST_SEEDS, number
 from preceptor.study.results.caveats import recommendation, warnings
+from preceptor.study.results.cell_schema import Cell
 from preceptor.study.results.conclusion_schema import Conclusion, ConclusionKind, CouldHaveSeen
 from preceptor.study.results.contrast_schema import Contrast
 from preceptor.study.results.contrast_words import adds_too_little, compared, compute, counted, over
 from preceptor.study.results.could_have_seen import smallest_detectable
 from preceptor.study.results.dangerous import why_not_safe
 from preceptor.study.results.leak import Leak, find_leak
-from preceptor.study.results.schema import Cell, TaskPart
 from preceptor.study.results.simpler import Simpler, better_and_simpler
 from preceptor.study.results.task_evidence import UNREADABLE, TaskEvidence, by_task_and_model
+from preceptor.study.results.task_schema import TaskPart
 from preceptor.study.results.untouched import find_untouched
 from preceptor.study.run.failures import Failure, in_words
 from preceptor.study.spec.arms import MAJORITY, Arm

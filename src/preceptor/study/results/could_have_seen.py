@@ -6,9 +6,9 @@ from statistics import fmean
 from scipy.stats import norm
 
 from preceptor.evidence import number
+from preceptor.study.results.cell_schema import Delivered
 from preceptor.study.results.conclusion_schema import ControlState, CouldHaveSeen, SpikeFinding
 from preceptor.study.results.contrast_schema import Contrast
-from preceptor.study.results.schema import Delivered
 from preceptor.study.results.task_evidence import TaskEvidence
 
 FEWEST_CHANGED = 0.05

@@ -7,7 +7,7 @@ from preceptor.evidence import Estimate, Sample, interaction_rate
 from preceptor.study.cases import Prepared
 from preceptor.study.interactions import Interactions
 from preceptor.study.results.cells import Cell
-from preceptor.study.results.schema import InteractionRate, InteractionsPart
+from preceptor.study.results.task_schema import InteractionRate, InteractionsPart
 
 
 def interactions_of(prepared: Prepared, cells: Sequence[Cell]) -> InteractionsPart | None:

@@ -5,8 +5,8 @@ from statistics import fmean
 
 from preceptor.evidence import lower_is_better
 from preceptor.study.results.contrast_schema import Contrast
-from preceptor.study.results.schema import ViewPart
 from preceptor.study.results.task_evidence import TaskEvidence
+from preceptor.study.results.task_schema import ViewPart
 
 
 @dataclass(frozen=True, slots=True)

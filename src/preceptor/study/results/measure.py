@@ -4,16 +4,16 @@ import numpy as np
 
 from preceptor.evidence import Estimate, estimate, find_metric
 from preceptor.study.cases import Prepared
-from preceptor.study.results import schema
+from preceptor.study.results import cell_schema
 from preceptor.study.results.cells import Cell, majority_sample
 from preceptor.study.results.senses_schema import SenseFindings
 
 
-def measure(prepared: Prepared, cell: Cell) -> schema.Cell:
+def measure(prepared: Prepared, cell: Cell) -> cell_schema.Cell:
     """A cell's entry in `results.json`."""
     task, findings = prepared.task, cell.pair_findings
     main = _estimate(task.metric, cell)
-    return schema.Cell(
+    return cell_schema.Cell(
         task=task.name,
         model=cell.model,
         own_model=cell.own_model,
@@ -31,16 +31,18 @@ def measure(prepared: Prepared, cell: Cell) -> schema.Cell:
         threshold=cell.threshold,
         unknown_labels=_unknown_labels(prepared, cell),
         length_ratio=_length_ratio(prepared, cell),
-        cost=schema.Cost.model_validate(cell.cost, from_attributes=True),
+        cost=cell_schema.Cost.model_validate(cell.cost, from_attributes=True),
         evaluation_seconds=cell.evaluation_seconds,
-        use=schema.Use(seconds=1000 * cell.evaluation_seconds / len(cell.predictions), model_bytes=cell.model_bytes),
-        predictions=schema.Predictions(path=cell.predictions_file, sha256=cell.predictions_sha256),
+        use=cell_schema.Use(
+            seconds=1000 * cell.evaluation_seconds / len(cell.predictions), model_bytes=cell.model_bytes
+        ),
+        predictions=cell_schema.Predictions(path=cell.predictions_file, sha256=cell.predictions_sha256),
         pairs=cell.pairs,
-        pair_findings=None if findings is None else schema.PairFindings.model_validate(findings),
+        pair_findings=None if findings is None else cell_schema.PairFindings.model_validate(findings),
         senses=None if (told := cell.sense_findings) is None else SenseFindings.model_validate(told, strict=False),
         curves=cell.curves,
         learning=cell.learning,
-        delivered=None if cell.delivered is None else schema.Delivered.model_validate(cell.delivered),
+        delivered=None if cell.delivered is None else cell_schema.Delivered.model_validate(cell.delivered),
         policy=cell.policy,
         also={extra.metric: _estimate(extra.metric, cell).value for extra in task.secondary_metrics},
         confusion=_confusion(prepared, cell) if task.labels else None,
@@ -60,15 +62,15 @@ def _estimate(metric: str, cell: Cell) -> Estimate:
     return estimate(find_metric(metric), cell.sample(metric))
 
 
-def _label_scoring(prepared: Prepared, cell: Cell) -> schema.LabelScoring | None:
+def _label_scoring(prepared: Prepared, cell: Cell) -> cell_schema.LabelScoring | None:
     rule = cell.label_rule
     if rule is None:
         return None
-    return schema.LabelScoring(
+    return cell_schema.LabelScoring(
         tau=rule.tau,
         probabilities_tau=rule.probabilities_tau,
         without_marker=cell.without_marker if prepared.task.answer.parser == "final_answer" else None,
-        form=None if cell.form is None else schema.Form.model_validate(cell.form),
+        form=None if cell.form is None else cell_schema.Form.model_validate(cell.form),
     )
 
 
@@ -98,9 +100,9 @@ def _length_ratio(prepared: Prepared, cell: Cell) -> float | None:
     return sum(len(prediction.text) for prediction in cell.predictions) / gold if gold else None
 
 
-def _confusion(prepared: Prepared, cell: Cell) -> schema.Confusion:
+def _confusion(prepared: Prepared, cell: Cell) -> cell_schema.Confusion:
     labels = list(prepared.task.labels)
     matrix = np.zeros((len(labels), len(labels) + 1), dtype=int)
     gold, predicted = cell.sample(prepared.task.metric).labels()
     np.add.at(matrix, (gold, predicted), 1)  # -1, INVALID, is the last column
-    return schema.Confusion(labels=labels, matrix=matrix.tolist())
+    return cell_schema.Confusion(labels=labels, matrix=matrix.tolist())

@@ -11,7 +11,7 @@ from rich.table import Table
 from preceptor.evidence import fewest_for_margin, find_metric, metric_title, number, power
 from preceptor.study.cases import Prepared
 from preceptor.study.results.cells import dangerous_labels
-from preceptor.study.results.schema import Power, Reachable, Smallest
+from preceptor.study.results.task_schema import Power, Reachable, Smallest
 from preceptor.study.score import gold_label
 from preceptor.study.spec.study import Study
 

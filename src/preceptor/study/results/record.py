@@ -18,24 +18,11 @@ from preceptor.study.results.could_have_seen import could_have_seen
 from preceptor.study.results.interactions import interactions_of
 from preceptor.study.results.measure import majority_value, measure
 from preceptor.study.results.power import power_of
-from preceptor.study.results.schema import (
-    ArmPart,
-    Counts,
-    Design,
-    Endpoint,
-    Extra,
-    LeftOut,
-    MetricPart,
-    Model,
-    Results,
-    SpikePart,
-    StudyPart,
-    TaskPart,
-    ViewPart,
-)
+from preceptor.study.results.schema import ArmPart, Design, Endpoint, LeftOut, MetricPart, Model, Results, StudyPart
 from preceptor.study.results.spike import effective_number, spike_finding
 from preceptor.study.results.subgroups import dates_of, subgroups_of
 from preceptor.study.results.task_evidence import by_task_and_model
+from preceptor.study.results.task_schema import Counts, Extra, SpikePart, TaskPart, ViewPart
 from preceptor.study.run.failures import Failure
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.run.provenance import provenance, versions

@@ -11,10 +11,11 @@ from statistics import fmean
 from statsmodels.stats.proportion import proportion_confint
 
 from preceptor.evidence import metric_title, number
+from preceptor.study.results.cell_schema import Cell
 from preceptor.study.results.conclusion_schema import SpikeConclusion, SpikeFinding, SpikeShare
 from preceptor.study.results.contrast_schema import Contrast
 from preceptor.study.results.contrast_words import gained, over
-from preceptor.study.results.schema import Cell, TaskPart
+from preceptor.study.results.task_schema import TaskPart
 from preceptor.study.spec.arms import comparator, treatment
 from preceptor.study.spec.study import Study
 

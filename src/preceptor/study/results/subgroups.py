@@ -9,7 +9,7 @@ from preceptor.evidence import find_metric, value_of
 from preceptor.study.cases import Prepared
 from preceptor.study.disclosure import FEWEST_PATIENTS, RARE
 from preceptor.study.results.cells import Cell
-from preceptor.study.results.schema import Dates, Subgroup
+from preceptor.study.results.task_schema import Dates, Subgroup
 
 FEWEST_CASES = 10
 """A metric of fewer cases says more about these cases than about the group."""

@@ -6,8 +6,9 @@ from functools import cached_property
 from statistics import fmean
 from typing import TypeVar
 
+from preceptor.study.results.cell_schema import Cell
 from preceptor.study.results.contrast_schema import Contrast
-from preceptor.study.results.schema import Cell, TaskPart, ViewPart
+from preceptor.study.results.task_schema import TaskPart, ViewPart
 from preceptor.study.run.failures import Failure
 from preceptor.study.spec.arms import GENERATE, Arm, comparator, control, phrases, treatment
 from preceptor.study.spec.found import find_answer

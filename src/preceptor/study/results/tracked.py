@@ -1,7 +1,8 @@
 """What the study's tracker is told when the study ends: each arm's metrics and cost, the contrasts, the conclusions."""
 
 from preceptor.engine import tell_once
-from preceptor.study.results.schema import Cell, Results
+from preceptor.study.results.cell_schema import Cell
+from preceptor.study.results.schema import Results
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.spec.study import Study
 
