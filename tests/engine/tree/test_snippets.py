@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor
 
+from moved_slots import start
 from preceptor.engine import sequence_states, states_of_snippets
 from preceptor.models import (
     HEAD,
@@ -24,13 +25,10 @@ from preceptor.models import (
     pieces_read,
     save_policy,
     saved_slots,
-    slot_weights,
     snippets_of,
     start_policy,
 )
 from preceptor.text_pieces import join_pieces
-
-LORA = SlotSettings(type="LORA", r=4, lora_alpha=8, target_modules="all-linear")
 
 
 @pytest.fixture(scope="module")
@@ -40,19 +38,6 @@ def tokenizer(encoder_source: ModelSource) -> Any:
 
 def prompt(tokenizer: Any, *snippets: str) -> list[int]:
     return encode(tokenizer, [{"role": "user", "content": join_pieces(snippets)}], None).prompt
-
-
-def start(source: ModelSource, pool: str) -> Policy:
-    """A policy whose slots are away from where they began, as training would have moved them."""
-    slots = {"one": LORA, "head": SlotSettings(type=HEAD, outputs=3, pool=pool)}
-    policy = start_policy(source, None, slots, list(slots), seed=0, dtype=torch.float32)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for name in slots:
-            for weight in slot_weights(policy.model, name).values():
-                weight += 0.1 * torch.randn(weight.shape, generator=generator)
-    policy.model.eval()
-    return policy
 
 
 def logits(policy: Policy, prompts: list[list[int]]) -> Tensor:

@@ -16,6 +16,7 @@ from transformers import (
     RobertaConfig,
 )
 
+from moved_slots import start
 from preceptor.engine import sequence_states
 from preceptor.engine.cost import Cost, forward_flops
 from preceptor.engine.tree.states import is_encoder
@@ -61,7 +62,6 @@ CONFIGS: dict[str, Callable[[], Any]] = {
     "mpnet": lambda: MPNetConfig(**SIZES, max_position_embeddings=LONG),
     "roberta": lambda: RobertaConfig(**SIZES, max_position_embeddings=LONG),
 }
-LORA = SlotSettings(type="LORA", r=4, lora_alpha=8, target_modules="all-linear")
 SEQUENCES = [
     [2, *(5 + (7 * n + k) % 90 for n in range(length)), 3] for k, length in enumerate((1, 40, 7, 39, 0, 40, 22))
 ]
@@ -72,21 +72,6 @@ def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """A tiny random encoder of each kind."""
     folder = tmp_path_factory.mktemp("encoders") / request.param
     return find_model(str(build_tiny_encoder(folder, config=CONFIGS[request.param]())))
-
-
-def start(
-    source: ModelSource, pool: str, adapter: Slot = LORA, dtype: torch.dtype = torch.float32, **chunks: int
-) -> Policy:
-    """A policy whose slots are away from where they began, as training would have moved them."""
-    slots = {"one": adapter, "head": SlotSettings(type=HEAD, outputs=3, pool=pool, **chunks)}
-    policy = start_policy(source, None, slots, list(slots), seed=0, dtype=dtype)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for name in slots:
-            for weight in slot_weights(policy.model, name).values():
-                weight += 0.1 * torch.randn(weight.shape, generator=generator)
-    policy.model.eval()
-    return policy
 
 
 def logits(policy: Policy, groups: Sequence[Sequence[list[int]]]) -> Tensor:
