@@ -69,13 +69,11 @@ def pair_findings(stages: Sequence[StageOutput]) -> dict[str, Any] | None:
 
 def sense_findings(stages: Sequence[StageOutput]) -> dict[str, Any] | None:
     """What the last stage that learned senses found; None where none did."""
-    found: dict[str, Any] | None = None
-    for stage in stages:
-        ledger = stage.ledger
-        with reading(stage.folder / LEDGER):
-            if "sense_figures" in ledger:
-                found = dict(ledger["sense_figures"])
-    return found
+    learned = [one for one in stages if "sense_figures" in one.ledger]
+    if not learned:
+        return None
+    with reading(learned[-1].folder / LEDGER):
+        return dict(learned[-1].ledger["sense_figures"])
 
 
 def learning(stages: Sequence[StageOutput]) -> dict[str, dict[str, int]]:

@@ -172,8 +172,8 @@ def _measured(context: Context, data: SenseCases) -> dict[str, Any]:
 
 def _with_outputs(slots: Mapping[str, Slot], senses: int) -> dict[str, Slot]:
     """The stage's slots, its own head with an output for each sense."""
-    return {name: SlotSettings(type=HEAD, outputs=senses, pool="mean") if name == own_head else slot
-            for name, slot in slots.items()}  # fmt: skip
+    head = SlotSettings(type=HEAD, outputs=senses, pool="mean")
+    return {name: head if name == own_head else slot for name, slot in slots.items()}
 
 
 def work(context: WorkContext) -> Work:
