@@ -20,7 +20,7 @@ from preceptor.study.cases import Prepared, prepare
 from preceptor.study.check import check_study
 from preceptor.study.made_models import with_made_models
 from preceptor.study.other_models import find_other_models
-from preceptor.study.plan.forecast import Measured, forecast, measure_speed, models_at_work, read_somehow
+from preceptor.study.plan.forecast import AtWork, Measured, forecast, measure_speed, models_at_work, read_somehow
 from preceptor.study.plan.remaining import RemainingWork, remaining_work
 from preceptor.study.predictions.answering import why_left_out
 from preceptor.study.ray import require_ray, work_on_ray
@@ -122,7 +122,7 @@ def _print_forecast(tree: StageTree, remaining: Sequence[RemainingWork], console
         console.print(f"{everything}; only the results are computed again.")
         return
     measured = _measured(tree, remaining, console)
-    minutes = max(1, round(forecast(tree.study, remaining, measured, tree.base_folder) / 60))
+    minutes = max(1, round(forecast(tree.study, remaining, measured, tree.base_folder, tree.numerics) / 60))
     unit = "minute" if minutes == 1 else "minutes"
     begun = any(tree.run.root.glob("cells/**/cell.json"))
     what = "What is left of the study" if begun else "The whole study"
@@ -133,15 +133,16 @@ def _print_forecast(tree: StageTree, remaining: Sequence[RemainingWork], console
 
 def _measured(tree: StageTree, remaining: Sequence[RemainingWork], console: Console) -> Measured:
     """How fast each model is that what remains asks."""
-    names, study = models_at_work(tree.study, remaining), tree.study
-    measured: dict[str | None, tuple[Speed, nn.Module]] = {}
-    with progress("Measuring this machine", MEASUREMENTS * len(names), console) as advance:
-        for name in names:
+    study, measured = tree.study, dict[AtWork, tuple[Speed, nn.Module]]()
+    at_work = models_at_work(study, remaining, tree.numerics)
+    with progress("Measuring this machine", MEASUREMENTS * len(at_work), console) as advance:
+        for name, numerics in at_work:
             source = tree.source_of(name)
             cases = next(read for one in remaining if (read := read_somehow(study, one.prepared, name)))
-            speed = measure_speed(study, tree.numerics, source, cases, tree.run.root, advance, name=name)
-            measured[name] = speed, blueprint(source, study.most_slots(name), tree.numerics.torch_dtype)
-    if None in measured and not measured[None][0].shares:
+            speed = measure_speed(study, numerics, source, cases, tree.run.root, advance, name=name)
+            model = blueprint(source, study.most_slots(name), numerics.torch_dtype)
+            measured[name, numerics] = speed, model
+    if any(name is None and not speed.shares for (name, _), (speed, _) in measured.items()):
         console.print(
             "This model's own attention or output code does not take prefix trees: nothing is shared, slower."
         )

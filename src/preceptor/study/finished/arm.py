@@ -14,6 +14,7 @@ from preceptor.study.cases import Prepared, check_task, prepare
 from preceptor.study.finished.run import AGAIN, Finished, read_finished
 from preceptor.study.label_scores.scored import LabelRule
 from preceptor.study.other_models import tokens_read
+from preceptor.study.predictions.answer_context import answer_numerics
 from preceptor.study.predictions.prediction_files import Prediction, read_note, read_predictions
 from preceptor.study.results.cell_schema import Cell
 from preceptor.study.spec.arms import GENERATE
@@ -26,8 +27,8 @@ from preceptor.tasks import Task, load_task
 class ArmOfRun:
     """A model that a study measured, with what is needed to ask it again as the study did.
 
-    `source` is the base model; `folder` holds `adapter/`, `slots/` or `model/`, and is None where the untouched model
-    answered.
+    `source` is the base model; `numerics` are those of its answers; `folder` holds `adapter/`, `slots/` or `model/`,
+    and is None where the untouched model answered.
     """
 
     finished: Finished = field(repr=False)
@@ -123,7 +124,9 @@ def open_arm(run_folder: Path, task: str, arm: str, seed: int | None = None, *, 
         again = "`preceptor study` with this run folder then makes again what was in it."
         raise InputError(Problem(str(predictions.parent), what, f"Delete the folder {predictions.parent}; {again}"))
     source = finished.source(finished.study.arm(arm).model)
-    return ArmOfRun(finished, load_task(finished.run.task(task)), arm, seed, source, numerics, folder, predictions)
+    asked = load_task(finished.run.task(task))
+    numerics = answer_numerics(asked, numerics)
+    return ArmOfRun(finished, asked, arm, seed, source, numerics, folder, predictions)
 
 
 def held_out(arm: ArmOfRun) -> Prepared:

@@ -12,12 +12,15 @@ from preceptor.progress import Advance, quiet
 from preceptor.study.cases import Prepared
 from preceptor.study.expected_work import WorkContext
 from preceptor.study.plan.remaining import RemainingWork
+from preceptor.study.predictions.answer_context import answer_numerics
 from preceptor.study.spec.found import find_answer, find_kind
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
 
-Measured = Mapping[str | None, tuple[Speed, nn.Module]]
-"""How fast each model of a study is, by its name, None for the study's, and the model without numbers."""
+AtWork = tuple[str | None, Numerics]
+"""A model of a study by its name, None for the study's, and the numerics in which it works."""
+Measured = Mapping[AtWork, tuple[Speed, nn.Module]]
+"""How fast each is, and the model without numbers."""
 
 _MEASURED_BYTES = 800_000_000
 """Of a model whose layers are larger, some are measured in place of all."""
@@ -58,25 +61,28 @@ def _counted(member: Any, context: WorkContext) -> Work:
     return work
 
 
-def models_at_work(study: Study, remaining: Sequence[RemainingWork]) -> list[str | None]:
-    """The models that remaining work asks, by name, None for the study's."""
-    arms = [study.arm(arm) for one in remaining for arm in one.answers]
-    asked = [arm.model for arm in arms if find_answer(arm.answer).asks_policy]
-    return list(dict.fromkeys([stage.model for one in remaining for stage in one.stages] + asked))
+def models_at_work(study: Study, remaining: Sequence[RemainingWork], numerics: Numerics) -> list[AtWork]:
+    """The models that remaining work asks; labels have numerics of their own."""
+    trained = [(stage.model, numerics) for one in remaining for stage in one.stages]
+    answers = [(one.prepared.task, study.arm(arm)) for one in remaining for arm in one.answers]
+    asked = [(task, arm.model) for task, arm in answers if find_answer(arm.answer).asks_policy]
+    return list(dict.fromkeys([*trained, *((model, answer_numerics(task, numerics)) for task, model in asked)]))
 
 
-def forecast(study: Study, remaining: Sequence[RemainingWork], measured: Measured, base_folder: Path) -> float:
+def forecast(
+    study: Study, remaining: Sequence[RemainingWork], measured: Measured, base_folder: Path, numerics: Numerics
+) -> float:
     """About how many seconds remaining work takes. How fast a server answers is not known."""
     total = 0.0
     for one in remaining:
         for stage, shares in one.stages.items():
-            speed, model = measured[stage.model]
+            speed, model = measured[stage.model, numerics]
             work = stage_work(study, one.prepared, stage, model, base_folder, shares=speed.shares)
             total += speed.seconds(work) * sum(shares)
         for arm, shares in one.answers.items():
             seconds = known_seconds(study, arm)
             if seconds is None:
-                speed, model = measured[study.arm(arm).model]
+                speed, model = measured[study.arm(arm).model, answer_numerics(one.prepared.task, numerics)]
                 seconds = speed.seconds(answer_work(study, one.prepared, arm, model, shares=speed.shares))
             total += seconds * sum(shares)
     return total

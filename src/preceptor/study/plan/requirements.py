@@ -16,6 +16,7 @@ from preceptor.study.check import too_long_for
 from preceptor.study.made_models import made_settings, with_made_models
 from preceptor.study.other_models import OtherModel, find_other_models
 from preceptor.study.plan.forecast import (
+    AtWork,
     answer_work,
     known_seconds,
     layers_to_measure,
@@ -25,6 +26,7 @@ from preceptor.study.plan.forecast import (
 )
 from preceptor.study.plan.machine import Machine, available_here
 from preceptor.study.plan.remaining import stages_for
+from preceptor.study.predictions.answer_context import answer_numerics
 from preceptor.study.predictions.answering import arms_for, seedless
 from preceptor.study.spec.found import find_kind
 from preceptor.study.spec.stage_entry import source_of
@@ -135,21 +137,16 @@ def _blueprint(model: str, base_folder: Path) -> ModelSource:
 def plan_study(planned: Planned, machine: Machine, *, timed: bool = True, advance: Advance = quiet) -> Plan:
     """What every stage and every arm's answers need, in the order in which they are done.
 
-    timed: seconds too, for which this machine is measured while `advance` counts `MEASUREMENTS`.
+    timed: seconds too, for which this machine is measured while `advance` counts `MEASUREMENTS` of each of
+    `planned_at_work`.
     """
     study, numerics = planned.study, _numerics(planned.study, machine)
-    dtype = numerics.torch_dtype
-    counts = {
-        name: model_bytes(one, tuple(study.most_slots(name).items()), dtype, numerics.tokens_per_tree)
-        for name, one in planned.models.items()
-    }
+    counts = {one: _counted(planned, *one) for one in planned_at_work(planned, machine)}
     own = machine.own_bytes  # before a model is measured
-    speeds = {
-        name: _measured(planned, machine, numerics, counts[name], name, advance) if timed else None for name in counts
-    }
+    speeds = {one: _measured(planned, machine, counts[one], one, advance) if timed else None for one in counts}
 
-    def shares(name: str | None) -> bool:
-        speed = speeds[name]
+    def shares(one: AtWork) -> bool:
+        speed = speeds[one]
         return speed is None or speed.shares
 
     def need(
@@ -157,7 +154,7 @@ def plan_study(planned: Planned, machine: Machine, *, timed: bool = True, advanc
         what: str,
         seeds: int,
         work: Work,
-        model: str | None,
+        model: AtWork,
         devices: int = 1,
         known: float | None = None,
     ) -> Need:
@@ -168,7 +165,8 @@ def plan_study(planned: Planned, machine: Machine, *, timed: bool = True, advanc
         elif known is None and speed is not None:
             seconds = speed.seconds(work, devices)
         tokens, seen = (sum(unit.repeats * getattr(unit, name) for unit in work) for name in ("tokens", "seen"))
-        peak = max((counted.peak(unit, devices, machine.looseness(dtype)) for unit in work), default=-own) + own
+        loose = machine.looseness(model[1].torch_dtype)
+        peak = max((counted.peak(unit, devices, loose) for unit in work), default=-own) + own
         return Need(prepared.task.name, what, seeds, tokens, seen, flops, seconds, peak, devices)
 
     needs = []
@@ -176,24 +174,36 @@ def plan_study(planned: Planned, machine: Machine, *, timed: bool = True, advanc
         for stage in stages_for(study, prepared):
             what = "@".join(filter(None, (stage.title, source_of(stage.owner))))
             devices = numerics.processes if find_kind(stage.kind).makes == "policy" else 1
-            model = counts[stage.model].model
-            work = stage_work(study, prepared, stage, model, planned.base_folder, shares=shares(stage.model))
-            needs.append(need(prepared, what, len(study.seeds), work, stage.model, devices))
+            one = stage.model, numerics
+            work = stage_work(study, prepared, stage, counts[one].model, planned.base_folder, shares=shares(one))
+            needs.append(need(prepared, what, len(study.seeds), work, one, devices))
         for arm in arms_for(study, prepared):
-            seeds, name = 1 if seedless(study, arm) else len(study.seeds), study.arm(arm).model
-            work = answer_work(study, prepared, arm, counts[name].model, shares=shares(name))
-            needs.append(need(prepared, f"answers of {arm}", seeds, work, name, known=known_seconds(study, arm)))
+            seeds = 1 if seedless(study, arm) else len(study.seeds)
+            one = study.arm(arm).model, answer_numerics(prepared.task, numerics)
+            work = answer_work(study, prepared, arm, counts[one].model, shares=shares(one))
+            needs.append(need(prepared, f"answers of {arm}", seeds, work, one, known=known_seconds(study, arm)))
     supposed = "minutes suppose that training reaches half of that rate; nothing of that machine was measured"
     return Plan(planned.source.title, numerics, needs, [*planned.notes, *([supposed] if machine.tflops else [])])
 
 
-def _measured(
-    planned: Planned, machine: Machine, numerics: Numerics, model: ModelBytes, name: str | None, advance: Advance
-) -> Speed | None:
+def planned_at_work(planned: Planned, machine: Machine) -> list[AtWork]:
+    """Each of a study's models in the numerics in which it is trained, and in those in which it gives labels."""
+    numerics = _numerics(planned.study, machine)
+    kinds = dict.fromkeys([numerics, *(answer_numerics(one.task, numerics) for one in planned.tasks)])
+    return [(name, kind) for name in planned.models for kind in kinds]
+
+
+def _counted(planned: Planned, name: str | None, numerics: Numerics) -> ModelBytes:
+    slots = tuple(planned.study.most_slots(name).items())
+    return model_bytes(planned.models[name], slots, numerics.torch_dtype, numerics.tokens_per_tree)
+
+
+def _measured(planned: Planned, machine: Machine, model: ModelBytes, at_work: AtWork, advance: Advance) -> Speed | None:
     """How fast this machine is, if it can hold what is measured; None of one that is described, and of a further model
     that reads no task.
     """
-    study, source = planned.study, planned.models[name]
+    (name, numerics), study = at_work, planned.study
+    source = planned.models[name]
     tasks = [read for one in planned.tasks if (read := read_somehow(study, one, name))]
     share = layers_to_measure(source, model) / model.layers
     tree = Unit("train", held=numerics.tokens_per_tree)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from preceptor.engine import release_memory
 from preceptor.study.cases import Prepared, cannot_answer
-from preceptor.study.predictions.answer_context import AnswerContext
+from preceptor.study.predictions.answer_context import AnswerContext, answer_numerics
 from preceptor.study.predictions.prediction_files import cell_key, copy_predictions, evaluate, finished
 from preceptor.study.run.failures import ANSWERS, Part
 from preceptor.study.run.locks import folder_lock
@@ -55,7 +55,7 @@ def cell_folder(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> Pat
 def answers_key(tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: list[StageOutput]) -> str:
     """Names everything the arm's answers depend on. A deterministic arm without stages has one key for all seeds."""
     context = _context(tree, prepared, arm, seed, stages)
-    return cell_key(find_answer(tree.study.arm(arm).answer).key(context), tree.numerics, context.task)
+    return cell_key(find_answer(tree.study.arm(arm).answer).key(context), context.numerics, context.task)
 
 
 def answered(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> tuple[Path, list[StageOutput]]:
@@ -91,7 +91,8 @@ def _context(tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: l
     one = tree.study.arm(arm)
     settings, source = tree.study.block(one.answer), tree.source_of(one.model)
     policy, key = (stages[-1].policy, stages[-1].key) if stages else (None, tree.hash_of(one.model))
-    return AnswerContext(tree.study, settings, prepared.given_to(one), source, tree.numerics, seed, policy, key)
+    numerics = answer_numerics(prepared.task, tree.numerics)
+    return AnswerContext(tree.study, settings, prepared.given_to(one), source, numerics, seed, policy, key)
 
 
 def _copied(tree: StageTree, prepared: Prepared, arm: str, folder: Path, key: str) -> bool:
