@@ -42,8 +42,9 @@ def arm(run_in_16_bits: Path) -> ArmOfRun:
     return open_arm(run_in_16_bits, "urgency", "sft+dpo")
 
 
-def test_it_learned_something_and_was_measured_in_16_bits(arm: ArmOfRun) -> None:
-    assert arm.numerics.dtype == "bfloat16"
+def test_it_learned_something_in_16_bits_and_its_labels_were_scored_in_32(arm: ArmOfRun) -> None:
+    assert arm.study.numerics.dtype == "bfloat16"
+    assert arm.numerics.dtype == "float32"
     assert {one.text for one in arm.predictions} <= {"urgent", "routine"}
     base = open_arm(arm.root, "urgency", "base")
     assert [one.text for one in base.predictions] != [one.text for one in arm.predictions]
@@ -69,4 +70,5 @@ def test_what_is_served_is_what_was_measured(run_in_16_bits: Path, preceptor: Co
     assert verified.code == 0, verified
     gap = re.search(r"Log-probabilities: (\S+) nats", verified.shown)
     assert gap, verified
-    assert float(gap[1]) < 0.05
+    assert float(gap[1]) < 1e-4
+    assert len(re.findall(r"\b(\d+) of \1\b", verified.shown)) >= 1, verified

@@ -30,6 +30,7 @@ SPEED = Speed(
 STAGES, ARMS = ("SFT", "pairs", "DPO"), ("base", "sft", "sft+dpo")
 ALL_ARMS = ["base", "base+shots", "sft", "sft+dpo", "sft+sft", "tfidf", "endpoint"]
 SERVER = {"url": "http://127.0.0.1:9/v1", "model": "m"}
+NUMERICS = Numerics()
 FEW = {"train": 20, "validation": 4, "test": 10}
 
 
@@ -53,7 +54,9 @@ def model(tiny_source: Any) -> Any:
 def test_the_forecast_grows_with_cases_and_settings(tmp_path: Path, tiny_tokenizer: Any, model: Any) -> None:
     def seconds(limit: dict[str, int], **changes: Any) -> float:
         study, one = prepare_tiny(tmp_path, tiny_tokenizer, limit=limit, **changes)
-        return forecast(study, [remaining(study, one, STAGES, ARMS)], {None: (SPEED, model)}, Path())
+        return forecast(
+            study, [remaining(study, one, STAGES, ARMS)], {(None, NUMERICS): (SPEED, model)}, Path(), NUMERICS
+        )
 
     least = seconds(FEW)
     assert least > 0
@@ -68,7 +71,9 @@ def test_everything_that_remains_adds_its_part(tmp_path: Path, tiny_tokenizer: A
     study, one = prepare_tiny(tmp_path, tiny_tokenizer, limit=FEW, arms=ALL_ARMS, endpoint=SERVER)
 
     def seconds(stages: tuple[str, ...], answers: tuple[str, ...], share: float = 1) -> float:
-        return forecast(study, [remaining(study, one, stages, answers, share)], {None: (SPEED, model)}, Path())
+        return forecast(
+            study, [remaining(study, one, stages, answers, share)], {(None, NUMERICS): (SPEED, model)}, Path(), NUMERICS
+        )
 
     assert seconds((), ()) == 0
     assert seconds(STAGES, ARMS) == pytest.approx(seconds(STAGES, ()) + seconds((), ARMS))
@@ -78,8 +83,8 @@ def test_everything_that_remains_adds_its_part(tmp_path: Path, tiny_tokenizer: A
     assert 0 < seconds((), ("tfidf",)) < 30
     assert seconds(STAGES, ARMS, 0.5) == pytest.approx(seconds(STAGES, ARMS) / 2)
     whole = remaining(study, one, STAGES, tuple(ALL_ARMS))
-    assert forecast(study, [whole, whole], {None: (SPEED, model)}, Path()) == pytest.approx(
-        2 * forecast(study, [whole], {None: (SPEED, model)}, Path())
+    assert forecast(study, [whole, whole], {(None, NUMERICS): (SPEED, model)}, Path(), NUMERICS) == pytest.approx(
+        2 * forecast(study, [whole], {(None, NUMERICS): (SPEED, model)}, Path(), NUMERICS)
     )
 
 

@@ -129,11 +129,13 @@ def test_another_task_leaves_the_first_ones_stages(finished: Run) -> None:
     assert all(before[kind] < finished.stages()[kind] for kind in ALL)
 
 
-def test_another_precision_answers_anew(finished: Run) -> None:
-    note = finished.folder / "cells/urgency/tiny/base/seed-0/cell.json"
-    before = json.loads(note.read_text())["key"]
+def test_another_precision_trains_anew_and_labels_of_the_untouched_model_are_the_same(finished: Run) -> None:
+    notes = [finished.folder / f"cells/urgency/tiny/{arm}/seed-0/cell.json" for arm in ("base", "sft")]
+    before = [json.loads(note.read_text())["key"] for note in notes]
     assert redone(finished, numerics={"threads": 1, "dtype": "bfloat16"}) == ALL
-    assert json.loads(note.read_text())["key"] != before
+    base, sft = (json.loads(note.read_text())["key"] == key for note, key in zip(notes, before, strict=True))
+    assert base, "labels are scored in float32 by every study"
+    assert not sft
 
 
 def test_answers_of_a_run_killed_between_its_two_last_files_are_not_taken_for_anothers(finished: Run) -> None:
