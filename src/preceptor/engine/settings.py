@@ -33,11 +33,17 @@ class Numerics(_Settings):
     threads: int = Field(default=2, ge=1, le=1024)
     tokens_per_tree: int = Field(default=1536, ge=64)
     processes: Processes = 1
+    answer_dtype: Literal["float32", "bfloat16"] = Field(default="float32", exclude=True)  # no part of a stage's key
 
     @property
     def torch_dtype(self) -> torch.dtype:
         """The dtype the backbone's weights are held in."""
         return {"float32": torch.float32, "bfloat16": torch.bfloat16}[self.dtype]
+
+    @property
+    def answering(self) -> "Numerics":
+        """Those in which held-out cases are answered."""
+        return self.model_copy(update={"dtype": self.answer_dtype})
 
 
 class NumericsChoice(_Settings):
@@ -47,6 +53,7 @@ class NumericsChoice(_Settings):
     threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = "auto"
     tokens_per_tree: int = Field(default=1536, ge=64)
     processes: Processes = 1
+    answer_dtype: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
 class TrainSettings(_Settings):

@@ -64,7 +64,7 @@ def run_study(
         checked = check_study(study, base_folder, console)
         _check_disk(run)
         numerics = numerics_of(study, run)
-        study = study.model_copy(update={"numerics": NumericsChoice(**numerics.model_dump())})
+        study = study.model_copy(update={"numerics": NumericsChoice(**dict(numerics))})
         torch.set_num_threads(numerics.threads)
         write_what_is_studied(run, study, checked, base_folder)
         source = model_of(study, base_folder)

@@ -48,7 +48,12 @@ def test_every_default_has_a_value() -> None:
     assert (study.sft, study.dpo) == (SFTSettings(), DPOSettings())
     written = study.model_dump(mode="json")
     assert written["sft"]["patience"] == SFTSettings().patience
-    assert written["numerics"] == {"dtype": "auto", "threads": "auto", "tokens_per_tree": 1536}
+    assert written["numerics"] == {
+        "dtype": "auto",
+        "threads": "auto",
+        "tokens_per_tree": 1536,
+        "answer_dtype": "auto",
+    }
 
 
 @pytest.mark.parametrize("adapter", ["none", None, {"rank": 2, "target_modules": ["q_proj"]}])

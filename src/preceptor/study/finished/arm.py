@@ -14,7 +14,6 @@ from preceptor.study.cases import Prepared, check_task, prepare
 from preceptor.study.finished.run import AGAIN, Finished, read_finished
 from preceptor.study.label_scores.scored import LabelRule
 from preceptor.study.other_models import tokens_read
-from preceptor.study.predictions.answer_context import answer_numerics
 from preceptor.study.predictions.prediction_files import Prediction, read_note, read_predictions
 from preceptor.study.results.cell_schema import Cell
 from preceptor.study.spec.arms import GENERATE
@@ -125,8 +124,7 @@ def open_arm(run_folder: Path, task: str, arm: str, seed: int | None = None, *, 
         raise InputError(Problem(str(predictions.parent), what, f"Delete the folder {predictions.parent}; {again}"))
     source = finished.source(finished.study.arm(arm).model)
     asked = load_task(finished.run.task(task))
-    numerics = answer_numerics(asked, numerics)
-    return ArmOfRun(finished, asked, arm, seed, source, numerics, folder, predictions)
+    return ArmOfRun(finished, asked, arm, seed, source, numerics.answering, folder, predictions)
 
 
 def held_out(arm: ArmOfRun) -> Prepared:

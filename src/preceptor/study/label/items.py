@@ -83,7 +83,7 @@ def _open(
         # No server is asked and no vote is read here; a store of votes is what is about to be made.
         checked = check_study(study.model_copy(update={"arms": (SUPERVISED,), "makers": ()}), base_folder, console)
         numerics = numerics_of(study, run)
-        study = study.model_copy(update={"numerics": NumericsChoice(**numerics.model_dump())})
+        study = study.model_copy(update={"numerics": NumericsChoice(**dict(numerics))})
         torch.set_num_threads(numerics.threads)
         if not run.study.exists():  # what is there belongs to its results
             write_what_is_studied(run, study, checked, base_folder)

@@ -12,7 +12,6 @@ from preceptor.progress import Advance, quiet
 from preceptor.study.cases import Prepared
 from preceptor.study.expected_work import WorkContext
 from preceptor.study.plan.remaining import RemainingWork
-from preceptor.study.predictions.answer_context import answer_numerics
 from preceptor.study.spec.found import find_answer, find_kind
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
@@ -62,11 +61,11 @@ def _counted(member: Any, context: WorkContext) -> Work:
 
 
 def models_at_work(study: Study, remaining: Sequence[RemainingWork], numerics: Numerics) -> list[AtWork]:
-    """The models that remaining work asks; labels have numerics of their own."""
+    """The models that remaining work asks, in the numerics in which they are trained and answer."""
     trained = [(stage.model, numerics) for one in remaining for stage in one.stages]
-    answers = [(one.prepared.task, study.arm(arm)) for one in remaining for arm in one.answers]
-    asked = [(task, arm.model) for task, arm in answers if find_answer(arm.answer).asks_policy]
-    return list(dict.fromkeys([*trained, *((model, answer_numerics(task, numerics)) for task, model in asked)]))
+    answers = [study.arm(arm) for one in remaining for arm in one.answers]
+    asked = [(arm.model, numerics.answering) for arm in answers if find_answer(arm.answer).asks_policy]
+    return list(dict.fromkeys(trained + asked))
 
 
 def forecast(
@@ -82,7 +81,7 @@ def forecast(
         for arm, shares in one.answers.items():
             seconds = known_seconds(study, arm)
             if seconds is None:
-                speed, model = measured[study.arm(arm).model, answer_numerics(one.prepared.task, numerics)]
+                speed, model = measured[study.arm(arm).model, numerics.answering]
                 seconds = speed.seconds(answer_work(study, one.prepared, arm, model, shares=speed.shares))
             total += seconds * sum(shares)
     return total

@@ -26,7 +26,6 @@ from preceptor.study.plan.forecast import (
 )
 from preceptor.study.plan.machine import Machine, available_here
 from preceptor.study.plan.remaining import stages_for
-from preceptor.study.predictions.answer_context import answer_numerics
 from preceptor.study.predictions.answering import arms_for, seedless
 from preceptor.study.spec.found import find_kind
 from preceptor.study.spec.stage_entry import source_of
@@ -179,7 +178,7 @@ def plan_study(planned: Planned, machine: Machine, *, timed: bool = True, advanc
             needs.append(need(prepared, what, len(study.seeds), work, one, devices))
         for arm in arms_for(study, prepared):
             seeds = 1 if seedless(study, arm) else len(study.seeds)
-            one = study.arm(arm).model, answer_numerics(prepared.task, numerics)
+            one = study.arm(arm).model, numerics.answering
             work = answer_work(study, prepared, arm, counts[one].model, shares=shares(one))
             needs.append(need(prepared, f"answers of {arm}", seeds, work, one, known=known_seconds(study, arm)))
     supposed = "minutes suppose that training reaches half of that rate; nothing of that machine was measured"
@@ -187,10 +186,9 @@ def plan_study(planned: Planned, machine: Machine, *, timed: bool = True, advanc
 
 
 def planned_at_work(planned: Planned, machine: Machine) -> list[AtWork]:
-    """Each of a study's models in the numerics in which it is trained, and in those in which it gives labels."""
+    """Each of a study's models in the numerics in which it is trained, and in those in which it answers."""
     numerics = _numerics(planned.study, machine)
-    kinds = dict.fromkeys([numerics, *(answer_numerics(one.task, numerics) for one in planned.tasks)])
-    return [(name, kind) for name in planned.models for kind in kinds]
+    return [(name, kind) for name in planned.models for kind in dict.fromkeys([numerics, numerics.answering])]
 
 
 def _counted(planned: Planned, name: str | None, numerics: Numerics) -> ModelBytes:
@@ -219,7 +217,9 @@ def _numerics(study: Study, machine: Machine) -> Numerics:
         choice = choice.model_copy(update={"dtype": "float32"})
     if machine.tflops is not None:
         dtype = "bfloat16" if choice.dtype == "auto" else choice.dtype
-        choice = choice.model_copy(update={"dtype": dtype, "threads": 1, "processes": machine.devices})
+        answers = dtype if choice.answer_dtype == "auto" else choice.answer_dtype
+        of_machine = {"dtype": dtype, "answer_dtype": answers, "threads": 1, "processes": machine.devices}
+        choice = choice.model_copy(update=of_machine)
     return choose_numerics(choice)
 
 

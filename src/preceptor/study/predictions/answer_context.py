@@ -9,7 +9,6 @@ from preceptor.engine import Cost, Numerics
 from preceptor.models import ModelSource, Policy, load_policy
 from preceptor.study.cases import Prepared
 from preceptor.study.spec.study import Study
-from preceptor.tasks import Task
 
 Scores = Mapping[str, float]
 """Label -> how likely the arm finds it; a label that is missing has 0."""
@@ -60,20 +59,11 @@ class Answering:
     note: Mapping[str, Any] = field(default_factory=dict)
 
 
-def answer_numerics(task: Task, numerics: Numerics) -> Numerics:
-    """Those in which a task is answered: labels with weights in float32, whatever the policy was trained in.
-
-    Rounded to 16 bits, scores depend on the cases that are computed together, and near ties fall otherwise when a case
-    is served alone.
-    """
-    return numerics.model_copy(update={"dtype": "float32"}) if task.answer.labels else numerics
-
-
 @dataclass(frozen=True, slots=True)
 class AnswerContext:
     """All that an arm's answers may depend on.
 
-    settings: the block of the way of answering. numerics: see `answer_numerics`. policy: the folder of the tuned
+    settings: the block of the way of answering. numerics: those in which it answers. policy: the folder of the tuned
     policy; None for the untouched model. policy_key: names that policy.
     """
 

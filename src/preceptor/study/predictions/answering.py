@@ -4,7 +4,7 @@ from pathlib import Path
 
 from preceptor.engine import release_memory
 from preceptor.study.cases import Prepared, cannot_answer
-from preceptor.study.predictions.answer_context import AnswerContext, answer_numerics
+from preceptor.study.predictions.answer_context import AnswerContext
 from preceptor.study.predictions.prediction_files import cell_key, copy_predictions, evaluate, finished
 from preceptor.study.run.failures import ANSWERS, Part
 from preceptor.study.run.locks import folder_lock
@@ -91,7 +91,7 @@ def _context(tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: l
     one = tree.study.arm(arm)
     settings, source = tree.study.block(one.answer), tree.source_of(one.model)
     policy, key = (stages[-1].policy, stages[-1].key) if stages else (None, tree.hash_of(one.model))
-    numerics = answer_numerics(prepared.task, tree.numerics)
+    numerics = tree.numerics.answering
     return AnswerContext(tree.study, settings, prepared.given_to(one), source, numerics, seed, policy, key)
 
 

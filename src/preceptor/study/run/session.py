@@ -23,7 +23,7 @@ def numerics_of(study: Study, run: RunFolder) -> Numerics:
         choice = choice.model_copy(update={"dtype": "float32"})
     if run.study.exists():
         begun = _begun(run)["numerics"]
-        choice = NumericsChoice(**{k: begun[k] if v == "auto" else v for k, v in choice.model_dump().items()})
+        choice = NumericsChoice(**{k: begun.get(k, v) if v == "auto" else v for k, v in choice.model_dump().items()})
     return choose_numerics(choice)
 
 
