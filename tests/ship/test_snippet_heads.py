@@ -1,6 +1,5 @@
-"""Heads that read snippets, and models of first layers, are not taken out of a run; what serves reads plain texts."""
+"""Heads that read snippets are not taken out of a run; what serves reads plain texts."""
 
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -38,16 +37,6 @@ def arm(encoder_source: ModelSource, tmp_path: Path) -> ArmOfRun:
 def test_a_head_that_reads_snippets_is_refused_by_name(arm: ArmOfRun, to: Any) -> None:
     (said,) = map(str, _unavailable(arm, to, load_tokenizer(arm.source)))
     assert said.startswith(f"--to {to}: the head of read reads snippets, which a study makes of a case")
-
-
-@pytest.mark.parametrize("to", ["adapter", "merged"])
-def test_first_layers_are_refused_by_name(arm: ArmOfRun, to: Any) -> None:
-    assert arm.folder is not None
-    slots = {"head": SlotSettings(type=HEAD, outputs=4), "one": SlotSettings(type="LORA", r=4)}
-    source = arm.source.first_layers(1)
-    save_policy(start_policy(source, None, slots, list(slots), seed=0, dtype=torch.float32), arm.folder)
-    (said,) = map(str, _unavailable(replace(arm, source=source), to, load_tokenizer(source)))
-    assert said.startswith(f"--to {to}: read has the first 1 layers of a model")
 
 
 def test_a_request_cannot_part_its_text_in_snippets(arm: ArmOfRun) -> None:

@@ -115,9 +115,20 @@ def how_to_use(arm: ArmOfRun, folder: Path) -> list[str]:
     return [
         f"`{HEAD_FILE}` is a linear layer (`weight` [labels, hidden size], perhaps `bias`) on the last hidden state of "
         f"the {state}: `model(**prompt, output_hidden_states=True).hidden_states[-1][0, {which}]`.{weighed}{prompt}",
+        *_own_class(arm),
         *_how_chunks_are_made(arm),
         f"Its outputs are in the order of `labels` in `{LABELS_FILE}`: {', '.join(arm.task.answer.labels)}. "
         f"{_rule(arm, 'output')}",
+    ]
+
+
+def _own_class(arm: ArmOfRun) -> list[str]:
+    """How a small net is loaded, which is none of transformers' own models."""
+    if arm.source.kind != "made":
+        return []
+    return [
+        "`AutoModel` loads it once `import preceptor.models` has told transformers its class, `CodeSetsModel`, which "
+        "needs torch and transformers alone. Codes that no training case had are passed over."
     ]
 
 

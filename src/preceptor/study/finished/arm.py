@@ -10,7 +10,7 @@ from torch import Tensor
 from preceptor.engine import Numerics, choose_numerics
 from preceptor.errors import InputError, Problem
 from preceptor.models import ModelSource, Policy, load_tokenizer, readable_adapter, slot_folders
-from preceptor.study.cases import Prepared, check_task, prepare
+from preceptor.study.cases import Prepared, prepare, through_view
 from preceptor.study.finished.run import AGAIN, Finished, read_finished
 from preceptor.study.label_scores.scored import LabelRule
 from preceptor.study.other_models import tokens_read
@@ -20,6 +20,8 @@ from preceptor.study.results.cell_schema import Cell
 from preceptor.study.spec.arms import GENERATE
 from preceptor.study.spec.found import find_answer
 from preceptor.study.spec.study import Study
+from preceptor.study.spec.view import View
+from preceptor.study.views import as_view, shown_by
 from preceptor.tasks import Task, load_task
 
 
@@ -27,8 +29,9 @@ from preceptor.tasks import Task, load_task
 class ArmOfRun:
     """A model that a study measured, with what is needed to ask it again as the study did.
 
-    `source` is the base model; `numerics` are those of its answers; `folder` holds `adapter/`, `slots/` or `model/`,
-    and is None where the untouched model answered.
+    `task` asks what the arm was asked: the template of its view, where it has one, is the prompt. `source` is the base
+    model; `numerics` are those of its answers; `folder` holds `adapter/`, `slots/` or `model/`, and is None where the
+    untouched model answered.
     """
 
     finished: Finished = field(repr=False)
@@ -49,6 +52,11 @@ class ArmOfRun:
     def root(self) -> Path:
         """The run folder."""
         return self.finished.run.root
+
+    @property
+    def view(self) -> View | None:
+        """What it is shown of a case in place of the task's prompt."""
+        return _view(self.finished, self.task.name, self.arm)
 
     @property
     def max_length(self) -> int:
@@ -124,7 +132,7 @@ def open_arm(run_folder: Path, task: str, arm: str, seed: int | None = None, *, 
         again = "`preceptor study` with this run folder then makes again what was in it."
         raise InputError(Problem(str(predictions.parent), what, f"Delete the folder {predictions.parent}; {again}"))
     source = finished.source(finished.study.arm(arm).model)
-    asked = load_task(finished.run.task(task))
+    asked = _asked(finished, task, arm)
     numerics = answer_numerics(asked, numerics)
     return ArmOfRun(finished, asked, arm, seed, source, numerics, folder, predictions)
 
@@ -134,9 +142,28 @@ def held_out(arm: ArmOfRun) -> Prepared:
 
     Raises `InputError` when the data are not on this machine, or are not those of the results.
     """
-    cases = arm.finished.cases(arm.task.name)
-    tokenizer, study = load_tokenizer(arm.source), arm.study.model_copy(update={"max_length": arm.max_length})
-    return prepare(check_task(cases, study, tokenizer), study, tokenizer)
+    cases = through_view(arm.finished.cases(arm.task.name), arm.study.arm(arm.arm).view)
+    study = arm.study.model_copy(update={"max_length": arm.max_length})
+    return prepare(cases, study, load_tokenizer(arm.source))
+
+
+def _asked(finished: Finished, task: str, arm: str) -> Task:
+    """The task as the arm is asked it, whose fields are then those that it is shown. Raises `InputError` where a case
+    from elsewhere does not have these.
+    """
+    asked, view = load_task(finished.run.task(task)), _view(finished, task, arm)
+    if view is None:
+        return asked
+    if made := [name for name in shown_by(view) if name not in asked.fields]:
+        what = f"{arm} is shown {made[0]}, a field that the study made on its training cases: no other case has it"
+        fix = "Name an arm without a `view`, or with one of fields that the task has"
+        raise InputError(Problem(f"{finished.run.root}, --arm", what, fix))
+    return as_view(asked, view, {name: asked.fields[name] for name in shown_by(view)})
+
+
+def _view(finished: Finished, task: str, arm: str) -> View | None:
+    name = finished.study.arm(arm).view
+    return finished.entry(task).views[name] if name else None
 
 
 def _by_head(study: Study, arm: str) -> bool:
@@ -147,9 +174,6 @@ def _cell(finished: Finished, task: str, arm: str, seed: int, *, heads: bool) ->
     """The arm's line of the results; one problem for each name that this run does not know, or why the arm failed."""
     finished.check_not_failed(task, arm, seed)
     cells, study = finished.results.cells, finished.study
-    if arm in study.arm_names and (view := study.arm(arm).view):
-        what = f"{arm} is shown the view {view}, whose fields only the study makes: no case from elsewhere has them"
-        raise InputError(Problem(f"{finished.run.root}, --arm", what, "Name an arm without a `view`"))
     if not heads and arm in study.arm_names and _by_head(study, arm):
         what = f"{arm} answers by a head, which gives labels and writes nothing"
         fix = "Take its model out with `preceptor export`, or name an arm that writes"
