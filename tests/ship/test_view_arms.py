@@ -60,8 +60,10 @@ def test_held_out_cases_are_read_as_the_view_shows_them(run: Path) -> None:
 
 
 def test_a_view_of_a_made_field_is_refused_by_name(run: Path) -> None:
-    with pytest.raises(InputError, match="made is shown some, a field that the study made on its training cases"):
+    with pytest.raises(InputError, match="made is shown some, a field that the study made: no case from elsewhere has"):
         open_arm(run, "urgency", "made")
+    with pytest.raises(InputError, match="no case from elsewhere has it, and its maker cannot say how it is made"):
+        open_arm(run, "urgency", "made", makes=True)
 
 
 def test_the_models_own_prompt_is_told_of_no_view(run: Path, tmp_path: Path) -> None:

@@ -102,9 +102,9 @@ def _unavailable(arm: ArmOfRun, to: To, tokenizer: Any) -> list[Problem]:
     if to == "adapter" and arm.folder is not None and (arm.folder / "model").is_dir():
         what = "the study trained every weight of it, so there is no adapter"
         return [Problem("--to adapter", what, "Take `--to merged`")]
-    if arm.by_head and reads_snippets(head_slot(arm)):
-        what = f"the head of {arm.arm} reads snippets, which a study makes of a case: no text from elsewhere has them"
-        return [Problem(f"--to {to}", what, "Name an arm whose head reads the text itself")]
+    if (arm.made_field is not None) != (arm.by_head and reads_snippets(head_slot(arm))):
+        what = f"{arm.arm} is shown snippets as one text, or has a head of snippets and is shown none"
+        return [Problem(f"--to {to}", what, "Name an arm whose head reads each snippet by itself, or the text itself")]
     if class_norms(arm.source):
         what = (
             f"{arm.arm} has the first {arm.source.layers} layers of a model whose class norms what its last layer gives"

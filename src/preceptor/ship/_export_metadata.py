@@ -7,7 +7,7 @@ from pathlib import Path
 from preceptor._version import __version__
 from preceptor.files import digest_file, write_atomic, write_json
 from preceptor.models import PROMPT_FILE, in_front
-from preceptor.ship._head import how_to_use
+from preceptor.ship._head_words import how_to_use
 from preceptor.ship._merge import Rounding
 from preceptor.ship._parity import Parity
 from preceptor.ship._reload import GGUF_FILE, To

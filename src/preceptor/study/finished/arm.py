@@ -7,11 +7,13 @@ from typing import Any
 
 from torch import Tensor
 
+from preceptor.data import stated_field
 from preceptor.engine import Numerics, choose_numerics
 from preceptor.errors import InputError, Problem
 from preceptor.models import ModelSource, Policy, load_tokenizer, readable_adapter, slot_folders
 from preceptor.study.cases import Prepared, prepare, through_view
 from preceptor.study.finished.run import AGAIN, Finished, read_finished
+from preceptor.study.finished.view_of_arm import asked_by, made_field_of, view_of
 from preceptor.study.label_scores.scored import LabelRule
 from preceptor.study.other_models import tokens_read
 from preceptor.study.predictions.answer_context import answer_numerics
@@ -21,8 +23,7 @@ from preceptor.study.spec.arms import GENERATE
 from preceptor.study.spec.found import find_answer
 from preceptor.study.spec.study import Study
 from preceptor.study.spec.view import View
-from preceptor.study.views import as_view, shown_by
-from preceptor.tasks import Task, load_task
+from preceptor.tasks import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,20 @@ class ArmOfRun:
     @property
     def view(self) -> View | None:
         """What it is shown of a case in place of the task's prompt."""
-        return _view(self.finished, self.task.name, self.arm)
+        return view_of(self.finished, self.task.name, self.arm)
+
+    @property
+    def made_field(self) -> str | None:
+        """The field of its view that the study made of a case's own, if there is one."""
+        return made_field_of(self.finished, self.task, self.arm)
+
+    def stated_field(self) -> dict[str, Any]:
+        """How that field is made, as JSON values. Raises `InputError` when the data are not on this machine, or are
+        not those of the results: it is fitted to training cases.
+        """
+        cases, name = self.finished.cases(self.task.name), self.made_field
+        assert name is not None
+        return stated_field(cases.entry.fields[name], cases.task, cases.splits.train)
 
     @property
     def max_length(self) -> int:
@@ -105,10 +119,13 @@ class ArmOfRun:
         return form
 
 
-def open_arm(run_folder: Path, task: str, arm: str, seed: int | None = None, *, heads: bool = False) -> ArmOfRun:
+def open_arm(
+    run_folder: Path, task: str, arm: str, seed: int | None = None, *, heads: bool = False, makes: bool = False
+) -> ArmOfRun:
     """An arm of a finished run; `seed` is the study's first by default. The data need not be on this machine.
 
-    heads: whether it may answer by a head, and so write nothing.
+    heads: whether it may answer by a head, and so write nothing. makes: whether it may be shown a field that the study
+    made, which is then made of a case's own as `stated_field` says.
     Raises `InputError` when the run is unfinished or changed, does not know a name, or the arm has no model of its own.
     """
     finished = read_finished(run_folder)
@@ -132,7 +149,7 @@ def open_arm(run_folder: Path, task: str, arm: str, seed: int | None = None, *, 
         again = "`preceptor study` with this run folder then makes again what was in it."
         raise InputError(Problem(str(predictions.parent), what, f"Delete the folder {predictions.parent}; {again}"))
     source = finished.source(finished.study.arm(arm).model)
-    asked = _asked(finished, task, arm)
+    asked = asked_by(finished, task, arm, makes=makes)
     numerics = answer_numerics(asked, numerics)
     return ArmOfRun(finished, asked, arm, seed, source, numerics, folder, predictions)
 
@@ -145,25 +162,6 @@ def held_out(arm: ArmOfRun) -> Prepared:
     cases = through_view(arm.finished.cases(arm.task.name), arm.study.arm(arm.arm).view)
     study = arm.study.model_copy(update={"max_length": arm.max_length})
     return prepare(cases, study, load_tokenizer(arm.source))
-
-
-def _asked(finished: Finished, task: str, arm: str) -> Task:
-    """The task as the arm is asked it, whose fields are then those that it is shown. Raises `InputError` where a case
-    from elsewhere does not have these.
-    """
-    asked, view = load_task(finished.run.task(task)), _view(finished, task, arm)
-    if view is None:
-        return asked
-    if made := [name for name in shown_by(view) if name not in asked.fields]:
-        what = f"{arm} is shown {made[0]}, a field that the study made on its training cases: no other case has it"
-        fix = "Name an arm without a `view`, or with one of fields that the task has"
-        raise InputError(Problem(f"{finished.run.root}, --arm", what, fix))
-    return as_view(asked, view, {name: asked.fields[name] for name in shown_by(view)})
-
-
-def _view(finished: Finished, task: str, arm: str) -> View | None:
-    name = finished.study.arm(arm).view
-    return finished.entry(task).views[name] if name else None
 
 
 def _by_head(study: Study, arm: str) -> bool:
