@@ -2,7 +2,8 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
@@ -13,12 +14,14 @@ from transformers import AutoModel, AutoTokenizer
 
 from command_line import CommandLine
 from long_cases import short_encoder
+from preceptor.engine import Numerics
 from preceptor.errors import InputError, PreceptorError
-from preceptor.models import ModelSource, load_tokenizer
+from preceptor.models import HEAD, ModelSource, SlotSettings, load_tokenizer, save_policy, start_policy
 from preceptor.ship import _export, export
 from preceptor.ship.serving._chat_request import ChatRequest
 from preceptor.ship.serving._prompt_reader import Reader
 from preceptor.study import ArmOfRun, held_out, load_study, open_arm, run_study
+from preceptor.study.spec.file import make_study
 from preceptor.tasks import load_task
 from ship.slot_runs import QUIET, checked, lora, measured
 from snippet_cases import write_snippet_study
@@ -122,6 +125,36 @@ def test_the_command_takes_it_out_and_it_is_not_served(run: Path, tmp_path: Path
     assert taken.code == 0, taken.errors
 
     assert "labels and their probabilities are those of the study" in taken.shown
+
+
+def untrained(source: ModelSource, folder: Path, pool: str, view: str | None) -> ArmOfRun:
+    """An arm of a study that was not run, with a new head on an adapter."""
+    slots = {"head": SlotSettings(type=HEAD, outputs=4, pool=pool), "one": SlotSettings(type="LORA", r=4)}
+    save_policy(start_policy(source, None, slots, list(slots), seed=0, dtype=torch.float32), folder)
+    entry = {
+        "task": "long_note", "data": {"cases": 30}, "views": {"parts": "{around}"},
+        "fields": {"around": {"snippets": "note", "terms": ["smokes"]}},
+    }  # fmt: skip
+    arm = {"name": "read", "stages": ["classify"], "answer": "head", "view": view}
+    study = make_study({"name": "snippets", "arms": [arm], "adapter": "none", "tasks": [entry]}, "test")
+    run = cast("Any", SimpleNamespace(study=study, entry=lambda _: study.tasks[0]))
+    return ArmOfRun(run, load_task("long_note"), "read", 0, source, Numerics(threads=1), folder, Path())
+
+
+@pytest.mark.parametrize(
+    ("pool", "view", "said"),
+    [
+        ("snippet_mean", None, "the head of read reads snippets, and the arm is shown none that the study made"),
+        ("mean", "parts", "read reads around, which the study made, as one text"),
+    ],
+)
+def test_heads_and_views_that_do_not_go_together_are_refused_by_name(
+    encoder_source: ModelSource, tmp_path: Path, pool: str, view: str | None, said: str
+) -> None:
+    arm = untrained(encoder_source, tmp_path, pool, view)
+    for to in ("adapter", "merged"):
+        (problem,) = map(str, _export._unavailable(arm, cast("Any", to), load_tokenizer(encoder_source)))
+        assert problem.startswith(f"--to {to}: {said}")
 
 
 def test_a_request_cannot_part_its_text_in_snippets(encoder_source: ModelSource) -> None:

@@ -102,9 +102,13 @@ def _unavailable(arm: ArmOfRun, to: To, tokenizer: Any) -> list[Problem]:
     if to == "adapter" and arm.folder is not None and (arm.folder / "model").is_dir():
         what = "the study trained every weight of it, so there is no adapter"
         return [Problem("--to adapter", what, "Take `--to merged`")]
-    if (arm.made_field is not None) != (arm.by_head and reads_snippets(head_slot(arm))):
-        what = f"{arm.arm} is shown snippets as one text, or has a head of snippets and is shown none"
-        return [Problem(f"--to {to}", what, "Name an arm whose head reads each snippet by itself, or the text itself")]
+    by_snippets = arm.by_head and reads_snippets(head_slot(arm))
+    if by_snippets and arm.made_field is None:
+        what = f"the head of {arm.arm} reads snippets, and the arm is shown none that the study made"
+        return [Problem(f"--to {to}", what, "Name an arm on snippets, or one whose head reads the text itself")]
+    if arm.made_field is not None and not by_snippets:
+        what = f"{arm.arm} reads {arm.made_field}, which the study made, as one text"
+        return [Problem(f"--to {to}", what, "Name an arm whose head reads each snippet by itself")]
     if class_norms(arm.source):
         what = (
             f"{arm.arm} has the first {arm.source.layers} layers of a model whose class norms what its last layer gives"
