@@ -1,5 +1,6 @@
 """Snippets around terms, and at random: the note's own characters, whole words, terms of training notes alone."""
 
+import json
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -8,13 +9,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preceptor.data import Splits, made_field_cautions, made_field_problems, named_answers, with_made_fields
+from preceptor.data import (
+    Splits,
+    can_be_stated,
+    made_field_cautions,
+    made_field_problems,
+    make_as_stated,
+    named_answers,
+    stated_field,
+    with_made_fields,
+)
 from preceptor.data._named_answers import check_named_answers, named_by_field
 from preceptor.data.fields import snippets
 from preceptor.data.fields._windows import Words, windows
 from preceptor.errors import InputError
 from preceptor.tasks import Example, Task, load_task, make_cases
 from preceptor.text_pieces import SEPARATOR, join_pieces, pieces_of, without_separator
+from snippets_by_hand import snippets_by_hand
 
 TASK = Task.model_validate(
     {
@@ -249,3 +260,34 @@ def test_long_notes_have_their_evidence_in_a_snippet_and_at_a_quarter_of_the_wor
 def test_hits_within_a_window_take_no_place() -> None:
     words = Words.of("a b c d e f g h i j k l m n o p q r s t")
     assert windows(words, [(4, 5), (6, 7), (36, 37)], 3, 2) == [(0, 6), (15, 20)]
+
+
+@settings(deadline=None, max_examples=100)
+@given(texts, st.integers(2, 12), st.integers(1, 6))
+def test_what_it_states_makes_the_same_also_by_hand(note: str, words: int, most: int) -> None:
+    train = [case(0, "smokes"), case(1, "smokes tobacco"), case(2, "smoke")]
+    entry = TERMS | {"terms": [r"smok\w*", "tobacco", "ill", "no"], "words": words, "most": most}
+    stated = json.loads(json.dumps(stated_field(entry, TASK, train)))
+    assert stated["terms"][0] == ["(?<!\\w)(?:ill)(?!\\w)", "(?<!\\w)(?:no)(?!\\w)"], "which no training note has"
+    make = snippets.fit(train, "note", TASK, snippets.Settings(terms=entry["terms"], words=words, most=most))
+    held = case(3, note)
+    assert make_as_stated(stated)(held) == make(held)
+    assert pieces_of(make(held)) == (snippets_by_hand(without_separator(note), stated) or [""])
+
+
+def test_terms_of_training_notes_are_stated_and_how_many_have_each_is_not() -> None:
+    """On built-in notes of some thousand words."""
+    task, cases = load_task("long_note"), make_cases("long_note", 40, 2)
+    stated = stated_field({"snippets": "note"}, task, cases[:20])
+    assert sum(map(len, stated["terms"])) == 30
+    assert {*stated} == {"maker", "of", "terms", "words", "most", "how"}
+    make = snippets.fit(cases[:20], "note", task, snippets.Settings())
+    for one in cases[20:]:
+        assert make_as_stated(stated)(one) == make(one)
+        assert pieces_of(make(one)) == snippets_by_hand(one.fields["note"], stated)
+
+
+def test_what_a_maker_cannot_say_and_what_is_made_of_a_made_field_cannot_be_stated() -> None:
+    assert can_be_stated(TERMS, TASK)
+    assert not can_be_stated({"random_words": "note", "count": 3}, TASK)
+    assert not can_be_stated({"snippets": "shorter", "terms": ["ill"]}, TASK)

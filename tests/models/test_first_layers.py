@@ -15,6 +15,7 @@ from preceptor.models import (
     Slot,
     SlotSettings,
     blueprint,
+    class_norms,
     find_model,
     fingerprint,
     heads_of,
@@ -68,6 +69,11 @@ def test_trap_7_they_give_the_mean_of_that_layers_states_without_pooler_and_last
         own = start(source).model
         assert getattr(own, "pooler", None) is None
         assert not [name for name, _ in own.named_parameters() if "final_norm" in name or "pooler" in name]
+
+
+def test_of_those_that_their_class_would_norm_it_is_said(whole: ModelSource) -> None:
+    assert not class_norms(whole)
+    assert class_norms(whole.first_layers(1)) == (whole.location.name == "modernbert")
 
 
 def test_a_model_of_as_many_layers_is_the_model(whole: ModelSource) -> None:

@@ -159,8 +159,10 @@ def test_the_report_says_what_weights_are_worth_and_shows_snippets_where_text_ma
 
 
 @pytest.mark.slow
-def test_a_model_of_snippets_is_not_taken_out(done: tuple[Path, Path, Results]) -> None:
-    with pytest.raises(InputError, match="is shown the view snippets"):
+def test_a_model_of_snippets_is_not_served(done: tuple[Path, Path, Results]) -> None:
+    with pytest.raises(
+        InputError, match="weighed is shown around, a field that the study made: no case from elsewhere"
+    ):
         open_arm(done[1], "urgency", "weighed", heads=True)
 
 

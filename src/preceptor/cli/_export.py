@@ -39,7 +39,7 @@ def export(
 
     if gguf_type is not None and to != "gguf":
         raise InputError(Problem("--gguf-type", f"{to} has none", "Leave it out, or take `--to gguf`"))
-    opened = open_arm(run, task, arm, seed, heads=True)
+    opened = open_arm(run, task, arm, seed, heads=True, makes=True)
     with explain_full_disk(output_dir):
         result = exported(
             opened,

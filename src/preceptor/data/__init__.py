@@ -6,7 +6,15 @@ from preceptor.data._fit import TooLong, fit, fit_pair
 from preceptor.data._frame import write_frame
 from preceptor.data._header import describe_columns, has_header, meant_column, missing_header
 from preceptor.data._inspect import Guess, inspect_table, looks_like_labels
-from preceptor.data._made_fields import made_field_cautions, made_field_problems, made_field_words, with_made_fields
+from preceptor.data._made_fields import (
+    can_be_stated,
+    made_field_cautions,
+    made_field_problems,
+    made_field_words,
+    make_as_stated,
+    stated_field,
+    with_made_fields,
+)
 from preceptor.data._named_answers import NAMES_THE_ANSWER, Named, named_answers
 from preceptor.data._near_duplicates import near_duplicates
 from preceptor.data._preflight import Preflight, preflight
@@ -41,6 +49,7 @@ __all__ = [
     "Table",
     "TooLong",
     "at_most",
+    "can_be_stated",
     "cases_by_patient",
     "choose_senses",
     "describe_columns",
@@ -56,6 +65,7 @@ __all__ = [
     "made_field_cautions",
     "made_field_problems",
     "made_field_words",
+    "make_as_stated",
     "meant_column",
     "missing_header",
     "most_of_a_sense",
@@ -71,6 +81,7 @@ __all__ = [
     "spike_problems",
     "spiked",
     "split_by_patient",
+    "stated_field",
     "substitute",
     "table_of",
     "with_made_fields",

@@ -1,6 +1,6 @@
 """Fields that a study makes of others, fitted on the training part: the `fields` block of a task's entry."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +26,10 @@ class _MadeField:
     @property
     def reads(self) -> tuple[str, ...]:
         return (self.source, *getattr(self.settings, "needs", ()))
+
+    @property
+    def name(self) -> str:
+        return str(self.maker.__name__.rpartition(".")[2])
 
 
 def made_field_problems(entry: FieldEntry) -> Iterator[str]:
@@ -80,7 +84,25 @@ def made_field_cautions(fields: Mapping[str, FieldEntry], task: Task, splits: Sp
 def made_field_words(fields: Mapping[str, FieldEntry]) -> dict[str, str]:
     """What each made field is, in words, as a task says of its own."""
     made = {name: _made_field(entry) for name, entry in fields.items()}
-    return {name: f"{one.maker.__name__.rpartition('.')[2]} of {one.source}" for name, one in made.items()}
+    return {name: f"{one.name} of {one.source}" for name, one in made.items()}
+
+
+def can_be_stated(entry: FieldEntry, task: Task) -> bool:
+    """Whether `stated_field` can say how the field is made of one that the task has."""
+    made = _made_field(entry)
+    return hasattr(made.maker, "from_stated") and made.source in task.fields
+
+
+def stated_field(entry: FieldEntry, task: Task, train: Sequence[Example]) -> dict[str, Any]:
+    """How a field is made, as JSON values with all that was fitted to training cases; for `make_as_stated`."""
+    made = _made_field(entry)
+    return {"maker": made.name, **made.maker.fit(train, made.source, task, made.settings).stated()}
+
+
+def make_as_stated(stated: Mapping[str, Any]) -> Callable[[Example], str]:
+    """What gives the field's text of an example."""
+    make: Callable[[Example], str] = find_field_maker(stated["maker"]).from_stated(stated)
+    return make
 
 
 def _problems(fields: Mapping[str, FieldEntry], task: Task, where: str) -> Iterator[Problem]:

@@ -14,7 +14,7 @@ from preceptor.models._embedded import (
     fetch_embedded,
     is_fetched,
 )
-from preceptor.models._first_layers import keep_layers
+from preceptor.models._first_layers import class_norms, keep_layers
 from preceptor.models._handover import check_handover
 from preceptor.models._head import POOLS, SNIPPET_ATTENTION, SNIPPET_POOLS, Head, heads_of, rows_read, snippet_states
 from preceptor.models._made import MadeModel, made_source, make_model
@@ -97,6 +97,7 @@ __all__ = [
     "chunk_settings",
     "chunks_of",
     "chunks_read",
+    "class_norms",
     "compute_device",
     "context_length",
     "encode",

@@ -96,8 +96,12 @@ class CodeSetsModel(PreTrainedModel):
         """The table of codes."""
         return self.codes
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None, **_: Any) -> BaseModelOutput:
-        """input_ids: [n, T] long; attention_mask: [n, T], 0 where a row is filled up, behind its last token."""
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, *, output_hidden_states: bool = False, **_: Any
+    ) -> BaseModelOutput:
+        """input_ids: [n, T] long; attention_mask: [n, T], 0 where a row is filled up, behind its last token. The state
+        of the case is the only one there is to put out.
+        """
         real = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
         visit = ((input_ids == VISIT) & real).cumsum(1)
         kind = self._kinds(input_ids, visit)
@@ -110,7 +114,8 @@ class CodeSetsModel(PreTrainedModel):
         states = self._seen(self.of_visits, states, alike & first[:, :, None] & first[:, None])
         means = [_mean((first & (kind == k))[:, None], states)[:, 0] for k in range(len(self.config.kinds))]
         state = functional.relu(self.state(functional.relu(torch.cat(means, -1))))
-        return BaseModelOutput(last_hidden_state=state[:, None].expand(-1, input_ids.shape[1], -1))
+        states = state[:, None].expand(-1, input_ids.shape[1], -1)
+        return BaseModelOutput(last_hidden_state=states, hidden_states=(states,) if output_hidden_states else None)
 
     def _of_sets(self, states: Tensor, kind: Tensor, together: Tensor) -> Tensor:
         """[n, T, width] at each code the mean of its set."""

@@ -32,6 +32,7 @@ def model_card(run: Run, task: str, arm: str, library: str | None = None) -> str
     results = run.results
     part = next(each for each in results.study.tasks if each.name == task)
     cells = results.of_arm(task, arm)
+    asked = run.tasks.get(task)
     return fill_plain(
         "card.md.j2",
         results,
@@ -48,7 +49,9 @@ def model_card(run: Run, task: str, arm: str, library: str | None = None) -> str
         not_compared=[one for one in results.not_compared_of(task) if arm in (one.a, one.b)],
         contrasts=[c for c in results.contrasts_of(task) if arm in (c.a, c.b)],
         conclusions=results.conclusions_of(task),
-        asked=run.tasks.get(task),
+        asked=asked,
+        reads=[asked.fields[name] for name in asked.shown_fields] if asked else [],
+        view=results.arm(arm).view,
         training=training(run, task),
         limits=limits(results),
         exploratory=exploratory_note(results),

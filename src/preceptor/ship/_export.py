@@ -17,7 +17,15 @@ from transformers import AutoConfig, GenerationConfig
 
 from preceptor.errors import InputError, PreceptorError, Problem
 from preceptor.files import private_folder, publish_folder, write_atomic
-from preceptor.models import PROMPT_FILE, in_front, load_tokenizer, measured_template, reads_snippets, stop_tokens
+from preceptor.models import (
+    PROMPT_FILE,
+    class_norms,
+    in_front,
+    load_tokenizer,
+    measured_template,
+    reads_snippets,
+    stop_tokens,
+)
 from preceptor.ship._classifier import classifier, why_not
 from preceptor.ship._export_metadata import MANIFEST, write_metadata
 from preceptor.ship._gguf import LEAST_AGREEMENT, GGUFType, cannot_be_gguf, free_text, write_gguf
@@ -92,14 +100,20 @@ def _unavailable(arm: ArmOfRun, to: To, tokenizer: Any) -> list[Problem]:
         what = f"{arm.arm} is the untouched model, which has no adapter"
         return [Problem("--to adapter", what, "Name an arm that was tuned, or take `--to merged`")]
     if to == "adapter" and arm.folder is not None and (arm.folder / "model").is_dir():
-        what = "the study tuned every weight (`adapter: none`), so there is no adapter"
+        what = "the study trained every weight of it, so there is no adapter"
         return [Problem("--to adapter", what, "Take `--to merged`")]
-    if arm.by_head and reads_snippets(head_slot(arm)):
-        what = f"the head of {arm.arm} reads snippets, which a study makes of a case: no text from elsewhere has them"
-        return [Problem(f"--to {to}", what, "Name an arm whose head reads the text itself")]
-    if arm.source.layers is not None:
-        what = f"{arm.arm} has the first {arm.source.layers} layers of a model, which no class of transformers loads so"
-        return [Problem(f"--to {to}", what, "Name an arm of a whole model")]
+    by_snippets = arm.by_head and reads_snippets(head_slot(arm))
+    if by_snippets and arm.made_field is None:
+        what = f"the head of {arm.arm} reads snippets, and the arm is shown none that the study made"
+        return [Problem(f"--to {to}", what, "Name an arm on snippets, or one whose head reads the text itself")]
+    if arm.made_field is not None and not by_snippets:
+        what = f"{arm.arm} reads {arm.made_field}, which the study made, as one text"
+        return [Problem(f"--to {to}", what, "Name an arm whose head reads each snippet by itself")]
+    if class_norms(arm.source):
+        what = (
+            f"{arm.arm} has the first {arm.source.layers} layers of a model whose class norms what its last layer gives"
+        )
+        return [Problem(f"--to {to}", what, "Name an arm of the whole model, or of one of another type")]
     front = [name for name, slot in adapters_of(arm).items() if in_front(slot)]
     if to != "adapter" and front:
         what = f"the vectors of {front[0]} stand in front of the tokens, so they cannot be merged into weights"

@@ -7,7 +7,7 @@ from pathlib import Path
 from preceptor._version import __version__
 from preceptor.files import digest_file, write_atomic, write_json
 from preceptor.models import PROMPT_FILE, in_front
-from preceptor.ship._head import how_to_use
+from preceptor.ship._head_words import how_to_use
 from preceptor.ship._merge import Rounding
 from preceptor.ship._parity import Parity
 from preceptor.ship._reload import GGUF_FILE, To
@@ -47,6 +47,8 @@ def write_metadata(
         "arm": arm.arm,
         "seed": arm.seed,
         "base": arm.source.title,
+        **({"layers": layers} if (layers := arm.source.layers) else {}),
+        **({"view": view.model_dump(mode="json")} if (view := arm.view) else {}),
         "measured_in": arm.numerics.dtype,
         "label_rule": rule.model_dump(mode="json") if (rule := arm.label_rule) else None,
         "threshold": arm.threshold,
@@ -65,15 +67,18 @@ def _files(folder: Path) -> list[Path]:
 def _facts(arm: ArmOfRun, to: To, used: list[str], rounding: Rounding | None, parity: Parity | None) -> list[str]:
     base = arm.source.title
     content = {
-        "adapter": f"{_adapters(arm)} works on {base} alone, whose weights are not here.",
+        "adapter": f"{_adapters(arm)} works on {base} alone, whose weights are not here.{_first_layers(arm)}",
         "merged": f"{base} with what {arm.arm} changed in its weights. It needs no adapter.",
         "gguf": f"`{GGUF_FILE}` is {base} with what {arm.arm} changed in its weights; `Modelfile` is for Ollama.",
     }[to]
+    if arm.source.kind == "made":
+        content = f"{base}, trained from scratch. It needs no adapter."
     if arm.folder is None:
         content = f"The untouched model {base}."
     facts = [
         content,
         *_together(arm, to),
+        *_shown(arm),
         f"It is the model with seed {arm.seed}, measured in {arm.numerics.dtype}.",
         *used,
         *([str(rounding)] if rounding else []),
@@ -83,6 +88,23 @@ def _facts(arm: ArmOfRun, to: To, used: list[str], rounding: Rounding | None, pa
         *([MAY_REPEAT] if arm.folder is not None else []),
     ]
     return [f"- {one}" for one in facts]
+
+
+def _shown(arm: ArmOfRun) -> list[str]:
+    """What an arm with a view reads of a case in place of the task's prompt."""
+    view = arm.view
+    if view is None:
+        return []
+    fields = "; ".join(f"`{name}`, {text[:1].lower()}{text[1:]}" for name, text in arm.task.fields.items())
+    facts = [
+        f"Its user's turn is the view `{arm.study.arm(arm.arm).view}` in place of the task's prompt, with each "
+        f"{{field}} filled in: {json.dumps(view.template, ensure_ascii=False)}. Fields: {fields}."
+    ]
+    if view.known == "after":
+        facts.append(
+            "Some of that is written only when the decision was made (`known: after`): it tells nothing before."
+        )
+    return facts
 
 
 def _scoring(arm: ArmOfRun) -> list[str]:
@@ -130,6 +152,12 @@ def _adapters(arm: ArmOfRun) -> str:
         front = any(map(in_front, adapters.values()))
         return f"An adapter ({kind}), as PEFT loads it.{made if front else ''} It"
     return f"Adapters ({kind}) that act together, in a folder each: {', '.join(adapters)}. The stack"
+
+
+def _first_layers(arm: ArmOfRun) -> str:
+    """How the model below an adapter is loaded where it is a model's first layers."""
+    layers = arm.source.layers
+    return f" `AutoModel.from_pretrained(..., num_hidden_layers={layers})` loads these layers." if layers else ""
 
 
 def _together(arm: ArmOfRun, to: To) -> list[str]:

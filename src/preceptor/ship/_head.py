@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from preceptor.chat_server import Reply
+from preceptor.data import make_as_stated
 from preceptor.files import write_json
 from preceptor.models import (
     HEAD,
@@ -24,18 +26,19 @@ from preceptor.models import (
     rows_read,
     saved_slots,
     soft_tokens,
-    soft_tokens_of,
-    writes,
 )
-from preceptor.ship._slots import adapters_of, head_folder
+from preceptor.ship._slots import head_folder
 from preceptor.study import ArmOfRun
+from preceptor.tasks import Example
 
 HEAD_FILE, LABELS_FILE = "head.safetensors", "head.json"
-_STATES = {
+STATES = {
     "first": "first token",
     "last": "last token",
     "mean": "mean of all tokens",
     "attention": "weighted mean of all tokens",
+    "snippet_mean": "mean of the snippets' means of all tokens",
+    "snippet_attention": "weighted mean of the snippets' means of all tokens",
 }
 """What `head.json` says of each pool; once that was all it said."""
 
@@ -47,14 +50,25 @@ def head_weights(arm: ArmOfRun) -> dict[str, Tensor]:
 
 def write_head(arm: ArmOfRun, folder: Path) -> None:
     """Write `head.safetensors`, see `head_weights`, and `head.json`: the labels in the order of the outputs, which
-    hidden states the head reads, the chunks in which it reads long cases, if it does, and where an answer has several
-    labels the threshold of each.
+    hidden states the head reads, the chunks in which it reads long cases, if it does, how the field that it is shown is
+    made, if the study made it, and where an answer has several labels the threshold of each.
     """
     shutil.copyfile(head_folder(arm) / HEAD_FILE, folder / HEAD_FILE)
     pool, chunks = head_pool(arm), chunk_settings(head_chunks(arm))
-    read = {"labels": list(arm.task.answer.labels), "state": _STATES[pool], "pool": pool}
+    read = {"labels": list(arm.task.answer.labels), "state": STATES[pool], "pool": pool}
     several = {} if arm.threshold is None else {"threshold": arm.threshold}
-    write_json(folder / LABELS_FILE, read | chunks | several)
+    made = {} if arm.made_field is None else {"made": {"field": arm.made_field, **arm.stated_field()}}
+    write_json(folder / LABELS_FILE, read | chunks | made | several)
+
+
+def with_made_field(folder: Path, examples: Sequence[Example]) -> list[Example]:
+    """The cases as an export is given them: a field that the study made is made again, as `head.json` says."""
+    file = folder / LABELS_FILE
+    made = json.loads(file.read_text(encoding="utf-8")).get("made") if file.is_file() else None
+    if made is None:
+        return list(examples)
+    make = make_as_stated(made)
+    return [replace(one, fields={**one.fields, made["field"]: make(one)}) for one in examples]
 
 
 @torch.no_grad()
@@ -73,7 +87,7 @@ def labels_by_head(arm: ArmOfRun, model: Any, folder: Path, prompts: Sequence[li
 def _beside(model: Any, folder: Path) -> tuple[dict[str, Any], Callable[[list[int]], Tensor]]:
     """What `head.json` says, and the logits that `head.safetensors` gives the token ids of a prompt."""
     weights, written = load_file(folder / HEAD_FILE), json.loads((folder / LABELS_FILE).read_text(encoding="utf-8"))
-    pool = written.get("pool") or {state: pool for pool, state in _STATES.items()}[written["state"]]
+    pool = written.get("pool") or {state: pool for pool, state in STATES.items()}[written["state"]]
     labels, width = weights["weight"].shape
     head = Head(width, labels, pool, bias="bias" in weights, chunks=chunks_of(written))
     head.load_state_dict(weights)
@@ -95,63 +109,6 @@ def _within(model: Any) -> tuple[dict[str, Any], Callable[[list[int]], Tensor]]:
     """The same of an `AutoModelForSequenceClassification`, whose configuration has the labels."""
     labels = [model.config.id2label[i] for i in range(model.config.num_labels)]
     return {"labels": labels}, lambda ids: model.eval()(input_ids=torch.tensor([ids], device=model.device)).logits[0]
-
-
-def how_to_use(arm: ArmOfRun, folder: Path) -> list[str]:
-    """Lines on the head of the export in `folder` for a reader."""
-    prompt = "" if writes(arm.source) else " The text is the user's turn alone, without the instruction."
-    if not (folder / HEAD_FILE).is_file():
-        return [
-            "`AutoModelForSequenceClassification` loads it: `id2label` has the labels in the order of its logits. "
-            f"{_rule(arm, 'logit')}{prompt}",
-            "A layer that its class has in front of the outputs hands them through and does nothing else. To train the "
-            "model further, take the adapter.",
-        ]
-    soft = sum(soft_tokens_of(slot.peft_config("FEATURE_EXTRACTION")) for slot in adapters_of(arm).values())
-    pool, text = head_pool(arm), "prompt" if writes(arm.source) else "text"
-    which = {"first": soft, "last": -1}.get(pool, f"{soft}:")
-    state = f"{text}'s {_STATES[pool]}" if pool in ("first", "last") else f"{text}: the {_STATES[pool]}"
-    weighed = " The weights are `softmax(states @ query / hidden_size**0.5)`." if pool == "attention" else ""
-    return [
-        f"`{HEAD_FILE}` is a linear layer (`weight` [labels, hidden size], perhaps `bias`) on the last hidden state of "
-        f"the {state}: `model(**prompt, output_hidden_states=True).hidden_states[-1][0, {which}]`.{weighed}{prompt}",
-        *_how_chunks_are_made(arm),
-        f"Its outputs are in the order of `labels` in `{LABELS_FILE}`: {', '.join(arm.task.answer.labels)}. "
-        f"{_rule(arm, 'output')}",
-    ]
-
-
-def _how_chunks_are_made(arm: ArmOfRun) -> list[str]:
-    chunks = head_chunks(arm)
-    if chunks is None:
-        return []
-    room, shared = chunks.length - 2, chunks.overlap
-    together = {
-        "first": "The state is the mean of those of the chunks' first tokens",
-        "last": "The state is the mean of those of the chunks' last tokens",
-        "mean": "The mean is over the tokens of all chunks",
-        "attention": "The weights are over the tokens of all chunks",
-    }[head_pool(arm)]
-    return [
-        f"A text of more than {chunks.length} tokens (`chunk_length` in `{LABELS_FILE}`) is read in chunks, each by "
-        f"itself: the n tokens between its first and its last are parted into k = ceil((n - {shared}) / "
-        f"{room - shared}) pieces, of which neighbours share {shared} tokens (`chunk_overlap`). Their lengths add up "
-        f"to n + (k - 1) * {shared} and differ by 1 at most, longer ones in front; around each stand the text's first "
-        f"and its last token. {together}.",
-    ]
-
-
-def _rule(arm: ArmOfRun, output: str) -> str:
-    """How the outputs become the answer, for a reader; output: what one is called."""
-    if arm.threshold is None:
-        return f"The softmax of all is how probable each label is; the answer is the label of the highest {output}."
-    empty = arm.task.answer.empty
-    none = "the most probable one" if empty is None else f"`{empty}`"
-    return (
-        f"The sigmoid of each {output} is how probable its label is. The answer is every label whose probability is "
-        f"at least {arm.threshold:g}, the threshold that the study chose on validation cases, and where there is none, "
-        f"{none}."
-    )
 
 
 def head_pool(arm: ArmOfRun) -> str:

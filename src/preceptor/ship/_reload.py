@@ -4,6 +4,7 @@ import contextlib
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,12 +14,13 @@ from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSequenceCl
 
 from preceptor.chat_server import Reply
 from preceptor.models import Policy, compute_device, load_policy, writes
-from preceptor.ship._head import HEAD_FILE, labels_by_head
+from preceptor.ship._head import HEAD_FILE, labels_by_head, with_made_field
 from preceptor.ship._in_process import replies_as_measured
 from preceptor.ship._merge import with_adapters
 from preceptor.ship._slots import adapters_of, folders_in_export
 from preceptor.study import ArmOfRun
 from preceptor.tasks import Example
+from preceptor.text_pieces import pieces_of
 
 To = Literal["adapter", "merged", "gguf"]
 GGUF_FILE = "model.gguf"
@@ -36,7 +38,8 @@ def answers_of_export(
     write = None if arm.by_head else replies_as_measured(arm, policy)
 
     def from_messages(examples: Sequence[Example], prompts: Sequence[list[int]]) -> list[Reply]:
-        ids_of = prompts if to == "gguf" else [_prompt(policy.tokenizer, arm.task.messages(one)) for one in examples]
+        given = with_made_field(folder, examples)
+        ids_of = prompts if to == "gguf" else [_prompt(policy.tokenizer, arm.task.messages(one)) for one in given]
         replies = write(examples, ids_of) if write else labels_by_head(arm, policy.model, folder, ids_of)
         return [replace(reply, prompt_tokens=len(ids)) for reply, ids in zip(replies, ids_of, strict=True)]
 
@@ -46,7 +49,8 @@ def answers_of_export(
 def _prompt(tokenizer: Any, messages: Sequence[Any]) -> list[int]:
     ids: list[int]
     if not tokenizer.chat_template:  # an encoder's
-        ids = tokenizer("\n".join(turn["content"] for turn in messages if turn["role"] != "system"))["input_ids"]
+        content = "\n".join(turn["content"] for turn in messages if turn["role"] != "system")
+        ids = list(chain.from_iterable(tokenizer(pieces_of(content))["input_ids"]))
         return ids
     text: str = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]

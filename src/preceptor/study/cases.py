@@ -216,11 +216,12 @@ def _by_models(cases: TaskCases, study: Study, tokenizer: Any, others: OtherMode
 
 
 def through_view(cases: TaskCases, view: str | None) -> TaskCases:
-    """The cases as a view of their task shows them; None: as the task's own prompt does."""
+    """The cases as a view of their task shows them, and no other; None: as the task's own prompt does."""
+    alone = cases.entry.model_copy(update={"views": {}, "fields": {}})
     if view is None:
-        return cases
+        return replace(cases, entry=alone)
     seen = cases.views[view]
-    return replace(cases, task=seen.task, splits=seen.splits)
+    return replace(cases, entry=alone, task=seen.task, splits=seen.splits)
 
 
 def read_by(cases: TaskCases, model: OtherModel) -> Prepared | str:

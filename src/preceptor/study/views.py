@@ -1,6 +1,6 @@
 """The cases of a task as its views show them, with the fields that are made on the training part."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from preceptor.data import Splits, made_field_words, with_made_fields
@@ -36,22 +36,28 @@ def seen_through_views(entry: TaskEntry, task: Task, splits: Splits, where: str)
     fields = task.fields | made_field_words(entry.fields)
     if problems := [one for name, view in entry.views.items() for one in _problems(name, view, task, fields, where)]:
         raise InputError(problems)
-    return {name: Seen(view, _task(task, view, fields), whole) for name, view in entry.views.items()}
+    return {name: Seen(view, as_view(task, view, fields), whole) for name, view in entry.views.items()}
+
+
+def as_view(task: Task, view: View, fields: Mapping[str, str]) -> Task:
+    """The task with the view's template as its prompt. fields: those that its cases then have, each in words."""
+    cut = view.cut or (task.cut if task.cut in shown_by(view) else None)
+    return task.model_copy(update={"prompt": view.template, "fields": dict(fields), "cut": cut})
+
+
+def shown_by(view: View) -> list[str]:
+    """The fields in a view's template."""
+    return list(dict.fromkeys(PLACEHOLDER.findall(view.template)))
 
 
 def shows_nothing(seen: Seen, cases: Sequence[Example]) -> list[str]:
     """The ids of the cases of which a view shows no word of any field."""
-    names = _used(seen.view)
+    names = shown_by(seen.view)
     return [one.id for one in cases if not any(one.fields[name].strip() for name in names)]
 
 
-def _task(task: Task, view: View, fields: dict[str, str]) -> Task:
-    cut = view.cut or (task.cut if task.cut in _used(view) else None)
-    return task.model_copy(update={"prompt": view.template, "fields": fields, "cut": cut})
-
-
 def _problems(name: str, view: View, task: Task, fields: dict[str, str], where: str) -> Iterator[Problem]:
-    there, used = ", ".join(fields), _used(view)
+    there, used = ", ".join(fields), shown_by(view)
     for unknown in [one for one in used if one not in fields]:
         yield Problem(f"{where}, views.{name}", f"{{{unknown}}} is not a field", f"Fields are {there}")
     if task.evidence in used:
@@ -61,7 +67,3 @@ def _problems(name: str, view: View, task: Task, fields: dict[str, str], where: 
         yield Problem(f"{where}, views.{name}", "it shows no field", f"Name some in its template, of {there}")
     if view.cut and view.cut not in used:
         yield Problem(f"{where}, views.{name}.cut", f"{view.cut} is not in its template", "Name a field that is")
-
-
-def _used(view: View) -> list[str]:
-    return list(dict.fromkeys(PLACEHOLDER.findall(view.template)))

@@ -3,9 +3,10 @@ arXiv 2011.06504, whose abstract leaves open how they are found: all of this is 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -19,6 +20,18 @@ _WORD = r"[^\W\d_]{2,}"
 """Of terms that are found; numbers are none."""
 _FOUND = 30
 _FEWEST_TEXTS = 2
+_HOW = (
+    "Words are parted by white space. A sentence begins with the note's first word, with each behind a word that ends "
+    "with a sign of .!?:; (and perhaps a closing quote or bracket), and with each on a new line. Terms are patterns of "
+    "Python's re, found with case aside, and their hits are taken group by group: within a group those in front first, "
+    "of two that begin at one place the shorter. A hit whose words are all in one window already takes no other; else "
+    "it takes one, or where `most` are taken there is an end. A window begins `words` words in front of the hit and "
+    "ends as many behind it, within the note. Each of its edges moves to the nearest place where a sentence begins or "
+    "the note ends, of two the one in front, if that is at most words // 2 words away, and never into the hit. Windows "
+    "that overlap are merged. A note without a hit has one window, its first 2 * words + 1 words, whose end moves in "
+    "the same way by at most (2 * words + 1) // 4. A snippet is the note's own characters from a window's first word "
+    "to its last; snippets stand in the order of the note."
+)
 
 
 class Settings(BaseModel):
@@ -69,6 +82,15 @@ class Snippets:
         width = self.settings.words
         return windows(words, self._hits(words.text), width, self.settings.most) or [words.first(2 * width + 1)]
 
+    def stated(self) -> dict[str, Any]:
+        """What makes them, as JSON values. `terms` are patterns of Python's `re` in groups, those that fewest training
+        notes have in front; in how many is not told. `how` says in words what is done with them.
+        """
+        counts = sorted({count for _, count in self.terms})
+        groups = [[term.pattern for term, count in self.terms if count == one] for one in counts]
+        sizes = {"words": self.settings.words, "most": self.settings.most}
+        return {"of": self.source, "terms": groups, **sizes, "how": _HOW}
+
     def has_hit(self, example: Example) -> bool:
         """Whether a term stands in the note."""
         return bool(self._hits(without_separator(example.fields[self.source])))
@@ -86,6 +108,12 @@ def fit(train: Sequence[Example], source: str, task: Task, settings: Settings) -
     notes = [without_separator(case.fields[source]) for case in train]
     terms = [_as_words(term) for term in settings.terms] or _telling_terms(notes, train, source, task)
     return Snippets(source, settings, [(term, sum(bool(term.search(note)) for note in notes)) for term in terms])
+
+
+def from_stated(stated: Mapping[str, Any]) -> Snippets:
+    """The same as the `Snippets` that stated it make."""
+    terms = [(_compiled(term), place) for place, group in enumerate(stated["terms"]) for term in group]
+    return Snippets(stated["of"], Settings(words=stated["words"], most=stated["most"]), terms)
 
 
 def problems(source: str, settings: Settings, cases: Sequence[Example]) -> Iterator[Problem]:

@@ -7,11 +7,13 @@ from typing import Any
 
 from torch import Tensor
 
+from preceptor.data import stated_field
 from preceptor.engine import Numerics, choose_numerics
 from preceptor.errors import InputError, Problem
 from preceptor.models import ModelSource, Policy, load_tokenizer, readable_adapter, slot_folders
-from preceptor.study.cases import Prepared, check_task, prepare
+from preceptor.study.cases import Prepared, prepare, through_view
 from preceptor.study.finished.run import AGAIN, Finished, read_finished
+from preceptor.study.finished.view_of_arm import asked_by, made_field_of, view_of
 from preceptor.study.label_scores.scored import LabelRule
 from preceptor.study.other_models import tokens_read
 from preceptor.study.predictions.prediction_files import Prediction, read_note, read_predictions
@@ -19,15 +21,17 @@ from preceptor.study.results.cell_schema import Cell
 from preceptor.study.spec.arms import GENERATE
 from preceptor.study.spec.found import find_answer
 from preceptor.study.spec.study import Study
-from preceptor.tasks import Task, load_task
+from preceptor.study.spec.view import View
+from preceptor.tasks import Task
 
 
 @dataclass(frozen=True, slots=True)
 class ArmOfRun:
     """A model that a study measured, with what is needed to ask it again as the study did.
 
-    `source` is the base model; `numerics` are those of its answers; `folder` holds `adapter/`, `slots/` or `model/`,
-    and is None where the untouched model answered.
+    `task` asks what the arm was asked: the template of its view, where it has one, is the prompt. `source` is the base
+    model; `numerics` are those of its answers; `folder` holds `adapter/`, `slots/` or `model/`, and is None where the
+    untouched model answered.
     """
 
     finished: Finished = field(repr=False)
@@ -48,6 +52,24 @@ class ArmOfRun:
     def root(self) -> Path:
         """The run folder."""
         return self.finished.run.root
+
+    @property
+    def view(self) -> View | None:
+        """What it is shown of a case in place of the task's prompt."""
+        return view_of(self.finished, self.task.name, self.arm)
+
+    @property
+    def made_field(self) -> str | None:
+        """The field of its view that the study made of a case's own, if there is one."""
+        return made_field_of(self.finished, self.task, self.arm)
+
+    def stated_field(self) -> dict[str, Any]:
+        """How that field is made, as JSON values. Raises `InputError` when the data are not on this machine, or are
+        not those of the results: it is fitted to training cases.
+        """
+        cases, name = self.finished.cases(self.task.name), self.made_field
+        assert name is not None
+        return stated_field(cases.entry.fields[name], cases.task, cases.splits.train)
 
     @property
     def max_length(self) -> int:
@@ -96,10 +118,13 @@ class ArmOfRun:
         return form
 
 
-def open_arm(run_folder: Path, task: str, arm: str, seed: int | None = None, *, heads: bool = False) -> ArmOfRun:
+def open_arm(
+    run_folder: Path, task: str, arm: str, seed: int | None = None, *, heads: bool = False, makes: bool = False
+) -> ArmOfRun:
     """An arm of a finished run; `seed` is the study's first by default. The data need not be on this machine.
 
-    heads: whether it may answer by a head, and so write nothing.
+    heads: whether it may answer by a head, and so write nothing. makes: whether it may be shown a field that the study
+    made, which is then made of a case's own as `stated_field` says.
     Raises `InputError` when the run is unfinished or changed, does not know a name, or the arm has no model of its own.
     """
     finished = read_finished(run_folder)
@@ -123,7 +148,7 @@ def open_arm(run_folder: Path, task: str, arm: str, seed: int | None = None, *, 
         again = "`preceptor study` with this run folder then makes again what was in it."
         raise InputError(Problem(str(predictions.parent), what, f"Delete the folder {predictions.parent}; {again}"))
     source = finished.source(finished.study.arm(arm).model)
-    asked = load_task(finished.run.task(task))
+    asked = asked_by(finished, task, arm, makes=makes)
     return ArmOfRun(finished, asked, arm, seed, source, numerics.answering, folder, predictions)
 
 
@@ -132,9 +157,9 @@ def held_out(arm: ArmOfRun) -> Prepared:
 
     Raises `InputError` when the data are not on this machine, or are not those of the results.
     """
-    cases = arm.finished.cases(arm.task.name)
-    tokenizer, study = load_tokenizer(arm.source), arm.study.model_copy(update={"max_length": arm.max_length})
-    return prepare(check_task(cases, study, tokenizer), study, tokenizer)
+    cases = through_view(arm.finished.cases(arm.task.name), arm.study.arm(arm.arm).view)
+    study = arm.study.model_copy(update={"max_length": arm.max_length})
+    return prepare(cases, study, load_tokenizer(arm.source))
 
 
 def _by_head(study: Study, arm: str) -> bool:
@@ -145,9 +170,6 @@ def _cell(finished: Finished, task: str, arm: str, seed: int, *, heads: bool) ->
     """The arm's line of the results; one problem for each name that this run does not know, or why the arm failed."""
     finished.check_not_failed(task, arm, seed)
     cells, study = finished.results.cells, finished.study
-    if arm in study.arm_names and (view := study.arm(arm).view):
-        what = f"{arm} is shown the view {view}, whose fields only the study makes: no case from elsewhere has them"
-        raise InputError(Problem(f"{finished.run.root}, --arm", what, "Name an arm without a `view`"))
     if not heads and arm in study.arm_names and _by_head(study, arm):
         what = f"{arm} answers by a head, which gives labels and writes nothing"
         fix = "Take its model out with `preceptor export`, or name an arm that writes"

@@ -24,7 +24,7 @@ from preceptor.study.run.study_folder import study_folders
 from preceptor.study.spec.file import make_study
 from preceptor.study.spec.found import find_settings, kind_names
 from preceptor.study.spec.paths import further_model, model_of, votes_of
-from preceptor.study.spec.study import Study
+from preceptor.study.spec.study import Study, TaskEntry
 
 _Found = TypeVar("_Found")
 
@@ -84,12 +84,15 @@ class Finished:
             return kept_source(self.study, model, self.run.models)
         return self._first_found(partial(further_model, entry))
 
+    def entry(self, task: str) -> TaskEntry:
+        """What the study says of a task."""
+        return self.study.tasks[self.tasks.index(task)]
+
     def cases(self, task: str) -> TaskCases:
         """The task's cases, read and split again, by the task as it was asked. Raises `InputError` when they cannot
         be found from here, or are not those of the results any more.
         """
-        entry = self.study.tasks[self.tasks.index(task)]
-        entry = entry.model_copy(update={"task": str(self.run.task(task).resolve())})
+        entry = self.entry(task).model_copy(update={"task": str(self.run.task(task).resolve())})
         cases = self._first_found(partial(read_task, entry, self.study))
         self._check_same_cases(task, cases)
         return cases
