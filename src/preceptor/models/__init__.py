@@ -17,7 +17,15 @@ from preceptor.models._embedded import (
 from preceptor.models._first_layers import keep_layers
 from preceptor.models._handover import check_handover
 from preceptor.models._head import POOLS, SNIPPET_ATTENTION, SNIPPET_POOLS, Head, heads_of, rows_read, snippet_states
-from preceptor.models._made import MadeModel, made_source, make_model
+from preceptor.models._made import (
+    CodeSetsSettings,
+    LSTMSettings,
+    MadeModel,
+    made_settings_of,
+    made_source,
+    make_code_sets,
+    make_lstm,
+)
 from preceptor.models._policy import (
     PROMPT_FILE,
     Policy,
@@ -80,9 +88,11 @@ __all__ = [
     "SNIPPET_POOLS",
     "AdapterSettings",
     "Chunks",
+    "CodeSetsSettings",
     "Encoded",
     "Head",
     "KnownModel",
+    "LSTMSettings",
     "MadeModel",
     "ModelSource",
     "Policy",
@@ -116,8 +126,10 @@ __all__ = [
     "list_models",
     "load_policy",
     "load_tokenizer",
+    "made_settings_of",
     "made_source",
-    "make_model",
+    "make_code_sets",
+    "make_lstm",
     "measured_template",
     "new_policy",
     "pieces_read",
