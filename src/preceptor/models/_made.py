@@ -11,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from preceptor.errors import InputError, Problem
 from preceptor.files import private_folder, publish_folder
 from preceptor.models._blueprint import blueprint
+from preceptor.models._json import read_json
 from preceptor.models._policy import load_policy
 from preceptor.models._source import ModelSource, writes
 from preceptor.models._tokens import load_tokenizer
-from preceptor.models.families import codes, lstm
+from preceptor.models.families import codes, find_family, lstm
 
 
 class _Family(BaseModel):
@@ -99,6 +100,16 @@ def make_lstm(name: str, settings: LSTMSettings, words: ModelSource, folder: Pat
 def made_source(name: str, settings: MadeModel, folder: Path) -> ModelSource:
     """The model whose folder was made before."""
     return ModelSource(name, f"{name} ({settings.phrase})", folder, "made")
+
+
+def how_to_load(source: ModelSource) -> str | None:
+    """How other programs load a made model; None for any other, which transformers alone loads."""
+    if source.kind != "made":
+        return None
+    family = find_family(source.location)
+    plain = [family.in_torch(read_json(source.location / "config.json"))] if hasattr(family, "in_torch") else []
+    known = "`import preceptor.models` makes this kind of model known to transformers, whose `AutoModel` then loads it"
+    return "; without it, ".join([known, *plain]) + "."
 
 
 def _word_vectors(source: ModelSource) -> torch.Tensor:

@@ -119,7 +119,8 @@ def test_gradients_are_computed_on_an_accelerator_too(policy: Policy) -> None:
 
 def test_its_words_are_the_encoder_s(policy: Policy, source: ModelSource, encoder_source: ModelSource) -> None:
     theirs = load_policy(encoder_source, None, dtype=torch.float32).model.get_input_embeddings().weight
-    assert torch.equal(policy.model.words.weight, theirs)
+    torch.testing.assert_close(policy.model.words.weight * theirs.std(), theirs, atol=1e-6, rtol=1e-5)
+    assert float(policy.model.words.weight.std()) == pytest.approx(1, abs=1e-5), "whatever model they are of"
     turns = [{"role": "system", "content": "Read."}, {"role": "user", "content": "fever [SEP] since\nday 3"}]
     assert encode(policy.tokenizer, turns, None) == encode(load_tokenizer(encoder_source), turns, None)
     assert reads_pieces(policy.tokenizer)
@@ -190,7 +191,7 @@ def test_its_operations_are_those_of_its_matrices(policy: Policy) -> None:
 
 
 def test_a_causal_model_has_no_words_for_it(tiny_source: ModelSource, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="models: small: words.* Name an encoder"):
+    with pytest.raises(InputError, match=r"models: small: words.* Name an encoder"):
         made(tiny_source, tmp_path / "none")
 
 

@@ -121,8 +121,11 @@ def missing(folder: Path) -> tuple[str, str] | None:
 
 
 def make(tokenizer: Any, vectors: Tensor, width: int, layers: int, folder: Path) -> None:
-    """Write configuration, tokenizer and word vectors [vocab_size, word_size]; where they are on the device `meta`,
-    as of a model whose weights are not here, none.
+    """Write configuration, tokenizer and word vectors [vocab_size, word_size] float32; none where these are on the
+    device `meta`, as of a model whose weights are not here.
+
+    Vectors are scaled to a standard deviation of 1: encoders hold them small, and norm them behind, which an LSTM does
+    not.
     """
     for option in ("local_files_only", "is_local", "trust_remote_code"):
         tokenizer.init_kwargs.pop(option, None)
@@ -131,7 +134,7 @@ def make(tokenizer: Any, vectors: Tensor, width: int, layers: int, folder: Path)
     config = WordLSTMConfig(vocab_size, word_size, width, layers)
     config.save_pretrained(folder)
     if not vectors.is_meta:
-        save_file({"weight": vectors.float().contiguous()}, folder / _VECTORS, metadata={"format": "pt"})
+        save_file({"weight": (vectors / vectors.std()).contiguous()}, folder / _VECTORS, metadata={"format": "pt"})
 
 
 def drawn(folder: Path, seed: int) -> WordLSTM:
@@ -141,6 +144,15 @@ def drawn(folder: Path, seed: int) -> WordLSTM:
         model = WordLSTM(WordLSTMConfig.from_pretrained(folder))
     model.words.load_state_dict(load_file(folder / _VECTORS))
     return model
+
+
+def in_torch(config: Mapping[str, Any]) -> str:
+    """How its states are computed without this file, for who has a `config.json` and the weights beside it."""
+    size = ", ".join(str(config[name]) for name in ("word_size", "width", "num_hidden_layers"))
+    return (
+        f"`torch.nn.LSTM({size}, batch_first=True, bidirectional=True)` with the weights behind `lstm.` gives its "
+        "hidden states, of the rows of `words.weight` that token ids name"
+    )
 
 
 AutoConfig.register(WordLSTMConfig.model_type, WordLSTMConfig)
