@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-import yaml
 from transformers import AutoModel
 
 import test_resume

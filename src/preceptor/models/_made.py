@@ -64,12 +64,12 @@ class LSTMSettings(_Family):
 
 
 MadeModel = CodeSetsSettings | LSTMSettings
-_SETTINGS: Mapping[str, type[_Family]] = {"codes": CodeSetsSettings, "lstm": LSTMSettings}
+_SETTINGS: Mapping[str, Any] = {"codes": CodeSetsSettings, "lstm": LSTMSettings}
 
 
 def made_settings_of(raw: Mapping[str, Any]) -> MadeModel:
     """What a study file says of a made model. Raises pydantic's `ValidationError`."""
-    found: Any = _SETTINGS.get(str(raw["family"]), _Family).model_validate(raw)
+    found: MadeModel = _SETTINGS.get(str(raw["family"]), _Family).model_validate(raw)
     return found
 
 

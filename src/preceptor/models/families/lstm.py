@@ -75,7 +75,7 @@ class WordLSTM(PreTrainedModel):
     def _init_weights(self, module: nn.Module) -> None:
         """torch's own numbers stay."""
 
-    def get_input_embeddings(self) -> Words:  # type: ignore[override]
+    def get_input_embeddings(self) -> Words:
         """The word vectors."""
         return self.words
 
@@ -98,7 +98,7 @@ class WordLSTM(PreTrainedModel):
         """
         words = self.words(input_ids)
         if attention_mask is None:
-            states, _ = self.lstm(words)
+            states: Tensor = self.lstm(words)[0]
         else:
             lengths = attention_mask.sum(1).cpu()
             packed = pack_padded_sequence(words, lengths, batch_first=True, enforce_sorted=False)
