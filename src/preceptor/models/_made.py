@@ -47,7 +47,7 @@ class LSTMSettings(_Family):
     """A small net that reads texts forwards and backwards: `{family: lstm, words: all-minilm-l6-v2}`.
 
     words: the encoder, as `model` names one, whose tokenizer and frozen word vectors it has. width: numbers of a state
-    in each direction.
+    in each direction. attention: whether a layer of soft attention lies on the states.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -56,11 +56,13 @@ class LSTMSettings(_Family):
     words: str
     width: int = Field(default=128, ge=8, le=1024)
     layers: int = Field(default=2, ge=1, le=8)
+    attention: bool = False
 
     @property
     def phrase(self) -> str:
         """What titles say of it; `words` may be a path of this machine."""
-        return f"{self.family}, {self.layers} x {self.width}, on the word vectors of {Path(self.words).name}"
+        attention = " with attention" if self.attention else ""
+        return f"{self.family}, {self.layers} x {self.width}{attention}, on the word vectors of {Path(self.words).name}"
 
 
 MadeModel = CodeSetsSettings | LSTMSettings
@@ -92,8 +94,8 @@ def make_lstm(name: str, settings: LSTMSettings, words: ModelSource, folder: Pat
     if writes(words):
         what = f"it reads a text between an encoder's own first and last token, and {words.title} has none"
         raise InputError(Problem(f"models: {name}: words", what, "Name an encoder."))
-    tokenizer, vectors = load_tokenizer(words), _word_vectors(words)
-    _publish(lambda aside: lstm.make(tokenizer, vectors, settings.width, settings.layers, aside), folder)
+    what = load_tokenizer(words), _word_vectors(words), settings.width, settings.layers, settings.attention
+    _publish(lambda aside: lstm.make(*what, aside), folder)
     return made_source(name, settings, folder)
 
 

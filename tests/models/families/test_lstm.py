@@ -47,6 +47,16 @@ def source(tmp_path_factory: pytest.TempPathFactory, encoder_source: ModelSource
 
 
 @pytest.fixture(scope="module")
+def attending(tmp_path_factory: pytest.TempPathFactory, encoder_source: ModelSource) -> ModelSource:
+    return made(encoder_source, tmp_path_factory.mktemp("made") / "attending", attention=True)
+
+
+@pytest.fixture(scope="module")
+def both(source: ModelSource, attending: ModelSource) -> dict[str, ModelSource]:
+    return {"source": source, "attending": attending}
+
+
+@pytest.fixture(scope="module")
 def policy(source: ModelSource) -> Policy:
     return new(source)
 
@@ -68,13 +78,14 @@ def states(policy: Policy, cases: list[list[int]], at: list[int] | None = None) 
 
 
 @pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("net", ["source", "attending"])
 @given(st.lists(IDS, min_size=2, max_size=5))
 @settings(max_examples=10, deadline=None)
 def test_trap_6_a_case_alone_has_the_state_that_it_has_in_a_padded_batch(
-    source: ModelSource, pool: str, cases: list[list[int]]
+    both: dict[str, ModelSource], net: str, pool: str, cases: list[list[int]]
 ) -> None:
-    """The backward direction begins at a case's own last token, and no pool reads what fills a row up."""
-    policy = new(source, pool=pool)
+    """The backward direction begins at a case's own last token; neither attention nor a pool reads what fills up."""
+    policy = new(both[net], pool=pool)
     with torch.no_grad():
         for head in heads_of(policy.model).values():
             if pool == "attention":
@@ -99,14 +110,33 @@ def test_a_token_s_state_is_that_of_torch_s_own_net_on_the_words_alone(policy: P
     assert (read[1] - expected[2]).abs().max() > 1e-4, "what stands behind a token is seen"
 
 
-def test_every_weight_has_a_gradient_at_the_first_step_and_no_word_learns(source: ModelSource) -> None:
-    policy = new(source)
+def test_attention_is_the_paper_s(attending: ModelSource) -> None:
+    policy, ids = new(attending), torch.tensor([[7, 9, 11, 30]])
+    layer = policy.model.attention
+    with torch.no_grad():
+        layer.shift.fill_(0.3)
+        (h,) = policy.model.lstm(policy.model.words(ids))[0]
+        rows = []
+        for query in h:
+            weights = torch.stack([torch.tanh(query @ layer.score.weight.T @ key + 0.3) for key in h]).softmax(0)
+            rows.append(sum(weight * value for weight, value in zip(weights, h, strict=True)))
+        torch.testing.assert_close(policy.model(ids).last_hidden_state[0], torch.stack(rows), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("net", ["source", "attending"])
+def test_every_weight_has_a_gradient_at_the_first_step_and_no_word_learns(
+    both: dict[str, ModelSource], net: str
+) -> None:
+    policy = new(both[net])
     policy.model.eval()
     (head,) = heads_of(policy.model).values()
     head(states(policy, [[7, 9, 11], [30, 31]])).square().sum().backward()
     assert [name for name, one in policy.model.named_parameters() if one.grad is None or not one.grad.any()] == []
     assert policy.learning.keys() == {BACKBONE, HEAD}
-    assert policy.learning[BACKBONE] == sum(one.numel() for one in policy.model.lstm.parameters())
+    of_head = {id(one) for one in head.parameters()}
+    numbers = [one.numel() for one in policy.model.parameters() if id(one) not in of_head]
+    assert policy.learning[BACKBONE] == sum(numbers)
+    assert policy.model.words.weight.numel() not in numbers
     assert not policy.model.words.weight.requires_grad
 
 
@@ -143,7 +173,7 @@ def test_other_settings_or_words_are_another_model(
     source: ModelSource, encoder_source: ModelSource, tmp_path: Path
 ) -> None:
     wider = made(encoder_source, tmp_path / "wide", width=12)
-    deeper = made(encoder_source, tmp_path / "deep", layers=3)
+    deeper = made(encoder_source, tmp_path / "deep", layers=3, attention=True)
     other = Path(tmp_path / "other")
     made(encoder_source, other)
     vectors = load_file(other / "words.safetensors")["weight"]
@@ -151,7 +181,7 @@ def test_other_settings_or_words_are_another_model(
     moved = ModelSource("small", "small", other, "made")
     assert len({fingerprint(one) for one in (source, wider, deeper, moved)}) == 4
     assert (wider.title, deeper.title) == tuple(
-        f"small (lstm, {size}, on the word vectors of tiny-bert)" for size in ("2 x 12", "3 x 8")
+        f"small (lstm, {size}, on the word vectors of tiny-bert)" for size in ("2 x 12", "3 x 8 with attention")
     )
 
 

@@ -1,7 +1,7 @@
 """Small recurrent nets over the words of a text: made from settings on another model's word vectors, which stay frozen.
 
-The net is MeDAL's BiLSTM (Wen, Lu & Reddy 2020, arXiv 2012.13978). A word is a token of the other model's tokenizer,
-and its vector a row of that model's input embeddings.
+The nets are MeDAL's (Wen, Lu & Reddy 2020, arXiv 2012.13978): a BiLSTM, and the same with a layer of soft attention. A
+word is a token of the other model's tokenizer, and its vector a row of that model's input embeddings.
 """
 
 from collections.abc import Mapping
@@ -32,15 +32,23 @@ _VECTORS = "words.safetensors"
 
 
 class WordLSTMConfig(PretrainedConfig):
-    """word_size: numbers of a word's vector. width: numbers of a state in each direction."""
+    """word_size: numbers of a word's vector. width: numbers of a state in each direction. attends: whether a layer of
+    attention lies on the states.
+    """
 
     model_type = "word_lstm"
 
     def __init__(
-        self, vocab_size: int = 8, word_size: int = 8, width: int = 128, num_hidden_layers: int = 2, **others: Any
+        self,
+        vocab_size: int = 8,
+        word_size: int = 8,
+        width: int = 128,
+        num_hidden_layers: int = 2,
+        attends: bool = False,
+        **others: Any,
     ) -> None:
         self.vocab_size, self.word_size, self.width = vocab_size, word_size, width
-        self.num_hidden_layers = num_hidden_layers
+        self.num_hidden_layers, self.attends = num_hidden_layers, attends
         super().__init__(**others | {"hidden_size": 2 * width})
 
 
@@ -58,8 +66,24 @@ class Words(nn.Module):
         return functional.embedding(ids, self.weight)
 
 
+class SoftAttention(nn.Module):
+    """o_i = sum_j w_ij h_j, with w_i the softmax over j of tanh(h_i W h_j + b): the paper's, with q = k = v = h."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(width, width, bias=False)
+        self.shift = nn.Parameter(torch.zeros(()))
+
+    def forward(self, states: Tensor, real: Tensor) -> Tensor:
+        """states: [n, T, width]. real: [n, T] bool, the tokens that are attended to; each row has one."""
+        scores = torch.tanh(self.score(states) @ states.transpose(1, 2) + self.shift)
+        return scores.masked_fill(~real[:, None], -torch.inf).softmax(-1) @ states
+
+
 class WordLSTM(PreTrainedModel):
-    """Word vectors -> an LSTM of several layers, forwards and backwards: a state of 2 width numbers for each token."""
+    """Word vectors -> an LSTM of several layers, forwards and backwards, perhaps with attention on it: a state of 2
+    width numbers for each token.
+    """
 
     config_class = WordLSTMConfig
     config: WordLSTMConfig
@@ -70,6 +94,7 @@ class WordLSTM(PreTrainedModel):
         self.lstm = nn.LSTM(
             config.word_size, config.width, config.num_hidden_layers, batch_first=True, bidirectional=True
         )
+        self.attention = SoftAttention(config.hidden_size) if config.attends else None
         self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -94,7 +119,7 @@ class WordLSTM(PreTrainedModel):
     ) -> BaseModelOutput:
         """input_ids: [n, T] long; attention_mask: [n, T], 0 where a row is filled up, behind its last token.
 
-        Neither direction sees what fills a row up, and the states there are 0.
+        Neither direction sees what fills a row up, nor does attention.
         """
         words = self.words(input_ids)
         if attention_mask is None:
@@ -103,6 +128,9 @@ class WordLSTM(PreTrainedModel):
             lengths = attention_mask.sum(1).cpu()
             packed = pack_padded_sequence(words, lengths, batch_first=True, enforce_sorted=False)
             states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=input_ids.shape[1])
+        if self.attention is not None:
+            real = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+            states = self.attention(states, real.bool())
         return BaseModelOutput(last_hidden_state=states, hidden_states=(states,) if output_hidden_states else None)
 
 
@@ -120,7 +148,7 @@ def missing(folder: Path) -> tuple[str, str] | None:
     return None
 
 
-def make(tokenizer: Any, vectors: Tensor, width: int, layers: int, folder: Path) -> None:
+def make(tokenizer: Any, vectors: Tensor, width: int, layers: int, attends: bool, folder: Path) -> None:
     """Write configuration, tokenizer and word vectors [vocab_size, word_size] float32; none where these are on the
     device `meta`, as of a model whose weights are not here.
 
@@ -131,8 +159,7 @@ def make(tokenizer: Any, vectors: Tensor, width: int, layers: int, folder: Path)
         tokenizer.init_kwargs.pop(option, None)
     tokenizer.save_pretrained(folder)
     vocab_size, word_size = vectors.shape
-    config = WordLSTMConfig(vocab_size, word_size, width, layers)
-    config.save_pretrained(folder)
+    WordLSTMConfig(vocab_size, word_size, width, layers, attends).save_pretrained(folder)
     if not vectors.is_meta:
         save_file({"weight": (vectors / vectors.std()).contiguous()}, folder / _VECTORS, metadata={"format": "pt"})
 
@@ -149,9 +176,13 @@ def drawn(folder: Path, seed: int) -> WordLSTM:
 def in_torch(config: Mapping[str, Any]) -> str:
     """How its states are computed without this file, for who has a `config.json` and the weights beside it."""
     size = ", ".join(str(config[name]) for name in ("word_size", "width", "num_hidden_layers"))
+    attended = (
+        ", once attention has made softmax(tanh(h W' h' + b)) h of them, with W `attention.score.weight` and b "
+        "`attention.shift`"
+    )
     return (
         f"`torch.nn.LSTM({size}, batch_first=True, bidirectional=True)` with the weights behind `lstm.` gives its "
-        "hidden states, of the rows of `words.weight` that token ids name"
+        f"hidden states h, of the rows of `words.weight` that token ids name{attended if config['attends'] else ''}"
     )
 
 
