@@ -1,10 +1,13 @@
 """An LSTM as an arm: made from the study file, trained, resumed after a kill, planned, exported and served; float32."""
 
 import json
+import re
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from transformers import AutoModel
 
 import test_resume
@@ -15,6 +18,7 @@ from preceptor.report import write_report
 from preceptor.ship import export
 from preceptor.ship.serving._serve import answerer, load
 from preceptor.study import held_out, load_study, machine, open_arm, plan_study, read_planned
+from preceptor.study.spec.file import make_study
 from ship.slot_runs import QUIET, by_hand, checked, finished, measured
 from tiny_study import write_study
 
@@ -140,6 +144,19 @@ def test_what_cannot_be_made_is_refused(
     checked = preceptor.run("check", write_study(forms(tmp_path), tiny_model_folder, **whole))
     assert checked.code == 2, checked
     assert said in checked.errors
+
+
+def test_the_arms_of_the_documentation_fit_into_the_built_in_study() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "ABBREVIATIONS.md").read_text()
+    (shown,) = (one for one in map(yaml.safe_load, re.findall("```yaml\n(.*?)```", page, re.DOTALL)) if "models" in one)
+    built_in = yaml.safe_load((files("preceptor.study") / "builtin" / "abbreviations.yaml").read_text())
+    more = {"models": shown["models"], "stages": built_in["stages"] | shown["stages"]}
+    study = make_study(built_in | more | {"arms": built_in["arms"] + shown["arms"]}, "abbreviations.yaml")
+    for arm in ("lstm", "senses+lstm"):
+        last = study.stage_of(arm)
+        assert last is not None
+        assert study.models_of(arm) == ("lstm",)
+        assert study.slots_of(last)[1] == ("backbone", "head")
 
 
 @pytest.mark.slow
