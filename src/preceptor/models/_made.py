@@ -94,8 +94,8 @@ def make_lstm(name: str, settings: LSTMSettings, words: ModelSource, folder: Pat
     if writes(words):
         what = f"it reads a text between an encoder's own first and last token, and {words.title} has none"
         raise InputError(Problem(f"models: {name}: words", what, "Name an encoder."))
-    what = load_tokenizer(words), _word_vectors(words), settings.width, settings.layers, settings.attention
-    _publish(lambda aside: lstm.make(*what, aside), folder)
+    tokenizer, vectors, size = load_tokenizer(words), _word_vectors(words), (settings.width, settings.layers)
+    _publish(lambda aside: lstm.make(tokenizer, vectors, *size, settings.attention, aside), folder)
     return made_source(name, settings, folder)
 
 

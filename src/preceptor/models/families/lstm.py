@@ -127,7 +127,7 @@ class WordLSTM(PreTrainedModel):
         else:
             lengths = attention_mask.sum(1).cpu()
             packed = pack_padded_sequence(words, lengths, batch_first=True, enforce_sorted=False)
-            states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=input_ids.shape[1])
+            states = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=input_ids.shape[1])[0]
         if self.attention is not None:
             real = torch.ones_like(input_ids) if attention_mask is None else attention_mask
             states = self.attention(states, real.bool())
