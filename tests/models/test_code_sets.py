@@ -12,7 +12,7 @@ from preceptor.engine import sequence_states
 from preceptor.models import (
     BACKBONE,
     HEAD,
-    MadeModel,
+    CodeSetsSettings,
     ModelSource,
     Policy,
     SlotSettings,
@@ -21,7 +21,7 @@ from preceptor.models import (
     heads_of,
     load_policy,
     load_tokenizer,
-    make_model,
+    make_code_sets,
     save_policy,
     start_policy,
     writes,
@@ -42,7 +42,9 @@ VISITS = st.lists(
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> ModelSource:
-    return make_model("small", MadeModel(family="codes", width=16), TEXTS, tmp_path_factory.mktemp("made") / "small")
+    return make_code_sets(
+        "small", CodeSetsSettings(family="codes", width=16), TEXTS, tmp_path_factory.mktemp("made") / "small"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -138,14 +140,14 @@ def test_a_seed_draws_its_own_weights_and_the_folder_is_made_once(source: ModelS
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["codes.weight"], other["codes.weight"])
     before = {file: file.stat().st_mtime_ns for file in source.location.iterdir()}
-    assert make_model("small", MadeModel(family="codes", width=16), TEXTS, source.location) == source
+    assert make_code_sets("small", CodeSetsSettings(family="codes", width=16), TEXTS, source.location) == source
     assert {file: file.stat().st_mtime_ns for file in source.location.iterdir()} == before
     assert not writes(source)
 
 
 def test_other_settings_or_codes_are_another_model(source: ModelSource, tmp_path: Path) -> None:
-    wider = make_model("small", MadeModel(family="codes", width=32), TEXTS, tmp_path / "wide")
-    more = make_model("small", MadeModel(family="codes", width=16), [*TEXTS, "D: d9"], tmp_path / "more")
+    wider = make_code_sets("small", CodeSetsSettings(family="codes", width=32), TEXTS, tmp_path / "wide")
+    more = make_code_sets("small", CodeSetsSettings(family="codes", width=16), [*TEXTS, "D: d9"], tmp_path / "more")
     assert len({fingerprint(one) for one in (source, wider, more)}) == 3
     assert len(load_tokenizer(more)) == len(load_tokenizer(source)) + 1
 
@@ -169,4 +171,4 @@ def test_what_is_saved_gives_the_same_states(policy: Policy, source: ModelSource
 
 def test_texts_without_codes_make_no_model(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no text has sets"):
-        make_model("small", MadeModel(family="codes"), ["Visit 1: fever", "-"], tmp_path / "none")
+        make_code_sets("small", CodeSetsSettings(family="codes"), ["Visit 1: fever", "-"], tmp_path / "none")

@@ -61,8 +61,8 @@ def side_by_side(costs: Sequence[Cost]) -> Cost:
 
 
 def forward_flops(model: torch.nn.Module, tokens: int, logit_rows: int, head_rows: int = 0) -> float:
-    """Multiply-adds of the linear layers, two operations each: body for every token, the output layer for `logit_rows`,
-    the heads of slots for `head_rows`.
+    """Multiply-adds of the linear layers and of LSTMs, two operations each: body for every token, the output layer for
+    `logit_rows`, the heads of slots for `head_rows`.
     """
     body = vocabulary = 0
     output = output_layer(model)
@@ -73,6 +73,8 @@ def forward_flops(model: torch.nn.Module, tokens: int, logit_rows: int, head_row
                 vocabulary += _parameters(module)
             else:
                 body += _parameters(module)
+        elif isinstance(module, torch.nn.LSTM):
+            body += sum(weight.numel() for weight in module.parameters() if weight.ndim == 2)
     return 2.0 * (body * tokens + vocabulary * logit_rows + sum(map(_parameters, heads)) * head_rows)
 
 

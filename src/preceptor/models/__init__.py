@@ -17,7 +17,16 @@ from preceptor.models._embedded import (
 from preceptor.models._first_layers import class_norms, keep_layers
 from preceptor.models._handover import check_handover
 from preceptor.models._head import POOLS, SNIPPET_ATTENTION, SNIPPET_POOLS, Head, heads_of, rows_read, snippet_states
-from preceptor.models._made import MadeModel, made_source, make_model
+from preceptor.models._made import (
+    CodeSetsSettings,
+    LSTMSettings,
+    MadeModel,
+    how_to_load,
+    made_settings_of,
+    made_source,
+    make_code_sets,
+    make_lstm,
+)
 from preceptor.models._policy import (
     PROMPT_FILE,
     Policy,
@@ -80,9 +89,11 @@ __all__ = [
     "SNIPPET_POOLS",
     "AdapterSettings",
     "Chunks",
+    "CodeSetsSettings",
     "Encoded",
     "Head",
     "KnownModel",
+    "LSTMSettings",
     "MadeModel",
     "ModelSource",
     "Policy",
@@ -109,6 +120,7 @@ __all__ = [
     "find_model",
     "fingerprint",
     "heads_of",
+    "how_to_load",
     "in_front",
     "is_fetched",
     "keep_layers",
@@ -117,8 +129,10 @@ __all__ = [
     "list_models",
     "load_policy",
     "load_tokenizer",
+    "made_settings_of",
     "made_source",
-    "make_model",
+    "make_code_sets",
+    "make_lstm",
     "measured_template",
     "new_policy",
     "pieces_read",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from preceptor._version import __version__
 from preceptor.files import digest_file, write_atomic, write_json
-from preceptor.models import PROMPT_FILE, in_front
+from preceptor.models import PROMPT_FILE, how_to_load, in_front
 from preceptor.ship._head_words import how_to_use
 from preceptor.ship._merge import Rounding
 from preceptor.ship._parity import Parity
@@ -78,7 +78,8 @@ def _facts(arm: ArmOfRun, to: To, used: list[str], rounding: Rounding | None, pa
     facts = [
         content,
         *_together(arm, to),
-        *_shown(arm),
+from preceptor.models import PROMPT_FILE, how_to_load, in_front
+from preceptor.ship._head_words import how_to_use
         f"It is the model with seed {arm.seed}, measured in {arm.numerics.dtype}.",
         *used,
         *([str(rounding)] if rounding else []),

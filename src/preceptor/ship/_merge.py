@@ -81,7 +81,7 @@ def _in_float32(arm: ArmOfRun) -> Any:
     """The base or fully fine-tuned model, with the weight values that the study computed with."""
     whole = arm.folder is not None and (arm.folder / "model").is_dir()
     source = arm.source
-    if arm.folder is not None and whole:
+    if arm.folder is not None and whole:  # `folder`: one that the study made has its weights there alone
         source = replace(source, location=arm.folder / "model", kind="folder")
     model = load_policy(source, None, dtype=arm.numerics.torch_dtype).model
     if arm.source.load_in_4bit:

@@ -1,6 +1,7 @@
 """Everything about a study that can be found wrong before anything is trained."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,7 +26,7 @@ from preceptor.study.other_models import (
     vectors_in_front,
 )
 from preceptor.study.spec.found import find_answer, find_kind
-from preceptor.study.spec.paths import gold_of, model_of, votes_of
+from preceptor.study.spec.paths import gold_of, model_of, named_model, votes_of
 from preceptor.study.spec.study import Study
 
 _OF_ON_POLICY = ("chosen_from", "min_gap", "min_score", "max_length_difference")
@@ -100,7 +101,8 @@ def look_at_study(study: Study, base_folder: Path, console: Console) -> Looked:
     with TemporaryDirectory() as folder:  # a run keeps what it makes
         try:
             if len(checked) == len(study.tasks):  # else what is wrong with the data is said, and there are none to make
-                others = with_made_models(others, study, checked, Path(folder))
+                words = partial(named_model, base_folder=base_folder)
+                others = with_made_models(others, study, checked, Path(folder), words)
             for name in (one for one in made_settings(study) if one in others.here):
                 problems += unfit_model(others.here[name].source, study, name)
         except InputError as error:

@@ -72,7 +72,7 @@ def shown_to(study: Study, checked: Checked) -> list[tuple[str | None, str | Non
 def as_further_models_read(checked: Checked, study: Study, others: OtherModels) -> tuple[list[Problem], list[Problem]]:
     """What is wrong with the cases as further models are shown them: that a model which the study names cannot read
     every case; and how many are cut for an encoder that has fewer positions than `max_length`, and how many codes a
-    made model does not know, which is only told.
+    net of codes does not know, which is only told.
     """
     unread, cut = list[Problem](), list[Problem]()
     for name, view in shown_to(study, checked):
@@ -92,7 +92,7 @@ def as_further_models_read(checked: Checked, study: Study, others: OtherModels) 
             what = f"{read.cut} of {count} cases are cut to {model.max_length} tokens, all that it has positions for"
             fix = f"To have them read whole, {READ_IN_CHUNKS}; else expect it to miss what stands in their middle."
             cut.append(Problem(where, what, fix))
-        if study.is_made(name) and not isinstance(read, str):
+        if study.knows_codes(name) and not isinstance(read, str):
             unknown, every = unknown_codes(model.tokenizer, read.test)
             what = f"{unknown} of {every} codes in held-out cases stand in no training case, and are passed over"
             fix = "Expect nothing of them, or give coarser codes, of which training cases have all."

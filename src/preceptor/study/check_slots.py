@@ -66,7 +66,7 @@ def _unfit_snippets(source: ModelSource, study: Study, model: str | None) -> Ite
 
 def _heads_of_texts(source: ModelSource, study: Study, model: str | None) -> Iterator[Problem]:
     """Stages with a head of their own, which learn from texts, on a model that is made to know codes."""
-    for stage in stages_on(study, model) if source.kind == "made" else ():
+    for stage in stages_on(study, model) if study.knows_codes(model) else ():
         if hasattr(find_kind(stage.kind), "own_head"):
             what = f"it learns from texts, and {source.title} knows nothing but the codes of training cases"
             yield Problem(f"stage {stage.name}", what, "Take it out, or name another model.")

@@ -1,33 +1,52 @@
 """The models that a study makes from settings and its training cases, each written as a folder like any model's."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from preceptor.errors import InputError, Problem
-from preceptor.models import MadeModel, ModelSource, fingerprint, load_tokenizer, made_source, make_model
+from preceptor.models import (
+    LSTMSettings,
+    MadeModel,
+    ModelSource,
+    fingerprint,
+    load_tokenizer,
+    made_source,
+    make_code_sets,
+    make_lstm,
+)
 from preceptor.study.cases import TaskCases, case_text, through_view
 from preceptor.study.other_models import OtherModel, OtherModels, stages_on, tokens_read
 from preceptor.study.spec.study import Study
 from preceptor.text_pieces import as_lines
 
 
-def with_made_models(others: OtherModels, study: Study, tasks: Sequence[TaskCases], folder: Path) -> OtherModels:
-    """The further models of a study, and those made in `folder`, each by its name.
+def with_made_models(
+    others: OtherModels, study: Study, tasks: Sequence[TaskCases], folder: Path, find: Callable[[str], ModelSource]
+) -> OtherModels:
+    """The further models of a study, and those made in `folder`, each by its name; `find` finds those whose words one
+    of them has.
 
-    What such a model knows is what its arms are shown of training cases: nothing of held-out ones. Raises `InputError`
-    for more than one task, whose held-out cases may be another's training cases, and where an arm is shown no codes.
+    What a net of codes knows is what its arms are shown of training cases: nothing of held-out ones. Raises
+    `InputError` for one in a study of more than one task, whose held-out cases may be another's training cases, where
+    an arm is shown no codes, and for words that cannot be used.
     """
     made, problems = dict[str, OtherModel](), list[Problem]()
     for name, settings in made_settings(study).items():
+        if isinstance(settings, LSTMSettings):
+            try:
+                made[name] = _other(study, make_lstm(name, settings, find(settings.words), folder / name))
+            except InputError as error:
+                problems += error.problems
+            continue
         if len(study.tasks) > 1:
             what = f"it is made of the training cases of one task, and there are {len(study.tasks)}"
             problems.append(Problem(f"models: {name}", what, "Make a study of each task."))
             continue
         try:
-            made[name] = _other(study, make_model(name, settings, _shown(study, name, tasks), folder / name))
+            made[name] = _other(study, make_code_sets(name, settings, _shown(study, name, tasks), folder / name))
         except ValueError:
             what = "its arms are shown no sets of codes, such as `D: D017; D203 | M: aspirin`"
             fix = "Give each of its arms a `view` of a field that holds visits in codes: see docs/TASKS.md."

@@ -35,7 +35,7 @@ from preceptor.study.run.failures import Failure
 from preceptor.study.run.folder import RunFolder, open_run_folder
 from preceptor.study.run.session import numerics_of, write_what_is_studied
 from preceptor.study.run.test_set_ledger import ledger_file
-from preceptor.study.spec.paths import gold_of, model_of, votes_of
+from preceptor.study.spec.paths import gold_of, model_of, named_model, votes_of
 from preceptor.study.spec.study import Study
 from preceptor.study.stage_tree.tree import StageTree
 
@@ -69,7 +69,8 @@ def run_study(
         write_what_is_studied(run, study, checked, base_folder)
         source = model_of(study, base_folder)
         tokenizer = load_tokenizer(source)
-        others = with_made_models(find_other_models(study, base_folder), study, checked, run.models)
+        others, words = find_other_models(study, base_folder), partial(named_model, base_folder=base_folder)
+        others = with_made_models(others, study, checked, run.models, words)
         tasks = [prepare(one, study, tokenizer, others) for one in checked]
         _print_left_out(study, tasks, console)
         show_power(study, tasks, console)

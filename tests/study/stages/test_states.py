@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from command_line import CommandLine
 from preceptor.engine import Numerics, sequence_states
-from preceptor.models import ModelSource, heads_of, load_policy, load_tokenizer
+from preceptor.models import ModelSource, find_model, heads_of, load_policy, load_tokenizer
 from preceptor.study import load_study, run_study
 from preceptor.study.answers.head import label_probabilities
 from preceptor.study.cases import prepare, read_task
@@ -127,7 +127,7 @@ def test_it_answers_without_the_projector(done: Path) -> None:
     study, base = load_study(str(done.parent / "study.yaml"))
     cases = read_task(study.tasks[0], study, base)
     small = kept_models(study, done / "models")["small"]
-    others = with_made_models(OtherModels(), study, [cases], done / "models")
+    others = with_made_models(OtherModels(), study, [cases], done / "models", find_model)
     prepared = prepare(cases, study, small.tokenizer, others).seen("codes").read_by("small")
     policy = load_policy(small.source, done / cells(done)["kd"]["policy"], dtype=torch.float32)
     likely = label_probabilities(policy, prepared.test, Numerics(threads=1), several=True)

@@ -75,7 +75,7 @@ Slots = tuple[tuple[str, Slot], ...]
 def model_bytes(source: ModelSource, slots: Slots, dtype: torch.dtype, tokens: int) -> ModelBytes:
     """Count a model with these slots, which is made of its configuration alone, on trees of about so many tokens."""
     model: Any = blueprint(source, dict(slots), dtype)
-    weights = float(sum(weight.nbytes for weight in model.parameters()))
+    weights = float(sum(weight.nbytes for weight in (*model.parameters(), *model.buffers())))
     if source.load_in_4bit:  # linear layers but the output layer
         base = [m for name, m in model.named_modules() if name.endswith("base_layer") and isinstance(m, nn.Linear)]
         weights -= sum(m.weight.nbytes - _NF4 * m.weight.numel() for m in base)

@@ -10,7 +10,8 @@ Such a file has
 - `encode(tokenizer, messages, answer) -> Encoded`, see `models.encode`;
 - `ends(tokenizer) -> (front, back)`: the token ids that stand around a text that belongs to no chat;
 - `DTYPE`, where its weights are of one number format whatever is asked, and `drawn(folder, seed)`, its model with new
-  weights, where it is made from settings (`_made.py`) and its folder has none;
+  weights, where it is made from settings (`_made.py`) and its folder has none; `in_torch(config)`, if torch alone has
+  all that it is made of, how its states are computed by that;
 - `fits(config: dict) -> bool`, whether a `config.json` is of this kind. Only `causal` has none: it takes the others.
 """
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
@@ -121,7 +122,8 @@ def read_planned(study: Study, base_folder: Path) -> Planned:
         raise InputError(problems)
     folder = TemporaryDirectory() if made_settings(study) else None
     if folder:
-        others = with_made_models(others, study, read, Path(folder.name))
+        words = partial(_blueprint, base_folder=base_folder)
+        others = with_made_models(others, study, read, Path(folder.name), words)
     tasks = [prepare(one, study, tokenizer, others) for one in read]
     return Planned(
         study, base_folder, source.in_4bit() if study.load_in_4bit else source, tasks, notes, others.here, folder

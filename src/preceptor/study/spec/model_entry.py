@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_serializer
 
-from preceptor.models import MadeModel
+from preceptor.models import MadeModel, made_settings_of
 
 
 class ModelEntry(BaseModel):
@@ -27,7 +27,7 @@ def _read(raw: Any) -> Any:
     if isinstance(raw, str):
         return ModelEntry(model=raw)
     if isinstance(raw, dict):
-        return (MadeModel if "family" in raw else ModelEntry).model_validate(raw)
+        return made_settings_of(raw) if "family" in raw else ModelEntry.model_validate(raw)
     return raw
 
 

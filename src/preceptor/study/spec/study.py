@@ -27,6 +27,7 @@ from preceptor.models import (
     HEAD,
     RESERVED_NAMES,
     AdapterSettings,
+    CodeSetsSettings,
     MadeModel,
     Slot,
     SlotSettings,
@@ -309,6 +310,10 @@ class Study(_Frozen):
     def is_made(self, model: str | None) -> bool:
         """Whether a model, by its name in `models`, is made from settings, so that every weight of it learns."""
         return isinstance(self.models.get(model or ""), MadeModel)
+
+    def knows_codes(self, model: str | None) -> bool:
+        """Whether it is one that knows nothing but the codes of training cases."""
+        return isinstance(self.models.get(model or ""), CodeSetsSettings)
 
     def adapter_of(self, kind: Any, model: str | None = None) -> AdapterSettings | None:
         """The adapter of a stage of this kind without `slots`: the study's, and the usual one of a kind that brings its
