@@ -29,7 +29,7 @@ from preceptor.models import (
     make_model,
     start_policy,
 )
-from preceptor.progress import quiet
+from preceptor.progress import Advance, quiet
 from preceptor.study import load_study, machine, plan_study, read_planned, run_study
 from preceptor.study.stages._alignment import Align, Alignment, Sets, aligning, alignment_loss, contrastive_losses
 from preceptor.study.stages.classify import Labelled, Settings, Taught, how_trained, train_classifier
@@ -257,24 +257,52 @@ def test_what_it_costs_is_counted_and_planned(done: Path) -> None:
     )
 
 
-def test_a_batch_that_is_computed_in_parts_is_aligned_once_and_as_a_whole(source: ModelSource, tmp_path: Path) -> None:
-    def trained(tokens_per_tree: int) -> dict[str, float]:
-        policy, folder = new(source), tmp_path / str(tokens_per_tree)
-        sets = [sets_of(policy, DRUGS[i % 3 : i % 3 + 1], [("sex woman", "age 18")[i % 2]]) for i in range(8)]
-        alignment = Alignment(dict(enumerate(sets)), Align(weight=1))
-        cases = [Taught(ids(policy, CASE), [1, 0, i % 2], i) for i in range(8)]
-        how = Settings(epochs=1, batch_size=8, warmup_steps=0)
-        numerics = Numerics(threads=1, tokens_per_tree=tokens_per_tree)
-        options: dict[str, Any] = {"seed": 0, "goes_on": False, "tracking": None, "advance": quiet}
-        validation = [Labelled(one.prompt, one.label) for one in cases]
-        stage = train_classifier(
-            policy, [cases], validation, HEAD, how, numerics, folder, **options, alignment=alignment
-        )
-        return stage.history[0]
+def trained(
+    policy: Policy, folder: Path, steps: int = 1, advance: Advance = quiet, tokens_per_tree: int = 1536
+) -> list[dict[str, float]]:
+    """The history of `policy` trained in place on batches of the same eight cases, evaluated behind each second."""
+    sets = [sets_of(policy, DRUGS[i % 3 : i % 3 + 1], [("sex woman", "age 18")[i % 2]]) for i in range(8)]
+    alignment = Alignment(dict(enumerate(sets)), Align(weight=1))
+    cases = [Taught(ids(policy, CASE), [1, 0, i % 2], i) for i in range(8)]
+    validation = [Labelled(one.prompt, one.label) for one in cases]
+    how = Settings(epochs=max(1, steps // 2), batch_size=8, warmup_steps=0, learning_rate=0.01, patience=9)
+    numerics = Numerics(threads=1, tokens_per_tree=tokens_per_tree)
+    options: dict[str, Any] = {"seed": 0, "goes_on": False, "tracking": None, "advance": advance}
+    batches = [cases] * steps
+    return train_classifier(
+        policy, batches, validation, HEAD, how, numerics, folder, **options, alignment=alignment
+    ).history
 
-    whole, parted = trained(1536), trained(64)
+
+def test_a_batch_that_is_computed_in_parts_is_aligned_once_and_as_a_whole(source: ModelSource, tmp_path: Path) -> None:
+    whole, parted = (trained(new(source), tmp_path / str(n), tokens_per_tree=n)[0] for n in (1536, 64))
     assert whole["align"] > 0.1
     assert [parted[name] for name in ("align", "loss")] == pytest.approx([whole["align"], whole["loss"]], abs=1e-5)
+
+
+def test_stopped_while_it_aligns_it_goes_on_from_a_checkpoint_to_the_same_bits(
+    source: ModelSource, tmp_path: Path
+) -> None:
+    """The two layers that it learns by stand in the checkpoint, and are no part of the net afterwards."""
+    done = 0
+
+    def stop(count: int) -> None:
+        nonlocal done
+        done += count
+        if done == 3:
+            raise KeyboardInterrupt
+
+    alone, stopped, again = new(source), new(source), new(source)
+    history = trained(alone, tmp_path / "alone", 6)
+    with pytest.raises(KeyboardInterrupt):
+        trained(stopped, tmp_path / "disturbed", 6, stop)
+    (checkpoint,) = (tmp_path / "disturbed").glob("checkpoint-*")
+    assert checkpoint.name == "checkpoint-2"
+    assert "heads._aligned_drugs.weight" in load_file(checkpoint / "weights.safetensors")
+    went_on = trained(again, tmp_path / "disturbed", 6)
+    assert [row.get("align") for row in went_on] == [row.get("align") for row in history]
+    assert alone.model.state_dict().keys() == stopped.model.state_dict().keys() == new(source).model.state_dict().keys()
+    assert all(torch.equal(one, again.model.state_dict()[name]) for name, one in alone.model.state_dict().items())
 
 
 @pytest.mark.parametrize("align", [{"weight": 0.5}, {"weight": 1.0, "temperature": 2.0}])
