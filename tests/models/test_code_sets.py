@@ -1,5 +1,6 @@
 """Small nets over sets of codes: what depends on what, in float32."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ from preceptor.models import (
     writes,
 )
 from preceptor.models._code_sets import UNKNOWN
-from preceptor.tasks import write_visits
+from preceptor.tasks import DRUGS_OF_VISIT, PROFILE, write_visits
 
 CODES = {"D": ["d1", "d2", "d3", "common"], "P": ["p 1", "p2", "common"], "M": ["m1", "m2", "folic acid"]}
 TEXTS = [write_visits([CODES, {"D": ["d1"]}])]
@@ -124,6 +125,26 @@ def test_trap_11_codes_that_training_never_showed_are_passed_over(policy: Policy
     with torch.no_grad():
         torch.testing.assert_close(states(policy, [known]), states(policy, [more]), atol=1e-6, rtol=0)
         assert states(policy, [[{"D": ["never seen"]}], [{}]]).isfinite().all()
+
+
+def test_a_profile_is_read_as_drugs_that_were_given_before_the_first_visit(tmp_path: Path) -> None:
+    """Who comes for the first time has no others. Here the numbers of its own block are those of theirs."""
+    about = {PROFILE: ["woman", "old"]}
+    texts = [write_visits([about, CODES]), write_visits([{DRUGS_OF_VISIT: about[PROFILE]}])]
+    policy = new(make_model("small", MadeModel(family="codes", width=16), texts, tmp_path / "small"))
+    kinds = policy.tokenizer.convert_ids_to_tokens(policy.model.config.kinds)
+    assert kinds == ["D: ", "M: ", "P: ", "profile: "]
+    policy.model.of_sets[1].load_state_dict(policy.model.of_sets[3].state_dict())
+    for visits in ([{"D": ["d1"]}], [{"D": ["d2"], "M": ["m1"]}, {"D": ["d1"]}]):
+        with torch.no_grad():
+            without, told, given = states(policy, [visits, [about, *visits], [{"M": about[PROFILE]}, *visits]])
+        torch.testing.assert_close(told, given, atol=1e-5, rtol=0)
+        assert (told - without).abs().max() > 1e-4
+    assert policy.model.state.in_features == 3 * 16
+
+
+def test_a_net_without_profiles_is_what_it_was_before_there_were_any(source: ModelSource) -> None:
+    assert "profile" not in json.loads((source.location / "config.json").read_text())
 
 
 def test_a_text_is_read_as_it_was_written_whatever_stands_in_a_code(policy: Policy) -> None:

@@ -14,7 +14,7 @@ from html_page import Page
 from preceptor.errors import InputError
 from preceptor.report import write_report
 from preceptor.study import load_study
-from preceptor.study.cases import Prepared, check_task, prepare, read_task
+from preceptor.study.cases import Prepared, TaskCases, check_task, prepare, read_task
 from preceptor.study.check import look_at_study
 from preceptor.study.finished.arm import open_arm
 from preceptor.study.predictions.answering import why_left_out
@@ -125,6 +125,26 @@ def test_what_a_view_is_made_of_does_not_change_the_cases_of_the_study(tmp_path:
     other = prepared(tmp_path / "b", tiny_tokenizer, fields=FIELDS | {"extracted": {"keywords_tfidf": "note"}})
     assert (plain.test_set, plain.test_hash) == (other.test_set, other.test_hash)
     assert plain.seen("extracted").view_key != other.seen("extracted").view_key
+
+
+def test_a_view_may_show_what_results_are_broken_down_by(tmp_path: Path) -> None:
+    """No other view changes by it, and only what is asked for is there."""
+
+    def cases(subgroups: list[str], **views: str) -> TaskCases:
+        data = {"cases": 40, "subgroups": subgroups}
+        entry = {"task": "medication", "data": data, "views": {"codes": "{visits}", **views}}
+        study, base = load_study(str(write_study(tmp_path, Path("unused"), tasks=[entry], arms=["tfidf"])))
+        return read_task(study.tasks[0], study, base)
+
+    plain, shown = cases([]), cases(["sex"], who="{sex}: {visits}")
+    case = shown.views["who"].splits.test[0]
+    assert case.metadata.keys() == {"sex"}
+    assert case.fields["sex"] == case.metadata["sex"]
+    assert shown.views["who"].task.messages(case)[-1]["content"].startswith(f"{case.metadata['sex']}: ")
+    assert "sex" not in shown.views["codes"].splits.test[0].fields
+    assert shown.views["codes"].key == plain.views["codes"].key
+    with pytest.raises(InputError, match=r"\{age\} is not a field"):
+        _ = cases(["sex"], who="{age}").views
 
 
 def test_training_cases_of_a_view_do_not_change_when_test_cases_do(tmp_path: Path, tiny_tokenizer: Any) -> None:

@@ -2,11 +2,12 @@
 
 import re
 from collections import Counter
+from hashlib import sha256
 
 import pytest
 
 from preceptor.tasks import Example, load_task, make_cases
-from preceptor.tasks.cases._medication_content import DRUGS, PROCEDURES, SHUN
+from preceptor.tasks.cases._medication_content import AGES, CHRONIC, DRUGS, PROCEDURES, SHUN, WHO
 from preceptor.tasks.cases._medication_wording import FIRST
 from preceptor.tasks.cases.medication import CODES, DISEASES, prescribed
 
@@ -55,6 +56,31 @@ def test_trap_8_so_many_patients_come_for_the_first_time(cases: list[Example]) -
     assert set(counts) == {1, 2, 3, 4}
     assert counts[1] / len(cases) == pytest.approx(0.3, abs=0.06)
     assert len({case.group for case in cases}) == len(cases)
+
+
+def test_age_and_sex_go_with_diseases_and_stand_in_no_text(cases: list[Example]) -> None:
+    """Cases are what they were before there was a profile: it is drawn by itself."""
+    assert WHO.keys() == CHRONIC.keys()
+    title_of = {code: title for title, code in CODES.items()}
+    disease_of = {name: disease for disease, one in CHRONIC.items() for name in one.names}
+
+    def share(disease: str, column: str, value: str) -> float:
+        codes = [(one, [title_of[code] for code in visits_of(one)[-1]["D"]]) for one in cases]
+        there = [one for one, titles in codes if any(disease_of.get(_bare(title)) == disease for title in titles)]
+        assert len(there) > 30
+        return sum(one.metadata[column] == value for one in there) / len(there)
+
+    assert share("depression", "age", AGES[0]) > share("Parkinson's disease", "age", AGES[0]) + 0.1
+    assert share("hypothyroidism", "sex", "woman") > share("Parkinson's disease", "sex", "woman") + 0.1
+    assert {one.metadata["age"] for one in cases} == {*AGES}
+    assert not any(word in text for one in cases for text in one.fields.values() for word in ("woman", *AGES))
+    told = "\n".join(text for one in cases for _, text in sorted(one.fields.items()))
+    assert sha256(told.encode()).hexdigest()[:16] == "5f0a955769bf667f"
+
+
+def _bare(title: str) -> str:
+    """A diagnosis without its grade."""
+    return max((name for one in CHRONIC.values() for name in one.names if title.startswith(name)), key=len, default="")
 
 
 def test_the_labels_are_the_drugs_and_each_is_given(cases: list[Example]) -> None:

@@ -53,6 +53,7 @@ def read_examples(spec: DataSpec, task: Task, base_folder: Path) -> Read:
             fix = f"Take it out; they have {listed(sorted(made[0].metadata)) or 'none'}"
             what = f"built-in cases have no subgroup {', '.join(map(quoted, strange))}"
             raise InputError(Problem(f"task {task.name}, data.subgroups", what, fix))
+        made = [replace(one, metadata={name: one.metadata[name] for name in spec.subgroups}) for one in made]
         return Read(made, [], _fingerprint(made))
     tables, problems = _read_tables(spec, base_folder)
     cases: list[_Case] = []

@@ -5,7 +5,7 @@ order of the codes of a set. All that is seen at once is one sequence of tokens:
 sets of one kind, the masks say, so that shapes depend on lengths alone.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,11 @@ UNKNOWN, VISIT = 1, 2
 
 
 class CodeSetsConfig(PretrainedConfig):
-    """kinds: the token ids by which sets of each kind begin. hidden_size: of the state that a head reads."""
+    """kinds: the token ids by which sets of each kind begin. hidden_size: of the state that a head reads.
+
+    profile: two places in `kinds`. A set of the first, a patient's profile, is read as if it were one of the second
+    that was there before the first visit; None where there are no profiles.
+    """
 
     model_type = "code_sets"
 
@@ -31,11 +35,14 @@ class CodeSetsConfig(PretrainedConfig):
         heads: int = 4,
         num_hidden_layers: int = 1,
         hidden_size: int = 128,
+        profile: tuple[int, int] | list[int] | None = None,
         **others: Any,
     ) -> None:
         self.vocab_size, self.kinds, self.hidden_size = vocab_size, list(kinds), hidden_size
         self.width, self.feed_forward, self.heads = width, feed_forward, heads
         self.num_hidden_layers = num_hidden_layers
+        if profile is not None:  # the file of a net without one is what it was before there were profiles
+            self.profile = list(profile)
         super().__init__(**others)
 
 
@@ -68,12 +75,24 @@ class Block(nn.Module):
         return states + fed
 
 
+class _Sets(NamedTuple):
+    """states: [n, T, width], at each code the mean of its set. kind, visit: [n, T], the number of the kind of a code's
+    set (-1 where a token is none) and of its visit. first: [n, T] bool, the one token that stands for its set.
+    """
+
+    states: Tensor
+    kind: Tensor
+    visit: Tensor
+    first: Tensor
+
+
 class CodeSetsModel(PreTrainedModel):
     """Codes -> the mean of each set, by a block of its kind -> the mean over visits of each kind, by a block that all
     kinds share -> these side by side, ReLU, linear, ReLU: the state of a case, which stands at each of its tokens.
 
     Sets of the present visit, the last one, have a vector of their own added: a mean over visits knows no order. Codes
-    that training never showed are passed over; a kind of which there is no set is zero.
+    that training never showed are passed over; a kind of which there is no set is zero. A profile has a block of its
+    own as a set, and is then one of the sets of the kind that it is read as.
     """
 
     config_class = CodeSetsConfig
@@ -86,7 +105,9 @@ class CodeSetsModel(PreTrainedModel):
         self.present = nn.Parameter(torch.zeros(width))
         self.of_sets = nn.ModuleList(nn.ModuleList(Block(config) for _ in layers) for _ in config.kinds)
         self.of_visits = nn.ModuleList(Block(config) for _ in layers)
-        self.state = nn.Linear(width * len(config.kinds), config.hidden_size)
+        self.profile: list[int] | None = getattr(config, "profile", None)
+        self.own_kinds = [kind for kind in range(len(config.kinds)) if not self.profile or kind != self.profile[0]]
+        self.state = nn.Linear(width * len(self.own_kinds), config.hidden_size)
         self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -102,20 +123,34 @@ class CodeSetsModel(PreTrainedModel):
         """input_ids: [n, T] long; attention_mask: [n, T], 0 where a row is filled up, behind its last token. The state
         of the case is the only one there is to put out.
         """
+        sets = self._sets(input_ids, attention_mask)
+        kind, visit, first = sets.kind, sets.visit, sets.first
+        if self.profile:
+            kind = torch.where(kind == self.profile[0], self.profile[1], kind)
+        states = sets.states + self.present * (visit == visit.amax(1, keepdim=True))[..., None]
+        alike = first[:, :, None] & first[:, None] & (kind[:, :, None] == kind[:, None])
+        states = self._seen(self.of_visits, states, alike)
+        means = [_mean((first & (kind == own))[:, None], states)[:, 0] for own in self.own_kinds]
+        state = functional.relu(self.state(functional.relu(torch.cat(means, -1))))
+        states = state[:, None].expand(-1, input_ids.shape[1], -1)
+        return BaseModelOutput(last_hidden_state=states, hidden_states=(states,) if output_hidden_states else None)
+
+    def set_vectors(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """[n, width] the mean of the set that each row of `input_ids` has, as it is before visits are compared; zero
+        where training showed none of its codes. Both as of `forward`.
+        """
+        sets = self._sets(input_ids, attention_mask)
+        return _mean(sets.first[:, None], sets.states)[:, 0]
+
+    def _sets(self, input_ids: Tensor, attention_mask: Tensor | None) -> _Sets:
         real = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
         visit = ((input_ids == VISIT) & real).cumsum(1)
         kind = self._kinds(input_ids, visit)
         code = real & (kind >= 0) & (input_ids != UNKNOWN)
-        alike = code[:, :, None] & code[:, None] & (kind[:, :, None] == kind[:, None])
-        together = alike & (visit[:, :, None] == visit[:, None])
+        together = code[:, :, None] & code[:, None] & (kind[:, :, None] == kind[:, None])
+        together = together & (visit[:, :, None] == visit[:, None])
         states = self._of_sets(self.codes(input_ids), kind, together)
-        states = states + self.present * (visit == visit.amax(1, keepdim=True))[..., None]
-        first = code & ~together.tril(-1).any(-1)  # one token stands for its set
-        states = self._seen(self.of_visits, states, alike & first[:, :, None] & first[:, None])
-        means = [_mean((first & (kind == k))[:, None], states)[:, 0] for k in range(len(self.config.kinds))]
-        state = functional.relu(self.state(functional.relu(torch.cat(means, -1))))
-        states = state[:, None].expand(-1, input_ids.shape[1], -1)
-        return BaseModelOutput(last_hidden_state=states, hidden_states=(states,) if output_hidden_states else None)
+        return _Sets(states, kind, visit, code & ~together.tril(-1).any(-1))
 
     def _of_sets(self, states: Tensor, kind: Tensor, together: Tensor) -> Tensor:
         """[n, T, width] at each code the mean of its set."""

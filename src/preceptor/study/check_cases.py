@@ -33,6 +33,7 @@ def look_at_cases(
         each.preflight.render(console)
         fatal = [Problem(f"{each.where}, {found.where}", found.what, found.fix) for found in each.preflight.fatal]
         unread, cut = ([], []) if fatal else as_further_models_read(each, study, others)
+        unread += [] if fatal else refused(study, each)
         if not fatal and not unread:
             unread = long_snippets(each, study, own, others)
         warned = cautions(study, each) + cut
@@ -42,6 +43,13 @@ def look_at_cases(
         problems += fatal or spike_cut_off(each, own.tokenizer, study.max_length)
         problems += unread
     return problems, warnings
+
+
+def refused(study: Study, checked: Checked) -> list[Problem]:
+    """What a stage cannot do with the cases of a task."""
+    stages = [stage for stage in stages_of(study) if hasattr(find_kind(stage.kind), "refused")]
+    found = [one for stage in stages for one in find_kind(stage.kind).refused(stage, study, checked)]
+    return list(dict.fromkeys(found))
 
 
 def cautions(study: Study, checked: Checked) -> list[Problem]:

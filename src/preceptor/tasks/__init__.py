@@ -5,12 +5,13 @@ from preceptor.tasks._generators import generators, make_cases
 from preceptor.tasks._load import builtin_tasks, load_task, task_file
 from preceptor.tasks._parse import INVALID
 from preceptor.tasks._task import PLACEHOLDER, Answer, SecondaryMetric, Task
-from preceptor.tasks._visits import DRUGS_OF_VISIT, VISITS_FIELD, read_visits, write_visits
+from preceptor.tasks._visits import DRUGS_OF_VISIT, PROFILE, VISITS_FIELD, read_visits, write_visits
 
 __all__ = [
     "DRUGS_OF_VISIT",
     "INVALID",
     "PLACEHOLDER",
+    "PROFILE",
     "VISITS_FIELD",
     "Answer",
     "Example",

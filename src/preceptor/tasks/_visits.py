@@ -4,13 +4,15 @@
     D: D017 | P: P2
 
 A visit a line, the oldest first; in it sets, each behind the name of its kind. A set that is empty is left out, and
-a visit without any is a line all the same: it must not make the one before it the last.
+a visit without any is a line all the same: it must not make the one before it the last. What is true of the patient at
+every visit may stand in a line before them, as a set of the kind `profile`.
 """
 
 from collections.abc import Mapping, Sequence
 
-VISITS_FIELD, DRUGS_OF_VISIT = "visits", "M"
-"""The field of a task that holds such a text, and the kind of the set that is asked for at the last visit."""
+VISITS_FIELD, DRUGS_OF_VISIT, PROFILE = "visits", "M", "profile"
+"""The field of a task that holds such a text, the kind of the set that is asked for at the last visit, and that of the
+patient's profile."""
 _NOTHING = "-"
 
 

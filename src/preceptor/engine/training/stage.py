@@ -22,7 +22,7 @@ from preceptor.engine.tree.batches import split_into_batches
 from preceptor.engine.tree.logprobs import answer_logprobs, dummy_loss
 from preceptor.engine.tree.rank_balance import own_trees
 from preceptor.engine.tree.sharing import shares_prefixes
-from preceptor.engine.tree.states import is_encoder, sequence_states
+from preceptor.engine.tree.states import is_encoder, sequence_states, set_vectors
 from preceptor.models import Encoded, Head, Policy
 from preceptor.progress import Advance, quiet
 
@@ -44,6 +44,10 @@ class Forward:
         Where the head reads pieces, `sequences_of` of `train` gives them, `head.pieces(sequence)`.
         """
         return sequence_states(self.model, sequences, head, share=self.share, cost=self.cost, at=at)
+
+    def set_vectors(self, sequences: Sequence[list[int]]) -> Tensor:
+        """What a small net makes of sets of codes: [sequences, width], float32; see `set_vectors` of `tree/states`."""
+        return set_vectors(self.model, sequences, self.cost)
 
     def answer_logprobs(self, sequences: Sequence[Encoded]) -> list[Tensor]:
         """Log-probability of every answer token: one [answer length] float32 tensor a sequence, in nats, in order."""

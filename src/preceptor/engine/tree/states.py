@@ -80,6 +80,17 @@ def states_of_snippets(model: nn.Module, sequences: Sequence[list[int]], head: H
     return [snippet_states([*islice(of_pieces, len(case))]) for case in cases]
 
 
+def set_vectors(model: Any, sequences: Sequence[list[int]], cost: Cost) -> Tensor:
+    """What a small net makes of sets of codes before it compares visits: [sequences, width], float32. Each sequence is
+    one set behind its kind, and all are computed as one batch, padded to the longest.
+    """
+    cost.tokens_seen += sum(map(len, sequences))
+    cost.tokens_computed += padded_tokens(sequences)
+    cost.flops += forward_flops(model, padded_tokens(sequences), 0)
+    vectors: Tensor = model.set_vectors(*_padded(model, sequences))
+    return vectors
+
+
 def computed_together(
     model: nn.Module, units: Sequence[Unit], sequences_of: Callable[[Unit], list[list[int]]], tokens: int
 ) -> list[list[Unit]]:
@@ -114,13 +125,19 @@ def _of_a_tree(model: nn.Module, sequences: Sequence[list[int]], rows: Sequence[
 
 
 def _of_a_batch(model: Any, sequences: Sequence[list[int]], rows: Sequence[range]) -> list[Tensor]:
-    """The mask hides what fills short sequences up, behind their last token; any id does."""
+    ids, mask = _padded(model, sequences)
+    hidden: Tensor = model(input_ids=ids, attention_mask=mask).last_hidden_state[:, soft_tokens(model) :]
+    return [hidden[i, own.start : own.stop].float() for i, own in enumerate(rows)]
+
+
+def _padded(model: nn.Module, sequences: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
+    """Ids and mask, both [sequences, longest]. The mask hides what fills short sequences up, behind their last token;
+    any id does.
+    """
     device = next(model.parameters()).device
     lengths = torch.tensor([len(one) for one in sequences], device=device)
     ids = nn.utils.rnn.pad_sequence([torch.tensor(one) for one in sequences], batch_first=True).to(device)
-    mask = (torch.arange(ids.shape[1], device=device) < lengths[:, None]).long()
-    hidden: Tensor = model(input_ids=ids, attention_mask=mask).last_hidden_state[:, soft_tokens(model) :]
-    return [hidden[i, own.start : own.stop].float() for i, own in enumerate(rows)]
+    return ids, (torch.arange(ids.shape[1], device=device) < lengths[:, None]).long()
 
 
 def _alone(model: Any, sequence: list[int], rows: range) -> Tensor:

@@ -25,6 +25,8 @@ DTYPE = torch.float32
 _KIND = r"(?:\A|(?<=\n)|(?<= \| ))\w+: "
 _SPECIAL = ("[PAD]", "[UNK]", "\n")
 """Tokens 0, 1 and 2."""
+_PROFILE, _DRUGS = "profile: ", "M: "
+"""The kind of a patient's profile, and that of the sets which it stands before; the names are those of `tasks`."""
 
 
 def fits(config: Mapping[str, Any]) -> bool:
@@ -74,7 +76,8 @@ def make(texts: Sequence[str], width: int, folder: Path) -> None:
         tokenizer_object=tokenizer, unk_token=_SPECIAL[UNKNOWN], pad_token=_SPECIAL[0]
     ).save_pretrained(folder)
     places = range(len(_SPECIAL), len(_SPECIAL) + len(kinds))
-    CodeSetsConfig(vocab_size=len(tokens), kinds=list(places), width=width).save_pretrained(folder)
+    profile = [kinds.index(_PROFILE), kinds.index(_DRUGS)] if {_PROFILE, _DRUGS} <= {*kinds} else None
+    CodeSetsConfig(vocab_size=len(tokens), kinds=list(places), width=width, profile=profile).save_pretrained(folder)
 
 
 def drawn(folder: Path, seed: int) -> CodeSetsModel:

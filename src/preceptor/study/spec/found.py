@@ -23,11 +23,12 @@ class Kind(Protocol):
     `inputs(context)`, what the key holds in place of its settings; `unsupported_reason(stage, prepared)`, why it cannot
     work on a task; `work(context)`, how much work it is, for plans; `how_trained(settings, adapter)`, for methods
     (`adapter`: what learned in words, "" where only a head did);
-    `problems(settings, base_folder)`, what `check` should refuse of its settings; `caution(stage, study, cases)`, what
-    `check` should say of it on a task, whose `TaskCases` they are, though it can be trained; `answer`, how an arm that
-    ends with it answers where nothing is said; `trains_head = True`, where it trains a head, on the task's labels
-    unless it has `own_head`: the name of a slot that no user can give, of a head of its own, which answers no task, so
-    that no arm ends with it and what comes behind it has a new head;
+    `problems(settings, base_folder)`, what `check` should refuse of its settings; `refused(stage, study, cases)`, what
+    it should refuse of it on a task, whose `TaskCases` they are, and `caution(stage, study, cases)`, what it should say
+    though it can be trained; `answer`, how an arm that ends with it answers where nothing is said; `trains_head =
+    True`, where it trains a head, on the task's labels unless it has `own_head`: the name of a slot that no user can
+    give, of a head of its own, which answers no task, so that no arm ends with it and what comes behind it has a new
+    head;
     `learns_targets = True`, where a stage of it may have `toward`: further targets that another stage made;
     `model`, the embedded model of an arm that begins with it, unless the study's `models` names one by the name of the
     kind: such an arm is a control, a simpler way, and is left out where that model is not on the machine.

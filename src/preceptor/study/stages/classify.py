@@ -5,7 +5,8 @@ an encoder's first token and of a causal model's last.
 
 It may also learn `toward` the states of another model (LEADER, Liu et al. 2024): to the loss comes, times a weight, the
 mean square of P s - h over the numbers of h, where s is the state that the head reads of a case, h the other model's,
-and P a linear layer, the projector. The projector learns with it and is then gone: it answers without.
+and P a linear layer, the projector. The projector learns with it and is then gone: it answers without. And a small net
+may `align` a patient's profile with the drugs of a case: see `_alignment`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,9 +42,19 @@ from preceptor.progress import Advance
 from preceptor.study.cases import Prepared, TaskCases
 from preceptor.study.expected_work import WorkContext
 from preceptor.study.score import gold_label
+from preceptor.study.spec.stage_entry import Toward
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
 from preceptor.study.stage_tree.stage_context import Context, Result, epochs
+from preceptor.study.stages._alignment import (
+    Align,
+    Alignment,
+    aligning,
+    alignment_loss,
+    alignment_of,
+    alignment_work,
+)
+from preceptor.study.stages._alignment_checks import alignment_problems, unaligned_drugs
 from preceptor.study.stages._projector import projector, state_distances, targets_of
 from preceptor.tasks import Example
 
@@ -62,6 +73,8 @@ class Settings(TrainSettings):
     patience: int = Field(default=2, ge=1)
     label_balance: LabelBalance = Field(default="none", exclude_if=lambda balance: balance == "none")
     """As of `SFTSettings`."""
+    align: Align | None = Field(default=None, exclude_if=lambda align: align is None)
+    """That a patient's profile learns to stand for the drugs of a case; of small nets alone."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -74,7 +87,7 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Taught(Labelled):
-    """With the number of its state, of those that are learned toward."""
+    """With its number, by which it finds its state, of those that are learned toward, and the sets that it aligns."""
 
     number: int
 
@@ -93,11 +106,18 @@ def unsupported_reason(stage: StageRef, prepared: Prepared) -> str | None:
 
 
 def caution(stage: StageRef, study: Study, cases: TaskCases) -> Problem | None:
-    """That labels are to be balanced where a case has several."""
+    """That labels are to be balanced where a case has several, and that drugs are not aligned."""
+    if unaligned := unaligned_drugs(stage, study, cases):
+        return unaligned
     if not cases.task.set_labels or study.settings_of(stage, cases.entry).label_balance == "none":
         return None
     what = f"label_balance of `{stage.name}` does nothing here: a case has several labels"
     return Problem(cases.where, what, "Expect no effect of it, or take it out.")
+
+
+def refused(stage: StageRef, study: Study, cases: TaskCases) -> list[Problem]:
+    """What it cannot align."""
+    return alignment_problems(stage, study, cases)
 
 
 def data(context: Context) -> Cases:
@@ -120,8 +140,8 @@ def data(context: Context) -> Cases:
 def run(context: Context, data: Cases) -> Result:
     """Train head and slots together until the validation loss no longer improves."""
     order = schedule(len(data[0]), context.settings.batch_size, context.settings.epochs, context.seed)
-    toward = targets_of(context)
-    learned = [Taught(one.prompt, one.label, i) for i, one in enumerate(data[0])] if toward is not None else data[0]
+    toward, alignment = targets_of(context), alignment_of(context)
+    learned = [Taught(one.prompt, one.label, i) for i, one in enumerate(data[0])] if toward or alignment else data[0]
     work = partial(
         train_classifier,
         batches=[[learned[i] for i in indices] for indices in order],
@@ -134,9 +154,11 @@ def run(context: Context, data: Cases) -> Result:
         goes_on=bool(context.parents),
         tracking=context.tracking,
         toward=toward,
+        alignment=alignment,
     )
     stage = context.tune(work, len(order))
-    return Result(stage.cost, stage.history, stage.learning)
+    notes = {"aligned_cases": len(alignment.sets)} if alignment else {}
+    return Result(stage.cost, stage.history, stage.learning, notes)
 
 
 def train_classifier(
@@ -153,12 +175,14 @@ def train_classifier(
     tracking: Tracking | None,
     advance: Advance,
     toward: tuple[Tensor, float] | None = None,
+    alignment: Alignment | None = None,
 ) -> Stage:
     """Train `policy` in place by the cross-entropy of the right label, in nats, mean over the cases of a batch; of
     several labels by the binary cross-entropy of each, the mean over labels.
 
     toward: states [cases, numbers] that it also learns to come near, by the number of a `Taught` case, and their
-    weight. Validation cases have none, so that the weights that are kept are chosen by the labels alone.
+    weight. alignment: what it aligns, by the same number, over the cases of a batch. Validation cases have neither, so
+    that the weights that are kept are chosen by the labels alone.
     """
     trained_on = torch.tensor([one.label for batch in batches for one in batch])
     pieces = heads_of(policy.model)[head].pieces
@@ -167,11 +191,17 @@ def train_classifier(
         layer = heads_of(forward.model)[head]
         states = forward.states([one.prompt for one in tree], layer)
         total = labels_loss(layer(states), tree) / len(batch)
-        taught = [one.number for one in tree if isinstance(one, Taught)]
-        if toward is None or not taught:
-            return total, {}
-        near = state_distances(forward.model, states, toward[0][taught]).sum() / len(batch)
-        return total + toward[1] * near, {"toward": float(near.detach())}
+        taught, figures = [one.number for one in tree if isinstance(one, Taught)], {}
+        if toward is not None and taught:
+            near = state_distances(forward.model, states, toward[0][taught]).sum() / len(batch)
+            total, figures["toward"] = total + toward[1] * near, float(near.detach())
+        numbers = [one.number for one in batch if isinstance(one, Taught)]
+        if (
+            alignment is not None and numbers[:1] and numbers[0] in taught
+        ):  # once a batch, whatever trees it is cut into
+            apart = alignment_loss(forward, alignment, numbers)
+            total, figures["align"] = total + alignment.settings.weight * apart, float(apart.detach())
+        return total, figures
 
     def labels_loss(logits: Tensor, tree: Sequence[Labelled]) -> Tensor:
         right = torch.tensor([one.label for one in tree], device=logits.device)
@@ -181,7 +211,8 @@ def train_classifier(
         return (weights * label_loss(logits, right)).sum()
 
     width = heads_of(policy.model)[head].in_features
-    with nullcontext() if toward is None else projector(policy.model, width, toward[0].shape[1], seed):
+    beside = nullcontext() if toward is None else projector(policy.model, width, toward[0].shape[1], seed)
+    with beside, aligning(policy.model, alignment, seed):
         return train(
             policy,
             batches,
@@ -207,7 +238,8 @@ def work(context: WorkContext) -> Work:
     tokens_per_tree = context.study.numerics.tokens_per_tree
     start = context.stage is not None and context.stage.after is not None
     shares, padded = context.shares, is_encoder(context.model)
-    return training_work(train, validation, context.settings, tokens_per_tree, share=shares, padded=padded, start=start)
+    own = training_work(train, validation, context.settings, tokens_per_tree, share=shares, padded=padded, start=start)
+    return own + alignment_work(context)
 
 
 def how_trained(settings: Mapping[str, Any], adapter: str) -> str:
@@ -217,4 +249,21 @@ def how_trained(settings: Mapping[str, Any], adapter: str) -> str:
         f"A linear layer on the hidden state of a case was trained {what} to give its label, for at most "
         f"{epochs(settings)} (learning rate {settings.get('learning_rate')}, batches of "
         f"{settings.get('batch_size')}), and the weights with the lowest loss on validation cases were kept."
+        + _beside_labels(settings)
     )
+
+
+def _beside_labels(settings: Mapping[str, Any]) -> str:
+    """What else was learned, as sentences behind; "" where nothing was."""
+    said = ""
+    if toward := settings.get("toward"):
+        toward = Toward.model_validate(toward)
+        whose = "those of other patients" if toward.permute else "their own"
+        said += f" It also learned to come near the states of {toward.states} ({whose}; weight {toward.weight:g})."
+    if settings.get("align") is not None:
+        align = Align.model_validate(settings["align"])
+        said += (
+            " The vector of a patient's profile was aligned with that of the drugs to be given by a contrastive loss "
+            f"over the cases of a batch (weight {align.weight:g}, temperature {align.temperature:g})."
+        )
+    return said

@@ -7,9 +7,9 @@ from pydantic import Field
 
 from preceptor.models import EMBEDDED_ENCODER, AdapterSettings
 from preceptor.study.stages import classify
-from preceptor.study.stages.classify import data, needs, run, unsupported_reason, work
+from preceptor.study.stages.classify import data, needs, refused, run, unsupported_reason, work
 
-__all__ = ["Settings", "data", "how_trained", "needs", "run", "unsupported_reason", "work"]
+__all__ = ["Settings", "data", "how_trained", "needs", "refused", "run", "unsupported_reason", "work"]
 
 title = "Encoder"
 explanation = (

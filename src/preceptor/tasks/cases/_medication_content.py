@@ -72,6 +72,23 @@ CHRONIC = {
 }  # fmt: skip
 """Once there they stay, under the same name."""
 
+AGES = ("18-49", "50-69", "70 and over")
+WHO = {
+    "heart failure": ((1, 3, 6), 0.5),
+    "hypertension": ((2, 4, 4), 0.5),
+    "diabetes": ((2, 5, 3), 0.45),
+    "atrial fibrillation": ((1, 3, 6), 0.45),
+    "COPD": ((1, 5, 4), 0.45),
+    "epilepsy": ((5, 3, 2), 0.5),
+    "rheumatoid arthritis": ((3, 5, 2), 0.7),
+    "depression": ((5, 3, 2), 0.65),
+    "hypothyroidism": ((3, 4, 3), 0.8),
+    "Parkinson's disease": ((1, 3, 6), 0.4),
+}
+"""Chronic disease -> how its patients are spread over `AGES`, in tenths, and the share of women among them. Rough
+tendencies, made up: they say who may have a disease, and nothing of drugs that the disease does not say.
+"""
+
 ACUTE = {
     "pneumonia": Disease(
         ("pneumonia", "bacterial pneumonia", "lobar pneumonia", "bronchopneumonia", "pneumonia of the left lung",

@@ -3,24 +3,28 @@
 A visit has diagnoses, procedures and drugs. A chronic disease stays from its first visit on, an acute one goes. Each
 disease has six names that share words, each in ten grades; a grade of a name is a code. So a code repeats rarely, and
 of a name that training never showed its words are known. A fact pattern is the chronic diseases of a patient.
+
+Age and sex go with the chronic diseases, and no drug goes with them but by these. No text tells them.
 """
 
 import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from math import prod
 
 from preceptor.tasks._example import Example
-from preceptor.tasks._visits import write_visits
+from preceptor.tasks._visits import read_visits, write_visits
 from preceptor.tasks.cases import _medication_wording as say
-from preceptor.tasks.cases._medication_content import ACUTE, CHRONIC, DRUGS, GRADES, PROCEDURES, SHUN
+from preceptor.tasks.cases._medication_content import ACUTE, AGES, CHRONIC, DRUGS, GRADES, PROCEDURES, SHUN, WHO
 from preceptor.tasks.cases._wording import Case, Side, assemble, on_side
 
 PATTERNS = tuple(some for size in (2, 3) for some in combinations(CHRONIC, size))
 DISEASES = CHRONIC | ACUTE
-_TITLES = [f"{name}{grade}" for disease in DISEASES.values() for name in disease.names for grade in GRADES]
+_TITLES = {f"{name}{grade}": disease for disease, one in DISEASES.items() for name in one.names for grade in GRADES}
 CODES = {title: f"D{number:03d}" for number, title in enumerate(_TITLES)}
 """The title of a diagnosis -> its code."""
+_DISEASE_OF = {CODES[title]: disease for title, disease in _TITLES.items()}
 _PROCEDURE_CODES = {name: f"P{number}" for number, name in enumerate(PROCEDURES)}
 
 _VISITS = (1, 2, 3, 4)
@@ -41,10 +45,10 @@ class Visit:
 def generate(count: int, seed: int) -> list[Example]:
     """`count` patients with fields `history`, `present` and `visits`; the target is the set of the drugs given now.
 
-    Results are broken down by whether it is a patient's first visit.
+    Results may be broken down by whether it is a patient's first visit, by sex and by age.
     """
     made = assemble("medication", draw, count, seed)
-    return [replace(one, metadata={"visit": "later" if "\n" in one.fields["visits"] else "first"}) for one in made]
+    return [replace(one, metadata=_subgroups(one.fields["visits"], f"{one.id} {seed}")) for one in made]
 
 
 def prescribed(diseases: Collection[str], procedures: Collection[str], known: Collection[str]) -> tuple[str, ...]:
@@ -82,6 +86,18 @@ def draw(rng: random.Random, side: Side) -> Case:
     # Nobody is the same person as anybody else: a case is all that there is of a patient.
     person = str(rng.getrandbits(64))
     return Case("+".join(chronic), layout, fields, "; ".join(last.drugs), person)
+
+
+def _subgroups(visits: str, seed: str) -> dict[str, str]:
+    """Sex and age are drawn by themselves, so that the cases are what they are without them."""
+    rng = random.Random(seed)
+    *earlier, present = read_visits(visits)
+    chronic = {_DISEASE_OF[code] for code in present["D"]} & WHO.keys()
+    ages = [prod(WHO[one][0][age] for one in chronic) for age in range(len(AGES))]
+    women, men = prod(WHO[one][1] for one in chronic), prod(1 - WHO[one][1] for one in chronic)
+    (age,) = rng.choices(AGES, ages)
+    sex = "woman" if rng.random() < women / (women + men) else "man"
+    return {"visit": "later" if earlier else "first", "sex": sex, "age": age}
 
 
 def _visits(chronic: tuple[str, ...], rng: random.Random) -> list[Visit]:
