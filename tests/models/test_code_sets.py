@@ -131,7 +131,7 @@ def test_a_profile_is_read_as_drugs_that_were_given_before_the_first_visit(tmp_p
     """Who comes for the first time has no others. Here the numbers of its own block are those of theirs."""
     about = {PROFILE: ["woman", "old"]}
     texts = [write_visits([about, CODES]), write_visits([{DRUGS_OF_VISIT: about[PROFILE]}])]
-    policy = new(make_model("small", MadeModel(family="codes", width=16), texts, tmp_path / "small"))
+    policy = new(make_code_sets("small", CodeSetsSettings(family="codes", width=16), texts, tmp_path / "small"))
     kinds = policy.tokenizer.convert_ids_to_tokens(policy.model.config.kinds)
     assert kinds == ["D: ", "M: ", "P: ", "profile: "]
     policy.model.of_sets[1].load_state_dict(policy.model.of_sets[3].state_dict())

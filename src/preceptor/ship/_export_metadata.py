@@ -78,8 +78,8 @@ def _facts(arm: ArmOfRun, to: To, used: list[str], rounding: Rounding | None, pa
     facts = [
         content,
         *_together(arm, to),
-from preceptor.models import PROMPT_FILE, how_to_load, in_front
-from preceptor.ship._head_words import how_to_use
+        *_shown(arm),
+        *([loaded] if (loaded := how_to_load(arm.source)) else []),
         f"It is the model with seed {arm.seed}, measured in {arm.numerics.dtype}.",
         *used,
         *([str(rounding)] if rounding else []),

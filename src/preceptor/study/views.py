@@ -2,13 +2,8 @@
 that results are broken down by where a view names them.
 """
 
-<<<<<<< HEAD
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-=======
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
->>>>>>> align
 
 from preceptor.data import Splits, made_field_words, with_made_fields
 from preceptor.errors import InputError, Problem
@@ -42,13 +37,17 @@ def seen_through_views(entry: TaskEntry, task: Task, splits: Splits, where: str)
     if not entry.views:
         return {}
     whole = with_made_fields(entry.fields, task, splits, where)
-    fields = task.fields | made_field_words(entry.fields)
-    columns = {name: "Results are broken down by it" for name in entry.data.subgroups if name not in fields}
-    every = fields | columns
+    fields, every = task.fields | made_field_words(entry.fields), shown_words(entry, task)
+    columns = {name: words for name, words in every.items() if name not in fields}
     if problems := [one for name, view in entry.views.items() for one in _problems(name, view, task, every, where)]:
         raise InputError(problems)
-<<<<<<< HEAD
-    return {name: Seen(view, as_view(task, view, fields), whole) for name, view in entry.views.items()}
+    return {name: _seen(view, task, fields, columns, whole) for name, view in entry.views.items()}
+
+
+def shown_words(entry: TaskEntry, task: Task) -> dict[str, str]:
+    """The fields that a view may show, each in words: the task's, those that are made, and the study's subgroups."""
+    fields = task.fields | made_field_words(entry.fields)
+    return fields | {name: "Results are broken down by it" for name in entry.data.subgroups if name not in fields}
 
 
 def as_view(task: Task, view: View, fields: Mapping[str, str]) -> Task:
@@ -60,9 +59,6 @@ def as_view(task: Task, view: View, fields: Mapping[str, str]) -> Task:
 def shown_by(view: View) -> list[str]:
     """The fields in a view's template."""
     return list(dict.fromkeys(PLACEHOLDER.findall(view.template)))
-=======
-    return {name: _seen(view, task, fields, columns, whole) for name, view in entry.views.items()}
->>>>>>> align
 
 
 def shows_nothing(seen: Seen, cases: Sequence[Example]) -> list[str]:
@@ -71,25 +67,17 @@ def shows_nothing(seen: Seen, cases: Sequence[Example]) -> list[str]:
     return [one.id for one in cases if not any(one.fields[name].strip() for name in names)]
 
 
-<<<<<<< HEAD
-=======
 def _seen(view: View, task: Task, fields: dict[str, str], columns: dict[str, str], splits: Splits) -> Seen:
-    named = {name: words for name, words in columns.items() if name in _used(view)}
+    named = {name: words for name, words in columns.items() if name in shown_by(view)}
 
     def with_columns(case: Example) -> Example:
         return replace(case, fields={**case.fields, **{name: case.metadata[name] for name in named}})
 
     if named:
         splits = Splits(*(list(map(with_columns, part)) for part in (splits.train, splits.validation, splits.test)))
-    return Seen(view, _task(task, view, fields | named), splits)
+    return Seen(view, as_view(task, view, fields | named), splits)
 
 
-def _task(task: Task, view: View, fields: dict[str, str]) -> Task:
-    cut = view.cut or (task.cut if task.cut in _used(view) else None)
-    return task.model_copy(update={"prompt": view.template, "fields": fields, "cut": cut})
-
-
->>>>>>> align
 def _problems(name: str, view: View, task: Task, fields: dict[str, str], where: str) -> Iterator[Problem]:
     there, used = ", ".join(fields), shown_by(view)
     for unknown in [one for one in used if one not in fields]:

@@ -1,10 +1,10 @@
 """What an arm of a finished run is shown of a case, and whether a case from elsewhere has it, or can be given it."""
 
-from preceptor.data import can_be_stated, made_field_words
+from preceptor.data import can_be_stated
 from preceptor.errors import InputError, Problem
 from preceptor.study.finished.run import Finished
 from preceptor.study.spec.view import View
-from preceptor.study.views import as_view, shown_by
+from preceptor.study.views import as_view, shown_by, shown_words
 from preceptor.tasks import Task, load_task
 
 
@@ -30,8 +30,7 @@ def asked_by(finished: Finished, task: str, arm: str, *, makes: bool) -> Task:
     asked, view = load_task(finished.run.task(task)), view_of(finished, task, arm)
     if view is None:
         return asked
-    made = finished.entry(task).fields
-    words = asked.fields | made_field_words(made)
+    made, words = finished.entry(task).fields, shown_words(finished.entry(task), asked)
     for name in shown_by(view):
         if name in made and (why := _cannot_be_made(finished, asked, arm, name, makes=makes)):
             what = f"{arm} is shown {name}, a field that the study made: {why}"
