@@ -225,11 +225,11 @@ def test_a_run_with_views_is_found_again_and_another_field_answers_anew(viewed: 
     assert before == {path: path.stat().st_mtime_ns for path in viewed.folder.glob("cells/**/predictions.jsonl")}
 
 
-def test_results_with_views_are_read_again_and_a_model_of_a_view_is_not_taken_out(viewed: Run) -> None:
+def test_results_with_views_are_read_again_and_a_model_of_a_view_is_asked_through_it(viewed: Run) -> None:
     read = Results.model_validate_json((viewed.folder / "results.json").read_bytes())
     assert read.study.tasks[0].views[1].names_the_answer
-    with pytest.raises(InputError, match="sft-keywords is shown the view keywords"):
-        open_arm(viewed.folder, "urgency", "sft-keywords")
+    arm = open_arm(viewed.folder, "urgency", "sft-keywords")
+    assert (arm.task.prompt, list(arm.task.fields)) == ("{keywords}", ["keywords"])
 
 
 def test_a_task_without_the_view_goes_without_the_arm(tmp_path: Path, tiny_tokenizer: Any) -> None:

@@ -20,13 +20,13 @@ from preceptor.engine import Cost, Forward, Numerics
 from preceptor.models import (
     BACKBONE,
     HEAD,
-    MadeModel,
+    CodeSetsSettings,
     ModelSource,
     Policy,
     SlotSettings,
     encode,
     heads_of,
-    make_model,
+    make_code_sets,
     start_policy,
 )
 from preceptor.progress import Advance, quiet
@@ -72,7 +72,9 @@ def run(file: Path, folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> ModelSource:
-    return make_model("small", MadeModel(family="codes", width=16), [CASE], tmp_path_factory.mktemp("made") / "small")
+    return make_code_sets(
+        "small", CodeSetsSettings(family="codes", width=16), [CASE], tmp_path_factory.mktemp("made") / "small"
+    )
 
 
 @pytest.fixture
