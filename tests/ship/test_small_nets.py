@@ -107,7 +107,7 @@ def test_a_net_with_other_weights_is_not_let_out(
 
 
 def test_it_has_no_adapter(arm: ArmOfRun, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="the study trained every weight of it, so there is no adapter"):
+    with pytest.raises(InputError, match="the study tuned every weight of it, so there is no adapter"):
         export(arm, "adapter", tmp_path / "out", console=QUIET)
 
 

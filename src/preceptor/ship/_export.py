@@ -100,7 +100,7 @@ def _unavailable(arm: ArmOfRun, to: To, tokenizer: Any) -> list[Problem]:
         what = f"{arm.arm} is the untouched model, which has no adapter"
         return [Problem("--to adapter", what, "Name an arm that was tuned, or take `--to merged`")]
     if to == "adapter" and arm.folder is not None and (arm.folder / "model").is_dir():
-        what = "the study trained every weight of it, so there is no adapter"
+        what = "the study tuned every weight of it, so there is no adapter"
         return [Problem("--to adapter", what, "Take `--to merged`")]
     by_snippets = arm.by_head and reads_snippets(head_slot(arm))
     if by_snippets and arm.made_field is None:
