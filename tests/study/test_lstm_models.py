@@ -163,8 +163,7 @@ def test_the_arms_of_the_documentation_fit_into_the_built_in_study() -> None:
 def test_killed_while_it_trains_it_ends_with_the_same_bytes(
     tmp_path: Path, tiny_model_folder: Path, tiny_encoder_folder: Path
 ) -> None:
-    whole = settings(tiny_encoder_folder) | {"arms": [ARMS[1] | {"against": []}], "primary": []}
-    study = write_study(forms(tmp_path / "own"), tiny_model_folder, **whole)
+    study = write_study(forms(tmp_path / "own"), tiny_model_folder, **settings(tiny_encoder_folder))
     alone, disturbed = tmp_path / "alone", tmp_path / "disturbed"
     assert test_resume.start(study, alone).wait() == 0
     for moment in (test_resume.in_sft, test_resume.saving):
