@@ -137,10 +137,10 @@ def _measured(tree: StageTree, remaining: Sequence[RemainingWork], console: Cons
     study, measured = tree.study, dict[AtWork, tuple[Speed, nn.Module]]()
     at_work = models_at_work(study, remaining, tree.numerics)
     with progress("Measuring this machine", MEASUREMENTS * len(at_work), console) as advance:
-        for name, numerics in at_work:
+        for (name, numerics), trains in at_work.items():
             source = tree.source_of(name)
             cases = next(read for one in remaining if (read := read_somehow(study, one.prepared, name)))
-            speed = measure_speed(study, numerics, source, cases, tree.run.root, advance, name=name)
+            speed = measure_speed(study, numerics, source, cases, tree.run.root, advance, name=name, trains=trains)
             model = blueprint(source, study.most_slots(name), numerics.torch_dtype)
             measured[name, numerics] = speed, model
     if any(name is None and not speed.shares for (name, _), (speed, _) in measured.items()):

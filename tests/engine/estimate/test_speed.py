@@ -83,6 +83,17 @@ def test_a_tiny_model_is_measured_and_nothing_is_left_of_it(
     assert twice.start > speed.start
 
 
+def test_a_model_that_only_answers_is_not_trained(tiny_source: Any, tmp_path: Path) -> None:
+    def make() -> Policy:
+        return Policy(random_model(tiny_source, {}, torch.float32).requires_grad_(False), None, tiny_source)
+
+    measured: list[float] = []
+    speed = measure(make, CASES, Numerics(threads=1), tmp_path, lambda n=1: measured.append(n), trains=False)
+    assert speed.lines.keys() == {"score", "read", "write"}
+    assert sum(measured) == MEASUREMENTS
+    assert speed.seconds([Unit("write", 1, 8)]) > speed.start > 0
+
+
 def test_an_encoder_is_measured_in_padded_batches(encoder_source: Any, tmp_path: Path) -> None:
     slots = {"head": SlotSettings(type=HEAD, outputs=3)}
 

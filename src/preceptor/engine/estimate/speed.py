@@ -74,12 +74,15 @@ def measure(
     folder: Path,
     advance: Advance = quiet,
     scale: float = 1.0,
+    *,
+    trains: bool = True,
 ) -> Speed:
     """Measure the policy that `make` makes on the beginning of a case and on a tree of many.
 
-    What is scored takes as long as what is read. `advance` counts `MEASUREMENTS`. folder: on the disk that checkpoints
-    will be written to; what is written is gone at the end. scale: seconds of the model that is planned for over those
-    of the one that `make` makes, which is tuned.
+    trains: whether it is trained; one that only answers is not, and has no lines for it. What is scored takes as long
+    as what is read. `advance` counts `MEASUREMENTS`. folder: on the disk that checkpoints will be written to; what is
+    written is gone at the end. scale: seconds of the model that is planned for over those of the one that `make` makes,
+    which is tuned.
     """
     with _left_as_it_was(numerics.threads), TemporaryDirectory(dir=folder) as aside:
         started = time.perf_counter()
@@ -93,21 +96,22 @@ def measure(
         beginning = Encoded(by_length[0].prompt[:_BEGINNING], by_length[0].answer[:_BEGINNING])
         trees = ([beginning], max(whole, key=size) if together else by_length[-1:])
         undivided = numerics.model_copy(update={"tokens_per_tree": 10**9, "processes": 1})
-        began, warm, *done, saved = _train(policy, [trees[0], *trees], undivided, Path(aside))
+        points: dict[str, list[tuple[int, float]]] = {}
+        began, start, lines = time.perf_counter(), 0.0, dict[str, Line]()
+        if not trains:
+            _answer(policy, trees[0], 1)  # what is computed first takes longer
+        else:
+            began, warm, *done, saved = _train(policy, [trees[0], *trees], undivided, Path(aside))
+            points["train"] = list(zip(map(size, trees), (b - a for a, b in pairwise([warm, *done])), strict=True))
+            start, lines["save"] = max(0.0, warm - began - points["train"][0][1]), (saved - done[-1], 0.0)
         advance(2)
-        points = {"train": list(zip(map(size, trees), (b - a for a, b in pairwise([warm, *done])), strict=True))}
         for tree, rows in zip(trees, _ROWS if share else (1, 1), strict=True):
-            prompts = [one.prompt for one in tree]
-            if is_encoder(policy.model):  # which writes nothing
-                measured = {"read": _read(policy, prompts)}
-            else:
-                measured = dict(zip(("read", "write"), _write(policy, list(islice(cycle(prompts), rows))), strict=True))
-            for kind, point in measured.items():
+            for kind, point in _answer(policy, tree, rows).items():
                 points.setdefault(kind, []).append(point)
             advance(2)
-    lines = {kind: line_through(both) for kind, both in points.items()} | {"save": (saved - done[-1], 0.0)}
+    lines |= {kind: line_through(both) for kind, both in points.items()}
     lines["score"] = lines["read"]
-    start = began - started + max(0.0, warm - began - points["train"][0][1])
+    start += began - started
     scaled = {kind: (scale * fixed, scale * each) for kind, (fixed, each) in lines.items()}
     return Speed(scaled, scale * start, share)
 
@@ -163,6 +167,14 @@ def _train(policy: Policy, batches: Sequence[Sequence[Encoded]], numerics: Numer
         advance=lambda *_: moments.append(time.perf_counter()),
     )
     return [*moments, time.perf_counter()]
+
+
+def _answer(policy: Policy, tree: Sequence[Encoded], rows: int) -> dict[str, tuple[int, float]]:
+    """Tokens and seconds of what answers to these cases take; an encoder writes nothing."""
+    prompts = [one.prompt for one in tree]
+    if is_encoder(policy.model):
+        return {"read": _read(policy, prompts)}
+    return dict(zip(("read", "write"), _write(policy, list(islice(cycle(prompts), rows))), strict=True))
 
 
 @torch.no_grad()

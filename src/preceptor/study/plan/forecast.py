@@ -60,12 +60,14 @@ def _counted(member: Any, context: WorkContext) -> Work:
     return work
 
 
-def models_at_work(study: Study, remaining: Sequence[RemainingWork], numerics: Numerics) -> list[AtWork]:
-    """The models that remaining work asks, in the numerics in which they are trained and answer."""
-    trained = [(stage.model, numerics) for one in remaining for stage in one.stages]
+def models_at_work(study: Study, remaining: Sequence[RemainingWork], numerics: Numerics) -> dict[AtWork, bool]:
+    """The models that remaining work asks, in the numerics in which they are trained and answer, and whether stages do
+    so, or answers alone.
+    """
+    stages = [(stage.model, numerics) for one in remaining for stage in one.stages]
     answers = [study.arm(arm) for one in remaining for arm in one.answers]
     asked = [(arm.model, numerics.answering) for arm in answers if find_answer(arm.answer).asks_policy]
-    return list(dict.fromkeys(trained + asked))
+    return dict.fromkeys(asked, False) | dict.fromkeys(stages, True)
 
 
 def forecast(
@@ -112,12 +114,13 @@ def measure_speed(
     advance: Advance = quiet,
     *,
     name: str | None = None,
+    trains: bool = True,
 ) -> Speed:
     """Measure a model of the study on the study's own cases; `advance` counts `MEASUREMENTS`. prepared: the cases in
     tokens of the model. folder: on whose disk.
 
     Where its weights are not here, random ones do; of a large model, a few layers. name: that of the model among the
-    study's `models`; None for its `model`.
+    study's `models`; None for its `model`. trains: whether stages train it, or it only answers.
     """
     slots, dtype = study.most_slots(name), numerics.torch_dtype
     whole = model_bytes(source, tuple(slots.items()), dtype, numerics.tokens_per_tree)
@@ -130,7 +133,7 @@ def measure_speed(
             return start_policy(source, None, slots, slots or [BACKBONE], seed=0, dtype=dtype)
         return Policy(random_model(source, slots, dtype, layers), None, source, slots)
 
-    speed = measure(make, prepared.train, numerics, folder, advance, scale)
+    speed = measure(make, prepared.train, numerics, folder, advance, scale, trains=trains)
     release_memory()
     return speed
 

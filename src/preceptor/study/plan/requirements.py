@@ -203,13 +203,14 @@ def _measured(planned: Planned, machine: Machine, model: ModelBytes, at_work: At
     that reads no task.
     """
     (name, numerics), study = at_work, planned.study
+    trains = numerics == _numerics(study, machine)
     source = planned.models[name]
     tasks = [read for one in planned.tasks if (read := read_somehow(study, one, name))]
     share = layers_to_measure(source, model) / model.layers
     tree = Unit("train", held=numerics.tokens_per_tree)
     if machine.tflops is not None or not tasks or model.outside + share * model.peak(tree) > available_here():
         return None
-    return measure_speed(study, numerics, source, tasks[0], Path(gettempdir()), advance, name=name)
+    return measure_speed(study, numerics, source, tasks[0], Path(gettempdir()), advance, name=name, trains=trains)
 
 
 def _numerics(study: Study, machine: Machine) -> Numerics:
