@@ -40,6 +40,7 @@ def test_a_study_with_settings_is_the_study_of_a_file_in_which_they_stand(
     stands = write_study(tmp_path / "other", tiny_model_folder, arms=["tfidf"], question="Is it so?")
     settings = yaml.safe_load(stands.read_text())
     settings["tasks"][0]["margin"] = 0.05
+    settings["numerics"]["answer_dtype"] = "float32"  # what `auto` is on a CPU
     stands.write_text(yaml.safe_dump(settings, sort_keys=False))
     effective = yaml.safe_load((tmp_path / "run/study.yaml").read_text())
     assert effective == load_study(str(stands))[0].model_dump(mode="json")

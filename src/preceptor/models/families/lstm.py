@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
-from preceptor.models.families.encoder import check_tokenizer, encode, ends
+from preceptor.models.families._between_own_tokens import check_tokenizer, encode, ends
 
 __all__ = ["AUTO_MODEL", "DTYPE", "PEFT_TASK", "POOL", "WRITES", "check_tokenizer", "drawn", "encode", "ends", "fits"]
 
