@@ -6,9 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from command_line import CommandLine
 from preceptor.errors import InputError
+from preceptor.files import digest_file
 from preceptor.models import load_policy
 from preceptor.study import held_out, label_answers, open_arm
 from tiny_study import write_study
@@ -48,6 +50,17 @@ def test_a_run_of_a_version_without_scores_says_that_its_answers_were_written(ru
         note.write_text(json.dumps({name: kept[name] for name in ("key", "evaluation_seconds", "cost")}))
     arm = open_arm(run, "urgency", "sft")
     assert (arm.label_rule, arm.form) == (None, None)
+
+
+def test_an_arm_of_a_version_without_a_format_for_answers_is_asked_in_that_of_the_training(run: Path) -> None:
+    study, results = run / "study.yaml", run / "results.json"
+    begun = yaml.safe_load(study.read_text())
+    begun["numerics"] = {"dtype": "bfloat16", "threads": 1}
+    study.write_text(yaml.safe_dump(begun))
+    made = json.loads(results.read_text())
+    made["made_from"]["study.yaml"] = digest_file(study)
+    results.write_text(json.dumps(made))
+    assert open_arm(run, "urgency", "sft").numerics.dtype == "bfloat16"
 
 
 def test_the_model_is_found_without_the_data_and_cases_are_not(run: Path, tmp_path: Path) -> None:

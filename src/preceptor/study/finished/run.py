@@ -146,10 +146,16 @@ def read_finished(run_folder: Path) -> Finished:
 
 
 def _as_it_was_begun(raw: Any) -> Any:
-    """The study with what earlier versions did and could not say: they learned labels token by token, as any text."""
+    """The study with what earlier versions did and could not say: they learned labels token by token, as any text, and
+    answered in the number format of the training.
+    """
     if not isinstance(raw, dict):
         return raw
-    return _with_token_loss(raw) | {"tasks": [_with_token_loss(entry) for entry in raw.get("tasks") or ()]}
+    begun = _with_token_loss(raw) | {"tasks": [_with_token_loss(entry) for entry in raw.get("tasks") or ()]}
+    numerics = raw.get("numerics")
+    if isinstance(numerics, dict) and "dtype" in numerics:
+        begun["numerics"] = {"answer_dtype": numerics["dtype"]} | numerics
+    return begun
 
 
 def _with_token_loss(raw: Any) -> Any:
