@@ -81,7 +81,8 @@ def test_its_readme_says_how_it_is_loaded_and_what_it_is_shown(arm: ArmOfRun, tm
     checked(arm, "merged", tmp_path)
     said = (tmp_path / "README.md").read_text()
     assert "small (codes, 16 wide), trained from scratch. It needs no adapter." in said
-    assert "`import preceptor.models` has told transformers its class, `CodeSetsModel`" in said
+    assert said.count("`import preceptor.models` makes this kind of model known to transformers") == 1
+    assert "Codes that no training case had are passed over." in said
     assert 'the view `codes` in place of the task\'s prompt, with each {field} filled in: "{visits}"' in said
     assert "Fields: `visits`, all visits in codes, one a line" in said
 

@@ -23,7 +23,7 @@ def how_to_use(arm: ArmOfRun, folder: Path) -> list[str]:
     layer = f"`{HEAD_FILE}` is a linear layer (`weight` [labels, hidden size], perhaps `bias`)"
     return [
         f"{layer} on {_state(arm, soft)}{'' if arm.made_field else prompt}",
-        *_own_class(arm),
+        *_what_it_knows(arm),
         *_how_snippets_are_made(arm, folder),
         *_how_chunks_are_made(arm),
         f"Its outputs are in the order of `labels` in `{LABELS_FILE}`: {', '.join(arm.task.answer.labels)}. "
@@ -59,14 +59,10 @@ def _how_snippets_are_made(arm: ArmOfRun, folder: Path) -> list[str]:
     ]
 
 
-def _own_class(arm: ArmOfRun) -> list[str]:
-    """How a small net is loaded, which is none of transformers' own models."""
-    if arm.source.kind != "made":
-        return []
-    return [
-        "`AutoModel` loads it once `import preceptor.models` has told transformers its class, `CodeSetsModel`, which "
-        "needs torch and transformers alone. Codes that no training case had are passed over."
-    ]
+def _what_it_knows(arm: ArmOfRun) -> list[str]:
+    """What a net of codes does with others than its own."""
+    known = arm.study.knows_codes(arm.study.arm(arm.arm).model)
+    return ["Codes that no training case had are passed over."] if known else []
 
 
 def _how_chunks_are_made(arm: ArmOfRun) -> list[str]:
