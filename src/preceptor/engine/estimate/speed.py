@@ -98,12 +98,12 @@ def measure(
         undivided = numerics.model_copy(update={"tokens_per_tree": 10**9, "processes": 1})
         points: dict[str, list[tuple[int, float]]] = {}
         began, start, lines = time.perf_counter(), 0.0, dict[str, Line]()
-        if not trains:
-            _answer(policy, trees[0], 1)  # what is computed first takes longer
-        else:
+        if trains:
             began, warm, *done, saved = _train(policy, [trees[0], *trees], undivided, Path(aside))
             points["train"] = list(zip(map(size, trees), (b - a for a, b in pairwise([warm, *done])), strict=True))
             start, lines["save"] = max(0.0, warm - began - points["train"][0][1]), (saved - done[-1], 0.0)
+        else:
+            _answer(policy, trees[0], 1)  # what is computed first takes longer
         advance(2)
         for tree, rows in zip(trees, _ROWS if share else (1, 1), strict=True):
             for kind, point in _answer(policy, tree, rows).items():

@@ -1,5 +1,8 @@
 """What an arm of a finished run is shown of a case, and whether a case from elsewhere has it, or can be given it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from preceptor.data import can_be_stated
 from preceptor.errors import InputError, Problem
 from preceptor.study.finished.run import Finished
@@ -32,19 +35,18 @@ def asked_by(finished: Finished, task: str, arm: str, *, makes: bool) -> Task:
         return asked
     made, words = finished.entry(task).fields, shown_words(finished.entry(task), asked)
     for name in shown_by(view):
-        if name in made and (why := _cannot_be_made(finished, asked, arm, name, makes=makes)):
+        if name in made and (why := _cannot_be_made(made[name], asked, view, name, makes=makes)):
             what = f"{arm} is shown {name}, a field that the study made: {why}"
             fix = "Name an arm without a `view`, or with one of fields that the task has"
             raise InputError(Problem(f"{finished.run.root}, --arm", what, fix))
     return as_view(asked, view, {name: words[name] for name in shown_by(view)})
 
 
-def _cannot_be_made(finished: Finished, task: Task, arm: str, field: str, *, makes: bool) -> str | None:
-    view = view_of(finished, task.name, arm)
+def _cannot_be_made(made: Mapping[str, Any], task: Task, view: View, name: str, *, makes: bool) -> str | None:
     if not makes:
         return "no case from elsewhere has it"
-    if not can_be_stated(finished.entry(task.name).fields[field], task):
+    if not can_be_stated(made, task):
         return "no case from elsewhere has it, and its maker cannot say how it is made"
-    if view is None or view.template != f"{{{field}}}" or view.cut:
+    if view.template != f"{{{name}}}" or view.cut:
         return "it can be made of other cases where the view shows it alone, whole"
     return None
