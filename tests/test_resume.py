@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,22 +66,11 @@ def test_a_run_killed_at_four_moments_ends_like_one_left_alone(
     dtype: str, tmp_path: Path, tiny_model_folder: Path
 ) -> None:
     study = long_study(tmp_path, tiny_model_folder, dtype)
-    alone, disturbed = tmp_path / "alone", tmp_path / "disturbed"
-    undisturbed = start(study, alone)
-    for moment in (answering, in_sft, saving, in_dpo):
-        kill_at(moment, study, disturbed)
-    assert start(study, disturbed).wait() == 0
-    assert undisturbed.wait() == 0
-
-    for pattern in ("cells/**/predictions.jsonl", "stages/*/pairs.jsonl", "stages/*/adapter/*"):
-        expected, found = contents(alone, pattern), contents(disturbed, pattern)
-        assert found.keys() == expected.keys()
-        assert [name for name in expected if expected[name] != found[name]] == []
+    patterns = ("cells/**/predictions.jsonl", "stages/*/pairs.jsonl", "stages/*/adapter/*")
+    alone, disturbed = killed_and_alone(study, tmp_path, (answering, in_sft, saving, in_dpo), patterns)
     texts = {one.parts[-3]: [row["text"] for row in read_jsonl(alone / one)] for one in contents_of_cells(alone)}
     assert texts["base"] != texts["sft"], "equal bytes say nothing when training changes no answer"
-    assert costs(alone) == costs(disturbed)
     assert list(disturbed.rglob("*.part.jsonl")) == []
-    assert list(disturbed.glob("stages/*/checkpoints")) == []
 
 
 @pytest.mark.slow
@@ -98,19 +87,8 @@ def test_a_classifier_killed_while_it_learns_and_answers_ends_like_one_left_alon
         classify={"epochs": 3, "batch_size": 8, "learning_rate": 0.01, "looks_per_epoch": 4, "patience": 12},
         **({"slots": {"one": {"type": "LORA", "r": 4}, "head": {"type": "head"} | chunks}} if chunks else {}),
     )
-    alone, disturbed = tmp_path / "alone", tmp_path / "disturbed"
-    undisturbed = start(study, alone)
-    for moment in (in_sft, saving):
-        kill_at(moment, study, disturbed)
-    assert start(study, disturbed).wait() == 0
-    assert undisturbed.wait() == 0
-
-    for pattern in ("cells/**/predictions.jsonl", "stages/*/slots/**/*", *([] if chunks else ["stages/*/adapter/*"])):
-        expected, found = contents(alone, pattern), contents(disturbed, pattern)
-        assert found.keys() == expected.keys() != set()
-        assert [name for name in expected if expected[name] != found[name]] == []
-    assert costs(alone) == costs(disturbed)
-    assert list(disturbed.glob("stages/*/checkpoints")) == []
+    patterns = ("cells/**/predictions.jsonl", "stages/*/slots/**/*", *([] if chunks else ["stages/*/adapter/*"]))
+    killed_and_alone(study, tmp_path, (in_sft, saving), patterns)
 
 
 @pytest.mark.slow
@@ -131,24 +109,13 @@ def test_senses_killed_while_they_are_learned_end_like_those_left_alone(
     )
     senses_study.write_forms(tmp_path)
     senses_study.write_notes(tmp_path / "cases.csv", patients=240)
-    alone, disturbed = tmp_path / "alone", tmp_path / "disturbed"
-    undisturbed = start(study, alone)
-    for moment in (in_sft, saving):
-        kill_at(moment, study, disturbed)
-    assert start(study, disturbed).wait() == 0
-    assert undisturbed.wait() == 0
-
-    for pattern in ("cells/**/predictions.jsonl", "stages/*/slots/**/*"):
-        expected, found = contents(alone, pattern), contents(disturbed, pattern)
-        assert found.keys() == expected.keys() != set()
-        assert [name for name in expected if expected[name] != found[name]] == []
+    patterns = ("cells/**/predictions.jsonl", "stages/*/slots/**/*")
+    alone, disturbed = killed_and_alone(study, tmp_path, (in_sft, saving), patterns)
     figures = [
         ledger["sense_figures"] for run in (alone, disturbed) for ledger in ledgers(run) if ledger["kind"] == "senses"
     ]
     assert figures[0] == figures[1]
     assert figures[0]["all"]["cases"] > 0
-    assert costs(alone) == costs(disturbed)
-    assert list(disturbed.glob("stages/*/checkpoints")) == []
 
 
 def test_a_stage_that_stopped_early_and_was_killed_before_it_was_kept_trains_no_further(
@@ -187,6 +154,27 @@ def long_study(folder: Path, model: Path, dtype: str, **changes: Any) -> Path:
         numerics={"threads": 1, "dtype": dtype},
         **changes,
     )
+
+
+def killed_and_alone(
+    study: Path, folder: Path, moments: Sequence[Moment], patterns: Sequence[str]
+) -> tuple[Path, Path]:
+    """The study run without and with kills at these moments: every file of the patterns ends with the same bytes, and
+    the work is the same.
+    """
+    alone, disturbed = folder / "alone", folder / "disturbed"
+    undisturbed = start(study, alone)
+    for moment in moments:
+        kill_at(moment, study, disturbed)
+    assert start(study, disturbed).wait() == 0
+    assert undisturbed.wait() == 0
+    for pattern in patterns:
+        expected, found = contents(alone, pattern), contents(disturbed, pattern)
+        assert found.keys() == expected.keys() != set()
+        assert [name for name in expected if expected[name] != found[name]] == []
+    assert costs(alone) == costs(disturbed)
+    assert list(disturbed.glob("stages/*/checkpoints")) == []
+    return alone, disturbed
 
 
 def start(study: Path, run: Path) -> subprocess.Popen[bytes]:

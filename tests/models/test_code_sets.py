@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+import small_nets
 from preceptor.engine import sequence_states
 from preceptor.models import (
     BACKBONE,
@@ -20,10 +21,8 @@ from preceptor.models import (
     encode,
     fingerprint,
     heads_of,
-    load_policy,
     load_tokenizer,
     make_code_sets,
-    save_policy,
     start_policy,
     writes,
 )
@@ -174,18 +173,7 @@ def test_other_settings_or_codes_are_another_model(source: ModelSource, tmp_path
 
 
 def test_what_is_saved_gives_the_same_states(policy: Policy, source: ModelSource, tmp_path: Path) -> None:
-    """As safetensors and JSON, which other programs read."""
-    save_policy(policy, tmp_path)
-    saved = sorted(str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file())
-    assert saved == [
-        "model/config.json",
-        "model/model.safetensors",
-        "model/tokenizer.json",
-        "model/tokenizer_config.json",
-        "slots/head/head.safetensors",
-    ]
-    loaded = load_policy(source, tmp_path, dtype=torch.bfloat16)
-    assert all(torch.equal(one, loaded.model.state_dict()[name]) for name, one in policy.model.state_dict().items())
+    loaded = small_nets.saved_and_loaded(policy, source, tmp_path)
     with torch.no_grad():
         torch.testing.assert_close(states(loaded, [[CODES]]), states(policy, [[CODES]]), atol=1e-6, rtol=0)
 

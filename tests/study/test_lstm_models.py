@@ -164,13 +164,6 @@ def test_killed_while_it_trains_it_ends_with_the_same_bytes(
     tmp_path: Path, tiny_model_folder: Path, tiny_encoder_folder: Path
 ) -> None:
     study = write_study(forms(tmp_path / "own"), tiny_model_folder, **settings(tiny_encoder_folder))
-    alone, disturbed = tmp_path / "alone", tmp_path / "disturbed"
-    assert test_resume.start(study, alone).wait() == 0
-    for moment in (test_resume.in_sft, test_resume.saving):
-        test_resume.kill_at(moment, study, disturbed)
-    assert test_resume.start(study, disturbed).wait() == 0
-    for pattern in ("cells/**/predictions.jsonl", "stages/*/model/*", "stages/*/slots/*/*", "models/small/*"):
-        expected, found = (test_resume.contents(one, pattern) for one in (alone, disturbed))
-        assert found.keys() == expected.keys() != set()
-        assert [name for name in expected if expected[name] != found[name]] == []
-    assert test_resume.costs(alone) == test_resume.costs(disturbed)
+    patterns = ("cells/**/predictions.jsonl", "stages/*/model/*", "stages/*/slots/*/*", "models/small/*")
+    moments = (test_resume.in_sft, test_resume.saving)
+    test_resume.killed_and_alone(study, tmp_path, moments, patterns)

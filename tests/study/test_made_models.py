@@ -1,18 +1,18 @@
 """A small net as an arm: made from the study file, trained, found again, resumed after a kill, planned and purged."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from rich.console import Console
 
+import small_nets
 import test_resume
 from command_line import CommandLine
 from html_page import Page
 from preceptor.report import write_report
-from preceptor.study import load_study, machine, plan_study, read_planned, run_study
+from preceptor.study import load_study, machine, plan_study, read_planned
 from preceptor.tasks import make_cases, read_visits
 
 ARM = {"name": "student", "stages": ["student"], "answer": "head", "view": "codes"}
@@ -33,22 +33,15 @@ STUDY: dict[str, Any] = {
 }
 
 
-def write(folder: Path, model: Path, **changes: Any) -> Path:
-    (folder / "study.yaml").write_text(yaml.safe_dump(STUDY | {"model": str(model)} | changes, sort_keys=False))
-    return folder / "study.yaml"
+write = partial(small_nets.write, STUDY)
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory, tiny_model_folder: Path) -> Path:
     folder = tmp_path_factory.mktemp("made")
-    run(write(folder, tiny_model_folder), folder / "run")
+    small_nets.run(write(folder, tiny_model_folder), folder / "run")
     write_report(folder / "run")
     return folder / "run"
-
-
-def run(file: Path, folder: Path) -> None:
-    study, base = load_study(str(file))
-    run_study(study, base, folder, Console(quiet=True), command="preceptor study")
 
 
 def cells(run: Path) -> dict[str, dict[str, Any]]:
@@ -84,7 +77,7 @@ def test_done_again_it_is_found(done: Path, tiny_model_folder: Path) -> None:
         return {one.parent.name: one.stat().st_mtime_ns for one in done.glob("stages/*/ledger.json")}
 
     before = keys()
-    run(write(done.parent, tiny_model_folder), done)
+    small_nets.run(write(done.parent, tiny_model_folder), done)
     assert keys() == before
 
 
@@ -126,16 +119,9 @@ def test_what_cannot_be_made_is_refused(
 @pytest.mark.slow
 def test_killed_while_it_trains_it_ends_with_the_same_bytes(tmp_path: Path, tiny_model_folder: Path) -> None:
     study = write(tmp_path, tiny_model_folder)
-    alone, disturbed = tmp_path / "alone", tmp_path / "disturbed"
-    assert test_resume.start(study, alone).wait() == 0
-    for moment in (test_resume.in_sft, test_resume.saving):
-        test_resume.kill_at(moment, study, disturbed)
-    assert test_resume.start(study, disturbed).wait() == 0
-    for pattern in ("cells/**/predictions.jsonl", "stages/*/model/*", "stages/*/slots/*/*", "models/small/*"):
-        expected, found = (test_resume.contents(run, pattern) for run in (alone, disturbed))
-        assert found.keys() == expected.keys() != set()
-        assert [name for name in expected if expected[name] != found[name]] == []
-    assert test_resume.costs(alone) == test_resume.costs(disturbed)
+    patterns = ("cells/**/predictions.jsonl", "stages/*/model/*", "stages/*/slots/*/*", "models/small/*")
+    moments = (test_resume.in_sft, test_resume.saving)
+    test_resume.killed_and_alone(study, tmp_path, moments, patterns)
 
 
 def test_purged_nothing_of_what_it_knew_is_left(done: Path, preceptor: CommandLine) -> None:

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoModel
 
+import small_nets
 from preceptor.engine import sequence_states
 from preceptor.engine.cost import backward_factor, forward_flops
 from preceptor.errors import InputError
@@ -32,7 +33,6 @@ from preceptor.models import (
     made_settings_of,
     make_lstm,
     reads_pieces,
-    save_policy,
     start_policy,
     writes,
 )
@@ -188,18 +188,7 @@ def test_other_settings_or_words_are_another_model(
 def test_what_is_saved_gives_the_same_states_here_and_in_torch_alone(
     policy: Policy, source: ModelSource, tmp_path: Path
 ) -> None:
-    """As safetensors and JSON, which other programs read."""
-    save_policy(policy, tmp_path)
-    saved = sorted(str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file())
-    assert saved == [
-        "model/config.json",
-        "model/model.safetensors",
-        "model/tokenizer.json",
-        "model/tokenizer_config.json",
-        "slots/head/head.safetensors",
-    ]
-    loaded = load_policy(source, tmp_path, dtype=torch.bfloat16)
-    assert all(torch.equal(one, loaded.model.state_dict()[name]) for name, one in policy.model.state_dict().items())
+    loaded = small_nets.saved_and_loaded(policy, source, tmp_path)
     ids, tensors = [7, 9, 11, 30], load_file(tmp_path / "model" / "model.safetensors")
     config = json.loads((tmp_path / "model" / "config.json").read_text())
     size = (config["word_size"], config["width"], config["num_hidden_layers"])

@@ -1,19 +1,19 @@
 """A patient's profile learns to stand for drugs: traps 5 and 7 of the paper's public code, and a study that does it."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
+import small_nets
 import test_resume
 from command_line import CommandLine
 from preceptor.engine import Cost, Forward, Numerics
@@ -30,7 +30,7 @@ from preceptor.models import (
     start_policy,
 )
 from preceptor.progress import Advance, quiet
-from preceptor.study import load_study, machine, plan_study, read_planned, run_study
+from preceptor.study import load_study, machine, plan_study, read_planned
 from preceptor.study.stages._alignment import Align, Alignment, Sets, aligning, alignment_loss, contrastive_losses
 from preceptor.study.stages.classify import Labelled, Settings, Taught, how_trained, train_classifier
 from preceptor.tasks import write_visits
@@ -60,14 +60,7 @@ DRUGS = ["aspirin", "folic acid", "metformin"]
 CASE = write_visits([{"profile": ["sex woman", "age 18"]}, {"D": ["d1", "d2"], "M": DRUGS}, {"D": ["d2"], "P": ["p1"]}])
 
 
-def write(folder: Path, model: Path, **changes: Any) -> Path:
-    (folder / "study.yaml").write_text(yaml.safe_dump(STUDY | {"model": str(model)} | changes, sort_keys=False))
-    return folder / "study.yaml"
-
-
-def run(file: Path, folder: Path) -> None:
-    study, base = load_study(str(file))
-    run_study(study, base, folder, Console(quiet=True), command="preceptor study")
+write = partial(small_nets.write, STUDY)
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +194,7 @@ def test_trap_6_every_weight_has_a_gradient_at_the_first_step(policy: Policy) ->
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory, tiny_model_folder: Path) -> Path:
     folder = tmp_path_factory.mktemp("aligned")
-    run(write(folder, tiny_model_folder), folder / "run")
+    small_nets.run(write(folder, tiny_model_folder), folder / "run")
     return folder / "run"
 
 
@@ -364,15 +357,8 @@ def test_methods_say_what_was_aligned_and_what_was_learned_toward() -> None:
 @pytest.mark.slow
 def test_killed_while_it_aligns_it_ends_with_the_same_bytes(tmp_path: Path, tiny_model_folder: Path) -> None:
     study = write(tmp_path, tiny_model_folder, arms=STUDENTS[1:], primary=None)
-    alone, disturbed = tmp_path / "alone", tmp_path / "disturbed"
-    assert test_resume.start(study, alone).wait() == 0
-    for moment in (test_resume.in_sft, test_resume.saving):
-        test_resume.kill_at(moment, study, disturbed)
-    assert test_resume.start(study, disturbed).wait() == 0
-    for pattern in ("cells/**/predictions.jsonl", "stages/*/model/*", "stages/*/slots/*/*"):
-        expected, found = (test_resume.contents(run, pattern) for run in (alone, disturbed))
-        assert found.keys() == expected.keys() != set()
-        assert [name for name in expected if expected[name] != found[name]] == []
-    assert test_resume.costs(alone) == test_resume.costs(disturbed)
+    patterns = ("cells/**/predictions.jsonl", "stages/*/model/*", "stages/*/slots/*/*")
+    moments = (test_resume.in_sft, test_resume.saving)
+    _, disturbed = test_resume.killed_and_alone(study, tmp_path, moments, patterns)
     (aligned,) = ([row["align"] for row in one["history"] if "align" in row] for one in test_resume.ledgers(disturbed))
     assert len(aligned) == 36

@@ -1,21 +1,21 @@
 """A small net learns toward the states of a language model: what is kept, what is learned, and what is left alone."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 from safetensors.torch import load_file
 
+import small_nets
 from command_line import CommandLine
 from preceptor.engine import Numerics, sequence_states
 from preceptor.models import ModelSource, find_model, heads_of, load_policy, load_tokenizer
-from preceptor.study import load_study, run_study
+from preceptor.study import load_study
 from preceptor.study.answers.head import label_probabilities
 from preceptor.study.cases import prepare, read_task
 from preceptor.study.made_models import kept_models, with_made_models
@@ -51,14 +51,7 @@ STUDY: dict[str, Any] = {
 }
 
 
-def write(folder: Path, model: Path, **changes: Any) -> Path:
-    (folder / "study.yaml").write_text(yaml.safe_dump(STUDY | {"model": str(model)} | changes, sort_keys=False))
-    return folder / "study.yaml"
-
-
-def run(file: Path, folder: Path) -> None:
-    study, base = load_study(str(file))
-    run_study(study, base, folder, Console(quiet=True), command="preceptor study")
+write = partial(small_nets.write, STUDY)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -69,10 +62,10 @@ def contents(folder: Path) -> dict[str, bytes]:
 def done(tmp_path_factory: pytest.TempPathFactory, tiny_model_folder: Path) -> Path:
     """The teacher alone, then everything; trap 14: the teacher is what it was, to the bit."""
     folder = tmp_path_factory.mktemp("distilled")
-    run(write(folder, tiny_model_folder, arms=["teacher"]), folder / "run")
+    small_nets.run(write(folder, tiny_model_folder, arms=["teacher"]), folder / "run")
     (teacher,) = (folder / "run" / "stages").iterdir()
     before = contents(teacher)
-    run(write(folder, tiny_model_folder), folder / "run")
+    small_nets.run(write(folder, tiny_model_folder), folder / "run")
     assert contents(teacher) == before
     return folder / "run"
 
@@ -161,7 +154,7 @@ def test_a_teacher_of_a_model_that_no_arm_has_is_trained_for_its_student(
         "stages": STAGES | {"teacher": teacher},
         "adapter": {"rank": 2, "alpha": 4},
     }
-    run(write(tmp_path, tiny_model_folder, **changes), tmp_path / "run")
+    small_nets.run(write(tmp_path, tiny_model_folder, **changes), tmp_path / "run")
     assert cells(tmp_path / "run").keys() == {"kd"}
     assert len(list((tmp_path / "run").glob("stages/*/ledger.json"))) == 3, "teacher, its states, and the student"
 
