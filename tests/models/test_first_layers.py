@@ -1,5 +1,6 @@
 """The first layers of an encoder: their states, without what belongs to the last. Tiny random models, in float32."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,17 @@ def test_trap_7_they_give_the_mean_of_that_layers_states_without_pooler_and_last
         own = start(source).model
         assert getattr(own, "pooler", None) is None
         assert not [name for name, _ in own.named_parameters() if "final_norm" in name or "pooler" in name]
+
+
+def test_no_report_lists_the_layers_that_are_left_out(whole: ModelSource, caplog: pytest.LogCaptureFixture) -> None:
+    library = logging.getLogger("transformers")
+    library.addHandler(caplog.handler)  # it hands nothing on
+    try:
+        start(whole.first_layers(2))
+        assert not caplog.records
+        assert logging.getLogger("transformers.modeling_utils").isEnabledFor(logging.WARNING)  # of other models it does
+    finally:
+        library.removeHandler(caplog.handler)
 
 
 def test_of_those_that_their_class_would_norm_it_is_said(whole: ModelSource) -> None:

@@ -1,3 +1,5 @@
+import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ from tokenizers import Tokenizer
 
 from preceptor.errors import InputError
 from preceptor.models import encode, find_model, load_tokenizer, stop_tokens
-from tiny_model import CHAT_TEMPLATE, build_tiny_model
+from tiny_model import CHAT_TEMPLATE, build_tiny_encoder, build_tiny_model
 
 # Ordinary text: anything but the tokenizer's control tokens (and half a character, which is no text).
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=80).filter(lambda text: "<|" not in text)
@@ -167,3 +169,18 @@ def test_a_tokenizer_file_that_truncates_and_pads_shortens_no_case(tiny_tokenize
     backend.save(str(folder / "tokenizer.json"))
     messages = turns("fever 38.0 C")
     assert encode(load_tokenizer(find_model(str(folder))), messages, "yes") == encode(tiny_tokenizer, messages, "yes")
+
+
+def test_a_text_beyond_the_models_length_is_no_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Chunks and snippets of it are read, or it is cut, which says so itself."""
+    folder = build_tiny_encoder(tmp_path / "encoder")
+    settings_file = folder / "tokenizer_config.json"
+    settings_file.write_text(json.dumps(json.loads(settings_file.read_text()) | {"model_max_length": 8}))
+    library = logging.getLogger("transformers")
+    library.addHandler(caplog.handler)  # it hands nothing on
+    try:
+        prompt = encode(load_tokenizer(find_model(str(folder))), turns("fever and cough " * 10), None).prompt
+    finally:
+        library.removeHandler(caplog.handler)
+    assert len(prompt) > 8
+    assert not caplog.records

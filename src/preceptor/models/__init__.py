@@ -2,6 +2,7 @@
 
 from preceptor.models import _bits  # noqa: F401 - before peft, see there
 from preceptor.models._around import Window, around
+from preceptor.models._backbone import compute_device
 from preceptor.models._blueprint import blueprint, find_blueprint, layer_period, layers_of, random_model
 from preceptor.models._chat_template import encode_answer, encode_text, measured_template, stop_tokens
 from preceptor.models._chunks import Chunks, chunk_settings, chunks_of, snippets_of
@@ -30,7 +31,6 @@ from preceptor.models._made import (
 from preceptor.models._policy import (
     PROMPT_FILE,
     Policy,
-    compute_device,
     load_policy,
     new_policy,
     readable_adapter,

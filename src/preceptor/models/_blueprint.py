@@ -12,10 +12,11 @@ from transformers import AutoConfig
 
 from preceptor.errors import InputError, Problem
 from preceptor.files import expanded, is_folder
+from preceptor.models._backbone import compute_device
 from preceptor.models._embedded import EMBEDDED_MODELS, embedded_folder
 from preceptor.models._first_layers import keep_layers, without_last_norm
 from preceptor.models._json import read_json
-from preceptor.models._policy import compute_device, put_slots
+from preceptor.models._policy import put_slots
 from preceptor.models._sixteen_bits import avoid_slow_products
 from preceptor.models._slots import BACKBONE, HEAD, AdapterSettings, Slot, adapter_slots, use
 from preceptor.models._source import ModelSource

@@ -14,18 +14,14 @@ from peft import PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dic
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import AutoConfig
-from transformers.utils import logging as transformers_logging
 
 from preceptor.errors import InputError, Problem
 from preceptor.files import private_folder, publish_folder
-from preceptor.models._bits import four_bits, pin_compute_dtype
+from preceptor.models._backbone import load_backbone, load_base
 from preceptor.models._chunks import chunks_of
-from preceptor.models._first_layers import keep_layers, without_last_norm
 from preceptor.models._fused import fuse
 from preceptor.models._head import add_head, heads_of, metadata_of, settings_of
 from preceptor.models._pooling import pool_of
-from preceptor.models._sixteen_bits import avoid_slow_products
 from preceptor.models._slots import (
     BACKBONE,
     DEFAULT,
@@ -43,8 +39,6 @@ from preceptor.models._slots import (
 from preceptor.models._source import ModelSource
 from preceptor.models._tokens import load_tokenizer
 from preceptor.models.families import find_family
-
-transformers_logging.disable_progress_bar()  # Preceptor shows its own
 
 ADAPTER_FILE, HEAD_FILE = "adapter_model.safetensors", "head.safetensors"
 PROMPT_FILE = "prompt_encoder.safetensors"
@@ -95,9 +89,9 @@ def start_policy(
     tokenizer = load_tokenizer(source)
     own = folder is not None and (folder / "model").is_dir()
     model = (
-        _load_backbone(folder / "model", dtype, source.layers)
+        load_backbone(folder / "model", dtype, source.layers)
         if folder is not None and own
-        else _load_base(source, dtype, seed)
+        else load_base(source, dtype, seed)
     )
     saved = {} if folder is None else slot_folders(folder)
     model = put_slots(model, slots, source, seed=seed)
@@ -208,52 +202,6 @@ def _published(folder: Path, name: str) -> Iterator[Path]:
 
 def _without_heads(model: Any) -> dict[str, Tensor]:
     return {name: weight for name, weight in model.state_dict().items() if not name.startswith("heads.")}
-
-
-def _load_base(source: ModelSource, dtype: torch.dtype, seed: int) -> Any:
-    """The base model, every weight frozen; drawn from `seed` where it is one that is trained from scratch."""
-    if source.kind == "made":
-        return find_family(source.location).drawn(source.location, seed).requires_grad_(False).to(compute_device())
-    if not source.load_in_4bit:
-        return _load_backbone(source.location, dtype, source.layers)
-    model = _load_backbone(source.location, dtype, quantization_config=four_bits(dtype))
-    pin_compute_dtype(model)
-    return model
-
-
-def _load_backbone(folder: Path, dtype: torch.dtype, layers: int | None = None, **options: Any) -> Any:
-    """The model in `folder`, every weight frozen; its first `layers` layers. Raises `InputError` when weights are
-    missing.
-    """
-    family = find_family(folder)
-    if layers is not None:
-        options["config"] = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        keep_layers(options["config"], layers)
-    loaded: Any = family.AUTO_MODEL.from_pretrained(
-        folder,
-        dtype=getattr(family, "DTYPE", dtype),
-        local_files_only=True,
-        trust_remote_code=False,
-        use_safetensors=True,
-        output_loading_info=True,
-        **options,
-    )
-    model, found = loaded
-    family.trim(model)
-    if layers is not None:
-        without_last_norm(model)
-    if missing := found["missing_keys"] & model.state_dict().keys():
-        # transformers would fill them with random numbers and only warn.
-        what = f"{len(missing)} weights of its architecture are missing, {min(missing)} among them"
-        raise InputError(Problem(f"model {folder.name}", what, "Copy the whole folder again."))
-    model = model.requires_grad_(False).to(compute_device())
-    avoid_slow_products(model)
-    return model
-
-
-def compute_device() -> torch.device:
-    """The device of policies: the first accelerator, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def slot_folders(folder: Path) -> dict[str, Path]:
