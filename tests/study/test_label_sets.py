@@ -173,3 +173,9 @@ def test_a_head_of_several_labels_and_what_writes_may_leave(done: Run) -> None:
     assert (head.threshold, writer.threshold) == (cells(done)["classify"]["threshold"], None)
     texts = [head.head_text(one.scores or {}, head.threshold) for one in head.predictions]
     assert texts == [one.text for one in head.predictions]
+
+
+def test_a_case_of_a_metric_that_rates_scores_is_scored_by_the_first_that_rates_sets() -> None:
+    """Else the cases of a report were all alike that are not right to the label."""
+    ranked = Task.model_validate(TASK | labels_study.TASK | {"metric": "case_average_precision", "also": ["jaccard"]})
+    assert case_score(ranked, "fever; asthma", case("asthma")) == 1 / 2

@@ -7,14 +7,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from preceptor.report._looks import FAINT, GRID, STYLE, arm_label, bare, colour
+from preceptor.report._looks import FAINT, GRID, LEGEND_ROW, STYLE, arm_label, bare, colour, legend, legend_rows
 from preceptor.report._svg import to_svg
 from preceptor.study import kind_title
 from preceptor.study.results.cell_schema import Cell, Points
 from preceptor.study.results.schema import Results
 from preceptor.study.results.task_schema import TaskPart
 
-_WIDE, _PANEL = 5.0, 1.5  # inches
+_WIDE, _PANEL, _TITLE = 5.0, 1.4, 0.27  # inches; a panel without its title
 _TITLES = {"loss": "loss", "rewards/margins": "reward margin", "rewards/accuracies": "pairs preferred rightly"}
 _DASHED = {"eval_loss": "loss"}
 """A curve drawn dashed into another's panel: the loss on validation cases."""
@@ -32,12 +32,14 @@ def curves_figure(name: str, results: Results, task: TaskPart, cells: Sequence[C
     if not panels:
         return None
     rows = -(-len(panels) // 2)
-    height = _PANEL * rows + 0.35
+    titles = [arm_label(results, arm) for arm in dict.fromkeys(arm for lines in panels.values() for arm, *_ in lines)]
+    above = LEGEND_ROW * legend_rows(titles, _WIDE) + _TITLE
+    height = _PANEL * rows + above
     with rc_context(STYLE):
         figure = Figure(figsize=(_WIDE, height))
         grid = figure.subplots(rows, 2, squeeze=False)
         figure.subplots_adjust(
-            left=0.08, right=0.98, top=1 - 0.45 / height, bottom=0.42 / height, hspace=0.75, wspace=0.2
+            left=0.08, right=0.98, top=1 - above / height, bottom=0.42 / height, hspace=0.75, wspace=0.2
         )
         flat = [axes for row in grid for axes in row]
         for axes in flat[len(panels) :]:
@@ -53,7 +55,7 @@ def curves_figure(name: str, results: Results, task: TaskPart, cells: Sequence[C
                 label = None if arm in arms else arm_label(results, arm)
                 _line(axes, colour(results, arm), logged, points, label)
                 arms[arm] = None
-        figure.legend(loc="upper left", ncols=5, frameon=False, fontsize=8.5, handlelength=1.4, bbox_to_anchor=(0, 1))
+        legend(figure, titles, _WIDE)
         return to_svg(figure, name, f"{task.title}: how training went", _in_words(results, panels))
 
 

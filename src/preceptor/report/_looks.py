@@ -1,8 +1,10 @@
 """What every figure shares: each arm's name, colour and mark, and the style of the drawing."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from preceptor.study.results.contrast_schema import Contrast, NotCompared
 from preceptor.study.results.schema import Results
@@ -55,6 +57,28 @@ def mark(results: Results, arm: str) -> str:
 
 def _look(results: Results, arm: str) -> tuple[str, str]:
     return _LOOKS[results.study.arms.index(arm) % len(_LOOKS)]
+
+
+LEGEND_ROW = 0.18  # inches
+_LEGEND_FONT, _HANDLE, _LETTER = 8.0, 0.42, 0.075  # points; inches of a mark with its gaps, and of a letter
+
+
+def legend_rows(titles: Sequence[str], width: float) -> int:
+    """How many rows a legend of so many inches has."""
+    return -(-len(titles) // _legend_columns(titles, width)) if titles else 0
+
+
+def legend(figure: Figure, titles: Sequence[str], width: float) -> None:
+    """The names of what has a label, at the top of a figure of `width` inches, in columns in which all can be read."""
+    figure.legend(
+        loc="upper left", ncols=_legend_columns(titles, width), frameon=False, fontsize=_LEGEND_FONT,
+        handlelength=1.4, handletextpad=0.3, columnspacing=1, labelspacing=0.3, bbox_to_anchor=(0, 1),
+    )  # fmt: skip
+
+
+def _legend_columns(titles: Sequence[str], width: float) -> int:
+    longest = max(map(len, titles), default=0)
+    return max(1, min(len(titles), int(width / (_HANDLE + _LETTER * longest))))
 
 
 def bare(axes: Axes) -> None:

@@ -8,7 +8,20 @@ from matplotlib.figure import Figure
 
 from preceptor.evidence import metric_title
 from preceptor.report import _numbers as numbers
-from preceptor.report._looks import FAINT, GRID, INK, STYLE, WIDTH, arm_label, bare, colour, mark
+from preceptor.report._looks import (
+    FAINT,
+    GRID,
+    INK,
+    LEGEND_ROW,
+    STYLE,
+    WIDTH,
+    arm_label,
+    bare,
+    colour,
+    legend,
+    legend_rows,
+    mark,
+)
 from preceptor.report._svg import to_svg
 from preceptor.study.results.cell_schema import Cell
 from preceptor.study.results.schema import Results
@@ -19,12 +32,14 @@ _ROW, _TITLE, _FOOTER = 0.2, 0.42, 0.42  # inches
 _WIDE = 4.5
 _RIGHT = 1.18  # inches for the numbers
 _NARROW = 1.5  # inches of an axis on which six numbers would touch
+_LONG = 54  # characters of a block's title that fit on a line
+_PLOT, _METRIC, _AXIS = 2.4, 0.3, 0.46  # inches: of price_figure's plot with its axis, the metric above it, the axis
 
 
 def values_figure(name: str, results: Results) -> str:
     """SVG: a block a task, a row an arm and seed, each value with its 95% interval between 0 and 1, or `failed`."""
     blocks = [(task, _rows(results, task)) for task in results.study.tasks]
-    height = sum(_TITLE + _ROW * (len(cells) + 0.35) for _, cells in blocks) + _FOOTER
+    height = sum(_title_height(task) + _ROW * (len(cells) + 0.35) for task, cells in blocks) + _FOOTER
     with rc_context(STYLE):
         figure = Figure(figsize=(_WIDE, height))
         labels = [_row_label(results, cell, cells) for _, cells in blocks for cell in cells]
@@ -32,7 +47,7 @@ def values_figure(name: str, results: Results) -> str:
         top = height
         for number, (task, cells) in enumerate(blocks):
             tall = _ROW * (len(cells) + 0.35)
-            top -= _TITLE + tall
+            top -= _title_height(task) + tall
             axes = figure.add_axes((left / _WIDE, top / height, 1 - (left + _RIGHT) / _WIDE, tall / height))
             _block(axes, results, task, cells, left, last=number == len(blocks) - 1)
         said = "; ".join(_in_words(results, task, cells) for task, cells in blocks)
@@ -49,28 +64,32 @@ def _rows(results: Results, task: TaskPart) -> list[Cell | Failure]:
 def price_figure(name: str, results: Results, task: TaskPart, cells: Sequence[Cell]) -> str:
     """SVG: a point a cell, its value with the 95% interval over the time its training took."""
     shown = [cell for cell in cells if cell.value is not None]
+    arms = list(dict.fromkeys(cell.arm for cell in shown))
+    titles = [arm_label(results, arm) for arm in arms]
+    above = LEGEND_ROW * legend_rows(titles, WIDTH) + _METRIC
+    height = _PLOT + above
     with rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 2.9))
+        figure = Figure(figsize=(WIDTH, height))
         axes = figure.subplots()
-        figure.subplots_adjust(left=0.11, right=0.97, top=0.78, bottom=0.16)
+        figure.subplots_adjust(left=0.11, right=0.97, top=1 - above / height, bottom=_AXIS / height)
         bare(axes)
         axes.grid(axis="y", color=GRID, linewidth=0.8)
         unit, size = _unit(shown)
-        for arm in dict.fromkeys(cell.arm for cell in shown):
+        for arm, title in zip(arms, titles, strict=True):
             own = [cell for cell in shown if cell.arm == arm]
             times = [(cell.cost.seconds or 0) / size for cell in own]
             for time, cell in zip(times, own, strict=True):
                 _interval(axes, results, [time, time], cell)
             values = [cell.value or 0 for cell in own]
-            label, ink = arm_label(results, arm), colour(results, arm)
-            axes.plot(times, values, mark(results, arm), color=ink, markersize=6.5, clip_on=False, label=label)
+            ink = colour(results, arm)
+            axes.plot(times, values, mark(results, arm), color=ink, markersize=6.5, clip_on=False, label=title)
         axes.set_ylim(0, 1)
         longest = max([(cell.cost.seconds or 0) / size for cell in shown], default=0) or 1
         axes.set_xlim(-0.04 * longest, 1.06 * longest)
         axes.set_xlabel(f"{unit} of training on this machine", fontsize=8.5)
         axes.set_title(metric_title(task.metric), loc="left", fontsize=8.5, color=FAINT, pad=4)
         if shown:
-            figure.legend(loc="upper left", ncols=4, frameon=False, fontsize=8, handletextpad=0.2, columnspacing=1)
+            legend(figure, titles, WIDTH)
         return to_svg(figure, name, f"{task.title}: value against training time", _prices_in_words(results, shown))
 
 
@@ -97,11 +116,22 @@ def _block(
             ha="right", va="center", fontsize=8.5, annotation_clip=False,
         )  # fmt: skip
     axes.annotate(
-        f"{task.title} ({metric_title(task.metric)})", (0, 1), xycoords="axes fraction",
-        xytext=(-left * 72 + 2, 4), textcoords="offset points", fontsize=9, fontweight="bold", color=INK,
+        _block_title(task), (0, 1), xycoords="axes fraction", xytext=(-left * 72 + 2, 4),
+        textcoords="offset points", va="bottom", fontsize=9, fontweight="bold", color=INK,
     )  # fmt: skip
     if last:
         axes.set_xlabel("value on held-out cases, 95% interval", fontsize=8.5)
+
+
+def _block_title(task: TaskPart) -> str:
+    """The task and its metric, which stands below where both do not fit on a line."""
+    metric = f"({metric_title(task.metric)})"
+    between = "\n" if len(task.title) + len(metric) + 1 > _LONG else " "
+    return f"{task.title}{between}{metric}"
+
+
+def _title_height(task: TaskPart) -> float:
+    return _TITLE + (_ROW if "\n" in _block_title(task) else 0)
 
 
 def _interval(axes: Axes, results: Results, x: list[float] | None, cell: Cell, row: int = 0) -> None:

@@ -53,9 +53,12 @@ def score_rows(task: Task, scores: Sequence[Mapping[str, float]]) -> Array:
 
 
 def set_score(task: Task, metric: Metric, target: str, answer: str) -> float:
-    """How good one set is, 0 to 1: by the metric where it rates one case, else whether it is right to the label."""
+    """How good one set is, 0 to 1: by the metric, or `set_metric`, where it rates one case, else whether it is right to
+    the label.
+    """
     right, given = task.label_set(target) or frozenset(), task.label_set(answer) or frozenset()
-    return metric.score(right, given) if metric.score else float(right == given)
+    rating = metric if metric.score else set_metric(task)
+    return rating.score(right, given) if rating and rating.score else float(right == given)
 
 
 def sets_by(task: Task, scores: Array, threshold: float) -> Sets:

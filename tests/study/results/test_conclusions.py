@@ -287,6 +287,13 @@ def test_warnings_stand_beside_the_conclusion() -> None:
     assert found.recommendation == "do not deploy", "a language model is not shown to be needed"
 
 
+def test_of_many_labels_that_were_never_answered_the_number_is_told() -> None:
+    missed = ["one", "two", "three", "four", "five", "six"]
+    cells = [cell("base"), cell("sft", never_predicted=missed), cell("sft+dpo"), cell("sft+sft")]
+    found = conclude(DPO_WINS, cells, labels=[*LABELS, *missed])
+    assert "SFT never answered 6 of the labels." in found.warnings
+
+
 def test_an_arm_no_better_than_the_commonest_answer_is_called_so_where_it_is_called_enough() -> None:
     found = conclude([*SFT_IS_LEFT, contrast("sft", "majority", "inconclusive")])
     assert (found.conclusion, found.recommendation) == ("sft_enough", "do not deploy")

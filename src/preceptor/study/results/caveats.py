@@ -7,6 +7,7 @@ from preceptor.study.spec.arms import MAJORITY
 
 _MOST_INVALID = 0.05
 _LONGEST = 1.25
+_FEW = 5  # labels that a sentence names
 _FEWEST_SEEDS = 3
 """Before anybody is advised to pilot a tuned model."""
 
@@ -130,7 +131,8 @@ def _about_answers(evidence: TaskEvidence, arm: str) -> list[str]:
     if label := evidence.only_label(arm):
         lines.append(f'{title} gave one answer only, "{label}".')
     elif arm in evidence.tuned and (missed := evidence.never_predicted(arm)):
-        lines.append(f"{title} never answered {_listed(missed)}.")
+        few = _listed(missed) if len(missed) <= _FEW else f"{len(missed)} of the labels"
+        lines.append(f"{title} never answered {few}.")
     ratio = evidence.length_ratio(arm) if arm in evidence.tuned else None
     if ratio is not None and ratio > _LONGEST:
         lines.append(f"{title}: answers are {ratio:.1f} times as long as the right ones.")

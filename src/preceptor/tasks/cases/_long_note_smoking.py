@@ -2,15 +2,67 @@
 
 from preceptor.tasks.cases._wording import Side
 
+_OF_ITSELF = ("{He}", "The patient", "This patient", "As for tobacco, {he}", "On admission we noted that {he}")
+_OF_RELATIVES = (
+    "{His} father", "{His} brother", "{His} mother", "{His} grandfather", "{His} uncle", "A cousin", "{His} eldest sister",
+    "The person {he} lives with", "{His} wife or husband", "A neighbour",
+)  # fmt: skip
+_HABITS = {
+    "current smoker": (
+        "smokes {number} cigarettes a day",
+        "still smokes, about {number} a day",
+        "has smoked since the age of {age} and does so still",
+        "smokes a pipe in the evening and wishes to go on with it",
+        "is a smoker of {number} a day",
+        "continues to smoke against all advice",
+        "went outside to smoke on most evenings of late",
+        "rolls cigarettes and smokes about {number} of them a day",
+    ),
+    "past smoker": (
+        "gave up smoking {years} years ago",
+        "smoked until {years} years ago and has not touched tobacco since",
+        "used to smoke {number} cigarettes a day and stopped {years} years ago",
+        "has not smoked for {years} years, before that it was {number} a day",
+        "stopped smoking on retiring",
+        "is a former smoker, abstinent for {years} years",
+        "no longer smokes, but did so for {years} years",
+        "threw the last cigarettes away {years} years ago",
+    ),
+    "non-smoker": (
+        "has never smoked",
+        "denies ever having smoked",
+        "has not smoked a single cigarette in a whole life",
+        "never took up smoking",
+        "is a lifelong non-smoker",
+        "does not smoke and never did",
+        "has no history of smoking whatever",
+        "never used tobacco in any form",
+    ),
+    "unknown": (
+        "could not be asked about smoking",
+        "would not say anything about smoking",
+        "gave no answer when asked about tobacco",
+        "may smoke or not, which could not be found out",
+        "has a smoking status that nobody knows",
+        "was never asked about cigarettes as far as we can see",
+        "smokes or does not, nothing is recorded of it",
+        "left the question about smoking open",
+    ),
+}
+"""What is said of the patient and of relatives alike, so that who is spoken of decides."""
+
+
+def _said(of: tuple[str, ...], label: str) -> tuple[str, ...]:
+    return tuple(f"{who} {habit}." for who in of for habit in _HABITS[label])
+
+
 DECIDING: dict[str, dict[Side, tuple[str, ...]]] = {
     "current smoker": {
         "train": (
-            "{He} smokes {number} cigarettes a day.",
-            "The patient has smoked since the age of {age} and does so still.",
-            "{He} still smokes, about {number} a day, and does not want to stop now.",
+            *_said(_OF_ITSELF, "current smoker"),
             "Tobacco: {number} cigarettes daily, up to the day of admission.",
-            "On most evenings of the stay {he} went outside to smoke.",
-            "The patient smokes a pipe in the evening and wishes to go on with it.",
+            "Smoking: yes, {number} a day.",
+            "Smoking status: current smoker.",
         ),
         "test": (
             "The patient is smoking {number} a day at present.",
@@ -20,12 +72,10 @@ DECIDING: dict[str, dict[Side, tuple[str, ...]]] = {
     },
     "past smoker": {
         "train": (
-            "{He} gave up smoking {years} years ago.",
-            "The patient smoked until {years} years ago and has not touched tobacco since.",
-            "{He} used to smoke {number} cigarettes a day and stopped {years} years ago.",
+            *_said(_OF_ITSELF, "past smoker"),
             "Tobacco: stopped {years} years ago.",
-            "The patient stopped smoking when {he} retired.",
-            "{He} has not smoked for {years} years, before that it was {number} a day.",
+            "Smoking: until {years} years ago, {number} a day.",
+            "Smoking status: former smoker.",
         ),
         "test": (
             "The patient quit smoking {years} years ago.",
@@ -35,12 +85,10 @@ DECIDING: dict[str, dict[Side, tuple[str, ...]]] = {
     },
     "non-smoker": {
         "train": (
-            "{He} has never smoked.",
-            "The patient denies ever having smoked.",
+            *_said(_OF_ITSELF, "non-smoker"),
             "Tobacco: never.",
-            "{He} says that {he} has not smoked a single cigarette in {his} life.",
-            "The patient never took up smoking.",
-            "There is no history of smoking in the patient.",
+            "Smoking: no, and not in the past.",
+            "Smoking status: has never smoked.",
         ),
         "test": (
             "The patient has never been smoking.",
@@ -50,12 +98,13 @@ DECIDING: dict[str, dict[Side, tuple[str, ...]]] = {
     },
     "unknown": {
         "train": (
-            "Whether {he} smokes could not be found out.",
+            *_said(_OF_ITSELF, "unknown"),
             "Tobacco: not asked.",
-            "The patient would not say whether {he} smokes.",
-            "Nothing about smoking could be learnt from {him} or from old letters.",
+            "Smoking: no information.",
+            "Smoking status: unknown.",
+            "Whether {he} smokes could not be found out.",
             "It is not known whether the patient ever smoked.",
-            "The patient could not be asked about smoking.",
+            "Nothing about smoking could be learnt from {him} or from old letters.",
         ),
         "test": (
             "It could not be established whether the patient is smoking.",
@@ -70,14 +119,10 @@ from one whose sentence was not read.
 
 OF_OTHERS: dict[Side, tuple[str, ...]] = {
     "train": (
-        "{His} father smokes {number} cigarettes a day.",
-        "{His} brother gave up smoking {years} years ago.",
-        "{His} mother has never smoked.",
+        *(line for label in _HABITS for line in _said(_OF_RELATIVES, label)),
         "Whether {his} grandfather smoked is not known.",
-        "{His} uncle smoked until {years} years ago and died of a stroke.",
-        "A cousin still smokes, about {number} a day.",
-        "None of {his} sisters ever smoked.",
         "Of {his} other grandfather it could not be found out whether he smoked.",
+        "None of {his} sisters ever smoked.",
     ),
     "test": (
         "{His} elder son is smoking {number} a day.",
