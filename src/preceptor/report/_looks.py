@@ -60,7 +60,7 @@ def _look(results: Results, arm: str) -> tuple[str, str]:
 
 
 LEGEND_ROW = 0.18  # inches
-_LEGEND_FONT, _HANDLE, _LETTER = 8.0, 0.42, 0.075  # points; inches of a mark with its gaps, and of a letter
+_LEGEND_FONT, _HANDLE, _LETTER = 8.0, 0.36, 0.062  # points; inches of a mark with its gaps, and of a letter
 
 
 def legend_rows(titles: Sequence[str], width: float) -> int:
