@@ -1,5 +1,6 @@
 import csv
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +148,16 @@ def test_lists_that_are_no_sets_are_not_called_empty(tmp_path: Path) -> None:
         write_new(read_table(table), tmp_path, "codes", NewStudy(text=["note"], target="codes", group="each row"))
     assert "secret" not in str(refused.value)
     assert [path.name for path in tmp_path.iterdir()] == ["cases.jsonl"]
+
+
+def test_labels_whose_letters_and_marks_are_apart_are_one(tmp_path: Path) -> None:
+    levels = ["élevé", unicodedata.normalize("NFD", "élevé"), "modéré"]
+    path = tmp_path / "notes.csv"
+    path.write_text("note,level\n" + "".join(f"what was found in case {n},{levels[n % 3]}\n" for n in range(30)))
+    files = write_new(read_table(path), tmp_path, "notes", NewStudy(["note"], "level", "each row"))
+    task, study = load(files)
+    assert task.labels == ("élevé", "modéré")
+    data = study["tasks"][0]["data"]
+    assert "labels" not in data
+    got = read_examples(DataSpec.model_validate(data), task, files.study.parent).examples
+    assert [one.target for one in got[:3]] == ["élevé", "élevé", "modéré"]

@@ -1,10 +1,12 @@
 import json
 import re
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from pydantic import ValidationError
 
 from preceptor.data import DataSpec, Read, read_examples
 from preceptor.errors import InputError
@@ -388,3 +390,30 @@ def test_cells_without_labels_or_with_unknown_ones_are_refused(read: Callable[..
     assert [one.wrong.code for one in read([note("yes"), note([])], of=without, bad_rows="leave out").refused] == [
         "no_label"
     ]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_label_whose_letters_and_marks_are_apart_is_the_tasks(
+    tmp_path: Path, read: Callable[..., Read], form: Literal["NFC", "NFD"]
+) -> None:
+    """Files from macOS and PDFs have them so; an answer of free text stays as it was."""
+    cells = [unicodedata.normalize(form, cell) for cell in ("fièvre", "néant", "fièvre; néant")]
+    rows, mapping = [note(cell) for cell in cells], {unicodedata.normalize(form, "Fébrile"): "fièvre"}
+    text = TASK.replace('{"yes": fever, "no": none}', "{fièvre: fever, néant: none}").replace("PARSER", "label")
+    several_text = text.replace(": label\n", ": labels\n").replace("macro_f1", "jaccard")
+    for name, yaml in (("one", text), ("several", several_text)):
+        (tmp_path / f"{name}.yaml").write_text(yaml)
+    one, several = (load_task(tmp_path / f"{name}.yaml") for name in ("one", "several"))
+    assert [case.target for case in read(rows[:2], of=one).examples] == ["fièvre", "néant"]
+    assert [case.target for case in read(rows, of=several).examples] == ["fièvre", "néant", "fièvre; néant"]
+    for task in (one, several):
+        other = note(unicodedata.normalize("NFC", "Fébrile"))
+        assert read([other], of=task, labels=mapping).examples[0].target == "fièvre"
+    chat = {"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": cells[0]}]}
+    assert read([chat], of=load_task("as_given"), group="each row").examples[0].target == cells[0]
+
+
+def test_a_value_that_is_mapped_in_both_forms_is_refused() -> None:
+    values = {unicodedata.normalize(form, "Fébrile"): label for form, label in (("NFC", "yes"), ("NFD", "no"))}
+    with pytest.raises(ValidationError, match="stands there twice"):
+        DataSpec(path="cases.csv", labels=values)

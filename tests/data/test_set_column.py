@@ -2,6 +2,7 @@
 
 import json
 import random
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,13 @@ def test_spellings_of_a_label_are_one() -> None:
     sets = seen([*PROBLEMS * 5, "Asthma;copd", "heart  failure", "GOUT; heart   failure"])
     assert sets.labels == ("asthma", "COPD", "gout", "heart failure")
     assert sets.spelt == {"heart  failure": "heart failure", "heart   failure": "heart failure"}
+
+
+def test_a_label_whose_letters_and_marks_are_apart_is_one() -> None:
+    cells = [cell.replace("gout", "goutte œdématiée") for cell in PROBLEMS * 4]
+    sets = seen([*cells, *(unicodedata.normalize("NFD", cell) for cell in cells)])
+    assert sets.labels == ("asthma", "COPD", "goutte œdématiée", "heart failure")
+    assert sets.spelt == {}
 
 
 def test_what_stands_for_no_label() -> None:

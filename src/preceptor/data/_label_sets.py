@@ -6,7 +6,7 @@ from typing import Any
 
 from preceptor.data._invalid_rows import RowProblem
 from preceptor.data._problems import did_you_mean, listed, quoted_if_near
-from preceptor.tasks import Task
+from preceptor.tasks import Task, composed, plain
 
 
 def read_label_set(cell: Any, mapping: Mapping[str, str], task: Task, problems: list[RowProblem]) -> str:
@@ -25,15 +25,15 @@ def read_label_set(cell: Any, mapping: Mapping[str, str], task: Task, problems: 
         what = "the answer has no label, and the task has no word for that"
         problems.append(RowProblem("no_label", what, "Set `answer.empty` in the task, or leave the row out"))
         return ""
-    known = {label.casefold(): label for label in task.set_labels}
-    unknown = [part for part in dict.fromkeys(parts) if part.casefold() not in known]
+    known = {plain(label): label for label in task.set_labels}
+    unknown = [part for part in dict.fromkeys(parts) if plain(part) not in known]
     problems += [_not_a_label(part, task) for part in unknown]
-    return "" if unknown else task.format_set(known[part.casefold()] for part in parts)
+    return "" if unknown else task.format_set(known[plain(part)] for part in parts)
 
 
 def _parts(cell: Any, mapping: Mapping[str, str], task: Task) -> list[str] | None:
     """The labels that a cell names, after the mapping, [] for the empty set; None for a cell that says nothing."""
-    text = cell.strip() if isinstance(cell, str) else ""
+    text = composed(cell.strip()) if isinstance(cell, str) else ""
     whole = mapping.get(text, text)
     named = list_of(whole if isinstance(cell, str) else cell)
     if named is None:
@@ -42,7 +42,7 @@ def _parts(cell: Any, mapping: Mapping[str, str], task: Task) -> list[str] | Non
         named = whole.split(task.answer.separator.strip() or task.answer.separator)
         if not any(part.strip() for part in named):
             return None
-    given = [part for one in named if (part := str(one).strip())]
+    given = [part for one in named if (part := composed(str(one).strip()))]
     return [mapping.get(part, part) for part in given]
 
 
