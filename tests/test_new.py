@@ -161,3 +161,28 @@ def test_labels_whose_letters_and_marks_are_apart_are_one(tmp_path: Path) -> Non
     assert "labels" not in data
     got = read_examples(DataSpec.model_validate(data), task, files.study.parent).examples
     assert [one.target for one in got[:3]] == ["élevé", "élevé", "modéré"]
+
+
+def written_lists(folder: Path, cells: list[str]) -> Path:
+    rows = [[f"what was found in case {n}", cell] for n, cell in enumerate(cells)]
+    with (folder / "lists.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["note", "problems"], *rows])
+    return folder / "lists.csv"
+
+
+LISTS = [["asthma", "COPD"], ["COPD"], ["asthma"], ["gout", "asthma"], ["gout"]] * 6
+
+
+def test_lists_as_python_writes_them_are_sets(tmp_path: Path) -> None:
+    table = read_table(written_lists(tmp_path, list(map(str, LISTS))))
+    files = write_new(table, tmp_path, "notes", NewStudy(["note"], "problems", "each row"))
+    task, study = load(files)
+    assert (files.answers, task.set_labels) == ("several of 3 labels, `;` between them", ("asthma", "COPD", "gout"))
+    got = read_examples(DataSpec.model_validate(study["tasks"][0]["data"]), task, files.study.parent).examples
+    assert [one.target for one in got[:4]] == ["asthma; COPD", "COPD", "asthma", "asthma; gout"]
+
+
+def test_lists_that_cannot_be_read_are_no_free_text(tmp_path: Path) -> None:
+    table = read_table(written_lists(tmp_path, [str(one).replace(",", "") for one in LISTS]))
+    with pytest.raises(InputError, match=r"column `problems` holds lists, and no sets of labels. Write them as Python"):
+        write_new(table, tmp_path, "notes", NewStudy(["note"], "problems", "each row"))

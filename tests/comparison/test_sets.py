@@ -194,3 +194,13 @@ def test_a_label_with_a_score_in_either_form_has_two(tmp_path: Path) -> None:
     files = [write_rows(tmp_path / f"{name}.jsonl", of) for name, of in (("a", rows), ("b", twice))]
     with pytest.raises(InputError, match="no number for each label"):
         compare_predictions(*files, metric="auroc", **FORM)
+
+
+@pytest.mark.parametrize("written", [str, json.dumps])
+def test_lists_written_as_text_are_refused(tmp_path: Path, written: Any) -> None:
+    """Cut at commas, each label would have another bracket or quote."""
+    rows = [row | {"answer": written(row["answer"].split("; "))} for row in set_rows(0.2, seed=1)]
+    files = [write_rows(tmp_path / f"{name}.jsonl", of) for name, of in (("a", set_rows(0.1, seed=2)), ("b", rows))]
+    with pytest.raises(InputError, match=r"b\.jsonl: labels stand there as a list, with brackets") as refused:
+        compare_predictions(*files, metric="jaccard", **FORM)
+    assert len(refused.value.problems) == 1

@@ -372,19 +372,25 @@ def note(target: Any) -> dict[str, Any]:
 
 
 def test_several_labels_come_from_text_or_list_and_have_one_form(read: Callable[..., Read], several: Task) -> None:
-    cells = ["no; YES", ["no", "yes", "no"], '["no"]', [], "none", "J", "j;yes"]
+    cells = ["no; YES", ["no", "yes", "no"], '["no"]', [], "none", "J", "j;yes", "['no', 'yes']", "[]"]
     found = read([note(cell) for cell in cells], of=several, labels={"J": "yes; no", "j": "no"})
-    targets = ["yes; no", "yes; no", "no", "none", "none", "yes; no", "yes; no"]
+    targets = ["yes; no", "yes; no", "no", "none", "none", "yes; no", "yes; no", "yes; no", "none"]
     assert [one.target for one in found.examples] == targets
 
 
 def test_cells_without_labels_or_with_unknown_ones_are_refused(read: Callable[..., Read], several: Task) -> None:
     """LEADER trap 11: a label that the task does not list is named, never dropped in silence."""
-    cells = ["yes; perhap", "", " ; ", "yes", ["yes", {"a": "b"}]]
+    cells = ["yes; perhap", "", " ; ", "yes", ["yes", {"a": "b"}], "['yes' 'no']"]
     found = read([note(cell) for cell in cells], of=several, bad_rows="leave out")
     assert [one.target for one in found.examples] == ["yes"]
     said = [(one.number, one.wrong.code) for one in found.refused]
-    assert said == [(1, "unknown_label"), (2, "no_answer"), (3, "no_answer"), (5, "unknown_label")]
+    assert said == [
+        (1, "unknown_label"),
+        (2, "no_answer"),
+        (3, "no_answer"),
+        (5, "unknown_label"),
+        (6, "unknown_label"),
+    ]
     assert "`perhap`" in found.refused[0].what
     without = several.model_copy(update={"answer": several.answer.model_copy(update={"empty": None})})
     assert [one.wrong.code for one in read([note("yes"), note([])], of=without, bad_rows="leave out").refused] == [

@@ -1,5 +1,6 @@
 """Right answers of several labels: from a cell, a list or a text with separators, to their canonical form."""
 
+import ast
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -12,9 +13,9 @@ from preceptor.tasks import Task, composed, plain
 def read_label_set(cell: Any, mapping: Mapping[str, str], task: Task, problems: list[RowProblem]) -> str:
     """The canonical form of the labels in a cell; "" where it has a problem, which joins `problems`.
 
-    cell: a text with the task's separator, or a list of texts, as such or in JSON. mapping: value in the file -> label,
-    of a whole text and of its parts. Only an empty list, or the task's word for it, is the empty set: an empty cell may
-    as well mean that nobody looked.
+    cell: a text with the task's separator, or a list of texts, as such, in JSON or as Python writes it. mapping: value
+    in the file -> label, of a whole text and of its parts. Only an empty list, or the task's word for it, is the empty
+    set: an empty cell may as well mean that nobody looked.
     """
     parts = _parts(cell, mapping, task)
     if parts is None:
@@ -47,7 +48,7 @@ def _parts(cell: Any, mapping: Mapping[str, str], task: Task) -> list[str] | Non
 
 
 def list_of(cell: Any) -> list[Any] | None:
-    """The parts of a list, or of a text that is the JSON of one; None for any other text."""
+    """The parts of a list, or of a text that is one in JSON or as Python writes it; None for any other text."""
     if not isinstance(cell, str):
         return cell if isinstance(cell, list) else [cell]
     if not cell.startswith("["):
@@ -55,8 +56,25 @@ def list_of(cell: Any) -> list[Any] | None:
     try:
         found = json.loads(cell)
     except ValueError:
+        return _list_of_python(cell)
+    except RecursionError:
         return None
     return found if isinstance(found, list) else None
+
+
+def _list_of_python(text: str) -> list[Any] | None:
+    """The parts of `['asthma', 'copd']`, which pandas writes into a CSV file; None for any other text.
+
+    Only what Python itself would write, spaces aside: it would read NumPy's `['asthma' 'copd']` as one long label.
+    """
+    if not text.endswith("]") or "\\" in text:
+        return None
+    try:
+        found = ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
+    same = "".join(repr(found).split()) == "".join(text.split())
+    return found if isinstance(found, list) and same else None
 
 
 def _not_a_label(part: str, task: Task) -> RowProblem:

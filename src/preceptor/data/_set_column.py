@@ -128,7 +128,7 @@ def _word_for_none(sets: Sequence[frozenset[str]]) -> str | None:
 
 
 def _list(cell: Any) -> list[Any] | None:
-    """The parts of a cell that is a list, or a text that is the JSON of one; None for any other."""
+    """The parts of a cell that is a list, or a text that is one; None for any other."""
     if isinstance(cell, str):
         return list_of(cell.strip())
     return cell if isinstance(cell, list) else None
