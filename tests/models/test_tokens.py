@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -167,3 +168,16 @@ def test_a_tokenizer_file_that_truncates_and_pads_shortens_no_case(tiny_tokenize
     backend.save(str(folder / "tokenizer.json"))
     messages = turns("fever 38.0 C")
     assert encode(load_tokenizer(find_model(str(folder))), messages, "yes") == encode(tiny_tokenizer, messages, "yes")
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [("tokenizer.json", "{"), ("tokenizer.json", "{}"), ("config.json", '{"model_type": "llama", "vocab_size": "x"}')],
+)
+def test_a_damaged_tokenizer_or_config_is_told_by_the_models_name(
+    tiny_model_folder: Path, tmp_path: Path, file: str, text: str
+) -> None:
+    folder = Path(shutil.copytree(tiny_model_folder, tmp_path / "model"))
+    (folder / file).write_text(text)
+    with pytest.raises(InputError, match=rf"model {folder}: its tokenizer or config\.json cannot be read \(\w+\)"):
+        load_tokenizer(find_model(str(folder)))
