@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from preceptor.data import DataSpec, Read, read_examples
+from preceptor.data._invalid_rows import InvalidRow
 from preceptor.errors import InputError
 from preceptor.tasks import Task, builtin_tasks, load_task
 
@@ -423,3 +424,31 @@ def test_a_value_that_is_mapped_in_both_forms_is_refused() -> None:
     values = {unicodedata.normalize(form, "Fébrile"): label for form, label in (("NFC", "yes"), ("NFD", "no"))}
     with pytest.raises(ValidationError, match="stands there twice"):
         DataSpec(path="cases.csv", labels=values)
+
+
+@pytest.mark.parametrize(
+    ("cell", "code", "words"),
+    [
+        ("yes; None", "none_beside_labels", "`none`, stands beside labels. Write the labels, or this word alone"),
+        ("yes|no", "other_separator", "`|` between them, and the task's separator is `; `. Set `answer.separator`"),
+        ("yes, NO", "other_separator", 'Set `answer.separator` to "," in the task'),
+        ("yes, perhaps", "unknown_label", "is not one of the task's"),
+        ("nothing", "unknown_label", "map others with `labels:` in the study"),
+    ],
+)
+def test_a_cell_that_is_no_set_of_labels_is_told_why(
+    read: Callable[..., Read], several: Task, cell: str, code: str, words: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        read([note(cell)], of=several)
+    (problem,) = caught.value.problems
+    assert isinstance(problem, InvalidRow)
+    assert problem.wrong.code == code
+    assert words in str(problem)
+    assert "answer.empty" not in str(problem)
+
+
+def test_a_word_for_no_label_that_the_task_lacks_is_asked_for(read: Callable[..., Read], several: Task) -> None:
+    without = several.model_copy(update={"answer": several.answer.model_copy(update={"empty": None})})
+    assert "name it as `answer.empty` in the task" in message(read, [note("none")], of=without)
+    assert "answer.empty" not in message(read, [note("none; yes")], of=without)

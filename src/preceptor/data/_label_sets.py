@@ -9,6 +9,9 @@ from preceptor.data._invalid_rows import RowProblem
 from preceptor.data._problems import did_you_mean, listed, quoted_if_near
 from preceptor.tasks import Task, composed, plain
 
+_SEPARATORS = (";", "|", ",", "/")
+"""What may stand between two labels in a file."""
+
 
 def read_label_set(cell: Any, mapping: Mapping[str, str], task: Task, problems: list[RowProblem]) -> str:
     """The canonical form of the labels in a cell; "" where it has a problem, which joins `problems`.
@@ -28,7 +31,7 @@ def read_label_set(cell: Any, mapping: Mapping[str, str], task: Task, problems: 
         return ""
     known = {plain(label): label for label in task.set_labels}
     unknown = [part for part in dict.fromkeys(parts) if plain(part) not in known]
-    problems += [_not_a_label(part, task) for part in unknown]
+    problems += [_not_a_label(part, task, alone=len(parts) == 1) for part in unknown]
     return "" if unknown else task.format_set(known[plain(part)] for part in parts)
 
 
@@ -77,8 +80,25 @@ def _list_of_python(text: str) -> list[Any] | None:
     return found if isinstance(found, list) and same else None
 
 
-def _not_a_label(part: str, task: Task) -> RowProblem:
+def _not_a_label(part: str, task: Task, *, alone: bool) -> RowProblem:
+    """Why a part of an answer, all of it if `alone`, is no label."""
+    empty = task.answer.empty
+    if empty is not None and plain(part) == plain(empty):
+        what = f"the word for no label, `{empty}`, stands beside labels"
+        return RowProblem("none_beside_labels", what, "Write the labels, or this word alone")
+    if mark := _other_separator(part, task):
+        what = f"labels stand there with `{mark}` between them, and the task's separator is `{task.answer.separator}`"
+        return RowProblem("other_separator", what, f'Set `answer.separator` to "{mark}" in the task')
     fix = f"Labels are {listed(task.set_labels)}; map others with `labels:` in the study"
+    if empty is None and alone:
+        fix += ", or if it means that there is none, name it as `answer.empty` in the task"
     detail = f"label {quoted_if_near(part, task.set_labels)} is not one of the task's"
     near = did_you_mean(part, task.set_labels)
     return RowProblem("unknown_label", "a label is not one of the task's", fix, detail, near)
+
+
+def _other_separator(part: str, task: Task) -> str | None:
+    """What stands between labels of the task in a part that is none; None where nothing does."""
+    known = set(map(plain, task.set_labels))
+    split = {mark: set(map(plain, part.split(mark))) for mark in _SEPARATORS if mark in part}
+    return next((mark for mark, parts in split.items() if parts <= known), None)
