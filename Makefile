@@ -7,7 +7,7 @@ DIST ?= dist
 EXTRAS := label,quantize,ray,serve,tensorboard
 
 .DEFAULT_GOAL := help
-.PHONY: help study five-tasks test test-quick check format bench wheel offline-bundle clean
+.PHONY: help study five-tasks test test-recipes test-quick check format bench wheel offline-bundle clean
 
 help: ## show these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -30,11 +30,14 @@ five-tasks: $(READY) ## the same with all six outputs and every control: about a
 	$(BIN)/preceptor models fetch all-minilm-l6-v2
 	$(BIN)/preceptor study five-tasks
 
-test: $(CLIENTS) ## every test, in two processes
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(CLIENTS) ## every test but the recipes' long ones, in two processes
+	$(BIN)/python -m pytest -m "not slow_recipe" -n 2 --dist loadfile
+
+test-recipes: $(READY) ## the recipes' long tests
+	$(BIN)/python -m pytest -m slow_recipe -n 2 --dist loadfile
 
 test-quick: $(READY) ## the tests that take seconds
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not slow_recipe"
 
 check: $(READY) ## format, lint, types, and who may import whom
 	$(BIN)/ruff format --check .

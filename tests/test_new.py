@@ -1,5 +1,6 @@
 import csv
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +148,41 @@ def test_lists_that_are_no_sets_are_not_called_empty(tmp_path: Path) -> None:
         write_new(read_table(table), tmp_path, "codes", NewStudy(text=["note"], target="codes", group="each row"))
     assert "secret" not in str(refused.value)
     assert [path.name for path in tmp_path.iterdir()] == ["cases.jsonl"]
+
+
+def test_labels_whose_letters_and_marks_are_apart_are_one(tmp_path: Path) -> None:
+    levels = ["élevé", unicodedata.normalize("NFD", "élevé"), "modéré"]
+    path = tmp_path / "notes.csv"
+    path.write_text("note,level\n" + "".join(f"what was found in case {n},{levels[n % 3]}\n" for n in range(30)))
+    files = write_new(read_table(path), tmp_path, "notes", NewStudy(["note"], "level", "each row"))
+    task, study = load(files)
+    assert task.labels == ("élevé", "modéré")
+    data = study["tasks"][0]["data"]
+    assert "labels" not in data
+    got = read_examples(DataSpec.model_validate(data), task, files.study.parent).examples
+    assert [one.target for one in got[:3]] == ["élevé", "élevé", "modéré"]
+
+
+def written_lists(folder: Path, cells: list[str]) -> Path:
+    rows = [[f"what was found in case {n}", cell] for n, cell in enumerate(cells)]
+    with (folder / "lists.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["note", "problems"], *rows])
+    return folder / "lists.csv"
+
+
+LISTS = [["asthma", "COPD"], ["COPD"], ["asthma"], ["gout", "asthma"], ["gout"]] * 6
+
+
+def test_lists_as_python_writes_them_are_sets(tmp_path: Path) -> None:
+    table = read_table(written_lists(tmp_path, list(map(str, LISTS))))
+    files = write_new(table, tmp_path, "notes", NewStudy(["note"], "problems", "each row"))
+    task, study = load(files)
+    assert (files.answers, task.set_labels) == ("several of 3 labels, `;` between them", ("asthma", "COPD", "gout"))
+    got = read_examples(DataSpec.model_validate(study["tasks"][0]["data"]), task, files.study.parent).examples
+    assert [one.target for one in got[:4]] == ["asthma; COPD", "COPD", "asthma", "asthma; gout"]
+
+
+def test_lists_that_cannot_be_read_are_no_free_text(tmp_path: Path) -> None:
+    table = read_table(written_lists(tmp_path, [str(one).replace(",", "") for one in LISTS]))
+    with pytest.raises(InputError, match=r"column `problems` holds lists, and no sets of labels. Write them as Python"):
+        write_new(table, tmp_path, "notes", NewStudy(["note"], "problems", "each row"))

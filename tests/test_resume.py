@@ -73,7 +73,7 @@ def test_a_run_killed_at_four_moments_ends_like_one_left_alone(
     assert list(disturbed.rglob("*.part.jsonl")) == []
 
 
-@pytest.mark.slow
+@pytest.mark.slow_recipe
 @pytest.mark.parametrize("chunks", [{}, {"chunk_length": 16}], ids=["whole", "chunks"])
 def test_a_classifier_killed_while_it_learns_and_answers_ends_like_one_left_alone(
     tmp_path: Path, tiny_encoder_folder: Path, chunks: dict[str, int]
@@ -91,7 +91,7 @@ def test_a_classifier_killed_while_it_learns_and_answers_ends_like_one_left_alon
     killed_and_alone(study, tmp_path, (in_sft, saving), patterns)
 
 
-@pytest.mark.slow
+@pytest.mark.slow_recipe
 def test_senses_killed_while_they_are_learned_end_like_those_left_alone(
     tmp_path: Path, tiny_encoder_folder: Path
 ) -> None:

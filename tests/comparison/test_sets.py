@@ -1,6 +1,8 @@
 """Predictions of several labels a case, in float64: the figures are scikit-learn's, and a study's."""
 
+import json
 import random
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +177,30 @@ def test_a_score_of_the_word_for_no_label_is_no_labels(files: tuple[Path, Path])
     plain = compare_predictions(*files, metric="brier", **FORM)
     rows = [row | {"scores": row["scores"] | {"none": 0.9}} for row in set_rows(0.1, seed=1)]
     assert compare_predictions(write_rows(files[0], rows), files[1], metric="brier", **FORM).delta == plain.delta
+
+
+@pytest.mark.parametrize(("metric", "form"), [("jaccard", FORM), ("auroc", FORM), ("accuracy", {"group": "patient"})])
+def test_labels_whose_letters_and_marks_are_apart_are_the_same(tmp_path: Path, metric: str, form: Any) -> None:
+    rows = [json.loads(json.dumps(row).replace("gout", "œdème")) for row in set_rows(0.2, seed=1)]
+    apart = [json.loads(unicodedata.normalize("NFD", json.dumps(row, ensure_ascii=False))) for row in rows]
+    files = [write_rows(tmp_path / f"{name}.jsonl", of) for name, of in (("a", rows), ("b", apart))]
+    found = compare_predictions(*files, metric=metric, **form)
+    assert found.a[0].value == found.b[0].value > 0.3
+
+
+def test_a_label_with_a_score_in_either_form_has_two(tmp_path: Path) -> None:
+    rows = set_rows(0.2, seed=1)
+    twice = [row | {"scores": row["scores"] | {"œde\u0300me": 0.1, "œdème": 0.9}} for row in rows]
+    files = [write_rows(tmp_path / f"{name}.jsonl", of) for name, of in (("a", rows), ("b", twice))]
+    with pytest.raises(InputError, match="no number for each label"):
+        compare_predictions(*files, metric="auroc", **FORM)
+
+
+@pytest.mark.parametrize("written", [str, json.dumps])
+def test_lists_written_as_text_are_refused(tmp_path: Path, written: Any) -> None:
+    """Cut at commas, each label would have another bracket or quote."""
+    rows = [row | {"answer": written(row["answer"].split("; "))} for row in set_rows(0.2, seed=1)]
+    files = [write_rows(tmp_path / f"{name}.jsonl", of) for name, of in (("a", set_rows(0.1, seed=2)), ("b", rows))]
+    with pytest.raises(InputError, match=r"b\.jsonl: labels stand there as a list, with brackets") as refused:
+        compare_predictions(*files, metric="jaccard", **FORM)
+    assert len(refused.value.problems) == 1

@@ -1,12 +1,15 @@
 import json
 import re
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from pydantic import ValidationError
 
 from preceptor.data import DataSpec, Read, read_examples
+from preceptor.data._invalid_rows import InvalidRow
 from preceptor.errors import InputError
 from preceptor.tasks import Task, builtin_tasks, load_task
 
@@ -370,21 +373,82 @@ def note(target: Any) -> dict[str, Any]:
 
 
 def test_several_labels_come_from_text_or_list_and_have_one_form(read: Callable[..., Read], several: Task) -> None:
-    cells = ["no; YES", ["no", "yes", "no"], '["no"]', [], "none", "J", "j;yes"]
+    cells = ["no; YES", ["no", "yes", "no"], '["no"]', [], "none", "J", "j;yes", "['no', 'yes']", "[]"]
     found = read([note(cell) for cell in cells], of=several, labels={"J": "yes; no", "j": "no"})
-    targets = ["yes; no", "yes; no", "no", "none", "none", "yes; no", "yes; no"]
+    targets = ["yes; no", "yes; no", "no", "none", "none", "yes; no", "yes; no", "yes; no", "none"]
     assert [one.target for one in found.examples] == targets
 
 
 def test_cells_without_labels_or_with_unknown_ones_are_refused(read: Callable[..., Read], several: Task) -> None:
     """LEADER trap 11: a label that the task does not list is named, never dropped in silence."""
-    cells = ["yes; perhap", "", " ; ", "yes", ["yes", {"a": "b"}]]
+    cells = ["yes; perhap", "", " ; ", "yes", ["yes", {"a": "b"}], "['yes' 'no']"]
     found = read([note(cell) for cell in cells], of=several, bad_rows="leave out")
     assert [one.target for one in found.examples] == ["yes"]
     said = [(one.number, one.wrong.code) for one in found.refused]
-    assert said == [(1, "unknown_label"), (2, "no_answer"), (3, "no_answer"), (5, "unknown_label")]
+    assert said == [
+        (1, "unknown_label"),
+        (2, "no_answer"),
+        (3, "no_answer"),
+        (5, "unknown_label"),
+        (6, "unknown_label"),
+    ]
     assert "`perhap`" in found.refused[0].what
     without = several.model_copy(update={"answer": several.answer.model_copy(update={"empty": None})})
     assert [one.wrong.code for one in read([note("yes"), note([])], of=without, bad_rows="leave out").refused] == [
         "no_label"
     ]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_label_whose_letters_and_marks_are_apart_is_the_tasks(
+    tmp_path: Path, read: Callable[..., Read], form: Literal["NFC", "NFD"]
+) -> None:
+    """Files from macOS and PDFs have them so; an answer of free text stays as it was."""
+    cells = [unicodedata.normalize(form, cell) for cell in ("fièvre", "néant", "fièvre; néant")]
+    rows, mapping = [note(cell) for cell in cells], {unicodedata.normalize(form, "Fébrile"): "fièvre"}
+    text = TASK.replace('{"yes": fever, "no": none}', "{fièvre: fever, néant: none}").replace("PARSER", "label")
+    several_text = text.replace(": label\n", ": labels\n").replace("macro_f1", "jaccard")
+    for name, yaml in (("one", text), ("several", several_text)):
+        (tmp_path / f"{name}.yaml").write_text(yaml)
+    one, several = (load_task(tmp_path / f"{name}.yaml") for name in ("one", "several"))
+    assert [case.target for case in read(rows[:2], of=one).examples] == ["fièvre", "néant"]
+    assert [case.target for case in read(rows, of=several).examples] == ["fièvre", "néant", "fièvre; néant"]
+    for task in (one, several):
+        other = note(unicodedata.normalize("NFC", "Fébrile"))
+        assert read([other], of=task, labels=mapping).examples[0].target == "fièvre"
+    chat = {"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": cells[0]}]}
+    assert read([chat], of=load_task("as_given"), group="each row").examples[0].target == cells[0]
+
+
+def test_a_value_that_is_mapped_in_both_forms_is_refused() -> None:
+    values = {unicodedata.normalize(form, "Fébrile"): label for form, label in (("NFC", "yes"), ("NFD", "no"))}
+    with pytest.raises(ValidationError, match="stands there twice"):
+        DataSpec(path="cases.csv", labels=values)
+
+
+@pytest.mark.parametrize(
+    ("cell", "code", "words"),
+    [
+        ("yes; None", "none_beside_labels", "`none`, stands beside labels. Write the labels, or this word alone"),
+        ("yes|no", "other_separator", "`|` between them, and the task's separator is `; `. Set `answer.separator`"),
+        ("yes, NO", "other_separator", 'Set `answer.separator` to "," in the task'),
+        ("yes, perhaps", "unknown_label", "is not one of the task's"),
+        ("nothing", "unknown_label", "map others with `labels:` in the study"),
+    ],
+)
+def test_a_cell_that_is_no_set_of_labels_is_told_why(
+    read: Callable[..., Read], several: Task, cell: str, code: str, words: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        read([note(cell)], of=several)
+    (problem,) = caught.value.problems
+    assert isinstance(problem, InvalidRow)
+    assert problem.wrong.code == code
+    assert words in str(problem)
+    assert "answer.empty" not in str(problem)
+
+
+def test_a_word_for_no_label_that_the_task_lacks_is_asked_for(read: Callable[..., Read], several: Task) -> None:
+    without = several.model_copy(update={"answer": several.answer.model_copy(update={"empty": None})})
+    assert "name it as `answer.empty` in the task" in message(read, [note("none")], of=without)
+    assert "answer.empty" not in message(read, [note("none; yes")], of=without)

@@ -136,6 +136,15 @@ def test_missing_weights_are_never_made_up(tiny_model_folder: Path, tmp_path: Pa
         new(find_model(str(folder)))
 
 
+@pytest.mark.parametrize("kind", ["model", "encoder"])
+def test_weights_of_another_size_are_never_drawn_anew(request: Any, tmp_path: Path, kind: str) -> None:
+    folder = Path(shutil.copytree(request.getfixturevalue(f"tiny_{kind}_folder"), tmp_path / "model"))
+    config = folder / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"intermediate_size": 64}))
+    with pytest.raises(InputError, match=r"weights are of another size than its config\.json says, .*layer"):
+        new(find_model(str(folder)))
+
+
 @pytest.mark.usefixtures("no_network")
 def test_nothing_here_opens_a_socket(tiny_model_folder: Path, tmp_path: Path) -> None:
     source = find_model(str(tiny_model_folder))

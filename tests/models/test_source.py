@@ -72,6 +72,20 @@ def test_a_missing_shard_is_named(folder: Path) -> None:
     assert whats(folder) == ["weights are missing: model-1.safetensors"]
 
 
+@pytest.mark.parametrize("size", [0, 4, 1000])
+def test_weights_that_are_cut_off_are_refused(folder: Path, size: int) -> None:
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:size])
+    assert whats(folder) == ["these weights are damaged: model.safetensors"]
+
+
+def test_of_several_files_the_pointer_of_git_lfs_is_named(folder: Path) -> None:
+    (folder / "model-1.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    index = {"weight_map": {"a": "model-1.safetensors", "b": "model.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert whats(folder) == ["these weights are damaged: model-1.safetensors"]
+
+
 def test_remote_code_is_refused(folder: Path) -> None:
     edit_json(folder / "config.json", auto_map={"AutoModelForCausalLM": "modeling_x.X"})
     (what,) = whats(folder)
@@ -152,3 +166,10 @@ def test_an_index_names_safetensors_of_its_own_folder_only(folder: Path, shard: 
     (folder / "pytorch_model.bin").write_bytes(b"")
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"lm_head.weight": shard}}))
     assert any("no safetensors file of this folder" in what for what in whats(folder))
+
+
+@pytest.mark.parametrize("changes", [{"model_type": "of-tomorrow"}, {"max_position_embeddings": "many"}])
+def test_a_config_that_transformers_cannot_read_is_told(folder: Path, changes: dict[str, str]) -> None:
+    edit_json(folder / "config.json", **changes)
+    with pytest.raises(InputError, match=rf"model {folder}: transformers cannot read its config\.json \(\w+\)"):
+        context_length(find_model(str(folder)))

@@ -1,5 +1,6 @@
 import json
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +185,16 @@ def test_a_text_beyond_the_models_length_is_no_warning(tmp_path: Path, caplog: p
         library.removeHandler(caplog.handler)
     assert len(prompt) > 8
     assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [("tokenizer.json", "{"), ("tokenizer.json", "{}"), ("config.json", '{"model_type": "llama", "vocab_size": "x"}')],
+)
+def test_a_damaged_tokenizer_or_config_is_told_by_the_models_name(
+    tiny_model_folder: Path, tmp_path: Path, file: str, text: str
+) -> None:
+    folder = Path(shutil.copytree(tiny_model_folder, tmp_path / "model"))
+    (folder / file).write_text(text)
+    with pytest.raises(InputError, match=rf"model {folder}: its tokenizer or config\.json cannot be read \(\w+\)"):
+        load_tokenizer(find_model(str(folder)))

@@ -173,3 +173,23 @@ def test_a_threshold_that_was_changed_is_refused(encoder_run: Path, tmp_path: Pa
     note.write_text(json.dumps(said | {"threshold": said["threshold"] / 2}))
     with pytest.raises(InputError, match=r"its threshold is not that of results\.json, so one of the two was changed"):
         open_arm(run, "urgency", "labels", heads=True)
+
+
+def test_a_threshold_that_was_changed_wherever_it_stands_does_not_make_the_answers(
+    encoder_run: Path, tmp_path: Path
+) -> None:
+    """Served, it would pass a check of some cases whose probabilities are far from it."""
+    run = shutil.copytree(encoder_run, tmp_path / "run")
+    arm = open_arm(run, "urgency", "labels", heads=True)
+    assert arm.threshold is not None
+    given = [one.scores[label] for one in arm.predictions if one.scores for label in SEVERAL.label_set(one.text) or ()]
+    moved = min(given) + 1e-6  # by which one label of one case is lost
+    note, results = arm.predictions_file.parent / "cell.json", run / "results.json"
+    note.write_text(json.dumps(json.loads(note.read_text()) | {"threshold": moved}))
+    said = json.loads(results.read_text())
+    for cell in said["cells"]:
+        if cell["arm"] == "labels":
+            cell["threshold"] = moved
+    results.write_text(json.dumps(said))
+    with pytest.raises(InputError, match=r"its threshold does not make the answers that were measured of their scores"):
+        open_arm(run, "urgency", "labels", heads=True)

@@ -24,7 +24,7 @@ def results(tmp_path_factory: pytest.TempPathFactory, tiny_encoder_folder: Path)
     return run_study(study, base, run, Console(quiet=True), command="preceptor study").model_dump(mode="json")
 
 
-@pytest.mark.slow
+@pytest.mark.slow_recipe
 def test_every_arm_answers_and_the_control_learns_from_the_same_cases(results: dict[str, Any]) -> None:
     assert results["failed"] == []
     cells = {one["arm"]: one for one in results["cells"]}
@@ -38,7 +38,7 @@ def test_every_arm_answers_and_the_control_learns_from_the_same_cases(results: d
     assert steps[0] == steps[1]
 
 
-@pytest.mark.slow
+@pytest.mark.slow_recipe
 def test_it_turns_on_the_first_stage(results: dict[str, Any]) -> None:
     primary = [(one["a"], one["b"]) for one in results["contrasts"] if one["family"] == "primary"]
     assert primary == [("senses+classify", "encoder"), ("senses+classify", "shuffled-senses+classify")]

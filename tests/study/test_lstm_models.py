@@ -159,7 +159,7 @@ def test_the_arms_of_the_documentation_fit_into_the_built_in_study() -> None:
         assert study.slots_of(last)[1] == ("backbone", "head")
 
 
-@pytest.mark.slow
+@pytest.mark.slow_recipe
 def test_killed_while_it_trains_it_ends_with_the_same_bytes(
     tmp_path: Path, tiny_model_folder: Path, tiny_encoder_folder: Path
 ) -> None:

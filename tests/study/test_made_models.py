@@ -116,7 +116,7 @@ def test_what_cannot_be_made_is_refused(
     assert said in checked.errors
 
 
-@pytest.mark.slow
+@pytest.mark.slow_recipe
 def test_killed_while_it_trains_it_ends_with_the_same_bytes(tmp_path: Path, tiny_model_folder: Path) -> None:
     study = write(tmp_path, tiny_model_folder)
     patterns = ("cells/**/predictions.jsonl", "stages/*/model/*", "stages/*/slots/*/*", "models/small/*")

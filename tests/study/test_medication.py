@@ -54,7 +54,7 @@ def test_it_says_how_many_patients_come_for_the_first_time() -> None:
     assert entry.margin == 0.03
 
 
-@pytest.mark.slow
+@pytest.mark.slow_recipe
 def test_at_a_small_size_all_arms_answer_and_every_student_does_better_than_frequency(
     tmp_path: Path, tiny_model_folder: Path
 ) -> None:

@@ -49,7 +49,7 @@ def kept(run: Path, arm: str) -> list[Any]:
     return read_predictions(file.parent)
 
 
-@pytest.mark.slow
+@pytest.mark.slow_recipe
 def test_what_one_snippet_says_is_learnt_and_found_by_its_weight(done: tuple[Path, Path, Results]) -> None:
     weighed = cell(done[2], "weighed")
     assert weighed.value > 0.9
@@ -63,7 +63,7 @@ def test_what_one_snippet_says_is_learnt_and_found_by_its_weight(done: tuple[Pat
     assert found.hits.share.value > found.hits.by_chance
 
 
-@pytest.mark.slow
+@pytest.mark.slow_recipe
 def test_figures_are_those_of_the_kept_weights_and_drops(done: tuple[Path, Path, Results]) -> None:
     """Trap 3: beside each weight stands what is lost without the snippet."""
     found = cell(done[2], "weighed").snippets
@@ -80,7 +80,7 @@ def test_figures_are_those_of_the_kept_weights_and_drops(done: tuple[Path, Path,
     assert cell(done[2], "averaged").snippets is None
 
 
-@pytest.mark.slow
+@pytest.mark.slow_recipe
 def test_a_drop_is_what_the_head_says_of_the_case_without_the_snippet(done: tuple[Path, Path, Results]) -> None:
     """Trap 6: what is kept of a snippet are the note's own characters."""
     policy = weighing_policy(done[1])
@@ -119,7 +119,7 @@ def checked(study: Any, base: Path, tokenizer: Any) -> Any:
     return check_task(read_task(study.tasks[0], study, base), study, tokenizer)
 
 
-@pytest.mark.slow
+@pytest.mark.slow_recipe
 def test_results_are_read_again_and_the_same_command_answers_nothing_anew(done: tuple[Path, Path, Results]) -> None:
     file, run, results = done
     again = Results.model_validate_json((run / "results.json").read_bytes())
@@ -130,7 +130,7 @@ def test_results_are_read_again_and_the_same_command_answers_nothing_anew(done: 
     assert {one: one.stat().st_mtime_ns for one in run.glob("cells/**/predictions.jsonl")} == before
 
 
-@pytest.mark.slow
+@pytest.mark.slow_recipe
 def test_the_plan_counts_what_is_read_of_snippets(done: tuple[Path, Path, Results]) -> None:
     study, base = load_study(str(done[0]))
     planned = read_planned(study, base)
@@ -140,7 +140,7 @@ def test_the_plan_counts_what_is_read_of_snippets(done: tuple[Path, Path, Result
     assert answers.seen == sum(map(len, prompts))
 
 
-@pytest.mark.slow
+@pytest.mark.slow_recipe
 def test_the_report_says_what_weights_are_worth_and_shows_snippets_where_text_may_be(
     done: tuple[Path, Path, Results],
 ) -> None:
@@ -158,7 +158,7 @@ def test_the_report_says_what_weights_are_worth_and_shows_snippets_where_text_ma
     assert first.snippets[0].text not in page
 
 
-@pytest.mark.slow
+@pytest.mark.slow_recipe
 def test_a_model_of_snippets_is_not_served(done: tuple[Path, Path, Results]) -> None:
     with pytest.raises(
         InputError, match="weighed is shown around, a field that the study made: no case from elsewhere"

@@ -21,7 +21,7 @@ def contrast(results: dict[str, Any], a: str, b: str) -> dict[str, Any]:
     return dict(found)
 
 
-@pytest.mark.slow
+@pytest.mark.slow_recipe
 @pytest.mark.parametrize("way", ["tfidf", "mlp"])
 def test_the_gain_of_keywords_is_the_label_that_they_begin_with(results: dict[str, Any], way: str) -> None:
     """Trap 1."""
@@ -34,7 +34,7 @@ def test_the_gain_of_keywords_is_the_label_that_they_begin_with(results: dict[st
     assert contrast(results, f"{way}-keywords-without-label", f"{way}-full")["margin"] == 0.05
 
 
-@pytest.mark.slow
+@pytest.mark.slow_recipe
 def test_the_first_sentence_says_so_and_nothing_is_recommended(results: dict[str, Any]) -> None:
     """Traps 1 and 3."""
     (found,) = results["conclusions"]
@@ -43,7 +43,7 @@ def test_the_first_sentence_says_so_and_nothing_is_recommended(results: dict[str
     assert found["sentence"].startswith("On specialty, the view that does best names the answer: keywords, by ")
 
 
-@pytest.mark.slow
+@pytest.mark.slow_recipe
 def test_keywords_are_a_fifth_of_the_words_at_most(results: dict[str, Any]) -> None:
     views = {one["name"]: one for one in results["study"]["tasks"][0]["views"]}
     for name in ("keywords", "keywords-without-label", "random-words"):

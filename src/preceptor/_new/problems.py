@@ -65,6 +65,9 @@ def _label_problems(table: Table, label: str) -> list[Problem]:
         )
         fix = "Write a text in each cell, or in each a list of short texts: few labels, each in several rows"
         return [Problem(str(table.path), what, fix)]
+    if values and all(text.strip().startswith("[") and text.strip().endswith("]") for text in values):
+        fix = "Write them as Python or JSON does, ['a', 'b'], or with `;` between; few labels, each in several rows"
+        return [Problem(str(table.path), f"column `{label}` holds lists, and no sets of labels", fix)]
     if label not in table.columns or len(by_spelling(values)) > 1:
         return []
     found = "is empty" if not values else "has one value only"

@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 
 from preceptor._new.settings import NewStudy
-from preceptor._new.text import by_spelling, editor_line, normalised, scalar
+from preceptor._new.text import by_spelling, editor_line, scalar
 from preceptor.data import EACH_ROW, SetColumn, Table, iso_day, looks_like_labels
 from preceptor.models import EMBEDDED_ENCODER, fetch_command
+from preceptor.tasks import composed, plain
 
 
 def study_yaml(
@@ -88,7 +89,7 @@ def _spelling_lines(table: Table, label: str, sets: SetColumn | None) -> list[st
     else:
         values = table.distinct(label) if looks_like_labels(table, label) else []
         first = by_spelling(values)
-        spelt = {value.strip(): first[normalised(value)] for value in values}
+        spelt = {composed(value.strip()): first[plain(value)] for value in values}
     other = [f"        {scalar(value)}: {scalar(one)}" for value, one in spelt.items() if value != one]
     if sets is not None and sets.empty and sets.blank_is_none:
         told = "an empty cell was taken for no label; if nobody looked: bad_rows: leave out"

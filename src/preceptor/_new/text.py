@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import yaml
 
 from preceptor._schema import SchemaOf
+from preceptor.tasks import composed, plain
 
 
 def scalar(text: str) -> str:
@@ -23,16 +24,11 @@ def words(name: str) -> str:
 
 
 def by_spelling(values: Sequence[str]) -> dict[str, str]:
-    """Normalised label -> its first spelling: labels that differ in case or white space only are the same."""
+    """What spellings of a label have in common -> the first: case, white space and Unicode normal form are none."""
     first: dict[str, str] = {}
     for value in values:
-        first.setdefault(normalised(value), value.strip())
+        first.setdefault(plain(value), composed(value.strip()))
     return first
-
-
-def normalised(value: str) -> str:
-    """A label without what spellings of it may differ in."""
-    return " ".join(value.casefold().split())
 
 
 def schema_file(of: SchemaOf) -> str:

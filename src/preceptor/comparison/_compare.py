@@ -39,6 +39,7 @@ from preceptor.evidence import (
     value_of,
 )
 from preceptor.progress import late_progress
+from preceptor.tasks import composed
 
 Predictions = str | PathLike[str] | Any
 """A file or a DataFrame of pandas."""
@@ -102,7 +103,9 @@ def compare_predictions(
     An answer that is right in no case counts as INVALID: wrong, never missing; a file of such answers alone is refused.
     Raises InputError with every problem.
     """
-    columns = _Columns(answer, score, SetForm(separator, str(empty).strip() if empty else None) if separator else None)
+    columns = _Columns(
+        answer, score, SetForm(separator, composed(str(empty).strip()) if empty else None) if separator else None
+    )
     found = find_metric(metric) if metric in metric_names() else None
     (ours, unread), (theirs, unread_too) = read_arm(a, "a"), read_arm(b, "b")
     files, all_read = [*ours, *theirs], not unread and not unread_too

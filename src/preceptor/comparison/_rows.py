@@ -7,6 +7,7 @@ from typing import Any
 from preceptor.data import Row, Table, describe_columns, meant_column, quoted
 from preceptor.errors import Problem, shortened
 from preceptor.evidence import Metric
+from preceptor.tasks import composed
 
 ID = "id"
 LABEL_SCORES = "scores"
@@ -19,9 +20,14 @@ _MOST_SHOWN = 5
 
 
 def text_of(row: Row, column: str) -> str:
-    """A cell without white space around it; "" of a list or an object, and where there is none."""
+    """A cell in Unicode NFC, without white space around it; "" of a list or an object, and where there is none."""
     cell = row.cells.get(column, "")
-    return cell.strip() if isinstance(cell, str) else ""
+    return composed(cell.strip()) if isinstance(cell, str) else ""
+
+
+def scores_of(row: Row) -> dict[str, Any]:
+    """Label -> its score, labels as `text_of` reads them; empty where the row has none."""
+    return {composed(label): score for label, score in (row.cells.get(LABEL_SCORES) or {}).items()}
 
 
 def number_of(cell: Any) -> float | None:
@@ -120,7 +126,9 @@ def few(problems: list[Problem], table: Table) -> list[Problem]:
 
 
 def _are_numbers(cell: Any) -> bool:
-    return isinstance(cell, dict) and bool(cell) and all(number_of(one) is not None for one in cell.values())
+    if not isinstance(cell, dict) or len(set(map(composed, cell))) < len(cell):
+        return False
+    return bool(cell) and all(number_of(one) is not None for one in cell.values())
 
 
 def _are_probabilities(cell: Mapping[str, Any], of_sets: bool) -> bool:

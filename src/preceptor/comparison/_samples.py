@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from preceptor.comparison._rows import LABEL_SCORES, by_id, number_of, text_of
+from preceptor.comparison._rows import LABEL_SCORES, by_id, number_of, scores_of, text_of
 from preceptor.data import Row, Table, quoted
 from preceptor.errors import Problem
 from preceptor.evidence import INVALID_CODE, Metric, Sample
@@ -59,7 +59,7 @@ def foreign_answers(table: Table, gold: Collection[str], answer: str) -> Iterato
 
 def labels_with_scores(files: Sequence[Sequence[Row]]) -> set[str]:
     """Every label that a row of a file has a score for."""
-    return {label for rows in files for row in rows for label in row.cells.get(LABEL_SCORES) or ()}
+    return {label for rows in files for row in rows for label in scores_of(row)}
 
 
 def in_order(table: Table, cases: Sequence[str]) -> list[Row]:
@@ -70,5 +70,5 @@ def in_order(table: Table, cases: Sequence[str]) -> list[Row]:
 
 def label_scores_of(rows: Sequence[Row], labels: Sequence[str]) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
     """(cases, labels); a label that has no score has 0."""
-    given = [[number_of(row.cells[LABEL_SCORES].get(label, 0)) for label in labels] for row in rows]
+    given = [[number_of(scores.get(label, 0)) for label in labels] for scores in map(scores_of, rows)]
     return np.array(given, dtype=float)

@@ -7,7 +7,7 @@ import numpy as np
 
 from preceptor.comparison._rows import LABEL_SCORES, text_of
 from preceptor.comparison._samples import in_order, label_scores_of, labels_with_scores
-from preceptor.data import Table, quoted
+from preceptor.data import Table, list_of, quoted
 from preceptor.errors import InputError, Problem
 from preceptor.evidence import INVALID_CODE, Metric, Sample
 from preceptor.tasks import INVALID
@@ -117,12 +117,16 @@ def _form_problems(
     known = frozenset().union(*right)
     mark = form.separator.strip() or form.separator
     every = {text for one in (gold, *texts) for text in one}
+    places = [("gold", gold), *((str(table.path), one) for table, one in zip(tables, texts, strict=True))]
+    if lists := [where for where, given in places if any(list_of(text) is not None for text in given)]:
+        fix = f"Write one text with {mark!r} between labels"
+        yield from (Problem(where, "labels stand there as a list, with brackets", fix) for where in lists)
+        return
     there = next((other for other in _MARKS if any(other in text for text in every)), None)
     if there is not None and not any(mark in text for text in every):
         what = f"{mark!r} stands in no right answer and in no answer, and {there!r} does, so none would have two labels"
         yield Problem("separator", what, "Say what stands between two labels there")
         return
-    places = [("gold", gold), *((str(table.path), one) for table, one in zip(tables, texts, strict=True))]
     for where, given in places:
         other = None if any(mark in text for text in given) else _other_mark(given, known)
         if other is not None:

@@ -6,6 +6,7 @@ from preceptor.data._fit import TooLong, fit, fit_pair
 from preceptor.data._frame import write_frame
 from preceptor.data._header import describe_columns, has_header, meant_column, missing_header
 from preceptor.data._inspect import Guess, inspect_table, looks_like_labels
+from preceptor.data._label_sets import list_of
 from preceptor.data._made_fields import (
     can_be_stated,
     made_field_cautions,
@@ -61,6 +62,7 @@ __all__ = [
     "inspect_table",
     "iso_day",
     "left_out_by",
+    "list_of",
     "looks_like_labels",
     "made_field_cautions",
     "made_field_problems",

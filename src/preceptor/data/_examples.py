@@ -17,7 +17,7 @@ from preceptor.data._table import Table, read_table
 from preceptor.data._text_files import Row
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest
-from preceptor.tasks import INVALID, Example, Split, Task, make_cases
+from preceptor.tasks import INVALID, Example, Split, Task, composed, make_cases
 from preceptor.text_pieces import without_separator
 
 _Case = tuple[Example, str]
@@ -203,8 +203,7 @@ def _target(spec: DataSpec, task: Task, text: str | None, problems: list[RowProb
     """The right answer after the mapping `labels`; for label tasks it must parse to one of the task's labels."""
     if text is None:
         return ""
-    target = text.strip()
-    target = spec.labels.get(target, target)
+    target = _mapped(spec, task, text.strip())
     if not target:
         problems.append(RowProblem("no_answer", "the answer is empty", "Fill it, or leave the row out"))
     elif task.answer.kind == "label" and not _gives_label(task, target):
@@ -217,11 +216,17 @@ def _rejected(spec: DataSpec, task: Task, row: Row, problems: list[RowProblem]) 
     text = (_single_text(row, spec.rejected, problems) or "").strip() if spec.rejected else ""
     if text and task.set_labels:
         return read_label_set(text, spec.labels, task, problems)
-    text = spec.labels.get(text, text)
+    text = _mapped(spec, task, text)
     if text and task.answer.kind == "label" and not _gives_label(task, text):
         one = _not_a_label(task, text)
         problems.append(replace(one, what=f"`rejected`: {one.what}", detail=f"`rejected`: {one.detail}"))
     return text or None
+
+
+def _mapped(spec: DataSpec, task: Task, text: str) -> str:
+    """An answer after the mapping `labels`: a label in the form that task files are read in, a text as it is."""
+    mapped = spec.labels.get(composed(text), text)
+    return composed(mapped) if task.answer.kind == "label" else mapped
 
 
 def _gives_label(task: Task, target: str) -> bool:

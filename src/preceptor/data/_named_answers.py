@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from preceptor.data._finding import Finding
-from preceptor.tasks import Example, Task
+from preceptor.tasks import Example, Task, composed
 
 NAMES_THE_ANSWER = "names_the_answer"
 """The code of the findings of `check_named_answers`."""
@@ -88,4 +88,4 @@ def check_named_answers(fields: Mapping[str, Named]) -> Iterator[Finding]:
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.casefold())
+    return re.findall(r"\w+", composed(text).casefold())

@@ -7,6 +7,7 @@ from typing import Any
 
 from preceptor.data._label_sets import list_of
 from preceptor.data._table import Table
+from preceptor.tasks import composed, plain
 
 _SEPARATORS = {";": "; ", "|": " | ", ",": ", "}
 """What stands between two labels in a cell -> how a task writes it. The first by which a column has sets: commas stand
@@ -71,12 +72,12 @@ def _found(named: Sequence[Sequence[str]], mark: str | None, rows: int) -> SetCo
     """What the filled cells of `rows` name; mark: what stands between two labels of a text, None for lists."""
     first: dict[str, str] = {}
     for part in (part for parts in named for part in parts):
-        first.setdefault(_plain(part), " ".join(part.split()))
+        first.setdefault(plain(part), " ".join(part.split()))
         if len(first) > _MOST_LABELS + 1:  # with a word for none
             return None
-    sets = [frozenset(map(_plain, parts)) for parts in named]
+    sets = [frozenset(map(plain, parts)) for parts in named]
     word = _word_for_none(sets) if mark else None
-    labels = [label for plain, label in first.items() if plain != word]
+    labels = [label for common, label in first.items() if common != word]
     free = next((one for one in _SEPARATORS if not any(one in label for label in labels)), None)
     filled = [one for one in sets if one and one != {word}]
     if not _may_be_labels(labels, mark) or not _are_sets(filled, len(labels), rows) or not (mark or free):
@@ -91,7 +92,7 @@ def _found(named: Sequence[Sequence[str]], mark: str | None, rows: int) -> SetCo
         blank_is_none=blank and not own,
         longest=max(sum(len(part) + 2 for part in parts) for parts in named),
         spelt={
-            part: one for parts in named for part in parts if part.casefold() != (one := first[_plain(part)]).casefold()
+            part: one for parts in named for part in parts if part.casefold() != (one := first[plain(part)]).casefold()
         },
     )
 
@@ -127,15 +128,11 @@ def _word_for_none(sets: Sequence[frozenset[str]]) -> str | None:
 
 
 def _list(cell: Any) -> list[Any] | None:
-    """The parts of a cell that is a list, or a text that is the JSON of one; None for any other."""
+    """The parts of a cell that is a list, or a text that is one; None for any other."""
     if isinstance(cell, str):
         return list_of(cell.strip())
     return cell if isinstance(cell, list) else None
 
 
 def _stripped(parts: Sequence[Any]) -> list[str]:
-    return [text for part in parts if (text := str(part).strip())]
-
-
-def _plain(part: str) -> str:
-    return " ".join(part.casefold().split())
+    return [text for part in parts if (text := composed(str(part).strip()))]

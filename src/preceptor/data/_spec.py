@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from preceptor.data._spike import Spike
 from preceptor.files import expanded
-from preceptor.tasks import Split
+from preceptor.tasks import Split, composed
 
 EACH_ROW = "each row"
 
@@ -63,6 +63,14 @@ class DataSpec(BaseModel):
     seed: int = 0
     spike: Spike | None = Field(default=None, exclude_if=lambda spike: spike is None)
     """A positive control: what supervised training learns wrongly, and pairs correct; for text answers."""
+
+    @field_validator("labels")
+    @classmethod
+    def _one_spelling(cls, labels: dict[str, str]) -> dict[str, str]:
+        read = {composed(value): label for value, label in labels.items()}
+        if len(read) < len(labels):
+            raise ValueError("a value stands there twice, its letters and their marks written as NFC and as NFD")
+        return read
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

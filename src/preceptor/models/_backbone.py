@@ -32,7 +32,7 @@ def load_base(source: ModelSource, dtype: torch.dtype, seed: int) -> Any:
 
 def load_backbone(folder: Path, dtype: torch.dtype, layers: int | None = None, **options: Any) -> Any:
     """The model in `folder`, every weight frozen; its first `layers` layers. Raises `InputError` when weights are
-    missing.
+    missing, or of other sizes.
     """
     family = find_family(folder)
     if layers is not None:
@@ -46,6 +46,7 @@ def load_backbone(folder: Path, dtype: torch.dtype, layers: int | None = None, *
             trust_remote_code=False,
             use_safetensors=True,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # told below
             **options,
         )
     model, found = loaded
@@ -55,6 +56,9 @@ def load_backbone(folder: Path, dtype: torch.dtype, layers: int | None = None, *
     if missing := found["missing_keys"] & model.state_dict().keys():
         # transformers would fill them with random numbers and only warn.
         what = f"{len(missing)} weights of its architecture are missing, {min(missing)} among them"
+        raise InputError(Problem(f"model {folder.name}", what, "Copy the whole folder again."))
+    if other := {name for name, *_ in found["mismatched_keys"]} & model.state_dict().keys():
+        what = f"{len(other)} weights are of another size than its config.json says, {min(other)} among them"
         raise InputError(Problem(f"model {folder.name}", what, "Copy the whole folder again."))
     model = model.requires_grad_(False).to(compute_device())
     avoid_slow_products(model)

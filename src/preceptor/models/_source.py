@@ -1,9 +1,12 @@
 """Which model a name means, and whether its folder is safe to load and complete."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
+
+from safetensors import SafetensorError, safe_open
 
 from preceptor.errors import InputError, Problem
 from preceptor.files import digest, digest_file, expanded, is_folder, why_no_path
@@ -136,7 +139,10 @@ def fingerprint(source: ModelSource) -> str:
 
 
 def context_length(source: ModelSource) -> int | None:
-    """The longest sequence in tokens, by `max_position_embeddings`; None when the configuration has no such entry."""
+    """The longest sequence in tokens, by `max_position_embeddings`; None when the configuration has no such entry.
+
+    Raises `InputError` for a configuration that transformers cannot read.
+    """
     return positions(_config(source))
 
 
@@ -151,7 +157,12 @@ def positions(config: Any) -> int | None:
 def _config(source: ModelSource) -> Any:
     from transformers import AutoConfig
 
-    return AutoConfig.from_pretrained(source.location, local_files_only=True, trust_remote_code=False)
+    try:
+        return AutoConfig.from_pretrained(source.location, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # an unknown architecture or a damaged file: transformers raises many types
+        what = f"transformers cannot read its config.json ({type(error).__name__})"
+        fix = "Copy the file again, or name a model that transformers itself implements."
+        raise InputError(Problem(f"model {source.name}", what, fix)) from error
 
 
 def _hidden_layers(source: ModelSource) -> int:
@@ -213,13 +224,28 @@ def _weights_problem(folder: Path) -> tuple[str, str] | None:
             what = f"{index.name} names weights that are no safetensors file of this folder: {', '.join(strange)}"
             return what, "Use a folder that holds all its weights as safetensors."
         missing = sorted(shard for shard in shards if not (folder / shard).is_file())
-        return (f"weights are missing: {', '.join(missing)}", "Copy the whole folder again.") if missing else None
+        if missing:
+            return f"weights are missing: {', '.join(missing)}", "Copy the whole folder again."
+        return _damage(folder, sorted(shards))
     if (folder / "model.safetensors").is_file():
-        return None
+        return _damage(folder, ["model.safetensors"])
     if any(file.suffix in _PICKLED for file in folder.iterdir()):
         fix = "Save it again with `save_pretrained` on a machine where you trust the file, and use that folder."
         return "its weights are only there as pickle, which can run code when it is read", fix
     return "there is no model.safetensors in it", "Name a folder that holds safetensors weights."
+
+
+def _damage(folder: Path, names: Sequence[str]) -> tuple[str, str] | None:
+    """Files that are cut off, or hold something else, such as the pointer that Git LFS leaves in place of a file."""
+    damaged = []
+    for name in names:
+        try:
+            with safe_open(folder / name, framework="numpy"):
+                pass
+        except SafetensorError:
+            damaged.append(name)
+    fix = "Copy the file again in full; one of Git LFS must be pulled first."
+    return (f"these weights are damaged: {', '.join(damaged)}", fix) if damaged else None
 
 
 def _tokenizer_problem(folder: Path) -> tuple[str, str] | None:

@@ -26,9 +26,13 @@ class Encoded:
 
 
 def load_tokenizer(source: ModelSource) -> Any:
-    """Load a fast tokenizer. Raises `InputError` when there is none, or the model's family cannot use it."""
-    tokenizer = AutoTokenizer.from_pretrained(source.location, local_files_only=True, trust_remote_code=False)
+    """Load a fast tokenizer. Raises `InputError` when it cannot be read, there is none, or the family cannot use it."""
     where = f"model {source.name}"
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source.location, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # of damaged files, transformers and tokenizers raise many types
+        what = f"its tokenizer or config.json cannot be read ({type(error).__name__})"
+        raise InputError(Problem(where, what, "Copy tokenizer.json and all .json files of the model again.")) from error
     if not tokenizer.is_fast:
         raise InputError(Problem(where, "its tokenizer has no tokenizer.json", "Save it again as a fast tokenizer."))
     tokenizer.backend_tokenizer.no_truncation()  # tokenizer.json may ask for both, and would shorten a case unseen

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from preceptor.data import read_table
 from preceptor.errors import InputError, Problem
-from preceptor.tasks import Task
+from preceptor.tasks import Task, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ def read_interactions(path: Path, task: Task) -> Interactions:
     named = [
         [" ".join(name.split()) for name in row] for row in zip(*map(table.column, table.columns[:2]), strict=True)
     ]
-    known = {label.casefold(): label for label in task.set_labels}
+    known = {plain(label): label for label in task.set_labels}
     pairs = {pair for a, b in named if (pair := _pair(a, b, known, task.set_labels))}
-    names = {name.casefold(): name for row in named for name in row if name}
+    names = {plain(name): name for row in named for name in row if name}
     if not pairs:
         fix = f"Write drugs as the task names them: {', '.join(task.set_labels[:3])} and so on"
         raise InputError(Problem(where, "no row is of two of the task's labels", fix))
@@ -61,10 +61,10 @@ def read_interactions(path: Path, task: Task) -> Interactions:
         task.set_labels,
         tuple(sorted(pairs)),
         tuple(name for plain, name in sorted(names.items()) if plain not in known),
-        tuple(label for label in task.set_labels if label.casefold() not in names),
+        tuple(label for label in task.set_labels if plain(label) not in names),
     )
 
 
 def _pair(a: str, b: str, known: dict[str, str], labels: Sequence[str]) -> tuple[str, str] | None:
-    found = sorted({known[name.casefold()] for name in (a, b) if name.casefold() in known}, key=labels.index)
+    found = sorted({known[plain(name)] for name in (a, b) if plain(name) in known}, key=labels.index)
     return (found[0], found[1]) if len(found) == 2 else None

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from preceptor.tasks._spelling import composed, plain
+
 _DRESS = re.compile(r"[*`]")
 _AROUND = " \t\r\n_#>\"'“”([{-•)]}.,"
 
@@ -10,17 +12,17 @@ _AROUND = " \t\r\n_#>\"'“”([{-•)]}.,"
 def parse_label_set(text: str, labels: Sequence[str], separator: str, empty: str | None) -> frozenset[str] | None:
     """The labels that `text` lists; None where it names none of `labels` and does not say the `empty` set.
 
-    Parts stand between separators or line breaks; case, markdown and surrounding space and punctuation do not matter.
-    A part that is none of `labels` stays in the set as it was written: a label that no right answer has. The word for
-    the empty set beside labels contradicts them: None.
+    Parts stand between separators or line breaks; case, the Unicode normal form, markdown and surrounding space and
+    punctuation do not matter. A part that is none of `labels` stays in the set as it was written: a label that no right
+    answer has. The word for the empty set beside labels contradicts them: None.
     """
-    known = {_plain(label): label for label in labels}
-    parts = [part for line in text.splitlines() for part in line.split(separator.strip() or separator)]
-    read = [_plain(part) for part in parts]
+    known = {_bare(label): label for label in labels}
+    parts = [part for line in composed(text).splitlines() for part in line.split(separator.strip() or separator)]
+    read = [_bare(part) for part in parts]
     found = frozenset(known.get(part, part) for part in read if part)
-    if empty is not None and found == {_plain(empty)}:
+    if empty is not None and found == {_bare(empty)}:
         return frozenset()
-    if (empty is not None and _plain(empty) in found) or found.isdisjoint(labels):
+    if (empty is not None and _bare(empty) in found) or found.isdisjoint(labels):
         return None
     return found
 
@@ -32,5 +34,5 @@ def write_label_set(found: Iterable[str], labels: Sequence[str], separator: str,
     return separator.join(ordered) or empty or ""
 
 
-def _plain(part: str) -> str:
-    return " ".join(_DRESS.sub("", part).strip(_AROUND).casefold().split())
+def _bare(part: str) -> str:
+    return plain(_DRESS.sub("", part).strip(_AROUND))

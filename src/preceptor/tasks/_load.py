@@ -14,6 +14,7 @@ from preceptor.strict_yaml import load_yaml, setting_in, where_and_why
 from preceptor.tasks._generators import generators
 from preceptor.tasks._label_sets import parse_label_set
 from preceptor.tasks._parse import parse_label
+from preceptor.tasks._spelling import composed, plain
 from preceptor.tasks._task import PLACEHOLDER, SEPARATOR, Task
 
 _BUILTIN = Path(__file__).parent / "builtin"
@@ -57,7 +58,7 @@ def load_task(name_or_path: str | Path) -> Task:
 def _read(path: Path) -> tuple[dict[str, Any], str, list[Problem]]:
     """The file's keys, its text, and the keys that stand there twice."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = composed(path.read_text(encoding="utf-8"))
         # Every scalar as text, so that a label `no` or `1` stays what was written.
         raw, twice = load_yaml(text, yaml.BaseLoader)
     except UnicodeDecodeError:
@@ -127,7 +128,7 @@ def _answer_problems(at: _At, answer: Mapping[str, Any]) -> Iterator[Problem]:
     parser = answer.get("parser", kind)
     if parser not in _PARSERS[kind]:
         yield Problem(at("answer.parser"), f"{parser!r} reads no {kind}", f"Choose of {_list(_PARSERS[kind])}")
-    labels = [" ".join(str(label).casefold().split()) for label in _mapping(answer.get("labels"))]
+    labels = [plain(str(label)) for label in _mapping(answer.get("labels"))]
     if kind in ("label", "labels") and len(labels) < 2:
         fix = "Name every label that may be answered" + "; one yes or no is kind: label" * (kind == "labels")
         yield Problem(at("answer.labels"), "fewer than two labels", fix)
@@ -166,7 +167,7 @@ def _set_problems(at: _At, answer: Mapping[str, Any], labels: list[str]) -> Iter
     if empty is not None and parse_label_set(str(empty), names, separator, str(empty)) != frozenset():
         fix = "Take a word that is no label, such as `none`"
         yield Problem(at("answer.empty"), f"{empty!r} cannot be read as the empty set", fix)
-    elif empty is not None and " ".join(str(empty).casefold().split()) in labels:
+    elif empty is not None and plain(str(empty)) in labels:
         yield Problem(at("answer.empty"), f"{empty!r} is a label", "Take a word that is no label, such as `none`")
 
 

@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from preceptor.tasks._spelling import composed, plain
+
 INVALID = "INVALID"
 
 _MARKUP = " \t\r\n*_`#>\"'“”([{-•"
@@ -12,26 +14,26 @@ _MARKUP = " \t\r\n*_`#>\"'“”([{-•"
 def parse_label(text: str, labels: Sequence[str]) -> str:
     """The label that `text` starts with; INVALID if there is none, or if a different label follows.
 
-    Ignores case, markdown, surrounding white space and punctuation. Longer labels take precedence over their prefixes:
-    "not met" is never parsed as "met", nor "stage 12" as "stage 1".
+    Ignores case, the Unicode normal form, markdown, surrounding white space and punctuation. Longer labels take
+    precedence over their prefixes: "not met" is never parsed as "met", nor "stage 12" as "stage 1".
     """
-    answer = re.sub(r"[*`]", "", text).lstrip(_MARKUP)
+    answer = re.sub(r"[*`]", "", composed(text)).lstrip(_MARKUP)
     pattern = _label_pattern(tuple(labels))
     if not pattern.match(answer):
         return INVALID
-    found = {_plain(hit) for hit in pattern.findall(answer)}
+    found = {plain(hit) for hit in pattern.findall(answer)}
     if len(found) != 1:
         return INVALID
-    return {_plain(label): label for label in labels}[found.pop()]
+    return {plain(label): label for label in labels}[found.pop()]
 
 
 def parse_final_answer(text: str, labels: Sequence[str], marker: str) -> str:
     """The label after the last `marker`, such as "Answer:", on its line; INVALID without a marker."""
-    plain = re.sub(r"[*`]", "", text)
-    hits = list(re.finditer(re.escape(marker), plain, re.IGNORECASE))
+    bare = re.sub(r"[*`]", "", composed(text))
+    hits = list(re.finditer(re.escape(marker), bare, re.IGNORECASE))
     if not hits:
         return INVALID
-    rest = plain[hits[-1].end() :].lstrip(_MARKUP)
+    rest = bare[hits[-1].end() :].lstrip(_MARKUP)
     return parse_label(rest.partition("\n")[0], labels)
 
 
@@ -46,7 +48,3 @@ def _label_pattern(labels: tuple[str, ...]) -> re.Pattern[str]:
     names = "|".join(r"\s+".join(map(re.escape, label.split())) for label in longest_first)
     # A label ends at a word boundary; "1.5" is not the label "1".
     return re.compile(rf"(?<![^\W_])(?:{names})(?![^\W_])(?![.,]\d)", re.IGNORECASE)
-
-
-def _plain(label: str) -> str:
-    return " ".join(label.casefold().split())

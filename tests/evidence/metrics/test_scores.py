@@ -1,5 +1,7 @@
 """ROUGE-L and fact-F1 of one text, and the mean of scores."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,7 @@ def test_an_unwanted_phrase_is_found_whatever_its_capitals_and_spaces() -> None:
     assert unwanted("", "Follow-up: clinic; blood test in 2 weeks", phrases) == 0
     assert unwanted("", "", phrases) == 0
     assert unwanted("", "See Übung.", ("x", "ÜBUNG")) == 1
+    assert unwanted("", unicodedata.normalize("NFD", "See Übung."), ("ÜBUNG",)) == 1
 
 
 def test_less_of_an_unwanted_phrase_is_better() -> None:

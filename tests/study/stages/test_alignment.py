@@ -354,7 +354,7 @@ def test_methods_say_what_was_aligned_and_what_was_learned_toward() -> None:
     assert said.endswith("over the cases of a batch (weight 0.01, temperature 1).")
 
 
-@pytest.mark.slow
+@pytest.mark.slow_recipe
 def test_killed_while_it_aligns_it_ends_with_the_same_bytes(tmp_path: Path, tiny_model_folder: Path) -> None:
     study = write(tmp_path, tiny_model_folder, arms=STUDENTS[1:], primary=None)
     patterns = ("cells/**/predictions.jsonl", "stages/*/model/*", "stages/*/slots/*/*")

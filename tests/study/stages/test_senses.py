@@ -28,7 +28,7 @@ from study_runs import Run
 from tiny_study import write_study
 
 
-@pytest.fixture(scope="module", params=["bert", pytest.param("llama", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["bert", pytest.param("llama", marks=pytest.mark.slow_recipe)])
 def done(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
@@ -168,7 +168,7 @@ def test_a_window_has_no_more_tokens_than_the_model_has_positions(encoder_source
     assert window_length(encoder_source, 5000, {"soft": soft}) == 1000
 
 
-@pytest.mark.slow
+@pytest.mark.slow_recipe
 def test_held_out_patients_of_a_corpus_are_left_out(tmp_path: Path, tiny_encoder_folder: Path) -> None:
     """Trap 7: nor does a text of theirs stand in the first stage."""
     senses_study.write_forms(tmp_path)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from preceptor.tasks import Example, Task
+from preceptor.tasks import Example, Task, composed
 
 _BETWEEN = r"[\W_]+"
 _GAPS = re.compile(r"(?:[^\S\n]*[,;/][^\S\n]*){2,}")
@@ -33,6 +33,6 @@ def fit(train: Sequence[Example], source: str, task: Task, settings: Settings) -
     taken_out = re.compile(rf"[^\S\n]*(?<!\w)(?:{longest_first})(?!\w)", re.IGNORECASE)
 
     def make(example: Example) -> str:
-        return _GAPS.sub(", ", taken_out.sub("", example.fields[source])).strip(_ENDS)
+        return _GAPS.sub(", ", taken_out.sub("", composed(example.fields[source]))).strip(_ENDS)
 
     return make

@@ -1,5 +1,6 @@
 """The share of texts that hold a phrase which they must not have, such as one copied forward from an older letter."""
 
+import unicodedata
 from collections.abc import Sequence
 
 from preceptor.evidence.metrics._ratio import mean_of_scores
@@ -19,4 +20,4 @@ def score(gold: str, answer: str, phrases: Sequence[str]) -> float:
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.casefold().split())
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())

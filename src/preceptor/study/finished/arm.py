@@ -143,13 +143,11 @@ def open_arm(
     if damaged := [slot for slot in slots.values() if not readable_adapter(slot)]:
         fix = f"Delete the folder {folder}; `preceptor study` with this run folder then makes again what was in it."
         raise InputError(Problem(str(damaged[0]), "it was kept by an earlier run and is damaged", fix))
-    if read_note(predictions.parent)["threshold"] != cell.threshold:
-        what = f"its threshold is not that of {finished.run.results.name}, so one of the two was changed"
-        again = "`preceptor study` with this run folder then makes again what was in it."
-        raise InputError(Problem(str(predictions.parent), what, f"Delete the folder {predictions.parent}; {again}"))
     source = finished.source(finished.study.arm(arm).model)
     asked = asked_by(finished, task, arm, makes=makes)
-    return ArmOfRun(finished, asked, arm, seed, source, numerics.answering, folder, predictions)
+    found = ArmOfRun(finished, asked, arm, seed, source, numerics.answering, folder, predictions)
+    _check_threshold(found, cell)
+    return found
 
 
 def held_out(arm: ArmOfRun) -> Prepared:
@@ -160,6 +158,23 @@ def held_out(arm: ArmOfRun) -> Prepared:
     cases = through_view(arm.finished.cases(arm.task.name), arm.study.arm(arm.arm).view)
     study = arm.study.model_copy(update={"max_length": arm.max_length})
     return prepare(cases, study, load_tokenizer(arm.source))
+
+
+def _check_threshold(arm: ArmOfRun, cell: Cell) -> None:
+    """Raises `InputError` where the threshold is not that of the results, or does not make the arm's answers of their
+    scores: served, it would give other labels than were measured.
+    """
+    folder, threshold = arm.predictions_file.parent, arm.threshold
+    if threshold != cell.threshold:
+        what = f"its threshold is not that of {arm.finished.run.results.name}, so one of the two was changed"
+    elif threshold is not None and any(
+        one.scores is None or arm.head_text(one.scores, threshold) != one.text for one in arm.predictions
+    ):
+        what = "its threshold does not make the answers that were measured of their scores, so one of these was changed"
+    else:
+        return
+    again = "`preceptor study` with this run folder then makes again what was in it."
+    raise InputError(Problem(str(folder), what, f"Delete the folder {folder}; {again}"))
 
 
 def _by_head(study: Study, arm: str) -> bool:
