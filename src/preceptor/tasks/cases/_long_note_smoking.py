@@ -2,10 +2,14 @@
 
 from preceptor.tasks.cases._wording import Side
 
-_OF_ITSELF = ("{He}", "The patient", "This patient", "As for tobacco, {he}", "On admission we noted that {he}")
+_OF_ITSELF = (
+    "{He}", "The patient", "This patient", "As for tobacco, {he}", "On admission we noted that {he}",
+    "By {his} own account {he}",
+)  # fmt: skip
 _OF_RELATIVES = (
-    "{His} father", "{His} brother", "{His} mother", "{His} grandfather", "{His} uncle", "A cousin", "{His} eldest sister",
-    "The person {he} lives with", "{His} wife or husband", "A neighbour",
+    "{His} father", "{His} brother", "{His} mother", "{His} grandfather", "{His} uncle", "A cousin",
+    "{His} eldest sister", "The person {he} lives with", "A neighbour", "{His} grandson", "{His} mother's sister", "A friend who came along",
+    "{His} parents' lodger", "{His} half-brother", "{His} former wife or husband", "The carer",
 )  # fmt: skip
 _HABITS = {
     "current smoker": (
@@ -17,6 +21,14 @@ _HABITS = {
         "continues to smoke against all advice",
         "went outside to smoke on most evenings of late",
         "rolls cigarettes and smokes about {number} of them a day",
+        "is an active smoker",
+        "has {number} cigarettes a day, the first before breakfast",
+        "has cut down but goes on smoking",
+        "cannot do without cigarettes, {number} of them daily",
+        "tried to stop last year and is back at {number} a day",
+        "smokes every day",
+        "currently uses tobacco",
+        "keeps smoking a little under a packet a day",
     ),
     "past smoker": (
         "gave up smoking {years} years ago",
@@ -27,6 +39,14 @@ _HABITS = {
         "is a former smoker, abstinent for {years} years",
         "no longer smokes, but did so for {years} years",
         "threw the last cigarettes away {years} years ago",
+        "is an ex-smoker",
+        "smoked when young and stopped long ago",
+        "formerly smoked about {number} a day, none now for {years} years",
+        "has been free of tobacco for {years} years after smoking for long",
+        "once smoked, but has had none for {years} years",
+        "had the last cigarette {years} years ago",
+        "ended a habit of {number} a day {years} years ago",
+        "was a smoker until {years} years ago",
     ),
     "non-smoker": (
         "has never smoked",
@@ -37,6 +57,14 @@ _HABITS = {
         "does not smoke and never did",
         "has no history of smoking whatever",
         "never used tobacco in any form",
+        "was never a smoker",
+        "never had a cigarette",
+        "has at no time smoked",
+        "has always kept away from tobacco",
+        "states to have never smoked",
+        "did not smoke in youth or later",
+        "never once smoked",
+        "has been a non-smoker all along",
     ),
     "unknown": (
         "could not be asked about smoking",
@@ -47,6 +75,14 @@ _HABITS = {
         "was never asked about cigarettes as far as we can see",
         "smokes or does not, nothing is recorded of it",
         "left the question about smoking open",
+        "was too ill to be asked about smoking",
+        "has no entry on smoking anywhere",
+        "did not tell us whether cigarettes were ever smoked",
+        "has an unknown smoking history",
+        "was not asked about tobacco",
+        "gave no information on smoking",
+        "could not recall whether there had been any smoking",
+        "has nothing documented on cigarettes",
     ),
 }
 """What is said of the patient and of relatives alike, so that who is spoken of decides."""
