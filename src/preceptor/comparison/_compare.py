@@ -62,7 +62,7 @@ _COMPARES = {*TAKES_LABELS, *RATES_SETS}
 """What a metric fits that compares answers with right ones; all others rate a score."""
 
 _OF_ALL_FILES = 4
-"""What is done with all files together, beside reading each and checking each: cases, patients, right answers, arrays."""
+"""What is done with all files together, beside reading and checking each: cases, patients, right answers, arrays."""
 
 _TASK = "these cases"
 """What stands in the sentence where a study has the name of a task."""
