@@ -56,3 +56,11 @@ def test_the_settings_shown_are_all_settings_with_their_defaults() -> None:
     left_out = {"load_in_4bit", "models", "slots", "stages", "report_to", "endpoint", *blocks_without_arms}
     assert set(alone) == set(raw) - left_out
     assert set(shown.model_dump()) == set(alone) | blocks_without_arms
+
+
+def test_whom_to_tell_of_a_fault_is_filled_in_in_one_place() -> None:
+    root = DOCS.parent
+    pages = {page.name: page.read_text() for folder in (root, DOCS) for page in folder.glob("*.md")}
+    assert [name for name, text in pages.items() for _ in re.findall(r"\*\*Contact:\*\*", text)] == ["SECURITY.md"]
+    assert "**Contact:**" in pages["SECURITY.md"].split("## Reporting a fault")[1]
+    assert "SECURITY.md" in pages["GOVERNANCE.md"]

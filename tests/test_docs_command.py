@@ -65,3 +65,12 @@ def test_where_nothing_can_be_written(preceptor: CommandLine, tmp_path: Path) ->
     (tmp_path / "taken").touch()
     told = preceptor.run("docs", "--output-dir", tmp_path / "taken")
     assert (told.code, "the pages cannot be written here" in told.errors) == (2, True)
+
+
+def test_where_the_cache_cannot_be_written_as_in_a_container(
+    preceptor: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "taken").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "taken"))
+    told = preceptor.run("docs")
+    assert (told.code, "`preceptor docs --output-dir pages`" in told.errors) == (2, True)

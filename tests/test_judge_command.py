@@ -45,3 +45,9 @@ def test_what_is_wrong_is_told_with_exit_code_2(preceptor: CommandLine, here: Pa
     for words in ("nothing.csv: no such file", "Did you mean `accuracy`?", "without a patient column say `each row`"):
         assert words in shown.errors
     assert preceptor.run("judge", "sft.jsonl", "base.jsonl").code == 2
+
+
+@pytest.mark.parametrize(("said", "meant"), [("acc", "accuracy"), ("macro-f1", "macro_f1"), ("Auroc", "auroc")])
+def test_the_metric_that_is_meant_is_named(preceptor: CommandLine, here: Path, said: str, meant: str) -> None:
+    shown = preceptor.run("judge", "sft.jsonl", "base.jsonl", "--metric", said, "--group", "patient")
+    assert (shown.code, f"Did you mean `{meant}`?" in shown.errors) == (2, True), shown.errors

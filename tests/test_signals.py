@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from child_process import start
+from prediction_files import label_rows, write_rows
 from tiny_study import write_study, write_table
 
 COMMAND = [sys.executable, "-c", "from preceptor.cli import main; main()"]
@@ -56,6 +57,22 @@ def test_a_check_ends(number: signal.Signals, code: int, tmp_path: Path) -> None
     ended, said = run("check", study, stop=number, when=it_reads)
     os.close(opened[0])
     assert (ended, said.strip()) == (code, "stopped; the same command begins anew")
+
+
+@pytest.mark.slow
+@BOTH
+def test_a_comparison_that_is_stopped_does_not_say_that_it_goes_on(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    files = [write_rows(tmp_path / f"{seed}.jsonl", label_rows(0.7, patients=40_000, seed=seed)) for seed in (1, 2)]
+    before = set(psutil.Process().children())
+
+    def it_computes() -> bool:
+        return any(one.cpu_times().user > 2 for one in set(psutil.Process().children()) - before)
+
+    words = ("judge", *files, "--metric", "macro_f1", "--group", "each row")
+    ended, said = run(*words, stop=number, when=it_computes)
+    assert (ended, said.strip().splitlines()[-1]) == (code, "stopped; the same command begins anew")
 
 
 @pytest.mark.slow

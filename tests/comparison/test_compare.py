@@ -1,9 +1,12 @@
 """All numbers of these tests are float64."""
 
+import io
 import json
 import os
+import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 from scipy import optimize, stats
 from sklearn.metrics import brier_score_loss, f1_score, roc_auc_score
 from statsmodels.stats.contingency_tables import mcnemar
@@ -20,6 +24,7 @@ from statsmodels.stats.proportion import proportion_confint
 import preceptor
 from preceptor.comparison import PredictionsCompared, compare_predictions
 from preceptor.errors import InputError
+from preceptor.progress import late_progress
 from prediction_files import Rows, label_rows, score_rows, write_rows
 
 
@@ -208,6 +213,19 @@ def test_seeds_are_paired_in_order(tmp_path: Path) -> None:
     assert [line.split("  ")[0] for line in str(found).split("\n")[1:5]] == [
         *("a, seed 1", "a, seed 2", "b, seed 1", "b, seed 2")
     ]
+
+
+def test_what_is_read_and_compared_shows_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+    at_once = partial(late_progress, console=console, after=0.0)
+    monkeypatch.setattr("preceptor.comparison._compare.late_progress", at_once)
+    compared(tmp_path, label_rows(0.8, seed=1), label_rows(0.6, seed=2), metric="macro_f1")
+    assert isinstance(console.file, io.StringIO)
+    done = re.findall(r"(Reading|Comparing) .* (\d+)/(\d+) left", console.file.getvalue())
+    assert {what for what, _, _ in done} == {"Reading", "Comparing"}
+    for bar in ("Reading", "Comparing"):
+        counted, total = [(int(n), int(of)) for what, n, of in done if what == bar][-1]
+        assert counted == total > 1
 
 
 def test_gold_and_patients_come_from_wherever_they_are(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from preceptor.files import write_json
 from preceptor.report import read_run, write_comparison, write_report
 from preceptor.tasks import builtin_tasks
 from run_folders import EARLIER, synthetic_run
+from study_runs import run
 
 Edit = Callable[[dict[str, Any]], object]
 
@@ -187,6 +188,22 @@ def test_what_another_version_said_is_left_to_it(real: Path) -> None:
     )
     with pytest.raises(InputError, match="a primary one, is missing"):
         read_run(edited(real, lambda results: results["contrasts"].pop(0)))
+
+
+def test_a_resampled_interval_that_is_believed_is_computed_again_by_the_same_study(
+    tmp_path: Path, tiny_model_folder: Path
+) -> None:
+    """As docs/RUN_FOLDER.md says: patients are not in the run folder, so reading cannot resample them."""
+    settings = {"arms": ["base", "sft"], "sft": {"epochs": 1, "batch_size": 8, "learning_rate": 0.01}}
+    first = run(tmp_path / "own", tiny_model_folder, tmp_path / "run", **settings)
+    file = tmp_path / "run" / "results.json"
+    written = json.loads(file.read_text())
+    edited(tmp_path / "run", put("contrasts", 0, "ci_90", 0, to=(0.001,)))
+    assert written["contrasts"][0]["test"] == "arms swapped within patients"
+    read_run(tmp_path / "run")
+    first.again(**settings)
+    again = json.loads(file.read_text())
+    assert {name for name in written if written[name] != again[name]} <= {"created"}
 
 
 def test_commands_refuse_it(preceptor: CommandLine, real: Path, synthetic: Path, tmp_path: Path) -> None:

@@ -25,7 +25,8 @@ def docs(
         write_pages(folder)
     except OSError as error:
         what = f"the pages cannot be written here: {error.strerror}"
-        raise InputError(Problem(str(folder), what, "Name another folder with --output-dir.")) from None
+        fix = "Name a folder that you may write: `preceptor docs --output-dir pages`."
+        raise InputError(Problem(str(folder), what, fix)) from None
     say(f"Documentation: {folder / INDEX}")
     if output_dir is None:
         typer.launch(str(folder / INDEX))

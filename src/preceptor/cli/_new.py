@@ -14,7 +14,7 @@ def new(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Your table: JSONL, CSV, XLSX or Parquet.")],
     text: Annotated[list[str] | None, typer.Option(help="Column the model reads; repeat for several.")] = None,
     target: Annotated[str | None, typer.Option(help="Column of right answers.")] = None,
-    group: Annotated[str | None, typer.Option(help="Column of the patient, or 'each row': all are others.")] = None,
+    group: Annotated[str | None, typer.Option(help="Column of the patient, or 'each row': each is another.")] = None,
     date: Annotated[str | None, typer.Option(help="Column with the date; the model does not read it.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the two files; default: the table's.")] = None,
     output_dir: Annotated[Path, typer.Option(help="Where to write them.")] = Path(),

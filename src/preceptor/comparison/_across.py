@@ -32,14 +32,15 @@ class Lookup:
 
 def case_problems(files: Sequence[Table]) -> Iterator[Problem]:
     """Cases that the first file has and another has not, or the other way round."""
-    first = files[0]
+    first, cases = files[0], by_id(files[0])
     for other in files[1:]:
-        for one, two in ((first, other), (other, first)):
-            answered, fix = by_id(two), f"Give both the same cases: add it to {two.path}, or take it out here"
+        answered = by_id(other)
+        for one, asked, two, there in ((first, cases, other, answered), (other, answered, first, cases)):
+            fix = f"Give both the same cases: add it to {two.path}, or take it out here"
             alone = [
                 Problem(one.where(row), f"id {quoted(case)} is not in {two.path}", fix)
-                for case, row in by_id(one).items()
-                if case not in answered
+                for case, row in asked.items()
+                if case not in there
             ]
             yield from few(alone, one)
 
@@ -70,15 +71,16 @@ def value_problems(lookup: Lookup, cases: Mapping[str, Row], first: Table) -> It
     if lists := [problem for table in lookup.tables for problem in text_problems(table, lookup.column)]:
         yield from lists
         return
-    said: dict[str, tuple[str, str]] = {}
+    said: dict[str, tuple[str, Table, Row]] = {}
     for table in lookup.tables:
         others = []
         for row in table.rows:
             case, value = text_of(row, ID), text_of(row, lookup.column)
             if not value or case not in cases:
                 continue
-            earlier, where = said.setdefault(case, (value, table.where(row)))
+            earlier, there, at = said.setdefault(case, (value, table, row))
             if earlier != value:
+                where = there.where(at)
                 what = f"column {quoted(lookup.column)}: another {lookup.says} of id {quoted(case)} than in {where}"
                 others.append(Problem(table.where(row), what, "Correct one of them, or give files of the same cases"))
         yield from few(others, table)

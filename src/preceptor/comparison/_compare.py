@@ -20,7 +20,7 @@ from preceptor.comparison._rows import (
 )
 from preceptor.comparison._samples import TAKES_LABELS, foreign_answers, label_samples, sample_of
 from preceptor.comparison._sets import RATES_SETS, SetForm, set_form_problems, set_samples
-from preceptor.comparison._sources import read_arm
+from preceptor.comparison._sources import number_of_files, read_arm
 from preceptor.data import EACH_ROW, Table, did_you_mean
 from preceptor.errors import InputError, Problem, shortened
 from preceptor.evidence import (
@@ -61,6 +61,9 @@ _UNSAID = {
 
 _COMPARES = {*TAKES_LABELS, *RATES_SETS}
 """What a metric fits that compares answers with right ones; all others rate a score."""
+
+_OF_ALL_FILES = 4
+"""What is done with all files together, beside reading and checking each: cases, patients, right answers, arrays."""
 
 _TASK = "these cases"
 """What stands in the sentence where a study has the name of a task."""
@@ -107,24 +110,30 @@ def compare_predictions(
         answer, score, SetForm(separator, composed(str(empty).strip()) if empty else None) if separator else None
     )
     found = find_metric(metric) if metric in metric_names() else None
-    (ours, unread), (theirs, unread_too) = read_arm(a, "a"), read_arm(b, "b")
-    files, all_read = [*ours, *theirs], not unread and not unread_too
-    limit = _largest_difference(found, files, score) if found else inf
-    of_sets = set_form_problems(found, separator, empty) if found else ()
-    problems = [*_metric_problems(metric), *of_sets, *_margin_problems(margin, limit), *unread, *unread_too]
-    for table in files:
-        problems += [*id_problems(table), *(_answer_problems(table, found, columns) if found else ())]
-    if all_read:
-        problems += [*_seed_problems(ours, theirs), *case_problems(files)]
-    each_row = isinstance(group, str) and group == EACH_ROW
-    patients = None if each_row else _lookup("group", group, files, problems)
-    asks_gold = found.fits in _COMPARES if found and all_read else gold is not None
-    right = _lookup("gold", gold, files, problems) if asks_gold else None
-    if problems or found is None:
-        raise InputError(
-            shortened(problems, _MOST_PROBLEMS, "a and b", "problems like these", "Start with those above")
-        )
-    samples = _samples(found, files, patients, right, columns)
+    with late_progress("Reading", 2 * (number_of_files(a) + number_of_files(b)) + _OF_ALL_FILES) as advance:
+        (ours, unread), (theirs, unread_too) = read_arm(a, "a", advance), read_arm(b, "b", advance)
+        files, all_read = [*ours, *theirs], not unread and not unread_too
+        limit = _largest_difference(found, files, score) if found else inf
+        of_sets = set_form_problems(found, separator, empty) if found else ()
+        problems = [*_metric_problems(metric), *of_sets, *_margin_problems(margin, limit), *unread, *unread_too]
+        for table in files:
+            problems += [*id_problems(table), *(_answer_problems(table, found, columns) if found else ())]
+            advance()
+        if all_read:
+            problems += [*_seed_problems(ours, theirs), *case_problems(files)]
+        advance()
+        each_row = isinstance(group, str) and group == EACH_ROW
+        patients = None if each_row else _lookup("group", group, files, problems)
+        advance()
+        asks_gold = found.fits in _COMPARES if found and all_read else gold is not None
+        right = _lookup("gold", gold, files, problems) if asks_gold else None
+        advance()
+        if problems or found is None:
+            raise InputError(
+                shortened(problems, _MOST_PROBLEMS, "a and b", "problems like these", "Start with those above")
+            )
+        samples = _samples(found, files, patients, right, columns)
+        advance()
     return _compared(found, samples[: len(ours)], samples[len(ours) :], _names(a, b), margin)
 
 

@@ -1,6 +1,6 @@
 """From what the user names, a file or a DataFrame, to tables."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,19 @@ from preceptor.comparison.logs import read_log
 from preceptor.data import Row, Table, quoted, table_of
 from preceptor.errors import InputError, Problem
 from preceptor.files import expanded
+from preceptor.progress import Advance, quiet
 
 
-def read_arm(given: Any, name: str) -> tuple[list[Table], list[Problem]]:
-    """The predictions of one arm, one table a seed, and what is wrong with its files; `name` is a or b."""
-    several = given if isinstance(given, list | tuple) else [given]
+def number_of_files(given: Any) -> int:
+    """How many files of predictions the user names for one arm."""
+    return len(_several(given))
+
+
+def read_arm(given: Any, name: str, advance: Advance = quiet) -> tuple[list[Table], list[Problem]]:
+    """The predictions of one arm, one table a seed, and what is wrong with its files; `name` is a or b. `advance`
+    counts files.
+    """
+    several = _several(given)
     if not several:
         return [], [Problem(name, "the list holds no file", "Name a file of predictions for each seed")]
     tables, problems = [], []
@@ -22,6 +30,7 @@ def read_arm(given: Any, name: str) -> tuple[list[Table], list[Problem]]:
             tables.append(read_source(one, f"{name}, seed {seed}" if len(several) > 1 else name))
         except InputError as error:
             problems += error.problems
+        advance()
     return tables, problems
 
 
@@ -35,6 +44,10 @@ def read_source(given: Any, name: str) -> Table:
         return _table(records, f"DataFrame {name}")
     what = f"a file or a DataFrame was expected, found {type(given).__name__}"
     raise InputError(Problem(name, what, "Name a file of predictions"))
+
+
+def _several(given: Any) -> Sequence[Any]:
+    return given if isinstance(given, list | tuple) else [given]
 
 
 def _check_columns(frame: Any, name: str) -> None:

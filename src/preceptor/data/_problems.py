@@ -53,7 +53,10 @@ def listed(names: Iterable[str]) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`Did you mean X? ` for the nearest known name, case-insensitive; "" if none is near."""
+    """`Did you mean X? ` for the one known name that begins so, or else the nearest, case-insensitive; "" if none is
+    near.
+    """
     by_lower = {str(one).lower(): str(one) for one in known}
-    nearest = get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.6)
+    begun = [one for one in by_lower if len(name) > 1 and one.startswith(name.lower())]
+    nearest = begun if len(begun) == 1 else get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.6)
     return f"Did you mean {quoted(by_lower[nearest[0]])}? " if nearest else ""

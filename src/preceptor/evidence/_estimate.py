@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from statsmodels.stats.proportion import proportion_confint
 
-from preceptor.evidence._paired import MOST_COUNTS, PAYS
+from preceptor.evidence._of_patients import case_counts, few_distinct, score_sums
 from preceptor.evidence._resampling import RESAMPLES, SEED, case_weights, expanded_interval, resampled_weights
 from preceptor.evidence._sample import Floats, Ints, Sample
 from preceptor.evidence.metrics import Metric
+from preceptor.evidence.metrics._ratio import mean_of_scores, ratio
 from preceptor.progress import Advance, quiet
 
 ESTIMATING = RESAMPLES
@@ -61,13 +62,14 @@ def estimate(metric: Metric, sample: Sample, *, seed: int = SEED, advance: Advan
 
 
 def _of_weights(metric: Metric, sample: Sample, patient: Ints) -> Callable[[Floats], Floats]:
-    """Weights of patients (rows, patients) -> the metric (rows,); where few cases are distinct, by how many of each a
-    patient has.
+    """Weights of patients (rows, patients) -> the metric (rows,): of a mean of scores by each patient's sum, and where
+    few cases are distinct by how many of each a patient has.
     """
-    patients = int(patient.max()) + 1
+    if metric.value is mean_of_scores:
+        total, cases = score_sums(sample, patient).T
+        return lambda weights: ratio(total, cases, weights)
     distinct, number = sample.distinct()
-    if len(distinct) * PAYS > patients or len(distinct) * patients > MOST_COUNTS:
+    if not few_distinct(distinct, patient):
         return lambda weights: np.concatenate([metric.value(sample, one) for one in case_weights(weights, patient)])
-    counts = np.zeros((patients, len(distinct)))
-    np.add.at(counts, (patient, number), 1)
+    counts = case_counts(patient, number, len(distinct))
     return lambda weights: metric.value(distinct, weights @ counts)

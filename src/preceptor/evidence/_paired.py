@@ -5,14 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from preceptor.evidence._of_patients import Sparse, case_counts, few_distinct, score_sums
 from preceptor.evidence._resampling import CELLS_AT_ONCE, SEED, case_weights, row_blocks
 from preceptor.evidence._sample import Floats, Ints, Sample
 from preceptor.evidence.metrics import Metric
-from preceptor.evidence.metrics._ratio import mean_of_scores
+from preceptor.evidence.metrics._ratio import mean_of_scores, ratio
 from preceptor.progress import quiet
 
-MOST_COUNTS = 16_000_000  # 128 MB
-PAYS = 4  # counting is faster where there are so many patients to a distinct case
 _LEAST_CHANGE = 1e-12  # of a metric; anything smaller is rounding
 
 Difference = Callable[[Floats], Floats]
@@ -29,14 +28,28 @@ class Paired:
 
 def paired(metric: Metric, a: Sequence[Sample], b: Sequence[Sample], patient: Ints) -> Paired:
     """Arms a and b, one sample a seed, the same cases in all; `patient` (cases,) is the number of each case's."""
-    patients = int(patient.max()) + 1
+    if metric.value is mean_of_scores:
+        return _by_sum(a, b, patient)
     distinct, number = Sample.stack([*a, *b]).distinct()
-    shape = (2 * len(a), patients, len(distinct))
-    if len(distinct) * PAYS > patients or np.prod(shape) > MOST_COUNTS:
+    if not few_distinct(distinct, patient):
         return _by_case(metric, a, b, patient)
-    counts = np.zeros(shape)
-    np.add.at(counts, (np.arange(2 * len(a))[:, None], patient, number.reshape(2 * len(a), -1)), 1)
+    counts = [case_counts(patient, one, len(distinct)) for one in number.reshape(2 * len(a), -1)]
     return _by_count(metric, distinct, counts[: len(a)], counts[len(a) :])
+
+
+def _by_sum(a: Sequence[Sample], b: Sequence[Sample], patient: Ints) -> Paired:
+    """The same where the metric is a mean of scores: from each patient's sum of scores, the mean over seeds."""
+    ours, theirs = (np.mean([score_sums(one, patient) for one in arm], axis=0) for arm in (a, b))
+    apart, cases = ours[:, 0] - theirs[:, 0], ours[:, 1]
+
+    def resampled(weights: Floats) -> Floats:
+        return ratio(apart, cases, weights)
+
+    def swapped(swap: Floats) -> Floats:
+        change: Floats = (apart.sum() - 2 * (swap @ apart)) / cases.sum()
+        return change
+
+    return Paired(resampled, swapped)
 
 
 def _by_case(metric: Metric, a: Sequence[Sample], b: Sequence[Sample], patient: Ints) -> Paired:
@@ -61,10 +74,12 @@ def _mean_difference(metric: Metric, a: Sequence[Sample], b: Sequence[Sample], w
     return mean
 
 
-def _by_count(metric: Metric, distinct: Sample, a: Floats, b: Floats) -> Paired:
-    """The same from how many of each `distinct` case a patient has: `a` and `b` (seeds, patients, distinct)."""
-    unlike = np.flatnonzero((a != b).any(axis=(0, 2)))
-    moved, all_a, all_b = (b - a)[:, unlike], a.sum(axis=1, keepdims=True), b.sum(axis=1, keepdims=True)
+def _by_count(metric: Metric, distinct: Sample, a: Sequence[Sparse], b: Sequence[Sparse]) -> Paired:
+    """The same from how many of each `distinct` case a patient has: of each seed (patients, distinct)."""
+    changes = [other - one for one, other in zip(a, b, strict=True)]
+    unlike = np.flatnonzero(np.any([np.diff(one.indptr) for one in changes], axis=0))  # patients with a change
+    moved = [one[unlike] for one in changes]
+    all_a, all_b = ([one.sum(axis=0) for one in arm] for arm in (a, b))
 
     def difference(ours: Iterable[Floats], theirs: Iterable[Floats]) -> Floats:
         deltas = [metric.value(distinct, x) - metric.value(distinct, y) for x, y in zip(ours, theirs, strict=True)]
@@ -72,11 +87,12 @@ def _by_count(metric: Metric, distinct: Sample, a: Floats, b: Floats) -> Paired:
         return mean
 
     def resampled(weights: Floats) -> Floats:
-        return difference(weights @ a, weights @ b)
+        return difference([weights @ one for one in a], [weights @ one for one in b])
 
     def swapped(swap: Floats) -> Floats:
-        change = np.take(swap, unlike, axis=1) @ moved
-        return difference(all_a + change, all_b - change)
+        asked = np.take(swap, unlike, axis=1)
+        change = [asked @ one for one in moved]
+        return difference(map(np.add, all_a, change), map(np.subtract, all_b, change))
 
     return Paired(resampled, swapped)
 
