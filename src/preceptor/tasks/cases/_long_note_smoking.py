@@ -8,8 +8,9 @@ _OF_ITSELF = (
 )  # fmt: skip
 _OF_RELATIVES = (
     "{His} father", "{His} brother", "{His} mother", "{His} grandfather", "{His} uncle", "A cousin",
-    "{His} eldest sister", "The person {he} lives with", "A neighbour", "{His} grandson", "{His} mother's sister", "A friend who came along",
-    "{His} parents' lodger", "{His} half-brother", "{His} former wife or husband", "The carer",
+    "{His} eldest sister", "The person {he} lives with", "A neighbour", "{His} grandson", "{His} mother's sister",
+    "A friend who came along", "{His} parents' lodger", "{His} half-brother", "{His} former wife or husband",
+    "The carer",
 )  # fmt: skip
 _HABITS = {
     "current smoker": (
@@ -25,7 +26,7 @@ _HABITS = {
         "has {number} cigarettes a day, the first before breakfast",
         "has cut down but goes on smoking",
         "cannot do without cigarettes, {number} of them daily",
-        "tried to stop last year and is back at {number} a day",
+        "tried to stop last year and smokes {number} a day again",
         "smokes every day",
         "currently uses tobacco",
         "keeps smoking a little under a packet a day",
@@ -45,7 +46,7 @@ _HABITS = {
         "has been free of tobacco for {years} years after smoking for long",
         "once smoked, but has had none for {years} years",
         "had the last cigarette {years} years ago",
-        "ended a habit of {number} a day {years} years ago",
+        "ended a habit of {number} cigarettes a day {years} years ago",
         "was a smoker until {years} years ago",
     ),
     "non-smoker": (
