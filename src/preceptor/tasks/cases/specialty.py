@@ -16,7 +16,7 @@ SPECIALTIES = tuple(CONTENT)
 
 _LABEL_STANDS_THERE = 0.15
 """The share of letters that name their specialty by right, as real ones may."""
-_NEUTRAL = 8
+_NEUTRAL = 12
 """Sentences of a letter that any clinic would write."""
 _OWN, _PAST = 4, 3
 """Terms that are told of the letter's own problem, and of that of the past."""
