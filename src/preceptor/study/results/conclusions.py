@@ -28,8 +28,8 @@ from preceptor.study.spec.arms import MAJORITY, Arm
 
 
 _NOT_ASKED = (
-    "no arm is compared with the one that lacks its last stage, so no arm is recommended; each comparison has a verdict of "
-    "its own"
+    "no arm is compared with the one that lacks its last stage, so no arm is recommended; each comparison has a "
+    "verdict of its own"
 )
 
 
