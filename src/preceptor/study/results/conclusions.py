@@ -26,7 +26,6 @@ from preceptor.study.results.untouched import find_untouched
 from preceptor.study.run.failures import Failure, in_words
 from preceptor.study.spec.arms import MAJORITY, Arm
 
-
 _NOT_ASKED = (
     "no arm is compared with the one that lacks its last stage, so no arm is recommended; each comparison has a "
     "verdict of its own"
