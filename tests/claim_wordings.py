@@ -141,8 +141,8 @@ NUMBERS: dict[str, tuple[str, Callable[[Said], bool]]] = {
 
 UNKNOWN: dict[str, tuple[str, Callable[[Said], bool]]] = {
     "nothing compared": (
-        "no arm is compared with the one that lacks its last stage, so no arm is recommended; each comparison has a "
-        "verdict of its own",
+        "no arm is compared with the one that lacks its last stage, so no arm is recommended, and each comparison has "
+        "a verdict of its own",
         lambda s: s.numbers.question is None,
     ),
     "only described": ("these cases only describe what the models did and allow no conclusion", rules.always),

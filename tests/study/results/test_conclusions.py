@@ -258,7 +258,7 @@ def test_a_study_of_one_arm_compares_nothing() -> None:
     (found,) = conclusions([], [cell("base")], [TaskPart(**TASK)], ARMS)
     assert found.conclusion == "unsettled"
     assert found.sentence == (
-        "On triage, no arm is compared with the one that lacks its last stage, so no arm is recommended; each "
+        "On triage, no arm is compared with the one that lacks its last stage, so no arm is recommended, and each "
         "comparison has a verdict of its own."
     )
 

@@ -27,7 +27,7 @@ from preceptor.study.run.failures import Failure, in_words
 from preceptor.study.spec.arms import MAJORITY, Arm
 
 _NOT_ASKED = (
-    "no arm is compared with the one that lacks its last stage, so no arm is recommended; each comparison has a "
+    "no arm is compared with the one that lacks its last stage, so no arm is recommended, and each comparison has a "
     "verdict of its own"
 )
 
