@@ -140,7 +140,11 @@ NUMBERS: dict[str, tuple[str, Callable[[Said], bool]]] = {
 """What is told of the numbers themselves."""
 
 UNKNOWN: dict[str, tuple[str, Callable[[Said], bool]]] = {
-    "nothing compared": ("this study compares no tuned model with another", lambda s: s.numbers.question is None),
+    "nothing compared": (
+        "no arm is compared with the one that lacks its last stage, so no arm is recommended, and each comparison has "
+        "a verdict of its own",
+        lambda s: s.numbers.question is None,
+    ),
     "only described": ("these cases only describe what the models did and allow no conclusion", rules.always),
     "why only described": ("|".join(WHY_DESCRIBED), lambda s: s.numbers.described(s.question)),
     "not compared": ("whether {stage} is worth it was not compared", lambda s: s.numbers.question is None),

@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preceptor.data import Substituted, at_most, choose_senses, left_out_by, most_of_a_sense
+from preceptor.data import (
+    ShortForms,
+    Substituted,
+    at_most,
+    choose_senses,
+    could_be_told_apart,
+    left_out_by,
+    most_of_a_sense,
+    substitute,
+)
 
 SHORT = {"heart failure": "HF", "hip fracture": "HF", "room air": "RA", "right atrium": "RA", "lichen planus": "LP"}
 COUNTS = st.dictionaries(st.sampled_from([*SHORT]), st.integers(1, 40))
@@ -66,3 +75,17 @@ def test_at_most_so_many_of_a_sense_are_drawn_in_order(counts: dict[str, int], m
     assert Counter(one.sense for one in drawn) == {sense: min(count, most) for sense, count in counts.items()}
     assert [one for one in every if one in drawn] == drawn
     assert at_most(every, most, seed) == drawn
+
+
+FORMS = ShortForms({"left atrium": "LA", "local anaesthesia": "LA", "right atrium": "RA"})
+
+
+@given(
+    texts=st.lists(st.lists(st.sampled_from([*FORMS.short_of, "no fever"]), max_size=4).map(". ".join), max_size=12),
+    least=st.integers(1, 4),
+)
+def test_what_could_be_told_apart_is_what_is_told_apart_where_every_long_form_is_replaced(
+    texts: list[str], least: int
+) -> None:
+    cases = substitute([("P1", text) for text in texts], FORMS, 1).cases
+    assert could_be_told_apart(texts, FORMS, least) == bool(choose_senses(cases, least).names)

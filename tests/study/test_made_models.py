@@ -12,6 +12,8 @@ import test_resume
 from command_line import CommandLine
 from html_page import Page
 from preceptor.report import write_report
+from preceptor.report._methods import methods
+from preceptor.report._run import read_run
 from preceptor.study import load_study, machine, plan_study, read_planned
 from preceptor.tasks import make_cases, read_visits
 
@@ -55,6 +57,16 @@ def test_it_learns_more_than_what_is_frequent_and_its_use_is_measured(done: Path
     assert student["learning"]["classify"].keys() == {"backbone", "head"}
     assert 0 < student["use"]["model_bytes"] < 1_000_000
     assert "small (codes, 16 wide)" in Page((done / "report.html").read_text()).text
+
+
+def test_methods_say_that_the_whole_net_learned_and_that_nothing_was_written(done: Path) -> None:
+    """No adapter, no prompt alike for all arms, no token: none of these has a part in such a study."""
+    text = " ".join(methods(read_run(done)))
+    assert "trained together with the net small, from scratch, to give its label" in text
+    assert "in backbone and" in text
+    assert "Every arm answered the same held-out cases. " in text
+    for wrong in ("LoRA", "likeliest token", "same prompts"):
+        assert wrong not in text, wrong
 
 
 def test_what_it_knows_is_of_training_cases(done: Path) -> None:

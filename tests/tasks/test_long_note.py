@@ -89,5 +89,5 @@ def test_no_prompt_shows_the_evidence_and_no_rater_sees_it(cases: list[Example],
     with pytest.raises(InputError, match="the prompt shows it"):
         load_task(tmp_path / "task.yaml")
     (tmp_path / "task.yaml").write_text(shown.replace("evidence: evidence", "evidence: proof"), encoding="utf-8")
-    with pytest.raises(InputError, match="'proof' is not a field"):
+    with pytest.raises(InputError, match=r"'proof' is not a field\. Add it to `fields`, or name one of"):
         load_task(tmp_path / "task.yaml")

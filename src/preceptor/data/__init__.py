@@ -21,7 +21,14 @@ from preceptor.data._near_duplicates import near_duplicates
 from preceptor.data._preflight import Preflight, preflight
 from preceptor.data._problems import did_you_mean, quoted
 from preceptor.data._reverse_substitution import Substituted, Substitution, find_long_forms, substitute
-from preceptor.data._senses import Senses, at_most, choose_senses, left_out_by, most_of_a_sense
+from preceptor.data._senses import (
+    Senses,
+    at_most,
+    choose_senses,
+    could_be_told_apart,
+    left_out_by,
+    most_of_a_sense,
+)
 from preceptor.data._set_column import SetColumn, set_column
 from preceptor.data._short_forms import ShortForms, read_short_forms
 from preceptor.data._spec import EACH_ROW, DataSpec
@@ -53,6 +60,7 @@ __all__ = [
     "can_be_stated",
     "cases_by_patient",
     "choose_senses",
+    "could_be_told_apart",
     "describe_columns",
     "did_you_mean",
     "find_long_forms",

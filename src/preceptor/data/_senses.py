@@ -5,11 +5,12 @@ What is chosen is chosen on training cases. Numbers of the algorithm: MeDAL (arX
 
 import random
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from preceptor.data._reverse_substitution import Substituted
+from preceptor.data._reverse_substitution import Substituted, find_long_forms
+from preceptor.data._short_forms import ShortForms
 
 NAMED = 20
 """How many of the commonest senses a report names."""
@@ -60,6 +61,20 @@ def choose_senses(train: Sequence[Substituted], least: int) -> Senses:
     several = Counter(enough.values())
     kept = {sense: short for sense, short in sorted(enough.items()) if several[short] > 1}
     return Senses(kept, {sense: counts[sense] for sense in kept})
+
+
+def could_be_told_apart(texts: Iterable[str], forms: ShortForms, least: int) -> bool:
+    """Whether two senses of a short form stand so many times each in all texts together, written as long forms. Where
+    not, `choose_senses` finds none in any part of them. Reading ends where it is known.
+    """
+    counts, enough = Counter[str](), Counter[str]()
+    for text in texts:
+        for _, _, long in find_long_forms(text, forms):
+            counts[long] += 1
+            enough[forms.short_of[long]] += counts[long] == least
+            if enough[forms.short_of[long]] > 1:
+                return True
+    return False
 
 
 def left_out_by(senses: Senses, cases: Sequence[Substituted], least: int) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """The methods of a study in words, ready to paste; what only its authors know stands in square brackets."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from preceptor.report._makers import maker_title
 from preceptor.report._run import Run
 from preceptor.study import find_kind, kind_names, kind_title
 from preceptor.study.results.cell_schema import LabelScoring
+from preceptor.study.spec.found import find_answer
 
 
 def methods(run: Run) -> list[str]:
@@ -113,7 +115,7 @@ def training(run: Run, task: str | None = None) -> str:
     labels = any(each.labels for each in run.results.study.tasks if task in (None, each.name))
     sentences = [
         ("" if name == kinds[name] else f"Stage {name}: ")
-        + _how_trained(kinds[name], _told(block | _block(named, name), labels=labels), _tuned(run.settings, name))
+        + _how_trained(kinds[name], _told(block | _block(named, name), labels=labels), _tuned(run, name))
         + _frozen(run.settings, name)
         + chunks_read(kinds[name], _block(run.settings, "slots"), _block(named, name).get("train") or [])
         for name, block in blocks.items()
@@ -141,20 +143,25 @@ def _how_trained(name: str, settings: dict[str, Any], adapter: str) -> str:
 
 def _learning(run: Run) -> str:
     """How many numbers each stage trained, by slot."""
-    found: dict[str, dict[str, int]] = {}
+    found: dict[tuple[str, str], list[str]] = {}
     for cell in run.results.cells:
-        found |= cell.learning
-    if not found:
-        return ""
+        for kind, slots in cell.learning.items():
+            counts = _listed([f"{count:,} in {slot}" for slot, count in slots.items()])
+            found.setdefault((kind, counts), []).append(run.results.arm(cell.arm).phrase)
+    several = Counter(kind for kind, _ in found)
     said = [
-        f"{kind_title(kind)} {_listed([f'{count:,} in {slot}' for slot, count in slots.items()])}"
-        for kind, slots in found.items()
+        kind_title(kind) + (f" of {_listed(list(dict.fromkeys(arms)))}" if several[kind] > 1 else "") + f" {counts}"
+        for (kind, counts), arms in found.items()
     ]
-    return f"Numbers that learned, by slot: {'; '.join(said)}."
+    return f"Numbers that learned, by slot: {'; '.join(said)}." if said else ""
 
 
-def _tuned(settings: dict[str, Any], stage: str) -> str:
+def _tuned(run: Run, stage: str) -> str:
     """What learned in a stage beside a head; "" where nothing did."""
+    settings, arms = run.settings, map(run.results.arm, run.results.study.arms)
+    model = next((arm.model for arm in arms if stage in (one.partition("@")[0] for one in arm.stages)), None)
+    if _block(_block(settings, "models"), model or "").get("family"):
+        return f"the net {model}, from scratch,"
     adapter, slots = _block(settings, "adapter"), _block(settings, "slots")
     if slots and adapter:  # which is none where every weight learns, beside heads alone
         entry = _block(_block(settings, "stages"), stage)
@@ -194,13 +201,22 @@ def _evaluation(run: Run) -> str:
     length = run.settings.get("max_length")
     cut = f" Prompt and answer were limited to {length} tokens." if isinstance(length, int) else ""
     found = [cell.label_scoring for cell in run.results.cells if cell.label_scoring]
-    written = not found or any(not task.labels for task in run.results.study.tasks)
+    study = run.results.study
+    writers = any(_may_write(run.results.arm(arm).answer) for arm in study.arms)
+    written = writers and (not found or any(not task.labels for task in study.tasks))
     what = ", text by" if found else ","
     how = f"{what} the likeliest token at each step" if written else ""
+    prompts = "" if any(task.views for task in study.tasks) else " with the same prompts"
     return (
-        f"Every arm answered the same held-out cases with the same prompts{how}.{_scored_labels(found)}{_sets(run)} "
+        f"Every arm answered the same held-out cases{prompts}{how}.{_scored_labels(found)}{_sets(run)} "
         f"An answer that could not be read counted as wrong.{cut}"
     )
+
+
+def _may_write(answer: str) -> bool:
+    """Whether a language model answers by its own output over tokens, and not by a head."""
+    way = find_answer(answer)
+    return way.language_model and not getattr(way, "needs_head", False)
 
 
 def _scored_labels(found: Sequence[LabelScoring]) -> str:

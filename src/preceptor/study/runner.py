@@ -14,7 +14,7 @@ from preceptor.chat_server import ChatServer
 from preceptor.engine import MEASUREMENTS, NumericsChoice, Speed
 from preceptor.errors import InputError, Problem
 from preceptor.files import write_json
-from preceptor.models import blueprint, fingerprint, load_tokenizer
+from preceptor.models import blueprint, fingerprint, load_tokenizer, writes
 from preceptor.progress import progress
 from preceptor.study.cases import Prepared, prepare
 from preceptor.study.check import check_study
@@ -119,8 +119,10 @@ def _print_failed(failed: Sequence[Failure], console: Console) -> None:
 
 def _print_forecast(tree: StageTree, remaining: Sequence[RemainingWork], console: Console) -> None:
     if not remaining:
-        everything = "Nothing else is left to do" if tree.failures else "Everything was trained and answered already"
-        console.print(f"{everything}; only the results are computed again.")
+        if tree.failures:
+            console.print("Nothing else is left to train or answer beside what failed; the results are computed.")
+        else:
+            console.print("Everything was trained and answered already; only the results are computed again.")
         return
     measured = _measured(tree, remaining, console)
     minutes = max(1, round(forecast(tree.study, remaining, measured, tree.base_folder, tree.numerics) / 60))
@@ -143,7 +145,7 @@ def _measured(tree: StageTree, remaining: Sequence[RemainingWork], console: Cons
             speed = measure_speed(study, numerics, source, cases, tree.run.root, advance, name=name, trains=trains)
             model = blueprint(source, study.most_slots(name), numerics.torch_dtype)
             measured[name, numerics] = speed, model
-    if any(name is None and not speed.shares for (name, _), (speed, _) in measured.items()):
+    if writes(tree.source) and any(name is None and not speed.shares for (name, _), (speed, _) in measured.items()):
         console.print(
             "This model's own attention or output code does not take prefix trees: nothing is shared, slower."
         )

@@ -118,7 +118,8 @@ def _field_problems(at: _At, raw: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(at("prompt"), f"{{{name}}} is not a field", f"Fields are {_list(fields)}")
     for key in ("cut", "evidence"):
         if key in raw and raw[key] not in fields:
-            yield Problem(at(key), f"{raw[key]!r} is not a field", f"Fields are {_list(fields)}")
+            fix = f"Add it to `fields`, or name one of {_list(fields)}"
+            yield Problem(at(key), f"{raw[key]!r} is not a field", fix)
     if f"{{{raw.get('evidence')}}}" in str(raw.get("prompt", "")):
         yield Problem(at("evidence"), "the prompt shows it, and with it the answer", "Take it out of the prompt")
 

@@ -257,7 +257,10 @@ def test_an_arm_with_one_answer_for_all_is_not_recommended(contrasts: list[Contr
 def test_a_study_of_one_arm_compares_nothing() -> None:
     (found,) = conclusions([], [cell("base")], [TaskPart(**TASK)], ARMS)
     assert found.conclusion == "unsettled"
-    assert found.sentence == "On triage, this study compares no tuned model with another."
+    assert found.sentence == (
+        "On triage, no arm is compared with the one that lacks its last stage, so no arm is recommended, and each "
+        "comparison has a verdict of its own."
+    )
 
 
 def test_warnings_stand_beside_the_conclusion() -> None:

@@ -245,3 +245,22 @@ def test_texts_without_two_senses_of_a_short_form_cost_their_arm_alone(
     assert [one["arm"] for one in done.results["cells"]] == ["tfidf"]
     (failed,) = done.results["failed"]
     assert "no short form has two senses with 15 training cases each" in failed["reason"]
+
+
+def test_check_refuses_a_corpus_in_which_no_two_senses_can_be_told_apart(
+    tmp_path: Path, tiny_encoder_folder: Path, preceptor: CommandLine
+) -> None:
+    senses_study.write_forms(tmp_path)
+    senses_study.write_notes(tmp_path / "cases.csv", patients=60)
+    corpus = {"corpus": "letters.csv", "text": "letter", "group": "each row"}
+    letters = ["letter", *["Myocardial infarction."] * 8, *["Mental illness."] * 7]
+    (tmp_path / "letters.csv").write_text("\n".join(letters) + "\n")
+    stages = {name: one | corpus if one["kind"] == "senses" else one for name, one in senses_study.STAGES.items()}
+    file = write_study(tmp_path, tiny_encoder_folder, **senses_study.STUDY | {"stages": stages})
+    refused = preceptor.run("check", file)
+    assert refused.code == 2
+    what = "letters.csv: no short form of the table has two long forms that stand in the corpus 8 times each."
+    assert what in refused.errors
+    assert "Name more texts" in refused.errors
+    (tmp_path / "letters.csv").write_text("\n".join([*letters, "Mental illness again."]) + "\n")
+    assert "Ready" in preceptor.run("check", file).shown

@@ -26,6 +26,11 @@ from preceptor.study.results.untouched import find_untouched
 from preceptor.study.run.failures import Failure, in_words
 from preceptor.study.spec.arms import MAJORITY, Arm
 
+_NOT_ASKED = (
+    "no arm is compared with the one that lacks its last stage, so no arm is recommended, and each comparison has a "
+    "verdict of its own"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
@@ -80,7 +85,7 @@ def _outcome(evidence: TaskEvidence, seen: CouldHaveSeen | None) -> _Outcome:
     if leak := find_leak(evidence):
         return _names_the_answer(evidence, leak)
     if evidence.asked is None:
-        return _Outcome("unsettled", "this study compares no tuned model with another", None)
+        return _Outcome("unsettled", _NOT_ASKED, None)
     if question is None:
         return _lost(evidence, *evidence.asked)
     if question.descriptive:

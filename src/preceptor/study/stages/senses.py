@@ -15,7 +15,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from preceptor.data import read_short_forms
+from preceptor.data import could_be_told_apart, read_short_forms
 from preceptor.engine import (
     Forward,
     Numerics,
@@ -38,7 +38,7 @@ from preceptor.study.expected_work import WorkContext
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
 from preceptor.study.stage_tree.stage_context import Context, Result, epochs
-from preceptor.study.stages._corpus import CorpusSettings, corpus_problems
+from preceptor.study.stages._corpus import CorpusSettings, corpus_problems, documents
 from preceptor.study.stages._sense_cases import Asked, SenseCases, missing_field, sense_cases
 from preceptor.study.stages._sense_figures import sense_figures, sense_outputs, told
 
@@ -87,13 +87,20 @@ def needs(stage: str) -> tuple[str, ...]:
 
 
 def problems(settings: Settings, base_folder: Path) -> list[Problem]:
-    """What keeps the table or the corpus from being read."""
+    """What keeps the table or the corpus from being read, and a corpus in which no two senses can be told apart."""
     found = corpus_problems(settings, base_folder)
     try:
-        read_short_forms(base_folder / expanded(settings.table) if settings.table else None)
+        forms = read_short_forms(base_folder / expanded(settings.table) if settings.table else None)
     except InputError as error:
-        found += error.problems
-    return found
+        return found + error.problems
+    if found or not settings.corpus:
+        return found
+    texts = (text for _, text in documents(settings, base_folder))
+    if could_be_told_apart(texts, forms, settings.least):
+        return []
+    what = f"no short form of the table has two long forms that stand in the corpus {settings.least} times each"
+    fix = "Name more texts, or a `table` of long forms that these texts write out, or lower `least`."
+    return [Problem(str(settings.corpus), what, fix)]
 
 
 def caution(stage: StageRef, study: Study, cases: TaskCases) -> Problem | None:
