@@ -46,7 +46,9 @@ def test_a_long_form_in_two_spellings_of_case_is_one_and_not_left_out(tmp_path: 
 
 def test_cells_that_are_no_text_are_refused_by_their_row(tmp_path: Path) -> None:
     file = tmp_path / "forms.jsonl"
-    file.write_text('{"short": ["RA"], "long": "room air"}\n{"short": "RA", "long": {"a": 1}}\n{"short": 1, "long": 2}\n')
+    file.write_text(
+        '{"short": ["RA"], "long": "room air"}\n{"short": "RA", "long": {"a": 1}}\n{"short": 1, "long": 2}\n'
+    )
     with pytest.raises(InputError) as found:
         read_short_forms(file)
     assert [str(one).removeprefix(f"{file}, ") for one in found.value.problems] == [

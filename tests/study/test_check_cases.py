@@ -1,4 +1,4 @@
-"""What is found in the cases of a study before anything is trained: tasks for no arm, and visits that tell the answer."""
+"""What is found in the cases of a study before it is run: tasks for no arm, and visits that tell the answer."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ import yaml
 from command_line import CommandLine
 from preceptor.tasks import make_cases, task_file
 
-TEXTS = {"task": "summarization", "data": {"cases": 40, "seed": 5}}
+TEXTS: dict[str, Any] = {"task": "summarization", "data": {"cases": 40, "seed": 5}}
 
 
 def write(folder: Path, model: Path, *tasks: dict[str, Any], arms: list[str]) -> Path:
@@ -48,5 +48,7 @@ def test_a_task_that_no_arm_can_answer_is_refused(
     arms = ["copy_last", "frequency"]
     done = preceptor.run("check", write(tmp_path, tiny_model_folder, TEXTS, arms=arms))
     assert done.code == 2, done
-    assert "task summarization: no arm can answer it (copy_last: it gives several labels only; frequency: " in done.errors
+    assert (
+        "task summarization: no arm can answer it (copy_last: it gives several labels only; frequency: " in done.errors
+    )
     assert preceptor.run("check", write(tmp_path, tiny_model_folder, TEXTS, arms=[*arms, "nearest"])).code == 0

@@ -25,7 +25,7 @@ class _MadeField:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        return getattr(self.settings, "needs", ())
+        return tuple(getattr(self.settings, "needs", ()))
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ class _MadeField:
 
     @property
     def in_pieces(self) -> bool:
-        return getattr(self.maker, "makes_pieces", False)
+        return bool(getattr(self.maker, "makes_pieces", False))
 
 
 def made_field_problems(entry: FieldEntry) -> Iterator[str]:

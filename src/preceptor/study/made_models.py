@@ -50,7 +50,9 @@ def with_made_models(
         if blind := [view for view, texts in shown.items() if not holds_codes(texts)]:
             seen = ", ".join(f"view {view}" if view else "the task's prompt" for view in blind)
             what = f"{seen} has no sets of codes, such as `D: D017; D203 | M: aspirin`"
-            fix = "Give each of its stages, by an arm, a `view` of a field that holds visits in codes: see docs/TASKS.md."
+            fix = (
+                "Give each of its stages, by an arm, a `view` of a field that holds visits in codes: see docs/TASKS.md."
+            )
             problems.append(Problem(f"models: {name}", what, fix))
             continue
         texts = [text for some in shown.values() for text in some]

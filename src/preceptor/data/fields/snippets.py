@@ -139,7 +139,9 @@ def problems(source: str, settings: Settings, cases: Sequence[Example]) -> Itera
             yield Problem(where, "`dated` finds what is no ISO date", "Let its group match 2024-03-05 and the like")
             continue
         if not days:
-            yield Problem(where, f"`dated` finds no date in {source}", "Let it match what each of its notes begins with")
+            yield Problem(
+                where, f"`dated` finds no date in {source}", "Let it match what each of its notes begins with"
+            )
         if any(day > date.fromisoformat(case.date) for day in days):
             yield Problem(where, f"a note in {source} is later than the case's own date", "Leave later notes out of it")
 

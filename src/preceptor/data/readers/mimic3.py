@@ -58,7 +58,8 @@ def read(path: Path) -> list[dict[str, str]]:
     """One row per patient: `patient`, `history`, `present`, `visits`, `drugs`, `date`, `visit` (first or later) and
     `other_drugs`, how many names of drugs of the last stay are left out.
 
-    Raises InputError for tables that are missing or cannot be read, and for stays of a patient whose order the dates leave open.
+    Raises InputError for tables that are missing or cannot be read, and for stays of a patient whose order the dates
+    leave open.
     """
     stays = _stays(path)
     titles = {kind: _titles(path, kind) for kind in ("DIAGNOSES", "PROCEDURES")}
@@ -83,7 +84,7 @@ def _stays(path: Path) -> dict[str, _Stay]:
     for name, codes in (("DIAGNOSES_ICD", "diagnoses"), ("PROCEDURES_ICD", "procedures")):
         table = _table(path.with_name(f"{name}.csv"), "HADM_ID", "SEQ_NUM", "ICD9_CODE")
         for row in sorted(table, key=lambda one: int(one["SEQ_NUM"])):
-            known = getattr(stays[row["HADM_ID"]], codes) if row["HADM_ID"] in stays else []
+            known: list[str] = getattr(stays[row["HADM_ID"]], codes) if row["HADM_ID"] in stays else []
             if row["ICD9_CODE"] not in ("", *known):  # some stand twice, and a set has each once
                 known.append(row["ICD9_CODE"])
     return {number: stay for number, stay in sorted(stays.items()) if stay.diagnoses}
