@@ -137,7 +137,7 @@ def test_a_field_may_be_made_of_one_that_stands_before_it() -> None:
     with pytest.raises(InputError) as refused:
         with_made_fields(backwards, TASK, splits(TRAIN, []), "task x")
     assert [str(one) for one in refused.value.problems] == [
-        "task x, fields.few: there is no field extracted. Fields are `note`, `keywords`",
+        "task x, fields.few: there is no field extracted, which stands above it. Fields are `note`, `keywords`",
         "task x, fields.note: the task has a field of this name. Take another name",
         "task x, fields.note: there is no field keywrods. Fields are `note`, `keywords`, `few`, `drawn`, `bare`, "
         "`extracted`",
@@ -153,7 +153,7 @@ def test_a_field_may_be_made_of_one_that_stands_before_it() -> None:
         ({"keywords_tfidf": ["note"]}, "keywords_tfidf: name the field it reads"),
         ({"keywords_tfidf": "note", "count": 0}, "count: Input should be greater than 0"),
         ({"keywords_tfidf": "note", "cuont": 3}, "cuont: there is no such setting"),
-        ({"random_words": "note"}, "random_words: Value error, give exactly one of `count` and `as_many_as`"),
+        ({"random_words": "note"}, "random_words: give exactly one of `count` and `as_many_as`"),
     ],
 )
 def test_what_is_wrong_with_an_entry_is_said(entry: dict[str, Any], problem: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from preceptor.data import DataSpec, read_examples
+from preceptor.data import DataSpec, read_examples, read_table
 from preceptor.data.readers import mimic3
 from preceptor.errors import InputError
 from preceptor.tasks import load_task
@@ -77,6 +77,35 @@ def test_a_table_that_is_missing_is_named(tmp_path: Path) -> None:
     spec = DataSpec(path=str(path), reader="mimic3", target="drugs", group="patient")
     with pytest.raises(InputError, match=r"D_ICD_PROCEDURES\.csv: no such file"):
         read_examples(spec, TASK, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "said"),
+    [
+        ("PRESCRIPTIONS", "90,1,2150-03-01 00:00:00,MAIN", "line 14: there is no DRUG in it"),
+        ("PRESCRIPTIONS", '90,1,2150-03-01 00:00:00,MAIN,"Senna', "it cannot be read as CSV"),
+        ("DIAGNOSES_ICD", "90", "line 10: there is no SEQ_NUM, ICD9_CODE in it"),
+        ("D_ICD_DIAGNOSES", "90a", "line 6: there is no SHORT_TITLE in it"),
+    ],
+)
+def test_a_row_that_was_cut_is_named_with_its_table(tmp_path: Path, name: str, more: str, said: str) -> None:
+    path = tables(tmp_path)
+    with (tmp_path / f"{name}.csv").open("a") as file:
+        file.write(f"{more}\n")
+    with pytest.raises(InputError) as caught:
+        read_table(path, "mimic3")
+    (problem,) = caught.value.problems
+    assert f"{name}.csv" in problem.where
+    assert said in str(problem)
+
+
+def test_a_code_that_stands_twice_is_one_and_none_is_no_code(tmp_path: Path) -> None:
+    path = tables(tmp_path)
+    plain = mimic3.read(path)
+    with (tmp_path / "PROCEDURES_ICD.csv").open("a") as file:
+        file.write("90,2,3605\n90,3,\n")
+    path.write_text(f"\ufeff{path.read_text()}", encoding="utf-8")
+    assert mimic3.read(path) == plain
 
 
 def test_three_earlier_stays_are_told_and_all_are_in_codes(tmp_path: Path) -> None:

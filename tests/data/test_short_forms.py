@@ -38,20 +38,41 @@ def test_a_pair_that_stands_twice_is_one(tmp_path: Path) -> None:
     assert len(forms.short_of) == 2
 
 
+def test_a_long_form_in_two_spellings_of_case_is_one_and_not_left_out(tmp_path: Path) -> None:
+    forms = read_short_forms(table(tmp_path, "RA,room air", "RA,Room Air", "RA,right atrium", "ra,rent arrears"))
+    assert forms.left_out == 0
+    assert forms.short_of == {"Room Air": "RA", "right atrium": "RA", "rent arrears": "ra"}
+
+
+def test_cells_that_are_no_text_are_refused_by_their_row(tmp_path: Path) -> None:
+    file = tmp_path / "forms.jsonl"
+    file.write_text(
+        '{"short": ["RA"], "long": "room air"}\n{"short": "RA", "long": {"a": 1}}\n{"short": 1, "long": 2}\n'
+    )
+    with pytest.raises(InputError) as found:
+        read_short_forms(file)
+    assert [str(one).removeprefix(f"{file}, ") for one in found.value.problems] == [
+        "row 1: a form is a list or an object. Write each as a text.",
+        "row 2: a form is a list or an object. Write each as a text.",
+    ]
+
+
 def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError) as found:
-        read_short_forms(table(tmp_path, "RA,", ",room air", "ra,RA", "RA,right atrium"))
+        read_short_forms(table(tmp_path, "RA,", ",room air", "ra,RA", "RA,right atrium", "RA,!?"))
     assert [one.what for one in found.value.problems] == [
         "long is empty",
         "short is empty",
         "short and long form are the same",
+        "long has no word",
     ]
 
 
 @pytest.mark.parametrize(
     ("rows", "header", "what"),
     [
-        (["RA,room air"], "abbreviation,meaning", "there is no column short, long; it has abbreviation, meaning"),
+        (["RA,room air"], "abbreviation,meaning", "there is no column short, long; it has `abbreviation`, `meaning`"),
+        (["RA,room air"], f"short,{'She is well. ' * 9}", "it has `short`, a text of 116 characters"),
         (["RA,room air", "MI,myocardial infarction"], "short,long", "no short form has two long forms"),
     ],
 )

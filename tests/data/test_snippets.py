@@ -1,6 +1,7 @@
 """Snippets around terms, and at random: the note's own characters, whole words, terms of training notes alone."""
 
 import json
+import re
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -35,6 +36,7 @@ TASK = Task.model_validate(
     }
 )  # fmt: skip
 TERMS = {"snippets": "note", "terms": [r"smok\w*", "tobacco"]}
+DRAWN = {"random_snippets": "note", "as_many_as": "cut"}
 FILLER = " ".join(f"w{n}" for n in range(60))
 
 
@@ -179,15 +181,45 @@ def test_trap_4_a_note_of_a_stack_that_is_later_than_the_case_is_refused() -> No
     entry = {"cut": TERMS | {"dated": r"^(\d{4}-\d{2}-\d{2})"}}
     right = Splits([case(0, stack, date="2024-03-05")], [], [])
     assert with_made_fields(entry, TASK, right, "").train[0].fields["cut"] == stack
-    wrong = [case(1, stack, date="2024-03-04"), case(2, stack), case(3, "2024-13-45 smokes", date="2024-03-04")]
+    wrong = [
+        case(1, stack, date="2024-03-04"),
+        case(2, stack),
+        case(3, "2024-13-45 smokes", date="2024-03-04"),
+        case(4, "04.03.2024 smokes", date="2024-03-04"),
+    ]
     with pytest.raises(InputError) as refused:
         with_made_fields(entry, TASK, Splits([], wrong[:1], wrong[1:]), "")
     assert [str(one).split(". ")[0] for one in refused.value.problems] == [
         "case c1: a note in note is later than the case's own date",
         "case c2: it has no date to hold those of its notes against",
         "case c3: `dated` finds what is no ISO date",
+        "case c4: `dated` finds no date in note",
     ]
     assert not any("smokes" in str(one) for one in refused.value.problems)
+
+
+def test_a_group_that_takes_no_part_is_no_date() -> None:
+    entry = {"cut": TERMS | {"dated": r"^(\d{4}-\d{2}-\d{2})?"}}
+    with pytest.raises(InputError, match="`dated` finds what is no ISO date"):
+        with_made_fields(entry, TASK, Splits([case(0, "smokes", date="2024-03-05")], [], []), "")
+
+
+@pytest.mark.parametrize(
+    ("entries", "problem"),
+    [
+        ({"drawn": {"random_snippets": "note", "as_many_as": "note"}}, "note is not made of snippets. Make one"),
+        (
+            {"cut": TERMS, "few": {"random_words": "cut", "count": 3}, "drawn": DRAWN | {"as_many_as": "few"}},
+            "few is not made of snippets. Name one that is: `cut`",
+        ),
+        ({"drawn": DRAWN, "cut": TERMS}, "there is no field cut, which stands above it"),
+        ({"drawn": DRAWN | {"as_many_as": "drawn"}}, "there is no field drawn, which stands above it"),
+        ({"cut": {"snippets": "drawn"}, "drawn": DRAWN}, "there is no field drawn, which stands above it"),
+    ],
+)
+def test_fields_that_cannot_be_made_of_each_other_are_refused(entries: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InputError, match=re.escape(problem)):
+        with_made_fields(entries, TASK, Splits([case(0, "smokes")], [], []), "")
 
 
 def test_made_fields_read_no_evidence() -> None:
@@ -200,6 +232,10 @@ def test_made_fields_read_no_evidence() -> None:
     [
         ({"terms": ["("]}, "'(' is no regular expression"),
         ({"terms": [r"\w*"]}, "is found in every place"),
+        ({"terms": ["(?i)dose"]}, "global flags not at the start"),
+        ({"terms": ["a{99999999999}"]}, "the repetition number is too large"),
+        ({"dated": "(a{99999999999})"}, "the repetition number is too large"),
+        ({"terms": ["(" * 2000 + "a" + ")" * 2000]}, "...' is no regular expression"),
         ({"words": 1}, "words: "),
         ({"most": 0}, "most: "),
         ({"dated": r"^\d+"}, "it needs one group"),
@@ -240,7 +276,7 @@ def test_random_snippets_go_by_the_seed_and_need_no_longer_note_than_there_is() 
         entries["drawn"] = {"random_snippets": "note", "as_many_as": "cut", "seed": seed}
         seen.add(with_made_fields(entries, TASK, Splits([case(0, note)], [], []), "").train[0].fields["drawn"])
     assert len(seen) > 1
-    other = {"drawn": {"random_snippets": "proof2", "as_many_as": "note"}}
+    other = {"cut": TERMS, "drawn": {"random_snippets": "proof2", "as_many_as": "cut"}}
     task = TASK.model_copy(update={"fields": TASK.fields | {"proof2": "short"}})
     short = replace(case(0, note), fields={"note": note, "proof": "x", "proof2": "two words"})
     assert with_made_fields(other, task, Splits([short], [], []), "").train[0].fields["drawn"] == "two words"

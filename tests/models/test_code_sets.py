@@ -178,6 +178,18 @@ def test_what_is_saved_gives_the_same_states(policy: Policy, source: ModelSource
         torch.testing.assert_close(states(loaded, [[CODES]]), states(policy, [[CODES]]), atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("end", ["\r\n", "\r", "\u2028", "\x0b"])
+def test_whatever_ends_a_line_it_is_a_visit(policy: Policy, tmp_path: Path, end: str) -> None:
+    """As spreadsheets write a cell of several lines; a line end behind the last visit begins no other."""
+    plain = "D: d1; d2 | M: m1\nD: d1\n-"
+    other = f"{plain}\n".replace("\n", end)
+    read = [encode(policy.tokenizer, [{"role": "user", "content": text}], None).prompt for text in (plain, other)]
+    assert read[0] == read[1]
+    settings = CodeSetsSettings(family="codes", width=16)
+    made = [make_code_sets("small", settings, [text], tmp_path / str(n)) for n, text in enumerate((plain, other))]
+    assert fingerprint(made[0]) == fingerprint(made[1])
+
+
 def test_texts_without_codes_make_no_model(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no text has sets"):
         make_code_sets("small", CodeSetsSettings(family="codes"), ["Visit 1: fever", "-"], tmp_path / "none")

@@ -116,6 +116,7 @@ def test_it_is_planned_and_checked(tmp_path: Path, tiny_model_folder: Path, prec
           "arms": [{**ARM, "stages": ["short", "student"]}]}, "stage short: it learns from texts"),
         ({"tasks": [*STUDY["tasks"], {"task": "specialty", "data": {"cases": 40}}]}, "one task"),
         ({"arms": ["frequency", {**ARM, "view": None}]}, "no sets of codes"),
+        ({"arms": [ARM, {**ARM, "name": "blind", "view": None}]}, "the task's prompt has no sets of codes"),
         ({"arms": [{**ARM, "stages": ["written"], "answer": "generate"}],
           "stages": {"written": {"kind": "sft", "model": "small"}}}, "writes text"),
     ],

@@ -19,7 +19,7 @@ from preceptor.data._made_fields import (
 from preceptor.data._named_answers import NAMES_THE_ANSWER, Named, named_answers
 from preceptor.data._near_duplicates import near_duplicates
 from preceptor.data._preflight import Preflight, preflight
-from preceptor.data._problems import did_you_mean, quoted
+from preceptor.data._problems import did_you_mean, listed, quoted
 from preceptor.data._reverse_substitution import Substituted, Substitution, find_long_forms, substitute
 from preceptor.data._senses import (
     Senses,
@@ -71,6 +71,7 @@ __all__ = [
     "iso_day",
     "left_out_by",
     "list_of",
+    "listed",
     "looks_like_labels",
     "made_field_cautions",
     "made_field_problems",

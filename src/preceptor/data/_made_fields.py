@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from preceptor.data._problems import listed
 from preceptor.data._split import Splits
 from preceptor.data.fields import field_makers, find_field_maker
-from preceptor.errors import InputError, Problem, shortened
+from preceptor.errors import InputError, Problem, invalid_entries, shortened
 from preceptor.tasks import Example, Task
 
 _MOST_PROBLEMS = 20
@@ -24,12 +24,20 @@ class _MadeField:
     settings: Any
 
     @property
+    def needs(self) -> tuple[str, ...]:
+        return tuple(getattr(self.settings, "needs", ()))
+
+    @property
     def reads(self) -> tuple[str, ...]:
-        return (self.source, *getattr(self.settings, "needs", ()))
+        return (self.source, *self.needs)
 
     @property
     def name(self) -> str:
         return str(self.maker.__name__.rpartition(".")[2])
+
+    @property
+    def in_pieces(self) -> bool:
+        return bool(getattr(self.maker, "makes_pieces", False))
 
 
 def made_field_problems(entry: FieldEntry) -> Iterator[str]:
@@ -43,9 +51,8 @@ def made_field_problems(entry: FieldEntry) -> Iterator[str]:
     try:
         _settings(entry, makers[0])
     except ValidationError as error:
-        for one in error.errors():
-            what = "there is no such setting" if one["type"] == "extra_forbidden" else one["msg"]
-            yield f"{'.'.join(map(str, one['loc'])) or makers[0]}: {what}"
+        for place, what, _ in invalid_entries(error, "setting"):
+            yield f"{place or makers[0]}: {what}"
 
 
 def with_made_fields(fields: Mapping[str, FieldEntry], task: Task, splits: Splits, where: str) -> Splits:
@@ -106,17 +113,23 @@ def make_as_stated(stated: Mapping[str, Any]) -> Callable[[Example], str]:
 
 
 def _problems(fields: Mapping[str, FieldEntry], task: Task, where: str) -> Iterator[Problem]:
-    known = list(task.fields)
+    known, pieces = list(task.fields), list[str]()
     for name, entry in fields.items():
+        made, here = _made_field(entry), f"{where}, fields.{name}"
         if name in task.fields:
-            yield Problem(f"{where}, fields.{name}", "the task has a field of this name", "Take another name")
-        for read in _made_field(entry).reads:
+            yield Problem(here, "the task has a field of this name", "Take another name")
+        for read in made.reads:
             if read not in known:
-                yield Problem(f"{where}, fields.{name}", f"there is no field {read}", f"Fields are {listed(known)}")
+                below = ", which stands above it" if read in fields else ""
+                yield Problem(here, f"there is no field {read}{below}", f"Fields are {listed(known)}")
             if read == task.evidence:
                 what = f"{read} holds what the right answer rests on, and nobody who answers is shown it"
-                yield Problem(f"{where}, fields.{name}", what, "Make it of another field")
+                yield Problem(here, what, "Make it of another field")
+        for read in (one for one in made.needs if made.in_pieces and one in known and one not in pieces):
+            fix = f"Name one that is: {listed(pieces)}" if pieces else "Make one that is above it"
+            yield Problem(here, f"{read} is not made of snippets", fix)
         known.append(name)
+        pieces += [name] if made.in_pieces else []
 
 
 def _refused(made: _MadeField, splits: Splits, where: str) -> Iterator[Problem]:

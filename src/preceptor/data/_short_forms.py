@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from preceptor.data._problems import listed, raise_if_any
 from preceptor.data._table import Table, read_table
 from preceptor.errors import InputError, Problem
 
@@ -49,13 +50,12 @@ def read_short_forms(path: Path | None = None) -> ShortForms:
     """
     table = read_table(path or SHIPPED)
     if lacking := [name for name in _COLUMNS if name not in table.columns]:
-        what = f"there is no column {', '.join(lacking)}; it has {', '.join(table.columns)}"
+        what = f"there is no column {', '.join(lacking)}; it has {listed(table.columns)}"
         raise InputError(Problem(str(table.path), what, "Name its columns `short` and `long`."))
-    if problems := list(_problems(table)):
-        raise InputError(problems)
-    pairs = {(_spaced(row.cells["short"]), _spaced(row.cells["long"])) for row in table.rows}
+    raise_if_any(list(_problems(table)))
+    pairs = _pairs(table)
     count = Counter(long.casefold() for _, long in pairs)
-    kept = {long: short for short, long in sorted(pairs) if count[long.casefold()] == 1}
+    kept = {long: short for short, long in pairs if count[long.casefold()] == 1}
     senses = Counter(kept.values())
     if max(senses.values(), default=0) < 2:
         what = "no short form has two long forms, so there is nothing to tell apart"
@@ -63,12 +63,24 @@ def read_short_forms(path: Path | None = None) -> ShortForms:
     return ShortForms(kept, sum(several > 1 for several in count.values()))
 
 
+def _pairs(table: Table) -> list[tuple[str, str]]:
+    """The pairs in order, each once: a long form in its first spelling of those that differ in case alone."""
+    named = sorted({(_spaced(row.cells["short"]), _spaced(row.cells["long"])) for row in table.rows}, reverse=True)
+    return sorted({(short, long.casefold()): (short, long) for short, long in named}.values())
+
+
 def _problems(table: Table) -> Iterator[Problem]:
     for row in table.rows:
-        short, long = (_spaced(str(row.cells.get(name, ""))) for name in _COLUMNS)
+        cells = [row.cells.get(name, "") for name in _COLUMNS]
+        if not all(isinstance(cell, str) for cell in cells):
+            yield Problem(table.where(row), "a form is a list or an object", "Write each as a text.")
+            continue
+        short, long = map(_spaced, cells)
         if not short or not long:
             what = f"{'short' if not short else 'long'} is empty"
             yield Problem(table.where(row), what, "Give both forms, or take the row out.")
+        elif not any(map(str.isalnum, long)):
+            yield Problem(table.where(row), "long has no word", "Write it in words, or take the row out.")
         elif short.casefold() == long.casefold():
             yield Problem(table.where(row), "short and long form are the same", "Take the row out.")
 

@@ -85,6 +85,11 @@ def make_code_sets(name: str, settings: CodeSetsSettings, texts: Sequence[str], 
     return made_source(name, settings, folder)
 
 
+def holds_codes(texts: Sequence[str]) -> bool:
+    """Whether any of the texts has sets of codes, which `make_code_sets` needs."""
+    return bool(codes.kinds_in(texts))
+
+
 def make_lstm(name: str, settings: LSTMSettings, words: ModelSource, folder: Path) -> ModelSource:
     """The same of a net that reads texts, with the tokenizer and the word vectors of `words`: no vectors where its
     weights are not here, as for a plan.

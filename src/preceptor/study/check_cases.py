@@ -16,6 +16,7 @@ from preceptor.study.spec.arms import Arm
 from preceptor.study.spec.found import find_kind
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
+from preceptor.tasks import DRUGS_OF_VISIT, VISITS_FIELD, read_visits
 
 READ_IN_CHUNKS = "give each head on it `chunk_length` (under `slots`)"
 """What to do where an encoder has too few positions."""
@@ -33,7 +34,7 @@ def look_at_cases(
         each.preflight.render(console)
         fatal = [Problem(f"{each.where}, {found.where}", found.what, found.fix) for found in each.preflight.fatal]
         unread, cut = ([], []) if fatal else as_further_models_read(each, study, others)
-        unread += [] if fatal else refused(study, each)
+        unread += [] if fatal else [*unanswered(study, each), *told_labels(each), *refused(study, each)]
         if not fatal and not unread:
             unread = long_snippets(each, study, own, others)
         warned = cautions(study, each) + cut
@@ -43,6 +44,28 @@ def look_at_cases(
         problems += fatal or spike_cut_off(each, own.tokenizer, study.max_length)
         problems += unread
     return problems, warnings
+
+
+def unanswered(study: Study, checked: Checked) -> list[Problem]:
+    """That no arm of the study is for a task."""
+    reasons = {name: cannot_answer(study, checked, name) for name in study.arm_names}
+    if not all(reasons.values()):
+        return []
+    why = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+    return [Problem(checked.where, f"no arm can answer it ({why})", "Name an arm that can, or take the task out.")]
+
+
+def told_labels(checked: Checked) -> list[Problem]:
+    """That visits in codes tell what is asked for: the labels of the present one."""
+    task, splits = checked.task, checked.splits
+    if not task.set_labels or VISITS_FIELD not in task.fields:
+        return []
+    visits = [read_visits(one.fields[VISITS_FIELD]) for one in (*splits.train, *splits.validation, *splits.test)]
+    if not (told := sum(DRUGS_OF_VISIT in one[-1] for one in visits if one)):
+        return []
+    what = f"in {told} of {len(visits)} cases the last visit has a set {DRUGS_OF_VISIT}, which is what is asked for"
+    fix = "Take it out there: the last line is the present visit, and earlier ones alone have these sets."
+    return [Problem(f"{checked.where}, field {VISITS_FIELD}", what, fix)]
 
 
 def refused(study: Study, checked: Checked) -> list[Problem]:

@@ -12,6 +12,7 @@ from preceptor.models import (
     MadeModel,
     ModelSource,
     fingerprint,
+    holds_codes,
     load_tokenizer,
     made_source,
     make_code_sets,
@@ -45,12 +46,17 @@ def with_made_models(
             what = f"it is made of the training cases of one task, and there are {len(study.tasks)}"
             problems.append(Problem(f"models: {name}", what, "Make a study of each task."))
             continue
-        try:
-            made[name] = _other(study, make_code_sets(name, settings, _shown(study, name, tasks), folder / name))
-        except ValueError:
-            what = "its arms are shown no sets of codes, such as `D: D017; D203 | M: aspirin`"
-            fix = "Give each of its arms a `view` of a field that holds visits in codes: see docs/TASKS.md."
+        shown = _shown(study, name, tasks)
+        if blind := [view for view, texts in shown.items() if not holds_codes(texts)]:
+            seen = ", ".join(f"view {view}" if view else "the task's prompt" for view in blind)
+            what = f"{seen} has no sets of codes, such as `D: D017; D203 | M: aspirin`"
+            fix = (
+                "Give each of its stages, by an arm, a `view` of a field that holds visits in codes: see docs/TASKS.md."
+            )
             problems.append(Problem(f"models: {name}", what, fix))
+            continue
+        texts = [text for some in shown.values() for text in some]
+        made[name] = _other(study, make_code_sets(name, settings, texts, folder / name))
     if problems:
         raise InputError(problems)
     return replace(others, here={**others.here, **made})
@@ -87,7 +93,11 @@ def _other(study: Study, source: ModelSource) -> OtherModel:
     return OtherModel(source, load_tokenizer(source), tokens_read(study, source, source.name), fingerprint(source))
 
 
-def _shown(study: Study, name: str, tasks: Sequence[TaskCases]) -> list[str]:
+def _shown(study: Study, name: str, tasks: Sequence[TaskCases]) -> dict[str | None, list[str]]:
+    """View -> the texts of training cases through it, of each view that a stage on the model is shown; None: the
+    task's prompt.
+    """
+    (cases,) = tasks
     views = dict.fromkeys(stage.view for stage in stages_on(study, name))
-    seen = [through_view(cases, view) for cases in tasks for view in views if view is None or view in cases.entry.views]
-    return [as_lines(case_text(one.task, example)) for one in seen for example in one.splits.train]
+    seen = {view: through_view(cases, view) for view in views if view is None or view in cases.entry.views}
+    return {view: [as_lines(case_text(one.task, case)) for case in one.splits.train] for view, one in seen.items()}

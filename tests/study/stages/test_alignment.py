@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
@@ -33,7 +34,7 @@ from preceptor.progress import Advance, quiet
 from preceptor.study import load_study, machine, plan_study, read_planned
 from preceptor.study.stages._alignment import Align, Alignment, Sets, aligning, alignment_loss, contrastive_losses
 from preceptor.study.stages.classify import Labelled, Settings, Taught, how_trained, train_classifier
-from preceptor.tasks import write_visits
+from preceptor.tasks import make_cases, task_file, write_visits
 
 FAST: dict[str, Any] = {
     "kind": "classify", "model": "small", "epochs": 6, "learning_rate": 0.01, "batch_size": 5, "patience": 9,
@@ -334,6 +335,11 @@ def entry(**data: Any) -> list[dict[str, Any]]:
          "results are not broken down by present"),
         ({"tasks": [{**entry()[0], "views": VIEWS | {"profile": "profile: {sex}\nD: {age}"}}]}, "of any earlier visit"),
         ({"stages": {"aligned": {"kind": "classify", "align": {}}}}, "for small nets over sets of codes"),
+        ({"tasks": [{**entry()[0], "views": VIEWS | {"profile": "{visits}\nprofile: {sex}"}}]},
+         "stage aligned, view profile: a profile stands behind other lines. Begin the template with it"),
+        ({"stages": {"aligned": FAST},
+          "tasks": [{**entry()[0], "views": VIEWS | {"profile": "profile: {present}\n{visits}"}}]},
+         "results are not broken down by present"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_aligned_is_refused(
@@ -343,6 +349,22 @@ def test_what_cannot_be_aligned_is_refused(
     checked = preceptor.run("check", study)
     assert checked.code == 2, checked
     assert said in checked.errors
+
+
+def test_a_profile_in_the_data_is_refused(tmp_path: Path, tiny_model_folder: Path, preceptor: CommandLine) -> None:
+    """What it goes by must be named in the template, so that results are broken down by it."""
+    task = yaml.safe_load(task_file("medication").read_text())
+    (tmp_path / "own.task.yaml").write_text(yaml.safe_dump(task | {"name": "own"}, sort_keys=False))
+    cases = [case.fields | {"drugs": case.target, "patient": case.group} for case in make_cases("medication", 40, 5)]
+    rows = [json.dumps(one | {"visits": f"profile: of age\n{one['visits']}"}) for one in cases]
+    (tmp_path / "own.jsonl").write_text("\n".join(rows) + "\n")
+    data = {"path": "own.jsonl", "target": "drugs", "group": "patient"}
+    own = {"task": "own.task.yaml", "data": data, "views": {"codes": {"template": "{visits}", "cut": "visits"}}}
+    arms = [{**STUDENTS[0], "view": "codes"}]
+    checked = preceptor.run("check", write(tmp_path, tiny_model_folder, arms=arms, primary=None, tasks=[own]))
+    assert checked.code == 2, checked
+    assert "stage plain, view codes: a field holds a profile of the patient" in checked.errors
+    assert "of age" not in checked.errors
 
 
 def test_methods_say_what_was_aligned_and_what_was_learned_toward() -> None:

@@ -236,6 +236,31 @@ def test_check_says_what_is_wrong_with_table_corpus_and_field(
     assert "stage first: field: task urgency has no field letter; it has note" in preceptor.run("check", file).shown
 
 
+LETTERS = {"kind": "senses", "corpus": "letters.csv", "group": "who"}
+
+
+@pytest.mark.parametrize(
+    ("first", "letters", "what"),
+    [
+        ({"kind": "senses", "field": ""}, "", "first.field: String should have at least 1 character"),
+        ({"kind": "senses", "table": ""}, "", "first.table: String should have at least 1 character"),
+        ({"kind": "senses", "corpus": "letters.csv"}, "", "stages: first: group: name the column of the patient"),
+        (LETTERS, "who,text\n1,\n2, \n", "no row has a text in text. Name another column."),
+        (LETTERS, "who,text\n,she whispered\n2,he whispered\n", "1 of 2 texts have no patient in who, and may be of"),
+        (LETTERS, f"{'she whispered ' * 9},text\n1,a\n", "no column who; it has a text of 125 characters, `text`"),
+    ],
+)
+def test_texts_that_cannot_be_learned_from_are_refused_without_showing_one(
+    tmp_path: Path, tiny_encoder_folder: Path, preceptor: CommandLine, first: dict[str, Any], letters: str, what: str
+) -> None:
+    (tmp_path / "letters.csv").write_text(letters)
+    file = write_study(tmp_path, tiny_encoder_folder, stages={"first": first}, arms=["first+classify"])
+    checked = preceptor.run("check", file)
+    assert checked.code == 2
+    assert what in checked.errors
+    assert "whispered" not in checked.shown + checked.errors
+
+
 def test_texts_without_two_senses_of_a_short_form_cost_their_arm_alone(
     tmp_path: Path, tiny_encoder_folder: Path
 ) -> None:

@@ -177,6 +177,8 @@ def test_states_are_exchanged_among_patients(patients: list[str], seed: int) -> 
         ({"taught": {"kind": "states"}}, STUDENTS[1:2], "one that trains a head"),
         ({"taught": {"kind": "states", "after": "senses"}}, STUDENTS[1:2], "a head on the task's labels"),
         ({"taught": {"kind": "states", "after": "kd"}}, STUDENTS[1:2], "states of what comes of kd itself"),
+        ({"taught": STAGES["taught"] | {"model": "small", "train": ["head"]}}, STUDENTS[1:2], "take train, model out"),
+        ({"taught": STAGES["taught"] | {"compute_of": "student"}}, STUDENTS[1:2], "take compute_of out"),
         ({}, ["teacher", {"name": "odd", "stages": ["taught"]}], "take it out of the arm"),
     ],
 )

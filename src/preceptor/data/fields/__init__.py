@@ -4,9 +4,10 @@ A maker defines `Settings`, a pydantic model, and `fit(train, source, task, sett
 the made field's text from the field `source` of that example. `fit` sees training cases alone, and what is made of a
 case depends on them, on its own fields and on the task's labels: never on its target or on other cases.
 
-It may define `problems(source, settings, cases)`: the cases that it refuses; `caution(make, cases)`: what is worth
-knowing of what it made, or None; and `from_stated(stated) -> make`, where `make.stated()` gives JSON values that hold
-all that was fitted, so that the field can be made where there are no training cases.
+It may define `makes_pieces`, whether the text is in pieces, as is then each field that it needs beside its source;
+`problems(source, settings, cases)`: the cases that it refuses; `caution(make, cases)`: what is worth knowing of what it
+made, or None; and `from_stated(stated) -> make`, where `make.stated()` gives JSON values that hold all that was fitted,
+so that the field can be made where there are no training cases.
 """
 
 from importlib import import_module

@@ -10,6 +10,8 @@ from preceptor.files import digest
 from preceptor.tasks import Example, Task
 from preceptor.text_pieces import join_pieces, pieces_of, without_separator
 
+makes_pieces = True
+
 
 class Settings(BaseModel):
     """as_many_as: the field whose snippets they are like."""

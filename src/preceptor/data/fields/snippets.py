@@ -16,10 +16,14 @@ from preceptor.errors import InputError, Problem
 from preceptor.tasks import Example, Task
 from preceptor.text_pieces import join_pieces, without_separator
 
+makes_pieces = True
+
 _WORD = r"[^\W\d_]{2,}"
 """Of terms that are found; numbers are none."""
 _FOUND = 30
 _FEWEST_TEXTS = 2
+_LONGEST_SHOWN = 80
+"""Characters of a pattern in a message."""
 _HOW = (
     "Words are parted by white space. A sentence begins with the note's first word, with each behind a word that ends "
     "with a sign of .!?:; (and perhaps a closing quote or bracket), and with each on a new line. Terms are patterns of "
@@ -53,7 +57,8 @@ class Settings(BaseModel):
     def _terms_can_be_found(cls, terms: tuple[str, ...]) -> tuple[str, ...]:
         for term in terms:
             if _compiled(term).match(""):
-                raise ValueError(f"{term!r} is found in every place; write a word, or what stands for one")
+                raise ValueError(f"{_shown(term)} is found in every place; write a word, or what stands for one")
+            _as_words(term)  # flags such as (?i) can stand in front of a pattern, and in no part of one
         return terms
 
     @field_validator("dated")
@@ -117,7 +122,9 @@ def from_stated(stated: Mapping[str, Any]) -> Snippets:
 
 
 def problems(source: str, settings: Settings, cases: Sequence[Example]) -> Iterator[Problem]:
-    """Of a stack of dated notes: cases with a note of a later day than the case's own, which nobody can have read."""
+    """Of a stack of dated notes: cases with a note of a later day than the case's own, which nobody can have read, and
+    those in which no note has a date that could be held against it.
+    """
     if settings.dated is None:
         return
     head = _compiled(settings.dated, re.MULTILINE)
@@ -127,10 +134,14 @@ def problems(source: str, settings: Settings, cases: Sequence[Example]) -> Itera
             yield Problem(where, "it has no date to hold those of its notes against", "Name its column as `date:`")
             continue
         try:
-            days = [date.fromisoformat(hit[1]) for hit in head.finditer(case.fields[source])]
+            days = [date.fromisoformat(hit[1] or "") for hit in head.finditer(case.fields[source])]
         except ValueError:
             yield Problem(where, "`dated` finds what is no ISO date", "Let its group match 2024-03-05 and the like")
             continue
+        if not days:
+            yield Problem(
+                where, f"`dated` finds no date in {source}", "Let it match what each of its notes begins with"
+            )
         if any(day > date.fromisoformat(case.date) for day in days):
             yield Problem(where, f"a note in {source} is later than the case's own date", "Leave later notes out of it")
 
@@ -165,5 +176,9 @@ def _as_words(term: str) -> re.Pattern[str]:
 def _compiled(pattern: str, flags: int = 0) -> re.Pattern[str]:
     try:
         return re.compile(pattern, flags | re.IGNORECASE)
-    except re.error as error:
-        raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"{_shown(pattern)} is no regular expression: {error}") from None
+
+
+def _shown(pattern: str) -> str:
+    return repr(pattern if len(pattern) <= _LONGEST_SHOWN else f"{pattern[:_LONGEST_SHOWN]}...")

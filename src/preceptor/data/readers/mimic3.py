@@ -58,7 +58,8 @@ def read(path: Path) -> list[dict[str, str]]:
     """One row per patient: `patient`, `history`, `present`, `visits`, `drugs`, `date`, `visit` (first or later) and
     `other_drugs`, how many names of drugs of the last stay are left out.
 
-    Raises InputError for tables that are missing, and for stays of a patient whose order the dates leave open.
+    Raises InputError for tables that are missing or cannot be read, and for stays of a patient whose order the dates
+    leave open.
     """
     stays = _stays(path)
     titles = {kind: _titles(path, kind) for kind in ("DIAGNOSES", "PROCEDURES")}
@@ -73,7 +74,7 @@ def read(path: Path) -> list[dict[str, str]]:
 def _stays(path: Path) -> dict[str, _Stay]:
     """By their number, in whatever order the rows are: those with diagnoses and drugs."""
     stays: dict[str, _Stay] = {}
-    for row in _table(path):
+    for row in _table(path, "HADM_ID", "SUBJECT_ID", "STARTDATE", "DRUG_TYPE", "DRUG"):
         if row["DRUG_TYPE"] != "MAIN" or not row["STARTDATE"]:
             continue
         begins = datetime.fromisoformat(row["STARTDATE"]).date()
@@ -81,22 +82,35 @@ def _stays(path: Path) -> dict[str, _Stay]:
         stay.begins = min(stay.begins, begins)
         stay.names.append(row["DRUG"].strip())
     for name, codes in (("DIAGNOSES_ICD", "diagnoses"), ("PROCEDURES_ICD", "procedures")):
-        for row in sorted(_table(path.with_name(f"{name}.csv")), key=lambda one: int(one["SEQ_NUM"])):
-            if row["HADM_ID"] in stays:
-                getattr(stays[row["HADM_ID"]], codes).append(row["ICD9_CODE"])
+        table = _table(path.with_name(f"{name}.csv"), "HADM_ID", "SEQ_NUM", "ICD9_CODE")
+        for row in sorted(table, key=lambda one: int(one["SEQ_NUM"])):
+            known: list[str] = getattr(stays[row["HADM_ID"]], codes) if row["HADM_ID"] in stays else []
+            if row["ICD9_CODE"] not in ("", *known):  # some stand twice, and a set has each once
+                known.append(row["ICD9_CODE"])
     return {number: stay for number, stay in sorted(stays.items()) if stay.diagnoses}
 
 
 def _titles(path: Path, kind: str) -> dict[str, str]:
-    return {row["ICD9_CODE"]: row["SHORT_TITLE"] for row in _table(path.with_name(f"D_ICD_{kind}.csv"))}
+    table = _table(path.with_name(f"D_ICD_{kind}.csv"), "ICD9_CODE", "SHORT_TITLE")
+    return {row["ICD9_CODE"]: row["SHORT_TITLE"] for row in table}
 
 
-def _table(path: Path) -> Iterator[Mapping[str, str]]:
+def _table(path: Path, *columns: str) -> Iterator[Mapping[str, str]]:
     if not path.is_file():
         fix = "Put all tables of the set into one folder; `path` is its PRESCRIPTIONS.csv"
         raise InputError(Problem(str(path), "no such file", fix))
-    with path.open(encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)
+    fix = "Give the table as it was published"
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file, strict=True)
+        try:
+            for row in rows:
+                if lacking := [name for name in columns if row.get(name) is None]:
+                    what = f"there is no {', '.join(lacking)} in it"
+                    raise InputError(Problem(f"{path}, line {rows.line_num}", what, fix))
+                yield row
+        except (csv.Error, UnicodeDecodeError):
+            what = "it cannot be read as CSV: a quote without its other, a cell without an end, or no UTF-8"
+            raise InputError(Problem(f"{path}, after line {rows.line_num}", what, fix)) from None
 
 
 def _same_day(path: Path, patients: Mapping[str, Sequence[_Stay]]) -> Iterator[Problem]:

@@ -49,7 +49,7 @@ def check_tokenizer(tokenizer: Any, where: str) -> None:
 
 def encode(tokenizer: Any, messages: Sequence[Mapping[str, str]], answer: str | None) -> Encoded:
     """The codes of a case, with what parts them; instruction and separators are left out."""
-    text = "\n".join(turn["content"] for turn in messages if turn["role"] != "system")
+    text = _in_lines("\n".join(turn["content"] for turn in messages if turn["role"] != "system"))
     prompt = tokenizer(text, split_special_tokens=True)["input_ids"] or [UNKNOWN]
     return Encoded(prompt, [] if answer is None else tokenizer(answer, split_special_tokens=True)["input_ids"])
 
@@ -59,11 +59,21 @@ def ends(tokenizer: Any) -> tuple[list[int], list[int]]:
     return [], []
 
 
+def kinds_in(texts: Sequence[str]) -> list[str]:
+    """The kinds of the sets in texts, each with its colon; none of texts that are no visits in codes."""
+    return sorted({kind for text in texts for kind in re.findall(_KIND, _in_lines(text))})
+
+
+def _in_lines(text: str) -> str:
+    """A visit a line, whatever ends a line, as `tasks.read_visits` reads it."""
+    return "\n".join(text.splitlines())
+
+
 def make(texts: Sequence[str], width: int, folder: Path) -> None:
     """Write configuration and tokenizer, whose codes are those of `texts`. Raises ValueError where none has any."""
     parts = Split(Regex(_KIND), "isolated"), Split(Regex(r" \| |; "), "removed"), Split("\n", "isolated")
     cutter = InTurn(list(parts))
-    kinds = sorted({kind for text in texts for kind in re.findall(_KIND, text)})
+    texts, kinds = list(map(_in_lines, texts)), kinds_in(texts)
     if not kinds:
         raise ValueError("no text has sets of codes")
     found = {part for text in texts for part, _ in cutter.pre_tokenize_str(text)}

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from preceptor.errors import invalid_entries
 from preceptor.study.spec.found import Kind, answer_names, find_kind, find_settings, kind_names
 
 Name = Annotated[str, Field(pattern=r"^\w[\w.+@-]*$", max_length=100)]
@@ -21,6 +22,9 @@ def _slot_name(name: str) -> str:
 SlotName = Annotated[str, AfterValidator(_slot_name)]
 BASE = "base"
 """The arm of the untouched model, and the part of a name that stands for no stage."""
+
+_OF_A_POLICY = ("compute_of", "train", "use", "model")
+"""Settings of stages that train one."""
 
 
 class Toward(BaseModel):
@@ -110,9 +114,8 @@ def entry_problems(entries: Entries) -> Iterator[str]:
             if entry.settings and settings:
                 settings.model_validate(entry.settings)
         except ValidationError as error:
-            for one in error.errors():
-                what = "there is no such setting" if one["type"] == "extra_forbidden" else one["msg"]
-                yield f"{name}.{'.'.join(map(str, one['loc']))}: {what}"
+            for place, what, _ in invalid_entries(error, "setting"):
+                yield f"{name}.{place}: {what}" if place else f"{name}: {what}"
         if comes_after_itself(name, entries):
             yield f"{name} comes after itself"
         yield from _target_problems(name, entry, entries)
@@ -127,6 +130,8 @@ def _target_problems(name: str, entry: StageEntry, entries: Entries) -> Iterator
         if before not in kind_names() or not _answers_by_head(find_kind(before)):
             known = "one that trains a head on the task's labels"
             yield f"{name}: name the stage whose states it keeps as `after`, {known}"
+        if ignored := [setting for setting in _OF_A_POLICY if getattr(entry, setting)]:
+            yield f"{name}: it reads with what the stage before it trained; take {', '.join(ignored)} out"
     if entry.toward is None:
         return
     if not getattr(find_kind(entry.kind), "learns_targets", False):

@@ -90,7 +90,7 @@ class TaskEntry(_Frozen):
     """What arms with a `view` of that name are shown in place of the task's prompt."""
     gold: str | None = None
     """The store of raters' labels that the right answers came from, relative to the study file."""
-    interactions: str | None = Field(default=None, exclude_if=lambda table: table is None)
+    interactions: str | None = Field(default=None, min_length=1, exclude_if=lambda table: table is None)
     """A table of pairs of labels that interact, by their names, relative to the study file: for sets of labels."""
     margin: float | None = Field(default=None, gt=0, lt=1)
     """The smallest difference that matters, in the metric's own unit (0.05 is five points of a hundred)."""

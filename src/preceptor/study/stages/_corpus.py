@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, model_validator
 
-from preceptor.data import EACH_ROW, near_duplicates, read_table
+from preceptor.data import EACH_ROW, listed, near_duplicates, read_table
 from preceptor.errors import InputError, Problem
 from preceptor.files import expanded
 from preceptor.study.cases import case_text
@@ -17,7 +17,7 @@ Document = tuple[str, str]
 class CorpusSettings(BaseModel):
     """Where the texts come from; without a corpus they are those of the training cases, without their answers."""
 
-    corpus: str | None = None
+    corpus: str | None = Field(default=None, min_length=1)
     """A table (CSV, JSONL, Parquet, Excel) with a document in each row, relative to the study file."""
     text: str = "text"
     """The column of the documents."""
@@ -44,16 +44,24 @@ def corpus_problems(settings: CorpusSettings, base_folder: Path) -> list[Problem
 
 
 def documents(settings: CorpusSettings, base_folder: Path) -> list[Document]:
-    """The corpus. Raises `InputError` when it cannot be read or lacks a column."""
+    """The corpus. Raises `InputError` when it cannot be read, lacks a column or any text, or has texts of which nobody
+    knows whether their patients are held out.
+    """
     table = read_table(base_folder / expanded(str(settings.corpus)), settings.reader)
     wanted = [settings.text, *([] if settings.group == EACH_ROW else [str(settings.group)])]
     if lacking := [name for name in wanted if name not in table.columns]:
-        what = f"there is no column {', '.join(lacking)}; it has {', '.join(table.columns)}"
+        what = f"there is no column {', '.join(lacking)}; it has {listed(table.columns)}"
         raise InputError(Problem(str(table.path), what, "Name its columns beside it: `{text: ..., group: ...}`."))
     groups = (
         [str(row.number) for row in table.rows] if settings.group == EACH_ROW else table.column(str(settings.group))
     )
-    return [(group, text) for group, text in zip(groups, table.column(settings.text), strict=True) if text.strip()]
+    found = [(group, text) for group, text in zip(groups, table.column(settings.text), strict=True) if text.strip()]
+    if not found:
+        raise InputError(Problem(str(table.path), f"no row has a text in {settings.text}", "Name another column."))
+    if unknown := sum(not group.strip() for group, _ in found):
+        what = f"{unknown} of {len(found)} texts have no patient in {settings.group}, and may be of held-out ones"
+        raise InputError(Problem(str(table.path), what, "Say whose they are, or take these rows out."))
+    return found
 
 
 def without_held_out(context: Context) -> tuple[list[Document], dict[str, int]]:

@@ -54,7 +54,7 @@ from preceptor.study.stages._alignment import (
     alignment_of,
     alignment_work,
 )
-from preceptor.study.stages._alignment_checks import alignment_problems, unaligned_drugs
+from preceptor.study.stages._alignment_checks import alignment_problems, profile_problems, unaligned_drugs
 from preceptor.study.stages._projector import projector, state_distances, targets_of
 from preceptor.tasks import Example
 
@@ -116,8 +116,8 @@ def caution(stage: StageRef, study: Study, cases: TaskCases) -> Problem | None:
 
 
 def refused(stage: StageRef, study: Study, cases: TaskCases) -> list[Problem]:
-    """What it cannot align."""
-    return alignment_problems(stage, study, cases)
+    """What it cannot align, and profiles that it may not be shown."""
+    return [*profile_problems(stage, study, cases), *alignment_problems(stage, study, cases)]
 
 
 def data(context: Context) -> Cases:

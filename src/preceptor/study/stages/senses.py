@@ -55,9 +55,9 @@ class Settings(CorpusSettings, TrainSettings):
     validation loss are kept.
     """
 
-    field: str | None = None
+    field: str | None = Field(default=None, min_length=1)
     """Without a corpus: the field of the task whose texts are taken; by default all that a model is asked."""
-    table: str | None = None
+    table: str | None = Field(default=None, min_length=1)
     """Short and long forms, in columns of these names, relative to the study file; by default the shipped table."""
     probability: float = Field(default=0.3, gt=0, le=1)
     """With which a long form is replaced."""
