@@ -43,6 +43,7 @@ def done(tmp_path_factory: pytest.TempPathFactory, encoder: Path) -> tuple[Path,
     return study, folder / "run"
 
 
+@pytest.mark.slow_recipe
 def test_what_stands_in_the_middle_is_learnt_in_chunks_and_not_where_it_is_cut_off(done: tuple[Path, Path]) -> None:
     results = json.loads((done[1] / "results.json").read_text())
     value = {cell["arm"]: cell["value"] for cell in results["cells"]}

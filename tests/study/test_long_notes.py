@@ -64,12 +64,17 @@ def test_no_arm_is_shown_the_evidence_as_a_field(study: Any, prepared: Prepared)
 
 
 def test_encoders_differ_in_what_they_read_and_how_it_is_pooled_alone(study: Any) -> None:
-    stages = [study.stage_of(arm) for arm in study.arm_names if study.stage_of(arm)]
-    settings = [study.settings_of(stage, study.tasks[0]) for stage in stages]
+    """But for that of whole notes, which is too long to be trained beside them: its head learns alone."""
+    stages = {arm: study.stage_of(arm) for arm in study.arm_names if study.stage_of(arm)}
+    assert len({str(study.other_models[stage.model]) for stage in stages.values()}) == 1
+    whole = stages.pop("all-chunks")
+    assert {slot.type for slot in study.slots_of(whole)[0].values()} == {"head"}
+    settings = [study.settings_of(stage, study.tasks[0]) for stage in stages.values()]
     assert all(one == settings[0] for one in settings)
-    assert len({str(study.other_models[stage.model]) for stage in stages}) == 1
+    assert study.settings_of(whole, study.tasks[0]).learning_rate == settings[0].learning_rate
     adapters = [
-        {name: slot for name, slot in study.slots_of(stage)[0].items() if slot.type != "head"} for stage in stages
+        {name: slot for name, slot in study.slots_of(stage)[0].items() if slot.type != "head"}
+        for stage in stages.values()
     ]
     assert all(one == adapters[0] != {} for one in adapters)
     by_weight, random = (study.slots_of(study.stage_of(arm))[0] for arm in ("snippets-attention", "random-snippets"))

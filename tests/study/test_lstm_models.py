@@ -65,6 +65,7 @@ def cells(run: Path) -> dict[str, dict[str, Any]]:
     return {one["arm"]: one for one in json.loads((run / "results.json").read_text())["cells"]}
 
 
+@pytest.mark.slow_recipe
 def test_it_learns_labels_and_senses(run: Path) -> None:
     found = cells(run)
     assert found["plain"]["value"] > 0.7

@@ -50,6 +50,7 @@ def cells(run: Path) -> dict[str, dict[str, Any]]:
     return {one["arm"]: one for one in json.loads((run / "results.json").read_text())["cells"]}
 
 
+@pytest.mark.slow_recipe
 def test_it_learns_more_than_what_is_frequent_and_its_use_is_measured(done: Path) -> None:
     student, frequent = cells(done)["student"], cells(done)["frequency"]
     assert student["value"] > frequent["value"] + 0.05

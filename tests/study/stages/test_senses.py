@@ -54,6 +54,7 @@ def stages(done: Run, kind: str) -> list[Path]:
     ]
 
 
+@pytest.mark.slow_recipe
 def test_senses_are_told_better_than_by_the_commonest_and_exchanged_ones_are_not(done: Run) -> None:
     """Trap 10: among a short form's own senses and among all, beside its commonest one in training."""
     told, control = found(done, "senses+classify"), found(done, "shuffled-senses+classify")

@@ -80,6 +80,7 @@ def kept(run: Path) -> torch.Tensor:
     return load_file(file)["cases"]
 
 
+@pytest.mark.slow_recipe
 def test_what_is_kept_is_what_the_teacher_s_head_reads_of_each_training_case(
     done: Path, tiny_source: ModelSource
 ) -> None:
@@ -144,6 +145,7 @@ def test_a_stage_counts_on_its_own_model_alone(tmp_path: Path, tiny_model_folder
     assert {one.name for one in stages_on(study, None)} == {"teacher", "taught"}
 
 
+@pytest.mark.slow_recipe
 def test_a_teacher_of_a_model_that_no_arm_has_is_trained_for_its_student(
     tmp_path: Path, tiny_model_folder: Path, tiny_encoder_folder: Path
 ) -> None:
