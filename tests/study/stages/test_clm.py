@@ -145,7 +145,7 @@ def test_a_corpus_must_say_whose_documents_they_are() -> None:
     ("clm", "what"),
     [
         ({"corpus": "nowhere.csv", "group": "who"}, "nowhere.csv"),
-        ({"corpus": "cases.csv", "text": "letter", "group": "patient"}, "there is no column letter; it has patient"),
+        ({"corpus": "cases.csv", "text": "letter", "group": "patient"}, "there is no column letter; it has `patient`"),
     ],
 )
 def test_check_says_what_keeps_a_corpus_from_being_read(
