@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -140,11 +141,20 @@ def test_every_weight_has_a_gradient_at_the_first_step_and_no_word_learns(
     assert not policy.model.words.weight.requires_grad
 
 
-def test_gradients_are_computed_on_an_accelerator_too(policy: Policy) -> None:
-    """cuDNN refuses them unless the LSTM is in training mode, and stages train in evaluation mode."""
-    assert policy.model.eval().lstm.training
+def test_gradients_are_computed_on_an_accelerator_too(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """cuDNN refuses them unless it is told that the LSTM trains, and stages train in evaluation mode."""
+    told, kernel = [], torch.lstm
+
+    def spied(*given: Any) -> Any:
+        told.append(given[6])
+        assert given[5] == 0, "dropout: else it would not be the same"
+        return kernel(*given)
+
+    monkeypatch.setattr(torch, "lstm", spied)
+    policy.model.eval()
+    states(policy, [[7, 9, 11], [30, 31]])
     assert not policy.model.training
-    assert policy.model.lstm.dropout == 0, "else it would not be the same"
+    assert told == [True] * 4, "two layers, each in two directions"
 
 
 def test_its_words_are_the_encoder_s(policy: Policy, source: ModelSource, encoder_source: ModelSource) -> None:

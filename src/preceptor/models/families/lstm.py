@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
@@ -104,12 +103,6 @@ class WordLSTM(PreTrainedModel):
         """The word vectors."""
         return self.words
 
-    def train(self, mode: bool = True) -> "WordLSTM":
-        """The LSTM stays in training mode: cuDNN computes gradients in no other, and without dropout it is the same."""
-        super().train(mode)
-        self.lstm.train()
-        return self
-
     def forward(
         self,
         input_ids: Tensor,
@@ -121,17 +114,41 @@ class WordLSTM(PreTrainedModel):
 
         Neither direction sees what fills a row up, nor does attention.
         """
-        words = self.words(input_ids)
-        if attention_mask is None:
-            states: Tensor = self.lstm(words)[0]
-        else:
-            lengths = attention_mask.sum(1).cpu()
-            packed = pack_padded_sequence(words, lengths, batch_first=True, enforce_sorted=False)
-            states = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=input_ids.shape[1])[0]
+        real = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        states = both_ways(self.lstm, self.words(input_ids), real.sum(1))
         if self.attention is not None:
-            real = torch.ones_like(input_ids) if attention_mask is None else attention_mask
             states = self.attention(states, real.bool())
         return BaseModelOutput(last_hidden_state=states, hidden_states=(states,) if output_hidden_states else None)
+
+
+def both_ways(lstm: nn.LSTM, words: Tensor, lengths: Tensor) -> Tensor:
+    """The states of a bidirectional `lstm`: [n, T, 2 width], of `words` [n, T, word_size] with `lengths` [n] of T real.
+
+    Backwards begins at each row's last real word, as with packed sequences, which take torch several times as long
+    on a CPU: the real words are turned round, read forwards, and the states turned back. What stands behind `lengths`
+    is of no use.
+    """
+    places = torch.arange(words.shape[1], device=words.device).expand(words.shape[:2])
+    turned = torch.where(places < lengths[:, None], lengths[:, None] - 1 - places, places)
+    states = words
+    for layer in range(lstm.num_layers):
+        forwards = _one_way(lstm, f"l{layer}", states)
+        backwards = _one_way(lstm, f"l{layer}_reverse", _in_order(states, turned))
+        states = torch.cat([forwards, _in_order(backwards, turned)], -1)
+    return states
+
+
+def _one_way(lstm: nn.LSTM, weights: str, states: Tensor) -> Tensor:
+    """One layer in one direction, from a state of zeros. It says that it trains: cuDNN has no other gradients."""
+    zeros = states.new_zeros(1, len(states), lstm.hidden_size)
+    named = [getattr(lstm, f"{kind}_{weights}") for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+    found: tuple[Tensor, Tensor, Tensor] = torch.lstm(states, (zeros, zeros), named, True, 1, 0.0, True, False, True)
+    return found[0]
+
+
+def _in_order(states: Tensor, places: Tensor) -> Tensor:
+    """states: [n, T, width], in the order of `places` [n, T]."""
+    return states.gather(1, places[..., None].expand(-1, -1, states.shape[-1]))
 
 
 def fits(config: Mapping[str, Any]) -> bool:
