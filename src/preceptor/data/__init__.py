@@ -2,6 +2,7 @@
 
 from preceptor.data._checks import NEAR_DUPLICATE
 from preceptor.data._examples import Read, iso_day, read_examples
+from preceptor.data._few import few_of_each_label, most_of_each_label
 from preceptor.data._fit import TooLong, fit, fit_pair
 from preceptor.data._frame import write_frame
 from preceptor.data._header import describe_columns, has_header, meant_column, missing_header
@@ -63,6 +64,7 @@ __all__ = [
     "could_be_told_apart",
     "describe_columns",
     "did_you_mean",
+    "few_of_each_label",
     "find_long_forms",
     "fit",
     "fit_pair",
@@ -80,6 +82,7 @@ __all__ = [
     "meant_column",
     "missing_header",
     "most_of_a_sense",
+    "most_of_each_label",
     "named_answers",
     "near_duplicates",
     "preflight",

@@ -9,6 +9,7 @@ from preceptor.evidence import metric_title
 from preceptor.report import _numbers as numbers
 from preceptor.report._cases import Group, find_examples, side_by_side
 from preceptor.report._curves_figure import curves_figure
+from preceptor.report._few_figure import few_figure
 from preceptor.report._gains_figure import gains_figure
 from preceptor.report._looks import arm_label
 from preceptor.report._run import Finding, Run, TaskPreflight
@@ -66,6 +67,7 @@ class TaskView:
     gains: Markup | None
     price: Markup
     curves: Markup | None
+    few: Markup | None
     matrices: list[Matrix]
     more_matrices: list[Matrix]
     """Those of the seeds after the first."""
@@ -142,6 +144,7 @@ def view(run: Run, place: int, *, with_text: bool) -> TaskView:
     opened, first = with_text or task.synthetic, results.study.seeds[0]
     headline = _headline(contrasts)
     curves = curves_figure(f"curves-{place}", results, task, cells)
+    few = few_figure(f"few-{place}", results, task)
     answered = opened and not run.purged
     examples = find_examples(run, task) if answered and contrasts else {}
     asked = run.tasks.get(task.name)
@@ -162,6 +165,7 @@ def view(run: Run, place: int, *, with_text: bool) -> TaskView:
         gains=drawing(gains_figure(f"gains-{place}", results, task, headline)) if headline else None,
         price=drawing(price_figure(f"price-{place}", results, task, cells)),
         curves=drawing(curves) if curves else None,
+        few=drawing(few) if few else None,
         matrices=[_matrix(cell, results, opened) for cell in cells if cell.confusion and cell.seed == first],
         more_matrices=[_matrix(cell, results, opened) for cell in cells if cell.confusion and cell.seed != first],
         paired=[

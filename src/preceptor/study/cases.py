@@ -14,6 +14,7 @@ from preceptor.data import (
     Splits,
     TooLong,
     cases_by_patient,
+    few_of_each_label,
     fit,
     named_answers,
     preflight,
@@ -121,9 +122,28 @@ class Prepared:
         """The cases in tokens of a model by its name, of the study's for None. Raises `KeyError` when it has none."""
         return self if model is None else self.others[model]
 
-    def given_to(self, one: Arm | StageRef) -> "Prepared":
-        """The cases as an arm or a stage has them: through its view, in tokens of its model."""
-        return self.seen(one.view).read_by(one.model)
+    def given_to(self, one: Arm | StageRef, seed: int) -> "Prepared":
+        """The cases as an arm or a stage has them with a seed: through its view, in tokens of its model, and of
+        training and validation cases so many of each label.
+        """
+        given = self.seen(one.view).read_by(one.model)
+        return given.few(one.per_label, seed) if one.per_label else given
+
+    def few(self, per_label: int, seed: int) -> "Prepared":
+        """With at most `per_label` training cases of each label, as many for validation, and every held-out case."""
+        train, validation = (
+            few_of_each_label(part, lambda one: self.task.parse(one.target), per_label, f"{seed} few {name}")
+            for name, part in (("train", self.splits.train), ("validation", self.splits.validation))
+        )
+        splits = Splits(
+            [self.splits.train[i] for i in train], [self.splits.validation[i] for i in validation], self.splits.test
+        )
+        return replace(
+            self,
+            splits=splits,
+            train=[self.train[i] for i in train],
+            validation=[self.validation[i] for i in validation],
+        )
 
     @property
     def test_hash(self) -> str:
@@ -236,6 +256,8 @@ def cannot_answer(study: Study, cases: TaskCases | Prepared, arm: str) -> str | 
     """Why an arm is not for a task, whatever its model; None where it is."""
     if why := find_answer(study.arm(arm).answer).unsupported_reason(cases.task):
         return str(why)
+    if study.arm(arm).per_label and not cases.task.labels:
+        return "`per_label` counts cases of each label, and its answers are not one of some labels"
     last = study.stage_of(arm)
     required, own = (last.required, last.lineage) if last else ((), ())
     for stage in required:

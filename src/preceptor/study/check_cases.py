@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from preceptor.data import fit, made_field_cautions
+from preceptor.data import fit, made_field_cautions, most_of_each_label
 from preceptor.errors import Problem
 from preceptor.models import context_length, reads_snippets, snippets_of
 from preceptor.study.cases import Checked, cannot_answer, read_by, through_view
@@ -78,7 +78,7 @@ def refused(study: Study, checked: Checked) -> list[Problem]:
 def cautions(study: Study, checked: Checked) -> list[Problem]:
     """What is not wrong with a stage on a task, and still worth knowing before it is trained."""
     entry, shown = checked.entry, next((seen.splits for seen in checked.views.values()), None)
-    found: list[Problem | None] = []
+    found: list[Problem | None] = [*too_few_of_a_label(study, checked)]
     if shown:
         found += made_field_cautions(entry.fields, checked.task, shown, checked.where)
     for stage in stages_of(study):
@@ -86,6 +86,19 @@ def cautions(study: Study, checked: Checked) -> list[Problem]:
         if hasattr(kind, "caution"):
             found.append(kind.caution(stage, study, checked))
     return list(dict.fromkeys(one for one in found if one))
+
+
+def too_few_of_a_label(study: Study, checked: Checked) -> list[Problem]:
+    """For which arms with `per_label` a label has fewer cases than that, so that they do with those there are."""
+    task, found = checked.task, []
+    for per_label in sorted({arm.per_label for arm in study.resolved.values() if arm.per_label} if task.labels else ()):
+        for part in ("train", "validation"):
+            there = most_of_each_label(getattr(checked.splits, part), lambda one: task.parse(one.target))
+            if few := [f"{label} {there[label]}" for label in task.labels if there[label] < per_label]:
+                what = f"fewer than {per_label} {part} cases of these labels, one a patient: {', '.join(few)}"
+                fix = "Give more cases or a smaller `per_label`; else arms with it have those there are."
+                found.append(Problem(f"{checked.where}, per_label", what, fix))
+    return found
 
 
 def shown_to(study: Study, checked: Checked) -> list[tuple[str | None, str | None]]:

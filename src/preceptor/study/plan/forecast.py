@@ -32,7 +32,7 @@ def stage_work(
     works = [stage_work(study, prepared, one, model, base_folder, shares=shares) for one in stage.budget_stages]
     training = [unit for work in works for unit in work if not unit.look]
     spent = flops_of(training, model) if works else None
-    settings, given = study.settings_of(stage, prepared.entry), prepared.given_to(stage)
+    settings, given = study.settings_of(stage, prepared.entry), prepared.given_to(stage, study.seeds[0])
     context = WorkContext(
         study,
         settings,
@@ -51,7 +51,8 @@ def answer_work(study: Study, prepared: Prepared, arm: str, model: nn.Module, *,
     """What the arm's answers to the held-out cases take of the model: nothing where no policy is asked."""
     one, last = study.arm(arm), study.stage_of(arm)
     settings, slots = study.block(one.answer), study.slots_of(last)[0] if last else {}
-    context = WorkContext(study, settings, prepared.given_to(one), model, shares, trained=one.trained, slots=slots)
+    given = prepared.given_to(one, study.seeds[0])
+    context = WorkContext(study, settings, given, model, shares, trained=one.trained, slots=slots)
     return _counted(find_answer(one.answer), context)
 
 

@@ -37,7 +37,7 @@ def why_left_out(study: Study, prepared: Prepared, arm: str) -> str | None:
 def seedless(study: Study, arm: str) -> bool:
     """Whether the arm's answers are the same with every seed."""
     one = study.arm(arm)
-    return not one.trained and bool(find_answer(one.answer).deterministic)
+    return not one.trained and not one.per_label and bool(find_answer(one.answer).deterministic)
 
 
 def is_answered(tree: StageTree, prepared: Prepared, arm: str, key: str) -> bool:
@@ -92,7 +92,7 @@ def _context(tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: l
     settings, source = tree.study.block(one.answer), tree.source_of(one.model)
     policy, key = (stages[-1].policy, stages[-1].key) if stages else (None, tree.hash_of(one.model))
     numerics = tree.numerics.answering
-    return AnswerContext(tree.study, settings, prepared.given_to(one), source, numerics, seed, policy, key)
+    return AnswerContext(tree.study, settings, prepared.given_to(one, seed), source, numerics, seed, policy, key)
 
 
 def _copied(tree: StageTree, prepared: Prepared, arm: str, folder: Path, key: str) -> bool:

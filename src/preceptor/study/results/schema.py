@@ -80,6 +80,8 @@ class ArmPart(_Part):
     """The arm whose compute its last stage is given."""
     view: str | None = None
     """What it is shown, one of the task's views; None: the task's prompt."""
+    per_label: int | None = None
+    """With how many training cases of each label it does; None: with all."""
 
     @property
     def further_source(self) -> bool:

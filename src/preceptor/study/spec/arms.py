@@ -51,10 +51,20 @@ class Arm(BaseModel):
     control_of: Name | None = None
     view: Name | None = Field(default=None, exclude_if=lambda view: view is None)
     """What it is shown of a case, by the name that the task has it under; by default the task's prompt."""
+    per_label: int | None = Field(default=None, ge=1, exclude_if=lambda count: count is None)
+    """With how many training cases of each label, and as many for validation, it does with; by default with all."""
     model: str | None = Field(default=None, exclude=True)
     """The name of the model that its first stage asks for; None for the study's. Known once arms are resolved."""
     simpler: bool = Field(default=False, exclude=True)
     """Whether it is a simpler way by the kind of its first stage, a control beside those without a language model."""
+
+    def shown_alike(self, other: "Arm") -> bool:
+        """Whether both are shown the same of the same cases."""
+        return (self.view, self.per_label) == (other.view, other.per_label)
+
+    def asked_alike(self, other: "Arm") -> bool:
+        """Whether both are also of the same model."""
+        return self.shown_alike(other) and self.model == other.model
 
     @property
     def trained(self) -> bool:
@@ -98,11 +108,10 @@ def arm_of_maker(arm: Arm, maker: str, stages: Entries) -> str | Arm:
     takes = next(i for i, stage in enumerate(arm.stages) if find_kind(kind_of(stage, stages)).needs(stage))
     with_source = (*arm.stages[:takes], f"{arm.stages[takes]}@{maker}", *arm.stages[takes + 1 :])
     name, title = f"{arm.name}@{maker}", f"{arm.title} ({maker.replace('_', ' ')})"
-    if _parse(name).stages == with_source and not arm.view:
+    if _parse(name).stages == with_source and not arm.view and not arm.per_label:
         return name
-    return Arm(
-        name=name, title=title, explanation=arm.explanation, stages=with_source, answer=arm.answer, view=arm.view
-    )
+    given = {"name": name, "title": title, "stages": with_source}
+    return Arm.model_validate(arm.model_dump(include={"explanation", "answer", "view", "per_label"}) | given)
 
 
 def treatment(arms: Mapping[str, Arm]) -> Arm | None:
@@ -118,7 +127,7 @@ def treatment(arms: Mapping[str, Arm]) -> Arm | None:
 
 def comparator(arm: Arm, arms: Mapping[str, Arm]) -> Arm | None:
     """The arm that lacks the last of its stages, of one stage the untouched model; None where the study lacks it."""
-    alike = (one for one in arms.values() if (one.answer, one.view, one.model) == (arm.answer, arm.view, arm.model))
+    alike = (one for one in arms.values() if one.asked_alike(arm) and one.answer == arm.answer)
     return next((one for one in alike if one.stages == arm.parent), None)
 
 
@@ -267,7 +276,7 @@ def _control_of(arm: Arm, arms: Sequence[Arm], stages: Entries) -> str | None:
 def _begun_alike(arm: Arm, arms: Sequence[Arm]) -> str | None:
     """The deepest other arm that begins as this one does without its last stage, and takes another one."""
     begun = arm.parent
-    alike = [one for one in arms if one.view == arm.view]
+    alike = [one for one in arms if one.shown_alike(arm)]
     others = [one for one in alike if one.stages[: len(begun)] == begun and one.stages[len(begun) :]]
     deepest = max((one for one in others if not _goes_on(one)), key=lambda one: len(one.stages), default=None)
     return deepest.name if deepest else None
@@ -280,7 +289,7 @@ def _with_comparators(arm: Arm, arms: Sequence[Arm]) -> Arm:
     """
     if arm.against or not arm.trained:
         return arm
-    arms = [one for one in arms if one.view == arm.view]
+    arms = [one for one in arms if one.shown_alike(arm)]
     if arm.simpler:
         without = [one.name for one in arms if not one.trained and not find_answer(one.answer).language_model]
         return arm.model_copy(update={"against": (*without, MAJORITY)})
@@ -323,4 +332,5 @@ def _with_words(arm: Arm, arms: Sequence[Arm], stages: Entries) -> Arm:
 
 
 def _on_view(words: str, arm: Arm) -> str:
-    return f"{words} on {arm.view}" if arm.view else words
+    words = f"{words} on {arm.view}" if arm.view else words
+    return f"{words}, {arm.per_label} a label" if arm.per_label else words

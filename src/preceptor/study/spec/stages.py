@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from preceptor.study.spec.arms import Arm
 from preceptor.study.spec.found import find_kind
@@ -16,7 +17,7 @@ class StageRef:
     by `+`, or the control whose last stage it is. after: the stage before it, whose policy it starts from, unless that
     one makes none. budget: the stage whose compute, with that of every stage between, it spends. view: what it is
     shown of a case; None for the task's prompt. model: the name of its arm's model; None for the study's. toward: the
-    stage whose targets it also learns from.
+    stage whose targets it also learns from. per_label: how many cases of each label it has; None for all.
     """
 
     name: str
@@ -28,6 +29,7 @@ class StageRef:
     view: str | None = None
     model: str | None = None
     toward: "StageRef | None" = None
+    per_label: int | None = None
 
     @property
     def lineage(self) -> tuple["StageRef", ...]:
@@ -58,24 +60,26 @@ class StageRef:
         """What it is called in messages: `SFT`, or where its kind goes on, `SFT continued`."""
         title = str(find_kind(self.kind).title)
         title = f"{title} continued" if self.budget else title
-        return f"{title} on {self.view}" if self.view else title
+        title = f"{title} on {self.view}" if self.view else title
+        return f"{title}, {self.per_label} a label" if self.per_label else title
 
 
 def stage_of(arm: Arm, arms: Mapping[str, Arm], stages: Entries, default_source: str | None) -> StageRef | None:
     """The last stage of an arm, with all that it rests on; None for an untouched arm."""
     last: StageRef | None = None
+    ref = partial(StageRef, view=arm.view, model=arm.model, per_label=arm.per_label)
     for number, name in enumerate(arm.stages, start=1):
         kind, source, owner = kind_of(name, stages), source_of(name), "+".join(arm.stages[:number])
         for needed in find_kind(kind).needs(name):
             if last is None or last.kind != needed or last.source != (source or last.source):
-                last = StageRef(needed, needed, owner, source or default_source, last, view=arm.view, model=arm.model)
+                last = ref(needed, needed, owner, source or default_source, last)
         makes_pairs = find_kind(kind).makes == "pairs"
         if number == len(arm.stages) and arm.control_of:
             budget = stage_of(arms[arm.control_of], arms, stages, default_source)
-            return StageRef(name, kind, arm.name, None, last, budget, arm.view, arm.model)
+            return ref(name, kind, arm.name, None, last, budget)
         made_by = (source or default_source) if makes_pairs else None
         toward = _toward(name, arms, stages, default_source)
-        last = StageRef(name, kind, owner, made_by, last, view=arm.view, model=arm.model, toward=toward)
+        last = ref(name, kind, owner, made_by, last, toward=toward)
     return last
 
 
@@ -88,6 +92,6 @@ def _toward(name: str, arms: Mapping[str, Arm], stages: Entries, default_source:
         return None
     made_by = with_ancestors([entry.toward.states], stages)
     of = next((arm for arm in arms.values() if arm.stages == made_by[:-1]), None)
-    view, model = (of.view, of.model) if of else (None, named_model(made_by[0], stages))
-    whole = Arm.model_construct(name=entry.toward.states, stages=made_by, view=view, model=model)
+    view, model, few = (of.view, of.model, of.per_label) if of else (None, named_model(made_by[0], stages), None)
+    whole = Arm.model_construct(name=entry.toward.states, stages=made_by, view=view, model=model, per_label=few)
     return stage_of(whole, arms, stages, default_source)

@@ -159,7 +159,7 @@ class StageTree:
     def _known(self, stage: StageRef, prepared: Prepared, seed: int) -> _Known:
         kind = find_kind(stage.kind)
         parents = self._lineage(stage.after, prepared, seed)
-        given = prepared.given_to(stage)
+        given = prepared.given_to(stage, seed)
         spent = [self._look_up(one, prepared, seed).output for one in stage.budget_stages]
         budget = sum((one.cost for one in spent), Cost()).training_flops if spent else None
         toward = self._toward(stage, prepared, seed)
