@@ -4,6 +4,7 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def _convert(taken: Path, model: Path) -> None:
     file = taken / _BIN
     try:
         _write(_Reader(file.read_bytes()), model)
-    except (struct.error, ValueError, LookupError, ArithmeticError, RuntimeError) as error:  # torch's: another shape
+    except Exception as error:  # of wrong sizes, torch, transformers and tokenizers raise many types
         what = f"it is not the model that is expected in it ({type(error).__name__})"
         raise InputError(Problem(file.name, what, "Fetch it again.")) from error
 
@@ -139,7 +140,9 @@ def _read_vocabulary(reader: _Reader) -> _Vocabulary:
     ends = reader.array("<u4", count + 1)
     scores = reader.array("<f4", count).astype(float)
     text = reader.array("u1", size).tobytes()
-    pieces = [text[start:end].decode() for start, end in zip(ends, ends[1:], strict=False)]
+    if not np.isfinite(scores).all() or not all(0 <= at < count for at in (bos, eos, pad, unk)):
+        raise ValueError("there is no such vocabulary")
+    pieces = [text[start:end].decode() for start, end in pairwise(ends)]
     _, size = reader.values("iI")
     reader.array("u1", size)  # a code point's replacements: NMT's and NFKC's, see `_tokenizer`
     return _Vocabulary(list(zip(pieces, scores.tolist(), strict=True)), bos, eos, pad, unk)
@@ -154,7 +157,7 @@ def _read_tensors(reader: _Reader, names: Mapping[str, str], block: int) -> dict
         name = reader.array("u1", length).tobytes().decode()
         _, numbers, start, size = reader.values("BIQQ")
         if size == 4 * numbers:
-            values = _array(reader.content, "<f4", numbers, start).copy()
+            values = _array(reader.content, "<f4", numbers, start).astype(np.float32)
         elif block == 32 and numbers % block == 0 and size == numbers // block * _BLOCK.itemsize:
             values = dequantised(_array(reader.content, _BLOCK, numbers // block, start))
         else:
@@ -173,7 +176,8 @@ def dequantised(blocks: NDArray[Any]) -> NDArray[np.float32]:
     values[:, :16] = blocks["pairs"] & 15
     values[:, 16:] = blocks["pairs"] >> 4
     values -= 8
-    values *= blocks["scale"].astype(np.float32)[:, None]
+    with np.errstate(invalid="ignore"):  # a scale of a damaged file
+        values *= blocks["scale"].astype(np.float32)[:, None]
     return values.reshape(-1)
 
 
