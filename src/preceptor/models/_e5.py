@@ -87,13 +87,18 @@ def _convert(taken: Path, model: Path) -> None:
     """
     file = taken / _BIN
     try:
-        _write(_Reader(file.read_bytes()), model)
+        made, tokenizer = _read(_Reader(file.read_bytes()))
     except Exception as error:  # of wrong sizes, torch, transformers and tokenizers raise many types
         what = f"it is not the model that is expected in it ({type(error).__name__})"
         raise InputError(Problem(file.name, what, "Fetch it again.")) from error
+    made.save_pretrained(model)
+    tokenizer.save_pretrained(model)
+    (model / "1_Pooling").mkdir()
+    (model / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}) + "\n")
 
 
-def _write(reader: _Reader, folder: Path) -> None:
+def _read(reader: _Reader) -> tuple[Any, Any]:
+    """The model and its tokenizer, of transformers' classes."""
     import torch
     from transformers import BertConfig, BertModel
 
@@ -118,10 +123,7 @@ def _write(reader: _Reader, folder: Path) -> None:
     shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
     weights = {name: torch.from_numpy(tensors[name]).reshape(shape) for name, shape in shapes.items()}
     model.load_state_dict(weights, assign=True)
-    model.save_pretrained(folder)
-    _tokenizer(vocabulary, positions).save_pretrained(folder)
-    (folder / "1_Pooling").mkdir()
-    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}) + "\n")
+    return model, _tokenizer(vocabulary, positions)
 
 
 def _names(layers: int) -> dict[str, str]:
