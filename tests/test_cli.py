@@ -72,7 +72,7 @@ def test_models_tell_where_they_are(preceptor: CommandLine, tmp_path: Path, monk
     assert "all-minilm-l6-v2" in listed.shown
     other = preceptor.run("models", "fetch", "minilm")
     assert other.code == 2
-    assert "Fetch one of smollm2-135m-instruct, all-minilm-l6-v2." in other.errors
+    assert "Fetch one of smollm2-135m-instruct, all-minilm-l6-v2, multilingual-e5-small." in other.errors
     unknown = preceptor.run("models", "fetsch")
     assert unknown.code == 2
     assert "preceptor models fetch" in unknown.errors

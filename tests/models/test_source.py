@@ -113,9 +113,10 @@ def test_the_embedded_model_has_to_be_fetched_first(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(InputError, match="preceptor models fetch"):
         find_model(EMBEDDED)
-    known, encoder = list_models()
+    known, encoder, multilingual = list_models()
     assert (known.name, known.fetched, known.size) == (EMBEDDED, False, 0)
     assert (encoder.name, encoder.fetched, encoder.size) == (EMBEDDED_ENCODER, False, 0)
+    assert (multilingual.name, multilingual.fetched, multilingual.size) == ("multilingual-e5-small", False, 0)
     assert "Q4_1" in known.title
     assert known.location.is_relative_to(tmp_path)
 

