@@ -5,6 +5,7 @@ from preceptor.evidence._agreement import Agreement, Figure, Level, agreement
 from preceptor.evidence._compare import COMPARING, TANGO, Comparison, compare
 from preceptor.evidence._correction import benjamini_hochberg, closed_testing, holm
 from preceptor.evidence._estimate import ESTIMATING, Estimate, estimate, value_of
+from preceptor.evidence._figures import FigureDifference, FigureEstimate, FigureValue, compare_figure, estimate_figure
 from preceptor.evidence._interactions import interaction_rate
 from preceptor.evidence._mean import Mean, mean_over_cases
 from preceptor.evidence._sample import INVALID_CODE, Sample
@@ -35,6 +36,9 @@ __all__ = [
     "Comparison",
     "Estimate",
     "Figure",
+    "FigureDifference",
+    "FigureEstimate",
+    "FigureValue",
     "Fits",
     "Judgement",
     "Level",
@@ -48,8 +52,10 @@ __all__ = [
     "benjamini_hochberg",
     "closed_testing",
     "compare",
+    "compare_figure",
     "compared_fields",
     "estimate",
+    "estimate_figure",
     "fewest_for_margin",
     "find_metric",
     "gain",

@@ -17,6 +17,17 @@ def gain(x: float | None) -> str:
     return NONE if x is None else number(x, signed=True)
 
 
+def three_digits(x: float | None, *, signed: bool = False) -> str:
+    """Three significant digits, of a number of any size."""
+    return NONE if x is None else f"{x:{'+' if signed else ''}.3g}".replace("-", "\N{MINUS SIGN}")
+
+
+def three_digit_interval(ci: tuple[float | None, float | None] | None) -> str:
+    """`[14.2, 15.8]`, or nothing."""
+    low, high = ci or (None, None)
+    return "" if low is None or high is None else f"[{three_digits(low)}, {three_digits(high)}]"
+
+
 def interval(ci: tuple[float | None, float | None] | None) -> str:
     """`[0.20, 0.41]`, or nothing."""
     low, high = ci or (None, None)

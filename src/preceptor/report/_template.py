@@ -67,6 +67,8 @@ def _environment(runs: Sequence[Results], *, escaping: bool) -> jinja2.Environme
         "value": numbers.value,
         "gain": numbers.gain,
         "interval": numbers.interval,
+        "three_digits": numbers.three_digits,
+        "three_digit_interval": numbers.three_digit_interval,
         "percent": numbers.percent,
         "percent0": numbers.whole_percent,
         "p_value": numbers.p_value,

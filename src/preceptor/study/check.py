@@ -25,7 +25,7 @@ from preceptor.study.other_models import (
     stages_of,
     vectors_in_front,
 )
-from preceptor.study.spec.found import find_answer, find_kind
+from preceptor.study.spec.found import find_answer, find_kind, find_outcome
 from preceptor.study.spec.paths import gold_of, model_of, named_model, votes_of
 from preceptor.study.spec.study import Study
 
@@ -80,6 +80,8 @@ def look_at_study(study: Study, base_folder: Path, console: Console) -> Looked:
             problems += [
                 one for one in kind.problems(study.settings_of(stage, entry), base_folder) if one not in problems
             ]
+    for name in study.also:
+        problems += find_outcome(name).problems(study.block(name), base_folder)
     if study.judge and "judge" in study.maker_settings:
         problems += find_server(study.judge, "judge")
     problems += find_tracker(study.report_to) if study.report_to else []

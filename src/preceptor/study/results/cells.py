@@ -1,7 +1,7 @@
 """One arm on one task with one seed, and its answers as arrays."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from preceptor.engine import Cost
 from preceptor.evidence import INVALID_CODE, Sample, find_metric
 from preceptor.files import digest_file
+from preceptor.study.also_asked import Given, also_asked
 from preceptor.study.cases import Prepared
 from preceptor.study.label_scores.scored import LabelRule
 from preceptor.study.label_sets import score_rows, set_sample, with_scores
@@ -84,6 +85,8 @@ class Cell:
     """Of the weights that must be loaded to answer; None where no model of the study answers."""
     snippets: SnippetFigures | None = None
     """Of an arm whose head weighs snippets."""
+    also: Mapping[str, Given] = field(default_factory=dict)
+    """What its policy gave to outcomes beside the task, by their names."""
 
     def sample(self, metric: str) -> Sample:
         """The held-out results as arrays, in the order of the held-out cases."""
@@ -138,6 +141,7 @@ def _cell(tree: StageTree, prepared: Prepared, arm: str, seed: int) -> Cell:
             without_marker=int(note["without_marker"]),
             own_model=one.model,
             snippets=snippet_figures(prepared, predictions),
+            also=also_asked(tree, prepared, arm, seed, done),
             model_bytes=bytes_to_load(tree.source_of(one.model), policy)
             if find_answer(one.answer).asks_policy
             else None,

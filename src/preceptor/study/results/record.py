@@ -17,6 +17,7 @@ from preceptor.study.results.contrasts import contrasts, not_compared
 from preceptor.study.results.could_have_seen import could_have_seen
 from preceptor.study.results.interactions import interactions_of
 from preceptor.study.results.measure import majority_value, measure
+from preceptor.study.results.outcomes import outcome_contrasts, outcome_parts, outcome_values
 from preceptor.study.results.power import power_of
 from preceptor.study.results.schema import ArmPart, Design, Endpoint, LeftOut, MetricPart, Model, Results, StudyPart
 from preceptor.study.results.spike import effective_number, spike_finding
@@ -42,6 +43,7 @@ def results_of(
     command: str,
     failed: Sequence[Failure] = (),
     others: Mapping[str, ModelSource] = _NO_OTHERS,
+    not_asked: Mapping[str, str] | None = None,
 ) -> Results:
     """All that `results.json` holds, without raters. Whoever asks for it looks at the test sets; the look is noted."""
     parts = [_task(study, run, checked, prepared, cells, len(tasks)) for checked, prepared in tasks]
@@ -89,6 +91,9 @@ def results_of(
         conclusions=conclusions(compared, measured, parts, study.resolved, failed, seen),
         spikes=spikes,
         could_have_seen=seen,
+        outcomes=outcome_parts(cells, study.also, not_asked or {}),
+        outcome_values=outcome_values(cells),
+        outcome_contrasts=outcome_contrasts(cells, study.resolved, study.primary_contrasts),
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, model_validator
 from preceptor.study.results.cell_schema import Cell
 from preceptor.study.results.conclusion_schema import Conclusion, CouldHaveSeen, SpikeFinding
 from preceptor.study.results.contrast_schema import Contrast, NotCompared
+from preceptor.study.results.outcome_schema import OutcomeContrast, OutcomePart, OutcomeValue
 from preceptor.study.results.rater_schema import Human
 from preceptor.study.results.schema_values import STRICT, NotNegative
 from preceptor.study.results.task_schema import TaskPart
@@ -131,13 +132,18 @@ class Results(_Part):
     conclusions: list[Conclusion] = []
     spikes: list[SpikeFinding] = []
     could_have_seen: list[CouldHaveSeen] = []
+    outcomes: list[OutcomePart] = []
+    """What arms were asked beside their task."""
+    outcome_values: list[OutcomeValue] = []
+    outcome_contrasts: list[OutcomeContrast] = []
     human: list[Human] = []
     clinician_seconds: dict[RatersWork, NotNegative] = {}
 
     @model_validator(mode="after")
     def _cells_belong_to_the_study(self) -> Self:
         tasks = {task.name for task in self.study.tasks}
-        parts: list[Cell | Failure | LeftOut] = [*self.cells, *self.failed, *self.left_out]
+        parts: list[Cell | Failure | LeftOut | OutcomeValue]
+        parts = [*self.cells, *self.failed, *self.left_out, *self.outcome_values]
         for one in parts:
             if one.task not in tasks or one.arm not in self.study.arms:
                 raise ValueError("a cell belongs to a task or an arm that the study does not have")

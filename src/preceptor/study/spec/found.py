@@ -1,4 +1,4 @@
-"""Stage kinds and ways of answering, found by the name of their file when a study file names them.
+"""Stage kinds, ways of answering and outcomes, found by the name of their file when a study file names them.
 
 They stand on higher floors than the study file does, so nothing here is imported before it is asked for.
 """
@@ -71,6 +71,24 @@ class WayOfAnswering(Protocol):
     """`answer(context)`: `Answering`, which holds what answers the cases."""
 
 
+class AlsoAsked(Protocol):
+    """What `outcomes/<name>.py` has: what arms are asked beside their task, by its file's name in `also`.
+
+    title, explanation: for reports; warnings: what the authors of a set say against it.
+    """
+
+    title: str
+    explanation: str
+    warnings: tuple[str, ...]
+    Settings: type[BaseModel]
+    problems: Callable[[Any, Path], list[Any]]
+    """`problems(settings, base_folder)`: what `check` should refuse of its settings."""
+    items: Callable[[Any], list[Any]]
+    """`items(asked)`: texts that policies are asked, the same for all arms of a model."""
+    figures: Callable[[Any], list[Any]]
+    """`figures(items)`: what is worked out of the items' rows."""
+
+
 def kind_names() -> tuple[str, ...]:
     """The stage kinds there are."""
     return _members("stages")
@@ -96,9 +114,20 @@ def find_answer(name: str) -> Any:
     return _member("answers", name)
 
 
+def outcome_names() -> tuple[str, ...]:
+    """What arms can be asked beside their task."""
+    return _members("outcomes")
+
+
+def find_outcome(name: str) -> Any:
+    """The `AlsoAsked` in `outcomes/<name>.py`. Raises `KeyError` when there is none."""
+    return _member("outcomes", name)
+
+
 def find_settings(name: str) -> type[BaseModel] | None:
-    """The `Settings` of a stage kind or a way of answering; None for one that has none."""
-    found = find_kind(name) if name in kind_names() else find_answer(name)
+    """The `Settings` of a stage kind, a way of answering or an outcome; None for one that has none."""
+    find = find_kind if name in kind_names() else find_outcome if name in outcome_names() else find_answer
+    found = find(name)
     settings: type[BaseModel] | None = getattr(found, "Settings", None)
     return settings
 

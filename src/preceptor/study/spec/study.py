@@ -36,7 +36,7 @@ from preceptor.models import (
 )
 from preceptor.preferences import find_maker, maker_names
 from preceptor.study.spec.arms import MAJORITY, Arm, arm_of_maker, arm_problems, contrasts_about, own_problems, resolve
-from preceptor.study.spec.found import find_kind, find_settings
+from preceptor.study.spec.found import find_kind, find_settings, outcome_names
 from preceptor.study.spec.model_entry import FurtherModel, ModelEntry
 from preceptor.study.spec.stage_entry import Name, SlotName, StageEntry, entry_of, entry_problems
 from preceptor.study.spec.stages import StageRef, stage_of
@@ -123,6 +123,8 @@ class Study(_Frozen):
     arms: tuple[_ArmEntry, ...] = Field(default=("base", SUPERVISED, "sft+dpo"), min_length=1)
     primary: tuple[tuple[Name, Name], ...] | None = None
     """The contrasts, first arm minus second, that the verdict rests on; None: those of `primary_contrasts`."""
+    also: tuple[str, ...] = Field(default=(), exclude_if=lambda also: not also)
+    """Outcomes that arms are asked beside their task."""
     tasks: tuple[TaskEntry, ...] = Field(min_length=1)
     adapter: AdapterSettings | None = AdapterSettings()
     judge: ChatServer | None = None
@@ -194,7 +196,7 @@ class Study(_Frozen):
             raise ValueError("; ".join(problems))
         return self
 
-    @field_validator("seeds", "makers", "arms", "primary")
+    @field_validator("seeds", "makers", "arms", "also", "primary")
     @classmethod
     def _no_doubles(cls, values: Sequence[Any] | None) -> Sequence[Any] | None:
         if values is not None and len(set(values)) < len(values):
@@ -207,6 +209,13 @@ class Study(_Frozen):
         if problems := list(entry_problems(stages)):
             raise ValueError("; ".join(problems))
         return stages
+
+    @field_validator("also")
+    @classmethod
+    def _outcomes_exist(cls, also: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := sorted(set(also) - set(outcome_names())):
+            raise ValueError(f"there is no outcome {', '.join(unknown)}; choose from: {', '.join(outcome_names())}")
+        return also
 
     @field_validator("makers")
     @classmethod
@@ -342,10 +351,10 @@ class Study(_Frozen):
         return {name: SlotSettings(type=HEAD, outputs=labels, **settings) for name, settings in named.items()}
 
     def _used(self) -> list[str]:
-        """Stage kinds and ways of answering that the arms use."""
+        """Stage kinds and ways of answering that the arms use, and outcomes that they are asked."""
         last = [stage for name in self.resolved if (stage := self.stage_of(name))]
         kinds = [stage.kind for one in last for stage in one.required]
-        return list(dict.fromkeys([*kinds, *(arm.answer for arm in self.resolved.values())]))
+        return list(dict.fromkeys([*kinds, *(arm.answer for arm in self.resolved.values()), *self.also]))
 
     @property
     def resolved(self) -> dict[str, Arm]:

@@ -1,0 +1,91 @@
+"""What an arm's policy gave to an outcome's items: found in the run folder, or asked now."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from preceptor.engine import release_memory
+from preceptor.files import digest, private_folder, write_json
+from preceptor.models import load_policy, load_tokenizer, writes
+from preceptor.study.asked_items import Asked, Item, rows_of
+from preceptor.study.cases import Prepared
+from preceptor.study.predictions.answering import cell_folder, seedless
+from preceptor.study.run.locks import folder_lock
+from preceptor.study.run.reading import reading
+from preceptor.study.spec.found import find_answer, find_outcome
+from preceptor.study.spec.study import Study
+from preceptor.study.stage_tree.ledger import StageOutput
+from preceptor.study.stage_tree.tree import StageTree
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An outcome of one arm with one seed: its items, and a row of numbers for each."""
+
+    items: list[Item] = field(repr=False)
+    rows: list[dict[str, float]] = field(repr=False)
+
+
+def why_not_asked(tree: StageTree, arm: str) -> str | None:
+    """Why an arm is asked nothing beside its task; None where it is."""
+    one = tree.study.arm(arm)
+    if not find_answer(one.answer).asks_policy:
+        return "no model of the study answers"
+    if not writes(tree.source_of(one.model)):
+        return "its model reads and does not write"
+    return None
+
+
+def also_asked(
+    tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: list[StageOutput]
+) -> Mapping[str, Given]:
+    """What the arm's policy gives to each outcome that the study names."""
+    if not tree.study.also or why_not_asked(tree, arm):
+        return {}
+    return {name: _given(tree, prepared, arm, seed, stages, name) for name in tree.study.also}
+
+
+def _given(tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: list[StageOutput], name: str) -> Given:
+    study, one = tree.study, tree.study.arm(arm)
+    source, settings = tree.source_of(one.model), study.block(name)
+    given = prepared.given_to(one, seed)
+    items: list[Item] = find_outcome(name).items(
+        Asked(study, settings, given, load_tokenizer(source), tree.base_folder)
+    )
+    policy, of_policy = (stages[-1].policy, stages[-1].key) if stages else (None, tree.hash_of(one.model))
+    numerics = tree.numerics.answering
+    key = digest([name, of_policy, numerics.model_dump(), [_plain(item) for item in items]])
+    seed = study.seeds[0] if seedless(study, arm) else seed
+    file = cell_folder(tree, prepared, arm, seed) / "also" / f"{name}.json"
+    if (rows := _kept(file, key, len(items))) is None:
+        private_folder(file.parent)
+        with folder_lock(file.parent):
+            if (rows := _kept(file, key, len(items))) is None:  # whoever was waited for may have asked
+                release_memory()
+                asked = load_policy(source, policy, dtype=numerics.torch_dtype)
+                with tree.progress(f"{prepared.task.name}: {find_outcome(name).title} of {arm}", len(items)) as advance:
+                    rows = rows_of(asked, items, numerics, advance)
+                write_json(file, {"key": key, "rows": rows})
+    return Given(items, rows)
+
+
+def _plain(item: Item) -> list[Any]:
+    return [item.id, item.group, item.kind, [[[one.prompt, one.answer] for one in text] for text in item.texts]]
+
+
+def _kept(file: Path, key: str, items: int) -> list[dict[str, float]] | None:
+    """The rows of exactly these items by exactly this policy, if they are there."""
+    if not file.exists():
+        return None
+    with reading(file):
+        found = json.loads(file.read_text(encoding="utf-8"))
+        rows: list[dict[str, float]] = found["rows"]
+        return rows if found["key"] == key and len(rows) == items else None
+
+
+def left_out_of(study: Study, tree: StageTree) -> dict[str, str]:
+    """Arm -> why it is asked nothing, where the study asks something."""
+    reasons = {arm: why_not_asked(tree, arm) for arm in study.arm_names} if study.also else {}
+    return {arm: why for arm, why in reasons.items() if why}

@@ -1,0 +1,11 @@
+"""Single sentences as a policy is asked them: from a token that begins a text, without one that ends it."""
+
+from typing import Any
+
+from preceptor.models import Encoded, encode_text
+
+
+def sentence(tokenizer: Any, text: str) -> tuple[Encoded, ...]:
+    """One piece: the probability of every token of `text` given those before it, none left out (P2-5)."""
+    begin = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    return (Encoded([begin], encode_text(tokenizer, text)),)

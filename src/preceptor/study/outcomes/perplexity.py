@@ -1,0 +1,61 @@
+"""How surprising texts are to an arm's model: what learning a task did to it as a model of language."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from preceptor.data import EACH_ROW
+from preceptor.errors import Problem
+from preceptor.study.asked_items import Asked, Figure, Item
+from preceptor.study.cases import case_text
+from preceptor.study.stages._corpus import CorpusSettings, corpus_problems, documents
+from preceptor.study.stages.clm import pieces
+
+title = "Perplexity"
+explanation = (
+    "exp of the mean, over all tokens of all texts and one end each, of minus the log-probability given the tokens "
+    "before; a text longer than the study's length is read in pieces."
+)
+warnings: tuple[str, ...] = ()
+_KIND = "text"
+
+
+class Settings(CorpusSettings):
+    """Which texts; without a corpus those of the held-out cases, without their answers."""
+
+    documents: int = Field(default=200, ge=1)
+    """At most how many of a corpus, the first of it."""
+
+
+def problems(settings: Settings, base_folder: Path) -> list[Problem]:
+    """What keeps the corpus from being read."""
+    return corpus_problems(settings, base_folder)
+
+
+def items(asked: Asked) -> list[Item]:
+    """A text each: the same pieces for every arm of a model."""
+    settings, task = asked.settings, asked.task
+    if settings.corpus:
+        texts = documents(settings, asked.base_folder)[: settings.documents]
+        if settings.group == EACH_ROW:
+            texts = [(f"row {group}", text) for group, text in texts]
+    else:
+        texts = [(one.group, case_text(task.task, one)) for one in task.splits.test]
+    longest = asked.study.max_length
+    return [
+        Item(str(number), group, _KIND, (tuple(pieces(asked.tokenizer, text, longest)),))
+        for number, (group, text) in enumerate(texts)
+    ]
+
+
+def figures(found: Sequence[Item]) -> list[Figure]:
+    """One: lower is better."""
+    return [Figure("perplexity", title, explanation, "lower", _perplexity, frozenset([_KIND]))]
+
+
+def _perplexity(columns: Any, weights: Any) -> Any:
+    """Of token sums, not of means of texts or batches (P1-7)."""
+    return np.exp((weights @ columns["nats0"]) / (weights @ columns["tokens0"]))

@@ -1,0 +1,62 @@
+"""Whether an arm's model finds stereotypes likelier than their opposites, by published sets that the user has."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, model_validator
+
+from preceptor.errors import InputError, Problem
+from preceptor.files import expanded
+from preceptor.study.asked_items import Asked, Figure, Item
+from preceptor.study.outcomes import _crows_pairs, _stereoset
+
+title = "Stereotypes"
+explanation = (
+    "Sentences by their probability from the first token on, by the chain rule. The sets are of English of the United "
+    "States, about its people, and say nothing of what a model does with a patient."
+)
+warnings = (_crows_pairs.WARNING,)
+_SETS = {"crows_pairs": _crows_pairs, "stereoset": _stereoset}
+
+
+class Settings(BaseModel):
+    """Where the user's copies of the sets lie, relative to the study file; they are for evaluation alone."""
+
+    crows_pairs: str | None = None
+    stereoset: str | None = None
+
+    @model_validator(mode="after")
+    def _one_is_named(self) -> Self:
+        if not self.named:
+            raise ValueError(f"name the file of a set: {', '.join(_SETS)}")
+        return self
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Set -> its file, of those that are named."""
+        files = {name: getattr(self, name) for name in _SETS}
+        return {name: file for name, file in files.items() if file}
+
+
+def problems(settings: Settings, base_folder: Path) -> list[Problem]:
+    """What keeps a set from being read."""
+    found: list[Problem] = []
+    for name, file in settings.named.items():
+        try:
+            read = _crows_pairs.pairs if name == "crows_pairs" else _stereoset.triples
+            read(base_folder / expanded(file))
+        except InputError as error:
+            found += error.problems
+    return found
+
+
+def items(asked: Asked) -> list[Item]:
+    """The rows of every set that is named."""
+    named = asked.settings.named.items()
+    return [one for name, file in named for one in _SETS[name].items(asked.base_folder / expanded(file), asked)]
+
+
+def figures(found: Sequence[Item]) -> list[Figure]:
+    """Those of every set."""
+    return [one for members in _SETS.values() for one in members.figures(found)]
