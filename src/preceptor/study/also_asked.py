@@ -72,7 +72,13 @@ def _given(tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: lis
 
 
 def _plain(item: Item) -> list[Any]:
-    return [item.id, item.group, item.kind, [[[one.prompt, one.answer] for one in text] for text in item.texts]]
+    return [
+        item.id,
+        item.group,
+        item.kind,
+        dict(item.facts),
+        [[[one.prompt, one.answer] for one in text] for text in item.texts],
+    ]
 
 
 def _kept(file: Path, key: str, items: int) -> list[dict[str, float]] | None:

@@ -30,8 +30,8 @@ class Item:
     group: str
     kind: str
     texts: tuple[tuple[Encoded, ...], ...] = field(repr=False)
-    weight: float = 1.0
-    """Of its row in figures that weigh rows."""
+    facts: Row = field(default_factory=dict)
+    """Numbers that figures need beside what the policy gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,9 @@ class Asked:
 def rows_of(policy: Policy, items: Sequence[Item], numerics: Numerics, advance: Advance) -> list[dict[str, float]]:
     """Of each item, for its n-th text, n from 0: `nats<n>`, minus the log-probability of every token given those before
     it, by the chain rule, and `tokens<n>`, how many these are; of a text in pieces, the sum over pieces. Beside them
-    its `weight`.
+    its facts.
     """
-    found = [{"weight": one.weight} for one in items]
+    found = [dict(one.facts) for one in items]
     units = [(i, n, piece) for i, one in enumerate(items) for n, text in enumerate(one.texts) for piece in text]
     left = [sum(map(len, one.texts)) for one in items]
     for tree in split_into_trees(units, lambda unit: [unit[2].prompt + unit[2].answer], numerics.tokens_per_tree):
@@ -99,3 +99,8 @@ def mean_of(numbers: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArr
     with np.errstate(invalid="ignore", divide="ignore"):
         found: NDArray[np.float64] = (weights @ numbers) / weights.sum(1)
     return found
+
+
+def evenly(rows: list[Any], limit: int | None) -> list[Any]:
+    """At most `limit` rows, evenly spaced; all for None."""
+    return rows if limit is None else rows[:: max(1, -(-len(rows) // limit))]

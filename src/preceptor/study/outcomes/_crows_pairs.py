@@ -10,7 +10,7 @@ import numpy as np
 
 from preceptor.errors import InputError, Problem
 from preceptor.evidence import FigureValue
-from preceptor.study.asked_items import Asked, Figure, Item, mean_of
+from preceptor.study.asked_items import Asked, Figure, Item, evenly, mean_of
 from preceptor.study.outcomes._sentences import sentence
 
 WARNING = (
@@ -34,9 +34,9 @@ def pairs(path: Path) -> list[tuple[str, str, str]]:
     return [(row["sent_more"], row["sent_less"], row["bias_type"]) for row in rows]
 
 
-def items(path: Path, asked: Asked) -> list[Item]:
+def items(path: Path, asked: Asked, limit: int | None) -> list[Item]:
     """A pair each, of its own group."""
-    made = enumerate(pairs(path))
+    made = evenly(list(enumerate(pairs(path))), limit)
     words = asked.tokenizer
     return [
         Item(f"crows {n}", f"crows {n}", f"{_SET}, {bias}", (sentence(words, more), sentence(words, less)))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.errors import InputError, Problem
-from preceptor.study.asked_items import Asked, Figure, Item, mean_of
+from preceptor.study.asked_items import Asked, Figure, Item, evenly, mean_of
 from preceptor.study.outcomes._sentences import sentence
 
 _SET = "StereoSet"
@@ -45,15 +45,19 @@ def _sentences(row: dict[str, Any]) -> tuple[str, str, str]:
     return stereotype, opposite, unrelated
 
 
-def items(path: Path, asked: Asked) -> list[Item]:
+def items(path: Path, asked: Asked, limit: int | None) -> list[Item]:
     """A row each; the rows of a term are resampled as a whole, and weigh as much together as those of any other."""
-    words, read = asked.tokenizer, triples(path)
-    count = Counter(term for term, _ in read)
+    words, read = asked.tokenizer, evenly(list(enumerate(triples(path))), limit)
+    count = Counter(term for _, (term, _) in read)
     return [
         Item(
-            f"stereoset {n}", f"stereoset {term}", _SET, tuple(sentence(words, text) for text in texts), 1 / count[term]
+            f"stereoset {n}",
+            f"stereoset {term}",
+            _SET,
+            tuple(sentence(words, text) for text in texts),
+            {"weight": 1 / count[term]},
         )
-        for n, (term, texts) in enumerate(read)
+        for n, (term, texts) in read
     ]
 
 

@@ -1,15 +1,15 @@
 """Whether an arm's model finds stereotypes likelier than their opposites, by published sets that the user has."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from preceptor.errors import InputError, Problem
 from preceptor.files import expanded
 from preceptor.study.asked_items import Asked, Figure, Item
-from preceptor.study.outcomes import _crows_pairs, _stereoset
+from preceptor.study.outcomes import _bbq, _crows_pairs, _stereoset, _winobias
 
 title = "Stereotypes"
 explanation = (
@@ -17,7 +17,13 @@ explanation = (
     "States, about its people, and say nothing of what a model does with a patient."
 )
 warnings = (_crows_pairs.WARNING,)
-_SETS = {"crows_pairs": _crows_pairs, "stereoset": _stereoset}
+_SETS = {"crows_pairs": _crows_pairs, "stereoset": _stereoset, "winobias": _winobias, "bbq": _bbq}
+_READ: dict[str, Callable[[Path], list[Any]]] = {
+    "crows_pairs": _crows_pairs.pairs,
+    "stereoset": _stereoset.triples,
+    "winobias": _winobias.lines,
+    "bbq": _bbq.rows,
+}
 
 
 class Settings(BaseModel):
@@ -25,6 +31,12 @@ class Settings(BaseModel):
 
     crows_pairs: str | None = None
     stereoset: str | None = None
+    winobias: str | None = None
+    """The folder of its files."""
+    bbq: str | None = None
+    """One of its JSONL files, or a folder of them."""
+    limit: int | None = Field(default=None, ge=1)
+    """At most about so many rows of each set, evenly spaced; by default all."""
 
     @model_validator(mode="after")
     def _one_is_named(self) -> Self:
@@ -44,8 +56,7 @@ def problems(settings: Settings, base_folder: Path) -> list[Problem]:
     found: list[Problem] = []
     for name, file in settings.named.items():
         try:
-            read = _crows_pairs.pairs if name == "crows_pairs" else _stereoset.triples
-            read(base_folder / expanded(file))
+            _READ[name](base_folder / expanded(file))
         except InputError as error:
             found += error.problems
     return found
@@ -53,8 +64,8 @@ def problems(settings: Settings, base_folder: Path) -> list[Problem]:
 
 def items(asked: Asked) -> list[Item]:
     """The rows of every set that is named."""
-    named = asked.settings.named.items()
-    return [one for name, file in named for one in _SETS[name].items(asked.base_folder / expanded(file), asked)]
+    named, limit = asked.settings.named.items(), asked.settings.limit
+    return [one for name, file in named for one in _SETS[name].items(asked.base_folder / expanded(file), asked, limit)]
 
 
 def figures(found: Sequence[Item]) -> list[Figure]:
