@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from preceptor.engine import answer_logprobs
 from preceptor.models import encode, load_policy, load_tokenizer
 from preceptor.study.run.external_data import external_data
 from preceptor.study.run.folder import RunFolder
+from preceptor.study.stages._corpus import drawn
 from preceptor.study.stages.clm import Settings, pieces
 from tiny_study import write_study, write_table
 
@@ -68,6 +70,35 @@ def test_documents_of_held_out_patients_and_copies_of_their_cases_are_left_out(r
     assert found["documents"] == PATIENTS + copies + 1
     assert found["held_out_documents"] == counts["groups_test"]
     assert found["near_duplicates"] >= counts["test"]
+
+
+def test_a_limit_draws_of_what_is_left(run: Path, tmp_path: Path, tiny_model_folder: Path) -> None:
+    """P1-8: documents of held-out patients and copies are gone before documents are drawn."""
+    whole = ledger(run, "clm")
+    shutil.copy(run.parent / "letters.csv", tmp_path)
+    limited = study_runs.run(
+        tmp_path,
+        tiny_model_folder,
+        tmp_path / "run",
+        arms=["clm"],
+        clm={"corpus": "letters.csv", "text": "letter", "group": "who", "limit": 20, "epochs": 1},
+    ).folder
+    found = ledger(limited, "clm")
+    left_out = ("documents", "held_out_documents", "near_duplicates")
+    assert [found[name] for name in left_out] == [whole[name] for name in left_out]
+    assert "not_drawn" not in whole
+    assert found["not_drawn"] == found["documents"] - found["held_out_documents"] - found["near_duplicates"] - 20
+    assert (tmp_path / "run" / "study.yaml").read_text().count("limit: 20") == 1
+
+
+@given(st.integers(0, 30), st.integers(1, 40), st.integers(1, 40), st.integers(0, 3))
+def test_a_lower_limit_draws_some_of_the_same_in_their_order(count: int, one: int, other: int, seed: int) -> None:
+    texts = [(f"P{number}", f"Letter {number}.") for number in range(count)]
+    few, more = (drawn(texts, limit, seed) for limit in sorted((one, other)))
+    assert len(few) == min(one, other, count)
+    assert set(few) <= set(more) <= set(texts)
+    assert more == sorted(more, key=texts.index)
+    assert drawn(texts, None, seed) == texts
 
 
 def test_it_learns_and_its_slot_stays_as_it_was_in_the_next_stage(run: Path, tiny_source: Any) -> None:

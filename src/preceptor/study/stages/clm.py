@@ -18,7 +18,7 @@ from preceptor.models import Encoded, encode_text, load_tokenizer
 from preceptor.study.cases import case_text
 from preceptor.study.expected_work import WorkContext
 from preceptor.study.stage_tree.stage_context import Context, Result, epochs
-from preceptor.study.stages._corpus import CorpusSettings, Document, corpus_problems, documents, without_held_out
+from preceptor.study.stages._corpus import CorpusSettings, Document, corpus_problems, documents, drawn, without_held_out
 
 title = "CLM"
 explanation = "Continued training on raw text, before the model learns the task."
@@ -124,7 +124,8 @@ def work(context: WorkContext) -> Work:
     task, longest, settings = context.task, context.study.max_length, context.settings
     cases = [case_text(task.task, one) for one in task.splits.train]
     tokens = sum(len(one.prompt) for one in task.train) / max(1, sum(map(len, cases)))
-    read = [text for _, text in documents(settings, context.base_folder)] if settings.corpus else cases
+    corpus = documents(settings, context.base_folder) if settings.corpus else []
+    read = [text for _, text in drawn(corpus, settings.limit, context.study.split_seed)] or cases
     lengths = [length for text in read for length in _lengths(round(tokens * len(text)) + 1, longest - 1)]
     groups = [[Encoded([0], [1 + number] * length)] for number, length in enumerate(lengths)]
     held_out = max(1, round(_VALIDATION_SHARE * len(groups)))
