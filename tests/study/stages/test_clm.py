@@ -64,6 +64,7 @@ def ledger(run: Path, kind: str) -> dict[str, Any]:
 
 
 def test_documents_of_held_out_patients_and_copies_of_their_cases_are_left_out(run: Path) -> None:
+    """P1-8: a corpus split by note holds held-out patients' other notes, and their own under another id."""
     counts = json.loads((run / "results.json").read_text())["study"]["tasks"][0]["counts"]
     found = ledger(run, "clm")
     copies = counts["train"] + counts["validation"] + counts["test"]
@@ -128,6 +129,7 @@ def test_the_methods_say_what_was_learned(run: Path, preceptor: CommandLine) -> 
 
 @given(st.text(max_size=300), st.integers(8, 40))
 def test_pieces_hold_every_token_once_and_one_end(text: str, max_length: int) -> None:
+    """P1-6: no tail is thrown away, and an end is learned."""
     tokenizer = load_tokenizer(SOURCE[0])
     found = pieces(tokenizer, text, max_length)
     ids = [token for piece in found for token in piece.answer]

@@ -120,10 +120,10 @@ def _parted(documents: Sequence[Document], seed: int) -> tuple[list[str], list[s
 
 
 def work(context: WorkContext) -> Work:
-    """Every epoch over documents of as many tokens a character as the cases have. It may stop earlier."""
+    """Every epoch over documents of as many tokens a character as the cases that are shown. It may stop earlier."""
     task, longest, settings = context.task, context.study.max_length, context.settings
     cases = [case_text(task.task, one) for one in task.splits.train]
-    tokens = sum(len(one.prompt) for one in task.train) / max(1, sum(map(len, cases)))
+    tokens = sum(map(len, task.test)) / max(1, sum(len(case_text(task.task, one)) for one in task.shown))
     corpus = documents(settings, context.base_folder) if settings.corpus else []
     read = [text for _, text in drawn(corpus, settings.limit, context.study.split_seed)] or cases
     lengths = [length for text in read for length in _lengths(round(tokens * len(text)) + 1, longest - 1)]
