@@ -172,6 +172,13 @@ def test_no_document_sees_another(tiny_tokenizer: Any, tiny_source: Any) -> None
 def test_a_corpus_must_say_whose_documents_they_are() -> None:
     with pytest.raises(ValidationError, match="group: name the column of the patient"):
         Settings(corpus="letters.csv")
+    with pytest.raises(ValidationError, match="limit: it is of the documents of a corpus"):
+        Settings(limit=20)
+
+
+def test_a_stage_without_a_limit_has_the_settings_that_it_had() -> None:
+    assert "limit" not in Settings().model_dump()
+    assert Settings(corpus="letters.csv", group="who", limit=20).model_dump()["limit"] == 20
 
 
 @pytest.mark.parametrize(

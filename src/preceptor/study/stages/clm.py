@@ -123,7 +123,9 @@ def work(context: WorkContext) -> Work:
     """Every epoch over documents of as many tokens a character as the cases that are shown. It may stop earlier."""
     task, longest, settings = context.task, context.study.max_length, context.settings
     cases = [case_text(task.task, one) for one in task.splits.train]
-    tokens = sum(map(len, task.test)) / max(1, sum(len(case_text(task.task, one)) for one in task.shown))
+    asked_alike = _shared_by_all([*(one.prompt for one in task.train), *task.test])
+    shown = sum(len(case_text(task.task, one)) for one in task.shown)
+    tokens = sum(len(one) - asked_alike for one in task.test) / max(1, shown)
     corpus = documents(settings, context.base_folder) if settings.corpus else []
     read = [text for _, text in drawn(corpus, settings.limit, context.study.split_seed)] or cases
     lengths = [length for text in read for length in _lengths(round(tokens * len(text)) + 1, longest - 1)]
@@ -133,6 +135,12 @@ def work(context: WorkContext) -> Work:
     start = context.stage is not None and context.stage.after is not None
     parts = groups[held_out:], groups[:held_out]
     return training_work(*parts, settings, tokens_per_tree, share=context.shares, start=start)
+
+
+def _shared_by_all(prompts: Sequence[Sequence[int]]) -> int:
+    """How many first tokens all prompts share: the instruction's."""
+    alike = [len(set(tokens)) == 1 for tokens in zip(*prompts, strict=False)]
+    return alike.index(False) if False in alike else 0
 
 
 def _lengths(tokens: int, room: int) -> list[int]:
