@@ -34,6 +34,7 @@ PUBLIC = [name for name in STUDIES if name not in (*PAPER, *CONTROLS)]
 
 CASES = {
     "abbreviations": 659,
+    "clinical_lora": 482,
     "craft_md": 1003,
     "hcv_labs": 615,
     "ktas_triage": 888,
@@ -47,11 +48,11 @@ CASES = {
     "sepsis2019": 1017,
     "specialty": 668,
 }
-REFUSED = {"abbreviations": 2089, "specialty": 968}
+REFUSED = {"abbreviations": 2089, "clinical_lora": 2050, "specialty": 968}
 """How many rows are left out, where a study says `bad_rows: leave out`."""
 BARE_LABELS = ["base", "sft", "encoder", "tfidf"]
 """Without DPO: where an answer is a label and nothing else, it can only repeat what SFT learns."""
-RECIPES = ["abbreviations", "medication", "specialty"]
+RECIPES = ["abbreviations", "clinical_lora", "medication", "specialty"]
 """Studies of other arms than the main paper's."""
 
 

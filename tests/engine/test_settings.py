@@ -21,5 +21,6 @@ def test_a_share_of_the_steps_is_written_as_it_is_given() -> None:
 
 @pytest.mark.parametrize("given", [-1, -0.1, 1.5, "a tenth"])
 def test_what_is_neither_is_refused(given: object) -> None:
+    """P1-3: a number of steps is a whole one, and what is below 1 a share of them."""
     with pytest.raises(ValidationError, match="warmup_steps"):
         SFTSettings.model_validate({"warmup_steps": given})

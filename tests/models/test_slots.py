@@ -8,6 +8,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
+from transformers import LlamaConfig
 
 from preceptor.errors import InputError
 from preceptor.models import (
@@ -16,6 +17,8 @@ from preceptor.models import (
     Policy,
     Slot,
     SlotSettings,
+    blueprint,
+    find_blueprint,
     load_policy,
     save_policy,
     saved_slots,
@@ -71,12 +74,27 @@ def disturb(policy: Policy, slot: str) -> None:
 
 @pytest.mark.parametrize("name", [*STACKS, *PROMPTS])
 def test_each_active_adapter_changes_the_output(source: ModelSource, name: str) -> None:
+    """P1-1: a second adapter that is added and never active changes nothing, and nobody notices."""
     slots = {**STACKS, **PROMPTS}[name]
     for slot in (one for one, settings in slots.items() if settings.type != HEAD):
         policy = start(source, slots)
         before = states(policy)
         disturb(policy, slot)
         assert not torch.equal(states(policy), before), slot
+
+
+def test_in_a_stack_that_learned_each_adapter_switched_off_changes_the_output(source: ModelSource) -> None:
+    """P1-1: with every adapter's weights away from their start, none stands for the others."""
+    slots = STACKS["two LoRA"]
+    policy = start(source, slots)
+    for slot in slots:
+        disturb(policy, slot)
+    both = states(policy)
+    for slot in slots:
+        use(policy.model, [slot])
+        assert not torch.equal(states(policy), both)
+    use(policy.model, list(slots))
+    assert torch.equal(states(policy), both)
 
 
 @pytest.mark.parametrize("name", STACKS)
@@ -111,6 +129,20 @@ def test_trainable_counts_are_those_of_the_formula(tiny_source: ModelSource) -> 
     heads = config.num_key_value_heads * (hidden // config.num_attention_heads)
     a_layer = 4 * (2 * (hidden + hidden) + 2 * (hidden + heads) + 3 * (hidden + inner))
     assert policy.learning == {"domain": layers * a_layer, "head": 3 * hidden}, "a causal model's head has no bias"
+
+
+def test_counts_on_smollm2_are_those_that_are_published_of_its_sizes(tmp_path: Path) -> None:
+    """LoRA on q_proj and v_proj of 30 layers, 576 wide with 3 of 9 heads for values, as a study of them has it."""
+    sizes = {"hidden_size": 576, "num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3}
+    LlamaConfig(vocab_size=49152, intermediate_size=1536, tie_word_embeddings=True, **sizes).save_pretrained(tmp_path)
+    slots = {
+        "domain": SlotSettings(type="LORA", r=16, lora_alpha=32, target_modules=["q_proj", "v_proj"]),
+        "task": SlotSettings(type="LORA", r=8, lora_alpha=16, target_modules=["q_proj", "v_proj"]),
+        "head": SlotSettings(type=HEAD, outputs=12),
+    }
+    model = blueprint(find_blueprint(str(tmp_path)), slots, torch.float32)
+    counts = {name: sum(weight.numel() for weight in slot_weights(model, name).values()) for name in slots}
+    assert counts == {"domain": 921_600, "task": 460_800, "head": 576 * 12}
 
 
 @pytest.mark.parametrize("name", [*STACKS, *PROMPTS])

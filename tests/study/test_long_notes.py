@@ -12,6 +12,7 @@ from preceptor.study.cases import Prepared, case_text, check_task, prepare, read
 from preceptor.study.check_slots import idle_settings
 from preceptor.study.other_models import find_other_models
 from preceptor.study.spec.file import make_study
+from preceptor.study.spec.stacks import slots_of
 from preceptor.text_pieces import pieces_of
 
 
@@ -68,16 +69,16 @@ def test_encoders_differ_in_what_they_read_and_how_it_is_pooled_alone(study: Any
     stages = {arm: study.stage_of(arm) for arm in study.arm_names if study.stage_of(arm)}
     assert len({str(study.other_models[stage.model]) for stage in stages.values()}) == 1
     whole = stages.pop("all-chunks")
-    assert {slot.type for slot in study.slots_of(whole)[0].values()} == {"head"}
+    assert {slot.type for slot in slots_of(study, whole)[0].values()} == {"head"}
     settings = [study.settings_of(stage, study.tasks[0]) for stage in stages.values()]
     assert all(one == settings[0] for one in settings)
     assert study.settings_of(whole, study.tasks[0]).learning_rate == settings[0].learning_rate
     adapters = [
-        {name: slot for name, slot in study.slots_of(stage)[0].items() if slot.type != "head"}
+        {name: slot for name, slot in slots_of(study, stage)[0].items() if slot.type != "head"}
         for stage in stages.values()
     ]
     assert all(one == adapters[0] != {} for one in adapters)
-    by_weight, random = (study.slots_of(study.stage_of(arm))[0] for arm in ("snippets-attention", "random-snippets"))
+    by_weight, random = (slots_of(study, study.stage_of(arm))[0] for arm in ("snippets-attention", "random-snippets"))
     assert by_weight == random
     assert by_weight["weighed"].settings["pool"] in SNIPPET_POOLS
     assert idle_settings(study) == []

@@ -19,6 +19,7 @@ from preceptor.ship import export
 from preceptor.ship.serving._serve import answerer, load
 from preceptor.study import held_out, load_study, machine, open_arm, plan_study, read_planned
 from preceptor.study.spec.file import make_study
+from preceptor.study.spec.stacks import slots_of
 from ship.slot_runs import QUIET, by_hand, checked, finished, measured
 from tiny_study import write_study
 
@@ -157,7 +158,7 @@ def test_the_arms_of_the_documentation_fit_into_the_built_in_study() -> None:
         last = study.stage_of(arm)
         assert last is not None
         assert study.models_of(arm) == ("lstm",)
-        assert study.slots_of(last)[1] == ("backbone", "head")
+        assert slots_of(study, last)[1] == ("backbone", "head")
 
 
 @pytest.mark.slow_recipe

@@ -1,6 +1,7 @@
 """How good every arm is on every task, with intervals; and how good for which training time."""
 
 from collections.abc import Sequence
+from textwrap import fill
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -33,20 +34,23 @@ _WIDE = 4.5
 _RIGHT = 1.18  # inches for the numbers
 _NARROW = 1.5  # inches of an axis on which six numbers would touch
 _LONG = 54  # characters of a block's title that fit on a line
+_LONG_NAME = 32  # and of an arm's, beside which the axis keeps some room
 _PLOT, _METRIC, _AXIS = 2.4, 0.3, 0.46  # inches: of price_figure's plot with its axis, the metric above it, the axis
 
 
 def values_figure(name: str, results: Results) -> str:
     """SVG: a block a task, a row an arm and seed, each value with its 95% interval between 0 and 1, or `failed`."""
     blocks = [(task, _rows(results, task)) for task in results.study.tasks]
-    height = sum(_title_height(task) + _ROW * (len(cells) + 0.35) for task, cells in blocks) + _FOOTER
+    labels = [_row_name(results, cell, cells) for _, cells in blocks for cell in cells]
+    row = _ROW * max((1 + label.count("\n") for label in labels), default=1)
+    height = sum(_title_height(task) + row * (len(cells) + 0.35) for task, cells in blocks) + _FOOTER
     with rc_context(STYLE):
         figure = Figure(figsize=(_WIDE, height))
-        labels = [_row_label(results, cell, cells) for _, cells in blocks for cell in cells]
-        left = 0.068 * max(map(len, labels), default=0) + 0.2  # inches for the arms' names
+        lines = [line for label in labels for line in label.splitlines()]
+        left = 0.068 * max(map(len, lines), default=0) + 0.2  # inches for the arms' names
         top = height
         for number, (task, cells) in enumerate(blocks):
-            tall = _ROW * (len(cells) + 0.35)
+            tall = row * (len(cells) + 0.35)
             top -= _title_height(task) + tall
             axes = figure.add_axes((left / _WIDE, top / height, 1 - (left + _RIGHT) / _WIDE, tall / height))
             _block(axes, results, task, cells, left, last=number == len(blocks) - 1)
@@ -101,7 +105,7 @@ def _block(
     ticks = (0, 0.5, 1) if _WIDE - left - _RIGHT < _NARROW else (0, 0.2, 0.4, 0.6, 0.8, 1)
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks] if last else [])
     axes.set_ylim(len(cells) - 0.35, -0.7)
-    axes.set_yticks(range(len(cells)), [_row_label(results, cell, cells) for cell in cells], fontsize=8.5)
+    axes.set_yticks(range(len(cells)), [_row_name(results, cell, cells) for cell in cells], fontsize=8.5)
     axes.tick_params(axis="y", pad=8)  # a mark at 0 keeps clear of its name
     if task.majority is not None:
         axes.axvline(task.majority, color=FAINT, linewidth=1, linestyle=(0, (4, 3)))
@@ -149,6 +153,11 @@ def _value(row: Cell | Failure) -> str:
 def _row_label(results: Results, cell: Cell | Failure, cells: Sequence[Cell | Failure]) -> str:
     several = sum(other.arm == cell.arm for other in cells) > 1
     return arm_label(results, cell.arm) + (f", {cell.seed}" if several else "")
+
+
+def _row_name(results: Results, cell: Cell | Failure, cells: Sequence[Cell | Failure]) -> str:
+    """Its label in lines."""
+    return fill(_row_label(results, cell, cells), _LONG_NAME)
 
 
 def _unit(cells: Sequence[Cell]) -> tuple[str, float]:

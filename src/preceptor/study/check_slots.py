@@ -25,6 +25,7 @@ from preceptor.models import (
 )
 from preceptor.study.other_models import slots_on, stages_of, stages_on, vectors_in_front
 from preceptor.study.spec.found import find_kind
+from preceptor.study.spec.stacks import slots_of
 from preceptor.study.spec.study import Study
 
 Stack = tuple[dict[str, Slot], list[str], bool]
@@ -99,7 +100,7 @@ def _no_chunks(source: ModelSource, chunks: Chunks, front: int) -> tuple[str, st
 def idle_settings(study: Study) -> list[Problem]:
     """Slots that no stage of an arm asks for, and chunks as long as the longest case, which no case is parted into."""
     found = []
-    asked = {name for stage in stages_of(study) for name in study.slots_of(stage)[0]}
+    asked = {name for stage in stages_of(study) for name in slots_of(study, stage)[0]}
     for name, slot in study.slots.items():
         chunks = chunks_read(slot)
         if name not in asked:
@@ -114,7 +115,7 @@ def idle_settings(study: Study) -> list[Problem]:
 def _stacks(study: Study, model: str | None) -> list[Stack]:
     stacks = []
     for stage in stages_on(study, model):
-        slots, train = study.slots_of(stage)
+        slots, train = slots_of(study, stage)
         adapters = {name: slot for name, slot in slots.items() if slot.type != HEAD}
         stack = adapters, [name for name in train if name in adapters], len(adapters) < len(slots)
         if find_kind(stage.kind).makes == "policy" and stack[1] and stack not in stacks:

@@ -23,6 +23,7 @@ from preceptor.models import (
 )
 from preceptor.study.spec.found import find_kind
 from preceptor.study.spec.paths import further_model, named_model
+from preceptor.study.spec.stacks import slots_of
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
 
@@ -87,7 +88,7 @@ def tokens_read(study: Study, source: ModelSource, name: str | None) -> int:
 def reads_in_pieces(study: Study, name: str | None) -> bool:
     """Whether every head that reads cases with a model does so in chunks or snippets: all its arms read the same."""
     reading = [stage for stage in stages_on(study, name) if not hasattr(find_kind(stage.kind), "own_head")]
-    heads = [slot for stage in reading for slot in study.slots_of(stage)[0].values() if slot.type == HEAD]
+    heads = [slot for stage in reading for slot in slots_of(study, stage)[0].values() if slot.type == HEAD]
     return bool(heads) and all(map(pieces_read, heads))
 
 
@@ -99,7 +100,7 @@ def vectors_in_front(slots: Mapping[str, Slot]) -> int:
 
 def slots_on(study: Study, name: str | None) -> list[dict[str, Slot]]:
     """The slots of each stage on a model."""
-    return [study.slots_of(stage)[0] for stage in stages_on(study, name)]
+    return [slots_of(study, stage)[0] for stage in stages_on(study, name)]
 
 
 def stages_on(study: Study, name: str | None) -> list[StageRef]:

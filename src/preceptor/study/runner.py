@@ -37,6 +37,7 @@ from preceptor.study.run.folder import RunFolder, open_run_folder
 from preceptor.study.run.session import numerics_of, write_what_is_studied
 from preceptor.study.run.test_set_ledger import ledger_file
 from preceptor.study.spec.paths import gold_of, model_of, named_model, votes_of
+from preceptor.study.spec.stacks import most_slots
 from preceptor.study.spec.study import Study
 from preceptor.study.stage_tree.tree import StageTree
 
@@ -146,7 +147,7 @@ def _measured(tree: StageTree, remaining: Sequence[RemainingWork], console: Cons
             source = tree.source_of(name)
             cases = next(read for one in remaining if (read := read_somehow(study, one.prepared, name)))
             speed = measure_speed(study, numerics, source, cases, tree.run.root, advance, name=name, trains=trains)
-            model = blueprint(source, study.most_slots(name), numerics.torch_dtype)
+            model = blueprint(source, most_slots(study, name), numerics.torch_dtype)
             measured[name, numerics] = speed, model
     if writes(tree.source) and any(name is None and not speed.shares for (name, _), (speed, _) in measured.items()):
         console.print(

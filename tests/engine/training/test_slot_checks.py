@@ -100,6 +100,7 @@ def weights(policy: Policy) -> dict[str, Tensor]:
 def test_what_is_to_learn_learns_and_the_rest_stays_as_it_was_to_the_bit(
     source: ModelSource, name: str, tmp_path: Path
 ) -> None:
+    """P1-2: frozen is the same bits, whatever order the flags were set in."""
     slots, learns = STACKS[name]
     policy = start(source, slots, learns)
     before, digest = weights(policy), frozen_digest(policy.model)
@@ -128,6 +129,8 @@ def test_cut_off_it_goes_on_to_the_same_weights(
 
 
 def test_a_slot_that_takes_no_part_ends_the_run(tiny_source: ModelSource, tmp_path: Path) -> None:
+    """P1-1: each slot that learns has a gradient other than 0, or there is no number."""
+
     def past_the_adapter(forward: Forward, tree: Sequence[Case], batch: Any) -> tuple[Tensor, dict[str, float]]:
         head = heads_of(forward.model)["head"]
         return head(forward.states([ids for ids, _ in tree], head).detach()).square().mean(), {}

@@ -115,15 +115,32 @@ def test_the_loss_of_sft_written_by_hand_is_sft(
 
 
 @pytest.mark.parametrize(
-    ("asked", "steps", "expected"), [(0.1, 1, 0), (0.1, 2, 1), (0.9, 4, 3), (0.25, 9, 3), (0, 4, 0), (5, 4, 5)]
+    ("asked", "steps", "expected"),
+    [(0.1, 1, 0), (0.1, 2, 1), (0.9, 4, 3), (0.25, 9, 3), (0.06, 100, 6), (0, 4, 0), (5, 4, 5)],
 )
 def test_a_warm_up_of_a_share_leaves_a_step_that_learns(asked: float, steps: int, expected: int) -> None:
     assert warmup(asked, steps) == expected
 
 
+@pytest.mark.parametrize("tokens_per_tree", [64, 1536])
+def test_the_rate_falls_to_about_nothing_by_the_last_step_whatever_trees_a_batch_is_cut_into(
+    make_policy: Callable[..., Policy], tmp_path: Path, tokens_per_tree: int
+) -> None:
+    """P1-4: the schedule counts optimizer steps. By trees, of which a batch has several, it would hardly fall."""
+    order = [[pair] * 6 + LEARNED[:1] for pair in LEARNED] * 2  # two trees of 64 tokens at least
+    settings = SETTINGS.model_copy(update={"warmup_steps": 2})
+    numerics = Numerics(threads=1, tokens_per_tree=tokens_per_tree)
+    stage = train(make_policy(), order, likelihood, [], settings, numerics, tmp_path, seed=3, sequences_of=token_ids)
+    rates = logged(stage, "learning_rate")
+    assert len(rates) == len(order) == 24
+    assert max(rates) == rates[2] == pytest.approx(settings.learning_rate)
+    assert rates[-1] == pytest.approx(settings.learning_rate / 22)
+
+
 def test_a_share_of_the_steps_warms_up_as_the_number_it_comes_to(
     make_policy: Callable[..., Policy], numerics: Numerics, tmp_path: Path
 ) -> None:
+    """P1-3: .06 passed on as a number of steps would be no warm-up at all."""
     rates = []
     for name, asked in (("share", 0.25), ("number", 3)):  # a quarter of nine steps, rounded up
         settings = SFTSettings(**SETTINGS.model_dump() | {"warmup_steps": asked, "patience": 9})

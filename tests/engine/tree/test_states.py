@@ -225,6 +225,26 @@ def test_of_a_causal_model_a_tree_has_the_rows_of_each_sequence(tiny_source: Mod
     torch.testing.assert_close(alone, expected.detach(), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("share", [True, False])
+def test_a_prompt_that_ends_in_the_padding_token_is_read_at_its_end(
+    tiny_source: ModelSource, pool: str, share: bool
+) -> None:
+    """P1-11: where padding is the end token, "the last token that is none" is not a prompt's last token."""
+    policy = start(tiny_source, pool)
+    pad, head = policy.tokenizer.pad_token_id, heads_of(policy.model)["head"]
+    sequences = [[5, 6, 7, pad], [5, 6, 7], [5, 6, 7, pad, pad], [8, pad, 9, 10, 11, 12]]
+    with torch.no_grad():
+        together = sequence_states(policy.model, sequences, head, share=share)
+        alone = torch.cat([sequence_states(policy.model, [one], head, share=share) for one in sequences])
+        last = policy.model(input_ids=torch.tensor([sequences[0]]), output_hidden_states=True).hidden_states[-1][0, -1]
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
+    if pool == "last":
+        torch.testing.assert_close(together[0], last, atol=1e-5, rtol=1e-5)
+    if pool != "first":
+        assert not torch.allclose(together[0], together[1], atol=1e-3)
+
+
 def test_the_rows_that_are_read_are_these_tokens(encoder_source: ModelSource, tiny_source: ModelSource) -> None:
     turns = [{"role": "system", "content": "Answer."}, {"role": "user", "content": "fever and dysuria"}]
     found = {}

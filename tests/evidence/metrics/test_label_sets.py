@@ -75,6 +75,22 @@ def test_the_mean_over_labels_is_scikit_learns_over_those_that_are_defined(
     assert find_metric(name).value(sample, weights) == pytest.approx(expected, abs=1e-12, rel=0, nan_ok=True)
 
 
+@given(sample=set_samples(), seed=st.integers(0, 99))
+@settings(deadline=None, max_examples=25)
+def test_what_ranks_a_label_does_not_depend_on_the_others(sample: Sample, seed: int) -> None:
+    """P1-5, P3-4: a label's AUROC is of its own scores. One that a resample gives a single value is left out of the
+    mean there, and is no zero in it.
+    """
+    weights = rows_of(sample, seed)[:5]
+    assert sample.gold_sets is not None
+    labels = np.flatnonzero(sample.gold_sets.any(axis=0))
+    alone = [find_metric("auroc").value(replace(sample, positives=(int(one),)), weights) for one in labels]
+    together = find_metric("auroc").value(sample, weights)
+    for at, mean in enumerate(together):
+        known = [one[at] for one in alone if not np.isnan(one[at])]
+        assert mean == pytest.approx(np.mean(known) if known else np.nan, nan_ok=True)
+
+
 def few(gold: list[list[int]], given: list[list[int]], **columns: list[int]) -> Sample:
     found = {name: np.array(column) for name, column in columns.items()}
     unknown = {"unknown": np.zeros(len(gold), int)} | found

@@ -16,6 +16,7 @@ from preceptor.errors import InputError
 from preceptor.models import BACKBONE, HEAD, SlotSettings, load_policy, load_tokenizer
 from preceptor.study import load_study
 from preceptor.study.answers.head import label_probabilities
+from preceptor.study.spec.stacks import slots_of
 from study_runs import Run
 from tiny_study import write_study
 
@@ -132,7 +133,7 @@ def test_with_every_weight_a_head_may_still_have_a_pool(tmp_path: Path, tiny_enc
     study, _ = load_study(str(write_study(tmp_path, tiny_encoder_folder, **ARMS, slots=slots, adapter="none")))
     last = study.stage_of("classify")
     assert last is not None
-    active, train = study.slots_of(last, 2)
+    active, train = slots_of(study, last, 2)
     assert active == {"head": SlotSettings(type=HEAD, outputs=2, pool="mean")}
     assert train == (BACKBONE, "head")
 

@@ -75,6 +75,19 @@ def moved(policy: Policy, part: str, before: dict[str, Tensor]) -> bool:
     return any(not torch.equal(after[path], weight) for path, weight in before.items())
 
 
+def test_of_several_labels_each_is_likely_by_its_own_output(source: ModelSource) -> None:
+    """P1-5: a softmax over labels would change what one says of patients when another is added."""
+    two, three = (policy_of(source, {}, [], labels) for labels in (2, 3))
+    heads = [heads_of(policy.model)["head"] for policy in (two, three)]
+    with torch.no_grad():
+        heads[1].weight[:2] = heads[0].weight
+        heads[1].weight[2] = 40 * torch.arange(heads[1].in_features)
+    prompts = [one.prompt for one in CASES]
+    alone, beside = (label_probabilities(policy, prompts, NUMERICS, several=True) for policy in (two, three))
+    torch.testing.assert_close(beside[:, :2], alone)
+    assert not torch.allclose(*(label_probabilities(policy, prompts, NUMERICS)[:, :2] for policy in (two, three)))
+
+
 @pytest.mark.parametrize(("balance", "rare"), [("none", 0.2), ("class_weights", 0.5), ("logit_adjustment", 0.5)])
 def test_label_balance_gives_a_rare_label_its_weight(
     source: ModelSource, balance: str, rare: float, tmp_path: Path

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from preceptor.engine import answer_logprobs
 from preceptor.models import encode, load_policy, load_tokenizer
 from preceptor.study.run.external_data import external_data
 from preceptor.study.run.folder import RunFolder
+from preceptor.study.stages._corpus import drawn
 from preceptor.study.stages.clm import Settings, pieces
 from tiny_study import write_study, write_table
 
@@ -62,12 +64,42 @@ def ledger(run: Path, kind: str) -> dict[str, Any]:
 
 
 def test_documents_of_held_out_patients_and_copies_of_their_cases_are_left_out(run: Path) -> None:
+    """P1-8: a corpus split by note holds held-out patients' other notes, and their own under another id."""
     counts = json.loads((run / "results.json").read_text())["study"]["tasks"][0]["counts"]
     found = ledger(run, "clm")
     copies = counts["train"] + counts["validation"] + counts["test"]
     assert found["documents"] == PATIENTS + copies + 1
     assert found["held_out_documents"] == counts["groups_test"]
     assert found["near_duplicates"] >= counts["test"]
+
+
+def test_a_limit_draws_of_what_is_left(run: Path, tmp_path: Path, tiny_model_folder: Path) -> None:
+    """P1-8: documents of held-out patients and copies are gone before documents are drawn."""
+    whole = ledger(run, "clm")
+    shutil.copy(run.parent / "letters.csv", tmp_path)
+    limited = study_runs.run(
+        tmp_path,
+        tiny_model_folder,
+        tmp_path / "run",
+        arms=["clm"],
+        clm={"corpus": "letters.csv", "text": "letter", "group": "who", "limit": 20, "epochs": 1},
+    ).folder
+    found = ledger(limited, "clm")
+    left_out = ("documents", "held_out_documents", "near_duplicates")
+    assert [found[name] for name in left_out] == [whole[name] for name in left_out]
+    assert "not_drawn" not in whole
+    assert found["not_drawn"] == found["documents"] - found["held_out_documents"] - found["near_duplicates"] - 20
+    assert (tmp_path / "run" / "study.yaml").read_text().count("limit: 20") == 1
+
+
+@given(st.integers(0, 30), st.integers(1, 40), st.integers(1, 40), st.integers(0, 3))
+def test_a_lower_limit_draws_some_of_the_same_in_their_order(count: int, one: int, other: int, seed: int) -> None:
+    texts = [(f"P{number}", f"Letter {number}.") for number in range(count)]
+    few, more = (drawn(texts, limit, seed) for limit in sorted((one, other)))
+    assert len(few) == min(one, other, count)
+    assert set(few) <= set(more) <= set(texts)
+    assert more == sorted(more, key=texts.index)
+    assert drawn(texts, None, seed) == texts
 
 
 def test_it_learns_and_its_slot_stays_as_it_was_in_the_next_stage(run: Path, tiny_source: Any) -> None:
@@ -97,6 +129,7 @@ def test_the_methods_say_what_was_learned(run: Path, preceptor: CommandLine) -> 
 
 @given(st.text(max_size=300), st.integers(8, 40))
 def test_pieces_hold_every_token_once_and_one_end(text: str, max_length: int) -> None:
+    """P1-6: no tail is thrown away, and an end is learned."""
     tokenizer = load_tokenizer(SOURCE[0])
     found = pieces(tokenizer, text, max_length)
     ids = [token for piece in found for token in piece.answer]
@@ -139,6 +172,13 @@ def test_no_document_sees_another(tiny_tokenizer: Any, tiny_source: Any) -> None
 def test_a_corpus_must_say_whose_documents_they_are() -> None:
     with pytest.raises(ValidationError, match="group: name the column of the patient"):
         Settings(corpus="letters.csv")
+    with pytest.raises(ValidationError, match="limit: it is of the documents of a corpus"):
+        Settings(limit=20)
+
+
+def test_a_stage_without_a_limit_has_the_settings_that_it_had() -> None:
+    assert "limit" not in Settings().model_dump()
+    assert Settings(corpus="letters.csv", group="who", limit=20).model_dump()["limit"] == 20
 
 
 @pytest.mark.parametrize(

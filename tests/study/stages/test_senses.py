@@ -182,7 +182,8 @@ def test_held_out_patients_of_a_corpus_are_left_out(tmp_path: Path, tiny_encoder
         for row in rows:
             out.writerow([row["patient"], f"Letter to a colleague. {row['note']} Thank you, and kind regards."])
             out.writerow([f"{row['patient']} of elsewhere", row["note"]])
-    first = senses_study.STAGES["first"] | {"corpus": "letters.csv", "text": "letter", "group": "who", "epochs": 1}
+    corpus = {"corpus": "letters.csv", "text": "letter", "group": "who", "limit": 80}
+    first = senses_study.STAGES["first"] | corpus | {"epochs": 1}
     moved = senses_study.STAGES["moved"] | {"epochs": 1}
     done = study_runs.run(
         tmp_path,
@@ -194,6 +195,8 @@ def test_held_out_patients_of_a_corpus_are_left_out(tmp_path: Path, tiny_encoder
     assert told["documents"] == 120
     assert told["held_out_documents"] == counts["groups_test"]
     assert told["near_duplicates"] >= counts["test"]  # the same notes under another patient's name
+    left = 120 - told["held_out_documents"] - told["near_duplicates"]
+    assert told["not_drawn"] == left - 80 > 0
 
 
 @pytest.mark.parametrize(

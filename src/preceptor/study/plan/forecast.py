@@ -13,6 +13,7 @@ from preceptor.study.cases import Prepared
 from preceptor.study.expected_work import WorkContext
 from preceptor.study.plan.remaining import RemainingWork
 from preceptor.study.spec.found import find_answer, find_kind
+from preceptor.study.spec.stacks import most_slots, slots_of
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
 
@@ -42,7 +43,7 @@ def stage_work(
         stage,
         spent=spent,
         base_folder=base_folder,
-        slots=study.slots_of(stage)[0],
+        slots=slots_of(study, stage)[0],
     )
     return _counted(find_kind(stage.kind), context)
 
@@ -50,7 +51,7 @@ def stage_work(
 def answer_work(study: Study, prepared: Prepared, arm: str, model: nn.Module, *, shares: bool) -> Work:
     """What the arm's answers to the held-out cases take of the model: nothing where no policy is asked."""
     one, last = study.arm(arm), study.stage_of(arm)
-    settings, slots = study.block(one.answer), study.slots_of(last)[0] if last else {}
+    settings, slots = study.block(one.answer), slots_of(study, last)[0] if last else {}
     given = prepared.given_to(one, study.seeds[0])
     context = WorkContext(study, settings, given, model, shares, trained=one.trained, slots=slots)
     return _counted(find_answer(one.answer), context)
@@ -123,7 +124,7 @@ def measure_speed(
     Where its weights are not here, random ones do; of a large model, a few layers. name: that of the model among the
     study's `models`; None for its `model`. trains: whether stages train it, or it only answers.
     """
-    slots, dtype = study.most_slots(name), numerics.torch_dtype
+    slots, dtype = most_slots(study, name), numerics.torch_dtype
     whole = model_bytes(source, tuple(slots.items()), dtype, numerics.tokens_per_tree)
     layers, token = layers_to_measure(source, whole), [Unit("train", tokens=1)]
     every = layers == whole.layers

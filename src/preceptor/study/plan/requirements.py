@@ -29,6 +29,7 @@ from preceptor.study.plan.machine import Machine, available_here
 from preceptor.study.plan.remaining import stages_for
 from preceptor.study.predictions.answering import arms_for, seedless
 from preceptor.study.spec.found import find_kind
+from preceptor.study.spec.stacks import most_slots
 from preceptor.study.spec.stage_entry import source_of
 from preceptor.study.spec.study import Study
 
@@ -194,7 +195,7 @@ def planned_at_work(planned: Planned, machine: Machine) -> list[AtWork]:
 
 
 def _counted(planned: Planned, name: str | None, numerics: Numerics) -> ModelBytes:
-    slots = tuple(planned.study.most_slots(name).items())
+    slots = tuple(most_slots(planned.study, name).items())
     return model_bytes(planned.models[name], slots, numerics.torch_dtype, numerics.tokens_per_tree)
 
 

@@ -11,6 +11,7 @@ from preceptor.study.cases import Prepared
 from preceptor.study.predictions.answering import answers_key, arms_for, is_answered
 from preceptor.study.run.failures import ANSWERS, Part
 from preceptor.study.spec.found import find_answer, find_kind
+from preceptor.study.spec.stacks import adapter_of
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.stage_tree.tree import MissingStage, StageTree, part_of
 
@@ -86,7 +87,7 @@ def needs_of(tree: StageTree, step: Step, *, gpus: bool) -> Needs:
     trains = step.stage is not None and find_kind(step.stage.kind).makes == "policy"
     model = step.stage.model if step.stage else study.arm(step.part.arm).model
     weights = sum(file.stat().st_size for file in tree.source_of(model).location.glob("*.safetensors"))
-    if trains and step.stage and study.adapter_of(find_kind(step.stage.kind)) is None:
+    if trains and step.stage and adapter_of(study, find_kind(step.stage.kind)) is None:
         weights *= 4  # with their gradients and two moments of each
     together = numerics.processes if trains else 1
     return Needs(numerics.threads, together * int(gpus), together * (_ROOM_BYTES + weights), here)

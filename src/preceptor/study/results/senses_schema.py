@@ -55,8 +55,9 @@ class SenseCounts(_Part):
 class SenseFindings(_Part):
     """What the texts gave, what was left out, and how well senses are told on texts that nothing was learned from.
 
-    documents: texts that were read; `held_out_documents`, `near_duplicates`: left out of a corpus. long_forms: found in
-    the texts; `stopped` of them are on the stop list, `replaced` became short forms. Of these, training cases of senses
+    documents: texts that were read; `held_out_documents`, `near_duplicates`, `not_drawn`: left out of a corpus.
+    long_forms: found in the texts; `stopped` of them are on the stop list, `replaced` became short forms. Of these,
+    training cases of senses
     that are `rare` or the `only_sense` of their short form are left out, `unknown` cases of other parts, and
     `not_sampled` ones beyond `most_of_a_sense`; `without_token`: short forms that the tokenizer drops. shuffled: senses
     were exchanged, as a control. sees_left_only: a causal model. written_out: cases whose sense stands elsewhere in
@@ -68,6 +69,7 @@ class SenseFindings(_Part):
     documents: Count
     held_out_documents: Count
     near_duplicates: Count
+    not_drawn: Count | None = None
     long_forms: Count
     stopped: Count
     replaced: Count

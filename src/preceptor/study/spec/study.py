@@ -22,22 +22,17 @@ from preceptor.engine import NumericsChoice, Tracker
 from preceptor.errors import without_steering
 from preceptor.files import file_name
 from preceptor.models import (
-    BACKBONE,
     EMBEDDED,
-    HEAD,
-    RESERVED_NAMES,
     AdapterSettings,
     CodeSetsSettings,
     MadeModel,
-    Slot,
     SlotSettings,
-    adapter_slots,
-    stack_problem,
 )
 from preceptor.preferences import find_maker, maker_names
 from preceptor.study.spec.arms import MAJORITY, Arm, arm_of_maker, arm_problems, contrasts_about, own_problems, resolve
 from preceptor.study.spec.found import find_kind, find_settings, outcome_names
 from preceptor.study.spec.model_entry import FurtherModel, ModelEntry
+from preceptor.study.spec.stacks import slot_problems, stack_problems
 from preceptor.study.spec.stage_entry import Name, SlotName, StageEntry, entry_of, entry_problems
 from preceptor.study.spec.stages import StageRef, stage_of
 from preceptor.study.spec.view import FieldName, MadeFieldEntry, ViewEntry
@@ -168,31 +163,7 @@ class Study(_Frozen):
 
     @model_validator(mode="after")
     def _slots_are_known(self) -> Self:
-        problems = [f"slots: {name}: take another name" for name in self.slots if name in RESERVED_NAMES]
-        if HEAD in self.slots and self.slots[HEAD].type != HEAD:
-            problems.append(f"slots: {HEAD}: only a slot of type {HEAD} can have this name")
-        problems += [
-            f"slots: {name}: a head has an output for each label of the task; take `outputs` out"
-            for name, slot in self.slots.items()
-            if slot.type == HEAD and "outputs" in slot.settings
-        ]
-        if self.adapter is None and any(slot.type != HEAD for slot in self.slots.values()):
-            problems.append("slots: they stand on a frozen model, and `adapter: none` tunes every weight; take one out")
-        if self.slots and self.numerics.processes > 1:
-            problems.append(
-                "slots: several processes train one `adapter` together, and no named slots; set processes: 1"
-            )
-        for name, entry in self.stages.items():
-            known = {*self.slots, HEAD}
-            if unknown := sorted({*entry.train, *entry.use} - known):
-                problems.append(f"stages: {name}: there is no slot {', '.join(unknown)}; name it in `slots`")
-            if entry.model and entry.model not in self.models:
-                problems.append(f"stages: {name}: there is no model {entry.model}; name it in `models`")
-            if len({*entry.train}) < len(entry.train) or len({*entry.use}) < len(entry.use):
-                problems.append(f"stages: {name}: name each slot only once")
-            if both := sorted({*entry.train} & {*entry.use}):
-                problems.append(f"stages: {name}: {', '.join(both)} cannot both learn and stay frozen")
-        if problems:
+        if problems := list(slot_problems(self)):
             raise ValueError("; ".join(problems))
         return self
 
@@ -229,7 +200,7 @@ class Study(_Frozen):
         problems = [*(f"arms: {one}" for one in arm_problems(self.arms, self.stages)), *self._primary_problems()]
         if not problems:
             self.__dict__["arms"] = self._with_arms_of_makers()
-            problems = [*self._maker_problems(), *self._write_out_blocks(), *self._stack_problems()]
+            problems = [*self._maker_problems(), *self._write_out_blocks(), *stack_problems(self)]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -277,45 +248,6 @@ class Study(_Frozen):
                     block = ", ".join(f"{key}: ..." for key in required)
                     yield f"arms: {name} needs its settings; add `{name}: {{{block}}}`"
 
-    def _stack_problems(self) -> Iterator[str]:
-        """Slots of a stage that cannot be active together, and those of the stage before it that would be lost."""
-        refs = [stage for name in self.resolved if (last := self.stage_of(name)) for stage in last.required]
-        for stage in dict.fromkeys(refs):
-            active, train = self.slots_of(stage)
-            entry = entry_of(stage.name, self.stages)
-            use = {*entry.use} if entry and find_kind(stage.kind).makes == "policy" else set()
-            before = self.slots_of(stage.after)[0] if stage.after else {}
-            if problem := stack_problem(active):
-                yield f"stages: {stage.name}: {problem}"
-            if headless := sorted({*train} - {*active, BACKBONE}):
-                yield f"stages: {stage.name}: {stage.kind} trains no head, so it cannot train {', '.join(headless)}"
-            if idle := sorted(use - before.keys()):
-                yield f"stages: {stage.name}: no stage before it trained {', '.join(idle)}; take it out of `use`"
-            if len(heads := [name for name in train if name in active and active[name].type == HEAD]) > 1:
-                yield f"stages: {stage.name}: it trains one head; name one of {', '.join(heads)} in `train`"
-            if not train:
-                yield f"stages: {stage.name}: it would train nothing; name a slot in `train`"
-            lost = sorted(name for name in {*before} - {*active} if before[name].type != HEAD)
-            if lost:
-                yield f"stages: {stage.name}: what {', '.join(lost)} learned before it would be lost; name it in `use`"
-
-    def slots_of(self, stage: StageRef, labels: int = 1) -> tuple[dict[str, Slot], tuple[str, ...]]:
-        """The slots that are active in a stage, and the names of those that learn: `backbone` where every weight does.
-
-        labels: how many outputs a head has. A stage that makes no policy has the slots of the one before it.
-        """
-        kind, entry = find_kind(stage.kind), entry_of(stage.name, self.stages)
-        if kind.makes != "policy" and stage.after:
-            return self.slots_of(stage.after, labels)
-        named, use = (entry.train, entry.use) if entry else ((), ())
-        heads = self._heads(labels, kind) if getattr(kind, "trains_head", False) else {}
-        heads = {name: head for name, head in heads.items() if name in named} or heads
-        adapters = {} if self.is_made(stage.model) else self._adapters(kind)
-        train = tuple(dict.fromkeys([*(named or [one for one in adapters if one not in use]), *heads]))
-        active = {name: slot for name, slot in (adapters | heads).items() if name in {*train, *use}}
-        whole = self.adapter_of(kind, stage.model) is None
-        return active, (BACKBONE, *train) if whole else train
-
     def is_made(self, model: str | None) -> bool:
         """Whether a model, by its name in `models`, is made from settings, so that every weight of it learns."""
         return isinstance(self.models.get(model or ""), MadeModel)
@@ -323,32 +255,6 @@ class Study(_Frozen):
     def knows_codes(self, model: str | None) -> bool:
         """Whether it is one that knows nothing but the codes of training cases."""
         return isinstance(self.models.get(model or ""), CodeSetsSettings)
-
-    def adapter_of(self, kind: Any, model: str | None = None) -> AdapterSettings | None:
-        """The adapter of a stage of this kind without `slots`: the study's, and the usual one of a kind that brings its
-        own model along; None where every weight learns. model: that of the stage among `models`.
-        """
-        if self.is_made(model):
-            return None
-        return AdapterSettings() if hasattr(kind, "model") else self.adapter
-
-    def most_slots(self, model: str | None = None) -> dict[str, Slot]:
-        """The slots of the stage that has most of them, of those with this model: what a plan counts on."""
-        refs = [stage for name in self.resolved if (last := self.stage_of(name)) for stage in last.required]
-        slots = [self.slots_of(stage)[0] for stage in refs if stage.model == model]
-        return max(slots, key=len, default={} if self.is_made(model) else self._adapters())
-
-    def _adapters(self, kind: Any = None) -> dict[str, Slot]:
-        if self.slots and not hasattr(kind, "model"):
-            return {name: slot for name, slot in self.slots.items() if slot.type != HEAD}
-        return adapter_slots(self.adapter_of(kind))
-
-    def _heads(self, labels: int, kind: Any) -> dict[str, Slot]:
-        """The study's heads; of a kind that has a head of its own, that one alone."""
-        if own := getattr(kind, "own_head", None):
-            return {own: SlotSettings(type=HEAD, outputs=labels, pool="mean")}
-        named = {name: slot.settings for name, slot in self.slots.items() if slot.type == HEAD} or {HEAD: {}}
-        return {name: SlotSettings(type=HEAD, outputs=labels, **settings) for name, settings in named.items()}
 
     def _used(self) -> list[str]:
         """Stage kinds and ways of answering that the arms use, and outcomes that they are asked."""

@@ -16,6 +16,7 @@ from preceptor.study.run.failures import Cause, CellError, Part, cause_of
 from preceptor.study.run.folder import RunFolder
 from preceptor.study.run.locks import folder_lock
 from preceptor.study.spec.found import find_kind
+from preceptor.study.spec.stacks import adapter_of, slots_of
 from preceptor.study.spec.stage_entry import Toward, entry_of
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
@@ -164,10 +165,10 @@ class StageTree:
         budget = sum((one.cost for one in spent), Cost()).training_flops if spent else None
         toward = self._toward(stage, prepared, seed)
         settings = self.study.settings_of(stage, prepared.entry)
-        slots, train = self.study.slots_of(stage, len(prepared.task.labels or prepared.task.set_labels))
+        slots, train = slots_of(self.study, stage, len(prepared.task.labels or prepared.task.set_labels))
         source = self.source_of(stage.model)
         slots = with_pools(slots, source)
-        adapter = self.study.adapter_of(kind, stage.model)
+        adapter = adapter_of(self.study, kind, stage.model)
         if self.study.slots and not hasattr(kind, "model"):
             adapter = None
         context = Context(

@@ -1,5 +1,7 @@
 """A corpus that a stage learns from: a table of texts, without held-out patients and near copies of held-out cases."""
 
+import random
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, Field, model_validator
@@ -25,11 +27,15 @@ class CorpusSettings(BaseModel):
     """The column of the patient, or `each row`: every document is of another patient."""
     reader: str | None = Field(default=None, exclude_if=lambda reader: reader is None)
     """A reader of a public set, as under `data:`."""
+    limit: int | None = Field(default=None, ge=1, exclude_if=lambda limit: limit is None)
+    """At most this many documents of the corpus, drawn with the study's split seed; by default all of them."""
 
     @model_validator(mode="after")
     def _patients_are_named(self) -> "CorpusSettings":
         if self.corpus and not self.group:
             raise ValueError(f"group: name the column of the patient, or `{EACH_ROW}`; held-out patients are left out")
+        if self.limit and not self.corpus:
+            raise ValueError("limit: it is of the documents of a corpus; name a `corpus`, or take it out")
         return self
 
 
@@ -65,7 +71,9 @@ def documents(settings: CorpusSettings, base_folder: Path) -> list[Document]:
 
 
 def without_held_out(context: Context) -> tuple[list[Document], dict[str, int]]:
-    """The corpus without documents of held-out patients and near copies of held-out cases, and how many there were."""
+    """The corpus without documents of held-out patients and near copies of held-out cases, of the rest as many as its
+    `limit`, and how many were left out.
+    """
     whole = documents(context.settings, context.base_folder)
     held_out = [one for task in context.tasks for one in task.splits.test]
     patients = {str(one.group) for one in held_out} if context.settings.group != EACH_ROW else set()
@@ -77,4 +85,15 @@ def without_held_out(context: Context) -> tuple[list[Document], dict[str, int]]:
         "held_out_documents": len(whole) - len(kept),
         "near_duplicates": len(copies),
     }
-    return [one for number, one in enumerate(kept) if number not in copies], counts
+    left = [one for number, one in enumerate(kept) if number not in copies]
+    if (limit := context.settings.limit) is None:
+        return left, counts
+    found = drawn(left, limit, context.study.split_seed)
+    return found, counts | {"not_drawn": len(left) - len(found)}
+
+
+def drawn(documents: Sequence[Document], limit: int | None, seed: int) -> list[Document]:
+    """At most `limit` of them, in their order: fewer by a lower limit, and those among the ones of a higher."""
+    numbers = list(range(len(documents)))
+    random.Random(f"{seed} corpus").shuffle(numbers)
+    return [documents[number] for number in sorted(numbers[:limit])]

@@ -18,7 +18,7 @@ from preceptor.models import Encoded, encode_text, load_tokenizer
 from preceptor.study.cases import case_text
 from preceptor.study.expected_work import WorkContext
 from preceptor.study.stage_tree.stage_context import Context, Result, epochs
-from preceptor.study.stages._corpus import CorpusSettings, Document, corpus_problems, documents, without_held_out
+from preceptor.study.stages._corpus import CorpusSettings, Document, corpus_problems, documents, drawn, without_held_out
 
 title = "CLM"
 explanation = "Continued training on raw text, before the model learns the task."
@@ -120,11 +120,14 @@ def _parted(documents: Sequence[Document], seed: int) -> tuple[list[str], list[s
 
 
 def work(context: WorkContext) -> Work:
-    """Every epoch over documents of as many tokens a character as the cases have. It may stop earlier."""
+    """Every epoch over documents of as many tokens a character as the cases that are shown. It may stop earlier."""
     task, longest, settings = context.task, context.study.max_length, context.settings
     cases = [case_text(task.task, one) for one in task.splits.train]
-    tokens = sum(len(one.prompt) for one in task.train) / max(1, sum(map(len, cases)))
-    read = [text for _, text in documents(settings, context.base_folder)] if settings.corpus else cases
+    asked_alike = _shared_by_all([*(one.prompt for one in task.train), *task.test])
+    shown = sum(len(case_text(task.task, one)) for one in task.shown)
+    tokens = sum(len(one) - asked_alike for one in task.test) / max(1, shown)
+    corpus = documents(settings, context.base_folder) if settings.corpus else []
+    read = [text for _, text in drawn(corpus, settings.limit, context.study.split_seed)] or cases
     lengths = [length for text in read for length in _lengths(round(tokens * len(text)) + 1, longest - 1)]
     groups = [[Encoded([0], [1 + number] * length)] for number, length in enumerate(lengths)]
     held_out = max(1, round(_VALIDATION_SHARE * len(groups)))
@@ -132,6 +135,12 @@ def work(context: WorkContext) -> Work:
     start = context.stage is not None and context.stage.after is not None
     parts = groups[held_out:], groups[:held_out]
     return training_work(*parts, settings, tokens_per_tree, share=context.shares, start=start)
+
+
+def _shared_by_all(prompts: Sequence[Sequence[int]]) -> int:
+    """How many first tokens all prompts share: the instruction's."""
+    alike = [len(set(tokens)) == 1 for tokens in zip(*prompts, strict=False)]
+    return alike.index(False) if False in alike else 0
 
 
 def _lengths(tokens: int, room: int) -> list[int]:
