@@ -27,7 +27,7 @@ WORDS = [
     *("Her", "His", "HER", "MOTHER", "Mother", "hE", "in", "to", "knee", "with", "saw", "sitting", "3", "27M", "MS"),
     *("and", "bundle", "uterus", "Dr.", "p.o.", "été", "38.5", "İ", "ß"),
 ]
-SIGNS = [" ", "  ", ". ", ", ", "'s ", "-", "\n", ' "', ") ", "/", "! ", "\u00a0", "’ "]
+SIGNS = [" ", "  ", ". ", ", ", "'s ", "-", "\n", ' "', ") ", "/", "! ", "\u00a0", "\u2019 "]
 TEXTS = st.lists(st.tuples(st.sampled_from(WORDS), st.sampled_from(SIGNS)), max_size=9).map(
     lambda parts: "".join(word + sign for word, sign in parts)
 )
@@ -82,7 +82,9 @@ def test_all_but_the_listed_words_stays_to_the_byte(text: str) -> None:
     found = counterfactual(text)
     if isinstance(found, str):
         listed = re.compile(r"\w+")
-        kept = [listed.sub(lambda hit: "#" if hit[0].lower() in MALE | FEMALE else hit[0], one) for one in (text, found)]
+        kept = [
+            listed.sub(lambda hit: "#" if hit[0].lower() in MALE | FEMALE else hit[0], one) for one in (text, found)
+        ]
         assert kept[0] == kept[1]
 
 
@@ -90,7 +92,10 @@ def test_all_but_the_listed_words_stays_to_the_byte(text: str) -> None:
     ("text", "other"),
     [
         ("he", "she"),
-        ('He coughs; his wife (a lady) says "he\'s" well.', 'She coughs; her husband (a gentleman) says "she\'s" well.'),
+        (
+            'He coughs; his wife (a lady) says "he\'s" well.',
+            'She coughs; her husband (a gentleman) says "she\'s" well.',
+        ),
         ("HE SAW HIS MOTHER.", "SHE SAW HER FATHER."),
         ("His mother-in-law, a nurse, is well.", "Her father-in-law, a nurse, is well."),
         ('"She\'s [a widow]", said the son', '"He\'s [a widower]", said the daughter'),

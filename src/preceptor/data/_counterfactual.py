@@ -22,6 +22,8 @@ _TABLE = Path(__file__).parent / "gender_swaps.csv"
 _SEX_BOUND = Path(__file__).parent / "sex_bound_terms.txt"
 _NEIGHBOURS, _AS_WRITTEN = "neighbours", "as written"
 _WORD = re.compile(r"\w+")
+_NOBODYS = {"he", "she", "him", "hers", "himself", "herself", "male", "female", "males", "females", "men", "women"}
+"""No persons who are somebody's, as a brother is."""
 _SHORT_SEX = re.compile(
     r"\b\d{1,3}\s?(?:y|yo|yrs?|years?)?[\s/-]?(?:old\s)?[MF]\b|\b[MF],?\s?\d{1,3}\b"  # 27M, 58 yo F, M 18 y
 )
@@ -49,11 +51,11 @@ class _Swap:
 def counterfactual(text: str) -> str | LeftOut:
     """The text with each listed word replaced by its counterpart, or why there is none.
 
-    All else stays to the byte, and `counterfactual` of the result is the text. One sentence that must be left out leaves
-    out the text; a sentence without a listed word stays as it is. Where several reasons hold, a term of the stop list
-    goes first. A sentence is left out as ambiguous when its swap does not lead back to it (Mrs, which would come back as
-    Ms), when `her` or `his` cannot be told from its neighbours, when a listed word stands in capitals among others in
-    small letters or in mixed ones (HE may be an encephalopathy), and when the sex stands in it as a letter (27M).
+    All else stays to the byte, and `counterfactual` of the result is the text. One sentence that must be left out
+    leaves out the text; a sentence without a listed word stays as it is. Where several reasons hold, a term of the stop
+    list goes first. A sentence is left out as ambiguous when its swap does not lead back to it (Mrs, which would come
+    back as Ms), when `her` or `his` cannot be told from its neighbours, when a listed word stands in capitals among
+    others in small letters or in mixed ones (HE may be an encephalopathy), and when a letter names the sex (27M).
     """
     parts = sentences(text)
     gendered = [_names_sex(one) for one in parts]
@@ -156,11 +158,8 @@ def _swaps() -> dict[str, _Swap]:
 
 @cache
 def _persons() -> frozenset[str]:
-    """Words of the table that stand for somebody, not for what was named before."""
-    return frozenset(word for word, swap in _swaps().items() if not swap.when) - _PRONOUNS
-
-
-_PRONOUNS = frozenset("he she him hers himself herself male female males females men women".split())
+    """Words of the table for those who may be somebody's."""
+    return frozenset(word for word, swap in _swaps().items() if not swap.when) - _NOBODYS
 
 
 @cache

@@ -2,8 +2,10 @@
 
 import re
 
-_END = re.compile(r"[.!?]+[\"'”’)\]]*\s+|\s*\n\s*")
-_ABBREVIATION = re.compile(r"(?:^|[^\w.])(?:mr|mrs|ms|dr|prof|st|vs|approx|pt|tel|resp|incl|[^\W\d_])\.\s+\Z", re.IGNORECASE)
+_END = re.compile(r"[.!?]+[\"'\u201d\u2019)\]]*\s+|\s*\n\s*")
+_ABBREVIATION = re.compile(
+    r"(?:^|[^\w.])(?:mr|mrs|ms|dr|prof|st|vs|approx|pt|tel|resp|incl|[^\W\d_])\.\s+\Z", re.IGNORECASE
+)
 _DOTTED = re.compile(r"(?:^|\W)(?:[^\W\d_]\.){2,}\s+\Z")
 
 

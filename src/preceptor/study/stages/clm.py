@@ -7,7 +7,7 @@ With `counterfactual`, the documents are their sentences that name a sex, each b
 Lukasiewicz (2023, arXiv 2306.04067) debias a model with.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -18,8 +18,10 @@ from preceptor.data import augmented, cases_by_patient
 from preceptor.engine import SFTSettings, Work, run_sft, sft_steps, training_work
 from preceptor.errors import InputError, Problem
 from preceptor.models import Encoded, encode_text, load_tokenizer
-from preceptor.study.cases import case_text
+from preceptor.study.cases import TaskCases, case_text
 from preceptor.study.expected_work import WorkContext
+from preceptor.study.spec.stages import StageRef
+from preceptor.study.spec.study import Study
 from preceptor.study.stage_tree.stage_context import Context, Result, epochs
 from preceptor.study.stages._corpus import CorpusSettings, Document, corpus_problems, documents, without_held_out
 
@@ -60,8 +62,27 @@ def needs(stage: str) -> tuple[str, ...]:
 
 
 def problems(settings: Settings, base_folder: Path) -> list[Problem]:
-    """What keeps the corpus from being read."""
-    return corpus_problems(settings, base_folder)
+    """What keeps the corpus from being read, and one without a sentence that has a counterfactual."""
+    found = corpus_problems(settings, base_folder)
+    if found or not settings.corpus or not settings.counterfactual:
+        return found
+    return _none_swapped(str(settings.corpus), (text for _, text in documents(settings, base_folder)))
+
+
+def caution(stage: StageRef, study: Study, cases: TaskCases) -> Problem | None:
+    """That the training cases are without a sentence that has a counterfactual, so that its arms will fail."""
+    settings = study.settings_of(stage, cases.entry)
+    if settings.corpus or not settings.counterfactual:
+        return None
+    seen = cases.views[stage.view] if stage.view else cases
+    return next(iter(_none_swapped(cases.where, (case_text(seen.task, one) for one in seen.splits.train))), None)
+
+
+def _none_swapped(where: str, texts: Iterable[str]) -> list[Problem]:
+    if any(augmented([text])[0] for text in texts):
+        return []
+    what = "no sentence has a counterfactual: none names a sex, or not so that it is clear how to swap it"
+    return [Problem(where, what, "Take `counterfactual` out, or name a corpus about men and women.")]
 
 
 def data(context: Context) -> Corpus:
