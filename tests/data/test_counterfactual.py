@@ -150,7 +150,7 @@ def test_her_and_his_are_told_from_their_neighbours(text: str, other: str) -> No
         "Mrs Smith was seen",
         "Mr and Mrs Smith",
         "MS SMITH AND HE",
-        "Her mom",
+        "Her mum",
         "27M, he has a cough",
         "F 58, she has a cough",
         "his/her",
