@@ -1,6 +1,7 @@
 """Data: readers, preflight checks, splits by patient, and tokenisation with truncation to a maximum length."""
 
 from preceptor.data._checks import NEAR_DUPLICATE
+from preceptor.data._counterfactual import LeftOut, augmented, counterfactual
 from preceptor.data._examples import Read, iso_day, read_examples
 from preceptor.data._few import few_of_each_label, most_of_each_label
 from preceptor.data._fit import TooLong, fit, fit_pair
@@ -44,6 +45,7 @@ __all__ = [
     "NEAR_DUPLICATE",
     "DataSpec",
     "Guess",
+    "LeftOut",
     "Named",
     "Preflight",
     "Read",
@@ -58,10 +60,12 @@ __all__ = [
     "Table",
     "TooLong",
     "at_most",
+    "augmented",
     "can_be_stated",
     "cases_by_patient",
     "choose_senses",
     "could_be_told_apart",
+    "counterfactual",
     "describe_columns",
     "did_you_mean",
     "few_of_each_label",
