@@ -9,7 +9,7 @@ from pydantic import Field
 
 from preceptor.data import EACH_ROW
 from preceptor.errors import Problem
-from preceptor.study.asked_items import Asked, Figure, Item
+from preceptor.study.asked_items import Asked, Figure, Item, evenly
 from preceptor.study.cases import case_text
 from preceptor.study.stages._corpus import CorpusSettings, corpus_problems, documents
 from preceptor.study.stages.clm import pieces
@@ -27,7 +27,7 @@ class Settings(CorpusSettings):
     """Which texts; without a corpus those of the held-out cases, without their answers."""
 
     documents: int = Field(default=200, ge=1)
-    """At most how many of a corpus, the first of it."""
+    """At most how many texts, evenly spaced."""
 
 
 def problems(settings: Settings, base_folder: Path) -> list[Problem]:
@@ -39,7 +39,7 @@ def items(asked: Asked) -> list[Item]:
     """A text each: the same pieces for every arm of a model."""
     settings, task = asked.settings, asked.task
     if settings.corpus:
-        texts = documents(settings, asked.base_folder)[: settings.documents]
+        texts = documents(settings, asked.base_folder)
         if settings.group == EACH_ROW:
             texts = [(f"row {group}", text) for group, text in texts]
     else:
@@ -47,7 +47,7 @@ def items(asked: Asked) -> list[Item]:
     longest = asked.study.max_length
     return [
         Item(str(number), group, _KIND, (tuple(pieces(asked.tokenizer, text, longest)),))
-        for number, (group, text) in enumerate(texts)
+        for number, (group, text) in enumerate(evenly(texts, settings.documents))
     ]
 
 
