@@ -10,7 +10,7 @@ import yaml
 
 from preceptor.data import DataSpec
 from preceptor.study import make_study
-from preceptor.study.spec.found import answer_names, find_settings, kind_names
+from preceptor.study.spec.found import answer_names, find_settings, kind_names, outcome_names
 from preceptor.study.spec.setting_blocks import study_class
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -42,18 +42,20 @@ def test_the_settings_shown_are_all_settings_with_their_defaults() -> None:
         task.model_fields
     )
     shown = make_study(raw, "docs/RUN_FOLDER.md")
-    blocks = {name: find_settings(name) for name in (*kind_names(), *answer_names()) if find_settings(name)}
+    named = (*kind_names(), *answer_names(), *outcome_names())
+    blocks = {name: find_settings(name) for name in named if find_settings(name)}
+    of_user = {"endpoint", "stereotypes"}  # which have no defaults
     for name in set(raw) - {"name", "question", "tasks", *blocks}:
         assert getattr(shown, name) == fields[name].default
-    for name in set(blocks) - {"endpoint"}:
+    for name in set(blocks) - of_user:
         assert getattr(shown, name) == blocks[name]()
     assert shown.endpoint is None
     for name in ("adapter", "numerics", *set(blocks) - {"endpoint"}):
         every = set(type(getattr(shown, name)).model_fields) - {"dropout"}  # it can only be 0
         assert set(raw[name]) == every
     alone = make_study({name: raw[name] for name in ("name", "tasks")}, "docs/RUN_FOLDER.md").model_dump()
-    blocks_without_arms = {"clm", "senses", "chosen", "classify", "encoder", "shots", "states"}
-    left_out = {"load_in_4bit", "models", "slots", "stages", "report_to", "endpoint", *blocks_without_arms}
+    blocks_without_arms = {"clm", "senses", "chosen", "classify", "encoder", "shots", "states", *outcome_names()}
+    left_out = {"load_in_4bit", "models", "slots", "stages", "also", "report_to", "endpoint", *blocks_without_arms}
     assert set(alone) == set(raw) - left_out
     assert set(shown.model_dump()) == set(alone) | blocks_without_arms
 

@@ -181,7 +181,7 @@ def test_a_study_without_it_has_no_such_section(tmp_path: Path, tiny_model_folde
     ("changes", "said"),
     [
         ({"also": ["poetry"]}, "there is no outcome poetry; choose from: gap, perplexity, stereotypes"),
-        ({"also": ["gap"]}, "gap needs its settings; add `gap: {pairs: ...}`"),
+        ({"also": ["gap"], "gap": {"table": "pairs.csv"}}, "there is no such setting"),
         ({"also": ["gap"], "gap": {"pairs": "none.csv"}}, "none.csv"),
         ({"also": ["gap"], "gap": {"pairs": "cases.csv"}}, "there is no column text, counterfactual"),
         ({"also": ["stereotypes"], "stereotypes": {}}, "name the file of a set: crows_pairs, stereoset"),
@@ -201,6 +201,24 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_trained(
         run(tmp_path, tiny_model_folder, tmp_path / "run", arms=["base"], **changes)
     assert said in str(caught.value)
     assert not [*tmp_path.glob("run/stages/*")]
+
+
+def test_without_a_table_pairs_are_sentences_of_held_out_cases(tmp_path: Path, tiny_model_folder: Path) -> None:
+    entry = {"task": "triage_provider", "data": {"cases": 40}, "limit": {"train": 10, "validation": 5, "test": 6}}
+    one = run(
+        tmp_path, tiny_model_folder, tmp_path / "run", arms=["base"], also=["gap"], tasks=[entry], max_length=1024
+    )
+    (found,) = one.results["outcome_values"]
+    assert found["groups"] <= 6
+    assert found["n"] >= found["groups"]
+
+
+def test_an_arm_that_cannot_be_asked_fails_alone(tmp_path: Path, tiny_model_folder: Path) -> None:
+    """No sentence of these cases names a sex."""
+    one = run(tmp_path, tiny_model_folder, tmp_path / "run", arms=["base", "tfidf"], also=["gap"])
+    (failed,) = one.results["failed"]
+    assert (failed["arm"], "no sentence of the held-out cases" in failed["reason"]) == ("base", True)
+    assert [cell["arm"] for cell in one.results["cells"]] == ["tfidf"]
 
 
 def test_perplexity_of_a_corpus(tmp_path: Path, tiny_model_folder: Path) -> None:

@@ -1,16 +1,17 @@
-"""How differently an arm's model takes a text and its counterfactual: pairs of the user's own, such as he and she."""
+"""How differently an arm's model takes a text and its counterfactual: sentences of he beside the same of she."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from preceptor.data import EACH_ROW, listed, read_table
+from preceptor.data import EACH_ROW, augmented, listed, read_table
 from preceptor.errors import InputError, Problem
 from preceptor.files import expanded
 from preceptor.study.asked_items import Asked, Figure, Item, mean_of
+from preceptor.study.cases import Prepared, case_text
 from preceptor.study.outcomes._sentences import sentence
 
 title = "Gap of counterfactual pairs"
@@ -23,9 +24,11 @@ _KIND = "pair"
 
 
 class Settings(BaseModel):
-    """Where the pairs stand."""
+    """Where the pairs stand; without a table, sentences of held-out cases beside their counterfactuals."""
 
-    pairs: str = Field(min_length=1)
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pairs: str | None = Field(default=None, min_length=1)
     """A table (CSV, JSONL, Parquet, Excel) with a pair in each row, relative to the study file."""
     text: str = "text"
     counterfactual: str = "counterfactual"
@@ -35,17 +38,18 @@ class Settings(BaseModel):
 
 
 def problems(settings: Settings, base_folder: Path) -> list[Problem]:
-    """What keeps the pairs from being read."""
+    """What keeps the table from being read."""
     try:
-        _pairs(settings, base_folder)
+        if settings.pairs:
+            _of_table(settings, base_folder)
     except InputError as error:
         return error.problems
     return []
 
 
 def items(asked: Asked) -> list[Item]:
-    """A pair each."""
-    both = _pairs(asked.settings, asked.base_folder)
+    """A pair each. Raises `InputError` where no sentence of the held-out cases has a counterfactual."""
+    both = _of_table(asked.settings, asked.base_folder) if asked.settings.pairs else _of_cases(asked.task)
     return [
         Item(str(number), group, _KIND, (sentence(asked.tokenizer, text), sentence(asked.tokenizer, other)))
         for number, (group, text, other) in enumerate(both)
@@ -62,9 +66,21 @@ def _gap(columns: Any, weights: Any) -> Any:
     return mean_of(apart, weights)
 
 
-def _pairs(settings: Settings, base_folder: Path) -> list[tuple[str, str, str]]:
+def _of_cases(task: Prepared) -> list[tuple[str, str, str]]:
+    found = [
+        (one.group, text, other)
+        for one in task.splits.test
+        for text, other in augmented([case_text(task.task, one)])[0]
+    ]
+    if not found:
+        what = "no sentence of the held-out cases names a sex and has a counterfactual"
+        raise InputError(Problem("gap", what, "Name a table of `pairs`, or take `gap` out of `also`."))
+    return found
+
+
+def _of_table(settings: Settings, base_folder: Path) -> list[tuple[str, str, str]]:
     """Patient, text and counterfactual; pairs of which one is empty or both are equal have no gap, and are refused."""
-    table = read_table(base_folder / expanded(settings.pairs), None)
+    table = read_table(base_folder / expanded(str(settings.pairs)), None)
     wanted = [settings.text, settings.counterfactual, *([] if settings.group == EACH_ROW else [settings.group])]
     if lacking := [name for name in wanted if name not in table.columns]:
         what = f"there is no column {', '.join(lacking)}; it has {listed(table.columns)}"

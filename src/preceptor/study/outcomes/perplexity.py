@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from preceptor.data import EACH_ROW
 from preceptor.errors import Problem
 from preceptor.study.asked_items import Asked, Figure, Item, evenly
 from preceptor.study.cases import case_text
-from preceptor.study.stages._corpus import CorpusSettings, corpus_problems, documents
+from preceptor.study.stages._corpus import TextTable, corpus_problems, documents
 from preceptor.study.stages.clm import pieces
 
 title = "Perplexity"
@@ -23,10 +23,12 @@ warnings: tuple[str, ...] = ()
 _KIND = "text"
 
 
-class Settings(CorpusSettings):
+class Settings(TextTable):
     """Which texts; without a corpus those of the held-out cases, without their answers."""
 
-    documents: int = Field(default=200, ge=1)
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    limit: int | None = Field(default=200, ge=1)
     """At most how many texts, evenly spaced."""
 
 
@@ -47,7 +49,7 @@ def items(asked: Asked) -> list[Item]:
     longest = asked.study.max_length
     return [
         Item(str(number), group, _KIND, (tuple(pieces(asked.tokenizer, text, longest)),))
-        for number, (group, text) in enumerate(evenly(texts, settings.documents))
+        for number, (group, text) in enumerate(evenly(texts, settings.limit))
     ]
 
 

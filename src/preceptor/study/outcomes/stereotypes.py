@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from preceptor.errors import InputError, Problem
 from preceptor.files import expanded
@@ -28,6 +28,8 @@ _READ: dict[str, Callable[[Path], list[Any]]] = {
 
 class Settings(BaseModel):
     """Where the user's copies of the sets lie, relative to the study file; they are for evaluation alone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     crows_pairs: str | None = None
     stereoset: str | None = None

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -16,8 +17,8 @@ Document = tuple[str, str]
 """Patient and text."""
 
 
-class CorpusSettings(BaseModel):
-    """Where the texts come from; without a corpus they are those of the training cases, without their answers."""
+class TextTable(BaseModel):
+    """A table of texts."""
 
     corpus: str | None = Field(default=None, min_length=1)
     """A table (CSV, JSONL, Parquet, Excel) with a document in each row, relative to the study file."""
@@ -27,19 +28,28 @@ class CorpusSettings(BaseModel):
     """The column of the patient, or `each row`: every document is of another patient."""
     reader: str | None = Field(default=None, exclude_if=lambda reader: reader is None)
     """A reader of a public set, as under `data:`."""
+
+    @model_validator(mode="after")
+    def _patients_are_named(self) -> Self:
+        if self.corpus and not self.group:
+            raise ValueError(f"group: name the column of the patient, or `{EACH_ROW}`; held-out patients are left out")
+        return self
+
+
+class CorpusSettings(TextTable):
+    """Where the texts come from; without a corpus they are those of the training cases, without their answers."""
+
     limit: int | None = Field(default=None, ge=1, exclude_if=lambda limit: limit is None)
     """At most this many documents of the corpus, drawn with the study's split seed; by default all of them."""
 
     @model_validator(mode="after")
-    def _patients_are_named(self) -> "CorpusSettings":
-        if self.corpus and not self.group:
-            raise ValueError(f"group: name the column of the patient, or `{EACH_ROW}`; held-out patients are left out")
+    def _limit_is_of_a_corpus(self) -> Self:
         if self.limit and not self.corpus:
             raise ValueError("limit: it is of the documents of a corpus; name a `corpus`, or take it out")
         return self
 
 
-def corpus_problems(settings: CorpusSettings, base_folder: Path) -> list[Problem]:
+def corpus_problems(settings: TextTable, base_folder: Path) -> list[Problem]:
     """What keeps the corpus from being read."""
     try:
         if settings.corpus:
@@ -49,7 +59,7 @@ def corpus_problems(settings: CorpusSettings, base_folder: Path) -> list[Problem
     return []
 
 
-def documents(settings: CorpusSettings, base_folder: Path) -> list[Document]:
+def documents(settings: TextTable, base_folder: Path) -> list[Document]:
     """The corpus. Raises `InputError` when it cannot be read, lacks a column or any text, or has texts of which nobody
     knows whether their patients are held out.
     """
