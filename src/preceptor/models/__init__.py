@@ -55,6 +55,7 @@ from preceptor.models._slots import (
     chunks_read,
     in_front,
     pieces_read,
+    prefix_tokens,
     reads_snippets,
     slot_title,
     slot_weights,
@@ -62,6 +63,7 @@ from preceptor.models._slots import (
     soft_tokens_of,
     stack_problem,
     use,
+    with_same_front,
 )
 from preceptor.models._source import (
     KnownModel,
@@ -140,6 +142,7 @@ __all__ = [
     "pieces_read",
     "pool_of",
     "positions",
+    "prefix_tokens",
     "random_model",
     "readable_adapter",
     "reads_pieces",
@@ -161,5 +164,6 @@ __all__ = [
     "stop_tokens",
     "use",
     "with_pools",
+    "with_same_front",
     "writes",
 ]

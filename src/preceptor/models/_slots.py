@@ -5,10 +5,11 @@ A slot is a PEFT adapter of any kind, by PEFT's own configuration, or a head: a 
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import fields
 from typing import Any, Literal, Self
 
-from peft import PEFT_TYPE_TO_CONFIG_MAPPING, LoraConfig, PeftConfig, PeftModel, PeftType
+from peft import PEFT_TYPE_TO_CONFIG_MAPPING, LoraConfig, PeftConfig, PeftModel, PeftType, get_peft_model
 from peft.tuners.tuners_utils import BaseTunerLayer
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
@@ -238,6 +239,21 @@ def soft_tokens(model: nn.Module) -> int:
 def soft_tokens_of(slot: Any) -> int:
     """The same of a slot's PEFT configuration."""
     return int(slot.num_virtual_tokens) if slot.peft_type.value in _SOFT else 0
+
+
+def prefix_tokens(model: nn.Module) -> int:
+    """How many keys and values the active slot gives every layer in front of a sequence's own."""
+    config = model.active_peft_config if isinstance(model, PeftModel) else None
+    return int(config.num_virtual_tokens) if config is not None and config.peft_type == PeftType.PREFIX_TUNING else 0
+
+
+def with_same_front(model: Any, other: nn.Module) -> nn.Module:
+    """A model without slots behind as many new vectors, of the same kind, as stand in front of `other`, if any do."""
+    if not (soft_tokens(other) or prefix_tokens(other)):
+        return model
+    slot: Any = deepcopy(other.active_peft_config)
+    slot.token_dim = slot.num_attention_heads = slot.num_layers = slot.num_transformer_submodules = None
+    return get_peft_model(model, slot)
 
 
 def slot_weights(model: nn.Module, name: str) -> dict[str, nn.Parameter]:

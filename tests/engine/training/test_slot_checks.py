@@ -200,31 +200,12 @@ def test_a_tree_gives_the_policys_own_numbers(
     torch.testing.assert_close(*states, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("slots", [{"one": LORA}, {"soft": IN_FRONT["prefix tuning"]}, {"soft": IN_FRONT["p-tuning"]}])
-def test_an_encoder_and_what_stands_in_front_are_no_part_of_a_tree(
+@pytest.mark.parametrize("slots", [{"one": LORA}, *({"soft": slot} for slot in IN_FRONT.values())])
+def test_every_kind_of_adapter_is_part_of_a_tree_but_on_an_encoder(
     source: ModelSource, slots: Mapping[str, Slot]
 ) -> None:
     policy = start(source, slots, list(slots))
-    assert shares_prefixes(policy) == ("one" in slots and not is_encoder(policy.model))
-
-
-@pytest.mark.parametrize("name", IN_FRONT)
-def test_what_stands_in_front_runs_on_the_plain_path_with_the_right_rows(
-    tiny_source: ModelSource, name: str, sharpen: Callable[[nn.Module], Any]
-) -> None:
-    """Against log-probabilities of whole sequences, whose last rows are the answer's whatever stands in front."""
-    policy = start(tiny_source, {"soft": IN_FRONT[name]}, ["soft"])
-    sharpen(policy.model)
-    with torch.no_grad():
-        found = answer_logprobs(policy.model, SEQUENCES, share=False)
-        for one, logprobs in zip(SEQUENCES, found, strict=True):
-            ids = torch.tensor([one.prompt + one.answer])
-            rows = policy.model(input_ids=ids).logits[0].log_softmax(-1)[-len(one.answer) - 1 : -1]
-            expected = rows.gather(-1, torch.tensor(one.answer)[:, None])[:, 0]
-            torch.testing.assert_close(logprobs, expected, atol=1e-5, rtol=1e-5)
-        whole = policy.model(input_ids=torch.tensor([SEQUENCES[0].prompt]), output_hidden_states=True)
-        (state,) = sequence_states(policy.model, [SEQUENCES[0].prompt], Head(48, 2, "last"), share=False)
-    torch.testing.assert_close(state, whole.hidden_states[-1][0, -1])
+    assert shares_prefixes(policy) is not is_encoder(policy.model)
 
 
 def test_an_encoders_state_is_its_first_tokens(encoder_source: ModelSource, tmp_path: Path) -> None:
