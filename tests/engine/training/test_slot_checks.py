@@ -9,12 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from preceptor.engine import (
+    DPOSettings,
+    EncodedPair,
     Forward,
     Numerics,
+    SFTSettings,
     Stage,
     TrainSettings,
     answer_logprobs,
     can_share,
+    run_dpo,
+    run_sft,
+    schedule,
     sequence_states,
     shares_prefixes,
     train,
@@ -206,6 +212,59 @@ def test_every_kind_of_adapter_is_part_of_a_tree_but_on_an_encoder(
 ) -> None:
     policy = start(source, slots, list(slots))
     assert shares_prefixes(policy) is not is_encoder(policy.model)
+
+
+PAIRS = [
+    EncodedPair([*range(100, 112), 200 + n], [10 + n % 2] * (1 + n % 2) + [2], [11 - n % 2] * (1 + n % 3) + [2])
+    for n in range(6)
+]
+
+
+@pytest.mark.parametrize("name", IN_FRONT)
+def test_dpos_reference_is_the_policy_to_the_bit(tiny_source: ModelSource, name: str, tmp_path: Path) -> None:
+    """Float32, on a CPU in one process."""
+    policy = start(tiny_source, {"soft": IN_FRONT[name]}, ["soft"])
+    settings = DPOSettings(epochs=1, batch_size=3, learning_rate=1e-2, warmup_steps=0, looks_per_epoch=1)
+    before = weights(policy)
+    stage = run_dpo(policy, PAIRS, [], settings, NUMERICS, tmp_path, seed=0)
+    assert stage.first_margin == 0.0
+    margins = [row["rewards/margins"] for row in stage.history if "rewards/margins" in row]
+    assert margins[0] == 0.0 != margins[-1]
+    moved = {path for path, weight in weights(policy).items() if not torch.equal(weight, before[path])}
+    assert moved == {*slot_weights(policy.model, "soft")}
+
+
+@pytest.mark.parametrize("name", IN_FRONT)
+def test_sft_takes_the_steps_that_pefts_own_forward_takes(
+    tiny_source: ModelSource, name: str, tmp_path: Path
+) -> None:
+    """Float32: the loss of every step, which those before it led to, with one tree in place of padded rows."""
+    examples = [Encoded(pair.prompt, pair.chosen) for pair in PAIRS]
+    ours, theirs = (start(tiny_source, {"soft": IN_FRONT[name]}, ["soft"]) for _ in range(2))
+    settings = SFTSettings(epochs=2, batch_size=3, learning_rate=1e-2, warmup_steps=0, looks_per_epoch=1, patience=9)
+    stage = run_sft(ours, examples, examples[:1], settings, NUMERICS, tmp_path, seed=0)
+    learning = [weight for weight in theirs.model.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(learning, lr=1e-2, weight_decay=0.0)
+    order, losses = schedule(len(examples), 3, 2, 0), []
+    for number, step in enumerate(order):
+        optimizer.param_groups[0]["lr"] = 1e-2 * (1 - number / len(order))
+        some = [examples[i] for i in step]
+        ids, labels = (
+            nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=fill)
+            for rows, fill in (
+                ([one.prompt + one.answer for one in some], 0),
+                ([[-100] * len(one.prompt) + one.answer for one in some], -100),
+            )
+        )
+        mask = torch.tensor([[1] * len(row) + [0] * (ids.shape[1] - len(row)) for row in ids.tolist()])
+        loss = theirs.model(input_ids=ids, attention_mask=mask, labels=labels).loss
+        loss.backward()
+        nn.utils.clip_grad_norm_(learning, settings.max_grad_norm)
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(float(loss.detach()))
+    assert [row["loss"] for row in stage.history if "loss" in row] == pytest.approx(losses, abs=1e-5)
+    assert abs(losses[-1] - losses[0]) > 1e-3, "nothing was learned"
 
 
 def test_an_encoders_state_is_its_first_tokens(encoder_source: ModelSource, tmp_path: Path) -> None:
