@@ -16,6 +16,7 @@ from preceptor.models._embedded import (
     is_fetched,
 )
 from preceptor.models._first_layers import class_norms, keep_layers
+from preceptor.models._front import prefix_tokens, soft_tokens, soft_tokens_of, with_same_front
 from preceptor.models._handover import check_handover
 from preceptor.models._head import POOLS, SNIPPET_ATTENTION, SNIPPET_POOLS, Head, heads_of, rows_read, snippet_states
 from preceptor.models._made import (
@@ -55,15 +56,11 @@ from preceptor.models._slots import (
     chunks_read,
     in_front,
     pieces_read,
-    prefix_tokens,
     reads_snippets,
     slot_title,
     slot_weights,
-    soft_tokens,
-    soft_tokens_of,
     stack_problem,
     use,
-    with_same_front,
 )
 from preceptor.models._source import (
     KnownModel,

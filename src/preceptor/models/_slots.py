@@ -5,11 +5,10 @@ A slot is a PEFT adapter of any kind, by PEFT's own configuration, or a head: a 
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from copy import deepcopy
 from dataclasses import fields
 from typing import Any, Literal, Self
 
-from peft import PEFT_TYPE_TO_CONFIG_MAPPING, LoraConfig, PeftConfig, PeftModel, PeftType, get_peft_model
+from peft import PEFT_TYPE_TO_CONFIG_MAPPING, LoraConfig, PeftConfig, PeftModel, PeftType
 from peft.tuners.tuners_utils import BaseTunerLayer
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
@@ -29,8 +28,6 @@ RESERVED_NAMES = {DEFAULT, BACKBONE, *dir(nn.ModuleDict())}
 
 _PROMPTS = ("PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING")
 """Kinds whose vectors stand in front of the tokens: they live outside the layers."""
-_SOFT = ("PROMPT_TUNING", "P_TUNING")
-"""Those of them whose vectors have hidden states of their own; a prefix adds keys and values only."""
 _UNPLANNED = "it cannot be made without the numbers of the model's weights, as a plan makes it"
 _REFUSED = {
     "ADALORA": "its ranks follow a schedule that no optimizer step knows of",
@@ -229,31 +226,6 @@ def stack_problem(slots: Mapping[str, Slot]) -> str | None:
     if len(adapters) > 1 and any(map(in_front, adapters.values())):
         return f"only one slot of type {types[0]} can be active at a time"
     return None
-
-
-def soft_tokens(model: nn.Module) -> int:
-    """How many vectors the active slot puts in front of a sequence's embeddings, and so of its hidden states."""
-    return soft_tokens_of(model.active_peft_config) if isinstance(model, PeftModel) else 0
-
-
-def soft_tokens_of(slot: Any) -> int:
-    """The same of a slot's PEFT configuration."""
-    return int(slot.num_virtual_tokens) if slot.peft_type.value in _SOFT else 0
-
-
-def prefix_tokens(model: nn.Module) -> int:
-    """How many keys and values the active slot gives every layer in front of a sequence's own."""
-    config = model.active_peft_config if isinstance(model, PeftModel) else None
-    return int(config.num_virtual_tokens) if config is not None and config.peft_type == PeftType.PREFIX_TUNING else 0
-
-
-def with_same_front(model: Any, other: nn.Module) -> nn.Module:
-    """A model without slots behind as many new vectors, of the same kind, as stand in front of `other`, if any do."""
-    if not (soft_tokens(other) or prefix_tokens(other)):
-        return model
-    slot: Any = deepcopy(other.active_peft_config)
-    slot.token_dim = slot.num_attention_heads = slot.num_layers = slot.num_transformer_submodules = None
-    return get_peft_model(model, slot)
 
 
 def slot_weights(model: nn.Module, name: str) -> dict[str, nn.Parameter]:

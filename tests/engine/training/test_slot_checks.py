@@ -235,9 +235,7 @@ def test_dpos_reference_is_the_policy_to_the_bit(tiny_source: ModelSource, name:
 
 
 @pytest.mark.parametrize("name", IN_FRONT)
-def test_sft_takes_the_steps_that_pefts_own_forward_takes(
-    tiny_source: ModelSource, name: str, tmp_path: Path
-) -> None:
+def test_sft_takes_the_steps_that_pefts_own_forward_takes(tiny_source: ModelSource, name: str, tmp_path: Path) -> None:
     """Float32: the loss of every step, which those before it led to, with one tree in place of padded rows."""
     examples = [Encoded(pair.prompt, pair.chosen) for pair in PAIRS]
     ours, theirs = (start(tiny_source, {"soft": IN_FRONT[name]}, ["soft"]) for _ in range(2))

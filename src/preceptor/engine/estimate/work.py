@@ -133,8 +133,8 @@ def _operations(model: nn.Module) -> tuple[float, float, float, float, float]:
     """Operations of a token, a row, a case and of vectors in front, forward, and how many times that a tree forward and
     backward takes.
     """
-    forward = [forward_flops(model, *one) for one in ((1, 0), (0, 1), (0, 0, 1))]
-    return *forward, forward_flops(model, 0, 0, fronts=1), backward_factor(model)
+    token, row, case = forward_flops(model, 1, 0), forward_flops(model, 0, 1), forward_flops(model, 0, 0, 1)
+    return token, row, case, forward_flops(model, 0, 0, fronts=1), backward_factor(model)
 
 
 def _tree(kind: str, sequences: Sequence[Encoded]) -> Unit:

@@ -157,7 +157,7 @@ class _PathAttention(Function):
     The backward of a block needs only the whole row's output and log-sum-exp (Dao et al. 2022, arXiv 2205.14135,
     algorithm 4), so the blocks' gradients simply add up.
 
-    query: [1, heads, T, head_dim]. key, value: [1, key heads, prefix + T, head_dim], a prefix being seen by all queries.
+    query: [1, heads, T, head_dim]. key, value: [1, key heads, prefix + T, head_dim]; all queries see the prefix.
     """
 
     @staticmethod

@@ -13,8 +13,9 @@ _BLOCK = 128
 
 
 def tree_block_mask(tree: Tree, window: int | None, device: torch.device) -> BlockMask:
-    """Which 128 x 128 blocks of queries and keys meet at all, and the rule within those that meet in part: a key is seen
-    by the queries [begin, end), its own node's and those below it, or if it is of the prefix all.
+    """Which 128 x 128 blocks of queries and keys meet at all, and the rule within those that meet in part.
+
+    A key is seen by the queries [begin, end): those of its own node and below it, or all if it is of the prefix.
 
     `window`: a query attends to keys less than this many tokens of depth above it.
     """
@@ -22,7 +23,7 @@ def tree_block_mask(tree: Tree, window: int | None, device: torch.device) -> Blo
     padding = -keys % _BLOCK
     begin = torch.tensor([0] * tree.prefix + list(range(tokens)) + [tokens] * padding, device=device)
     end = torch.tensor([tokens] * tree.prefix + tree.end + [0] * padding, device=device)
-    depth = torch.tensor(tree.positions, device=device)
+    depth = torch.tensor(tree.positions + [0] * (-tokens % _BLOCK), device=device)
     depth_of_keys = torch.tensor([*range(tree.prefix), *tree.positions] + [0] * padding, device=device)
     first = torch.arange(0, tokens, _BLOCK, device=device)
     last = (first + _BLOCK).clamp(max=tokens) - 1

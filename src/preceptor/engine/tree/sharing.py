@@ -93,7 +93,7 @@ def _float32_twin(model: nn.Module) -> nn.Module:
     device = next(model.parameters()).device
     with torch.random.fork_rng(devices=[]), torch.device(device):
         torch.manual_seed(0)
-        twin = with_same_front(type(causal)(config).float().eval(), model)
+        twin: nn.Module = with_same_front(type(causal)(config).float().eval(), model)
         for weight in twin.parameters():
             if weight.dim() > 1:  # contrast enough that a wrong mask or position shows
                 nn.init.normal_(weight, std=weight.shape[-1] ** -0.5)
