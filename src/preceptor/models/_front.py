@@ -1,5 +1,6 @@
 """What stands in front of every sequence of a model: how many vectors of its active slot, and as many elsewhere."""
 
+import warnings
 from copy import deepcopy
 from typing import Any
 
@@ -32,4 +33,6 @@ def with_same_front(model: Any, other: nn.Module) -> Any:
         return model
     slot: Any = deepcopy(other.active_peft_config)
     slot.token_dim = slot.num_attention_heads = slot.num_layers = slot.num_transformer_submodules = None
-    return get_peft_model(model, slot)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+        return get_peft_model(model, slot)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from preceptor.engine import (
+    Cost,
     DPOSettings,
     EncodedPair,
     Forward,
@@ -17,6 +18,7 @@ from preceptor.engine import (
     SFTSettings,
     TrainSettings,
     Work,
+    answer_logprobs,
     flops_of,
     generate,
     run_dpo,
@@ -30,6 +32,7 @@ from preceptor.engine import (
     writing_work,
 )
 from preceptor.engine.cost import forward_flops
+from preceptor.engine.training.flops_budget import _tree_flops as tree_flops
 from preceptor.models import (
     HEAD,
     AdapterSettings,
@@ -167,6 +170,9 @@ def test_vectors_in_front_are_counted(slot: SlotSettings, tiny_source: Any, tmp_
         work = tree_work("score", groups, NUMERICS.tokens_per_tree, share=share)
         assert flops_of(work, policy.model) == pytest.approx(cost.flops)
         assert flops_of([one._replace(fronts=0) for one in work], policy.model) < cost.flops
+        cost = Cost()
+        answer_logprobs(policy.model, TRAIN, share=share, cost=cost)
+        assert tree_flops(policy.model, TRAIN, share=share) == pytest.approx(cost.flops)  # by which SFT goes on
         cost = generate(policy, prompts, max_new_tokens=5, stop=frozenset(), rows=4, on_batch=lambda *_: None)
         work = writing_work(prompts, [6] * len(prompts), 5, share=share, rows=4)
         assert flops_of(work, policy.model) == pytest.approx(cost.flops)
