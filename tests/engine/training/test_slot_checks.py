@@ -47,6 +47,11 @@ from preceptor.models import (
 
 LORA = SlotSettings(type="LORA", r=4, lora_alpha=8, target_modules="all-linear")
 HEAD_OF_3 = SlotSettings(type=HEAD, outputs=3)
+IN_FRONT = {
+    "prompt tuning": SlotSettings(type="PROMPT_TUNING", num_virtual_tokens=4),
+    "p-tuning": SlotSettings(type="P_TUNING", num_virtual_tokens=4, encoder_hidden_size=8),
+    "prefix tuning": SlotSettings(type="PREFIX_TUNING", num_virtual_tokens=4),
+}
 STACKS: dict[str, tuple[Mapping[str, Slot], list[str]]] = {
     "LoRA": ({"one": LORA, "head": HEAD_OF_3}, ["one", "head"]),
     "IA3": (
@@ -54,16 +59,13 @@ STACKS: dict[str, tuple[Mapping[str, Slot], list[str]]] = {
         ["one", "head"],
     ),
     "two LoRA, one frozen": ({"domain": LORA, "task": LORA, "head": HEAD_OF_3}, ["task", "head"]),
+    "a prefix": ({"one": IN_FRONT["prefix tuning"], "head": HEAD_OF_3}, ["one", "head"]),
+    "soft tokens": ({"one": IN_FRONT["prompt tuning"], "head": HEAD_OF_3}, ["one", "head"]),
     "a head alone": ({"head": HEAD_OF_3}, ["head"]),
     "a head with a query": (
         {"one": LORA, "head": SlotSettings(type=HEAD, outputs=3, pool="attention")},
         ["one", "head"],
     ),
-}
-IN_FRONT = {
-    "prompt tuning": SlotSettings(type="PROMPT_TUNING", num_virtual_tokens=4),
-    "p-tuning": SlotSettings(type="P_TUNING", num_virtual_tokens=4, encoder_hidden_size=8),
-    "prefix tuning": SlotSettings(type="PREFIX_TUNING", num_virtual_tokens=4),
 }
 CASES = [([5, 6, 7, 10 + n % 3, 20 + n], n % 3) for n in range(12)]
 SETTINGS = TrainSettings(learning_rate=1e-2, epochs=1, batch_size=3, warmup_steps=1)
