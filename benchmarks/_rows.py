@@ -1,4 +1,4 @@
-"""What `benchmarks.training` measures: each measurement makes the rows of one shape."""
+"""What `benchmarks.training` measures: each measurement makes the row, or the rows, of one shape."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from rich.console import Console
 
-from benchmarks import _ours, _trl
+from benchmarks import _ours, _peft, _trl
 from benchmarks._measure import Row, Work, alternate, at_least, at_most
 from benchmarks._peak import peak_bytes
 from benchmarks._shapes import SHAPES, Shape, draw_labels, draw_pairs, word_tokens
@@ -19,16 +19,25 @@ from preceptor.models import (
     Encoded,
     ModelSource,
     Policy,
+    Slot,
+    SlotSettings,
     fetch_embedded,
     find_model,
     load_tokenizer,
     new_policy,
+    start_policy,
 )
 from preceptor.progress import Advance, progress
 
 LABELS, LABEL_TOKENS, LABEL_PROMPTS = 20, 4, 2
 NEW_TOKENS = 16
 BATCHES_AN_EPOCH = 2
+ADAPTERS: dict[str, Slot] = {
+    "LoRA": SlotSettings(type="LORA", r=16, lora_alpha=32, target_modules="all-linear"),
+    "IA3": SlotSettings(type="IA3"),
+    "a prefix": SlotSettings(type="PREFIX_TUNING", num_virtual_tokens=16),
+    "a prompt": SlotSettings(type="PROMPT_TUNING", num_virtual_tokens=16),
+}
 MEMORY_STEPS = 2
 """From the second step on the optimizer holds its state, and nothing more is added."""
 
@@ -116,6 +125,18 @@ def sft(bench: Bench, shape: Shape, bound: float | None) -> Row:
     return at_least(what, shape.name, len(examples) / ours, len(examples) / min(peers), "examples/s", bound)
 
 
+def adapters(bench: Bench, shape: Shape, bound: float | None) -> list[Row]:
+    """SFT steps of four kinds of adapters, on the chosen answers, against PEFT with transformers' own forward."""
+    examples, rows = [Encoded(pair.prompt, pair.chosen) for pair in bench.pairs(shape)], []
+    for name, slot in ADAPTERS.items():
+        policy = start_policy(bench.source, None, {"one": slot}, ["one"], seed=0, dtype=torch.float32)
+        theirs = _peft.sft_step(policy, examples)  # from the weights that ours begins with
+        ours, peer = bench.seconds(_ours.sft_step(policy, examples, bench.numerics), theirs)
+        what = f"SFT of {name} over PEFT's forward"
+        rows.append(at_least(what, shape.name, len(examples) / ours, len(examples) / peer, "examples/s", bound))
+    return rows
+
+
 def dpo_over_sft(bench: Bench, shape: Shape, bound: float | None) -> Row:
     """Our own stages, whole, on the same examples: DPO with its reference pass against SFT."""
     policy, pairs = bench.policy(), bench.pairs(shape, count=BATCHES_AN_EPOCH * shape.pairs)
@@ -167,9 +188,14 @@ def products(bench: Bench, shape: Shape, bound: float | None) -> Row:
 class Measurement:
     """A measurement, the bound of each shape it is made on (None: there is none), and how many ways it compares."""
 
-    row: Callable[[Bench, Shape, float | None], Row]
+    row: Callable[[Bench, Shape, float | None], Row | list[Row]]
     bounds: Mapping[str, float | None]
     ways: int = 2
+
+    def rows(self, bench: Bench, shape: Shape, bound: float | None) -> list[Row]:
+        """Those of one shape."""
+        made = self.row(bench, shape, bound)
+        return made if isinstance(made, list) else [made]
 
 
 MEASUREMENTS = {
@@ -177,6 +203,7 @@ MEASUREMENTS = {
     "dpo-precomputed": Measurement(dpo_precomputed, {"a": 2.5, "b": 4.5, "c": 2, "d": 1}),
     "memory": Measurement(memory, {"a": 0.5, "b": 0.5, "c": 0.5}),
     "sft": Measurement(sft, {"a": 1, "b": 2.5, "c": 1, "d": 1}, ways=3),
+    "adapters": Measurement(adapters, {"a": None, "b": 1}, ways=2 * len(ADAPTERS)),
     "dpo-over-sft": Measurement(dpo_over_sft, {"a": 1.4, "b": 1.4}),
     "labels": Measurement(labels, {"b": 8}),
     "generation": Measurement(generation, {"b": 1.5}),
@@ -195,8 +222,8 @@ def measure(what: Sequence[str], shapes: Sequence[str], *, steps: int, threads: 
     with progress("measuring", sum(m.ways for m, _ in todo) * (steps + 1), console) as advance:
         bench = Bench(find_model(EMBEDDED), steps, Numerics(threads=threads), advance)
         for measurement, shape in todo:
-            row = measurement.row(bench, SHAPES[shape], measurement.bounds[shape])
-            rows.append(row)
-            told = f"{row.case}: {row.what}: {row.ours:.3g} / {row.peer:.3g} {row.unit} = {row.ratio:.2f}"
-            console.print(told, highlight=False)
+            for row in measurement.rows(bench, SHAPES[shape], measurement.bounds[shape]):
+                rows.append(row)
+                told = f"{row.case}: {row.what}: {row.ours:.3g} / {row.peer:.3g} {row.unit} = {row.ratio:.2f}"
+                console.print(told, highlight=False)
     return rows

@@ -3,7 +3,8 @@
 SmolLM2-135M, LoRA of rank 16 on every linear layer, float32, on the CPU, 2 threads. Both sides are measured in one run,
 in turn, and the median of each is compared. A training step is forward, backward, optimizer step and zeroing of the
 gradients. The peer is TRL (fp32, no gradient checkpointing, no cut of long sequences, its batch made beforehand) unless
-the row names another. `benchmarks.gpu` is for accelerators.
+the row names another. `adapters` are LoRA, IA3, a prefix and a prompt of 16 vectors. `benchmarks.gpu` is for
+accelerators.
 """
 
 import json

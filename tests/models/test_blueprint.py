@@ -2,10 +2,11 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from transformers import Gemma3TextConfig
+from transformers import Gemma3TextConfig, LlamaConfig
 
 from preceptor.errors import InputError
 from preceptor.models import (
@@ -18,6 +19,7 @@ from preceptor.models import (
     layers_of,
     new_policy,
     random_model,
+    use,
 )
 
 
@@ -46,6 +48,39 @@ def test_it_has_the_weights_of_the_model_itself(
 def test_it_counts_on_no_random_number(bare: ModelSource) -> None:
     loha = SlotSettings(type="LOHA", target_modules="all-linear")  # whose layers draw one while they train
     assert not any(module.training for module in blueprint(bare, {"one": loha}, torch.float32).modules())
+
+
+@pytest.mark.parametrize(
+    ("numbers", "settings"),
+    [
+        (9_216, {"type": "PROMPT_TUNING", "num_virtual_tokens": 16}),
+        (184_320, {"type": "PREFIX_TUNING", "num_virtual_tokens": 16}),
+        (57_600, {"type": "IA3"}),
+        (460_800, {"type": "LORA", "r": 8, "target_modules": ["q_proj", "v_proj"]}),
+        (921_600, {"type": "LORA", "r": 16, "target_modules": ["q_proj", "v_proj"]}),
+        (305_280, {"type": "LORA", "r": 1, "target_modules": "all-linear"}),
+        (4_884_480, {"type": "LORA", "r": 16, "target_modules": "all-linear"}),
+        (7 * 576, {"type": "head", "outputs": 7}),
+    ],
+    ids=lambda one: one["type"] if isinstance(one, dict) else f"{one:,}",
+)
+def test_so_many_numbers_learn_on_smollm2(numbers: int, settings: dict[str, Any], tmp_path: Path) -> None:
+    """Of the shapes of SmolLM2-135M, in float32; three of its nine heads have keys and values of their own."""
+    LlamaConfig(
+        vocab_size=49152,
+        hidden_size=576,
+        intermediate_size=1536,
+        num_hidden_layers=30,
+        num_attention_heads=9,
+        num_key_value_heads=3,
+        tie_word_embeddings=True,
+    ).save_pretrained(tmp_path)
+    slots = {"one": SlotSettings(**settings)}
+    model = blueprint(find_blueprint(str(tmp_path)), slots, torch.float32)
+    assert use(model, slots, slots) == {"one": numbers}
+    learning = [weight for weight in model.parameters() if weight.requires_grad]
+    assert sum(weight.numel() for weight in learning) == numbers
+    assert all(weight.is_meta for weight in model.parameters())
 
 
 def test_a_part_of_it_has_fewer_layers(bare: ModelSource) -> None:

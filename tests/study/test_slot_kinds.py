@@ -10,6 +10,8 @@ import torch
 import study_runs
 from preceptor.engine.training import tune
 from preceptor.models import BACKBONE, Policy, save_policy, slot_weights, start_policy
+from preceptor.report import read_run
+from preceptor.report._methods import methods
 from study_runs import Run
 
 pytestmark = pytest.mark.slow
@@ -80,6 +82,20 @@ def test_its_weights_moved_and_those_of_the_model_did_not(done: Done, kind: str,
 
     assert moved(kind.lower()) == {True}
     assert moved(BACKBONE) == {False}
+
+
+def test_the_report_says_how_many_numbers_learned_in_each(done: Done) -> None:
+    said = " ".join(methods(read_run(done.run.folder)))
+    assert "Numbers that learned, by slot: " in said
+    for kind, policy in done.policies.items():
+        assert f" {policy.learning[kind]:,} in {kind}" in said
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_computed_a_prefix_tree(done: Done, kind: str) -> None:
+    assert done.policies[kind.lower()].shares_prefixes is True
+    (cell,) = [one for one in done.run.results["cells"] if one["arm"] == f"by_{kind.lower()}"]
+    assert cell["cost"]["tokens_computed"] < cell["cost"]["tokens_seen"]
 
 
 def test_what_stands_in_front_of_an_encoder_learns_with_a_head(tmp_path: Path, tiny_encoder_folder: Path) -> None:

@@ -14,12 +14,13 @@ import torch
 from transformers.pytorch_utils import Conv1D  # GPT-2's name for a linear layer
 
 from preceptor.engine.output_layer import output_layer
-from preceptor.models import heads_of
+from preceptor.models import heads_of, prefix_tokens, soft_tokens
 
 
 @dataclass(slots=True)
 class Cost:
-    """Cost of some work. `tokens_seen` counts every sequence in full, `tokens_computed` each distinct prefix once.
+    """Cost of some work. `tokens_seen` counts every sequence in full, `tokens_computed` each distinct prefix once;
+    vectors in front of sequences are no tokens, and `flops` has them.
 
     evaluation_flops: those of `flops` that went into evaluations while a stage trained, by which a checkpoint is chosen
     and nothing is learned.
@@ -60,22 +61,35 @@ def side_by_side(costs: Sequence[Cost]) -> Cost:
     return replace(sum(costs, Cost()), seconds=seconds, optimizer_steps=steps)
 
 
-def forward_flops(model: torch.nn.Module, tokens: int, logit_rows: int, head_rows: int = 0) -> float:
+def forward_flops(
+    model: torch.nn.Module, tokens: int, logit_rows: int, head_rows: int = 0, *, fronts: int = 0
+) -> float:
     """Multiply-adds of the linear layers and of LSTMs, two operations each: body for every token, the output layer for
     `logit_rows`, the heads of slots for `head_rows`.
+
+    fronts: how many times the vectors in front of sequences are made, and soft tokens among them pass through the body.
     """
-    body = vocabulary = 0
+    body = vocabulary = makers = 0
+    soft, prefix, encoders = soft_tokens(model), prefix_tokens(model), getattr(model, "prompt_encoder", None)
+    makes = set(() if encoders is None else encoders.modules())
     output = output_layer(model)
     heads = list(heads_of(model).values())
     for module in model.modules():
         if isinstance(module, torch.nn.Linear | Conv1D) and module not in heads:
             if module is output:
                 vocabulary += _parameters(module)
+            elif module in makes:
+                makers += _parameters(module)
             else:
                 body += _parameters(module)
         elif isinstance(module, torch.nn.LSTM):
-            body += sum(weight.numel() for weight in module.parameters() if weight.ndim == 2)
-    return 2.0 * (body * tokens + vocabulary * logit_rows + sum(map(_parameters, heads)) * head_rows)
+            weights = sum(weight.numel() for weight in module.parameters() if weight.ndim == 2)
+            if module in makes:
+                makers += weights
+            else:
+                body += weights
+    front = body * soft + makers * (soft + prefix)
+    return 2.0 * (body * tokens + front * fronts + vocabulary * logit_rows + sum(map(_parameters, heads)) * head_rows)
 
 
 def _parameters(layer: torch.nn.Linear | Conv1D) -> int:

@@ -16,6 +16,7 @@ from preceptor.models._embedded import (
     is_fetched,
 )
 from preceptor.models._first_layers import class_norms, keep_layers
+from preceptor.models._front import prefix_tokens, soft_tokens, soft_tokens_of, with_same_front
 from preceptor.models._handover import check_handover
 from preceptor.models._head import POOLS, SNIPPET_ATTENTION, SNIPPET_POOLS, Head, heads_of, rows_read, snippet_states
 from preceptor.models._made import (
@@ -58,8 +59,6 @@ from preceptor.models._slots import (
     reads_snippets,
     slot_title,
     slot_weights,
-    soft_tokens,
-    soft_tokens_of,
     stack_problem,
     use,
 )
@@ -140,6 +139,7 @@ __all__ = [
     "pieces_read",
     "pool_of",
     "positions",
+    "prefix_tokens",
     "random_model",
     "readable_adapter",
     "reads_pieces",
@@ -161,5 +161,6 @@ __all__ = [
     "stop_tokens",
     "use",
     "with_pools",
+    "with_same_front",
     "writes",
 ]

@@ -28,8 +28,6 @@ RESERVED_NAMES = {DEFAULT, BACKBONE, *dir(nn.ModuleDict())}
 
 _PROMPTS = ("PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING")
 """Kinds whose vectors stand in front of the tokens: they live outside the layers."""
-_SOFT = ("PROMPT_TUNING", "P_TUNING")
-"""Those of them whose vectors have hidden states of their own; a prefix adds keys and values only."""
 _UNPLANNED = "it cannot be made without the numbers of the model's weights, as a plan makes it"
 _REFUSED = {
     "ADALORA": "its ranks follow a schedule that no optimizer step knows of",
@@ -228,16 +226,6 @@ def stack_problem(slots: Mapping[str, Slot]) -> str | None:
     if len(adapters) > 1 and any(map(in_front, adapters.values())):
         return f"only one slot of type {types[0]} can be active at a time"
     return None
-
-
-def soft_tokens(model: nn.Module) -> int:
-    """How many vectors the active slot puts in front of a sequence's embeddings, and so of its hidden states."""
-    return soft_tokens_of(model.active_peft_config) if isinstance(model, PeftModel) else 0
-
-
-def soft_tokens_of(slot: Any) -> int:
-    """The same of a slot's PEFT configuration."""
-    return int(slot.num_virtual_tokens) if slot.peft_type.value in _SOFT else 0
 
 
 def slot_weights(model: nn.Module, name: str) -> dict[str, nn.Parameter]:

@@ -56,6 +56,24 @@ def test_a_tree_forward_and_backward(
     assert (expected - counted.learning) * 0.97 < peak < expected * 1.03
 
 
+@pytest.mark.parametrize("kind", ["PROMPT_TUNING", "PREFIX_TUNING"])
+def test_a_tree_behind_vectors(source: ModelSource, kind: str) -> None:
+    """Float32. Of a prefix, a model of one layer does not hold quite half of what one of two holds."""
+    slots = {"soft": SlotSettings(type=kind, num_virtual_tokens=50)}
+    model, tokens = random_model(source, slots, torch.float32), 200
+    with Live(model) as live:
+        loss = answer_logprobs(model, [Encoded([1] * (tokens - 20), [2] * 20)])[0].sum()
+        held = live.now
+        loss.backward()
+        peak = live.peak
+    counted = model_bytes(source, tuple(slots.items()), torch.float32, tokens)
+    assert counted.saved * tokens == pytest.approx(held, rel=0.03)
+    expected = counted.peak(Unit("train", held=tokens, rows=20)) - counted.weights
+    assert (expected - counted.learning) * 0.97 < peak < expected * 1.03
+    plain = model_bytes(source, (), torch.float32, tokens)
+    assert counted.cached == pytest.approx(plain.cached * (tokens + 50) / tokens)
+
+
 @pytest.mark.parametrize("adapter", [AdapterSettings(rank=4), None])
 def test_a_batch_of_an_encoder_forward_and_backward(tmp_path: Path, adapter: AdapterSettings | None) -> None:
     sizes = {"hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": LAYERS, "num_attention_heads": 6}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from preceptor.engine import (
+    Cost,
     DPOSettings,
     EncodedPair,
     Forward,
@@ -17,6 +18,7 @@ from preceptor.engine import (
     SFTSettings,
     TrainSettings,
     Work,
+    answer_logprobs,
     flops_of,
     generate,
     run_dpo,
@@ -30,6 +32,7 @@ from preceptor.engine import (
     writing_work,
 )
 from preceptor.engine.cost import forward_flops
+from preceptor.engine.training.flops_budget import _tree_flops as tree_flops
 from preceptor.models import (
     HEAD,
     AdapterSettings,
@@ -146,6 +149,39 @@ def test_writing(policy: Policy) -> None:
     assert flops_of(work, policy.model) == pytest.approx(cost.flops)
     # Four batches, and the first token comes with the reading.
     assert sum(unit.repeats for unit in work if unit.kind == "write") == 4 * 4
+
+
+@pytest.mark.parametrize(
+    "slot",
+    [
+        SlotSettings(type="PROMPT_TUNING", num_virtual_tokens=4),
+        SlotSettings(type="P_TUNING", num_virtual_tokens=4, encoder_hidden_size=8),
+        SlotSettings(type="PREFIX_TUNING", num_virtual_tokens=4, prefix_projection=True, encoder_hidden_size=8),
+    ],
+    ids=lambda slot: slot.type,
+)
+def test_vectors_in_front_are_counted(slot: SlotSettings, tiny_source: Any, tmp_path: Path) -> None:
+    policy = start_policy(tiny_source, None, {"soft": slot}, ["soft"], seed=0, dtype=NUMERICS.torch_dtype)
+    prompts, labels = [case.prompt for case in TRAIN], [[9, 2], [10, 11, 2]]
+    groups = [[Encoded(prompt, label) for label in labels] for prompt in prompts]
+    for share in (True, False):
+        policy.shares_prefixes = share
+        _, cost = score_answers(policy, prompts, [labels] * len(prompts), NUMERICS)
+        work = tree_work("score", groups, NUMERICS.tokens_per_tree, share=share)
+        assert flops_of(work, policy.model) == pytest.approx(cost.flops)
+        assert flops_of([one._replace(fronts=0) for one in work], policy.model) < cost.flops
+        cost = Cost()
+        answer_logprobs(policy.model, TRAIN, share=share, cost=cost)
+        assert tree_flops(policy.model, TRAIN, share=share) == pytest.approx(cost.flops)  # by which SFT goes on
+        cost = generate(policy, prompts, max_new_tokens=5, stop=frozenset(), rows=4, on_batch=lambda *_: None)
+        work = writing_work(prompts, [6] * len(prompts), 5, share=share, rows=4)
+        assert flops_of(work, policy.model) == pytest.approx(cost.flops)
+    policy.shares_prefixes = True
+    settings = SFTSettings(epochs=1, batch_size=13, patience=99)
+    spent = run_sft(policy, TRAIN, VALIDATION, settings, NUMERICS, tmp_path, seed=3).cost
+    train, validation = ([[case] for case in part] for part in (TRAIN, VALIDATION))
+    work = training_work(train, validation, settings, NUMERICS.tokens_per_tree, share=True)
+    assert flops_of(work, policy.model) == pytest.approx(spent.flops)
 
 
 def test_answers_leave_a_batch_when_they_end() -> None:

@@ -9,12 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from preceptor.engine import (
+    DPOSettings,
+    EncodedPair,
     Forward,
     Numerics,
+    SFTSettings,
     Stage,
     TrainSettings,
     answer_logprobs,
     can_share,
+    run_dpo,
+    run_sft,
+    schedule,
     sequence_states,
     shares_prefixes,
     train,
@@ -41,6 +47,11 @@ from preceptor.models import (
 
 LORA = SlotSettings(type="LORA", r=4, lora_alpha=8, target_modules="all-linear")
 HEAD_OF_3 = SlotSettings(type=HEAD, outputs=3)
+IN_FRONT = {
+    "prompt tuning": SlotSettings(type="PROMPT_TUNING", num_virtual_tokens=4),
+    "p-tuning": SlotSettings(type="P_TUNING", num_virtual_tokens=4, encoder_hidden_size=8),
+    "prefix tuning": SlotSettings(type="PREFIX_TUNING", num_virtual_tokens=4),
+}
 STACKS: dict[str, tuple[Mapping[str, Slot], list[str]]] = {
     "LoRA": ({"one": LORA, "head": HEAD_OF_3}, ["one", "head"]),
     "IA3": (
@@ -48,16 +59,13 @@ STACKS: dict[str, tuple[Mapping[str, Slot], list[str]]] = {
         ["one", "head"],
     ),
     "two LoRA, one frozen": ({"domain": LORA, "task": LORA, "head": HEAD_OF_3}, ["task", "head"]),
+    "a prefix": ({"one": IN_FRONT["prefix tuning"], "head": HEAD_OF_3}, ["one", "head"]),
+    "soft tokens": ({"one": IN_FRONT["prompt tuning"], "head": HEAD_OF_3}, ["one", "head"]),
     "a head alone": ({"head": HEAD_OF_3}, ["head"]),
     "a head with a query": (
         {"one": LORA, "head": SlotSettings(type=HEAD, outputs=3, pool="attention")},
         ["one", "head"],
     ),
-}
-IN_FRONT = {
-    "prompt tuning": SlotSettings(type="PROMPT_TUNING", num_virtual_tokens=4),
-    "p-tuning": SlotSettings(type="P_TUNING", num_virtual_tokens=4, encoder_hidden_size=8),
-    "prefix tuning": SlotSettings(type="PREFIX_TUNING", num_virtual_tokens=4),
 }
 CASES = [([5, 6, 7, 10 + n % 3, 20 + n], n % 3) for n in range(12)]
 SETTINGS = TrainSettings(learning_rate=1e-2, epochs=1, batch_size=3, warmup_steps=1)
@@ -203,31 +211,63 @@ def test_a_tree_gives_the_policys_own_numbers(
     torch.testing.assert_close(*states, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("slots", [{"one": LORA}, {"soft": IN_FRONT["prefix tuning"]}, {"soft": IN_FRONT["p-tuning"]}])
-def test_an_encoder_and_what_stands_in_front_are_no_part_of_a_tree(
+@pytest.mark.parametrize("slots", [{"one": LORA}, *({"soft": slot} for slot in IN_FRONT.values())])
+def test_every_kind_of_adapter_is_part_of_a_tree_but_on_an_encoder(
     source: ModelSource, slots: Mapping[str, Slot]
 ) -> None:
     policy = start(source, slots, list(slots))
-    assert shares_prefixes(policy) == ("one" in slots and not is_encoder(policy.model))
+    assert shares_prefixes(policy) is not is_encoder(policy.model)
+
+
+PAIRS = [
+    EncodedPair([*range(100, 112), 200 + n], [10 + n % 2] * (1 + n % 2) + [2], [11 - n % 2] * (1 + n % 3) + [2])
+    for n in range(6)
+]
 
 
 @pytest.mark.parametrize("name", IN_FRONT)
-def test_what_stands_in_front_runs_on_the_plain_path_with_the_right_rows(
-    tiny_source: ModelSource, name: str, sharpen: Callable[[nn.Module], Any]
-) -> None:
-    """Against log-probabilities of whole sequences, whose last rows are the answer's whatever stands in front."""
+def test_dpos_reference_is_the_policy_to_the_bit(tiny_source: ModelSource, name: str, tmp_path: Path) -> None:
+    """Float32, on a CPU in one process."""
     policy = start(tiny_source, {"soft": IN_FRONT[name]}, ["soft"])
-    sharpen(policy.model)
-    with torch.no_grad():
-        found = answer_logprobs(policy.model, SEQUENCES, share=False)
-        for one, logprobs in zip(SEQUENCES, found, strict=True):
-            ids = torch.tensor([one.prompt + one.answer])
-            rows = policy.model(input_ids=ids).logits[0].log_softmax(-1)[-len(one.answer) - 1 : -1]
-            expected = rows.gather(-1, torch.tensor(one.answer)[:, None])[:, 0]
-            torch.testing.assert_close(logprobs, expected, atol=1e-5, rtol=1e-5)
-        whole = policy.model(input_ids=torch.tensor([SEQUENCES[0].prompt]), output_hidden_states=True)
-        (state,) = sequence_states(policy.model, [SEQUENCES[0].prompt], Head(48, 2, "last"), share=False)
-    torch.testing.assert_close(state, whole.hidden_states[-1][0, -1])
+    settings = DPOSettings(epochs=1, batch_size=3, learning_rate=1e-2, warmup_steps=0, looks_per_epoch=1)
+    before = weights(policy)
+    stage = run_dpo(policy, PAIRS, [], settings, NUMERICS, tmp_path, seed=0)
+    assert stage.first_margin == 0.0
+    margins = [row["rewards/margins"] for row in stage.history if "rewards/margins" in row]
+    assert margins[0] == 0.0 != margins[-1]
+    moved = {path for path, weight in weights(policy).items() if not torch.equal(weight, before[path])}
+    assert moved == {*slot_weights(policy.model, "soft")}
+
+
+@pytest.mark.parametrize("name", IN_FRONT)
+def test_sft_takes_the_steps_that_pefts_own_forward_takes(tiny_source: ModelSource, name: str, tmp_path: Path) -> None:
+    """Float32: the loss of every step, which those before it led to, with one tree in place of padded rows."""
+    examples = [Encoded(pair.prompt, pair.chosen) for pair in PAIRS]
+    ours, theirs = (start(tiny_source, {"soft": IN_FRONT[name]}, ["soft"]) for _ in range(2))
+    settings = SFTSettings(epochs=2, batch_size=3, learning_rate=1e-2, warmup_steps=0, looks_per_epoch=1, patience=9)
+    stage = run_sft(ours, examples, examples[:1], settings, NUMERICS, tmp_path, seed=0)
+    learning = [weight for weight in theirs.model.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(learning, lr=1e-2, weight_decay=0.0)
+    order, losses = schedule(len(examples), 3, 2, 0), []
+    for number, step in enumerate(order):
+        optimizer.param_groups[0]["lr"] = 1e-2 * (1 - number / len(order))
+        some = [examples[i] for i in step]
+        ids, labels = (
+            nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=fill)
+            for rows, fill in (
+                ([one.prompt + one.answer for one in some], 0),
+                ([[-100] * len(one.prompt) + one.answer for one in some], -100),
+            )
+        )
+        mask = torch.tensor([[1] * len(row) + [0] * (ids.shape[1] - len(row)) for row in ids.tolist()])
+        loss = theirs.model(input_ids=ids, attention_mask=mask, labels=labels).loss
+        loss.backward()
+        nn.utils.clip_grad_norm_(learning, settings.max_grad_norm)
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(float(loss.detach()))
+    assert [row["loss"] for row in stage.history if "loss" in row] == pytest.approx(losses, abs=1e-5)
+    assert abs(losses[-1] - losses[0]) > 1e-3, "nothing was learned"
 
 
 def test_an_encoders_state_is_its_first_tokens(encoder_source: ModelSource, tmp_path: Path) -> None:

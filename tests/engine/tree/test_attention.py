@@ -1,4 +1,4 @@
-"""Path attention and FlexAttention against plain attention under the tree's dense mask."""
+"""Path attention and FlexAttention against plain attention under the tree's dense mask, in float32."""
 
 import pytest
 import torch
@@ -15,8 +15,8 @@ CPU = torch.device("cpu")
 HEADS, WIDTH, SCALE = 2, 8, 0.7
 
 
-def branching(prompt: int, branches: int, length: int) -> Tree:
-    return layout([[1] * prompt + [2 + n] * length for n in range(branches)])
+def branching(prompt: int, branches: int, length: int, **front: int) -> Tree:
+    return layout([[1] * prompt + [2 + n] * length for n in range(branches)], **front)
 
 
 TREES = {
@@ -26,13 +26,18 @@ TREES = {
     "nothing shared": layout([[n] * 40 for n in range(4)]),
     "branches of branches": layout([[1] * 40 + [2 + n % 2] * 30 + [9 + n] * 66 for n in range(5)]),
     "more than two blocks of 128": branching(150, 3, 60),
+    "behind soft tokens": branching(70, 3, 80, soft=5),
+    "behind a prefix": branching(70, 3, 80, prefix=5),
+    "behind a prefix of more than a block": branching(150, 3, 60, prefix=140),
+    "a prefix before nothing shared": layout([[n] * 40 for n in range(4)], prefix=7),
 }
 
 
 def inputs(tree: Tree, heads: int = HEADS) -> list[Tensor]:
     generator = torch.Generator().manual_seed(len(tree))
+    lengths = (len(tree), tree.prefix + len(tree), tree.prefix + len(tree))
     return [
-        torch.randn(1, len(tree), heads, WIDTH, generator=generator).transpose(1, 2).requires_grad_() for _ in range(3)
+        torch.randn(1, length, heads, WIDTH, generator=generator).transpose(1, 2).requires_grad_() for length in lengths
     ]
 
 
@@ -56,9 +61,13 @@ def test_path_attention_is_attention_under_the_dense_mask(name: str) -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=90), min_size=1, max_size=8))
-def test_on_any_tree(sequences: list[list[int]]) -> None:
-    tree = layout(sequences)
+@given(
+    st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=90), min_size=1, max_size=8),
+    st.integers(0, 3),
+    st.integers(0, 3),
+)
+def test_on_any_tree(sequences: list[list[int]], soft: int, prefix: int) -> None:
+    tree = layout(sequences, soft=soft, prefix=prefix)
     leaves = inputs(tree)
     got = with_gradients(_PathAttention.apply(*leaves, TreeAttention(tree, CPU), SCALE), leaves)
     for a, b in zip(got, dense(tree, leaves), strict=True):
@@ -86,8 +95,8 @@ def test_no_block_is_skipped_that_holds_a_pair_and_none_is_whole_that_misses_one
     """On the CPU FlexAttention reads the rule alone; on an accelerator it trusts the blocks."""
     tree = TREES[name]
     block_mask, seen = tree_block_mask(tree, window, CPU), TreeAttention(tree, CPU).mask(window)
-    count = -(-len(tree) // 128)
-    partial, whole = torch.zeros(count, count, dtype=torch.bool), torch.zeros(count, count, dtype=torch.bool)
+    count, columns = -(-len(tree) // 128), -(-(tree.prefix + len(tree)) // 128)
+    partial, whole = (torch.zeros(count, columns, dtype=torch.bool) for _ in range(2))
     for table, number, which in (
         (partial, block_mask.kv_num_blocks, block_mask.kv_indices),
         (whole, block_mask.full_kv_num_blocks, block_mask.full_kv_indices),
@@ -96,7 +105,7 @@ def test_no_block_is_skipped_that_holds_a_pair_and_none_is_whole_that_misses_one
             table[row, which[0, 0, row, : number[0, 0, row]].long()] = True
     assert not (partial & whole).any()
     for row in range(count):
-        for column in range(count):
+        for column in range(columns):
             cells = seen[row * 128 : row * 128 + 128, column * 128 : column * 128 + 128]
             if whole[row, column]:
                 assert cells.all()

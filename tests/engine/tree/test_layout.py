@@ -39,6 +39,24 @@ def test_a_token_sees_itself_and_its_own_prefix_and_nothing_else(batch: list[lis
     assert tree.mask(torch.device("cpu")).tolist() == ancestors
 
 
+@given(sequences, st.integers(0, 3), st.integers(0, 3))
+def test_what_stands_in_front_is_a_chain_at_the_root_that_all_see(
+    batch: list[list[int]], soft: int, prefix: int
+) -> None:
+    plain, tree = layout(batch), layout(batch, soft=soft, prefix=prefix)
+    assert (tree.ids, len(tree)) == ([*range(-1, -1 - soft, -1), *plain.ids], soft + len(plain))
+    assert tree.positions == [*range(prefix, prefix + soft), *(prefix + soft + depth for depth in plain.positions)]
+    assert tree.paths == [[soft + node for node in path] for path in plain.paths]
+    mask, own = (one.mask(torch.device("cpu")) for one in (tree, plain))
+    assert mask.shape == (soft + len(plain), prefix + soft + len(plain))
+    assert mask[:, :prefix].all()
+    assert torch.equal(mask[soft:, prefix + soft :], own)
+    assert mask[soft:, prefix : prefix + soft].all()
+    assert torch.equal(mask[:soft, prefix:], torch.ones(soft, len(tree), dtype=torch.bool).tril())
+    for path in tree.paths:
+        assert mask[path[-1]].nonzero()[:, 0].tolist() == tree.keys_of(path)
+
+
 @given(sequences)
 def test_the_order_of_the_batch_does_not_change_the_tree(batch: list[list[int]]) -> None:
     tree, turned = layout(batch), layout(batch[::-1])

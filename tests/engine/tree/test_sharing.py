@@ -101,7 +101,7 @@ def test_rounding_does_not_hide_attention_that_ignores_the_tree(
     assert not can_share(model)
 
 
-def _hidden_states_of_a_chain(model: Any, attention: Any) -> torch.Tensor:
+def _hidden_states_of_a_chain(model: Any, attention: Any, vectors: Any = None) -> torch.Tensor:
     """As a model would compute that heeds neither the tree's mask nor its positions."""
     causal = model
     for window in [None] * causal.config.num_hidden_layers:

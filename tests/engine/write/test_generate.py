@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, MistralConfig
 from engine.families import VOCABULARY, new_model
 from preceptor.engine import Cost, Sampling, generate
 from preceptor.engine.write.generate import generation_batches
-from preceptor.models import Policy
+from preceptor.models import ModelSource, Policy, SlotSettings, start_policy
 
 NEW_TOKENS = 10
 SHARED = list(range(100, 130))
@@ -68,6 +68,40 @@ def test_it_answers_as_transformers_does(prompts: list[list[int]], rows: int, po
     stop = some_stops(policy, PROMPTS)
     expected = one_by_one(policy, prompts, stop)
     assert answers(policy, prompts, stop, rows=rows) == expected
+
+
+@pytest.mark.parametrize(
+    "slot",
+    [
+        SlotSettings(type="PROMPT_TUNING", num_virtual_tokens=5),
+        SlotSettings(type="P_TUNING", num_virtual_tokens=5, encoder_hidden_size=8),
+        SlotSettings(type="PREFIX_TUNING", num_virtual_tokens=5),
+        SlotSettings(type="PREFIX_TUNING", num_virtual_tokens=5, prefix_projection=True, encoder_hidden_size=8),
+    ],
+    ids=["prompt tuning", "p-tuning", "prefix tuning", "prefix tuning by a projection"],
+)
+def test_behind_vectors_it_answers_as_pefts_own_code_does(
+    slot: SlotSettings, tiny_source: ModelSource, sharpen: Callable[[nn.Module], Any]
+) -> None:
+    """Float32. The plain path reads one prompt with PEFT's own forward, and goes on from its cache."""
+    policy = start_policy(tiny_source, None, {"soft": slot}, ["soft"], seed=0, dtype=torch.float32)
+    sharpen(policy.model.get_base_model())
+    together = answers(policy, PROMPTS, frozenset())
+    assert policy.shares_prefixes is True
+    stop = some_stops(policy, PROMPTS)
+    assert len({len(one) for one in answers(policy, PROMPTS, stop)}) > 2
+    for rows in (1, 4):
+        assert answers(policy, PROMPTS, frozenset(), rows=rows) == together
+    policy.shares_prefixes = False
+    assert answers(policy, PROMPTS, frozenset()) == together
+    greedy: list[list[int]] = []
+    with torch.no_grad():
+        for prompt in PROMPTS:  # without any cache
+            ids = list(prompt)
+            for _ in range(NEW_TOKENS):
+                ids.append(int(policy.model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1].argmax()))
+            greedy.append(ids[len(prompt) :])
+    assert greedy == together
 
 
 def test_these_answers_end_at_different_times(policy: Policy) -> None:

@@ -14,9 +14,9 @@ from torch.utils._pytree import tree_leaves
 from preceptor.engine.estimate.work import Unit
 from preceptor.engine.output_layer import output_layer
 from preceptor.engine.tree.attention import TreeAttention
-from preceptor.engine.tree.layout import layout
 from preceptor.engine.tree.logprobs import hidden_states
 from preceptor.engine.tree.states import is_encoder
+from preceptor.engine.tree.vectors import layout_for
 from preceptor.models import ModelSource, Slot, blueprint, heads_of, layers_of, positions
 
 _NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)
@@ -101,8 +101,9 @@ def model_bytes(source: ModelSource, slots: Slots, dtype: torch.dtype, tokens: i
 
 
 def _tree_bytes(model: nn.Module, tokens: int) -> tuple[float, ...]:
-    """What each of a chain's `tokens` takes, as `saved`, `cached`, `backward` and `forward` of `ModelBytes`; of an
-    encoder, each of a batch of sequences as long as it takes, or as its head's chunks are.
+    """What each of a chain's `tokens` takes, as `saved`, `cached`, `backward` and `forward` of `ModelBytes`, with its
+    part of the vectors in front; of an encoder, each of a batch of sequences as long as it takes, or as its head's
+    chunks are.
 
     The engine's own code runs on tensors that know their size and hold no numbers, the model's too from now on.
     """
@@ -113,7 +114,7 @@ def _tree_bytes(model: nn.Module, tokens: int) -> tuple[float, ...]:
         longest = min([max(1, (positions(model.config) or tokens) - in_front), *chunks])
         count = max(1, tokens // longest)
         tokens = count * min(tokens, longest)
-    chain, cpu = layout([[0] * (tokens // count)]), torch.device("cpu")
+    chain, cpu = layout_for(model, [[0] * (tokens // count)]), torch.device("cpu")
 
     def run(attention: TreeAttention) -> Tensor:
         if not encoder:

@@ -10,8 +10,8 @@ from torch import nn
 from preceptor.engine.cost import backward_factor, forward_flops
 from preceptor.engine.settings import TrainSettings
 from preceptor.engine.tree.batches import padded_tokens, schedule, split_into_batches, split_into_trees
-from preceptor.engine.tree.layout import distinct_prefixes
-from preceptor.engine.tree.logprobs import answer_tree
+from preceptor.engine.tree.layout import distinct_prefixes, layout
+from preceptor.engine.tree.logprobs import predicting_nodes
 from preceptor.engine.write.generate import generation_batches
 from preceptor.models import Encoded
 
@@ -23,7 +23,7 @@ class Unit(NamedTuple):
     a token more for each answer of a batch; `save`, a checkpoint. tokens: distinct ones, which are computed. seen: the
     tokens of every sequence in full. rows: hidden states that meet the vocabulary. held: tokens whose activations, or
     keys and values, are in memory together. look: whether it is part of an evaluation while a stage trains. cases:
-    those that a head reads.
+    those that a head reads. fronts: how many times vectors in front of sequences are computed, if a slot has any.
     """
 
     kind: str
@@ -34,6 +34,7 @@ class Unit(NamedTuple):
     held: int = 0
     look: bool = False
     cases: int = 0
+    fronts: int = 0
 
 
 Work = list[Unit]
@@ -104,7 +105,7 @@ def writing_work(
     for batch in generation_batches(prompts, rows if share else 1, max_new_tokens):
         some = [prompts[i] for i in batch]
         tokens, held = distinct_prefixes(some), len(some) * (max(map(len, some)) + max_new_tokens)
-        work.append(Unit("read", 1, tokens, sum(map(len, some)), len(some), tokens))
+        work.append(Unit("read", 1, tokens, sum(map(len, some)), len(some), tokens, fronts=1))
         # An answer of n tokens takes n - 1 steps behind the reading, which tells its first.
         ends = sorted({min(lengths[i], max_new_tokens) - 1 for i in batch} | {0})
         for begin, end in pairwise(ends):
@@ -120,26 +121,31 @@ def times(work: Work, factor: float) -> Work:
 
 def flops_of(work: Work, model: nn.Module) -> float:
     """Floating-point operations of the linear layers, as the cost ledger counts them; the model may be on `meta`."""
-    token, row, case, backward = _operations(model)
-    forwards = ((unit, token * unit.tokens + row * unit.rows + case * unit.cases) for unit in work)
+    token, row, case, front, backward = _operations(model)
+    forwards = (
+        (unit, token * unit.tokens + row * unit.rows + case * unit.cases + front * unit.fronts) for unit in work
+    )
     return sum(unit.repeats * flops * (backward if unit.kind == "train" else 1) for unit, flops in forwards)
 
 
 @lru_cache(maxsize=2)
-def _operations(model: nn.Module) -> tuple[float, float, float, float]:
-    """Operations of a token, a row and a case, forward, and how many times that a tree forward and backward takes."""
-    return forward_flops(model, 1, 0), forward_flops(model, 0, 1), forward_flops(model, 0, 0, 1), backward_factor(model)
+def _operations(model: nn.Module) -> tuple[float, float, float, float, float]:
+    """Operations of a token, a row, a case and of vectors in front, forward, and how many times that a tree forward and
+    backward takes.
+    """
+    token, row, case = forward_flops(model, 1, 0), forward_flops(model, 0, 1), forward_flops(model, 0, 0, 1)
+    return token, row, case, forward_flops(model, 0, 0, fronts=1), backward_factor(model)
 
 
 def _tree(kind: str, sequences: Sequence[Encoded]) -> Unit:
-    tree, predicting = answer_tree(sequences)
-    seen, rows = sum(map(len, tree.paths)), len(set().union(*predicting))
+    tree = layout([one.prompt + one.answer for one in sequences])
+    seen, rows = sum(map(len, tree.paths)), len(set().union(*predicting_nodes(tree, sequences)))
     cases = sum(not one.answer for one in sequences)  # nothing is predicted behind them: a head reads them
-    return Unit(kind, 1, len(tree), seen, rows, len(tree), cases=cases)
+    return Unit(kind, 1, len(tree), seen, rows, len(tree), cases=cases, fronts=1)
 
 
 def _batch(kind: str, groups: Sequence[Sequence[Encoded]]) -> Unit:
     """A group is a case: the one sequence that it is, or its chunks."""
     prompts = [one.prompt for group in groups for one in group]
     tokens = padded_tokens(prompts)
-    return Unit(kind, 1, tokens, sum(map(len, prompts)), held=tokens, cases=len(groups))
+    return Unit(kind, 1, tokens, sum(map(len, prompts)), held=tokens, cases=len(groups), fronts=len(prompts))

@@ -9,7 +9,8 @@ from preceptor.engine.cost import backward_factor, forward_flops
 from preceptor.engine.settings import Numerics, SFTSettings
 from preceptor.engine.training.label_choice import EncodedChoice
 from preceptor.engine.tree.batches import endless_schedule, steps_per_epoch
-from preceptor.engine.tree.logprobs import answer_tree
+from preceptor.engine.tree.layout import layout
+from preceptor.engine.tree.logprobs import predicting_nodes
 from preceptor.engine.tree.rank_balance import balance_across_ranks
 from preceptor.engine.tree.sharing import shares_prefixes
 from preceptor.models import Encoded, Policy
@@ -64,6 +65,7 @@ def _tree_flops(model: nn.Module, tree: Sequence[SFTExample], *, share: bool) ->
     """The FLOPs that `answer_logprobs` counts for one tree."""
     every = [one for example in tree for one in sequences(example)]
     if not share:
-        return forward_flops(model, sum(len(one.prompt + one.answer) for one in every), answer_tokens(every))
-    nodes, predicting = answer_tree(every)
-    return forward_flops(model, len(nodes), len(set().union(*predicting)))
+        tokens = sum(len(one.prompt + one.answer) for one in every)
+        return forward_flops(model, tokens, answer_tokens(every), fronts=len(every))
+    nodes = layout([one.prompt + one.answer for one in every])
+    return forward_flops(model, len(nodes), len(set().union(*predicting_nodes(nodes, every))), fronts=1)

@@ -30,6 +30,10 @@ class TreeAttention:
         self.kept: list[tuple[Tensor, Tensor]] = []  # every layer's keys and values, where answers go on from them
         self._keep = keep
         self.blocks = blocks(tree.end)
+        whole = [(slice(0, len(tree)), slice(0, tree.prefix))] if tree.prefix else []
+        branching = (block for block in self.blocks if block.stop < block.reach)
+        self.above = [*whole, *((slice(one.stop, one.reach), self.own(one)[1]) for one in branching)]
+        """Queries, and keys in front of them that all of these see."""
         self.depth = max(tree.positions) + 1
         self.windows: list[int | None] = []  # what each layer asked for, for the check when a model is loaded
         self._device = device
@@ -43,13 +47,19 @@ class TreeAttention:
         if self._keep:
             self.kept.append((key, value))
 
+    def own(self, block: Block) -> tuple[slice, slice]:
+        """A block's queries and keys."""
+        prefix = self.tree.prefix
+        return slice(block.start, block.stop), slice(prefix + block.start, prefix + block.stop)
+
     def mask(self, window: int | None) -> Tensor:
-        """[T, T] bool: whether query row may attend to key column, at most `window` tokens of depth away."""
+        """[T, prefix + T] bool: whether query row may attend to key column, at most `window` tokens of depth away."""
         if window not in self._masks:
             mask = self.tree.mask(self._device)
             if window is not None:
                 depth = torch.tensor(self.tree.positions, device=self._device)
-                mask = mask & (depth[None, :] > depth[:, None] - window)
+                depth_of_keys = torch.cat([torch.arange(self.tree.prefix, device=self._device), depth])
+                mask = mask & (depth_of_keys[None, :] > depth[:, None] - window)
             self._masks[window] = mask
         return self._masks[window]
 
@@ -99,13 +109,16 @@ def _attend(
     softcap: float | None = None,
     **others: Any,
 ) -> tuple[Tensor, None]:
-    """transformers' attention interface. query: [1, heads, T, head_dim], key and value: [1, key heads, T, head_dim].
+    """transformers' attention interface. query: [1, heads, T, head_dim], key and value: [1, key heads, prefix + T,
+    head_dim].
 
     Returns [1, T, heads, head_dim].
     """
     if others.get("s_aux") is not None:
         raise TypeError("attention sinks are not part of tree attention")
     tree = _current.get()
+    if key.shape[2] != tree.tree.prefix + query.shape[2]:
+        raise TypeError("the model's own cache does not hold a prefix as it was given")
     tree.saw(sliding_window, key, value)
     window = sliding_window if sliding_window is not None and sliding_window < tree.depth else None
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
@@ -126,7 +139,7 @@ def _attend(
 
 
 def _each_head(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-    """Keys and values once for every head of the query: [1, heads, T, head_dim]."""
+    """Keys and values once for every head of the query: [1, heads, prefix + T, head_dim]."""
     groups = query.shape[1] // key.shape[1]
     return key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
 
@@ -143,6 +156,8 @@ class _PathAttention(Function):
 
     The backward of a block needs only the whole row's output and log-sum-exp (Dao et al. 2022, arXiv 2205.14135,
     algorithm 4), so the blocks' gradients simply add up.
+
+    query: [1, heads, T, head_dim]. key, value: [1, key heads, prefix + T, head_dim]; all queries see the prefix.
     """
 
     @staticmethod
@@ -151,22 +166,20 @@ class _PathAttention(Function):
         out = query.new_empty(1, tokens, heads, head_dim).transpose(1, 2)
         logsumexp = query.new_empty(1, heads, tokens, dtype=torch.float32)
         for block in tree.blocks:
-            own = slice(block.start, block.stop)
+            own, keys = tree.own(block)
             out[:, :, own], logsumexp[:, :, own] = _flash(
                 query[:, :, own],
-                key[:, :, own],
-                value[:, :, own],
+                key[:, :, keys],
+                value[:, :, keys],
                 is_causal=block.chain,
                 attn_mask=tree.own_mask(block, query.dtype),
                 scale=scale,
             )
-        for block in tree.blocks:
-            if block.stop < block.reach:
-                own, below = slice(block.start, block.stop), slice(block.stop, block.reach)
-                more, more_lse = _flash(query[:, :, below], key[:, :, own], value[:, :, own], scale=scale)
-                share = torch.sigmoid(more_lse - logsumexp[:, :, below])
-                out[:, :, below] = torch.lerp(out[:, :, below], more, share[..., None].to(out.dtype))
-                logsumexp[:, :, below] = torch.logaddexp(logsumexp[:, :, below], more_lse)
+        for below, keys in tree.above:
+            more, more_lse = _flash(query[:, :, below], key[:, :, keys], value[:, :, keys], scale=scale)
+            share = torch.sigmoid(more_lse - logsumexp[:, :, below])
+            out[:, :, below] = torch.lerp(out[:, :, below], more, share[..., None].to(out.dtype))
+            logsumexp[:, :, below] = torch.logaddexp(logsumexp[:, :, below], more_lse)
         ctx.save_for_backward(query, key, value, out, logsumexp)
         ctx.tree, ctx.scale = tree, scale
         return out
@@ -176,6 +189,8 @@ class _PathAttention(Function):
         (gradient,) = gradients
         query, key, value, out, logsumexp = ctx.saved_tensors
         totals = [torch.empty_like(x) for x in (query, key, value)]
+        for total in totals[1:]:
+            total[:, :, : ctx.tree.tree.prefix] = 0
 
         def parts(queries: slice, keys: slice, *, causal: bool, mask: Tensor | None) -> list[tuple[Tensor, Tensor]]:
             """What these queries and keys add, each beside the place it belongs to."""
@@ -195,14 +210,12 @@ class _PathAttention(Function):
             return list(zip(places, slopes, strict=True))
 
         for block in ctx.tree.blocks:  # each node is in one block: this fills the totals
-            own = slice(block.start, block.stop)
-            for place, slope in parts(own, own, causal=block.chain, mask=ctx.tree.own_mask(block, query.dtype)):
+            own, keys = ctx.tree.own(block)
+            for place, slope in parts(own, keys, causal=block.chain, mask=ctx.tree.own_mask(block, query.dtype)):
                 place.copy_(slope)
-        for block in ctx.tree.blocks:
-            if block.stop < block.reach:
-                own, below = slice(block.start, block.stop), slice(block.stop, block.reach)
-                for place, slope in parts(below, own, causal=False, mask=None):
-                    place += slope
+        for below, keys in ctx.tree.above:
+            for place, slope in parts(below, keys, causal=False, mask=None):
+                place += slope
         return (*totals, None, None)
 
 

@@ -10,9 +10,9 @@ from preceptor.engine.output_layer import float32_head
 from preceptor.engine.parallel.shard import in_forward
 from preceptor.engine.tree.attention import TreeAttention
 from preceptor.engine.tree.head import logits_of
-from preceptor.engine.tree.layout import layout
 from preceptor.engine.tree.logprobs import answer_logprobs, causal_and_head, hidden_states, logit_softcap
-from preceptor.models import Encoded, Policy, in_front, keep_layers, layer_period
+from preceptor.engine.tree.vectors import layout_for
+from preceptor.models import Encoded, Policy, keep_layers, layer_period, with_same_front
 
 _REFUSALS = (AttributeError, TypeError, ValueError, RuntimeError, IndexError, KeyError)
 """How code that was never meant for trees refuses them."""
@@ -22,9 +22,9 @@ _TWIN_VOCABULARY = 16
 
 
 def shares_prefixes(policy: Policy) -> bool:
-    """`can_share` of the policy's model, cached on the policy. Soft tokens and prefixes are no part of a tree."""
+    """`can_share` of the policy's model, cached on the policy."""
     if policy.shares_prefixes is None:
-        policy.shares_prefixes = not any(map(in_front, policy.slots.values())) and can_share(policy.model)
+        policy.shares_prefixes = can_share(policy.model)
     return policy.shares_prefixes
 
 
@@ -34,7 +34,8 @@ def can_share(model: nn.Module) -> bool:
 
     False for models with state, with mask code or an output layer of their own, and for kinds of attention whose
     limits do not reach tree attention; those run one sequence at a time. In 16 bits rounding moves an unlikely token by
-    nats, on either side, so a float32 model of the same configuration is compared in place of this one.
+    nats, on either side, so a float32 model of the same configuration is compared in place of this one. What its slot
+    puts in front of sequences is compared too.
     """
     training = model.training
     model.eval()
@@ -79,7 +80,9 @@ def _logits_are_the_output_layers(model: nn.Module) -> bool:
 
 
 def _float32_twin(model: nn.Module) -> nn.Module:
-    """A random float32 model of its class and configuration, with a small vocabulary and one layer of each kind."""
+    """A random float32 model of its class and configuration, with a small vocabulary and one layer of each kind, behind
+    as many vectors in front.
+    """
     causal, _ = causal_and_head(model)
     config = deepcopy(causal.config)
     text = config.get_text_config()
@@ -90,7 +93,7 @@ def _float32_twin(model: nn.Module) -> nn.Module:
     device = next(model.parameters()).device
     with torch.random.fork_rng(devices=[]), torch.device(device):
         torch.manual_seed(0)
-        twin: nn.Module = type(causal)(config).float().eval()
+        twin: nn.Module = with_same_front(type(causal)(config).float().eval(), model)
         for weight in twin.parameters():
             if weight.dim() > 1:  # contrast enough that a wrong mask or position shows
                 nn.init.normal_(weight, std=weight.shape[-1] ** -0.5)
@@ -115,7 +118,7 @@ def _windows_reach_attention(model: nn.Module) -> bool:
     if "longrope" in str(rope) or "dynamic" in str(rope):  # frequencies that depend on the longest sequence at hand
         return False
     device = next(model.parameters()).device
-    attention = TreeAttention(layout([[1, 2, 3]]), device)
+    attention = TreeAttention(layout_for(model, [[1, 2, 3]]), device)
     in_forward(model, lambda: hidden_states(model, attention))
     if not kinds:
         kinds = ["sliding_attention" if _has_window(model) else "full_attention"] * len(attention.windows)

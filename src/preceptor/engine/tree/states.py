@@ -12,8 +12,8 @@ from preceptor.engine.output_layer import output_layer
 from preceptor.engine.parallel.shard import in_forward
 from preceptor.engine.tree.attention import TreeAttention
 from preceptor.engine.tree.batches import padded_tokens, split_into_batches, split_into_trees
-from preceptor.engine.tree.layout import layout
 from preceptor.engine.tree.logprobs import hidden_states
+from preceptor.engine.tree.vectors import layout_for
 from preceptor.models import Head, rows_read, snippet_states, soft_tokens
 
 Unit = TypeVar("Unit")
@@ -52,7 +52,8 @@ def sequence_states(
     if cost is not None:
         cost.tokens_seen += sum(map(len, pieces))
         cost.tokens_computed += computed
-        cost.flops += forward_flops(model, computed, 0, head_rows=len(sequences))
+        fronts = 1 if share else len(pieces)
+        cost.flops += forward_flops(model, computed, 0, head_rows=len(sequences), fronts=fronts)
     return states
 
 
@@ -115,13 +116,13 @@ def _states_read(
 
 
 def _of_a_tree(model: nn.Module, sequences: Sequence[list[int]], rows: Sequence[range]) -> tuple[Sequence[Tensor], int]:
-    """With the number of nodes."""
+    """With the number of nodes that are tokens."""
     device = next(model.parameters()).device
-    tree = layout(sequences)
+    tree = layout_for(model, sequences)
     hidden = hidden_states(model, TreeAttention(tree, device))
     nodes = [[path[row] for row in own] for path, own in zip(tree.paths, rows, strict=True)]
     read = hidden[torch.tensor([node for path in nodes for node in path], device=device)].float()
-    return read.split(list(map(len, nodes))), len(tree)
+    return read.split(list(map(len, nodes))), len(tree) - tree.soft
 
 
 def _of_a_batch(model: Any, sequences: Sequence[list[int]], rows: Sequence[range]) -> list[Tensor]:

@@ -13,9 +13,9 @@ from preceptor.engine.cost import Cost, forward_flops, timed
 from preceptor.engine.output_layer import float32_head
 from preceptor.engine.tree.attention import TreeAttention
 from preceptor.engine.tree.head import logits_of
-from preceptor.engine.tree.layout import layout
 from preceptor.engine.tree.logprobs import causal_and_head, hidden_states, logit_softcap
 from preceptor.engine.tree.sharing import needs_dense_mask, shares_prefixes
+from preceptor.engine.tree.vectors import layout_for
 from preceptor.engine.write.kv_cache import cache_of_paths
 from preceptor.models import Policy, in_front
 
@@ -96,7 +96,7 @@ def generate(
             answers, fed = _write(policy, read, max_new_tokens, stop, choose, enough)
             cost.tokens_seen += sum(map(len, some)) + fed
             cost.tokens_computed += read.tokens + fed
-            cost.flops += forward_flops(policy.model, read.tokens + fed, len(some) + fed)
+            cost.flops += forward_flops(policy.model, read.tokens + fed, len(some) + fed, fronts=1)
             on_batch(batch, answers)
     return cost
 
@@ -142,15 +142,16 @@ def _prefill_tree(policy: Policy, prompts: Sequence[list[int]], room: int) -> _P
     """Prefill all prompts as one tree, then give each row the keys and values of its own path."""
     device = policy.model.device
     causal, head = causal_and_head(policy.model)
-    tree = layout(prompts)
+    tree = layout_for(policy.model, prompts)
     attention = TreeAttention(tree, device, keep=True)
     hidden = hidden_states(policy.model, attention)
     ends = torch.tensor([path[-1] for path in tree.paths], device=device)
-    longest = max(map(len, prompts))
-    nodes = torch.tensor([[0] * (longest - len(path)) + path for path in tree.paths], device=device)
-    cache = cache_of_paths(policy.model.config, attention.kept, nodes, room)
-    mask = torch.tensor([[0] * (longest - len(path)) + [1] * len(path) for path in tree.paths], device=device)
-    return _Prefilled(cache, mask, logits_of(hidden[ends], head, logit_softcap(causal)), len(tree))
+    rows = [tree.keys_of(path) for path in tree.paths]
+    longest = max(map(len, rows))
+    keys = torch.tensor([[0] * (longest - len(row)) + row for row in rows], device=device)
+    cache = cache_of_paths(policy.model.config, attention.kept, keys, room)
+    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows], device=device)
+    return _Prefilled(cache, mask, logits_of(hidden[ends], head, logit_softcap(causal)), len(tree) - tree.soft)
 
 
 def _prefill_alone(policy: Policy, prompt: list[int]) -> _Prefilled:

@@ -40,14 +40,15 @@ class _RoomyLayer(DynamicLayer):
         return keys, values
 
 
-def cache_of_paths(config: Any, kept: Sequence[tuple[Tensor, Tensor]], nodes: Tensor, room: int) -> DynamicCache:
+def cache_of_paths(config: Any, kept: Sequence[tuple[Tensor, Tensor]], columns: Tensor, room: int) -> DynamicCache:
     """Each row's keys and values out of a tree's, with `room` tokens to come.
 
-    kept: of every layer, keys and values [1, key heads, T, head_dim]. nodes: [rows, longest], each row's path.
+    kept: of every layer, keys and values [1, key heads, prefix + T, head_dim]. columns: [rows, longest], what each row
+    sees of them.
     """
     cache = DynamicCache(config=config)
     for layer, (key, value) in enumerate(kept):
-        keys, values = (x[0][:, nodes].transpose(0, 1) for x in (key, value))
+        keys, values = (x[0][:, columns].transpose(0, 1) for x in (key, value))
         if type(cache.layers[layer]) is DynamicLayer:
             cache.layers[layer] = _RoomyLayer(keys, values, room)
         else:  # a window keeps its last tokens only
