@@ -7,6 +7,7 @@ import pytest
 from preceptor.data import augmented
 from preceptor.study import Study, load_study
 from preceptor.study.cases import case_text, read_task
+from preceptor.study.spec.stacks import slots_of
 
 ADAPTED = ("lora", "prefix", "prompt", "lora-unchanged")
 
@@ -25,7 +26,7 @@ def settings_of(study: Study, arm: str) -> Any:
 def test_the_control_learns_with_the_same_settings_but_for_the_counterfactuals(study: Study) -> None:
     swapped, same = (settings_of(study, arm) for arm in ("lora", "lora-unchanged"))
     assert same == swapped.model_copy(update={"counterfactual": "unchanged"})
-    assert study.slots_of(study.stage_of("lora")) == study.slots_of(study.stage_of("lora-unchanged"))
+    assert slots_of(study, study.stage_of("lora")) == slots_of(study, study.stage_of("lora-unchanged"))
     assert {settings_of(study, arm).counterfactual for arm in ADAPTED[:3]} == {"gender"}
     assert len({settings_of(study, arm).batch_size for arm in ADAPTED}) == 1
 
