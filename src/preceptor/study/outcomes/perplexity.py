@@ -16,8 +16,8 @@ from preceptor.study.stages.clm import pieces
 
 title = "Perplexity"
 explanation = (
-    "The exponential of the mean, over all tokens of all texts and one end each, of minus the log-probability given the "
-    "tokens before. A text longer than the study's length is read in pieces."
+    "The exponential of the mean, over all tokens of all texts and one end each, of minus the log-probability given "
+    "the tokens before. A text longer than the study's length is read in pieces."
 )
 warnings: tuple[str, ...] = ()
 _KIND = "text"
