@@ -51,7 +51,7 @@ def study(
     results, report = run_and_report(loaded, folder, run_folder, console, command, ray_address)
     show_results(results, console)
     say(f"\nReport: {report}")
-    if results.failed:
+    if results.failed or any(one.failed for one in results.outcomes):
         raise typer.Exit(_EXIT_FAILED_CELLS)
 
 

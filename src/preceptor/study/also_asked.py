@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from preceptor.models import load_policy, load_tokenizer, writes
 from preceptor.study.asked_items import Asked, Item, rows_of
 from preceptor.study.cases import Prepared
 from preceptor.study.predictions.answering import cell_folder, seedless
+from preceptor.study.run.failures import CellError, Failure, Part
 from preceptor.study.run.locks import folder_lock
 from preceptor.study.run.reading import reading
 from preceptor.study.spec.found import find_answer, find_outcome
@@ -41,10 +43,34 @@ def why_not_asked(tree: StageTree, arm: str) -> str | None:
 def also_asked(
     tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: list[StageOutput]
 ) -> Mapping[str, Given]:
-    """What the arm's policy gives to each outcome that the study names."""
+    """What the arm's policy gives to each outcome that the study names. One that fails costs no answer to the task: it
+    is left out, and `failed_of` tells why.
+    """
     if not tree.study.also or why_not_asked(tree, arm):
         return {}
-    return {name: _given(tree, prepared, arm, seed, stages, name) for name in tree.study.also}
+    found: dict[str, Given] = {}
+    for name in tree.study.also:
+        with suppress(CellError), tree.costs_one_cell(_part(prepared, arm, seed, name), prepared):
+            found[name] = _given(tree, prepared, arm, seed, stages, name)
+    return found
+
+
+def failed_of(tree: StageTree, name: str) -> list[Failure]:
+    """Which arms could not be asked an outcome in this run, and why; each is asked again by the next one."""
+    return [
+        cause.of_cell(part.task, tree.source.name, part.arm, part.seed)
+        for part, cause in tree.failures.items()
+        if part.stage == _stage(name)
+    ]
+
+
+def _part(prepared: Prepared, arm: str, seed: int, name: str) -> Part:
+    return Part(prepared.task.name, arm, seed, _stage(name))
+
+
+def _stage(name: str) -> str:
+    """How a failure of an outcome is told where others name a stage."""
+    return f"also {name}"
 
 
 def _given(tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: list[StageOutput], name: str) -> Given:

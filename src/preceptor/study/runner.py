@@ -16,7 +16,7 @@ from preceptor.errors import InputError, Problem
 from preceptor.files import write_json
 from preceptor.models import blueprint, fingerprint, load_tokenizer, writes
 from preceptor.progress import progress
-from preceptor.study.also_asked import left_out_of
+from preceptor.study.also_asked import failed_of, left_out_of
 from preceptor.study.cases import Prepared, prepare
 from preceptor.study.check import check_study
 from preceptor.study.made_models import with_made_models
@@ -93,8 +93,10 @@ def run_study(
             failed += lost
             _print_failed(lost, console)
         both, sources = list(zip(checked, tasks, strict=True)), {name: one.source for name, one in others.here.items()}
+        unasked = {name: failed_of(tree, name) for name in study.also}
+        _print_failed([one for some in unasked.values() for one in some], console)
         results = results_of(
-            study, source, run, design, both, cells, command, failed, sources, left_out_of(study, tree)
+            study, source, run, design, both, cells, command, failed, sources, left_out_of(study, tree), unasked
         )
         gold = {one.task.name: path for one in tasks if (path := gold_of(one.entry, base_folder))}
         trained_on = tree.votes if "votes" in study.maker_settings else None

@@ -14,8 +14,8 @@ from preceptor.study.asked_items import Asked, Figure, Item, evenly, mean_of
 from preceptor.study.outcomes._sentences import sentence
 
 WARNING = (
-    "CrowS-Pairs: its authors advise against using it, since many of its pairs are noisy; a share near 50% is no proof "
-    "that a model is free of stereotypes."
+    "CrowS-Pairs: its authors say, after Blodgett et al. (ACL 2021), that its data are so noisy and unreliable that it "
+    "may be no good sign of bias in a language model; a share near 50% is no proof that a model is free of stereotypes."
 )
 _COLUMNS = ("sent_more", "sent_less", "bias_type")
 _SET = "CrowS-Pairs"

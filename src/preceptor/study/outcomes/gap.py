@@ -19,7 +19,6 @@ explanation = (
     "Mean over pairs of |log p(text) - log p(counterfactual)|, in nats, over the mean number of tokens of both: how "
     "much it matters to the model which of two groups a text is of."
 )
-warnings: tuple[str, ...] = ()
 _KIND = "pair"
 
 
@@ -54,6 +53,11 @@ def items(asked: Asked) -> list[Item]:
         Item(str(number), group, _KIND, (sentence(asked.tokenizer, text), sentence(asked.tokenizer, other)))
         for number, (group, text, other) in enumerate(both)
     ]
+
+
+def warnings(found: Sequence[Item]) -> list[str]:
+    """None."""
+    return []
 
 
 def figures(found: Sequence[Item]) -> list[Figure]:

@@ -19,7 +19,6 @@ explanation = (
     "The exponential of the mean, over all tokens of all texts and one end each, of minus the log-probability given "
     "the tokens before. A text longer than the study's length is read in pieces."
 )
-warnings: tuple[str, ...] = ()
 _KIND = "text"
 
 
@@ -51,6 +50,11 @@ def items(asked: Asked) -> list[Item]:
         Item(str(number), group, _KIND, (tuple(pieces(asked.tokenizer, text, longest)),))
         for number, (group, text) in enumerate(evenly(texts, settings.limit))
     ]
+
+
+def warnings(found: Sequence[Item]) -> list[str]:
+    """None."""
+    return []
 
 
 def figures(found: Sequence[Item]) -> list[Figure]:

@@ -16,7 +16,6 @@ explanation = (
     "Sentences by their probability from the first token on, by the chain rule. The sets are of English of the United "
     "States, about its people, and say nothing of what a model does with a patient."
 )
-warnings = (_crows_pairs.WARNING,)
 _SETS = {"crows_pairs": _crows_pairs, "stereoset": _stereoset, "winobias": _winobias, "bbq": _bbq}
 _READ: dict[str, Callable[[Path], list[Any]]] = {
     "crows_pairs": _crows_pairs.pairs,
@@ -68,6 +67,11 @@ def items(asked: Asked) -> list[Item]:
     """The rows of every set that is named."""
     named, limit = asked.settings.named.items(), asked.settings.limit
     return [one for name, file in named for one in _SETS[name].items(asked.base_folder / expanded(file), asked, limit)]
+
+
+def warnings(found: Sequence[Item]) -> list[str]:
+    """What the authors of a set that was asked say of it."""
+    return [_crows_pairs.WARNING] if _crows_pairs.figures(found) else []
 
 
 def figures(found: Sequence[Item]) -> list[Figure]:

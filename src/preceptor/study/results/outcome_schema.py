@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from preceptor.study.results.schema_values import STRICT, Count, Interval, Share
+from preceptor.study.run.failures import Failure
 
 
 class _Part(BaseModel):
@@ -22,7 +23,7 @@ class FigurePart(_Part):
 
 
 class OutcomePart(_Part):
-    """An outcome in words, and the arms that were not asked it, with the reason."""
+    """An outcome in words, the arms that were not asked it, with the reason, and those of which asking failed."""
 
     name: str
     title: str
@@ -30,6 +31,7 @@ class OutcomePart(_Part):
     warnings: list[str] = []
     figures: list[FigurePart] = []
     not_asked: dict[str, str] = {}
+    failed: list[Failure] = []
 
 
 class OutcomeValue(_Part):

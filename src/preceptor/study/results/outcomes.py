@@ -11,6 +11,7 @@ from preceptor.evidence import FigureDifference, compare_figure, estimate_figure
 from preceptor.study.asked_items import Figure, Item, columns_of
 from preceptor.study.results.cells import Cell
 from preceptor.study.results.outcome_schema import FigurePart, OutcomeContrast, OutcomePart, OutcomeValue
+from preceptor.study.run.failures import Failure
 from preceptor.study.spec.arms import Arm
 from preceptor.study.spec.found import find_outcome
 
@@ -30,9 +31,11 @@ class _Of:
         return [one.group for one in self.items]
 
 
-def outcome_parts(cells: Sequence[Cell], also: Sequence[str], not_asked: Mapping[str, str]) -> list[OutcomePart]:
-    """The outcomes in words."""
-    return [_part(cells, name, not_asked) for name in also]
+def outcome_parts(
+    cells: Sequence[Cell], also: Sequence[str], not_asked: Mapping[str, str], failed: Mapping[str, list[Failure]]
+) -> list[OutcomePart]:
+    """The outcomes in words. failed: of each outcome, which arms could not be asked it."""
+    return [_part(cells, name, not_asked, failed.get(name, [])) for name in also]
 
 
 def outcome_values(cells: Sequence[Cell]) -> list[OutcomeValue]:
@@ -112,12 +115,14 @@ def _value(cell: Cell, outcome: str, of: _Of) -> OutcomeValue:
     )  # fmt: skip
 
 
-def _part(cells: Sequence[Cell], name: str, not_asked: Mapping[str, str]) -> OutcomePart:
+def _part(cells: Sequence[Cell], name: str, not_asked: Mapping[str, str], failed: list[Failure]) -> OutcomePart:
     outcome, asked = find_outcome(name), next((cell for cell in cells if name in cell.also), None)
     figures = [one.figure for one in _figures(asked, name)] if asked else []
+    warnings = outcome.warnings(asked.also[name].items) if asked else []
     return OutcomePart(
-        name=name, title=outcome.title, explanation=outcome.explanation, warnings=list(outcome.warnings),
+        name=name, title=outcome.title, explanation=outcome.explanation, warnings=warnings,
         figures=[FigurePart.model_validate(one, from_attributes=True) for one in figures], not_asked=dict(not_asked),
+        failed=failed,
     )  # fmt: skip
 
 

@@ -44,6 +44,7 @@ def results_of(
     failed: Sequence[Failure] = (),
     others: Mapping[str, ModelSource] = _NO_OTHERS,
     not_asked: Mapping[str, str] | None = None,
+    not_answered: Mapping[str, list[Failure]] | None = None,
 ) -> Results:
     """All that `results.json` holds, without raters. Whoever asks for it looks at the test sets; the look is noted."""
     parts = [_task(study, run, checked, prepared, cells, len(tasks)) for checked, prepared in tasks]
@@ -91,7 +92,7 @@ def results_of(
         conclusions=conclusions(compared, measured, parts, study.resolved, failed, seen),
         spikes=spikes,
         could_have_seen=seen,
-        outcomes=outcome_parts(cells, study.also, not_asked or {}),
+        outcomes=outcome_parts(cells, study.also, not_asked or {}, not_answered or {}),
         outcome_values=outcome_values(cells),
         outcome_contrasts=outcome_contrasts(cells, study.resolved, study.primary_contrasts),
     )

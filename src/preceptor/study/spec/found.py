@@ -74,12 +74,11 @@ class WayOfAnswering(Protocol):
 class AlsoAsked(Protocol):
     """What `outcomes/<name>.py` has: what arms are asked beside their task, by its file's name in `also`.
 
-    title, explanation: for reports; warnings: what the authors of a set say against it.
+    title, explanation: for reports.
     """
 
     title: str
     explanation: str
-    warnings: tuple[str, ...]
     Settings: type[BaseModel]
     problems: Callable[[Any, Path], list[Any]]
     """`problems(settings, base_folder)`: what `check` should refuse of its settings."""
@@ -87,6 +86,8 @@ class AlsoAsked(Protocol):
     """`items(asked)`: texts that policies are asked, the same for all arms of a model."""
     figures: Callable[[Any], list[Any]]
     """`figures(items)`: what is worked out of the items' rows."""
+    warnings: Callable[[Any], list[str]]
+    """`warnings(items)`: what the authors of the sets that they are of say against these."""
 
 
 def kind_names() -> tuple[str, ...]:
