@@ -1,5 +1,6 @@
 """Figures that are functions of numbers of items, such as a perplexity: intervals, and two arms on the same items."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from preceptor.evidence._resampling import SEED, SWAPS, case_weights, expanded_interval, resampled_weights, swaps
 from preceptor.evidence._sample import Floats, Ints
+from preceptor.evidence._seeds import FEWEST_SEEDS, across_seeds
 
 Columns = Mapping[str, Floats]
 """Name -> a number of each item, (items,)."""
@@ -52,7 +54,11 @@ def estimate_figure(value: FigureValue, columns: Columns, groups: NDArray[np.gen
 def compare_figure(
     value: FigureValue, a: Sequence[Columns], b: Sequence[Columns], groups: NDArray[np.generic]
 ) -> FigureDifference:
-    """Two arms on the same items, each with its columns of every seed."""
+    """Two arms on the same items, each with its columns of every seed.
+
+    With `FEWEST_SEEDS` or more, interval and p are those of `across_seeds`, as in `compare`, and what is said holds for
+    the method.
+    """
     group = np.unique(groups, return_inverse=True)[1]
     count = int(group.max()) + 1
 
@@ -61,8 +67,14 @@ def compare_figure(
         return deltas
 
     drawn = np.concatenate([difference(weights) for weights in _resamples(group, count)])
+    every = np.ones((1, len(group)))
+    deltas = [float((value(one, every) - value(two, every))[0]) for one, two in zip(a, b, strict=True)]
+    delta = float(np.mean(deltas))
+    if len(deltas) >= FEWEST_SEEDS and count > 1 and np.all(np.isfinite(deltas)):
+        # A resample varies by (n - 1) / n of what groups drawn from the population would.
+        both = across_seeds(deltas, math.sqrt(float(np.nanvar(drawn)) * count / (count - 1)), count)
+        return FigureDifference(delta, *both.interval(0.95), both.p)
     low, high = expanded_interval(drawn, count, 0.95) or (None, None)
-    delta = float(difference(np.ones((1, len(group))))[0])
     return FigureDifference(delta, low, high, _swap_p(value, a, b, group, count, abs(delta)))
 
 

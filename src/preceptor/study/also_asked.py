@@ -1,15 +1,17 @@
 """What an arm's policy gave to an outcome's items: found in the run folder, or asked now."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from preceptor.engine import release_memory
-from preceptor.files import digest, private_folder, write_json
+from preceptor.files import JsonLog, digest, private_folder, write_json, write_jsonl
 from preceptor.models import load_policy, load_tokenizer, writes
+from preceptor.progress import Advance
 from preceptor.study.asked_items import Asked, Item, rows_of
 from preceptor.study.cases import Prepared
 from preceptor.study.predictions.answering import cell_folder, seedless
@@ -20,6 +22,10 @@ from preceptor.study.spec.found import find_answer, find_outcome
 from preceptor.study.spec.study import Study
 from preceptor.study.stage_tree.ledger import StageOutput
 from preceptor.study.stage_tree.tree import StageTree
+
+_BATCH = 128
+"""Items whose numbers are on disk before the next are asked."""
+Rows = Callable[..., list[dict[str, float]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +98,29 @@ def _given(tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: lis
                 release_memory()
                 asked = load_policy(source, policy, dtype=numerics.torch_dtype)
                 with tree.progress(f"{prepared.task.name}: {find_outcome(name).title} of {arm}", len(items)) as advance:
-                    rows = rows_of(asked, items, numerics, advance)
-                write_json(file, {"key": key, "rows": rows})
+                    rows = _batch_by_batch(file, key, items, partial(rows_of, asked, numerics=numerics), advance)
     return Given(items, rows)
+
+
+def _batch_by_batch(file: Path, key: str, items: list[Item], rows: Rows, advance: Advance) -> list[dict[str, float]]:
+    """The rows of all items, written to `file`. Each batch is on disk before the next begins, and batches are always
+    the same: what was killed goes on behind the last whole one.
+    """
+    log = JsonLog(file.with_suffix(".part.jsonl"))
+    with reading(log.path):
+        before = log.read()
+        if not before or before[0]["key"] != key:
+            write_jsonl(log.path, [{"key": key}])
+            before = [{}]
+        found = [row for batch in before[1:] for row in batch["rows"]]
+    advance(len(found))
+    for start in range(len(found), len(items), _BATCH):
+        batch = rows(items[start : start + _BATCH], advance=advance)
+        log.append({"rows": batch})
+        found += batch
+    write_json(file, {"key": key, "rows": found})
+    log.path.unlink(missing_ok=True)
+    return found
 
 
 def _plain(item: Item) -> list[Any]:

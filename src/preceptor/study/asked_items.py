@@ -38,7 +38,8 @@ class Item:
 class Figure:
     """A number of all items of some kinds. better: which way; `ideal` where a value is best, and none is less so.
 
-    value: of columns of the items' rows, with weights (rows, items). paired: whether arms are compared by it.
+    value: of columns of the items' rows, with weights (rows, items). paired: whether arms are compared by it;
+    of_tokens: only those that were asked the very same tokens, as nats a token are of one tokenizer alone.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Figure:
     kinds: frozenset[str]
     ideal: float | None = None
     paired: bool = True
+    of_tokens: bool = False
 
 
 @dataclass(frozen=True, slots=True)

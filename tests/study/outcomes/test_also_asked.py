@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from html_page import Page
 from preceptor.errors import InputError
 from preceptor.models import ModelSource, load_tokenizer, start_policy
 from preceptor.report import write_report
+from preceptor.study import also_asked
+from preceptor.study.asked_items import rows_of
 from preceptor.study.results.schema import Results
 from preceptor.study.stages.clm import pieces
 from study_runs import Run, run
@@ -231,6 +234,81 @@ def test_perplexity_of_a_corpus(tmp_path: Path, tiny_model_folder: Path) -> None
     changes = {"also": ["perplexity"], "perplexity": {"corpus": "cases.csv", "text": "note", "group": "patient"}}
     one = run(tmp_path, tiny_model_folder, tmp_path / "run", arms=["base"], **changes)
     (found,) = one.results["outcome_values"]
-    assert (found["n"], found["groups"]) == (72, 60)
+    held_out = one.results["study"]["tasks"][0]["counts"]
+    assert (found["n"], found["groups"]) == (held_out["test"], held_out["groups_test"]), (
+        "P1-8: nobody learned from them"
+    )
     low, high = found["ci"]
     assert low < found["value"] < high
+
+
+def test_texts_of_learned_patients_alone_are_refused(tmp_path: Path, tiny_model_folder: Path) -> None:
+    entry = {"task": "urgency.task.yaml", "data": {"path": "cases.csv", "target": "urgency", "group": "patient"}}
+    changes = {"also": ["gap"], "gap": {"pairs": "pairs.csv", "group": "patient"}, "tasks": [entry]}
+    first = run(tmp_path, tiny_model_folder, tmp_path / "run", arms=["base"])
+    split = json.loads((first.folder / "preflight.json").read_text())["urgency"]["split"]
+    rows = list(csv.DictReader((tmp_path / "cases.csv").open()))
+    of_part = {part: [rows[int(name) - 2]["patient"] for name in names] for part, names in split.items()}
+    for patients, asked in ((of_part["train"], 0), ([*of_part["train"], *of_part["test"]], len(of_part["test"]))):
+        with (tmp_path / "pairs.csv").open("w", newline="") as file:
+            pairs = [(patient, *PAIRS[0]) for patient in patients]
+            csv.writer(file).writerows([("patient", "text", "counterfactual"), *pairs])
+        found = first.again(arms=["base"], **changes).results
+        assert [one["n"] for one in found["outcome_values"]] == ([asked] if asked else [])
+        assert bool(found["outcomes"][0]["failed"]) == (not asked)
+
+
+def test_what_is_killed_goes_on_behind_its_last_batch(
+    tmp_path: Path, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_sets(tmp_path)
+    changes: dict[str, Any] = {"arms": ["base"], "also": ["perplexity"]}
+    whole = run(tmp_path, tiny_model_folder, tmp_path / "whole", **changes)
+    monkeypatch.setattr(also_asked, "_BATCH", 4)
+    asked: list[int] = []
+
+    def killed(policy: Any, items: Any, **how: Any) -> Any:
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        asked.append(len(items))
+        return rows_of(policy, items, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(also_asked, "rows_of", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, tiny_model_folder, tmp_path / "run", **changes)
+    left: list[int] = []
+
+    def counted(policy: Any, items: Any, **how: Any) -> Any:
+        left.append(len(items))
+        return rows_of(policy, items, **how)
+
+    monkeypatch.setattr(also_asked, "rows_of", counted)
+    again = run(tmp_path, tiny_model_folder, tmp_path / "run", **changes)
+    ours, theirs = again.results["outcome_values"][0], whole.results["outcome_values"][0]
+    assert (asked, sum(left)) == ([4, 4], ours["n"] - 8)
+    assert ours["value"] == pytest.approx(theirs["value"], rel=1e-6), "P1-7: whatever the batch, in float32"
+    assert not [*again.folder.rglob("*.part.jsonl")]
+
+
+def test_p2_9_arms_of_another_tokenizer_are_compared_by_shares_alone(tmp_path: Path, tiny_model_folder: Path) -> None:
+    """The second model has the first one's weights and other pieces of words."""
+    write_sets(tmp_path)
+    other = tmp_path / "other"
+    shutil.copytree(tiny_model_folder, other)
+    words = json.loads((other / "tokenizer.json").read_text())
+    words["model"]["merges"] = []  # single bytes
+    (other / "tokenizer.json").write_text(json.dumps(words))
+    stages = {"second": {"kind": "sft", "model": "other", "epochs": 1}}
+    arms = ["base", {"name": "second", "stages": ["second"], "against": ["base"]}]
+    one = run(
+        tmp_path, tiny_model_folder, tmp_path / "run", arms=arms, models={"other": "other"}, stages=stages,
+        primary=[["second", "base"]], **ALSO,
+    )  # fmt: skip
+    assert {each["arm"] for each in one.results["outcome_values"] if each["figure"] == "perplexity"} == {
+        "base",
+        "second",
+    }
+    compared = {each["figure"] for each in one.results["outcome_contrasts"]}
+    assert "crows_pairs" in compared
+    assert not compared & {"perplexity", "gap"}

@@ -61,7 +61,7 @@ def _line(text: str, number: str, occupations: set[str], pro: bool) -> Line:
     match = _LINE.match(text.strip())
     marked = _MARKED.findall(match["sentence"]) if match else []
     pronoun = next((word for word in marked if word.casefold() in _PRONOUNS), None)
-    named = [_ARTICLE.sub("", word) for word in marked if word.casefold() not in _PRONOUNS]
+    named = [_ARTICLE.sub("", word.strip()) for word in marked if word.casefold() not in _PRONOUNS]
     if match is None or pronoun is None or len(named) != 1:
         raise ValueError("a line lacks a number, or one marked occupation and one marked pronoun")
     sentence = match["sentence"].replace("[", "").replace("]", "")

@@ -12,6 +12,7 @@ from preceptor.errors import InputError, Problem
 from preceptor.files import expanded
 from preceptor.study.asked_items import Asked, Figure, Item, mean_of
 from preceptor.study.cases import Prepared, case_text
+from preceptor.study.outcomes._learned import without_learned
 from preceptor.study.outcomes._sentences import sentence
 
 title = "Gap of counterfactual pairs"
@@ -47,8 +48,13 @@ def problems(settings: Settings, base_folder: Path) -> list[Problem]:
 
 
 def items(asked: Asked) -> list[Item]:
-    """A pair each. Raises `InputError` where no sentence of the held-out cases has a counterfactual."""
-    both = _of_table(asked.settings, asked.base_folder) if asked.settings.pairs else _of_cases(asked.task)
+    """A pair each; of a table, none of a patient of the training or validation cases. Raises `InputError` where that
+    leaves none, or no sentence of the held-out cases has a counterfactual.
+    """
+    settings = asked.settings
+    both = _of_table(settings, asked.base_folder) if settings.pairs else _of_cases(asked.task)
+    if settings.pairs and settings.group != EACH_ROW:
+        both = without_learned(both, asked.task, f"gap: {settings.pairs}")
     return [
         Item(str(number), group, _KIND, (sentence(asked.tokenizer, text), sentence(asked.tokenizer, other)))
         for number, (group, text, other) in enumerate(both)
@@ -62,7 +68,7 @@ def warnings(found: Sequence[Item]) -> list[str]:
 
 def figures(found: Sequence[Item]) -> list[Figure]:
     """One: lower is better."""
-    return [Figure("gap", title, explanation, "lower", _gap, frozenset([_KIND]))]
+    return [Figure("gap", title, explanation, "lower", _gap, frozenset([_KIND]), of_tokens=True)]
 
 
 def _gap(columns: Any, weights: Any) -> Any:

@@ -11,6 +11,7 @@ from preceptor.data import EACH_ROW
 from preceptor.errors import Problem
 from preceptor.study.asked_items import Asked, Figure, Item, evenly
 from preceptor.study.cases import case_text
+from preceptor.study.outcomes._learned import without_learned
 from preceptor.study.stages._corpus import TextTable, corpus_problems, documents
 from preceptor.study.stages.clm import pieces
 
@@ -37,12 +38,16 @@ def problems(settings: Settings, base_folder: Path) -> list[Problem]:
 
 
 def items(asked: Asked) -> list[Item]:
-    """A text each: the same pieces for every arm of a model."""
+    """A text each: the same pieces for every arm of a model. Of a corpus, no text of a patient of the training or
+    validation cases. Raises `InputError` where that leaves none.
+    """
     settings, task = asked.settings, asked.task
     if settings.corpus:
         texts = documents(settings, asked.base_folder)
         if settings.group == EACH_ROW:
             texts = [(f"row {group}", text) for group, text in texts]
+        else:
+            texts = without_learned(texts, task, f"perplexity: {settings.corpus}")
     else:
         texts = [(one.group, case_text(task.task, one)) for one in task.splits.test]
     longest = asked.study.max_length
@@ -59,7 +64,7 @@ def warnings(found: Sequence[Item]) -> list[str]:
 
 def figures(found: Sequence[Item]) -> list[Figure]:
     """One: lower is better."""
-    return [Figure("perplexity", title, explanation, "lower", _perplexity, frozenset([_KIND]))]
+    return [Figure("perplexity", title, explanation, "lower", _perplexity, frozenset([_KIND]), of_tokens=True)]
 
 
 def _perplexity(columns: Any, weights: Any) -> Any:

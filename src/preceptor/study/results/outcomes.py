@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,11 @@ class _Of:
     @property
     def groups(self) -> list[str]:
         return [one.group for one in self.items]
+
+    @property
+    def texts(self) -> list[Any]:
+        """What was asked, token by token."""
+        return [one.texts for one in self.items]
 
 
 def outcome_parts(
@@ -87,6 +93,8 @@ def _difference(cells: Sequence[Cell], first: Cell, b: str, name: str, figure: s
         [_figure(one, name, figure) for one in arm] for arm in (zip(*both, strict=True) if both else ((), ()))
     )
     if not ours or any(one.groups != ours[0].groups for one in (*ours, *others)):
+        return None
+    if ours[0].figure.of_tokens and any(one.texts != ours[0].texts for one in (*ours, *others)):
         return None
     columns = [[columns_of(one.rows) for one in arm] for arm in (ours, others)]
     found = compare_figure(ours[0].figure.value, columns[0], columns[1], np.array(ours[0].groups))

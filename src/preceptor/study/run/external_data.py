@@ -20,7 +20,8 @@ def external_data(run: RunFolder) -> list[tuple[str, str]]:
             found += [("raters' gold labels", entry["gold"])] if entry.get("gold") else []
         found += [("raters' votes", study["votes"])] if study.get("votes") else []
         blocks = [*study.values(), *study.get("stages", {}).values()]
-        found += [("a corpus", one["corpus"]) for one in blocks if isinstance(one, dict) and one.get("corpus")]
+        tables = (("a corpus", "corpus"), ("pairs of texts", "pairs"))
+        found += [(what, one[key]) for one in blocks if isinstance(one, dict) for what, key in tables if one.get(key)]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
         found.append(("whatever the study names", "its study.yaml cannot be read"))
     ledger = ledger_path()
