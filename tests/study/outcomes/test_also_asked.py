@@ -101,6 +101,10 @@ def test_p1_7_and_p2_5_perplexity_is_that_of_every_token_by_the_chain_rule(
     kept = json.loads(file.read_text())["rows"]
     nats, tokens = sum(row["nats0"] for row in kept), sum(row["tokens0"] for row in kept)
     assert value(asked, "perplexity") == pytest.approx(math.exp(nats / tokens), rel=1e-9)
+    with (asked.folder.parent / "cases.csv").open() as table:
+        texts = [case["note"] for number, case in enumerate(csv.DictReader(table), 2) if str(number) in held_out]
+    plain = [len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
+    assert [row["tokens0"] for row in kept] == plain, "P1-6: every token once, and no end"
     (one,) = pieces(tokenizer, PAIRS[0][0], 256)
     found = chain_rule(tiny_source, [*one.prompt, *one.answer])
     (file,) = asked.folder.glob("cells/*/*/base/seed-0/also/gap.json")
