@@ -79,18 +79,51 @@ def _stage(name: str) -> str:
     return f"also {name}"
 
 
-def _given(tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: list[StageOutput], name: str) -> Given:
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """An outcome's items as an arm is asked them. key: names what its numbers depend on. file: where they are kept."""
+
+    items: list[Item] = field(repr=False)
+    key: str
+    file: Path
+
+
+def share_left(
+    tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: list[StageOutput] | None, name: str
+) -> tuple[list[Item], float]:
+    """The items of an outcome, and the share that an arm was not asked yet; all where its `stages` do not stand.
+
+    Raises `InputError` where there is nothing to ask.
+    """
+    if stages is None:
+        return _items(tree, prepared, arm, seed, name), 1.0
+    one = _question(tree, prepared, arm, seed, stages, name)
+    if _kept(one.file, one.key, len(one.items)) is not None:
+        return one.items, 0.0
+    return one.items, 1 - len(_begun(one.file, one.key) or []) / len(one.items)
+
+
+def _items(tree: StageTree, prepared: Prepared, arm: str, seed: int, name: str) -> list[Item]:
     study, one = tree.study, tree.study.arm(arm)
-    source, settings = tree.source_of(one.model), study.block(name)
-    given = prepared.given_to(one, seed)
-    items: list[Item] = find_outcome(name).items(
-        Asked(study, settings, given, load_tokenizer(source), tree.base_folder)
-    )
-    policy, of_policy = (stages[-1].policy, stages[-1].key) if stages else (None, tree.hash_of(one.model))
-    numerics = tree.numerics.answering
-    key = digest([name, of_policy, numerics.model_dump(), [_plain(item) for item in items]])
+    words, given = load_tokenizer(tree.source_of(one.model)), prepared.given_to(one, seed)
+    items: list[Item] = find_outcome(name).items(Asked(study, study.block(name), given, words, tree.base_folder))
+    return items
+
+
+def _question(
+    tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: list[StageOutput], name: str
+) -> _Question:
+    study, items = tree.study, _items(tree, prepared, arm, seed, name)
+    of_policy = stages[-1].key if stages else tree.hash_of(study.arm(arm).model)
+    key = digest([name, of_policy, tree.numerics.answering.model_dump(), [_plain(item) for item in items]])
     seed = study.seeds[0] if seedless(study, arm) else seed
-    file = cell_folder(tree, prepared, arm, seed) / "also" / f"{name}.json"
+    return _Question(items, key, cell_folder(tree, prepared, arm, seed) / "also" / f"{name}.json")
+
+
+def _given(tree: StageTree, prepared: Prepared, arm: str, seed: int, stages: list[StageOutput], name: str) -> Given:
+    one, numerics = _question(tree, prepared, arm, seed, stages, name), tree.numerics.answering
+    items, key, file = one.items, one.key, one.file
+    source, policy = tree.source_of(tree.study.arm(arm).model), stages[-1].policy if stages else None
     if (rows := _kept(file, key, len(items))) is None:
         private_folder(file.parent)
         with folder_lock(file.parent):
@@ -106,13 +139,10 @@ def _batch_by_batch(file: Path, key: str, items: list[Item], rows: Rows, advance
     """The rows of all items, written to `file`. Each batch is on disk before the next begins, and batches are always
     the same: what was killed goes on behind the last whole one.
     """
-    log = JsonLog(file.with_suffix(".part.jsonl"))
-    with reading(log.path):
-        before = log.read()
-        if not before or before[0]["key"] != key:
-            write_jsonl(log.path, [{"key": key}])
-            before = [{}]
-        found = [row for batch in before[1:] for row in batch["rows"]]
+    log, found = _log(file), _begun(file, key)
+    if found is None:
+        write_jsonl(log.path, [{"key": key}])
+        found = []
     advance(len(found))
     for start in range(len(found), len(items), _BATCH):
         batch = rows(items[start : start + _BATCH], advance=advance)
@@ -121,6 +151,19 @@ def _batch_by_batch(file: Path, key: str, items: list[Item], rows: Rows, advance
     write_json(file, {"key": key, "rows": found})
     log.path.unlink(missing_ok=True)
     return found
+
+
+def _begun(file: Path, key: str) -> list[dict[str, float]] | None:
+    """The rows of whole batches that an earlier try with the same key asked; None where there was none."""
+    with reading(_log(file).path):
+        begun = _log(file).read()
+        if not begun or begun[0]["key"] != key:
+            return None
+        return [row for batch in begun[1:] for row in batch["rows"]]
+
+
+def _log(file: Path) -> JsonLog:
+    return JsonLog(file.with_suffix(".part.jsonl"))
 
 
 def _plain(item: Item) -> list[Any]:

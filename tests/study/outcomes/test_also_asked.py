@@ -1,6 +1,7 @@
 """Arms asked for more than their task, on a tiny model in float32: figures, files, page, and what is refused."""
 
 import csv
+import io
 import json
 import math
 import shutil
@@ -9,16 +10,18 @@ from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 
 from html_page import Page
 from preceptor.errors import InputError
 from preceptor.models import ModelSource, load_tokenizer, start_policy
 from preceptor.report import write_report
-from preceptor.study import also_asked
+from preceptor.study import also_asked, load_study, run_study
 from preceptor.study.asked_items import rows_of
 from preceptor.study.results.schema import Results
 from preceptor.study.stages.clm import pieces
 from study_runs import Run, run
+from tiny_study import write_study
 
 PAIRS = [("He has a cough.", "She has a cough."), ("His father came along.", "Her mother came along.")]
 CROWS = [("Men drink too much.", "Women drink too much.", "gender"), ("The old forget.", "The young forget.", "age")]
@@ -293,6 +296,19 @@ def test_what_is_killed_goes_on_behind_its_last_batch(
     assert (asked, sum(left)) == ([4, 4], ours["n"] - 8)
     assert ours["value"] == pytest.approx(theirs["value"], rel=1e-6), "P1-7: whatever the batch, in float32"
     assert not [*again.folder.rglob("*.part.jsonl")]
+
+
+def test_a_forecast_counts_what_is_left_to_ask(tmp_path: Path, tiny_model_folder: Path) -> None:
+    write_sets(tmp_path)
+    run(tmp_path, tiny_model_folder, tmp_path / "run", arms=ARMS, seeds=[0, 1])
+    file = write_study(tmp_path, tiny_model_folder, arms=ARMS, seeds=[0, 1], **ALSO)
+    said = []
+    for _ in range(2):
+        console = Console(record=True, file=io.StringIO(), width=200)
+        run_study(*load_study(str(file)), tmp_path / "run", console, command="preceptor study")
+        said.append(console.export_text())
+    assert "What is left of the study takes about 1 minute" in said[0]
+    assert "Everything was trained and answered already" in said[1]
 
 
 def test_p2_9_arms_of_another_tokenizer_are_compared_by_shares_alone(tmp_path: Path, tiny_model_folder: Path) -> None:

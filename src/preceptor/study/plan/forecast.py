@@ -6,9 +6,21 @@ from typing import Any
 
 from torch import nn
 
-from preceptor.engine import ModelBytes, Numerics, Speed, Unit, Work, flops_of, measure, model_bytes, release_memory
+from preceptor.engine import (
+    ModelBytes,
+    Numerics,
+    Speed,
+    Unit,
+    Work,
+    flops_of,
+    measure,
+    model_bytes,
+    release_memory,
+    tree_work,
+)
 from preceptor.models import BACKBONE, ModelSource, Policy, blueprint, layers_of, random_model, start_policy
 from preceptor.progress import Advance, quiet
+from preceptor.study.asked_items import Item
 from preceptor.study.cases import Prepared
 from preceptor.study.expected_work import WorkContext
 from preceptor.study.plan.remaining import RemainingWork
@@ -57,6 +69,12 @@ def answer_work(study: Study, prepared: Prepared, arm: str, model: nn.Module, *,
     return _counted(find_answer(one.answer), context)
 
 
+def outcome_work(items: Sequence[Item], tokens_per_tree: int, *, shares: bool) -> Work:
+    """What an outcome's items take of the model that is asked them."""
+    pieces = [[piece] for item in items for text in item.texts for piece in text]
+    return tree_work("score", pieces, tokens_per_tree, share=shares)
+
+
 def _counted(member: Any, context: WorkContext) -> Work:
     work: Work = member.work(context) if hasattr(member, "work") else []
     return work
@@ -69,6 +87,7 @@ def models_at_work(study: Study, remaining: Sequence[RemainingWork], numerics: N
     stages = [(stage.model, numerics) for one in remaining for stage in one.stages]
     answers = [study.arm(arm) for one in remaining for arm in one.answers]
     asked = [(arm.model, numerics.answering) for arm in answers if find_answer(arm.answer).asks_policy]
+    asked += [(study.arm(left.arm).model, numerics.answering) for one in remaining for left in one.outcomes]
     return dict.fromkeys(asked, False) | dict.fromkeys(stages, True)
 
 
@@ -88,6 +107,12 @@ def forecast(
                 speed, model = measured[study.arm(arm).model, numerics.answering]
                 seconds = speed.seconds(answer_work(study, one.prepared, arm, model, shares=speed.shares))
             total += seconds * sum(shares)
+        for left in one.outcomes:
+            speed, _ = measured[study.arm(left.arm).model, numerics.answering]
+            total += (
+                speed.seconds(outcome_work(left.items, study.numerics.tokens_per_tree, shares=speed.shares))
+                * left.share
+            )
     return total
 
 

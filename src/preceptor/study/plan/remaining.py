@@ -1,13 +1,17 @@
 """What of a study remains to be done: looked up under its keys, nothing is trained."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 
 from preceptor.errors import InputError
+from preceptor.study.also_asked import share_left, why_not_asked
+from preceptor.study.asked_items import Item
 from preceptor.study.cases import Prepared
-from preceptor.study.predictions.answering import answers_key, arms_for, cell_folder, is_answered
+from preceptor.study.predictions.answering import answers_key, arms_for, cell_folder, is_answered, seedless
 from preceptor.study.predictions.prediction_files import share_answered
 from preceptor.study.spec.stages import StageRef
 from preceptor.study.spec.study import Study
@@ -15,8 +19,18 @@ from preceptor.study.stage_tree.tree import MissingStage, StageTree
 
 
 @dataclass(frozen=True, slots=True)
+class RemainingOutcome:
+    """An outcome's items of which an arm, with one seed, was not asked that share yet."""
+
+    arm: str
+    items: Sequence[Item] = field(repr=False)
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class RemainingWork:
-    """What one task still needs: stages, and arms whose answers are missing, each with the share that remains.
+    """What one task still needs: stages, and arms whose answers are missing, each with the share that remains; and
+    outcomes that arms were not asked.
 
     A share is between 0 and 1, one for each seed that needs it.
     """
@@ -24,9 +38,10 @@ class RemainingWork:
     prepared: Prepared
     stages: dict[StageRef, list[float]]
     answers: dict[str, list[float]]
+    outcomes: list[RemainingOutcome] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.stages or self.answers)
+        return bool(self.stages or self.answers or self.outcomes)
 
 
 def stages_for(study: Study, prepared: Prepared) -> list[StageRef]:
@@ -55,6 +70,7 @@ def remaining_work(tree: StageTree, prepared: Prepared) -> RemainingWork:
                 remaining.stages.setdefault(stage, []).append(1 - begun)
     for arm, share in _answers(tree, prepared):
         remaining.answers.setdefault(arm, []).append(share)
+    remaining.outcomes.extend(_outcomes(tree, prepared))
     return remaining
 
 
@@ -83,3 +99,16 @@ def _answers(tree: StageTree, prepared: Prepared) -> Iterator[tuple[str, float]]
                 seen.add(key)
             except InputError:
                 continue
+
+
+def _outcomes(tree: StageTree, prepared: Prepared) -> Iterator[RemainingOutcome]:
+    """What arms were not asked beside the task; an arm that answers alike with every seed is asked with one."""
+    study = tree.study
+    for name, arm in product(study.also, arms_for(study, prepared)):
+        for seed in () if why_not_asked(tree, arm) else study.seeds[: 1 if seedless(study, arm) else None]:
+            with suppress(InputError):
+                stages = tree.find(arm, prepared, seed)
+                stands = None if isinstance(stages, MissingStage) else stages
+                items, share = share_left(tree, prepared, arm, seed, stands, name)
+                if share:
+                    yield RemainingOutcome(arm, items, share)
