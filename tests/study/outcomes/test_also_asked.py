@@ -19,6 +19,8 @@ from preceptor.report import write_report
 from preceptor.study import also_asked, load_study, run_study
 from preceptor.study.asked_items import rows_of
 from preceptor.study.results.schema import Results
+from preceptor.study.run.external_data import external_data
+from preceptor.study.run.folder import RunFolder
 from preceptor.study.stages.clm import pieces
 from study_runs import Run, run
 from tiny_study import write_study
@@ -298,10 +300,14 @@ def test_what_is_killed_goes_on_behind_its_last_batch(
     assert not [*again.folder.rglob("*.part.jsonl")]
 
 
+def test_a_purge_names_the_pairs_that_it_leaves(asked: Run) -> None:
+    assert ("pairs of texts", "pairs.csv") in external_data(RunFolder(asked.folder))
+
+
 def test_a_forecast_counts_what_is_left_to_ask(tmp_path: Path, tiny_model_folder: Path) -> None:
     write_sets(tmp_path)
-    run(tmp_path, tiny_model_folder, tmp_path / "run", arms=ARMS, seeds=[0, 1])
-    file = write_study(tmp_path, tiny_model_folder, arms=ARMS, seeds=[0, 1], **ALSO)
+    run(tmp_path, tiny_model_folder, tmp_path / "run", arms=["base"])
+    file = write_study(tmp_path, tiny_model_folder, arms=["base"], also=["gap"], gap=ALSO["gap"])
     said = []
     for _ in range(2):
         console = Console(record=True, file=io.StringIO(), width=200)
