@@ -217,7 +217,9 @@ def test_a_model_that_is_not_there(case: Case) -> None:
 def test_a_study_that_is_not_there(case: Case) -> None:
     case.study.unlink()
     case.refused(
-        "study.yaml: there is no such study file", "built-in study: abbreviations, five-tasks", "preceptor new FILE"
+        "study.yaml: there is no such study file",
+        "built-in study: abbreviations, debias, five-tasks",
+        "preceptor new FILE",
     )
 
 

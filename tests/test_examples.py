@@ -30,7 +30,9 @@ SEEDS_LOOKED_AT = {5, *(entry.data.seed for entry in load_study("five-tasks")[0]
 STUDIES = sorted(path.stem for path in EXAMPLES.glob("*.yaml") if not path.stem.endswith(".task"))
 CONTROLS = ["dose_response"]
 """Studies whose answer is known."""
-PUBLIC = [name for name in STUDIES if name not in (*PAPER, *CONTROLS)]
+OF_BUILT_IN = ["debias_long"]
+"""Longer forms of built-in studies, on built-in cases."""
+PUBLIC = [name for name in STUDIES if name not in (*PAPER, *CONTROLS, *OF_BUILT_IN)]
 
 CASES = {
     "abbreviations": 659,
@@ -73,7 +75,7 @@ def read(name: str) -> tuple[dict[str, Any], Task, list[Example]]:
 
 
 def test_every_set_has_its_study() -> None:
-    assert set(STUDIES) == {*CASES, *PAPER, *CONTROLS}
+    assert set(STUDIES) == {*CASES, *PAPER, *CONTROLS, *OF_BUILT_IN}
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -206,8 +208,10 @@ def test_specialty_asks_the_same_of_built_in_letters_and_of_the_real_set() -> No
 
 def test_abbreviations_asks_the_same_of_built_in_letters_and_of_the_real_set() -> None:
     built_in, real = load_study("abbreviations")[0], load_study(str(EXAMPLES / "abbreviations.yaml"))[0]
-    assert built_in.arms == real.arms
-    assert built_in.primary == real.primary
+    assert [arm for arm in built_in.arms if arm in real.arms] == [*real.arms], "beside those of another model"
+    assert built_in.primary is not None
+    assert real.primary is not None
+    assert built_in.primary[0] == real.primary[0]
     assert built_in.slots == real.slots
     for study in (built_in, real):
         first, control = (study.stage_of(name).after for name in ("senses+classify", "shuffled-senses+classify"))  # type: ignore[union-attr]

@@ -33,7 +33,7 @@ def prepared(study: Any) -> Prepared:
 
 
 def shown_to(study: Any, prepared: Prepared, arm: str) -> Prepared:
-    return prepared.given_to(study.arm(arm))
+    return prepared.given_to(study.arm(arm), 0)
 
 
 def test_arms_on_snippets_read_those_with_the_evidence_and_random_ones_seldom(study: Any, prepared: Prepared) -> None:

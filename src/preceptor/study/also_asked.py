@@ -41,6 +41,8 @@ def why_not_asked(tree: StageTree, arm: str) -> str | None:
     one = tree.study.arm(arm)
     if not find_answer(one.answer).asks_policy:
         return "no model of the study answers"
+    if one.model is not None and one.model not in tree.others:
+        return "its model is not on this machine"
     if not writes(tree.source_of(one.model)):
         return "its model reads and does not write"
     return None

@@ -15,7 +15,8 @@ LEAST = {"name": "least", "tasks": [{"task": "triage_provider", "data": {"cases"
 
 
 def test_the_five_tasks_compare_seven_arms_on_every_built_in_task_of_the_paper() -> None:
-    assert builtin_studies() == ["abbreviations", "five-tasks", "long_notes", "medication", "quickstart", "specialty"]
+    recipes = ["long_notes", "medication", "quickstart", "specialty"]
+    assert builtin_studies() == ["abbreviations", "debias", "five-tasks", *recipes]
     study, _ = load_study("five-tasks")
     recipes = ("abbreviations", "long_note", "medication", "specialty")
     assert sorted(entry.task for entry in study.tasks) == [one for one in builtin_tasks() if one not in recipes]

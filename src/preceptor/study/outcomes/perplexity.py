@@ -9,12 +9,11 @@ from pydantic import ConfigDict, Field
 
 from preceptor.data import EACH_ROW
 from preceptor.errors import Problem
-from preceptor.models import Encoded
 from preceptor.study.asked_items import Asked, Figure, Item, evenly
 from preceptor.study.cases import case_text
 from preceptor.study.outcomes._learned import without_learned
+from preceptor.study.outcomes._sentences import in_pieces
 from preceptor.study.stages._corpus import TextTable, corpus_problems, documents
-from preceptor.study.stages.clm import pieces
 
 title = "Perplexity"
 explanation = (
@@ -53,17 +52,9 @@ def items(asked: Asked) -> list[Item]:
         texts = [(one.group, case_text(task.task, one)) for one in task.splits.test]
     longest = asked.study.max_length
     return [
-        Item(str(number), group, _KIND, (_tokens(asked.tokenizer, text, longest),))
+        Item(str(number), group, _KIND, (in_pieces(asked.tokenizer, text, longest),))
         for number, (group, text) in enumerate(evenly(texts, settings.limit))
     ]
-
-
-def _tokens(tokenizer: Any, text: str, longest: int) -> tuple[Encoded, ...]:
-    """The pieces in which `clm` learns a text, without the end that it adds: that is no part of the text, and an arm
-    that `clm` trained would seem to know the text better for having learned it.
-    """
-    *whole, last = pieces(tokenizer, text, longest)
-    return (*whole, *([Encoded(last.prompt, last.answer[:-1])] if len(last.answer) > 1 else []))
 
 
 def warnings(found: Sequence[Item]) -> list[str]:
