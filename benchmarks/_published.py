@@ -59,7 +59,7 @@ CREDITS: dict[str, str] = {
         "(arXiv 2012.13978). CC BY-SA 3.0"
     ),
     "codiesp_chapters": (
-        "CodiEsp. Miranda-Escalada A et al., CLEF 2020; asked after Gema A et al., 2023 (arXiv 2307.03042). CC BY 4.0"
+        "CodiEsp. Miranda-Escalada A et al., CLEF 2020; asked after Gema A et al. (arXiv 2307.03042). CC BY 4.0"
     ),
     "craft_md": "CRAFT-MD. Johri S et al., Nat Med 2025;31:77-86. MIT",
     "hcv_labs": "HCV data, UCI data set 571. Hoffmann G et al., J Lab Precis Med 2018;3:58. CC BY 4.0",
