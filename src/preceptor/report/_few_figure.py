@@ -6,29 +6,22 @@ from statistics import fmean
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from preceptor.evidence import metric_title
 from preceptor.report import _numbers as numbers
 from preceptor.report._looks import (
-    FAINT,
-    GRID,
-    LEGEND_ROW,
     STYLE,
     WIDTH,
     arm_label,
-    bare,
     colour,
     legend,
-    legend_rows,
     mark,
+    plot_of_values,
 )
 from preceptor.report._svg import to_svg
 from preceptor.study.results.cell_schema import Cell
 from preceptor.study.results.schema import ArmPart, Results
 from preceptor.study.results.task_schema import TaskPart
 
-_PLOT, _METRIC, _AXIS = 2.4, 0.3, 0.46  # inches: the plot with its axis, the metric above it, the axis
 _BESIDE = 0.05  # between arms that do with as many cases, in places of the axis
 ALL = "all"
 
@@ -45,21 +38,13 @@ def few_figure(name: str, results: Results, task: TaskPart) -> str | None:
         return None
     places = _places(curves)
     titles = [title for title, _ in curves]
-    above = LEGEND_ROW * legend_rows(titles, WIDTH) + _METRIC
-    height = _PLOT + above
     with rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, height))
-        axes = figure.subplots()
-        figure.subplots_adjust(left=0.11, right=0.97, top=1 - above / height, bottom=_AXIS / height)
-        bare(axes)
-        axes.grid(axis="y", color=GRID, linewidth=0.8)
+        figure, axes = plot_of_values(task, titles)
         for number, curve in enumerate(curves):
             _draw(axes, results, curve, places, _BESIDE * (number - (len(curves) - 1) / 2))
         axes.set_xticks(range(len(places)), [*places])
         axes.set_xlim(-0.4, len(places) - 0.6)
-        axes.set_ylim(0, 1)
         axes.set_xlabel("training cases of each label", fontsize=8.5)
-        axes.set_title(metric_title(task.metric), loc="left", fontsize=8.5, color=FAINT, pad=4)
         legend(figure, titles, WIDTH)
         return to_svg(figure, name, f"{task.title}: value by cases of each label", _in_words(curves))
 

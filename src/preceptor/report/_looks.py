@@ -6,8 +6,10 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from preceptor.evidence import metric_title
 from preceptor.study.results.contrast_schema import Contrast, NotCompared
 from preceptor.study.results.schema import Results
+from preceptor.study.results.task_schema import TaskPart
 from preceptor.study.spec.arms import MAJORITY
 
 # Okabe and Ito's colours, some darkened to 3:1 on white; marks differ too, for eyes that see no colours.
@@ -88,3 +90,20 @@ def bare(axes: Axes) -> None:
     axes.tick_params(length=0)
     axes.set_axisbelow(True)
     axes.grid(axis="x", color=GRID, linewidth=0.8)
+
+
+_PLOT, _METRIC, _AXIS = 2.4, 0.3, 0.46  # inches: a plot of values with its axis, the metric above it, the axis
+
+
+def plot_of_values(task: TaskPart, titles: Sequence[str]) -> tuple[Figure, Axes]:
+    """A plot of values of the task's metric from 0 to 1, upwards, with room above it for a legend of `titles`."""
+    above = LEGEND_ROW * legend_rows(titles, WIDTH) + _METRIC
+    height = _PLOT + above
+    figure = Figure(figsize=(WIDTH, height))
+    axes = figure.subplots()
+    figure.subplots_adjust(left=0.11, right=0.97, top=1 - above / height, bottom=_AXIS / height)
+    bare(axes)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    axes.set_ylim(0, 1)
+    axes.set_title(metric_title(task.metric), loc="left", fontsize=8.5, color=FAINT, pad=4)
+    return figure, axes

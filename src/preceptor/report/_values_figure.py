@@ -11,17 +11,15 @@ from preceptor.evidence import metric_title
 from preceptor.report import _numbers as numbers
 from preceptor.report._looks import (
     FAINT,
-    GRID,
     INK,
-    LEGEND_ROW,
     STYLE,
     WIDTH,
     arm_label,
     bare,
     colour,
     legend,
-    legend_rows,
     mark,
+    plot_of_values,
 )
 from preceptor.report._svg import to_svg
 from preceptor.study.results.cell_schema import Cell
@@ -35,7 +33,6 @@ _RIGHT = 1.18  # inches for the numbers
 _NARROW = 1.5  # inches of an axis on which six numbers would touch
 _LONG = 54  # characters of a block's title that fit on a line
 _LONG_NAME = 32  # and of an arm's, beside which the axis keeps some room
-_PLOT, _METRIC, _AXIS = 2.4, 0.3, 0.46  # inches: of price_figure's plot with its axis, the metric above it, the axis
 
 
 def values_figure(name: str, results: Results) -> str:
@@ -70,14 +67,8 @@ def price_figure(name: str, results: Results, task: TaskPart, cells: Sequence[Ce
     shown = [cell for cell in cells if cell.value is not None]
     arms = list(dict.fromkeys(cell.arm for cell in shown))
     titles = [arm_label(results, arm) for arm in arms]
-    above = LEGEND_ROW * legend_rows(titles, WIDTH) + _METRIC
-    height = _PLOT + above
     with rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, height))
-        axes = figure.subplots()
-        figure.subplots_adjust(left=0.11, right=0.97, top=1 - above / height, bottom=_AXIS / height)
-        bare(axes)
-        axes.grid(axis="y", color=GRID, linewidth=0.8)
+        figure, axes = plot_of_values(task, titles)
         unit, size = _unit(shown)
         for arm, title in zip(arms, titles, strict=True):
             own = [cell for cell in shown if cell.arm == arm]
@@ -87,11 +78,9 @@ def price_figure(name: str, results: Results, task: TaskPart, cells: Sequence[Ce
             values = [cell.value or 0 for cell in own]
             ink = colour(results, arm)
             axes.plot(times, values, mark(results, arm), color=ink, markersize=6.5, clip_on=False, label=title)
-        axes.set_ylim(0, 1)
         longest = max([(cell.cost.seconds or 0) / size for cell in shown], default=0) or 1
         axes.set_xlim(-0.04 * longest, 1.06 * longest)
         axes.set_xlabel(f"{unit} of training on this machine", fontsize=8.5)
-        axes.set_title(metric_title(task.metric), loc="left", fontsize=8.5, color=FAINT, pad=4)
         if shown:
             legend(figure, titles, WIDTH)
         return to_svg(figure, name, f"{task.title}: value against training time", _prices_in_words(results, shown))
